@@ -1,0 +1,291 @@
+"""Payment and intent in, findings out.
+
+The table says what a local outcome against Stripe's means; the conditions over it turn a correction that would not be
+safe into a finding for a person. Everything here looks at one subject: an intent with all rows that hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Final, assert_never
+
+from reconciler.domain.discrepancy import Finding, Kind, Reason, Severity
+from reconciler.domain.evidence import evidence, local_values, stripe_values
+from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.money import Money
+from reconciler.domain.outcome import AT_STRIPE, Outcome
+from reconciler.domain.payment import Payment
+from reconciler.domain.side_findings import side_findings
+from reconciler.domain.subject import Rules, Subject
+
+
+class Cell(Enum):
+    """What the table says of a local outcome against Stripe's."""
+
+    KEEP = "keep"
+    CORRECT = "correct"
+    REGRESSED = "regressed"
+    CONTRADICTED = "contradicted"
+    PAID_AFTER_CANCEL = "paid_after_cancel"
+
+
+def _table() -> Mapping[tuple[Outcome, Outcome], Cell]:
+    keep, correct, regressed = Cell.KEEP, Cell.CORRECT, Cell.REGRESSED
+    contradicted, after_cancel = Cell.CONTRADICTED, Cell.PAID_AFTER_CANCEL
+    against = [contradicted] * 4
+    # columns: incomplete, failed, processing, authorized, succeeded, canceled
+    rows = {
+        Outcome.INCOMPLETE: [keep, correct, correct, correct, correct, correct],
+        Outcome.FAILED: [keep, keep, correct, correct, correct, correct],
+        Outcome.PROCESSING: [regressed, correct, keep, correct, correct, correct],
+        Outcome.AUTHORIZED: [regressed, regressed, keep, keep, correct, correct],
+        Outcome.SUCCEEDED: [*against, keep, contradicted],
+        Outcome.CANCELED: [keep, keep, after_cancel, after_cancel, after_cancel, keep],
+        Outcome.REFUNDED: [*against, keep, contradicted],
+        Outcome.DISPUTED: [*against, keep, contradicted],
+    }
+    return {
+        (local, stripe): cell
+        for local, cells in rows.items()
+        for stripe, cell in zip(AT_STRIPE, cells, strict=True)
+    }
+
+
+TABLE: Final = _table()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one subject's two sides have to say to each other. ``correct`` is the row to correct, if it is safe."""
+
+    findings: tuple[Finding, ...]
+    correct: Payment | None = None
+
+
+def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
+    """All findings about a subject: at most one pair kind for each row's verdict, and side kinds beside it.
+
+    ``now`` is Stripe's time. Never raises for a value it does not know.
+    """
+    match subject.intent:
+        case MissingIntent():
+            return Comparison(_missing_at_stripe(subject, subject.intent))
+        case Intent():
+            return _compare_with(subject, subject.intent, rules, now)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _compare_with(subject: Subject, intent: Intent, rules: Rules, now: datetime) -> Comparison:
+    if not subject.payments:
+        found = _without_row(intent, rules)
+        return Comparison((found,) if found else ())
+    by_kind: dict[Kind, Finding] = {}
+    correct: Payment | None = None
+    for payment in subject.payments:
+        found = pair_finding(subject, payment, intent, rules)
+        if found is None:
+            continue
+        if found.kind is Kind.MISSED_OUTCOME and found.reason is None:
+            correct = payment
+        earlier = by_kind.get(found.kind)
+        by_kind[found.kind] = found if earlier is None else _joined(earlier, found)
+    sides = side_findings(subject, intent, rules, now)
+    return Comparison((*by_kind.values(), *sides), correct)
+
+
+def _joined(one: Finding, other: Finding) -> Finding:
+    """One finding a kind, naming all keys."""
+    worst = max(one, other, key=lambda finding: list(Severity).index(finding.severity))
+    keys = tuple(sorted({*one.keys, *other.keys}))
+    rows = [*_rows(one), *_rows(other)]
+    return replace(worst, keys=keys, local={"rows": rows})
+
+
+def _rows(finding: Finding) -> list[object]:
+    rows = finding.local.get("rows")
+    return rows if isinstance(rows, list) else [finding.local]
+
+
+def pair_finding(
+    subject: Subject, payment: Payment, intent: Intent, rules: Rules
+) -> Finding | None:
+    """What a row and its intent disagree about, None where they agree."""
+    kind, reason = _pair_kind(subject, payment, intent, rules)
+    if kind is None:
+        return None
+    keys = subject.keys if kind is Kind.AMBIGUOUS_ROW else (payment.key,)
+    return Finding(
+        kind=kind,
+        severity=_severity(kind, payment),
+        stake=_stake(kind, payment, intent),
+        payment_intent=intent.id,
+        keys=keys,
+        local=local_values(payment),
+        stripe=stripe_values(intent),
+        reason=reason,
+        evidence=evidence(intent),
+    )
+
+
+def _pair_kind(
+    subject: Subject, payment: Payment, intent: Intent, rules: Rules
+) -> tuple[Kind | None, Reason | None]:
+    if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
+        return Kind.UNKNOWN_STATUS, None
+    match TABLE[payment.outcome, intent.outcome]:
+        case Cell.KEEP:
+            if payment.outcome is intent.outcome is Outcome.SUCCEEDED:
+                return _both_succeeded(payment, intent, rules), None
+            return None, None
+        case Cell.REGRESSED:
+            return Kind.REGRESSED, None
+        case Cell.CONTRADICTED:
+            return Kind.CONTRADICTED, None
+        case Cell.PAID_AFTER_CANCEL:
+            return Kind.PAID_AFTER_CANCEL, None
+        case Cell.CORRECT:
+            unsafe = _unsafe(subject, payment, intent)
+            if unsafe is not None:
+                return unsafe, None
+            writable = intent.outcome in rules.statuses.write
+            return Kind.MISSED_OUTCOME, None if writable else Reason.NO_LOCAL_VALUE
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _unsafe(subject: Subject, payment: Payment, intent: Intent) -> Kind | None:
+    """The conditions over the table: what makes a correction unsafe, the first that holds."""
+    succeeded = intent.outcome is Outcome.SUCCEEDED
+    if payment.currency != intent.currency:
+        return Kind.CURRENCY_MISMATCH
+    if succeeded and intent.charge is not None:
+        if intent.charge.disputed:
+            return Kind.DISPUTE_DRIFT
+        if intent.charge.is_partly_refunded:
+            return Kind.REFUND_DRIFT
+    if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
+        return Kind.PARTIALLY_CAPTURED
+    if _amount_differs(payment, intent):
+        return Kind.AMOUNT_MISMATCH
+    if len(subject.payments) > 1 or subject.contested:
+        return Kind.AMBIGUOUS_ROW
+    return None
+
+
+def _amount_differs(payment: Payment, intent: Intent) -> bool:
+    match intent.outcome:
+        case Outcome.SUCCEEDED:
+            return intent.amount_received != payment.amount
+        case Outcome.AUTHORIZED:
+            return intent.amount_capturable != payment.amount
+        case Outcome.CANCELED:
+            return intent.amount_received > 0
+        case _:
+            return False
+
+
+def _both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | None:
+    if payment.currency != intent.currency:
+        return Kind.CURRENCY_MISMATCH
+    if payment.amount != intent.amount_received:
+        return Kind.AMOUNT_MISMATCH
+    if intent.charge is None:
+        return None
+    if intent.charge.disputed:
+        return Kind.DISPUTE_DRIFT
+    # the table could say refunded and does not; one that has no such word agrees as well as it can
+    if intent.charge.refunded and rules.statuses.can_say(Outcome.REFUNDED):
+        return Kind.REFUND_DRIFT
+    return None
+
+
+def _severity(kind: Kind, payment: Payment) -> Severity:
+    critical: bool
+    match kind:
+        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.AMBIGUOUS_ROW:
+            critical = True
+        case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
+            critical = payment.outcome is Outcome.SUCCEEDED
+        case Kind.REFUND_DRIFT | Kind.DISPUTE_DRIFT:
+            critical = payment.outcome.is_open
+        case _:
+            critical = False
+    return Severity.CRITICAL if critical else Severity.WARNING
+
+
+def _stake(kind: Kind, payment: Payment, intent: Intent) -> Money:
+    amount = intent.amount
+    match kind:
+        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.CURRENCY_MISMATCH:
+            amount = intent.settled_amount
+        case Kind.AMOUNT_MISMATCH:
+            amount = _difference(payment, intent)
+        case Kind.PARTIALLY_CAPTURED:
+            amount = intent.amount_received
+        case Kind.REFUND_DRIFT if intent.charge is not None:
+            amount = intent.charge.amount_refunded
+        case _:
+            pass
+    return Money(amount, intent.currency)
+
+
+def _difference(payment: Payment, intent: Intent) -> int:
+    if intent.outcome is Outcome.CANCELED:
+        return intent.amount_received
+    there = (
+        intent.amount_capturable if intent.outcome is Outcome.AUTHORIZED else intent.amount_received
+    )
+    # a local amount that is missing is not zero: then all of Stripe's is at stake
+    return there if payment.amount is None else abs(there - payment.amount)
+
+
+def _without_row(intent: Intent, rules: Rules) -> Finding | None:
+    if not rules.owns(intent):
+        return None
+    match intent.outcome:
+        case Outcome.SUCCEEDED:
+            kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
+        case Outcome.AUTHORIZED:
+            held = intent.amount_received or intent.amount_capturable
+            kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, held
+        case Outcome.UNKNOWN:
+            kind, severity, amount = Kind.UNKNOWN_STATUS, Severity.WARNING, intent.amount
+        case _:
+            return None
+    return Finding(
+        kind=kind,
+        severity=severity,
+        stake=Money(amount, intent.currency),
+        payment_intent=intent.id,
+        keys=(),
+        local={},
+        stripe=stripe_values(intent),
+        evidence=evidence(intent),
+    )
+
+
+def _missing_at_stripe(subject: Subject, missing: MissingIntent) -> tuple[Finding, ...]:
+    if not subject.payments:
+        return ()
+    first = subject.payments[0]
+    unknown = any(payment.outcome is Outcome.UNKNOWN for payment in subject.payments)
+    paid = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
+    kind = Kind.UNKNOWN_STATUS if unknown else Kind.MISSING_AT_STRIPE
+    critical = paid and kind is Kind.MISSING_AT_STRIPE
+    return (
+        Finding(
+            kind=kind,
+            severity=Severity.CRITICAL if critical else Severity.WARNING,
+            stake=Money(first.amount or 0, first.currency or "xxx"),
+            payment_intent=missing.id,
+            keys=subject.keys,
+            local={"rows": [local_values(payment) for payment in subject.payments]},
+            stripe={"missing": True, "other_mode": missing.other_mode},
+            reason=Reason.WRONG_MODE if missing.other_mode else None,
+            evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
+        ),
+    )

@@ -1,0 +1,247 @@
+"""A finding: its kinds, what makes two findings the same, and its life from open to closed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from reconciler.domain.ledger import canonical
+from reconciler.domain.money import Money
+
+
+class Kind(StrEnum):
+    """What disagrees."""
+
+    MISSED_OUTCOME = "missed_outcome"
+    CONTRADICTED = "contradicted"
+    PAID_AFTER_CANCEL = "paid_after_cancel"
+    REGRESSED = "regressed"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    PARTIALLY_CAPTURED = "partially_captured"
+    REFUND_DRIFT = "refund_drift"
+    DISPUTE_DRIFT = "dispute_drift"
+    AMBIGUOUS_ROW = "ambiguous_row"
+    MISSING_LOCALLY = "missing_locally"
+    MISSING_AT_STRIPE = "missing_at_stripe"
+    UNKNOWN_STATUS = "unknown_status"
+    DUPLICATE_PAYMENT = "duplicate_payment"
+    CAPTURE_EXPIRING = "capture_expiring"
+    OVERDUE = "overdue"
+    EXHAUSTED = "exhausted"
+
+    @property
+    def is_side(self) -> bool:
+        """It may stand beside a finding about the pair; of the others, a pair has exactly one."""
+        return self in _SIDE
+
+
+_SIDE: Final = frozenset(
+    {Kind.DUPLICATE_PAYMENT, Kind.CAPTURE_EXPIRING, Kind.OVERDUE, Kind.EXHAUSTED}
+)
+
+
+class Severity(StrEnum):
+    """How soon a person should look. Critical: goods may have gone without money, or money come without an order."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class State(StrEnum):
+    """Where a discrepancy is in its life."""
+
+    OPEN = "open"
+    """Seen and waiting for a person, or for a pass that may write."""
+    CORRECTED = "corrected"
+    """The row was brought to Stripe's outcome."""
+    CLOSED = "closed"
+    """A later examination of the same pair found that it is gone."""
+    RESOLVED = "resolved"
+    """A person has dealt with it; it stays so while both sides' values are the same."""
+    IGNORED = "ignored"
+    """A person has decided that it does not matter; likewise."""
+
+    @property
+    def is_by_person(self) -> bool:
+        return self in {State.RESOLVED, State.IGNORED}
+
+
+class Reason(StrEnum):
+    """Why a finding was not corrected, or what sort of its kind it is."""
+
+    NO_LOCAL_VALUE = "no_local_value"
+    """The outcome has no value in [payments.write]."""
+    REPORT_MODE = "report_mode"
+    """The configured mode writes no row of the merchant's."""
+    NOT_APPLIED = "not_applied"
+    """A person asked to record, not to apply."""
+    HOURLY_LIMIT = "hourly_limit"
+    """The service has corrected as many rows in this hour as it may."""
+    WRONG_MODE = "wrong_mode"
+    """Stripe says that the id exists in the other mode."""
+    NOT_AN_ID = "not_an_id"
+    """What the row holds cannot be the id of a PaymentIntent."""
+    REVERTED = "reverted"
+    """A person took the correction back."""
+
+
+class Cause(StrEnum):
+    """Why the webhook was lost, where the events known tell."""
+
+    UNDELIVERED = "undelivered"
+    """Stripe could not deliver the event to every endpoint."""
+    NOT_HANDLED = "not_handled"
+    """Every endpoint acknowledged the event, and the row did not move."""
+
+
+class Closing(StrEnum):
+    """Why a discrepancy was closed."""
+
+    AGREEMENT = "agreement"
+    SUPERSEDED = "superseded"
+    CONDITION_GONE = "condition_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes two findings the same discrepancy. ``subject`` is the intent's id, or ``row:<key>`` without one."""
+
+    account: str
+    subject: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that disagrees, as an examination saw it.
+
+    ``keys`` are the rows concerned. ``local`` and ``stripe`` are both sides' values, of which the fingerprint is made,
+    so they hold no times; ``evidence`` is what a person wants to read beside them.
+    """
+
+    kind: Kind
+    severity: Severity
+    stake: Money
+    payment_intent: str | None
+    keys: tuple[str, ...]
+    local: Mapping[str, object]
+    stripe: Mapping[str, object]
+    reason: Reason | None = None
+    cause: Cause | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """The part of the identity that names the pair."""
+        return self.payment_intent or f"row:{','.join(self.keys)}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when either side's values do."""
+        form = canonical({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
+        return hashlib.sha256(form.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a discrepancy and decides its next state."""
+
+    id: int
+    subject: str
+    kind: Kind
+    state: State
+    fingerprint: str
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an examination does to one discrepancy. ``id`` is None for a new one.
+
+    ``is_news`` is whether it goes into the ledger: opened, reopened, changed, corrected or closed, but not merely
+    seen again.
+    """
+
+    id: int | None
+    subject: str
+    kind: Kind
+    state: State
+    finding: Finding | None
+    is_news: bool
+    closing: Closing | None = None
+
+
+def changes(
+    known: tuple[Known, ...], findings: tuple[Finding, ...], *, corrected: bool
+) -> tuple[Change, ...]:
+    """The life of one subject's discrepancies after an examination that ended with a verdict.
+
+    ``known`` are all discrepancies stored for it, in whatever state; ``corrected`` is whether its missed_outcome has
+    just been written to the row. A waiting subject has no verdict and must not come here.
+    """
+    stored = {item.kind: item for item in known}
+    present = {finding.kind for finding in findings}
+    pair_remains = any(not kind.is_side for kind in present)
+    result = [_met(stored.get(finding.kind), finding, corrected=corrected) for finding in findings]
+    for item in known:
+        if item.kind in present or item.state is not State.OPEN:
+            continue
+        if item.kind.is_side:
+            closing = Closing.CONDITION_GONE
+        else:
+            closing = Closing.SUPERSEDED if pair_remains else Closing.AGREEMENT
+        result.append(Change(item.id, item.subject, item.kind, State.CLOSED, None, True, closing))
+    return tuple(result)
+
+
+def _met(stored: Known | None, finding: Finding, *, corrected: bool) -> Change:
+    done = corrected and finding.kind is Kind.MISSED_OUTCOME
+    state = State.CORRECTED if done else State.OPEN
+    if stored is None:
+        return Change(None, finding.subject, finding.kind, state, finding, True)
+    same = stored.fingerprint == finding.fingerprint
+    if not done and same and stored.state.is_by_person:
+        return Change(stored.id, stored.subject, stored.kind, stored.state, finding, False)
+    news = stored.state is not state or not same or stored.reason is not finding.reason
+    return Change(stored.id, stored.subject, stored.kind, state, finding, news)
+
+
+def is_settled_by_person(known: tuple[Known, ...], finding: Finding) -> bool:
+    """Whether a person has already dealt with this finding, with the same values on both sides."""
+    return any(
+        item.kind is finding.kind
+        and item.state.is_by_person
+        and item.fingerprint == finding.fingerprint
+        for item in known
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A stored discrepancy, as it is listed and exported."""
+
+    id: int
+    account: str
+    kind: Kind
+    severity: Severity
+    state: State
+    payment_intent: str | None
+    keys: tuple[str, ...]
+    stake: Money
+    reason: str | None
+    cause: str | None
+    closing: str | None
+    note: str | None
+    resolved_by: str | None
+    first_seen: datetime
+    last_seen: datetime
+    fingerprint: str
+    local: Mapping[str, object]
+    stripe: Mapping[str, object]
+    evidence: Mapping[str, object]

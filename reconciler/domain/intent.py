@@ -1,0 +1,112 @@
+"""Stripe's side: a PaymentIntent as it was seen at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.domain.outcome import Outcome, of_stripe
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The last attempt to take the money (``latest_charge``). Amounts are in the intent's currency."""
+
+    id: str
+    status: str
+    created: datetime
+    amount: int
+    amount_captured: int
+    amount_refunded: int
+    refunded: bool
+    disputed: bool
+    failure_code: str | None = None
+    method: str | None = None
+    capture_before: datetime | None = None
+
+    @property
+    def is_partly_refunded(self) -> bool:
+        """Some money went back to the customer, all of it or a part."""
+        return self.refunded or self.amount_refunded > 0
+
+
+@dataclass(frozen=True, slots=True)
+class NextAction:
+    """What the customer is asked to do, and until when that is possible where Stripe says so."""
+
+    type: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent: its facts that a decision needs, and none of the customer's data.
+
+    ``seen_at`` is Stripe's clock (the Date header of the answer), not ours. ``metadata`` holds the configured keys
+    alone. ``failure_code`` is the code of ``last_payment_error``; an error without a code has the empty string.
+    """
+
+    id: str
+    status: str
+    amount: int
+    amount_received: int
+    amount_capturable: int
+    currency: str
+    created: datetime
+    livemode: bool
+    seen_at: datetime
+    request_id: str | None = None
+    canceled_at: datetime | None = None
+    failure_code: str | None = None
+    method: str | None = None
+    next_action: NextAction | None = None
+    charge: Charge | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What happened to the money, in the shared vocabulary."""
+        return of_stripe(self.status, last_attempt_failed=self.failure_code is not None)
+
+    @property
+    def changed_at(self) -> datetime:
+        """The latest change that the intent itself tells of. Events may know of a later one."""
+        times = [self.created]
+        if self.canceled_at is not None:
+            times.append(self.canceled_at)
+        if self.charge is not None:
+            times.append(self.charge.created)
+        return max(times)
+
+    @property
+    def settled_amount(self) -> int:
+        """What was collected, or what was asked where nothing was."""
+        return self.amount_received or self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class MissingIntent:
+    """Stripe answered 404 for this id. That is no verdict about the money: the key may be of another account.
+
+    ``other_mode`` is whether Stripe's message says that the object exists in the other mode (live or test).
+    """
+
+    id: str
+    seen_at: datetime
+    request_id: str | None = None
+    other_mode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Stripe event that names an intent. It says that something happened, never what is true now.
+
+    ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``).
+    """
+
+    id: str
+    type: str
+    created: datetime
+    payment_intent: str | None
+    delivered: bool = False

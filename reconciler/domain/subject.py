@@ -1,0 +1,59 @@
+"""What is examined together, and by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.payment import Payment, StatusMap
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about judging."""
+
+    statuses: StatusMap
+    grace: timedelta
+    horizon: timedelta
+    metadata: Mapping[str, str]
+    """An intent without a row is ours where its metadata has all of these."""
+
+    def owns(self, intent: Intent) -> bool:
+        """Whether an intent that no row names is ours."""
+        return all(intent.metadata.get(key) == value for key, value in self.metadata.items())
+
+
+@dataclass(frozen=True, slots=True)
+class PaidSibling:
+    """Another intent that was paid for the same order: as a row says, or as Stripe said in this pass.
+
+    ``created`` is the intent's where it is known, else the row's.
+    """
+
+    payment_intent: str
+    key: str | None
+    amount: int | None
+    currency: str | None
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An intent, the rows that hold or claim it, and the paid siblings of the same order.
+
+    ``contested`` is whether several intents or rows lay claim to one another by link, so that no row may be written.
+    """
+
+    account: str
+    intent: Intent | MissingIntent
+    payments: tuple[Payment, ...]
+    order: str | None = None
+    siblings: tuple[PaidSibling, ...] = ()
+    contested: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its rows, sorted."""
+        return tuple(sorted(payment.key for payment in self.payments))
