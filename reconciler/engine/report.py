@@ -1,0 +1,165 @@
+"""What was asked of a pass, and what it has to say for itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+
+from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.money import Money
+
+Moment = datetime | timedelta
+"""A point in time: given outright, or as a span back from Stripe's present."""
+
+
+class SweepKind(StrEnum):
+    """Which net a pass casts."""
+
+    DUE = "due"
+    """Every open payment of the merchant's table, and every check that has come due."""
+    WINDOW = "window"
+    """Every intent created in a range of time, and every row of that range."""
+    ALL = "all"
+    """All nets in turn; an intent that two of them meet is examined once."""
+
+
+class Mode(StrEnum):
+    """What the configuration allows a pass of the service to change."""
+
+    REPORT = "report"
+    UPDATE = "update"
+
+
+class Writing(Enum):
+    """What one pass may write."""
+
+    NOTHING = "nothing"
+    """A dry run."""
+    FINDINGS = "findings"
+    """Our own tables; no row of the merchant's."""
+    ROWS = "rows"
+    """The merchant's rows as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A pass that someone asks for. ``intents`` names single intents; then ``kind`` does not matter."""
+
+    kind: SweepKind
+    writing: Writing
+    asked_by: str
+    since: Moment | None = None
+    until: Moment | None = None
+    intents: tuple[str, ...] = ()
+    by_service: bool = False
+
+
+class Act(StrEnum):
+    """What was decided about a subject, as a report shows it."""
+
+    CORRECT = "correct"
+    FLAG = "flag"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One decision that a person may want to see: a correction, a flagged finding, or a wait."""
+
+    act: Act
+    payment_intent: str
+    keys: tuple[str, ...]
+    kind: Kind | None = None
+    severity: Severity | None = None
+    stake: Money | None = None
+    local: str | None = None
+    stripe: str | None = None
+    to_status: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unexamined:
+    """Something that a pass was to examine and could not, and why."""
+
+    what: str
+    why: str
+
+
+LONGEST_LIST = 10_000
+"""How many lines and unexamined things a report keeps; the counts go on beyond it."""
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What a pass did. Counts are of intents (examined, waiting), rows (corrected) and discrepancies."""
+
+    account: str
+    kind: SweepKind
+    mode: Mode
+    writing: Writing
+    asked_by: str
+    sweep: int | None = None
+    complete: bool = True
+    examined: int = 0
+    corrected: int = 0
+    would_correct: int = 0
+    held_back: int = 0
+    """Corrections that the hourly limit of the service held back."""
+    waiting: int = 0
+    abandoned: int = 0
+    discrepancies: Counter[Kind] = field(default_factory=Counter)
+    stakes: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    """Money at stake in minor units, by kind and currency."""
+    reads: int = 0
+    rate_limited: int = 0
+    seconds: float = 0.0
+    lines: list[Line] = field(default_factory=list)
+    unexamined: list[Unexamined] = field(default_factory=list)
+    unexamined_count: int = 0
+    stopped: str | None = None
+    """Why the pass ended before its end, None where it did not."""
+
+    def add_line(self, line: Line) -> None:
+        """Keep a decision for the reader."""
+        if len(self.lines) < LONGEST_LIST:
+            self.lines.append(line)
+
+    def miss(self, what: str, why: str) -> None:
+        """Something was not examined: the pass is not complete."""
+        self.complete = False
+        self.unexamined_count += 1
+        if len(self.unexamined) < LONGEST_LIST:
+            self.unexamined.append(Unexamined(what, why))
+
+    def as_json(self) -> Mapping[str, object]:
+        """The documented, stable shape of ``sweep --json`` for one account."""
+        return {
+            "account": self.account,
+            "sweep": self.sweep,
+            "kind": self.kind.value,
+            "mode": self.mode.value,
+            "applied": self.writing is Writing.ROWS,
+            "recorded": self.writing is not Writing.NOTHING,
+            "asked_by": self.asked_by,
+            "complete": self.complete,
+            "stopped": self.stopped,
+            "examined": self.examined,
+            "corrected": self.corrected,
+            "would_correct": self.would_correct,
+            "held_back": self.held_back,
+            "waiting": self.waiting,
+            "abandoned": self.abandoned,
+            "discrepancies": {kind.value: n for kind, n in sorted(self.discrepancies.items())},
+            "at_stake": [
+                {"kind": kind.value, "currency": currency, "amount": amount}
+                for (kind, currency), amount in sorted(self.stakes.items())
+            ],
+            "unexamined": self.unexamined_count,
+            "reads": self.reads,
+            "rate_limited": self.rate_limited,
+            "seconds": round(self.seconds, 3),
+        }
