@@ -18,7 +18,7 @@ from reconciler.domain.intent import Intent, MissingIntent
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import AT_STRIPE, Outcome
 from reconciler.domain.payment import Payment
-from reconciler.domain.side_findings import side_findings
+from reconciler.domain.side_findings import duplicate_payments, side_findings
 from reconciler.domain.subject import Rules, Subject
 
 
@@ -82,7 +82,9 @@ def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
 def _compare_with(subject: Subject, intent: Intent, rules: Rules, now: datetime) -> Comparison:
     if not subject.payments:
         found = _without_row(intent, rules)
-        return Comparison((found,) if found else ())
+        if found is None:
+            return Comparison(())
+        return Comparison((found, *duplicate_payments(subject, intent)))
     by_kind: dict[Kind, Finding] = {}
     correct: Payment | None = None
     for payment in subject.payments:
@@ -268,6 +270,12 @@ def _without_row(intent: Intent, rules: Rules) -> Finding | None:
     )
 
 
+def _why_missing(missing: MissingIntent) -> Reason | None:
+    if missing.impossible:
+        return Reason.NOT_AN_ID
+    return Reason.WRONG_MODE if missing.other_mode else None
+
+
 def _missing_at_stripe(subject: Subject, missing: MissingIntent) -> tuple[Finding, ...]:
     if not subject.payments:
         return ()
@@ -285,7 +293,7 @@ def _missing_at_stripe(subject: Subject, missing: MissingIntent) -> tuple[Findin
             keys=subject.keys,
             local={"rows": [local_values(payment) for payment in subject.payments]},
             stripe={"missing": True, "other_mode": missing.other_mode},
-            reason=Reason.WRONG_MODE if missing.other_mode else None,
+            reason=_why_missing(missing),
             evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
         ),
     )

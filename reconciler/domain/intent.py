@@ -89,13 +89,15 @@ class Intent:
 class MissingIntent:
     """Stripe answered 404 for this id. That is no verdict about the money: the key may be of another account.
 
-    ``other_mode`` is whether Stripe's message says that the object exists in the other mode (live or test).
+    ``other_mode`` is whether Stripe's message says that the object exists in the other mode (live or test);
+    ``impossible`` is whether the id cannot be one of Stripe's at all, so that nothing was asked.
     """
 
     id: str
     seen_at: datetime
     request_id: str | None = None
     other_mode: bool = False
+    impossible: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Loaded:
     known: tuple[Known, ...]
     events: tuple[Event, ...]
     at: datetime
+    checks: tuple[str, ...] = ()
+    """Those of its intents that a check waits for."""
 
 
 @dataclass(frozen=True, slots=True)

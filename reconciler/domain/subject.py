@@ -19,6 +19,8 @@ class Rules:
     horizon: timedelta
     metadata: Mapping[str, str]
     """An intent without a row is ours where its metadata has all of these."""
+    link_metadata: str | None = None
+    """The metadata key whose value names the order of a row that has not learnt its intent yet."""
 
     def owns(self, intent: Intent) -> bool:
         """Whether an intent that no row names is ours."""
