@@ -1,0 +1,177 @@
+"""Payment methods: how each behaves, what it leaves on a charge, and the test tokens a person can confirm with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+DAY = 86_400
+
+
+class Flow(Enum):
+    """What a successful attempt with a payment method goes through."""
+
+    CARD = "card"  # at once, or after authentication
+    DEBIT = "debit"  # processing for days
+    VOUCHER = "voucher"  # requires_action until the customer has paid the voucher
+    REDIRECT = "redirect"  # requires_action until the customer comes back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethod:
+    """One type of payment method.
+
+    ``lasts`` is how long a voucher can be paid, ``authorized_for`` how long an authorization holds, in seconds.
+    """
+
+    type: str
+    flow: Flow
+    action: str
+    details: dict[str, Any]
+    lasts: int | None = None
+    authorized_for: int | None = None
+
+
+_BANK = {"bank_name": "STRIPE TEST BANK", "fingerprint": "FFDMA0xfhBjWSZLu", "last4": "6789", "mandate": None}
+
+CARD_DETAILS: dict[str, Any] = {
+    "amount_authorized": None,
+    "authorization_code": "123456",
+    "brand": "visa",
+    "checks": {"address_line1_check": None, "address_postal_code_check": "pass", "cvc_check": "pass"},
+    "country": "US",
+    "exp_month": 8,
+    "exp_year": 2030,
+    "extended_authorization": {"status": "disabled"},
+    "fingerprint": "AOB934RVNwzk6xtn",
+    "funding": "credit",
+    "incremental_authorization": {"status": "unavailable"},
+    "installments": None,
+    "last4": "4242",
+    "mandate": None,
+    "multicapture": {"status": "unavailable"},
+    "network": "visa",
+    "network_token": {"used": False},
+    "network_transaction_id": "753102419868421",
+    "overcapture": {"maximum_amount_capturable": None, "status": "unavailable"},
+    "regulated_status": "unregulated",
+    "three_d_secure": None,
+    "transaction_link_id": None,
+    "wallet": None,
+}
+
+
+def _debit(kind: str, **extra: Any) -> PaymentMethod:
+    return PaymentMethod(type=kind, flow=Flow.DEBIT, action="verify_with_microdeposits", details={**_BANK, **extra})
+
+
+def _voucher(kind: str, action: str, lasts: int, **extra: Any) -> PaymentMethod:
+    return PaymentMethod(type=kind, flow=Flow.VOUCHER, action=action, details=extra, lasts=lasts)
+
+
+METHODS: dict[str, PaymentMethod] = {
+    method.type: method
+    for method in (
+        PaymentMethod(
+            type="card", flow=Flow.CARD, action="use_stripe_sdk", details=CARD_DETAILS, authorized_for=7 * DAY
+        ),
+        _debit("us_bank_account", account_holder_type="individual", account_type="checking",
+               expected_debit_date=None, routing_number="110000000", payment_reference=None),
+        _debit("sepa_debit", bank_code="37040044", branch_code="", country="DE", expected_debit_date=None),
+        _debit("bacs_debit", expected_debit_date=None, sort_code="108800"),
+        _debit("au_becs_debit", bsb_number="000000", expected_debit_date=None),
+        _debit("nz_bank_account", account_holder_name="Jenny Rosen", branch_code="0000", expected_debit_date=None),
+        _debit("acss_debit", institution_number="000", transit_number="11000", expected_debit_date=None),
+        _voucher("oxxo", "oxxo_display_details", 5 * DAY, number="59000000183860812022040200205005"),
+        _voucher("konbini", "konbini_display_details", 3 * DAY, store={"chain": "lawson"}),
+        _voucher("boleto", "boleto_display_details", 3 * DAY, tax_id="00.000.000/0001-91"),
+        _voucher("multibanco", "multibanco_display_details", 7 * DAY, entity="12345", reference="999999999"),
+        _voucher("pix", "pix_display_qr_code", 4 * 3600, bank_transaction_id="E0000000000000000000"),
+        PaymentMethod(type="ideal", flow=Flow.REDIRECT, action="redirect_to_url",
+                      details={"bank": "abn_amro", "bic": "ABNANL2A", "verified_name": "Jenny Rosen"}),
+        PaymentMethod(type="klarna", flow=Flow.REDIRECT, action="redirect_to_url", authorized_for=28 * DAY,
+                      details={"payment_method_category": "pay_later", "preferred_locale": "en-US"}),
+        PaymentMethod(type="cashapp", flow=Flow.REDIRECT, authorized_for=7 * DAY,
+                      action="cashapp_handle_redirect_or_display_qr_code",
+                      details={"buyer_id": "test_buyer_id", "cashtag": "$test_cashtag"}),
+    )
+}  # fmt: skip
+
+
+class Reaction(Enum):
+    """What confirming with a test token leads to."""
+
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    REQUIRE_ACTION = "require_action"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A test payment method as Stripe names them (``pm_card_visa``) and what confirming with it does."""
+
+    method: str
+    reaction: Reaction
+    code: str = "card_declined"
+    decline_code: str | None = None
+
+
+_DECLINES = {
+    "pm_card_chargeDeclined": ("card_declined", "generic_decline"),
+    "pm_card_visa_chargeDeclined": ("card_declined", "generic_decline"),
+    "pm_card_chargeDeclinedInsufficientFunds": ("card_declined", "insufficient_funds"),
+    "pm_card_chargeDeclinedLostCard": ("card_declined", "lost_card"),
+    "pm_card_chargeDeclinedStolenCard": ("card_declined", "stolen_card"),
+    "pm_card_chargeDeclinedFraudulent": ("card_declined", "fraudulent"),
+    "pm_card_chargeDeclinedExpiredCard": ("expired_card", None),
+    "pm_card_chargeDeclinedIncorrectCvc": ("incorrect_cvc", None),
+    "pm_card_chargeDeclinedProcessingError": ("processing_error", None),
+}
+
+_CARDS = ("visa", "visa_debit", "mastercard", "amex", "discover", "jcb", "unionpay", "us", "threeDSecureOptional")
+
+TOKENS: dict[str, Token] = {
+    **{f"pm_card_{brand}": Token("card", Reaction.SUCCEED) for brand in _CARDS},
+    **{name: Token("card", Reaction.FAIL, code, decline) for name, (code, decline) in _DECLINES.items()},
+    "pm_card_authenticationRequired": Token("card", Reaction.REQUIRE_ACTION),
+    "pm_card_threeDSecure2Required": Token("card", Reaction.REQUIRE_ACTION),
+    "pm_usBankAccount": Token("us_bank_account", Reaction.PROCESS),
+    "pm_usBankAccount_success": Token("us_bank_account", Reaction.PROCESS),
+    "pm_sepaDebit": Token("sepa_debit", Reaction.PROCESS),
+    "pm_bacsDebit": Token("bacs_debit", Reaction.PROCESS),
+}
+
+
+def reaction_of(method: str) -> Reaction:
+    """What an attempt with this type of payment method leads to when nothing goes wrong."""
+    flow = METHODS[method].flow
+    if flow is Flow.CARD:
+        return Reaction.SUCCEED
+    return Reaction.PROCESS if flow is Flow.DEBIT else Reaction.REQUIRE_ACTION
+
+
+def token_of(name: str) -> Token | None:
+    """The reaction to a test token, or to a bare type written as a token (``pm_oxxo``); None for others."""
+    if name in TOKENS:
+        return TOKENS[name]
+    method = name.removeprefix("pm_")
+    return Token(method, reaction_of(method)) if method in METHODS else None
+
+
+DECLINE_MESSAGES = {
+    "insufficient_funds": "Your card has insufficient funds.",
+    "expired_card": "Your card has expired.",
+    "incorrect_cvc": "Your card's security code is incorrect.",
+    "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+    "payment_intent_authentication_failure": "The provided payment method has failed authentication.",
+    "payment_intent_payment_attempt_expired": "The payment attempt has expired without being paid.",
+    "payment_method_provider_decline": "The payment was declined by the provider.",
+    "debit_not_authorized": "The customer has notified their bank that this payment was unauthorized.",
+}
+
+
+def decline_message(code: str, decline_code: str | None) -> str:
+    """The sentence Stripe shows for a failed attempt."""
+    return DECLINE_MESSAGES.get(decline_code or code) or DECLINE_MESSAGES.get(code, "Your card was declined.")
