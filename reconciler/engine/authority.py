@@ -1,0 +1,22 @@
+"""In whose name a pass acts, and what it may write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.engine.report import Mode, Writing
+
+SERVICE = "service"
+"""Who asks when nobody does: the hourly limit counts the corrections made in this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Stands in every ledger entry of a pass. ``epoch`` is that of the lease it is written under."""
+
+    account: str
+    sweep: int | None
+    asked_by: str
+    mode: Mode
+    writing: Writing
+    epoch: int

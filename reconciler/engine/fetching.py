@@ -1,0 +1,143 @@
+"""Reading pages from Stripe, several reads at once, in pages that are handed over one by one."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Final, Self
+
+from reconciler.clock import Clock
+from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.page import TimeRange
+from reconciler.engine.ports import Stripe
+from reconciler.engine.report import Unexamined
+from reconciler.errors import StripeRequestError, StripeUnavailableError
+
+POSSIBLE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
+"""What can be put into a path of Stripe's API. Stripe does not promise the prefix of an id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Stripe said of an intent, and when by our monotonic clock."""
+
+    intent: Intent | MissingIntent
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """Up to a hundred answers, and what could not be had.
+
+    ``retrieved`` tells a page of single retrieves from a page of a list. ``stretch`` is the list's; ``ends`` is whether
+    the list ended with this page, and ``complete`` whether it was read without a gap up to here.
+    """
+
+    answers: tuple[Answer, ...]
+    failures: tuple[Unexamined, ...] = ()
+    retrieved: bool = True
+    stretch: TimeRange | None = None
+    ends: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Nothing of it could be had."""
+        return bool(self.failures) and not self.answers
+
+
+class Fetcher:
+    """Reads with a pool of threads; use it in a with block. Fatal errors of the port come out of the iterators."""
+
+    def __init__(self, stripe: Stripe, clock: Clock, workers: int, page_size: int) -> None:
+        self._stripe = stripe
+        self._clock = clock
+        self._page_size = page_size
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stripe")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def retrieve_pages(self, intents: Iterable[str]) -> Iterator[FetchedPage]:
+        """Retrieve each intent. While one page is handed over, the next is being read."""
+        source = iter(intents)
+        reading: deque[list[Future[Answer | Unexamined]]] = deque()
+        while chunk := list(islice(source, self._page_size)):
+            reading.append([self._pool.submit(self._retrieve, intent) for intent in chunk])
+            if len(reading) > 1:
+                yield _collected(reading.popleft())
+        while reading:
+            yield _collected(reading.popleft())
+
+    def retrieve_again(self, intents: Sequence[str]) -> FetchedPage:
+        """Retrieve these now, as one page."""
+        return _collected([self._pool.submit(self._retrieve, intent) for intent in intents])
+
+    def list_pages(self, stretches: Sequence[TimeRange]) -> Iterator[FetchedPage]:
+        """List each stretch with a cursor of its own, in the order in which the pages arrive."""
+        reading = {self._pool.submit(self._list, stretch, None): stretch for stretch in stretches}
+        while reading:
+            done, _ = wait(reading, return_when=FIRST_COMPLETED)
+            for future in done:
+                stretch = reading.pop(future)
+                page, after = future.result()
+                if after is not None:
+                    reading[self._pool.submit(self._list, stretch, after)] = stretch
+                yield page
+
+    def _retrieve(self, intent_id: str) -> Answer | Unexamined:
+        if not POSSIBLE_ID.fullmatch(intent_id):
+            seen_at = self._stripe.now()
+            return Answer(
+                MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()
+            )
+        at = self._clock.monotonic()
+        try:
+            return Answer(self._stripe.retrieve(intent_id), at)
+        except (StripeUnavailableError, StripeRequestError) as error:
+            return Unexamined(intent_id, str(error))
+
+    def _list(self, stretch: TimeRange, after: str | None) -> tuple[FetchedPage, str | None]:
+        at = self._clock.monotonic()
+        try:
+            page = self._stripe.list_intents(stretch, after)
+        except (StripeUnavailableError, StripeRequestError) as error:
+            where = "" if after is None else f", from before {after} on"
+            lost = Unexamined(f"the intents created {_in_words(stretch)}{where}", str(error))
+            return FetchedPage((), (lost,), retrieved=False, stretch=stretch), None
+        answers = tuple(Answer(intent, at) for intent in page.intents)
+        unreadable = tuple(
+            Unexamined(intent, "Stripe's answer about it could not be understood.")
+            for intent in page.unreadable
+        )
+        ends = page.next_after is None
+        return FetchedPage(answers, unreadable, False, stretch, ends), page.next_after
+
+
+def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:
+    answers, failures = [], []
+    for future in futures:
+        match future.result():
+            case Answer() as answer:
+                answers.append(answer)
+            case Unexamined() as failure:
+                failures.append(failure)
+    return FetchedPage(tuple(answers), tuple(failures))
+
+
+def _in_words(created: TimeRange) -> str:
+    since = "" if created.since is None else f"from {created.since:%Y-%m-%d %H:%M:%S}"
+    until = "" if created.until is None else f"until {created.until:%Y-%m-%d %H:%M:%S}"
+    return f"{since} {until}".strip() or "at any time"

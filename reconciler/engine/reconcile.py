@@ -1,0 +1,217 @@
+"""One page: load, compare, decide, record. This is the whole program; the rest feeds it and reports on it.
+
+Nothing here reads the world twice for one decision, and nothing writes outside ``PageReconciler.record``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait, decide
+from reconciler.domain.discrepancy import Known, State
+from reconciler.domain.intent import Event, Intent, MissingIntent
+from reconciler.domain.joining import join
+from reconciler.domain.page import Loaded
+from reconciler.domain.payment import Payment
+from reconciler.domain.subject import PaidSibling, Rules, Subject
+from reconciler.engine.authority import Authority
+from reconciler.engine.ports import PageTransaction, Store
+from reconciler.engine.recording import Recording
+from reconciler.engine.report import Writing
+from reconciler.errors import DatabaseBusyError, RowMovedError
+
+RETRIES: Final = 3
+"""How often a page is recorded anew when a row moves between the lock and the write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A subject with the decision about it."""
+
+    subject: Subject
+    decision: Decision
+
+    @property
+    def agrees(self) -> bool:
+        """There is nothing to write about it and nothing to wait for."""
+        return isinstance(self.decision, Keep)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A page that was loaded and judged, not yet recorded."""
+
+    judged: tuple[Judged, ...]
+    loaded: Loaded
+    locks_rows: bool = True
+    """False where no subject has a row: then there is nothing to lock."""
+
+    @property
+    def agrees(self) -> bool:
+        """Every subject agrees: no look at fresh events is needed."""
+        return all(item.agrees for item in self.judged)
+
+    @property
+    def leaves_no_trace(self) -> bool:
+        """Nothing to say, nothing to close and no check to lift: recording it would write nothing."""
+        stands = any(known.state is State.OPEN for known in self.loaded.known)
+        return self.agrees and not self.loaded.checks and not stands
+
+
+@dataclass(slots=True)
+class PageResult:
+    """What became of a page: the final decisions, and how many corrections were written or held back."""
+
+    judged: list[Judged] = field(default_factory=list)
+    corrected: int = 0
+    held_back: int = 0
+
+
+class PageReconciler:
+    """Examines and records pages of one account."""
+
+    def __init__(self, store: Store, rules: Rules, authority: Authority) -> None:
+        self._store = store
+        self._rules = rules
+        self._authority = authority
+
+    def examine(
+        self,
+        intents: Sequence[Intent | MissingIntent],
+        remembered: Mapping[str, Sequence[PaidSibling]],
+    ) -> tuple[Examination, tuple[Intent, ...]]:
+        """Load and judge a page. The second value are the intents that no row holds: they are judged at the end."""
+        loaded = self._store.load([intent.id for intent in intents])
+        subjects = join(self._authority.account, intents, loaded, remembered)
+        held = [subject for subject in subjects if subject.payments]
+        unheld = tuple(
+            subject.intent
+            for subject in subjects
+            if not subject.payments and isinstance(subject.intent, Intent)
+        )
+        return self.judge(held, loaded, {}, None), unheld
+
+    def judge(
+        self,
+        subjects: Sequence[Subject],
+        loaded: Loaded,
+        fresh: Mapping[str, tuple[Event, ...]],
+        now: datetime | None,
+    ) -> Examination:
+        """Decide about subjects. ``now`` is Stripe's time, None for that of each answer."""
+        known = _by_subject(loaded.known)
+        judged = []
+        for subject in subjects:
+            intent = subject.intent
+            events = tuple(event for event in loaded.events if event.payment_intent == intent.id)
+            decision = decide(
+                subject,
+                self._rules,
+                intent.seen_at if now is None else max(now, intent.seen_at),
+                events=(*events, *fresh.get(intent.id, ())),
+                known=known.get(intent.id, ()),
+            )
+            judged.append(Judged(subject, decision))
+        locks = any(subject.payments for subject in subjects)
+        return Examination(tuple(judged), loaded, locks)
+
+    def record(
+        self,
+        examination: Examination,
+        fresh: Mapping[str, tuple[Event, ...]],
+        now: datetime,
+        allowance: int | None,
+    ) -> PageResult:
+        """Write a page in one transaction, deciding again on what is there now.
+
+        ``fresh`` are the events that the look found, ``now`` is Stripe's time at the look, ``allowance`` is how many
+        rows may still be corrected (None: any number). Raises what the Store raises; then nothing was written.
+        """
+        moved: frozenset[str] = frozenset()
+        for _ in range(RETRIES):
+            try:
+                with self._store.transaction(self._authority.epoch) as transaction:
+                    return self._record(transaction, examination, fresh, now, allowance, moved)
+            except RowMovedError as error:
+                moved |= error.keys
+        raise DatabaseBusyError(
+            f"rows {', '.join(sorted(moved)[:5])} kept changing while their page was recorded.",
+            "Nothing of the page was written; run the pass again.",
+        )
+
+    def _record(
+        self,
+        transaction: PageTransaction,
+        examination: Examination,
+        fresh: Mapping[str, tuple[Event, ...]],
+        now: datetime,
+        allowance: int | None,
+        moved: frozenset[str],
+    ) -> PageResult:
+        subjects = [item.subject for item in examination.judged]
+        lock = self._authority.writing is Writing.ROWS and examination.locks_rows
+        again = transaction.read_again(
+            [*(subject.intent.id for subject in subjects), *_siblings_of(examination)],
+            [key for subject in subjects for key in subject.keys],
+            lock=lock,
+        )
+        current, gone = _as_they_are_now(subjects, again.payments, moved)
+        loaded = replace(again, events=examination.loaded.events, paid=examination.loaded.paid)
+        judged = [*self.judge(current, loaded, fresh, now).judged, *_waiting(gone, now)]
+        recording = Recording(self._authority, self._rules, _by_subject(again.known), allowance)
+        for item in judged:
+            events = fresh.get(item.subject.intent.id, ())
+            recording.add(item.subject, item.decision, events)
+        record = recording.page(now, examination.loaded.checks)
+        if not record.is_empty:
+            transaction.write(record)
+        return PageResult(judged, len(record.writes), recording.held_back)
+
+
+def _by_subject(known: Sequence[Known]) -> dict[str, tuple[Known, ...]]:
+    found: dict[str, list[Known]] = {}
+    for item in known:
+        found.setdefault(item.subject, []).append(item)
+    return {subject: tuple(items) for subject, items in found.items()}
+
+
+def _siblings_of(examination: Examination) -> list[str]:
+    """Other intents that a finding of this page is about: a duplicate belongs to the later-created one."""
+    return [
+        finding.subject
+        for item in examination.judged
+        if isinstance(item.decision, Correct | Flag)
+        for finding in item.decision.findings
+        if finding.subject != item.subject.intent.id
+    ]
+
+
+def _as_they_are_now(
+    subjects: Sequence[Subject], payments: Sequence[Payment], moved: frozenset[str]
+) -> tuple[list[Subject], list[Subject]]:
+    """Subjects with their rows as read again, and those of which a row is locked, gone, moved or points elsewhere."""
+    by_key = {payment.key: payment for payment in payments}
+    by_intent: dict[str | None, list[Payment]] = {}
+    for payment in payments:
+        by_intent.setdefault(payment.payment_intent, []).append(payment)
+    current, gone = [], []
+    for subject in subjects:
+        rows = {payment.key: payment for payment in by_intent.get(subject.intent.id, ())}
+        for was in subject.payments:
+            row = by_key.get(was.key)
+            if row is not None and row.payment_intent == was.payment_intent:
+                rows[was.key] = row
+        if set(subject.keys) <= rows.keys() and not moved & rows.keys():
+            ordered = tuple(rows[key] for key in sorted(rows))
+            current.append(replace(subject, payments=ordered))
+        else:
+            gone.append(subject)
+    return current, gone
+
+
+def _waiting(subjects: Sequence[Subject], now: datetime) -> list[Judged]:
+    why = "its row is locked or has changed since it was loaded"
+    return [Judged(subject, Wait(now, why)) for subject in subjects]

@@ -1,0 +1,158 @@
+"""From decisions to what is written: rows, discrepancies, checks and the ledger's entries of one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait
+from reconciler.domain.discrepancy import Change, Finding, Kind, Known, Reason, changes
+from reconciler.domain.intent import Event
+from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.page import Check, PageRecord, RowWrite
+from reconciler.domain.subject import Rules, Subject
+from reconciler.engine.authority import Authority
+from reconciler.engine.report import Mode, Writing
+
+
+class Recording:
+    """Collects one page's decisions. ``allowance`` is how many rows may still be corrected, None for any number."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        rules: Rules,
+        known: Mapping[str, tuple[Known, ...]],
+        allowance: int | None,
+    ) -> None:
+        self._authority = authority
+        self._rules = rules
+        self._known = known
+        self._allowance = allowance
+        self._writes: list[RowWrite] = []
+        self._changes: dict[tuple[str, Kind], Change] = {}
+        self._foreign: dict[tuple[str, Kind], Finding] = {}
+        self._checks: list[Check] = []
+        self._settled: list[str] = []
+        self._events: list[Event] = []
+        self.held_back = 0
+
+    def add(self, subject: Subject, decision: Decision, events: Sequence[Event]) -> None:
+        """Take one subject's decision, with the fresh events known of it."""
+        match decision:
+            case Keep():
+                self._verdict(subject, (), corrected=False)
+            case Flag(findings):
+                self._events.extend(events)
+                self._verdict(subject, findings, corrected=False)
+            case Correct():
+                self._events.extend(events)
+                self._correct(subject, decision)
+            case Wait(until, why):
+                self._events.extend(events)
+                self._checks.append(Check(subject.intent.id, until, why))
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def page(self, now: datetime, checks: Sequence[str]) -> PageRecord:
+        """Everything collected. ``checks`` are the intents of the page that have a check now."""
+        for identity, finding in self._foreign.items():
+            if identity not in self._changes:
+                stored = self._known.get(finding.subject, ())
+                met = tuple(item for item in stored if item.kind is finding.kind)
+                self._changes[identity] = changes(met, (finding,), corrected=False)[0]
+        news = [self._entry(change) for change in self._changes.values() if change.is_news]
+        return PageRecord(
+            writes=tuple(self._writes),
+            changes=tuple(self._changes.values()),
+            checks=tuple(self._checks),
+            settled=tuple(intent for intent in self._settled if intent in checks),
+            events=tuple(self._events),
+            drafts=tuple(news),
+            seen_at=now,
+        )
+
+    def _correct(self, subject: Subject, decision: Correct) -> None:
+        why_not = self._why_not_written()
+        if why_not is not None:
+            findings = tuple(
+                replace(found, reason=why_not) if found.kind is Kind.MISSED_OUTCOME else found
+                for found in decision.findings
+            )
+            self._verdict(subject, findings, corrected=False)
+            return
+        if self._allowance is not None:
+            self._allowance -= 1
+        self._writes.append(
+            RowWrite(
+                payment=decision.payment,
+                to_status=decision.status,
+                payment_intent=subject.intent.id,
+                entry=self._correction(subject, decision),
+            )
+        )
+        self._verdict(subject, decision.findings, corrected=True)
+
+    def _why_not_written(self) -> Reason | None:
+        if self._authority.writing is not Writing.ROWS:
+            reports = self._authority.mode is Mode.REPORT
+            return Reason.REPORT_MODE if reports else Reason.NOT_APPLIED
+        if self._allowance is not None and self._allowance <= 0:
+            self.held_back += 1
+            return Reason.HOURLY_LIMIT
+        return None
+
+    def _verdict(self, subject: Subject, findings: tuple[Finding, ...], *, corrected: bool) -> None:
+        self._settled.append(subject.intent.id)
+        own = tuple(found for found in findings if found.subject == subject.intent.id)
+        for found in findings:
+            if found.subject != subject.intent.id:
+                self._foreign[found.subject, found.kind] = found
+        known = self._known.get(subject.intent.id, ())
+        for change in changes(known, own, corrected=corrected):
+            self._changes[change.subject, change.kind] = change
+
+    def _correction(self, subject: Subject, decision: Correct) -> Draft:
+        payment = decision.payment
+        return Draft(
+            Action.CORRECTION,
+            {
+                "sweep": self._authority.sweep,
+                "asked_by": self._authority.asked_by,
+                "key": payment.key,
+                "payment_intent": subject.intent.id,
+                "outcome": decision.outcome.value,
+                "before": {"status": payment.status, "payment_intent": payment.payment_intent},
+                "after": {"status": decision.status, "payment_intent": subject.intent.id},
+                "amount": payment.amount,
+                "currency": payment.currency,
+                "request_id": subject.intent.request_id,
+                "seen_at": subject.intent.seen_at,
+            },
+        )
+
+    def _entry(self, change: Change) -> Draft:
+        action = Action.FINDING_OPENED if change.id is None else Action.FINDING_CHANGED
+        body: dict[str, object] = {
+            "sweep": self._authority.sweep,
+            "asked_by": self._authority.asked_by,
+            "subject": change.subject,
+            "kind": change.kind.value,
+            "state": change.state.value,
+        }
+        if change.closing is not None:
+            body["closing"] = change.closing.value
+        finding = change.finding
+        if finding is not None:
+            body |= {
+                "severity": finding.severity.value,
+                "keys": list(finding.keys),
+                "stake": {"amount": finding.stake.amount, "currency": finding.stake.currency},
+                "reason": finding.reason.value if finding.reason else None,
+                "local": finding.local,
+                "stripe": finding.stripe,
+                "evidence": finding.evidence,
+            }
+        return Draft(action, body)
