@@ -36,7 +36,8 @@ def decimals(currency: str) -> int:
 
 def as_major(amount: int, currency: str) -> Decimal:
     """Minor units as a decimal number of the major unit, for a person to read."""
-    return Decimal(amount).scaleb(-decimals(currency))
+    # read from text, for arithmetic rounds to the context's precision
+    return Decimal(f"{amount}e-{decimals(currency)}")
 
 
 def to_minor(amount: Decimal, currency: str) -> int | None:
@@ -46,5 +47,7 @@ def to_minor(amount: Decimal, currency: str) -> int | None:
     """
     if not amount.is_finite():
         return None
-    scaled = amount.scaleb(decimals(currency))
-    return int(scaled) if scaled == scaled.to_integral_value() else None
+    # in integers, for decimal arithmetic rounds to the context's precision
+    numerator, denominator = amount.as_integer_ratio()
+    minor, rest = divmod(numerator * 10 ** decimals(currency), denominator)
+    return None if rest else minor
