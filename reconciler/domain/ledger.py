@@ -62,8 +62,14 @@ class Break:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time as the ledger writes it: UTC, six decimals, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as the ledger writes it: UTC, six decimals, Z.
+
+    Raises TypeError for a time without a zone: it would be read in that of the machine.
+    """
+    if moment.tzinfo is None:
+        raise TypeError("a time without a zone has no canonical form in the ledger")
+    naive = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{naive.isoformat(timespec='microseconds')}Z"
 
 
 def canonical(value: object) -> str:
@@ -110,6 +116,8 @@ def first_break(
     """
     prev, seq = GENESIS, 0
     for entry in entries:
+        if entry.account != account:
+            return Break(account, seq + 1, f"an entry of account {entry.account} stands here")
         if entry.seq != seq + 1:
             return Break(account, seq + 1, f"the entry is missing: the next one is {entry.seq}")
         if entry.prev != prev:
