@@ -1,0 +1,129 @@
+"""The decision table, cell by cell, with ordinary payments whose money agrees."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from reconciler.domain.comparison import TABLE, Cell
+from reconciler.domain.decision import Correct, Decision, Flag, Keep, decide
+from reconciler.domain.outcome import Outcome
+from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, payment, rules, subject
+
+DESIGN = """
+local      | incomplete         | failed             | processing              | authorized              | succeeded               | canceled
+incomplete | Keep               | Correct            | Correct                 | Correct                 | Correct                 | Correct
+failed     | Keep               | Keep               | Correct                 | Correct                 | Correct                 | Correct
+processing | Flag regressed     | Correct            | Keep                    | Correct                 | Correct                 | Correct
+authorized | Flag regressed     | Flag regressed     | Keep                    | Keep                    | Correct                 | Correct
+succeeded  | Flag! contradicted | Flag! contradicted | Flag! contradicted      | Flag! contradicted      | Keep                    | Flag! contradicted
+canceled   | Keep               | Keep               | Flag! paid_after_cancel | Flag! paid_after_cancel | Flag! paid_after_cancel | Keep
+refunded   | Flag! contradicted | Flag! contradicted | Flag! contradicted      | Flag! contradicted      | Keep                    | Flag! contradicted
+disputed   | Flag! contradicted | Flag! contradicted | Flag! contradicted      | Flag! contradicted      | Keep                    | Flag! contradicted
+"""
+"""The table of the design, as it is written there. ``!`` is critical."""
+
+
+def _read(table: str) -> dict[tuple[str, str], str]:
+    lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+    columns = lines[0][1:]
+    return {
+        (line[0], column): cell
+        for line in lines[1:]
+        for column, cell in zip(columns, line[1:], strict=True)
+    }
+
+
+EXPECTED = _read(DESIGN)
+
+STRIPE_STATUSES = {
+    ("requires_payment_method", False): "incomplete",
+    ("requires_payment_method", True): "failed",
+    ("requires_confirmation", False): "incomplete",
+    ("requires_action", False): "incomplete",
+    ("processing", False): "processing",
+    ("requires_capture", False): "authorized",
+    ("succeeded", False): "succeeded",
+    ("canceled", False): "canceled",
+    ("requires_luck", False): "unknown",
+}
+"""Stripe's seven statuses, the failed variant of the first, and one that Stripe has not told us of."""
+
+
+def _shown(decision: Decision) -> str:
+    """A decision in the words of the table."""
+    match decision:
+        case Keep(abandoned=False):
+            return "Keep"
+        case Correct():
+            return "Correct"
+        case Flag(findings=(found,)):
+            return f"Flag{'!' if found.severity == 'critical' else ''} {found.kind}"
+        case _:
+            return repr(decision)
+
+
+def test_the_table_is_complete() -> None:
+    """Eight local outcomes against six of Stripe's: no cell is missing, in the design or in the program."""
+    outcomes = [outcome.value for outcome in Outcome if outcome is not Outcome.UNKNOWN]
+    assert set(EXPECTED) == set(itertools.product(outcomes, outcomes[:6]))
+    assert {(local.value, stripe.value) for local, stripe in TABLE} == set(EXPECTED)
+    assert {cell.value for cell in TABLE.values()} == {cell.value for cell in Cell}
+
+
+@pytest.mark.parametrize(("status", "failed"), STRIPE_STATUSES)
+@pytest.mark.parametrize("local", list(Outcome))
+def test_every_pair_is_decided_as_the_design_says(
+    local: Outcome, status: str, failed: bool
+) -> None:
+    """Nine local outcomes against nine of Stripe's, of an ordinary payment whose money agrees."""
+    stripe = STRIPE_STATUSES[status, failed]
+    if "unknown" in {local.value, stripe}:
+        expected = "Flag unknown_status"
+    else:
+        expected = EXPECTED[local.value, stripe]
+    decision = decide(subject(intent(status, failed=failed), payment(local)), rules(), NOW)
+    assert _shown(decision) == expected
+
+
+@pytest.mark.parametrize(
+    ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell == "Correct"]
+)
+def test_a_correction_says_which_row_gets_which_value(local: str, stripe: str) -> None:
+    """A correction names its row, Stripe's outcome and the local value for it, with one finding as its evidence."""
+    status, failed = next(key for key, outcome in STRIPE_STATUSES.items() if outcome == stripe)
+    row = payment(Outcome(local))
+    decision = decide(subject(intent(status, failed=failed), row), rules(), NOW)
+    assert isinstance(decision, Correct)
+    assert decision.payment is row
+    assert decision.outcome.value == stripe
+    assert decision.status == LOCAL_STATUS[Outcome(stripe)]
+    (found,) = decision.findings
+    assert (found.kind, found.severity, found.reason) == ("missed_outcome", "warning", None)
+    assert (found.stake.amount, found.stake.currency) == (AMOUNT, "eur")
+    assert (found.payment_intent, found.keys) == ("pi_1", ("p1",))
+    assert (found.local["outcome"], found.stripe["outcome"]) == (local, stripe)
+
+
+@pytest.mark.parametrize("status", ["", "Succeeded", "requires_luck", "succeeded "])
+@pytest.mark.parametrize("local", list(Outcome))
+def test_an_unknown_status_at_stripe_is_flagged_and_never_acted_upon(
+    local: Outcome, status: str
+) -> None:
+    """Whatever the row says and however much the new status looks like an old one."""
+    decision = decide(subject(intent(status, amount_received=AMOUNT), payment(local)), rules(), NOW)
+    assert _shown(decision) == "Flag unknown_status"
+
+
+@pytest.mark.parametrize(("status", "failed"), STRIPE_STATUSES)
+@pytest.mark.parametrize("value", [None, "", "mystery"])
+def test_a_local_value_that_is_not_mapped_beats_every_other_kind(
+    value: str | None, status: str, failed: bool
+) -> None:
+    """Another currency, another amount, a second row: what we cannot read comes first."""
+    row = payment(Outcome.UNKNOWN, status=value, amount=1, currency="usd")
+    decision = decide(subject(intent(status, failed=failed), row), rules(), NOW)
+    assert _shown(decision) == "Flag unknown_status"
+    assert isinstance(decision, Flag)
+    assert decision.findings[0].stake.amount == AMOUNT

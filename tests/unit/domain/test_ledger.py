@@ -1,0 +1,286 @@
+"""The audit record: an auditor recomputes it from the recipe alone, and no tampering goes unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.domain.discrepancy import Kind
+from reconciler.domain.ledger import (
+    GENESIS,
+    Action,
+    Entry,
+    canonical,
+    entry_hash,
+    first_break,
+    rfc3339,
+)
+
+AT = datetime(2026, 6, 10, 12, 0, 0, 123, tzinfo=UTC)
+BODY: dict[str, Any] = {
+    "key": "p1",
+    "amount": 4200,
+    "to": "bezahlt ✓",
+    "at": AT,
+    "rows": [None, True],
+}
+
+
+def by_recipe(account: str, seq: int, at: str, action: str, body: object, prev: str) -> str:
+    """The recipe as it is published, with hashlib and json alone."""
+    entry = {"account": account, "seq": seq, "at": at, "action": action, "body": body, "prev": prev}
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def chain(length: int, account: str = "default") -> list[Entry]:
+    """A whole chain."""
+    entries: list[Entry] = []
+    prev = GENESIS
+    for seq in range(1, length + 1):
+        body = {**BODY, "n": seq}
+        at = AT + timedelta(seconds=seq)
+        entry = Entry(account, seq, at, "correction", body, prev, "")
+        entry = replace(entry, hash=entry_hash(account, seq, at, "correction", body, prev))
+        entries.append(entry)
+        prev = entry.hash
+    return entries
+
+
+def head_of(entries: list[Entry]) -> tuple[int, str]:
+    """What the head says of a whole chain."""
+    return (entries[-1].seq, entries[-1].hash) if entries else (0, GENESIS)
+
+
+def rehashed(entries: list[Entry]) -> list[Entry]:
+    """The chain as a forger would make it whole again from its contents."""
+    prev = GENESIS
+    forged = []
+    for entry in entries:
+        made = entry_hash(entry.account, entry.seq, entry.at, entry.action, entry.body, prev)
+        forged.append(replace(entry, prev=prev, hash=made))
+        prev = made
+    return forged
+
+
+def test_the_first_prev_is_64_zeros() -> None:
+    """The recipe's beginning."""
+    assert GENESIS == "0000000000000000000000000000000000000000000000000000000000000000"
+
+
+def test_the_hash_follows_the_published_recipe() -> None:
+    """An auditor with hashlib and json alone gets the same hashes for a whole chain."""
+    prev = "0" * 64
+    for entry in chain(3):
+        body = {
+            "key": "p1",
+            "amount": 4200,
+            "to": "bezahlt ✓",
+            "at": "2026-06-10T12:00:00.000123Z",
+            "rows": [None, True],
+            "n": entry.seq,
+        }
+        at = f"2026-06-10T12:00:0{entry.seq}.000123Z"
+        prev = by_recipe("default", entry.seq, at, "correction", body, prev)
+        assert entry.hash == prev
+
+
+def test_a_known_hash_never_changes() -> None:
+    """The recipe is a promise: a change of it would make every exported chain unverifiable."""
+    form = '{"account":"default","action":"note","at":"2026-06-10T12:00:00.000123Z","body":{"text":"é"},"prev":"'
+    form += "0" * 64 + '","seq":1}'
+    expected = hashlib.sha256(form.encode("utf-8")).hexdigest()
+    assert entry_hash("default", 1, AT, Action.NOTE, {"text": "é"}, GENESIS) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+        (AT, "2026-06-10T12:00:00.000123Z"),
+        (
+            datetime(2026, 1, 2, 1, 0, tzinfo=timezone(timedelta(hours=2))),
+            "2026-01-01T23:00:00.000000Z",
+        ),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_times_are_rfc_3339_in_utc(moment: datetime, text: str) -> None:
+    """Six decimals, four digits of year, Z; another zone is the same moment."""
+    assert rfc3339(moment) == text
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    """It would be read in the zone of the machine: the same entry would have another hash elsewhere."""
+    with pytest.raises(TypeError, match="zone"):
+        rfc3339(AT.replace(tzinfo=None))
+    with pytest.raises(TypeError, match="zone"):
+        canonical({"at": AT.replace(tzinfo=None)})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1, "a": [1, (2, 3)]}, '{"a":[1,[2,3]],"b":1}'),
+        ({"é": "ü", "z": None}, '{"z":null,"é":"ü"}'),
+        (True, "true"),
+        (1, "1"),
+        (-(10**30), "-1000000000000000000000000000000"),
+        (Kind.OVERDUE, '"overdue"'),
+        ({}, "{}"),
+        ('a"\\\n', '"a\\"\\\\\\n"'),
+    ],
+)
+def test_canonical_form(value: object, text: str) -> None:
+    """Sorted keys, no spaces, text as itself, integers in full."""
+    assert canonical(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.1, 1.0, float("nan"), float("inf"), Decimal("1.00"), b"x", {1, 2}, object()],
+    ids=str,
+)
+def test_what_has_no_single_form_is_refused(value: object) -> None:
+    """Floats above all, however deep they hide: money is never one."""
+    for holder in (value, [value], {"a": {"b": [value]}}):
+        with pytest.raises(TypeError, match="no canonical form"):
+            canonical(holder)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+plain_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(plain_json)
+def test_canonical_json_can_be_read_back(value: object) -> None:
+    """What is read from an export is what was recorded, and its canonical form is the same."""
+    form = canonical(value)
+    again = json.loads(form)
+    assert again == value
+    assert canonical(again) == form
+
+
+@given(st.dictionaries(texts, plain_json, max_size=6), st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_matter(body: dict[str, object], random: Any) -> None:
+    """PostgreSQL keeps the keys of jsonb in its own order: the hash must not depend on it."""
+    names = list(body)
+    random.shuffle(names)
+    assert canonical({name: body[name] for name in names}) == canonical(body)
+
+
+@given(plain_json, plain_json)
+def test_different_values_have_different_forms(one: object, other: object) -> None:
+    """Two contents that differ can never share a hash (True and 1 differ in JSON)."""
+    assert (canonical(one) == canonical(other)) == (
+        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    )
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7])
+def test_a_whole_chain_has_no_break(length: int) -> None:
+    """Nothing is found where nothing is wrong."""
+    entries = chain(length)
+    assert first_break(entries, head_of(entries), "default") is None
+    assert first_break(iter(entries), head_of(entries), "default") is None
+
+
+def test_an_account_without_a_head_and_without_entries_is_whole() -> None:
+    """Nothing has been recorded yet."""
+    assert first_break([], None, "default") is None
+
+
+def _replaced(nth: int, **changes: Any) -> Callable[[list[Entry]], list[Entry]]:
+    return lambda entries: [*entries[:nth], replace(entries[nth], **changes), *entries[nth + 1 :]]
+
+
+LENGTH = 5
+TAMPERING: dict[str, tuple[Callable[[list[Entry]], list[Entry]], int]] = {
+    "an amount": (_replaced(2, body={**BODY, "n": 3, "amount": 4201}), 3),
+    "a removed field": (_replaced(2, body=BODY), 3),
+    "an added field": (_replaced(2, body={**BODY, "n": 3, "x": None}), 3),
+    "a type": (_replaced(2, body={**BODY, "n": "3"}), 3),
+    "one for true": (_replaced(2, body={**BODY, "n": 3, "rows": [None, 1]}), 3),
+    "the action": (_replaced(2, action="note"), 3),
+    "the account": (_replaced(2, account="other"), 3),
+    "the time, by a microsecond": (_replaced(2, at=AT + timedelta(seconds=3, microseconds=1)), 3),
+    "the hash": (_replaced(2, hash="f" * 64), 3),
+    "the hash of the last": (_replaced(4, hash="f" * 64), 5),
+    "prev": (_replaced(2, prev="f" * 64), 3),
+    "prev of the first": (_replaced(0, prev="f" * 64), 1),
+    "the number": (_replaced(2, seq=7), 3),
+    "the first is gone": (lambda entries: entries[1:], 1),
+    "one in the middle is gone": (lambda entries: entries[:2] + entries[3:], 3),
+    "the last is gone": (lambda entries: entries[:-1], 5),
+    "all are gone": (lambda entries: [], 1),
+    "one stands twice": (lambda entries: [*entries[:3], entries[2], *entries[3:]], 4),
+    "two have changed places": (
+        lambda entries: [entries[0], entries[2], entries[1], *entries[3:]],
+        2,
+    ),
+    "one was appended": (
+        lambda entries: rehashed([*entries, replace(entries[-1], seq=6)]),
+        7,
+    ),
+    "one was changed and the rest made whole": (
+        lambda entries: rehashed(_replaced(1, body={"amount": 0})(entries)),
+        6,
+    ),
+    "one was taken out and the rest made whole": (
+        lambda entries: rehashed([replace(e, seq=n) for n, e in enumerate(entries[1:], start=1)]),
+        5,
+    ),
+    "all are another account's": (lambda entries: chain(LENGTH, "other"), 1),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+def test_every_kind_of_tampering_is_found(name: str) -> None:
+    """Whatever is changed, added, removed or moved: the first entry at which the chain does not hold is named."""
+    tamper, seq = TAMPERING[name]
+    whole = chain(LENGTH)
+    found = first_break(tamper(whole), head_of(whole), "default")
+    assert found is not None
+    assert (found.account, found.seq) == ("default", seq)
+    assert found.what
+
+
+@pytest.mark.parametrize("head", [None, (4, "x"), (6, "x"), (5, "0" * 64), (0, GENESIS)])
+def test_a_head_that_does_not_fit_is_found(head: tuple[int, str] | None) -> None:
+    """The head is kept apart and compared: it betrays a chain that was cut or rewritten to its end."""
+    assert first_break(chain(LENGTH), head, "default") is not None
+
+
+def test_entries_of_another_account_do_not_prove_this_one() -> None:
+    """Each account has its own chain: a whole chain of another account is no proof, even with its own head."""
+    other = chain(LENGTH, "other")
+    assert first_break(other, head_of(other), "default") is not None
+
+
+@given(st.data())
+def test_any_changed_value_of_any_entry_is_found(data: st.DataObject) -> None:
+    """Random tampering with a body, wherever it is, is found at that very entry."""
+    whole = chain(4)
+    at = data.draw(st.integers(0, 3))
+    name = data.draw(st.sampled_from(sorted(whole[at].body)))
+    new = data.draw(plain_json)
+    before = canonical(whole[at].body[name])
+    if canonical(new) == before:
+        return
+    tampered = _replaced(at, body={**whole[at].body, name: new})(whole)
+    found = first_break(tampered, head_of(whole), "default")
+    assert found is not None
+    assert found.seq == at + 1

@@ -1,0 +1,91 @@
+"""The vocabulary that both sides are translated into."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.domain.outcome import (
+    AT_STRIPE,
+    MISSED_WEBHOOK,
+    NEXT_STEP,
+    OPEN,
+    SETTLED,
+    Outcome,
+    of_stripe,
+)
+
+WITHOUT_ERROR = {
+    "requires_payment_method": "incomplete",
+    "requires_confirmation": "incomplete",
+    "requires_action": "incomplete",
+    "processing": "processing",
+    "requires_capture": "authorized",
+    "succeeded": "succeeded",
+    "canceled": "canceled",
+}
+
+
+@pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
+def test_each_of_stripes_seven_statuses_has_its_outcome(status: str, outcome: str) -> None:
+    """Every status in Stripe's specification means exactly one outcome."""
+    assert of_stripe(status, last_attempt_failed=False) == outcome
+
+
+@pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
+def test_an_old_error_matters_only_where_a_new_method_is_needed(status: str, outcome: str) -> None:
+    """last_payment_error tells a failed attempt from a new intent in requires_payment_method, and nothing elsewhere."""
+    expected = "failed" if status == "requires_payment_method" else outcome
+    assert of_stripe(status, last_attempt_failed=True) == expected
+
+
+@pytest.mark.parametrize("failed", [True, False])
+@pytest.mark.parametrize(
+    "status", ["", "paid", "Succeeded", " succeeded", "requires_luck", "unknown"]
+)
+def test_a_status_that_stripe_has_added_is_unknown(status: str, failed: bool) -> None:
+    """A string that we do not know is unknown, whatever it resembles, and never an error."""
+    assert of_stripe(status, last_attempt_failed=failed) is Outcome.UNKNOWN
+
+
+def test_every_outcome_is_open_or_settled_or_unknown() -> None:
+    """Open are incomplete, failed, processing and authorized; unknown is neither; the rest is settled."""
+    assert {outcome.value for outcome in OPEN} == {
+        "incomplete",
+        "failed",
+        "processing",
+        "authorized",
+    }
+    assert {outcome.value for outcome in SETTLED} == {
+        "succeeded",
+        "canceled",
+        "refunded",
+        "disputed",
+    }
+    for outcome in Outcome:
+        assert outcome.is_open == (outcome in OPEN)
+        assert outcome.is_settled == (outcome in SETTLED)
+    assert set(Outcome) - OPEN - SETTLED == {Outcome.UNKNOWN}
+
+
+def test_refunded_and_disputed_are_local_words() -> None:
+    """A PaymentIntent stays succeeded when its charge is refunded or disputed."""
+    assert set(Outcome) - set(AT_STRIPE) == {Outcome.REFUNDED, Outcome.DISPUTED, Outcome.UNKNOWN}
+    assert {
+        of_stripe(status, last_attempt_failed=bad) for status in WITHOUT_ERROR for bad in (0, 1)
+    } == set(AT_STRIPE)
+
+
+def test_every_outcome_says_what_was_missed_and_what_comes_next() -> None:
+    """No outcome leaves the reader without its webhook or without a next step."""
+    assert set(MISSED_WEBHOOK) == set(AT_STRIPE)
+    assert set(NEXT_STEP) == set(Outcome)
+    events = " ".join(MISSED_WEBHOOK.values())
+    for name in (
+        "created",
+        "payment_failed",
+        "processing",
+        "amount_capturable_updated",
+        "succeeded",
+        "canceled",
+    ):
+        assert f"payment_intent.{name}" in events

@@ -1,0 +1,31 @@
+"""The merchant's row and its statuses in both directions."""
+
+from __future__ import annotations
+
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.payment import StatusMap
+
+STATUSES = StatusMap(
+    read={"new": Outcome.INCOMPLETE, "pending": Outcome.INCOMPLETE, "paid": Outcome.SUCCEEDED},
+    write={Outcome.SUCCEEDED: "paid"},
+)
+
+
+def test_several_local_values_may_mean_one_outcome() -> None:
+    """Reading is many to one."""
+    assert STATUSES.outcome("new") is STATUSES.outcome("pending") is Outcome.INCOMPLETE
+    assert STATUSES.values_of(Outcome.INCOMPLETE) == ("new", "pending")
+    assert STATUSES.values_of(Outcome.SUCCEEDED, Outcome.INCOMPLETE) == ("new", "paid", "pending")
+    assert STATUSES.values_of(Outcome.CANCELED) == ()
+
+
+def test_null_and_a_value_that_is_not_mapped_are_unknown() -> None:
+    """Missing is not the first value, and a near miss is no match."""
+    for status in (None, "", "Paid", "paid ", "lost"):
+        assert STATUSES.outcome(status) is Outcome.UNKNOWN
+
+
+def test_what_a_table_can_say_is_what_it_reads() -> None:
+    """A table can say an outcome if some local value means it, whether or not it is ever written."""
+    assert STATUSES.can_say(Outcome.INCOMPLETE)
+    assert not STATUSES.can_say(Outcome.REFUNDED)
