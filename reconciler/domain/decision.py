@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.comparison import compare
-from reconciler.domain.discrepancy import Finding, Kind, Known, is_settled_by_person
+from reconciler.domain.discrepancy import Cause, Finding, Kind, Known, is_settled_by_person
 from reconciler.domain.intent import Event, Intent, MissingIntent
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.payment import Payment
@@ -76,13 +76,25 @@ def decide(
     waiting = _wait(intent, rules, now, events)
     if waiting is not None:
         return waiting
+    cause = cause_of(events)
+    findings = tuple(
+        replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
+        for found in comparison.findings
+    )
     if comparison.correct is None:
-        return Flag(comparison.findings)
-    missed = next(found for found in comparison.findings if found.kind is Kind.MISSED_OUTCOME)
+        return Flag(findings)
+    missed = next(found for found in findings if found.kind is Kind.MISSED_OUTCOME)
     if is_settled_by_person(known, missed):
-        return Flag(comparison.findings)
+        return Flag(findings)
     status = rules.statuses.write[intent.outcome]
-    return Correct(comparison.correct, intent.outcome, status, comparison.findings)
+    return Correct(comparison.correct, intent.outcome, status, findings)
+
+
+def cause_of(events: tuple[Event, ...]) -> Cause | None:
+    """Why the webhook was lost, as far as the events known of the intent tell."""
+    if not events:
+        return None
+    return Cause.NOT_HANDLED if all(event.delivered for event in events) else Cause.UNDELIVERED
 
 
 def _wait(intent: Intent, rules: Rules, now: datetime, events: tuple[Event, ...]) -> Wait | None:

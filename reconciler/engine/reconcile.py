@@ -162,13 +162,15 @@ class PageReconciler:
         loaded = replace(again, events=examination.loaded.events, paid=examination.loaded.paid)
         judged = [*self.judge(current, loaded, fresh, now).judged, *_waiting(gone, now)]
         recording = Recording(self._authority, self._rules, _by_subject(again.known), allowance)
-        for item in judged:
-            events = fresh.get(item.subject.intent.id, ())
-            recording.add(item.subject, item.decision, events)
+        done = [
+            Judged(item.subject, recording.add(item.subject, item.decision, events))
+            for item in judged
+            for events in [fresh.get(item.subject.intent.id, ())]
+        ]
         record = recording.page(now, examination.loaded.checks)
         if not record.is_empty:
             transaction.write(record)
-        return PageResult(judged, len(record.writes), recording.held_back)
+        return PageResult(done, len(record.writes), recording.held_back)
 
 
 def _by_subject(known: Sequence[Known]) -> dict[str, tuple[Known, ...]]:

@@ -39,8 +39,11 @@ class Recording:
         self._events: list[Event] = []
         self.held_back = 0
 
-    def add(self, subject: Subject, decision: Decision, events: Sequence[Event]) -> None:
-        """Take one subject's decision, with the fresh events known of it."""
+    def add(self, subject: Subject, decision: Decision, events: Sequence[Event]) -> Decision:
+        """Take one subject's decision, with the fresh events known of it.
+
+        Returns the decision as it is carried out: a correction that the hourly limit holds back is a flag.
+        """
         match decision:
             case Keep():
                 self._verdict(subject, (), corrected=False)
@@ -49,12 +52,13 @@ class Recording:
                 self._verdict(subject, findings, corrected=False)
             case Correct():
                 self._events.extend(events)
-                self._correct(subject, decision)
+                return self._correct(subject, decision)
             case Wait(until, why):
                 self._events.extend(events)
                 self._checks.append(Check(subject.intent.id, until, why))
             case _ as unreachable:
                 assert_never(unreachable)
+        return decision
 
     def page(self, now: datetime, checks: Sequence[str]) -> PageRecord:
         """Everything collected. ``checks`` are the intents of the page that have a check now."""
@@ -74,7 +78,7 @@ class Recording:
             seen_at=now,
         )
 
-    def _correct(self, subject: Subject, decision: Correct) -> None:
+    def _correct(self, subject: Subject, decision: Correct) -> Decision:
         why_not = self._why_not_written()
         if why_not is not None:
             findings = tuple(
@@ -82,7 +86,7 @@ class Recording:
                 for found in decision.findings
             )
             self._verdict(subject, findings, corrected=False)
-            return
+            return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
         if self._allowance is not None:
             self._allowance -= 1
         self._writes.append(
@@ -94,6 +98,7 @@ class Recording:
             )
         )
         self._verdict(subject, decision.findings, corrected=True)
+        return decision
 
     def _why_not_written(self) -> Reason | None:
         if self._authority.writing is not Writing.ROWS:

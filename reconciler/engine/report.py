@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 
 from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
+from reconciler.errors import ReconcilerError
 
 Moment = datetime | timedelta
 """A point in time: given outright, or as a span back from Stripe's present."""
@@ -122,18 +123,26 @@ class SweepReport:
     unexamined_count: int = 0
     stopped: str | None = None
     """Why the pass ended before its end, None where it did not."""
+    failure: ReconcilerError | None = None
+    """What ended it; its exit code is the command's."""
 
     def add_line(self, line: Line) -> None:
         """Keep a decision for the reader."""
         if len(self.lines) < LONGEST_LIST:
             self.lines.append(line)
 
-    def miss(self, what: str, why: str) -> None:
-        """Something was not examined: the pass is not complete."""
+    def miss(self, what: str, why: str, count: int = 1) -> None:
+        """So many intents, or a stretch of a list, were not examined: the pass is not complete."""
         self.complete = False
-        self.unexamined_count += 1
+        self.unexamined_count += count
         if len(self.unexamined) < LONGEST_LIST:
             self.unexamined.append(Unexamined(what, why))
+
+    def stop(self, error: ReconcilerError) -> None:
+        """The pass ends here, incomplete."""
+        self.complete = False
+        self.stopped = str(error)
+        self.failure = error
 
     def as_json(self) -> Mapping[str, object]:
         """The documented, stable shape of ``sweep --json`` for one account."""
