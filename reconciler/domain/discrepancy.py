@@ -175,6 +175,9 @@ class Change:
     finding: Finding | None
     is_news: bool
     closing: Closing | None = None
+    by: str | None = None
+    note: str | None = None
+    """Who settled it and why, where a person did."""
 
 
 def changes(

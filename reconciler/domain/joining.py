@@ -73,9 +73,10 @@ class Siblings:
             for sibling in siblings:
                 self._add(order, sibling)
         for intent in intents:
-            order = _order_of(rows.get(intent.id, ()))
-            if order and isinstance(intent, Intent) and intent.outcome is Outcome.SUCCEEDED:
-                self._add(order, paid_intent(intent, rows[intent.id][0].key))
+            held = rows.get(intent.id, ())
+            named = _order_of(held)
+            if named and isinstance(intent, Intent) and intent.outcome is Outcome.SUCCEEDED:
+                self._add(named, paid_intent(intent, held[0].key))
 
     def _add(self, order: str, sibling: PaidSibling) -> None:
         self._by_order[order][sibling.payment_intent] = sibling

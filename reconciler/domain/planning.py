@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from reconciler.domain.page import TimeRange
@@ -40,7 +41,7 @@ def stretches(created: TimeRange, now: datetime, expected: int) -> tuple[TimeRan
     if width < 1:
         return (whole,)
     edges = [whole.since + timedelta(seconds=width * n) for n in range(cursors)]
-    inner = [TimeRange(one, other) for one, other in zip(edges, edges[1:], strict=False)]
+    inner = [TimeRange(one, other) for one, other in pairwise(edges)]
     return (*inner, TimeRange(edges[-1], whole.until))
 
 

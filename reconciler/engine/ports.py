@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.domain.discrepancy import Discrepancy, State
 from reconciler.domain.intent import Charge, Intent, MissingIntent
 from reconciler.domain.ledger import Draft
 from reconciler.domain.page import (
+    CorrectionEntry,
     EventPage,
     IntentPage,
     Loaded,
@@ -135,6 +137,22 @@ class Store(Protocol):
 
     def book_reads(self, count: int) -> None:
         """Add to the rolling sum of reads."""
+        ...
+
+
+class Casebook(Protocol):
+    """The discrepancies and corrections of one account, for a person to settle."""
+
+    def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
+        """One discrepancy, None where there is none with this number."""
+        ...
+
+    def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
+        """Set a person's verdict with its ledger entry, in one transaction."""
+        ...
+
+    def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
+        """What a pass corrected, in the ledger's order."""
         ...
 
 
