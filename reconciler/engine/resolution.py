@@ -8,7 +8,7 @@ from reconciler.domain.discrepancy import Change, Discrepancy, State
 from reconciler.domain.intent import Intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import PageRecord, RowWrite
+from reconciler.domain.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.payment import Payment
 from reconciler.domain.subject import Rules
 from reconciler.engine.ports import Casebook, Store, Stripe
@@ -75,7 +75,7 @@ def accept_stripe(
             f"{found.payment_intent} is {outcome.value} at Stripe, and the table has no word for it.",
             f"Add {outcome.value} to [payments.write], or resolve it with a note.",
         )
-    payment = _write(store, epoch, found, intent, status, note, by)
+    payment = _write(store, epoch, found, intent, outcome, status, note, by)
     return Resolution(found, State.RESOLVED, payment.key, payment.status, status)
 
 
@@ -84,6 +84,7 @@ def _write(
     epoch: int,
     found: Discrepancy,
     intent: Intent,
+    outcome: Outcome,
     status: str,
     note: str,
     by: str,
@@ -91,9 +92,7 @@ def _write(
     try:
         with store.transaction(epoch) as transaction:
             again = transaction.read_again([intent.id], found.keys, lock=True)
-            payment = next((row for row in again.payments if row.key == found.keys[0]), None)
-            if payment is None or payment.payment_intent not in (None, intent.id):
-                raise RowMovedError(frozenset(found.keys))
+            payment = _row(again, found.keys[0], intent, outcome)
             entry = _entry(found, State.RESOLVED, note, by, (payment, intent, status))
             settled = Change(
                 found.id,
@@ -118,6 +117,18 @@ def _write(
             f"row {found.keys[0]} is locked, has changed or holds another intent: nothing was written.",
             "Look at it with explain and try again.",
         ) from None
+
+
+def _row(again: Loaded, key: str, intent: Intent, outcome: Outcome) -> Payment:
+    payment = next((row for row in again.payments if row.key == key), None)
+    if payment is None or payment.payment_intent not in (None, intent.id):
+        raise RowMovedError(frozenset({key}))
+    if payment.outcome is outcome:
+        raise CannotAcceptError(
+            f"row {key} already says {outcome.value}: there is no outcome to write.",
+            "Put the amount or the currency right by hand and resolve it with a note.",
+        )
+    return payment
 
 
 def _outcome(intent: Intent) -> Outcome:
