@@ -1,0 +1,134 @@
+"""Connections to one database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from reconciler.adapters.postgres.failures import clothed, not_connected, translated
+from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
+
+Connection = psycopg.Connection[TupleRow]
+
+CONNECT_SECONDS: Final = 10
+DEFAULT_PREPARE: Final = 5
+"""psycopg's own default: a statement is prepared on its fifth use."""
+_THRESHOLD: Final = "prepare_threshold="
+_UNREADABLE: Final = (
+    "Write it as postgresql://user@host:5432/shop, with @, : and / in a password percent-encoded,"
+    " or as host=... dbname=...; postgresql:///shop?host=/folder is a local socket."
+)
+
+
+def connection_info(dsn: str) -> tuple[str, int | None]:
+    """What libpq takes and psycopg's prepare_threshold.
+
+    ``dsn`` is a URL or keywords as libpq reads them (services and sockets included). A URL may add
+    ``prepare_threshold=none`` for a pooler in transaction mode that cannot keep prepared statements.
+    Raises DatabaseRefusedError for one that cannot be read; the message does not repeat it, it may hold a password.
+    """
+    threshold: int | None = DEFAULT_PREPARE
+    if dsn.startswith(("postgresql://", "postgres://")):
+        base, _, query = dsn.partition("?")
+        # a bare @ in a password makes its rest a host, which messages would then name
+        if base.count("@") > 1:
+            raise DatabaseRefusedError("The database URL has more than one @.", _UNREADABLE)
+        options = query.split("&")
+        ours = [option for option in options if option.startswith(_THRESHOLD)]
+        if ours:
+            wanted = ours[-1].removeprefix(_THRESHOLD)
+            threshold = int(wanted) if wanted.isdecimal() else None
+            rest = "&".join(option for option in options if option not in ours)
+            dsn = f"{base}?{rest}"
+    try:
+        given = conninfo_to_dict(dsn)
+        defaults = {"application_name": "reconciler", "connect_timeout": str(CONNECT_SECONDS)}
+        missing = {name: value for name, value in defaults.items() if name not in given}
+        return make_conninfo(dsn, **missing), threshold
+    except psycopg.ProgrammingError:
+        raise DatabaseRefusedError("The database URL could not be read.", _UNREADABLE) from None
+
+
+def place(conninfo: str) -> str:
+    """Where a connection leads, for a message: never a password."""
+    given = conninfo_to_dict(conninfo)
+    if "service" in given:
+        return f"service {given['service']}"
+    at = given.get("host") or given.get("hostaddr") or "the local socket"
+    port = f":{given['port']}" if given.get("port") else ""
+    return f"database {given.get('dbname') or given.get('user') or '(default)'} at {at}{port}"
+
+
+def connect(dsn: str) -> Connection:
+    """One connection of its own, in autocommit. Raises our errors where it does not come about."""
+    conninfo, threshold = connection_info(dsn)
+    try:
+        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold)
+    except psycopg.Error as error:
+        raise not_connected(error, place(conninfo)) from None
+
+
+class Database:
+    """A few connections to one database, shared by this process's threads. Use it as a context manager.
+
+    Every connection is in autocommit: a transaction is begun by whoever wants one.
+    """
+
+    def __init__(self, dsn: str, size: int = 4) -> None:
+        self._dsn = dsn
+        conninfo, threshold = connection_info(dsn)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            conninfo,
+            kwargs={"autocommit": True, "prepare_threshold": threshold},
+            min_size=0,
+            max_size=size,
+            timeout=CONNECT_SECONDS,
+            open=False,
+            name="reconciler",
+        )
+
+    def __enter__(self) -> Self:
+        # the pool would try again and again for its whole timeout, and not say why it fails
+        connect(self._dsn).close()
+        self._pool.open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def connection(self, doing: str) -> Iterator[Connection]:
+        """A connection for the length of the block; a transaction left open is rolled back.
+
+        psycopg's errors leave the block as ours; ``doing`` completes "while" in their messages.
+        """
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout:
+            connect(self._dsn).close()
+            raise DatabaseUnavailableError(
+                f"No connection was free while {doing}.", "Run fewer passes at once."
+            ) from None
+        except psycopg.Error as error:
+            raise translated(error, doing) from None
+        try:
+            with clothed(doing):
+                yield connection
+        finally:
+            self._pool.putconn(connection)

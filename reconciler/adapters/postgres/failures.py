@@ -1,0 +1,135 @@
+"""Where psycopg's errors become our own: once, at the border.
+
+The words of PostgreSQL's detail and context lines are left behind, and so is the original as a cause: they quote rows,
+and rows hold customers' values. What remains is the class of the failure, names of tables and roles, and the mend.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    ReconcilerError,
+)
+
+_MISSING: Final = (
+    "If it is ours (schema reconciler), run reconciler migrate; if it is the merchant's, correct [payments]."
+    " reconciler doctor checks both."
+)
+_PRIVILEGE: Final = (
+    "Grant it, or connect as a role that has it; reconciler doctor prints the GRANT to run."
+)
+_AGAIN: Final = "Nothing was written; run it again."
+_REACH: Final = "Check that the server runs and that DATABASE_URL (or [database] url) leads to it."
+
+_BUSY: Final[dict[type[psycopg.Error], str]] = {
+    errors.LockNotAvailable: "a lock was not to be had in time (lock_timeout)",
+    errors.QueryCanceled: "a statement took too long or was canceled (statement_timeout)",
+    errors.DeadlockDetected: "a deadlock with another transaction",
+    errors.SerializationFailure: "another transaction changed the same rows",
+}
+_UNAVAILABLE: Final[dict[type[psycopg.Error], str]] = {
+    errors.AdminShutdown: "the server shut down",
+    errors.CrashShutdown: "the server crashed",
+    errors.CannotConnectNow: "the server is starting or stopping",
+    errors.TooManyConnections: "the server has no connection left",
+    errors.DiskFull: "the server's disk is full",
+    errors.OutOfMemory: "the server is out of memory",
+    errors.IdleInTransactionSessionTimeout: "the server cut an idle transaction",
+}
+_NAMED: Final[dict[type[psycopg.Error], str]] = {
+    errors.InsufficientPrivilege: _PRIVILEGE,
+    errors.UndefinedTable: _MISSING,
+    errors.UndefinedColumn: _MISSING,
+    errors.UndefinedFunction: _MISSING,
+    errors.UndefinedObject: _MISSING,
+    errors.InvalidSchemaName: _MISSING,
+}
+"""Failures whose first line holds names of objects and nothing else."""
+
+_REFUSED_AT_THE_DOOR: Final = re.compile(
+    r'password authentication failed|no password supplied|role ".*" does not exist|database ".*" does not exist'
+    r"|no pg_hba\.conf entry|authentication failed|permission denied for database|is not permitted to log in"
+    r'|definition of service ".*" not found|certificate'
+)
+
+
+@contextmanager
+def clothed(doing: str) -> Iterator[None]:
+    """Everything of psycopg's that leaves this block is one of our errors. ``doing`` completes "while"."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, doing) from None
+
+
+def translated(error: psycopg.Error, doing: str) -> ReconcilerError:
+    """Our error for one of psycopg's."""
+    for kind, words in _BUSY.items():
+        if isinstance(error, kind):
+            return DatabaseBusyError(f"PostgreSQL was busy while {doing}: {words}.", _AGAIN)
+    for kind, words in _UNAVAILABLE.items():
+        if isinstance(error, kind):
+            return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}: {words}.", _REACH)
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return DatabaseUnavailableError(
+            f"PostgreSQL is read-only while {doing}.",
+            "It is a standby or default_transaction_read_only is on: connect to the primary.",
+        )
+    for kind, mend in _NAMED.items():
+        if isinstance(error, kind):
+            said = _first_line(error) or "something is missing or forbidden"
+            return DatabaseRefusedError(f"PostgreSQL refused while {doing}: {said}.", mend)
+    if error.sqlstate is None and isinstance(
+        error, psycopg.OperationalError | psycopg.InterfaceError
+    ):
+        return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}.", _REACH)
+    if error.sqlstate is not None and error.sqlstate.startswith(("08", "57")):
+        return DatabaseUnavailableError(
+            f"PostgreSQL was lost while {doing} ({error.sqlstate}).", _REACH
+        )
+    return _other(error, doing)
+
+
+def not_connected(error: psycopg.Error, where: str) -> ReconcilerError:
+    """Our error for a connection that did not come about. ``where`` says to what, without a password.
+
+    libpq gives no code for these failures, only words; they name hosts, users and databases, never a password.
+    """
+    words = " ".join(str(error).split())
+    reason = words.rpartition("failed: ")[2].removeprefix("FATAL:").strip()
+    what = f"Could not connect to {where}: {reason.rstrip('.')}."
+    if _REFUSED_AT_THE_DOOR.search(words):
+        return DatabaseRefusedError(
+            what, "Correct DATABASE_URL (or [database] url), or create what it names."
+        )
+    return DatabaseUnavailableError(what, _REACH)
+
+
+def _other(error: psycopg.Error, doing: str) -> ReconcilerError:
+    """A refusal of a value or a write: a constraint, a trigger, a type. Only names may be told."""
+    diag = error.diag
+    names = [name for name in (diag.schema_name, diag.table_name, diag.column_name) if name]
+    on = f" on {'.'.join(names)}" if names else ""
+    constraint = f" by {diag.constraint_name}" if diag.constraint_name else ""
+    code = f"{type(error).__name__} {error.sqlstate or ''}".strip()
+    return DatabaseRefusedError(
+        f"PostgreSQL refused a value or a write{on}{constraint} while {doing} ({code}).",
+        "Nothing was written. The server's log has the details; a trigger or constraint of the table may forbid it.",
+    )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """PostgreSQL's own first line, unless code in the database wrote it: that may quote anything."""
+    if error.diag.source_function == "exec_stmt_raise":
+        return f"a trigger or function forbids it ({error.sqlstate})"
+    return (error.diag.message_primary or "").rstrip(".")

