@@ -1,0 +1,36 @@
+"""The configuration: a TOML file, the environment over it, and every fault of both at once."""
+
+from __future__ import annotations
+
+from reconciler.settings.environment import current_environment
+from reconciler.settings.keys import KeyFacts, KeyKind, key_facts
+from reconciler.settings.loading import Account, Settings, find_file, load
+from reconciler.settings.sections import (
+    BudgetSection,
+    Configuration,
+    CorrectionsSection,
+    DatabaseSection,
+    PaymentsSection,
+    StripeSection,
+    SweepSection,
+)
+from reconciler.settings.values import parse_duration
+
+__all__ = [
+    "Account",
+    "BudgetSection",
+    "Configuration",
+    "CorrectionsSection",
+    "DatabaseSection",
+    "KeyFacts",
+    "KeyKind",
+    "PaymentsSection",
+    "Settings",
+    "StripeSection",
+    "SweepSection",
+    "current_environment",
+    "find_file",
+    "key_facts",
+    "load",
+    "parse_duration",
+]

@@ -1,0 +1,149 @@
+"""The one place where the process's environment is read, and what its variables mean."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from reconciler.settings.values import suggestion
+
+PREFIX: Final = "RECONCILER_"
+DELIMITER: Final = "__"
+CONFIG_VARIABLE: Final = "RECONCILER_CONFIG"
+DATABASE_VARIABLE: Final = "DATABASE_URL"
+KEY_VARIABLE: Final = "STRIPE_API_KEY"
+CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
+JOURNAL_VARIABLE: Final = "JOURNAL_STREAM"
+
+
+def current_environment() -> Mapping[str, str]:
+    """A copy of the process's environment."""
+    return dict(os.environ)  # noqa: TID251 - the one place
+
+
+def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The fields of a model that are tables of their own, ``[[accounts]]`` among them."""
+    found = {}
+    for name, info in model.model_fields.items():
+        for part in (info.annotation, *get_args(info.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found[name] = part
+    return found
+
+
+@dataclass(slots=True)
+class Overrides:
+    """What ``RECONCILER_<SECTION>__<KEY>`` variables say: nested values, who set what, and what is wrong."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    variables: dict[tuple[str, ...], str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+class EnvironmentSource(PydanticBaseSettingsSource):
+    """The overrides of an environment, as a source of settings.
+
+    A key's value is taken as text; a table's (``RECONCILER_PAYMENTS__METADATA``, ``RECONCILER_ACCOUNTS``) is JSON, and
+    an entry of a table can be set by itself: ``RECONCILER_PAYMENTS__READ__PAID=succeeded`` (in lower case).
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self.overrides = Overrides()
+        sections = sections_of(settings_cls)
+        for variable in sorted(environ):
+            if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
+                self._take(variable, environ[variable], sections)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return self.overrides.values.get(field_name), field_name, True
+
+    def __call__(self) -> dict[str, Any]:
+        return self.overrides.values
+
+    def _take(self, variable: str, text: str, sections: Mapping[str, type[BaseModel]]) -> None:
+        path = tuple(variable.removeprefix(PREFIX).lower().split(DELIMITER))
+        if path[0] not in sections:
+            self._not_known(variable, path, tuple(sections))
+            return
+        is_table = len(path) == 1 or (len(path) == 2 and path[1] in _tables(sections[path[0]]))
+        value: object = text
+        if is_table:
+            try:
+                value = json.loads(text)
+            except json.JSONDecodeError:
+                self.overrides.faults.append(
+                    f"{variable}: it sets a whole table, so its value must be JSON."
+                )
+                return
+        _put(self.overrides.values, path, value)
+        self.overrides.variables[path] = variable
+
+    def _not_known(self, variable: str, path: tuple[str, ...], sections: tuple[str, ...]) -> None:
+        section = next((name for name in sections if path[0].startswith(f"{name}_")), None)
+        if len(path) == 1 and section is not None:
+            key = path[0].removeprefix(f"{section}_")
+            proper = f"{PREFIX}{section.upper()}{DELIMITER}{key.upper()}"
+            self.overrides.faults.append(
+                f"{variable}: two underscores stand between a section and its key; write {proper}."
+            )
+        elif len(path) > 1:
+            self.overrides.faults.append(
+                f"{variable}: there is no section [{path[0]}]; {suggestion(path[0], sections)}"
+            )
+
+
+def _tables(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        name for name, info in model.model_fields.items() if _is_mapping(info.annotation)
+    )
+
+
+def _is_mapping(annotation: object) -> bool:
+    return getattr(annotation, "__origin__", None) is dict
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    here = values
+    for part in path[:-1]:
+        inner = here.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = here[part] = {}
+        here = inner
+    if isinstance(value, dict) and isinstance(here.get(path[-1]), dict):
+        here[path[-1]] = {**value, **here[path[-1]]}
+    else:
+        here[path[-1]] = value
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both have a value that is no table, the one above wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        lower = merged.get(key)
+        if isinstance(value, dict) and isinstance(lower, dict):
+            merged[key] = merge(lower, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def credential(environ: Mapping[str, str], name: str) -> Path | None:
+    """The file of a credential that systemd has handed to the service, None where there is none."""
+    folder = environ.get(CREDENTIALS_VARIABLE)
+    if not folder:
+        return None
+    path = Path(folder, name)
+    return path if path.is_file() else None
+
+
+CANDIDATES: Final = (Path("reconciler.toml"), Path("/etc/reconciler/reconciler.toml"))
+"""Where a configuration file is looked for when nobody names one."""

@@ -1,0 +1,280 @@
+"""From a file and an environment to settings, or to every fault at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import TomlConfigSettingsSource
+
+from reconciler.errors import ConfigurationError, UsageError
+from reconciler.settings.environment import (
+    CANDIDATES,
+    CONFIG_VARIABLE,
+    DATABASE_VARIABLE,
+    EnvironmentSource,
+    credential,
+    merge,
+)
+from reconciler.settings.faults import configuration_faults
+from reconciler.settings.keys import (
+    NO_KEY,
+    FoundKey,
+    default_key,
+    key_path,
+    mode_fault,
+    read_key_file,
+)
+from reconciler.settings.rules import joint_faults
+from reconciler.settings.sections import (
+    AccountSection,
+    BudgetSection,
+    Configuration,
+    CorrectionsSection,
+    DatabaseSection,
+    PaymentsSection,
+    StripeSection,
+    SweepSection,
+)
+
+DEFAULT_ACCOUNT: Final = "default"
+DATABASE_CREDENTIAL: Final = "database_url"
+NO_TABLE: Final = (
+    "payments.table is missing: the merchant's table is not mapped; copy [payments] from config/reconciler.toml "
+    "and name your table and its columns."
+)
+NO_DATABASE: Final = f'database.url is missing: set {DATABASE_VARIABLE}, such as "postgresql:///shop", or [database] url.'
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One Stripe account to work on. ``key`` is None where it was not asked for."""
+
+    name: str
+    key: SecretStr | None
+    stripe_account: str | None
+    livemode: bool | None
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The key. Raises ConfigurationError where there is none."""
+        if self.key is None:
+            raise ConfigurationError((NO_KEY,))
+        return self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is configured. ``source`` is the file it came from, None for the environment alone."""
+
+    source: Path | None
+    stripe: StripeSection
+    database: DatabaseSection
+    payments: PaymentsSection | None
+    corrections: CorrectionsSection
+    budget: BudgetSection
+    sweep: SweepSection
+    accounts: tuple[Account, ...]
+
+    @property
+    def table(self) -> PaymentsSection:
+        """The mapping of the merchant's table. Raises ConfigurationError where there is none."""
+        if self.payments is None:
+            raise ConfigurationError((NO_TABLE,))
+        return self.payments
+
+    @property
+    def database_url(self) -> SecretStr:
+        """The database's address. Raises ConfigurationError where there is none."""
+        if self.database.url is None:
+            raise ConfigurationError((NO_DATABASE,))
+        return self.database.url
+
+    def account(self, name: str | None) -> Account:
+        """The account of that name, or the only one. Raises UsageError where it is not clear which."""
+        names = ", ".join(account.name for account in self.accounts)
+        if name is None:
+            if len(self.accounts) == 1:
+                return self.accounts[0]
+            raise UsageError("Which account?", f"Name one with --account; there are: {names}.")
+        for account in self.accounts:
+            if account.name == name:
+                return account
+        raise UsageError(f'There is no account "{name}".', f"There are: {names}.")
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    need_stripe: bool = True,
+    need_table: bool = True,
+    need_database: bool = True,
+) -> Settings:
+    """The settings of a file and an environment; the environment wins.
+
+    ``path`` is the file somebody named; without one it is searched for. What is not needed may be missing, but must
+    be right where it is there; keys are not even looked at then. Raises ConfigurationError with every fault.
+    """
+    source = find_file(path, environ)
+    faults: list[str] = []
+    raw, overrides = _written(source, environ, faults)
+    configuration = None
+    try:
+        configuration = Configuration(**raw)
+    except ValidationError as error:
+        faults += configuration_faults(error, overrides)
+    faults += joint_faults(raw)
+    faults += _missing(raw, need_table=need_table, need_database=need_database)
+    keys = _keys(raw, environ, source, faults) if need_stripe else ()
+    if faults or configuration is None:
+        raise ConfigurationError(tuple(dict.fromkeys(faults)))
+    return Settings(
+        source=source,
+        stripe=configuration.stripe,
+        database=configuration.database,
+        payments=configuration.payments,
+        corrections=configuration.corrections,
+        budget=configuration.budget,
+        sweep=configuration.sweep,
+        accounts=_accounts(configuration, keys),
+    )
+
+
+def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file to read, None where there is none. Raises ConfigurationError for one that is not there."""
+    named = environ.get(CONFIG_VARIABLE)
+    if path is None and named:
+        path, origin = Path(named), CONFIG_VARIABLE
+    else:
+        origin = "--config"
+    if path is None:
+        return next((found for found in CANDIDATES if found.is_file()), None)
+    if not path.is_file():
+        raise ConfigurationError((f"{origin}: there is no file {path}.",))
+    return path
+
+
+def _written(
+    source: Path | None, environ: Mapping[str, str], faults: list[str]
+) -> tuple[dict[str, Any], Mapping[tuple[str, ...], str]]:
+    """What file and environment say together, and which variable set what."""
+    environment = EnvironmentSource(Configuration, environ)
+    overrides = environment.overrides
+    faults += overrides.faults
+    raw = merge(_file(source), environment())
+    database = raw.get("database", {})
+    if isinstance(database, dict):
+        specific = database.get("url") if ("database", "url") in overrides.variables else None
+        named = specific or environ.get(DATABASE_VARIABLE) or database.get("url")
+        url = named or _url_credential(environ, faults)
+        if url:
+            raw["database"] = {**database, "url": url}
+            faults += _url_faults(url)
+    return raw, overrides.variables
+
+
+def _file(source: Path | None) -> dict[str, Any]:
+    if source is None:
+        return {}
+    try:
+        return TomlConfigSettingsSource(Configuration, source).toml_data
+    except tomllib.TOMLDecodeError as error:
+        fault = f"{source} is not TOML: {error}."
+    except UnicodeDecodeError:
+        fault = f"{source} is not TOML: it is not UTF-8 text."
+    except OSError as error:
+        fault = f"{source} cannot be read ({error.strerror}); mend its permissions."
+    raise ConfigurationError((fault,))
+
+
+def _url_credential(environ: Mapping[str, str], faults: list[str]) -> str | None:
+    path = credential(environ, DATABASE_CREDENTIAL)
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"credential {DATABASE_CREDENTIAL}: {path} cannot be read as text.")
+        return None
+
+
+def _url_faults(url: object) -> list[str]:
+    if not isinstance(url, str) or url.startswith(("postgresql://", "postgres://")) or "=" in url:
+        return []
+    return [
+        'database.url: this is no PostgreSQL address; write it as "postgresql://user@host/database".'
+    ]
+
+
+def _missing(raw: Mapping[str, Any], *, need_table: bool, need_database: bool) -> list[str]:
+    faults = []
+    if need_table and not raw.get("payments"):
+        faults.append(NO_TABLE)
+    database = raw.get("database")
+    if need_database and not (isinstance(database, Mapping) and database.get("url")):
+        faults.append(NO_DATABASE)
+    return faults
+
+
+def _keys(
+    raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None, faults: list[str]
+) -> tuple[SecretStr | None, ...]:
+    """The key of each account, in the order of the file. It reads what was written, whatever else is wrong there."""
+    written = raw.get("accounts")
+    sections = written if isinstance(written, list | tuple) and written else [{}]
+    stripe = raw.get("stripe")
+    default = _flag(stripe.get("livemode")) if isinstance(stripe, Mapping) else None
+    keys = []
+    for section in sections:
+        if not isinstance(section, Mapping):
+            continue
+        named = section.get("key_file")
+        if isinstance(named, str) and named:
+            origin = f'key_file of the account "{section.get("name", "?")}"'
+            found = read_key_file(key_path(Path(named), environ, source), origin)
+        else:
+            found = default_key(environ)
+        own = _flag(section.get("livemode"))
+        keys.append(_checked(found, default if own is None else own, faults))
+    return tuple(keys)
+
+
+def _flag(value: object) -> bool | None:
+    """A boolean as a file or a variable writes it, None for anything else."""
+    words = {"true": True, "false": False}
+    return value if isinstance(value, bool) else words.get(str(value).lower())
+
+
+def _checked(found: FoundKey, livemode: bool | None, faults: list[str]) -> SecretStr | None:
+    if found.fault is not None:
+        faults.append(found.fault)
+        return None
+    if found.key is None:
+        faults.append(NO_KEY)
+        return None
+    fault = mode_fault(found.key, livemode)
+    if fault is not None:
+        faults.append(f"{found.source}: {fault}")
+        return None
+    return SecretStr(found.key)
+
+
+def _accounts(
+    configuration: Configuration, keys: tuple[SecretStr | None, ...]
+) -> tuple[Account, ...]:
+    sections = configuration.accounts or (AccountSection(name=DEFAULT_ACCOUNT),)
+    default = configuration.stripe.livemode
+    return tuple(
+        Account(
+            name=section.name,
+            key=keys[number] if keys else None,
+            stripe_account=section.stripe_account,
+            livemode=default if section.livemode is None else section.livemode,
+        )
+        for number, section in enumerate(sections)
+    )
