@@ -70,6 +70,9 @@ def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
 
     ``now`` is Stripe's time. Never raises for a value it does not know.
     """
+    # in the order of their keys, so that the same rows always make the same fingerprint
+    rows = sorted(subject.payments, key=lambda payment: payment.key)
+    subject = replace(subject, payments=tuple(rows))
     match subject.intent:
         case MissingIntent():
             return Comparison(_missing_at_stripe(subject, subject.intent))
@@ -101,6 +104,8 @@ def _compare_with(subject: Subject, intent: Intent, rules: Rules, now: datetime)
 
 def _joined(one: Finding, other: Finding) -> Finding:
     """One finding a kind, naming all keys."""
+    if one.kind is Kind.AMBIGUOUS_ROW:
+        return one  # it names every row already
     worst = max(one, other, key=lambda finding: list(Severity).index(finding.severity))
     keys = tuple(sorted({*one.keys, *other.keys}))
     rows = [*_rows(one), *_rows(other)]
@@ -119,14 +124,16 @@ def pair_finding(
     kind, reason = _pair_kind(subject, payment, intent, rules)
     if kind is None:
         return None
-    keys = subject.keys if kind is Kind.AMBIGUOUS_ROW else (payment.key,)
+    # which of several rows is meant is the question: those that agree are a part of it
+    rows = subject.payments if kind is Kind.AMBIGUOUS_ROW else (payment,)
+    values = [local_values(row) for row in rows]
     return Finding(
         kind=kind,
         severity=_severity(kind, payment),
         stake=_stake(kind, payment, intent),
         payment_intent=intent.id,
-        keys=keys,
-        local=local_values(payment),
+        keys=tuple(row.key for row in rows),
+        local=values[0] if len(values) == 1 else {"rows": values},
         stripe=stripe_values(intent),
         reason=reason,
         evidence=evidence(intent),
@@ -277,23 +284,23 @@ def _why_missing(missing: MissingIntent) -> Reason | None:
 
 
 def _missing_at_stripe(subject: Subject, missing: MissingIntent) -> tuple[Finding, ...]:
-    if not subject.payments:
-        return ()
-    first = subject.payments[0]
-    unknown = any(payment.outcome is Outcome.UNKNOWN for payment in subject.payments)
-    paid = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
-    kind = Kind.UNKNOWN_STATUS if unknown else Kind.MISSING_AT_STRIPE
-    critical = paid and kind is Kind.MISSING_AT_STRIPE
-    return (
-        Finding(
-            kind=kind,
-            severity=Severity.CRITICAL if critical else Severity.WARNING,
-            stake=Money(first.amount or 0, first.currency or "xxx"),
-            payment_intent=missing.id,
-            keys=subject.keys,
-            local={"rows": [local_values(payment) for payment in subject.payments]},
-            stripe={"missing": True, "other_mode": missing.other_mode},
-            reason=_why_missing(missing),
-            evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
-        ),
+    unknown = [row for row in subject.payments if row.outcome is Outcome.UNKNOWN]
+    others = [row for row in subject.payments if row.outcome is not Outcome.UNKNOWN]
+    by_kind = {Kind.UNKNOWN_STATUS: unknown, Kind.MISSING_AT_STRIPE: others}
+    return tuple(_missing(kind, rows, missing) for kind, rows in by_kind.items() if rows)
+
+
+def _missing(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
+    paid = [row for row in rows if row.outcome is Outcome.SUCCEEDED]
+    worst = (paid or rows)[0]
+    return Finding(
+        kind=kind,
+        severity=Severity.CRITICAL if paid else Severity.WARNING,
+        stake=Money(worst.amount or 0, worst.currency or "xxx"),
+        payment_intent=missing.id,
+        keys=tuple(row.key for row in rows),
+        local={"rows": [local_values(row) for row in rows]},
+        stripe={"missing": True, "other_mode": missing.other_mode},
+        reason=_why_missing(missing),
+        evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
     )
