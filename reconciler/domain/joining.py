@@ -14,6 +14,7 @@ from reconciler.domain.payment import Payment
 from reconciler.domain.subject import PaidSibling, Rules, Subject
 
 _PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
+_SPEAKING: Final = frozenset({*_PAID, Outcome.UNKNOWN})
 EARLIEST_INTENT: Final = timedelta(days=1)
 """How long before its row an intent may have been created: clocks differ, and some shops write the row late."""
 
@@ -121,6 +122,13 @@ def named_order(intent: Intent, rules: Rules) -> str | None:
     return intent.metadata.get(rules.link_metadata) or None
 
 
+def speaks_without_row(intent: Intent, rules: Rules) -> bool:
+    """Whether an intent that no row holds may be a finding, or may be joined to a row by its order."""
+    if not rules.owns(intent):
+        return False
+    return intent.outcome in _SPEAKING or named_order(intent, rules) is not None
+
+
 def link(
     account: str,
     intents: Sequence[Intent],
@@ -152,10 +160,12 @@ def link(
         rows = tuple(claimable[order])
         candidates = _candidates(named, rows, listed)
         contested = len(candidates) > 1 or len(rows) > 1
-        subjects.extend(
-            Subject(account, intent, rows, order, siblings.of(order, intent.id), contested)
-            for intent in candidates
-        )
+        for intent in named:
+            others = siblings.of(order, intent.id)
+            if intent in candidates:
+                subjects.append(Subject(account, intent, rows, order, others, contested))
+            else:
+                subjects.append(Subject(account, intent, (), order, others))
     return tuple(subjects)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait, decide
 from reconciler.domain.discrepancy import Known, State
 from reconciler.domain.intent import Event, Intent, MissingIntent
-from reconciler.domain.joining import join
+from reconciler.domain.joining import join, speaks_without_row
 from reconciler.domain.page import Loaded
 from reconciler.domain.payment import Payment
 from reconciler.domain.subject import PaidSibling, Rules, Subject
@@ -83,16 +83,23 @@ class PageReconciler:
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
     ) -> tuple[Examination, tuple[Intent, ...]]:
-        """Load and judge a page. The second value are the intents that no row holds: they are judged at the end."""
+        """Load and judge a page.
+
+        The second value are intents that no row holds and that have something to say: they are left for the end of
+        the pass, when it is known who else names their order, and whether the key has proved right.
+        """
         loaded = self._store.load([intent.id for intent in intents])
         subjects = join(self._authority.account, intents, loaded, remembered)
-        held = [subject for subject in subjects if subject.payments]
         unheld = tuple(
             subject.intent
             for subject in subjects
-            if not subject.payments and isinstance(subject.intent, Intent)
+            if not subject.payments
+            and isinstance(subject.intent, Intent)
+            and speaks_without_row(subject.intent, self._rules)
         )
-        return self.judge(held, loaded, {}, None), unheld
+        later = {intent.id for intent in unheld}
+        at_once = [subject for subject in subjects if subject.intent.id not in later]
+        return self.judge(at_once, loaded, {}, None), unheld
 
     def judge(
         self,

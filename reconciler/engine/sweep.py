@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.domain.intent import Intent
+from reconciler.domain.intent import Intent, MissingIntent
 from reconciler.domain.joining import link, named_order, paid_intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.outcome import Outcome
@@ -29,7 +29,6 @@ LOST_PAGES: Final = 2
 """After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
 READS_A_BOOKING: Final = 500
 MOST_CHECKS: Final = 10_000
-_WITHOUT_ROW: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +192,31 @@ class Sweep:
         examination, unheld = batch.pages.examine(
             [answer.intent for answer in answers], self._remembered
         )
-        if not page.retrieved:
-            if examination.judged:
+        if page.retrieved:
+            self._report_unknown(examination)
+        else:
+            if any(item.subject.payments for item in examination.judged):
                 self._proof.listed_and_named()
             self._add_up(examination, answers)
         self._remember(examination)
-        self._set_aside(unheld, answers)
+        later = {intent.id for intent in unheld}
+        self._unheld.extend(answer for answer in answers if answer.intent.id in later)
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
             batch.flush(self._check_lease)
         if self._with.stripe.reads - self._booked >= READS_A_BOOKING:
             self._book()
         self._progress.advance(self.report.examined, None)
+
+    def _report_unknown(self, examination: Examination) -> None:
+        """A person asked for an intent by name, and neither side has heard of it."""
+        for item in examination.judged if self._request.intents else ():
+            subject = item.subject
+            if isinstance(subject.intent, MissingIntent) and not subject.payments:
+                why = (
+                    "Neither Stripe nor the table knows it: check the id, the key and the account."
+                )
+                self.report.miss(subject.intent.id, why)
 
     def _newly_listed(self, page: FetchedPage) -> tuple[Answer, ...]:
         new = set(self._unmet(answer.intent.id for answer in page.answers))
@@ -228,18 +240,6 @@ class Sweep:
                 sibling = paid_intent(intent, next(iter(subject.keys), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
-    def _set_aside(self, unheld: tuple[Intent, ...], answers: tuple[Answer, ...]) -> None:
-        """Keep intents that no row holds for the end: only then is known who else names their order."""
-        rules = self._with.rules
-        kept = {
-            intent.id
-            for intent in unheld
-            if rules.owns(intent)
-            and (intent.outcome in _WITHOUT_ROW or named_order(intent, rules) is not None)
-        }
-        self._unheld.extend(answer for answer in answers if answer.intent.id in kept)
-        self.report.examined += len(unheld) - len(kept)
-
     def _judge_unheld(self, batch: Batch) -> None:
         """Intents that no row holds, recorded last: with a doubtful key they are not ours to speak of."""
         if not self._unheld:
@@ -258,9 +258,12 @@ class Sweep:
             orders = {named for intent in intents if (named := named_order(intent, rules))}
             loaded = self._with.store.load([intent.id for intent in intents], sorted(orders))
             subjects = link(self._authority.account, intents, loaded, rules, listed)
-            examination = batch.pages.judge(subjects, loaded, {}, None)
-            self.report.examined += len(intents) - len(subjects)
-            batch.add(examination, answers)
+            # those with a row are recorded under its lock, those without have nothing to lock
+            for together in (
+                [subject for subject in subjects if subject.payments],
+                [subject for subject in subjects if not subject.payments],
+            ):
+                batch.add(batch.pages.judge(together, loaded, {}, None), answers)
             if batch.is_ripe:
                 batch.flush(self._check_lease)
         batch.flush(self._check_lease)
@@ -285,7 +288,7 @@ class Sweep:
 
     def _prove_by_rows(self, fetcher: Fetcher) -> None:
         """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
-        if self._proof.is_given or self._request.intents:
+        if self._proof.is_given:
             return
         newest = self._with.store.newest_payments(FEWEST)
         unmet = list(self._unmet(row.payment_intent for row in newest))
