@@ -62,7 +62,9 @@ class Refusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error
         return Answer(self.status, encode({"error": error}), self.headers)
 
 
-def unknown_object(kind: str, ident: str, *, other_mode_of: bool | None, param: str = "id", status: int = 404) -> Refusal:
+def unknown_object(
+    kind: str, ident: str, *, other_mode_of: bool | None, param: str = "id", status: int = 404
+) -> Refusal:
     """404 ``resource_missing``.
 
     Args:

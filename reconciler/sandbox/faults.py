@@ -134,7 +134,9 @@ class FaultPlan:
         pattern = re.compile(target) if target is not None else None
         with self._lock:
             self._script.append(
-                _Scripted(breakage=breakage, times=times, endpoint=endpoint, target=pattern, after=after)
+                _Scripted(
+                    breakage=breakage, times=times, endpoint=endpoint, target=pattern, after=after
+                )
             )
 
     def clear(self) -> None:

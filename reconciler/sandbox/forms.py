@@ -51,7 +51,9 @@ def only(params: Params, known: Iterable[str]) -> None:
     """Raises Stripe's 400 for a parameter that the endpoint does not know."""
     for name in params:
         if name not in known:
-            raise Refusal(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+            raise Refusal(
+                400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name
+            )
 
 
 def text(params: Params, name: str) -> str | None:
@@ -120,14 +122,24 @@ def page_query(params: Params) -> PageQuery:
     """Limit, cursor and created range of a list request."""
     limit = optional_integer(params, "limit")
     if limit is not None and not 1 <= limit <= LARGEST_PAGE:
-        bound = f"greater than or equal to {1}" if limit < 1 else f"less than or equal to {LARGEST_PAGE}"
+        bound = (
+            f"greater than or equal to {1}"
+            if limit < 1
+            else f"less than or equal to {LARGEST_PAGE}"
+        )
         raise Refusal(400, f"This value must be {bound} (it currently is '{limit}').",
                       code="parameter_invalid_integer", param="limit")  # fmt: skip
     after, before = text(params, "starting_after"), text(params, "ending_before")
     if after and before:
-        raise Refusal(400, "You cannot parameterize both starting_after and ending_before.", param="starting_after")
+        raise Refusal(
+            400,
+            "You cannot parameterize both starting_after and ending_before.",
+            param="starting_after",
+        )
     since, until = created_range(params.get("created"))
-    return PageQuery(limit=limit or 10, starting_after=after, ending_before=before, since=since, until=until)
+    return PageQuery(
+        limit=limit or 10, starting_after=after, ending_before=before, since=since, until=until
+    )
 
 
 def created_range(value: Value | None) -> tuple[int | None, int | None]:

@@ -39,7 +39,10 @@ class Key:
         """Raises the 403 that names the missing permission. Write includes read."""
         if self.permissions is None or permission in self.permissions:
             return
-        if permission.endswith("_read") and f"{permission.removesuffix('_read')}_write" in self.permissions:
+        if (
+            permission.endswith("_read")
+            and f"{permission.removesuffix('_read')}_write" in self.permissions
+        ):
             return
         raise Refusal(
             403,
@@ -52,7 +55,11 @@ def masked(secret: str) -> str:
     """A key with its middle starred out."""
     kind = "_".join(secret.split("_")[:2]) + "_" if secret.count("_") >= 2 else ""
     rest = secret[len(kind) :]
-    return f"{kind}{'*' * max(0, len(rest) - 4)}{rest[-4:]}" if len(rest) > 4 else f"{kind}{'*' * len(rest)}"
+    return (
+        f"{kind}{'*' * max(0, len(rest) - 4)}{rest[-4:]}"
+        if len(rest) > 4
+        else f"{kind}{'*' * len(rest)}"
+    )
 
 
 class KeyRing:

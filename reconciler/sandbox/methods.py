@@ -33,13 +33,22 @@ class PaymentMethod:
     authorized_for: int | None = None
 
 
-_BANK = {"bank_name": "STRIPE TEST BANK", "fingerprint": "FFDMA0xfhBjWSZLu", "last4": "6789", "mandate": None}
+_BANK = {
+    "bank_name": "STRIPE TEST BANK",
+    "fingerprint": "FFDMA0xfhBjWSZLu",
+    "last4": "6789",
+    "mandate": None,
+}
 
 CARD_DETAILS: dict[str, Any] = {
     "amount_authorized": None,
     "authorization_code": "123456",
     "brand": "visa",
-    "checks": {"address_line1_check": None, "address_postal_code_check": "pass", "cvc_check": "pass"},
+    "checks": {
+        "address_line1_check": None,
+        "address_postal_code_check": "pass",
+        "cvc_check": "pass",
+    },
     "country": "US",
     "exp_month": 8,
     "exp_year": 2030,
@@ -63,7 +72,9 @@ CARD_DETAILS: dict[str, Any] = {
 
 
 def _debit(kind: str, **extra: Any) -> PaymentMethod:
-    return PaymentMethod(type=kind, flow=Flow.DEBIT, action="verify_with_microdeposits", details={**_BANK, **extra})
+    return PaymentMethod(
+        type=kind, flow=Flow.DEBIT, action="verify_with_microdeposits", details={**_BANK, **extra}
+    )
 
 
 def _voucher(kind: str, action: str, lasts: int, **extra: Any) -> PaymentMethod:
@@ -130,11 +141,24 @@ _DECLINES = {
     "pm_card_chargeDeclinedProcessingError": ("processing_error", None),
 }
 
-_CARDS = ("visa", "visa_debit", "mastercard", "amex", "discover", "jcb", "unionpay", "us", "threeDSecureOptional")
+_CARDS = (
+    "visa",
+    "visa_debit",
+    "mastercard",
+    "amex",
+    "discover",
+    "jcb",
+    "unionpay",
+    "us",
+    "threeDSecureOptional",
+)
 
 TOKENS: dict[str, Token] = {
     **{f"pm_card_{brand}": Token("card", Reaction.SUCCEED) for brand in _CARDS},
-    **{name: Token("card", Reaction.FAIL, code, decline) for name, (code, decline) in _DECLINES.items()},
+    **{
+        name: Token("card", Reaction.FAIL, code, decline)
+        for name, (code, decline) in _DECLINES.items()
+    },
     "pm_card_authenticationRequired": Token("card", Reaction.REQUIRE_ACTION),
     "pm_card_threeDSecure2Required": Token("card", Reaction.REQUIRE_ACTION),
     "pm_usBankAccount": Token("us_bank_account", Reaction.PROCESS),
@@ -174,4 +198,6 @@ DECLINE_MESSAGES = {
 
 def decline_message(code: str, decline_code: str | None) -> str:
     """The sentence Stripe shows for a failed attempt."""
-    return DECLINE_MESSAGES.get(decline_code or code) or DECLINE_MESSAGES.get(code, "Your card was declined.")
+    return DECLINE_MESSAGES.get(decline_code or code) or DECLINE_MESSAGES.get(
+        code, "Your card was declined."
+    )

@@ -47,7 +47,9 @@ class Records:
         with self.lock:
             return self.keyring.account(ident, platform).id
 
-    def add_key(self, secret: str, *, account: str = ACCOUNT, permissions: Iterable[str] | None = None) -> Key:
+    def add_key(
+        self, secret: str, *, account: str = ACCOUNT, permissions: Iterable[str] | None = None
+    ) -> Key:
         """Register a key; its mode follows from ``_live_`` in it.
 
         ``permissions`` makes it a restricted one: names such as ``payment_intent_read``, without Stripe's ``rak_``.
@@ -106,7 +108,8 @@ class Records:
         return [
             event
             for event in self.book(account, livemode).events
-            if about is None or about in (event.subject.id, getattr(event.subject, "payment_intent", None))
+            if about is None
+            or about in (event.subject.id, getattr(event.subject, "payment_intent", None))
         ]
 
     def _book_of(self, ident: str) -> Book:
@@ -152,7 +155,9 @@ class Records:
         with self.lock:
             book = self.book(intent.account, intent.livemode)
             self._home[intent.id] = book
-            return self._apply(book, Change(intent, (("payment_intent.created", intent),)), intent.created)
+            return self._apply(
+                book, Change(intent, (("payment_intent.created", intent),)), intent.created
+            )
 
     def _change(self, ident: str, at: datetime | None, step: Step) -> Intent:
         """Move an intent by a step and tell of it."""
@@ -221,7 +226,9 @@ class Records:
                 enabled_events=enabled_events,
             )
             book.endpoints.put(endpoint)
-            self.postman.connect(endpoint, over_http(url) if isinstance(receiver, str) else receiver)
+            self.postman.connect(
+                endpoint, over_http(url) if isinstance(receiver, str) else receiver
+            )
         return endpoint
 
     def deliver_due(self) -> int:

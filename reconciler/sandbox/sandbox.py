@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -36,6 +36,12 @@ class Sandbox(Records):
         limits: Rate limits; off unless given.
         faults: What goes wrong by share.
         livemode: The mode in which payments are made where a call does not say.
+
+    Attributes:
+        requests: Counts of all API requests.
+        faults: Shares and script of what goes wrong.
+        before_answer: Called with endpoint and target before a request is looked at, so that a test can change the
+            world in the middle of a pass.
     """
 
     def __init__(
@@ -48,10 +54,14 @@ class Sandbox(Records):
         faults: Faults | None = None,
         livemode: bool = False,
     ) -> None:
-        super().__init__(clock, FaultPlan(faults or Faults(seed=seed)), seed=seed, livemode=livemode)
+        super().__init__(
+            clock, FaultPlan(faults or Faults(seed=seed)), seed=seed, livemode=livemode
+        )
         self.pace_clock: Clock = pace_clock or SystemClock()
         self.gate = Gate(limits, self.pace_clock)
         self.requests = RequestLog()
+        self.before_answer: Callable[[str, str], None] | None = None
+        self._tokens: dict[str, Token] = {}
         self.add_key(TEST_KEY)
         self.add_key(LIVE_KEY)
 
@@ -139,8 +149,27 @@ class Sandbox(Records):
 
         return self._change(ident, at, paid)
 
-    def confirm(self, ident: str, token: Token | None = None, *, at: datetime | None = None) -> Intent:
+    def attach(
+        self,
+        ident: str,
+        *,
+        method: str | None = None,
+        token: Token | None = None,
+        at: datetime | None = None,
+    ) -> Intent:
+        """Attach a payment method without confirming: ``requires_confirmation``. A token is kept for the attempt."""
+        intent = self._attempt(
+            ident, at, token.method if token else method, transitions.await_confirmation
+        )
+        if token is not None:
+            self._tokens[ident] = token
+        return intent
+
+    def confirm(
+        self, ident: str, token: Token | None = None, *, at: datetime | None = None
+    ) -> Intent:
         """Attempt the payment as a test token says, or as the intent's payment method usually goes."""
+        token = token or self._tokens.pop(ident, None)
         reaction = token.reaction if token else reaction_of(self.intent(ident).method)
         method = token.method if token else None
         if reaction is Reaction.FAIL and token is not None:
@@ -153,10 +182,6 @@ class Sandbox(Records):
             return self.authorize(ident, method=method, at=at)
         return self.succeed(ident, method=method, at=at)
 
-    def attach(self, ident: str, *, method: str | None = None, at: datetime | None = None) -> Intent:
-        """Attach a payment method without confirming: ``requires_confirmation``."""
-        return self._attempt(ident, at, method, transitions.await_confirmation)
-
     def require_action(
         self,
         ident: str,
@@ -168,9 +193,13 @@ class Sandbox(Records):
     ) -> Intent:
         """An attempt that waits for the customer: 3-D Secure, a redirect or a voucher, by payment method."""
         until = None if expires_at is None else int(expires_at.timestamp())
-        return self._attempt(ident, at, method, partial(transitions.require_action, action=action, expires_at=until))
+        return self._attempt(
+            ident, at, method, partial(transitions.require_action, action=action, expires_at=until)
+        )
 
-    def process(self, ident: str, *, method: str | None = None, at: datetime | None = None) -> Intent:
+    def process(
+        self, ident: str, *, method: str | None = None, at: datetime | None = None
+    ) -> Intent:
         """An attempt that takes the bank days: ``processing`` with a pending charge."""
         return self._attempt(ident, at, method, transitions.process)
 
@@ -184,9 +213,13 @@ class Sandbox(Records):
     ) -> Intent:
         """Hold the money: ``requires_capture`` until ``capture_before`` (a card's default is 7 days)."""
         until = None if capture_before is None else int(capture_before.timestamp())
-        return self._attempt(ident, at, method, partial(transitions.authorize, capture_before=until))
+        return self._attempt(
+            ident, at, method, partial(transitions.authorize, capture_before=until)
+        )
 
-    def succeed(self, ident: str, *, method: str | None = None, at: datetime | None = None) -> Intent:
+    def succeed(
+        self, ident: str, *, method: str | None = None, at: datetime | None = None
+    ) -> Intent:
         """Collect the money, at once or at the end of ``processing`` or ``requires_action``."""
         return self._attempt(ident, at, method, transitions.succeed)
 
@@ -201,30 +234,51 @@ class Sandbox(Records):
     ) -> Intent:
         """Let the attempt fail: back to ``requires_payment_method`` with ``last_payment_error``."""
         declined = decline_code if code == "card_declined" else None
-        return self._attempt(ident, at, method, partial(transitions.fail, code=code, decline_code=declined))
+        return self._attempt(
+            ident, at, method, partial(transitions.fail, code=code, decline_code=declined)
+        )
 
     def capture(
-        self, ident: str, amount: int | None = None, *, final: bool = True, at: datetime | None = None
+        self,
+        ident: str,
+        amount: int | None = None,
+        *,
+        final: bool = True,
+        at: datetime | None = None,
     ) -> Intent:
         """Collect held money, all or ``amount``. Not ``final``: stays ``requires_capture`` with money received."""
         return self._change(ident, at, partial(transitions.capture, amount=amount, final=final))
 
-    def cancel(self, ident: str, reason: str | None = None, *, at: datetime | None = None) -> Intent:
+    def cancel(
+        self, ident: str, reason: str | None = None, *, at: datetime | None = None
+    ) -> Intent:
         """Cancel it; ``reason`` is a ``cancellation_reason``."""
         return self._change(ident, at, partial(transitions.cancel, reason=reason))
 
     def expire_authorization(self, ident: str, *, at: datetime | None = None) -> Intent:
         """The hold ran out: ``charge.expired``, and canceled by Stripe."""
-        return self._change(ident, at, partial(transitions.cancel, reason="automatic", expired=True))
+        return self._change(
+            ident, at, partial(transitions.cancel, reason="automatic", expired=True)
+        )
 
     def refund(
-        self, ident: str, amount: int | None = None, *, reason: str | None = None, at: datetime | None = None
+        self,
+        ident: str,
+        amount: int | None = None,
+        *,
+        reason: str | None = None,
+        at: datetime | None = None,
     ) -> Intent:
         """Give money back, all that is left or ``amount``; the intent stays ``succeeded``."""
         return self._change(ident, at, partial(transitions.refund, amount=amount, reason=reason))
 
     def dispute(
-        self, ident: str, *, reason: str = "fraudulent", amount: int | None = None, at: datetime | None = None
+        self,
+        ident: str,
+        *,
+        reason: str = "fraudulent",
+        amount: int | None = None,
+        at: datetime | None = None,
     ) -> Intent:
         """Open a dispute on the latest charge; the intent stays ``succeeded``."""
         return self._change(ident, at, partial(transitions.dispute, amount=amount, reason=reason))
@@ -253,4 +307,8 @@ class Sandbox(Records):
 
 def _known_method(method: str) -> None:
     if method not in METHODS:
-        raise Refusal(400, f"The payment method type provided: {method} is invalid.", param="payment_method_types")
+        raise Refusal(
+            400,
+            f"The payment method type provided: {method} is invalid.",
+            param="payment_method_types",
+        )

@@ -25,7 +25,14 @@ Json = dict[str, Any]
 
 # A place in the intent's JSON where the id, or the whole charge, goes. No user text can hold a NUL as it is escaped.
 _GAP = msgspec.Raw(b"\0")
-_NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
+_NO_ADDRESS = {
+    "city": None,
+    "country": None,
+    "line1": None,
+    "line2": None,
+    "postal_code": None,
+    "state": None,
+}
 _CUSTOMER = {
     "address": {**_NO_ADDRESS, "country": "US", "postal_code": "42424"},
     "email": "jenny.rosen@example.com",
@@ -76,7 +83,9 @@ def shape_of(record: Record, pending_webhooks: int = 0) -> Json:
 
 def kind_of(subject: Subject) -> str:
     """Stripe's name of the object's type."""
-    return {Intent: "payment_intent", Charge: "charge", Refund: "refund", Dispute: "dispute"}[type(subject)]
+    return {Intent: "payment_intent", Charge: "charge", Refund: "refund", Dispute: "dispute"}[
+        type(subject)
+    ]
 
 
 def intent_shape(intent: Intent) -> Json:
@@ -112,7 +121,10 @@ def intent_shape(intent: Intent) -> Json:
         "on_behalf_of": None,
         "payment_details": None,
         "payment_method": intent.payment_method,
-        "payment_method_configuration_details": {"id": "pmc_1OzfHEB7WZ01zgkWnVkGbCrw", "parent": None},
+        "payment_method_configuration_details": {
+            "id": "pmc_1OzfHEB7WZ01zgkWnVkGbCrw",
+            "parent": None,
+        },
         "payment_method_options": {
             "card": {
                 "installments": None,
@@ -185,7 +197,11 @@ def _action_shape(intent: Intent, action: NextAction | None) -> Json | None:
             "url": f"https://hooks.stripe.com/redirect/authenticate/src_{mode}?client_secret={intent.client_secret}",
         }
     elif action.type == "use_stripe_sdk":
-        inner = {"type": "three_d_secure_redirect", "source": "src_1", "stripe_js": "https://hooks.stripe.com/3ds"}
+        inner = {
+            "type": "three_d_secure_redirect",
+            "source": "src_1",
+            "stripe_js": "https://hooks.stripe.com/3ds",
+        }
     else:
         # Oxxo alone says expires_after where all other vouchers say expires_at.
         name = "expires_after" if action.type == "oxxo_display_details" else "expires_at"

@@ -45,7 +45,9 @@ class Order:
     def __iter__(self) -> Iterator[str]:
         return (entry[2] for entry in self._entries)
 
-    def stretch(self, query: PageQuery, place_of: Callable[[str], tuple[int, int, str]]) -> Iterator[str]:
+    def stretch(
+        self, query: PageQuery, place_of: Callable[[str], tuple[int, int, str]]
+    ) -> Iterator[str]:
         """The ids of a query in the order in which a page collects them: away from its cursor."""
         low, high = 0, len(self._entries)
         if query.since is not None:

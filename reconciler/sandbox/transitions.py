@@ -11,11 +11,25 @@ from dataclasses import dataclass, replace
 
 from reconciler.sandbox.answers import Refusal, wrong_state
 from reconciler.sandbox.methods import METHODS, Flow, decline_message
-from reconciler.sandbox.objects import AttemptError, Charge, Dispute, Intent, NextAction, Refund, Subject
+from reconciler.sandbox.objects import (
+    AttemptError,
+    Charge,
+    Dispute,
+    Intent,
+    NextAction,
+    Refund,
+    Subject,
+)
 
 WAITING = ("requires_payment_method", "requires_confirmation", "requires_action")
 ATTEMPTING = (*WAITING, "processing")
-CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
+CANCELABLE = (
+    "requires_payment_method",
+    "requires_capture",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+)
 
 Fresh = Callable[[str], str]
 
@@ -109,7 +123,11 @@ def process(now: Moment) -> Change:
     _expect(intent, "confirm", "confirmed", WAITING)
     charge = replace(_attempt(now, "pending"), captured=True)
     moved = replace(
-        intent, status="processing", latest_charge=charge.id, last_payment_error=None, next_action=None
+        intent,
+        status="processing",
+        latest_charge=charge.id,
+        last_payment_error=None,
+        next_action=None,
     )
     return Change(moved, (("payment_intent.processing", moved), ("charge.pending", charge)), charge)
 
@@ -146,9 +164,7 @@ def succeed(now: Moment) -> Change:
     """The money is collected."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", ATTEMPTING)
-    charge = replace(
-        _attempt(now, "succeeded"), captured=True, amount_captured=intent.amount
-    )
+    charge = replace(_attempt(now, "succeeded"), captured=True, amount_captured=intent.amount)
     moved = replace(
         intent,
         status="succeeded",
@@ -157,7 +173,9 @@ def succeed(now: Moment) -> Change:
         last_payment_error=None,
         next_action=None,
     )
-    return Change(moved, (("charge.succeeded", charge), ("payment_intent.succeeded", moved)), charge)
+    return Change(
+        moved, (("charge.succeeded", charge), ("payment_intent.succeeded", moved)), charge
+    )
 
 
 def fail(now: Moment, *, code: str, decline_code: str | None) -> Change:
@@ -248,7 +266,9 @@ def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Change:
         charge = replace(charge, amount_refunded=charge.amount - charge.amount_captured)
         events.append(("charge.expired" if expired else "charge.refunded", charge))
     elif charge is not None and charge.status == "pending":
-        charge = replace(charge, status="failed", failure_code="payment_intent_canceled", captured=False)
+        charge = replace(
+            charge, status="failed", failure_code="payment_intent_canceled", captured=False
+        )
         events.append(("charge.failed", charge))
     events.append(("payment_intent.canceled", moved))
     return Change(moved, tuple(events), charge)
@@ -274,7 +294,9 @@ def refund(now: Moment, *, amount: int | None, reason: str | None) -> Change:
     intent, charge = now.intent, now.charge
     left = charge.amount - charge.amount_refunded
     if left == 0:
-        raise Refusal(400, f"Charge {charge.id} has already been refunded.", code="charge_already_refunded")
+        raise Refusal(
+            400, f"Charge {charge.id} has already been refunded.", code="charge_already_refunded"
+        )
     if charge.status != "succeeded" or not charge.captured:
         raise Refusal(400, f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
                       code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip

@@ -21,7 +21,17 @@ from reconciler.sandbox.shapes import encode, event_shape
 HOUR = 3600
 # Seconds after each failed attempt. Stripe documents "up to 3 days" in live mode and 3 tries over a few hours in a
 # sandbox, not the single steps.
-LIVE_RETRIES = (300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 12 * HOUR, 12 * HOUR, 12 * HOUR, 12 * HOUR)
+LIVE_RETRIES = (
+    300,
+    1800,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    12 * HOUR,
+    12 * HOUR,
+    12 * HOUR,
+    12 * HOUR,
+)
 TEST_RETRIES = (HOUR, 2 * HOUR)
 
 # Not published by Stripe; third parties have seen 3 to 30 s.
@@ -55,7 +65,9 @@ class Delivery:
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:
     """The ``Stripe-Signature`` header: HMAC-SHA256 over ``{t}.{body}``, keyed with the whole ``whsec_…`` string."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
+    digest = hmac.new(
+        secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256
+    ).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
@@ -80,7 +92,9 @@ def over_http(url: str) -> Receiver:
 
 def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
     """Whether an endpoint is subscribed to a type."""
-    return endpoint.status == "enabled" and ("*" in endpoint.enabled_events or event_type in endpoint.enabled_events)
+    return endpoint.status == "enabled" and (
+        "*" in endpoint.enabled_events or event_type in endpoint.enabled_events
+    )
 
 
 class Postman:
