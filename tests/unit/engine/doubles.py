@@ -1,0 +1,80 @@
+"""A Stripe of plain dictionaries, for the parts of the engine that need no database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.page import EventPage, IntentPage, TimeRange
+
+NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
+
+
+def an_intent(ident: str, status: str = "succeeded", **changes: object) -> Intent:
+    """An intent of ten euros, created an hour ago and seen now."""
+    facts: dict[str, object] = {
+        "id": ident,
+        "status": status,
+        "amount": 1000,
+        "amount_received": 1000 if status == "succeeded" else 0,
+        "amount_capturable": 1000 if status == "requires_capture" else 0,
+        "currency": "eur",
+        "created": NOW - timedelta(hours=1),
+        "livemode": False,
+        "seen_at": NOW,
+    }
+    return Intent(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+@dataclass
+class PlainStripe:
+    """Answers from dictionaries; ``fail`` may raise for an id, ``pages`` of events come in order."""
+
+    intents: dict[str, Intent] = field(default_factory=dict)
+    event_pages: list[tuple[Event, ...]] = field(default_factory=list)
+    fail: Callable[[str], None] = lambda _: None
+    reads: int = 0
+    rate_limited: int = 0
+    asked: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> datetime:
+        return NOW
+
+    def retrieve(self, intent_id: str) -> Intent | MissingIntent:
+        with self.lock:
+            self.reads += 1
+            self.asked.append(intent_id)
+        self.fail(intent_id)
+        return self.intents.get(intent_id) or MissingIntent(intent_id, NOW)
+
+    def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
+        with self.lock:
+            self.reads += 1
+        self.fail(after or "first page")
+        found = sorted(
+            (intent for intent in self.intents.values() if intent.created in created),
+            key=lambda intent: (intent.created, intent.id),
+            reverse=True,
+        )
+        start = 0 if after is None else [intent.id for intent in found].index(after) + 1
+        page = found[start : start + 100]
+        more = start + 100 < len(found)
+        return IntentPage(tuple(page), page[-1].id if more else None, NOW)
+
+    def list_events(
+        self, created: TimeRange, types: Sequence[str], after: str | None = None
+    ) -> EventPage:
+        with self.lock:
+            self.reads += 1
+        assert len(types) <= 20
+        number = 0 if after is None else int(after)
+        last = number + 1 >= len(self.event_pages)
+        events = self.event_pages[number] if self.event_pages else ()
+        return EventPage(events, None if last else str(number + 1), NOW)
+
+    def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
+        return ()

@@ -1,0 +1,98 @@
+"""Reading pages: complete, in bounded memory, and one failure loses one intent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.clock import ManualClock
+from reconciler.domain.page import TimeRange
+from reconciler.domain.planning import stretches
+from reconciler.engine.fetching import Fetcher
+from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
+from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
+
+
+@pytest.fixture
+def stripe() -> PlainStripe:
+    intents = [
+        an_intent(f"pi_{number:04}", created=NOW - timedelta(minutes=number))
+        for number in range(1234)
+    ]
+    return PlainStripe({intent.id: intent for intent in intents})
+
+
+def a_fetcher(stripe: PlainStripe, page_size: int = 100) -> Fetcher:
+    return Fetcher(stripe, ManualClock(NOW), workers=4, page_size=page_size)
+
+
+def test_retrieved_pages_hold_every_intent_once_and_in_order(stripe: PlainStripe) -> None:
+    """Pages are full but for the last, and follow the order asked for."""
+    wanted = sorted(stripe.intents)
+    with a_fetcher(stripe) as fetcher:
+        pages = list(fetcher.retrieve_pages(wanted))
+    assert [len(page.answers) for page in pages] == [100] * 12 + [34]
+    assert [answer.intent.id for page in pages for answer in page.answers] == wanted
+
+
+def test_one_intent_that_cannot_be_had_does_not_lose_its_page(stripe: PlainStripe) -> None:
+    """The others of the page are answered, and the failure names the intent and why."""
+
+    def fail(intent_id: str) -> None:
+        if intent_id == "pi_0003":
+            raise MalformedAnswerError("cut short.", "Try again.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe, 10) as fetcher:
+        (page,) = fetcher.retrieve_pages([f"pi_{n:04}" for n in range(10)])
+    assert len(page.answers) == 9
+    assert [(lost.what, lost.why) for lost in page.failures] == [
+        ("pi_0003", "cut short. Try again.")
+    ]
+
+
+def test_a_refused_key_ends_the_reading(stripe: PlainStripe) -> None:
+    """401 and 403 are no matter of one intent: they come out at once."""
+
+    def fail(_: str) -> None:
+        raise StripeRefusedError("no.", "Give it a key.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe) as fetcher, pytest.raises(StripeRefusedError):
+        list(fetcher.retrieve_pages(sorted(stripe.intents)))
+
+
+def test_what_cannot_be_an_id_is_never_asked_for(stripe: PlainStripe) -> None:
+    """An empty id would list all intents, and a slash would call another endpoint."""
+    with a_fetcher(stripe) as fetcher:
+        (page,) = fetcher.retrieve_pages(["", "pi_1/cancel", "pi 1", "é", "pi_0001\n"])
+    assert stripe.asked == []
+    assert all(answer.intent.impossible for answer in page.answers)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("expected", [0, 1234, 100_000])
+def test_lists_side_by_side_hold_every_intent_once(stripe: PlainStripe, expected: int) -> None:
+    """However a range is cut, its stretches neither overlap nor leave a gap."""
+    created = TimeRange(NOW - timedelta(days=2), None)
+    with a_fetcher(stripe) as fetcher:
+        pages = list(fetcher.list_pages(stretches(created, NOW, expected)))
+    found = [answer.intent.id for page in pages for answer in page.answers]
+    assert sorted(found) == sorted(stripe.intents)
+    assert sum(page.ends for page in pages) == len(stretches(created, NOW, expected))
+
+
+def test_a_list_that_breaks_off_names_what_is_missing(stripe: PlainStripe) -> None:
+    """The page before it is kept; the rest of the stretch is named with its range and last cursor."""
+
+    def fail(after: str) -> None:
+        if after == "pi_0099":
+            raise StripeUnavailableError("Stripe answered 500.", "Try again later.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe) as fetcher:
+        pages = list(fetcher.list_pages([TimeRange(NOW - timedelta(days=2), None)]))
+    assert [len(page.answers) for page in pages] == [100, 0]
+    assert pages[-1].is_lost
+    assert "pi_0099" in pages[-1].failures[0].what
+    assert not any(page.ends for page in pages)
