@@ -114,6 +114,8 @@ class PageRecord:
     drafts: tuple[Draft, ...] = ()
     seen_at: datetime | None = None
     """Stripe's time of this examination: first and last seen of its discrepancies."""
+    sweep: int | None = None
+    """The pass that its discrepancies were last examined by."""
 
     @property
     def is_empty(self) -> bool:
