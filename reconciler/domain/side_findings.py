@@ -87,9 +87,10 @@ def duplicate_payments(subject: Subject, intent: Intent) -> tuple[Finding, ...]:
 
 
 def _is_later(one: PaidSibling, other: PaidSibling) -> bool:
-    if one.created is None or other.created is None:
-        return False
-    return (one.created, one.payment_intent) > (other.created, other.payment_intent)
+    # the ids decide where a time is unknown too, so that both sides of a pair name the same intent
+    if one.created is None or other.created is None or one.created == other.created:
+        return one.payment_intent > other.payment_intent
+    return one.created > other.created
 
 
 def _duplicate(later: PaidSibling, earlier: PaidSibling, order: str) -> Finding:
