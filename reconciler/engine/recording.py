@@ -76,6 +76,7 @@ class Recording:
             events=tuple(self._events),
             drafts=tuple(news),
             seen_at=now,
+            sweep=self._authority.sweep,
         )
 
     def _correct(self, subject: Subject, decision: Correct) -> Decision:

@@ -88,7 +88,7 @@ def _revert_page(
                     if item is not None:
                         changes.append(_settled(item, sweep, by))
                 if writes:
-                    record = PageRecord(tuple(writes), tuple(changes), seen_at=now)
+                    record = PageRecord(tuple(writes), tuple(changes), seen_at=now, sweep=sweep)
                     transaction.write(record)
                 return len(writes), skipped
         except RowMovedError as error:
