@@ -196,6 +196,8 @@ def changes(
         if item.kind in present or item.state is not State.OPEN:
             continue
         if item.kind.is_side:
+            if Kind.MISSING_AT_STRIPE in present:
+                continue  # a 404 is no verdict about money: the condition was not looked at
             closing = Closing.CONDITION_GONE
         else:
             closing = Closing.SUPERSEDED if pair_remains else Closing.AGREEMENT
@@ -211,7 +213,8 @@ def _met(stored: Known | None, finding: Finding, *, corrected: bool) -> Change:
     same = stored.fingerprint == finding.fingerprint
     if not done and same and stored.state.is_by_person:
         return Change(stored.id, stored.subject, stored.kind, stored.state, finding, False)
-    news = stored.state is not state or not same or stored.reason is not finding.reason
+    # a row that was written back and corrected again is news, though nothing stored differs
+    news = done or stored.state is not state or not same or stored.reason is not finding.reason
     return Change(stored.id, stored.subject, stored.kind, state, finding, news)
 
 
