@@ -65,12 +65,10 @@ def test_business_days_leave_out_weekends(start: datetime, days: int, end: datet
     assert add_business_days(start, days) == end
 
 
-@given(
-    st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1)), st.integers(1, 30)
-)
-def test_business_days_are_counted_one_by_one(start: datetime, days: int) -> None:
+@given(st.integers(0, 100_000), st.integers(1, 30))
+def test_business_days_are_counted_one_by_one(hours: int, days: int) -> None:
     """Between start and end lie exactly so many weekdays, and the end is one."""
-    begin = start.replace(tzinfo=UTC)
+    begin = _day(1) + timedelta(hours=hours)
     end = add_business_days(begin, days)
     passed = [begin + timedelta(days=n) for n in range(1, (end - begin).days + 1)]
     assert sum(day.isoweekday() <= 5 for day in passed) == days

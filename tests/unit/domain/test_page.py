@@ -43,10 +43,10 @@ CONTENT = {
 
 
 def test_a_page_about_which_nothing_is_known_is_empty() -> None:
-    """Nothing to write is no transaction; the time of the examination alone is nothing."""
+    """Nothing to write is no transaction; the pass and its time alone are nothing."""
     assert PageRecord().is_empty
-    assert PageRecord(seen_at=NOW).is_empty
-    assert {field.name for field in fields(PageRecord)} == {*CONTENT, "seen_at"}
+    assert PageRecord(seen_at=NOW, sweep=1).is_empty
+    assert {field.name for field in fields(PageRecord)} == {*CONTENT, "seen_at", "sweep"}
 
 
 @pytest.mark.parametrize("name", CONTENT)
