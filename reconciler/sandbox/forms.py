@@ -25,7 +25,8 @@ def parse(encoded: str) -> Params:
     for name, value in parse_qsl(encoded, keep_blank_values=True):
         first, *rest = name.replace("]", "").split("[")
         _put(root, [first, *rest], value)
-    return {name: _listed(value) for name, value in root.items()}
+    # The keys of metadata are a shop's own and may well be digits.
+    return {name: value if name == "metadata" else _listed(value) for name, value in root.items()}
 
 
 def _put(into: Params, path: list[str], value: str) -> None:
@@ -113,7 +114,6 @@ def metadata(params: Params) -> dict[str, str]:
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):
-        # Keys that are all digits look like a list on the wire; metadata never is one.
         raise Refusal(400, "Invalid hash", param="metadata")
     return {name: item for name, item in value.items() if isinstance(item, str)}
 

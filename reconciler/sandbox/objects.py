@@ -64,7 +64,7 @@ class Intent:
     customer: str | None = None
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=_no_metadata)
-    secret: str = "0"
+    secret: str = field(default="", repr=False)
 
     @property
     def client_secret(self) -> str:

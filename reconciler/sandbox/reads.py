@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -34,12 +35,12 @@ SUBJECT_PERMISSIONS = {
 }
 
 # Places of the objects in a book, as named in answers and looked for in the other mode.
-INTENTS: Callable[[Book], Timeline[Intent]] = lambda book: book.intents  # noqa: E731
-CHARGES: Callable[[Book], Timeline[Charge]] = lambda book: book.charges  # noqa: E731
-REFUNDS: Callable[[Book], Timeline[Refund]] = lambda book: book.refunds  # noqa: E731
-DISPUTES: Callable[[Book], Timeline[Dispute]] = lambda book: book.disputes  # noqa: E731
-EVENTS: Callable[[Book], Timeline[Event]] = lambda book: book.events  # noqa: E731
-ENDPOINTS: Callable[[Book], Timeline[WebhookEndpoint]] = lambda book: book.endpoints  # noqa: E731
+INTENTS: Callable[[Book], Timeline[Intent]] = attrgetter("intents")
+CHARGES: Callable[[Book], Timeline[Charge]] = attrgetter("charges")
+REFUNDS: Callable[[Book], Timeline[Refund]] = attrgetter("refunds")
+DISPUTES: Callable[[Book], Timeline[Dispute]] = attrgetter("disputes")
+EVENTS: Callable[[Book], Timeline[Event]] = attrgetter("events")
+ENDPOINTS: Callable[[Book], Timeline[WebhookEndpoint]] = attrgetter("endpoints")
 
 
 def intent_bytes(call: Call, intent: Intent, expand: frozenset[str]) -> bytes:

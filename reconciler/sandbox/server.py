@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from reconciler.sandbox.api import Api, Reply, Request, Sending
 from reconciler.sandbox.sandbox import Sandbox
@@ -31,7 +31,11 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Listener
 
     def answer_one(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        said = self.headers.get("Content-Length") or "0"
+        if not said.isdigit():
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        length = int(said)
         body = self.rfile.read(length) if length else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.api.handle(Request(self.command, self.path, headers, body)) as reply:
@@ -199,8 +203,9 @@ class SandboxServer:
         while not self.sandbox.pace_clock.wait(self._stopping, every):
             self.sandbox.deliver_due()
 
-    def __enter__(self) -> SandboxServer:
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(
         self,

@@ -7,10 +7,11 @@ from typing import Any
 from reconciler.sandbox import forms
 from reconciler.sandbox.answers import Refusal
 from reconciler.sandbox.call import Call
+from reconciler.sandbox.charge_shapes import refund_shape
 from reconciler.sandbox.methods import METHODS, Token, token_of
 from reconciler.sandbox.objects import Intent
 from reconciler.sandbox.reads import CHARGES, INTENTS, intent_bytes, intent_expansions
-from reconciler.sandbox.shapes import encode, intent_shape, refund_shape
+from reconciler.sandbox.shapes import encode, intent_shape
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")

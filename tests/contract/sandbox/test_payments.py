@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import stripe
+
+from reconciler.clock import ManualClock
+from reconciler.sandbox import API_VERSION, Refusal, Sandbox, make
+from reconciler.sandbox.seeding import Kind
+
+FIELDS = {
+    "id", "object", "amount", "amount_capturable", "amount_received", "canceled_at", "cancellation_reason",
+    "capture_method", "client_secret", "created", "currency", "customer", "last_payment_error", "latest_charge",
+    "livemode", "metadata", "next_action", "payment_method", "payment_method_types", "payment_record", "processing",
+    "status",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: Kind) -> None:
+    """Payments of every kind have the fields of a PaymentIntent and are read by the SDK."""
+    made = make(sandbox, kind, 1000, "eur", metadata={"order_id": "7"})
+    read = client.v1.payment_intents.retrieve(made.id, {"expand": ["latest_charge"]})
+    assert set(read.to_dict()) >= FIELDS
+    assert (read.status, read.amount, read.currency) == (made.status, 1000, "eur")
+    assert read.metadata["order_id"] == "7"
+    assert read.amount_received == made.amount_received
+    assert read.client_secret is not None
+    assert read.client_secret.startswith(f"{made.id}_secret_")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "received", "events"),
+    [
+        (Kind.ABANDONED, "requires_payment_method", 0, []),
+        (Kind.UNCONFIRMED, "requires_confirmation", 0, []),
+        (Kind.AUTHENTICATING, "requires_action", 0, ["payment_intent.requires_action"]),
+        (Kind.VOUCHER, "requires_action", 0, ["payment_intent.requires_action"]),
+        (Kind.FAILED, "requires_payment_method", 0, ["charge.failed", "payment_intent.payment_failed"]),
+        (Kind.PROCESSING, "processing", 0, ["payment_intent.processing", "charge.pending"]),
+        (Kind.AUTHORIZED, "requires_capture", 0, ["charge.succeeded", "payment_intent.amount_capturable_updated"]),
+        (Kind.SUCCEEDED, "succeeded", 1000, ["charge.succeeded", "payment_intent.succeeded"]),
+        (Kind.CANCELED, "canceled", 0, ["payment_intent.canceled"]),
+        (Kind.REFUNDED, "succeeded", 1000,
+         ["charge.succeeded", "payment_intent.succeeded", "refund.created", "charge.refunded"]),
+        (Kind.DISPUTED, "succeeded", 1000,
+         ["charge.succeeded", "payment_intent.succeeded", "charge.dispute.created"]),
+        (Kind.PARTLY_CAPTURED, "requires_capture", 500,
+         ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.captured",
+          "payment_intent.amount_capturable_updated"]),
+        (Kind.CAPTURED_LESS, "succeeded", 500,
+         ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.captured",
+          "payment_intent.succeeded"]),
+        (Kind.EXPIRED, "canceled", 0,
+         ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.expired",
+          "payment_intent.canceled"]),
+    ],
+)  # fmt: skip
+def test_course(sandbox: Sandbox, kind: Kind, status: str, received: int, events: list[str]) -> None:
+    """Each kind of payment ends in Stripe's status and money, by Stripe's events in their order."""
+    made = make(sandbox, kind, 1000)
+    assert (made.status, made.amount_received) == (status, received)
+    assert [event.type for event in sandbox.events(made.id)] == ["payment_intent.created", *events]
+
+
+def test_snapshots(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """An event shows the object as it was then, however it went on."""
+    made = make(sandbox, Kind.SUCCEEDED, 1000)
+    created, _, succeeded = reversed(client.v1.events.list().data)
+    assert created.type == "payment_intent.created"
+    assert created.data.object["status"] == "requires_payment_method"
+    assert succeeded.data.object["status"] == "succeeded"
+    assert succeeded.data.object["latest_charge"] == made.latest_charge
+    assert succeeded.api_version == API_VERSION
+    assert succeeded.request is not None
+    assert succeeded.request.id is None
+
+
+def test_failure_is_told_on_intent_and_charge(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """A decline stands in last_payment_error with its charge; the next attempt clears it."""
+    intent = sandbox.create_payment(1000)
+    sandbox.fail(intent.id, "insufficient_funds")
+    read = client.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]})
+    assert read.last_payment_error is not None
+    assert read.last_payment_error.code == "card_declined"
+    assert read.last_payment_error.decline_code == "insufficient_funds"
+    assert read.last_payment_error.charge == read.latest_charge.id  # type: ignore[union-attr]
+    assert sandbox.succeed(intent.id).last_payment_error is None
+
+
+@pytest.mark.parametrize(
+    ("method", "field"),
+    [
+        ("oxxo", "expires_after"),
+        ("konbini", "expires_at"),
+        ("boleto", "expires_at"),
+        ("multibanco", "expires_at"),
+    ],
+)
+def test_vouchers(http: httpx.Client, sandbox: Sandbox, method: str, field: str) -> None:
+    """A voucher's end is in next_action, under the name that Stripe gives it; unpaid it fails without a charge."""
+    intent = sandbox.create_payment(1000, "mxn", method=method)
+    until = datetime(2026, 3, 4, tzinfo=UTC)
+    sandbox.require_action(intent.id, expires_at=until)
+    action = http.get(f"/v1/payment_intents/{intent.id}").json()["next_action"]
+    assert action[action["type"]][field] == int(until.timestamp())
+    clock = sandbox.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(timedelta(days=4))
+    assert sandbox.expire_due() == 1
+    failed = sandbox.intent(intent.id)
+    assert failed.status == "requires_payment_method"
+    assert failed.last_payment_error is not None
+    assert failed.latest_charge is None
+
+
+def test_bank_debit(sandbox: Sandbox) -> None:
+    """A debit's charge is pending while processing and is the same one when it succeeds or fails."""
+    intent = sandbox.create_payment(1000, method="sepa_debit")
+    pending = sandbox.process(intent.id)
+    charge = sandbox.latest_charge(intent.id)
+    assert charge is not None
+    assert (charge.status, charge.paid) == ("pending", False)
+    done = sandbox.succeed(intent.id)
+    assert done.latest_charge == pending.latest_charge
+    assert len(sandbox.charges(intent.id)) == 1
+
+
+def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
+    """A held card payment shows until when it may be captured; past that Stripe cancels it."""
+    made = make(sandbox, Kind.AUTHORIZED, 1000)
+    charge = http.get(f"/v1/charges/{made.latest_charge}").json()
+    end = int((clock.now() + timedelta(days=7)).timestamp())
+    assert charge["payment_method_details"]["card"]["capture_before"] == end
+    assert (charge["captured"], charge["paid"], made.amount_capturable) == (False, True, 1000)
+    clock.advance(timedelta(days=7, seconds=-1))
+    assert sandbox.expire_due() == 0
+    clock.advance(timedelta(seconds=1))
+    assert sandbox.expire_due() == 1
+    assert sandbox.intent(made.id).status == "canceled"
+
+
+def test_capture_of_less(sandbox: Sandbox) -> None:
+    """A final capture of less releases the rest, which the charge counts as refunded though nobody was."""
+    made = make(sandbox, Kind.CAPTURED_LESS, 1000)
+    charge = sandbox.latest_charge(made.id)
+    assert charge is not None
+    assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (500, 500, False)
+    assert (made.amount_received, made.amount_capturable) == (500, 0)
+
+
+def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """A capture that is not final stays requires_capture with money received, until the rest is taken."""
+    made = make(sandbox, Kind.AUTHORIZED, 1000)
+    part = client.v1.payment_intents.capture(made.id, {"amount_to_capture": 300, "final_capture": False})
+    assert (part.status, part.amount_received, part.amount_capturable) == ("requires_capture", 300, 700)
+    rest = client.v1.payment_intents.capture(made.id, {"amount_to_capture": 700, "final_capture": False})
+    assert (rest.status, rest.amount_received) == ("succeeded", 1000)
+
+
+@pytest.mark.parametrize(
+    ("token", "status"),
+    [
+        ("pm_card_visa", "succeeded"),
+        ("pm_card_authenticationRequired", "requires_action"),
+        ("pm_usBankAccount", "processing"),
+        ("pm_oxxo", "requires_action"),
+    ],
+)
+def test_confirm_tokens(client: stripe.StripeClient, token: str, status: str) -> None:
+    """Confirming with Stripe's test payment methods does what it does at Stripe, at once or in two steps."""
+    at_once = client.v1.payment_intents.create(
+        {"amount": 500, "currency": "USD", "payment_method": token, "confirm": True}
+    )
+    assert at_once.status == status
+    waiting = client.v1.payment_intents.create({"amount": 500, "currency": "usd", "payment_method": token})
+    assert waiting.status == "requires_confirmation"
+    assert client.v1.payment_intents.confirm(waiting.id).status == status
+
+
+def test_decline(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """A declined confirmation is the SDK's CardError with the intent inside, and the intent may be tried again."""
+    with pytest.raises(stripe.CardError) as caught:
+        client.v1.payment_intents.create(
+            {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+        )
+    error = caught.value.error
+    assert error is not None
+    assert (error.code, error.decline_code) == ("card_declined", "generic_decline")
+    intent = error.payment_intent
+    assert intent is not None
+    again = client.v1.payment_intents.confirm(intent.id, {"payment_method": "pm_card_visa"})
+    assert again.status == "succeeded"
+
+
+def test_manual_capture_over_http(client: stripe.StripeClient) -> None:
+    """Create with manual capture, capture a part, refund it: the course of a shop that ships later."""
+    held = client.v1.payment_intents.create(
+        {"amount": 900, "currency": "usd", "capture_method": "manual", "payment_method": "pm_card_visa",
+         "confirm": True}
+    )  # fmt: skip
+    assert (held.status, held.amount_capturable) == ("requires_capture", 900)
+    taken = client.v1.payment_intents.capture(held.id, {"amount_to_capture": 600})
+    assert (taken.status, taken.amount_received) == ("succeeded", 600)
+    refund = client.v1.refunds.create({"payment_intent": held.id})
+    assert refund.amount == 600
+    with pytest.raises(stripe.InvalidRequestError, match="already been refunded"):
+        client.v1.refunds.create({"charge": str(taken.latest_charge)})
+
+
+def test_cancel(client: stripe.StripeClient) -> None:
+    """Canceling records reason and time; a canceled or succeeded intent cannot be canceled."""
+    intent = client.v1.payment_intents.create({"amount": 900, "currency": "usd"})
+    gone = client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "abandoned"})
+    assert (gone.status, gone.cancellation_reason, gone.canceled_at) == ("canceled", "abandoned", intent.created)
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.payment_intents.cancel(intent.id)
+    assert caught.value.code == "payment_intent_unexpected_state"
+
+
+def test_a_refused_attempt_changes_nothing(sandbox: Sandbox) -> None:
+    """An attempt on a settled intent is refused and leaves it as it was, without an event."""
+    paid = make(sandbox, Kind.SUCCEEDED, 100)
+    before = len(sandbox.events())
+    with pytest.raises(Refusal):
+        sandbox.fail(paid.id, method="sepa_debit")
+    assert sandbox.intent(paid.id) == paid
+    assert len(sandbox.events()) == before
+
+
+def test_idempotency(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """A POST repeated with its key is answered from memory; with other parameters it is an IdempotencyError."""
+    params: stripe.params.PaymentIntentCreateParams = {"amount": 900, "currency": "usd"}
+    first = client.v1.payment_intents.create(params, {"idempotency_key": "k1"})
+    again = client.v1.payment_intents.create(params, {"idempotency_key": "k1"})
+    assert first.id == again.id
+    assert len(list(sandbox.intents())) == 1
+    (event,) = sandbox.events()
+    assert event.idempotency_key == "k1"
+    assert event.request_id is not None
+    with pytest.raises(stripe.IdempotencyError):
+        client.v1.payment_intents.create({"amount": 901, "currency": "usd"}, {"idempotency_key": "k1"})
+
+
+def test_update(client: stripe.StripeClient) -> None:
+    """Metadata is merged, and removed by an empty value."""
+    intent = client.v1.payment_intents.create(
+        {"amount": 900, "currency": "usd", "metadata": {"order_id": "7", "gone": "x"}}
+    )
+    changed = client.v1.payment_intents.update(intent.id, {"metadata": {"gone": "", "new": "1"}})
+    assert changed.metadata.to_dict() == {"order_id": "7", "new": "1"}
