@@ -181,23 +181,29 @@ class Change:
 
 
 def changes(
-    known: tuple[Known, ...], findings: tuple[Finding, ...], *, corrected: bool
+    known: tuple[Known, ...],
+    findings: tuple[Finding, ...],
+    *,
+    corrected: bool,
+    shown: bool = True,
 ) -> tuple[Change, ...]:
     """The life of one subject's discrepancies after an examination that ended with a verdict.
 
     ``known`` are all discrepancies stored for it, in whatever state; ``corrected`` is whether its missed_outcome has
-    just been written to the row. A waiting subject has no verdict and must not come here.
+    just been written to the row. ``shown`` is whether Stripe showed the intent: a 404 is no verdict about money and
+    closes nothing but what its own finding supersedes. A waiting subject has no verdict and must not come here.
     """
     stored = {item.kind: item for item in known}
     present = {finding.kind for finding in findings}
+    shown = shown and Kind.MISSING_AT_STRIPE not in present
     pair_remains = any(not kind.is_side for kind in present)
     result = [_met(stored.get(finding.kind), finding, corrected=corrected) for finding in findings]
     for item in known:
         if item.kind in present or item.state is not State.OPEN:
             continue
+        if not shown and (item.kind.is_side or not pair_remains):
+            continue
         if item.kind.is_side:
-            if Kind.MISSING_AT_STRIPE in present:
-                continue  # a 404 is no verdict about money: the condition was not looked at
             closing = Closing.CONDITION_GONE
         else:
             closing = Closing.SUPERSEDED if pair_remains else Closing.AGREEMENT
