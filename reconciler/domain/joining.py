@@ -148,7 +148,7 @@ def link(
             claimable[payment.order].append(payment)
     by_order: dict[str, list[Intent]] = defaultdict(list)
     subjects: list[Subject] = []
-    siblings = Siblings((), {}, loaded.paid, {})
+    siblings = Siblings((), {}, loaded.paid, _paid_by_order(intents, claimable, rules))
     for intent in intents:
         order = named_order(intent, rules)
         if order is not None and order in claimable:
@@ -167,6 +167,19 @@ def link(
             else:
                 subjects.append(Subject(account, intent, (), order, others))
     return tuple(subjects)
+
+
+def _paid_by_order(
+    intents: Sequence[Intent], claimable: Mapping[str, Sequence[Payment]], rules: Rules
+) -> dict[str, list[PaidSibling]]:
+    """Intents that no row holds and that were paid for the order that they name: of two, one is a duplicate."""
+    paid: dict[str, list[PaidSibling]] = defaultdict(list)
+    for intent in intents:
+        order = named_order(intent, rules)
+        if order is not None and intent.outcome is Outcome.SUCCEEDED:
+            key = min((row.key for row in claimable.get(order, ())), default=None)
+            paid[order].append(paid_intent(intent, key))
+    return paid
 
 
 def _candidates(
