@@ -9,7 +9,7 @@ from typing import assert_never
 
 from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait
 from reconciler.domain.discrepancy import Change, Finding, Kind, Known, Reason, changes
-from reconciler.domain.intent import Event
+from reconciler.domain.intent import Event, Intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.page import Check, PageRecord, RowWrite
 from reconciler.domain.subject import Rules, Subject
@@ -117,7 +117,8 @@ class Recording:
             if found.subject != subject.intent.id:
                 self._foreign[found.subject, found.kind] = found
         known = self._known.get(subject.intent.id, ())
-        for change in changes(known, own, corrected=corrected):
+        shown = isinstance(subject.intent, Intent)
+        for change in changes(known, own, corrected=corrected, shown=shown):
             self._changes[change.subject, change.kind] = change
 
     def _correction(self, subject: Subject, decision: Correct) -> Draft:

@@ -112,6 +112,29 @@ def test_a_404_is_no_verdict_about_what_stands_beside(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("state", list(State))
+def test_a_404_without_a_row_closes_nothing(kind: Kind, state: State) -> None:
+    """A payment without a row that Stripe no longer shows is not in order: its critical finding stays open."""
+    assert changes((_known(kind, state),), (), corrected=False, shown=False) == ()
+
+
+@pytest.mark.parametrize("kind", PAIR_KINDS)
+def test_a_404_with_a_row_supersedes_what_was_said_of_the_pair(kind: Kind) -> None:
+    """missing_at_stripe takes the place of another pair kind, and of that only."""
+    if kind is Kind.MISSING_AT_STRIPE:
+        return
+    known = (_known(kind, State.OPEN), replace(_known(Kind.OVERDUE, State.OPEN), id=8))
+    gone = (_finding(Kind.MISSING_AT_STRIPE),)
+    result = {
+        change.kind: _seen(change) for change in changes(known, gone, corrected=False, shown=False)
+    }
+    assert result == {
+        Kind.MISSING_AT_STRIPE: (None, State.OPEN, True, None),
+        kind: (STORED_ID, State.CLOSED, True, Closing.SUPERSEDED),
+    }
+
+
+@pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("before", [State.CLOSED, State.CORRECTED])
 def test_met_again_it_reopens_with_its_id(kind: Kind, before: State) -> None:
     """Even with the very same values: what was closed or corrected and is back is news."""
