@@ -14,7 +14,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from reconciler.adapters.postgres.mapping import TableMapping
+from reconciler.adapters.postgres.migration import migrate
 from reconciler.clock import ManualClock
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.payment import StatusMap
 
 FAST = (
     "fsync=off",
@@ -158,8 +162,6 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def migrated_template(server: Server) -> str:
     """The name of a database with our schema, from which others are copied."""
-    from reconciler.adapters.postgres.migration import migrate
-
     url = server.create("migrated_template")
     migrate(url, daemon_role=None, auditor_role=None)
     return "migrated_template"
@@ -205,6 +207,106 @@ def role(server: Server) -> Iterator[Callable[[str], tuple[str, Callable[[str], 
     with server.connect() as connection:
         for name in names:
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+READ = {
+    "pending": Outcome.INCOMPLETE,
+    "failed": Outcome.FAILED,
+    "processing": Outcome.PROCESSING,
+    "authorized": Outcome.AUTHORIZED,
+    "paid": Outcome.SUCCEEDED,
+    "canceled": Outcome.CANCELED,
+    "refunded": Outcome.REFUNDED,
+    "disputed": Outcome.DISPUTED,
+}
+STATUSES = StatusMap(read=READ, write={outcome: value for value, outcome in READ.items()})
+COLUMNS = {
+    "key": ("id", "bigint PRIMARY KEY"),
+    "payment_intent": ("stripe_payment_intent_id", "text"),
+    "status": ("status", "text"),
+    "amount": ("amount", "bigint"),
+    "currency": ("currency", "text"),
+    "created": ("created_at", "timestamptz"),
+    "updated": ("updated_at", "timestamptz"),
+    "order": ("order_id", "text"),
+}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A merchant's table. Values go in and come out by the part that their column plays."""
+
+    url: str
+    mapping: TableMapping
+    names: Mapping[str, str]
+
+    @property
+    def table(self) -> sql.Identifier:
+        return sql.Identifier(*self.mapping.table.split("."))
+
+    def insert(self, **values: object) -> None:
+        """Add a row, such as ``insert(key=1, payment_intent="pi_1", status="pending")``."""
+        row = {"amount": 1250, "created": "2026-11-01T10:00:00Z", **values}
+        if "currency" in self.names:
+            row.setdefault("currency", "eur")
+        self.execute(
+            sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+                self.table,
+                sql.SQL(", ").join(sql.Identifier(self.names[part]) for part in row),
+                sql.SQL(", ").join(sql.Literal(value) for value in row.values()),
+            )
+        )
+
+    def rows(self) -> dict[str, dict[str, str | None]]:
+        """Every row as text, by key."""
+        parts = list(self.names)
+        selected = sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(self.names[part])) for part in parts
+        )
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute(sql.SQL("SELECT {} FROM {}").format(selected, self.table))
+            rows = [dict(zip(parts, row, strict=True)) for row in found]
+        return {row["key"]: row for row in rows}
+
+    def execute(self, query: str | sql.Composable) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(query)
+
+
+MakeShop = Callable[..., Shop]
+
+
+@pytest.fixture
+def shop(database: str) -> MakeShop:
+    """A factory for a merchant's table in ``database``.
+
+    ``columns`` replaces (name, type) of a part, or leaves the part out with None; ``before`` are statements to run
+    first, for a schema or a type; the rest goes into the mapping.
+    """
+
+    def make(
+        table: str = "public.payments",
+        columns: Mapping[str, tuple[str, str] | None] | None = None,
+        before: Sequence[str] = (),
+        statuses: StatusMap = STATUSES,
+        **mapping: object,
+    ) -> Shop:
+        chosen = {**COLUMNS, **(columns or {})}
+        kept = {part: column for part, column in chosen.items() if column is not None}
+        names = {part: name for part, (name, _) in kept.items()}
+        made = Shop(
+            database, TableMapping(table=table, statuses=statuses, **names, **mapping), names
+        )
+        for query in before:
+            made.execute(query)
+        body = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+            for name, kind in kept.values()
+        )
+        made.execute(sql.SQL("CREATE TABLE {} ({})").format(made.table, body))
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ CREATE TABLE reconciler.ledger (
     PRIMARY KEY (account, seq),
     CONSTRAINT ledger_first_has_no_past CHECK ((seq = 1) = (prev = repeat('0', 64)))
 );
-CREATE INDEX ledger_corrections ON reconciler.ledger (account, at)
+-- for the hourly limit, and for taking a pass back
+CREATE INDEX ledger_corrections_at ON reconciler.ledger (account, at) WHERE action = 'correction';
+CREATE INDEX ledger_corrections_of_sweep ON reconciler.ledger (account, (body -> 'sweep'))
     WHERE action IN ('correction', 'revert');
 COMMENT ON TABLE reconciler.ledger IS
     'What was found, changed and decided. hash is SHA-256 of the canonical JSON of the other columns.';

@@ -1,0 +1,178 @@
+"""The merchant's table as it was found: its identifiers and types, composed into the statements that we run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from psycopg import sql
+
+from reconciler.adapters.postgres.columns import Column
+from reconciler.adapters.postgres.mapping import TableMapping
+from reconciler.adapters.postgres.statements import template
+from reconciler.domain.outcome import OPEN, Outcome
+from reconciler.domain.page import TimeRange
+
+_TRUE: Final = sql.SQL("true")
+_NULL: Final = sql.SQL("NULL")
+_LOCKING: Final = sql.SQL("FOR NO KEY UPDATE OF t SKIP LOCKED")
+
+
+@dataclass(frozen=True)
+class MerchantTable:
+    """A table that fits its mapping. ``inspect`` makes it; its statements are composed once each.
+
+    Every statement takes the parameter ``account``, whether the table has an account column or not.
+    """
+
+    mapping: TableMapping
+    schema: str
+    name: str
+    key: Column
+    payment_intent: Column
+    status: Column
+    amount: Column
+    created: Column
+    currency: Column | None = None
+    updated: Column | None = None
+    order: Column | None = None
+    account: Column | None = None
+
+    @cached_property
+    def open_statuses(self) -> list[str]:
+        """The local values that mean an open outcome, as far as the column can hold them."""
+        return self._statuses(*OPEN)
+
+    @cached_property
+    def paid_statuses(self) -> list[str]:
+        """The local values that mean that the payment was made."""
+        return self._statuses(Outcome.SUCCEEDED)
+
+    def _statuses(self, *outcomes: Outcome) -> list[str]:
+        values = self.mapping.statuses.values_of(*outcomes)
+        return [value for value in values if self.status.holds(value)]
+
+    def intents(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids that the column could hold."""
+        return [value for value in ids if value and self.payment_intent.holds(value)]
+
+    def orders(self, names: Iterable[str]) -> list[str]:
+        """Those of the orders that the column could hold, once each. They come from Stripe's metadata: anybody's text."""
+        if self.order is None:
+            return []
+        return sorted({name for name in names if name and self.order.holds(name)})
+
+    @cached_property
+    def rows_of_intents(self) -> bytes:
+        """Rows that hold one of ``intents``."""
+        return self._compose("rows_of_intents")
+
+    @cached_property
+    def rows_again(self) -> bytes:
+        """Rows that hold one of ``intents`` or have one of ``keys``."""
+        return self._compose("rows_again", locking=sql.SQL(""))
+
+    @cached_property
+    def rows_locked(self) -> bytes:
+        """The same, locked; those that another has locked are left out."""
+        return self._compose("rows_again", locking=_LOCKING)
+
+    @cached_property
+    def rows_claimable(self) -> bytes:
+        """Rows without an intent that have one of ``orders``."""
+        return self._compose("rows_claimable")
+
+    @cached_property
+    def rows_paid(self) -> bytes:
+        """Paid rows (a status of ``paid``) of the orders of ``intents``' rows and of ``orders``."""
+        return self._compose("rows_paid")
+
+    @cached_property
+    def references_newest(self) -> bytes:
+        """References to the ``limit`` rows created last."""
+        return self._compose("references_newest")
+
+    def references(self, created: TimeRange, *, only_open: bool, after: bool) -> bytes:
+        """References to rows of a range, ``limit`` of them in order of key; ``after`` a key where asked."""
+        later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
+        return self._compose(
+            "references", **self._filters(created, only_open), after=later if after else _TRUE
+        )
+
+    def references_count(self, created: TimeRange, *, only_open: bool) -> bytes:
+        """How many ``references`` there are in all."""
+        return self._compose("references_count", **self._filters(created, only_open))
+
+    def range_parameters(self, created: TimeRange) -> dict[str, object]:
+        """The parameters ``since`` and ``until`` in the column's own type."""
+        unit = self.mapping.created_unit
+        sides = {"since": created.since, "until": created.until}
+        return {
+            name: self.created.bound(moment, unit)
+            for name, moment in sides.items()
+            if moment is not None
+        }
+
+    def update(self, *, linking: bool) -> bytes:
+        """The statement that writes rows which are still as they were compared.
+
+        Without ``linking`` the PaymentIntent's column is not touched, so that no privilege on it is needed.
+        """
+        assign = sql.SQL("{} = {}")
+        changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
+        if linking:
+            column = sql.Identifier(self.payment_intent.name)
+            changes.append(assign.format(column, sql.SQL("w.to_intent")))
+        if self.updated is not None:
+            now = self.updated.now(self.mapping.created_unit)
+            changes.append(assign.format(sql.Identifier(self.updated.name), now))
+        return self._compose("update_rows", assignments=sql.SQL(", ").join(changes))
+
+    def _filters(self, created: TimeRange, only_open: bool) -> dict[str, sql.Composable]:
+        of_status = sql.SQL("{} = ANY(%(open)s::{}[])").format(
+            self.status.identifier, self.status.type
+        )
+        column, kind = self.created.identifier, self.created.bound_type()
+        bounds: list[sql.Composable] = []
+        # a bound that is not there is left out of the statement: rows without a time are in no range but in the whole
+        if created.since is not None:
+            bounds.append(sql.SQL("{} >= %(since)s::{}").format(column, kind))
+        if created.until is not None:
+            bounds.append(sql.SQL("{} < %(until)s::{}").format(column, kind))
+        return {
+            "of_status": of_status if only_open else _TRUE,
+            "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
+        }
+
+    def _compose(self, name: str, **more: sql.Composable) -> bytes:
+        return template(name).format(**self._parts, row=self._row, **more).as_bytes(None)
+
+    @cached_property
+    def _row(self) -> sql.Composed:
+        return template("row").format(**self._parts)
+
+    @cached_property
+    def _parts(self) -> Mapping[str, sql.Composable]:
+        of_account: sql.Composable = _TRUE
+        if self.account is not None:
+            of_account = sql.SQL("{} = %(account)s::{}").format(
+                self.account.identifier, self.account.type
+            )
+        return {
+            "of_account": of_account,
+            "table": sql.Identifier(self.schema, self.name),
+            "key": self.key.identifier,
+            "key_type": self.key.type,
+            "payment_intent": self.payment_intent.identifier,
+            "payment_intent_type": self.payment_intent.type,
+            "status": self.status.identifier,
+            "status_type": self.status.type,
+            "amount": self.amount.identifier,
+            "currency": self.currency.identifier if self.currency else _NULL,
+            "created": self.created.created(self.mapping.created_unit),
+            "created_column": self.created.identifier,
+            "order": self.order.identifier if self.order else _NULL,
+            "order_type": self.order.type if self.order else sql.SQL("text"),
+        }

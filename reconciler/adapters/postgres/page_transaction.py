@@ -1,0 +1,173 @@
+"""The transaction in which a page is recorded, as DESIGN says under "Writing safely".
+
+In this order, so that two of these never wait for each other in a circle: the merchant's rows by key, the
+discrepancies by id, the update, the lease, our tables, and the ledger's head last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reconciler.adapters.postgres.chain import append
+from reconciler.adapters.postgres.database import Connection
+from reconciler.adapters.postgres.failures import clothed
+from reconciler.adapters.postgres.findings import put_changes
+from reconciler.adapters.postgres.knowledge import ask
+from reconciler.adapters.postgres.merchant_table import MerchantTable
+from reconciler.adapters.postgres.rows import RowReader
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
+from reconciler.domain.intent import Event
+from reconciler.domain.ledger import Action
+from reconciler.domain.page import Check, Loaded, PageRecord, RowWrite
+from reconciler.errors import RowMovedError
+
+_DOING = "recording a page"
+
+
+class PostgresPageTransaction:
+    """One page's transaction on one connection: two round trips, and COMMIT."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: MerchantTable,
+        reader: RowReader,
+        account: str,
+        epoch: int,
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._reader = reader
+        self._account = account
+        self._epoch = epoch
+        self._has_begun = False
+
+    def read_again(self, intents: Sequence[str], keys: Sequence[str], *, lock: bool) -> Loaded:
+        """As ``engine.ports.PageTransaction`` has it. All rows are in ``payments``, also those without an intent."""
+        table = self._table
+        parameters = {
+            "account": self._account,
+            "intents": table.intents(intents),
+            "keys": [key for key in keys if table.key.holds(key)],
+        }
+        with clothed(_DOING):
+            with self._connection.pipeline():
+                self._begin()
+                rows = self._connection.execute(
+                    table.rows_locked if lock else table.rows_again, parameters
+                )
+                knowledge = ask(self._connection, self._account, intents, readable=True, lock=True)
+            return knowledge.loaded(self._reader.payments(rows.fetchall()))
+
+    def write(self, record: PageRecord) -> None:
+        """As ``engine.ports.PageTransaction`` has it; one round trip. The block's end commits."""
+        with clothed(_DOING):
+            with self._connection.pipeline():
+                self._begin()
+                written = self._update(record.writes)
+                fenced = fence(self._connection, self._account, self._epoch)
+                put_changes(self._connection, self._account, record)
+                self._put_checks(record.checks, record.settled)
+                self._put_events(record.events)
+                self._append(record)
+            _check_written(record.writes, written)
+            check_fence(fenced, self._account)
+
+    def _begin(self) -> None:
+        if not self._has_begun:
+            begin(self._connection)
+            self._has_begun = True
+
+    def _update(self, writes: Sequence[RowWrite]) -> Cursor | None:
+        if not writes:
+            return None
+        linking = any(write.payment_intent != write.payment.payment_intent for write in writes)
+        parameters = {
+            "account": self._account,
+            "keys": [write.payment.key for write in writes],
+            "payment_intents": [write.payment.payment_intent for write in writes],
+            "statuses": [write.payment.status for write in writes],
+            "amounts": [write.payment.stored_amount for write in writes],
+            "currencies": [write.payment.stored_currency for write in writes],
+            "to_statuses": [write.to_status for write in writes],
+            "to_intents": [write.payment_intent for write in writes],
+        }
+        return self._connection.execute(self._table.update(linking=linking), parameters)
+
+    def _put_checks(self, checks: Sequence[Check], settled: Sequence[str]) -> None:
+        if settled:
+            parameters = {"account": self._account, "intents": list(settled)}
+            self._connection.execute(statement("checks_remove"), parameters)
+        once = {check.payment_intent: check for check in checks}
+        if once:
+            self._connection.execute(
+                statement("checks_put"),
+                {
+                    "account": self._account,
+                    "intents": list(once),
+                    "due": [check.due_at for check in once.values()],
+                    "reasons": [check.reason for check in once.values()],
+                },
+            )
+
+    def _put_events(self, events: Sequence[Event]) -> None:
+        once = {event.id: event for event in events}
+        if once:
+            self._connection.execute(
+                statement("events_put"),
+                {
+                    "account": self._account,
+                    "ids": list(once),
+                    "types": [event.type for event in once.values()],
+                    "created": [event.created for event in once.values()],
+                    "intents": [event.payment_intent for event in once.values()],
+                    "delivered": [event.delivered for event in once.values()],
+                },
+            )
+
+    def _append(self, record: PageRecord) -> None:
+        """The ledger, and an outbox row for each write, which names the entry of it."""
+        drafts = [*(write.entry for write in record.writes), *record.drafts]
+        append(self._connection, self._account, drafts)
+        if not record.writes:
+            return
+        statuses = self._table.mapping.statuses
+        kinds = [
+            "revert" if write.entry.action is Action.REVERT else "correction"
+            for write in record.writes
+        ]
+        self._connection.execute(
+            statement("outbox_put"),
+            {
+                "account": self._account,
+                "entries": len(drafts),
+                "keys": [write.payment.key for write in record.writes],
+                "intents": [
+                    write.payment_intent or write.payment.payment_intent for write in record.writes
+                ],
+                "kinds": kinds,
+                "from_statuses": [write.payment.status for write in record.writes],
+                "to_statuses": [write.to_status for write in record.writes],
+                "outcomes": [statuses.outcome(write.to_status).value for write in record.writes],
+            },
+        )
+        self._connection.execute(statement("outbox_notify"), {"account": self._account})
+
+
+def _check_written(writes: Sequence[RowWrite], written: Cursor | None) -> None:
+    """Every row once, and holding what was written: a trigger may have had other ideas."""
+    if written is None:
+        return
+    returned = written.fetchall()
+    times = Counter(row[0] for row in returned)
+    now = {row[0]: (row[1], row[2]) for row in returned}
+    moved = frozenset(
+        write.payment.key
+        for write in writes
+        if times[write.payment.key] != 1
+        or now[write.payment.key] != (write.to_status, write.payment_intent)
+    )
+    if moved:
+        raise RowMovedError(moved)

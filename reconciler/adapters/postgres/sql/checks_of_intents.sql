@@ -1,0 +1,3 @@
+SELECT payment_intent
+FROM reconciler.checks
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)

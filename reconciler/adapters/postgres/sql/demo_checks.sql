@@ -1,0 +1,1 @@
+SELECT payment_intent FROM reconciler.checks

@@ -1,0 +1,3 @@
+SELECT subject, kind, state, severity, stake_amount, currency
+  FROM reconciler.discrepancies
+ ORDER BY kind, subject

@@ -1,0 +1,1 @@
+SELECT payment_key, to_status FROM reconciler.outbox ORDER BY id

@@ -1,0 +1,1 @@
+SELECT pg_notify('reconciler_outbox', %(account)s)

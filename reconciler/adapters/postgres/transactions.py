@@ -1,0 +1,49 @@
+"""Transactions of ours: how they begin, whom they make wait, and how the lease is proved in them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from reconciler.adapters.postgres.database import Connection
+from reconciler.adapters.postgres.statements import statement
+from reconciler.errors import LeaseLostError
+
+Cursor = psycopg.Cursor[TupleRow]
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction that waits a second for a lock and ten for a statement. Meant for a pipeline."""
+    connection.execute(statement("begin"))
+    connection.execute(statement("patience"))
+
+
+@contextmanager
+def ending(connection: Connection) -> Iterator[None]:
+    """Commit what was begun in the block, or roll it back where an error leaves it."""
+    try:
+        yield
+    except BaseException:
+        # a connection that is gone has rolled back by itself
+        with contextlib.suppress(psycopg.Error):
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def fence(connection: Connection, account: str, epoch: int) -> Cursor:
+    """Ask for the lease's row, locked against a takeover. Meant for a pipeline."""
+    return connection.execute(statement("lease_fence"), {"account": account, "epoch": epoch})
+
+
+def check_fence(fenced: Cursor, account: str) -> None:
+    """Raise LeaseLostError where the fence's answer is empty."""
+    if fenced.fetchone() is None:
+        raise LeaseLostError(
+            f"The lease on account {account} has ended or another process has taken it over.",
+            "Nothing was written; run the pass again when the other has finished.",
+        )
