@@ -106,12 +106,13 @@ class _Listener(TCPServer):
             with self._lock:
                 resetting = connection in self._resetting
                 self._resetting.discard(connection)
-                self._open.pop(connection, None)
             if resetting:
                 # shutdown_request would say goodbye politely first.
                 connection.close()
             else:
                 self.shutdown_request(connection)
+            with self._lock:
+                self._open.pop(connection, None)
 
     def reset_on_close(self, connection: socket.socket) -> None:
         with self._lock:

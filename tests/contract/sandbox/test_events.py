@@ -55,8 +55,12 @@ def test_created(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> No
     clock.advance(timedelta(seconds=10))
     sandbox.cancel(intent.id)
     later = int(clock.now().timestamp())
-    assert types_of(http.get("/v1/events", params={"created[gte]": later})) == ["payment_intent.canceled"]
-    assert types_of(http.get("/v1/events", params={"created[lt]": later})) == ["payment_intent.created"]
+    assert types_of(http.get("/v1/events", params={"created[gte]": later})) == [
+        "payment_intent.canceled"
+    ]
+    assert types_of(http.get("/v1/events", params={"created[lt]": later})) == [
+        "payment_intent.created"
+    ]
 
 
 def test_retention(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:

@@ -9,7 +9,15 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import ACCOUNT, API_VERSION, LIVE_KEY, TEST_KEY, Sandbox, SandboxServer, make
+from reconciler.sandbox import (
+    ACCOUNT,
+    API_VERSION,
+    LIVE_KEY,
+    TEST_KEY,
+    Sandbox,
+    SandboxServer,
+    make,
+)
 from reconciler.sandbox.seeding import Kind
 
 Clients = Callable[..., stripe.StripeClient]
@@ -124,7 +132,9 @@ def test_other_mode(client_for: Clients, sandbox: Sandbox) -> None:
         f"No such payment_intent: '{live.id}'; a similar object exists in live mode, but a test mode key was used to "
         "make this request."
     )
-    with pytest.raises(stripe.InvalidRequestError, match="exists in test mode, but a live mode key was used"):
+    with pytest.raises(
+        stripe.InvalidRequestError, match="exists in test mode, but a live mode key was used"
+    ):
         client_for(LIVE_KEY).v1.payment_intents.retrieve(test.id)
     assert client_for(LIVE_KEY).v1.payment_intents.retrieve(live.id).livemode is True
 
@@ -147,7 +157,9 @@ def test_connected_account(client_for: Clients, sandbox: Sandbox) -> None:
     acting = client_for(TEST_KEY, stripe_account="acct_child")
     assert [intent.id for intent in acting.v1.payment_intents.list().data] == [theirs.id]
     assert client_for().v1.payment_intents.list().data == []
-    with pytest.raises(stripe.PermissionError, match="does not have access to account 'acct_stranger'"):
+    with pytest.raises(
+        stripe.PermissionError, match="does not have access to account 'acct_stranger'"
+    ):
         client_for(TEST_KEY, stripe_account="acct_stranger").v1.payment_intents.list()
 
 
@@ -164,7 +176,10 @@ def test_unknown_route(http: httpx.Client) -> None:
 def test_headers(http: httpx.Client, clock: ManualClock, target: str) -> None:
     """Each answer has a Request-Id of its own, Stripe's version and the sandbox's time as its Date."""
     clock.advance(timedelta(days=400, seconds=7))
-    first, second = http.get(target), http.get(target, headers={"Stripe-Version": "2025-03-31.basil"})
+    first, second = (
+        http.get(target),
+        http.get(target, headers={"Stripe-Version": "2025-03-31.basil"}),
+    )
     assert parsedate_to_datetime(first.headers["Date"]) == clock.now()
     assert first.headers["Date"].endswith(" GMT")
     assert first.headers.get_list("Date", split_commas=False) == [first.headers["Date"]]

@@ -46,9 +46,7 @@ def test_walk_back(client: stripe.StripeClient, oldest_first: list[str], limit: 
 
 
 @pytest.mark.parametrize("limit", [1, 4, 100])
-def test_walk_forward(
-    client: stripe.StripeClient, oldest_first: list[str], limit: int
-) -> None:
+def test_walk_forward(client: stripe.StripeClient, oldest_first: list[str], limit: int) -> None:
     """Following ending_before shows oldest first across pages, as the SDK's iterator promises."""
     page = client.v1.payment_intents.list({"limit": limit, "ending_before": oldest_first[4]})
     assert [intent.id for intent in page.auto_paging_iter()] == oldest_first[5:]

@@ -58,7 +58,9 @@ def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: Kind) -> Non
           "payment_intent.canceled"]),
     ],
 )  # fmt: skip
-def test_course(sandbox: Sandbox, kind: Kind, status: str, received: int, events: list[str]) -> None:
+def test_course(
+    sandbox: Sandbox, kind: Kind, status: str, received: int, events: list[str]
+) -> None:
     """Each kind of payment ends in Stripe's status and money, by Stripe's events in their order."""
     made = make(sandbox, kind, 1000)
     assert (made.status, made.amount_received) == (status, received)
@@ -78,7 +80,9 @@ def test_snapshots(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     assert succeeded.request.id is None
 
 
-def test_failure_is_told_on_intent_and_charge(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+def test_failure_is_told_on_intent_and_charge(
+    client: stripe.StripeClient, sandbox: Sandbox
+) -> None:
     """A decline stands in last_payment_error with its charge; the next attempt clears it."""
     intent = sandbox.create_payment(1000)
     sandbox.fail(intent.id, "insufficient_funds")
@@ -154,9 +158,17 @@ def test_capture_of_less(sandbox: Sandbox) -> None:
 def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """A capture that is not final stays requires_capture with money received, until the rest is taken."""
     made = make(sandbox, Kind.AUTHORIZED, 1000)
-    part = client.v1.payment_intents.capture(made.id, {"amount_to_capture": 300, "final_capture": False})
-    assert (part.status, part.amount_received, part.amount_capturable) == ("requires_capture", 300, 700)
-    rest = client.v1.payment_intents.capture(made.id, {"amount_to_capture": 700, "final_capture": False})
+    part = client.v1.payment_intents.capture(
+        made.id, {"amount_to_capture": 300, "final_capture": False}
+    )
+    assert (part.status, part.amount_received, part.amount_capturable) == (
+        "requires_capture",
+        300,
+        700,
+    )
+    rest = client.v1.payment_intents.capture(
+        made.id, {"amount_to_capture": 700, "final_capture": False}
+    )
     assert (rest.status, rest.amount_received) == ("succeeded", 1000)
 
 
@@ -175,7 +187,9 @@ def test_confirm_tokens(client: stripe.StripeClient, token: str, status: str) ->
         {"amount": 500, "currency": "USD", "payment_method": token, "confirm": True}
     )
     assert at_once.status == status
-    waiting = client.v1.payment_intents.create({"amount": 500, "currency": "usd", "payment_method": token})
+    waiting = client.v1.payment_intents.create(
+        {"amount": 500, "currency": "usd", "payment_method": token}
+    )
     assert waiting.status == "requires_confirmation"
     assert client.v1.payment_intents.confirm(waiting.id).status == status
 
@@ -184,7 +198,12 @@ def test_decline(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """A declined confirmation is the SDK's CardError with the intent inside, and the intent may be tried again."""
     with pytest.raises(stripe.CardError) as caught:
         client.v1.payment_intents.create(
-            {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+            {
+                "amount": 500,
+                "currency": "usd",
+                "payment_method": "pm_card_chargeDeclined",
+                "confirm": True,
+            }
         )
     error = caught.value.error
     assert error is not None
@@ -214,7 +233,11 @@ def test_cancel(client: stripe.StripeClient) -> None:
     """Canceling records reason and time; a canceled or succeeded intent cannot be canceled."""
     intent = client.v1.payment_intents.create({"amount": 900, "currency": "usd"})
     gone = client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "abandoned"})
-    assert (gone.status, gone.cancellation_reason, gone.canceled_at) == ("canceled", "abandoned", intent.created)
+    assert (gone.status, gone.cancellation_reason, gone.canceled_at) == (
+        "canceled",
+        "abandoned",
+        intent.created,
+    )
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.payment_intents.cancel(intent.id)
     assert caught.value.code == "payment_intent_unexpected_state"
@@ -241,7 +264,9 @@ def test_idempotency(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     assert event.idempotency_key == "k1"
     assert event.request_id is not None
     with pytest.raises(stripe.IdempotencyError):
-        client.v1.payment_intents.create({"amount": 901, "currency": "usd"}, {"idempotency_key": "k1"})
+        client.v1.payment_intents.create(
+            {"amount": 901, "currency": "usd"}, {"idempotency_key": "k1"}
+        )
 
 
 def test_update(client: stripe.StripeClient) -> None:

@@ -36,7 +36,7 @@ def live_merchant() -> Iterator[tuple[str, Inbox]]:
     inbox = Inbox()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(inbox(body, dict(self.headers.items())))
             self.send_header("Content-Length", "0")
@@ -116,7 +116,9 @@ def test_retries_in_live_mode(sandbox: Sandbox, clock: ManualClock) -> None:
         clock.advance(timedelta(seconds=due - clock.now().timestamp()))
         sandbox.deliver_due()
     assert len(inbox.got) == 10
-    assert timedelta(days=2) < timedelta(seconds=clock.now().timestamp() - start) <= timedelta(days=3)
+    assert (
+        timedelta(days=2) < timedelta(seconds=clock.now().timestamp() - start) <= timedelta(days=3)
+    )
 
 
 def test_retry_succeeds(sandbox: Sandbox, clock: ManualClock) -> None:
