@@ -19,7 +19,7 @@ GRACE = timedelta(minutes=2)
 HORIZON = timedelta(days=30)
 AMOUNT = 4200
 
-LOCAL_STATUS = {
+LOCAL_STATUS: dict[Outcome, str] = {
     Outcome.INCOMPLETE: "pending",
     Outcome.FAILED: "declined",
     Outcome.PROCESSING: "at_the_bank",
@@ -29,7 +29,7 @@ LOCAL_STATUS = {
     Outcome.REFUNDED: "money_back",
     Outcome.DISPUTED: "chargeback",
 }
-WRITTEN = {
+WRITTEN: dict[Outcome, str] = {
     outcome: status
     for outcome, status in LOCAL_STATUS.items()
     if outcome not in {Outcome.REFUNDED, Outcome.DISPUTED}

@@ -169,3 +169,14 @@ def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -
         subject(intent_of(Outcome(stripe), charge=odd), payment(Outcome.INCOMPLETE)), rules(), NOW
     )
     assert isinstance(decision, Correct)
+
+
+@pytest.mark.parametrize(
+    ("stripe", "kind"), [("authorized", "partially_captured"), ("canceled", "amount_mismatch")]
+)
+def test_a_single_cent_received_is_money(stripe: str, kind: str) -> None:
+    """Above 0 is above 0."""
+    seen = intent_of(Outcome(stripe), amount_received=1)
+    decision = decide(subject(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
+    assert isinstance(decision, Flag)
+    assert (decision.findings[0].kind.value, decision.findings[0].stake.amount) == (kind, 1)

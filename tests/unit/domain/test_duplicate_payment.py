@@ -159,3 +159,12 @@ def test_a_pair_is_found_once_where_rows_have_no_time(one: str, other: str) -> N
     (from_one,) = _duplicates(_paid(other, None), intent_id=one)
     (from_other,) = _duplicates(_paid(one, None), intent_id=other)
     assert from_one.subject == from_other.subject
+
+
+def test_of_several_earlier_payments_the_same_is_always_named() -> None:
+    """The evidence does not depend on the order in which the siblings come."""
+    earlier = [sibling(name) for name in ("pi_0c", "pi_0a", "pi_0b")]
+    named = {
+        _duplicates(*order)[0].evidence["also_paid_by"] for order in itertools.permutations(earlier)
+    }
+    assert named == {"pi_0a"}

@@ -72,6 +72,15 @@ def rehashed(entries: list[Entry]) -> list[Entry]:
     return forged
 
 
+def with_own_hash(entries: list[Entry], nth: int) -> list[Entry]:
+    """One entry with another amount and a hash that fits it, the others as they were."""
+    changed = replace(entries[nth], body={"amount": 0})
+    made = entry_hash(
+        changed.account, changed.seq, changed.at, changed.action, changed.body, changed.prev
+    )
+    return [*entries[:nth], replace(changed, hash=made), *entries[nth + 1 :]]
+
+
 def test_the_first_prev_is_64_zeros() -> None:
     """The recipe's beginning."""
     assert GENESIS == "0000000000000000000000000000000000000000000000000000000000000000"
@@ -243,6 +252,8 @@ TAMPERING: dict[str, tuple[Callable[[list[Entry]], list[Entry]], int]] = {
         lambda entries: rehashed([replace(e, seq=n) for n, e in enumerate(entries[1:], start=1)]),
         5,
     ),
+    "one was given a hash of its own": (lambda entries: with_own_hash(entries, 1), 3),
+    "the last was given a hash of its own": (lambda entries: with_own_hash(entries, 4), 6),
     "all are another account's": (lambda entries: chain(LENGTH, "other"), 1),
 }
 

@@ -71,7 +71,9 @@ def test_refunded_and_disputed_are_local_words() -> None:
     """A PaymentIntent stays succeeded when its charge is refunded or disputed."""
     assert set(Outcome) - set(AT_STRIPE) == {Outcome.REFUNDED, Outcome.DISPUTED, Outcome.UNKNOWN}
     assert {
-        of_stripe(status, last_attempt_failed=bad) for status in WITHOUT_ERROR for bad in (0, 1)
+        of_stripe(status, last_attempt_failed=bad)
+        for status in WITHOUT_ERROR
+        for bad in (False, True)
     } == set(AT_STRIPE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_an_ambiguous_row_has_the_values_of_every_row() -> None:
     "change", [{"outcome": Outcome.REFUNDED, "status": "money_back"}, {"key": "p9"}, {"amount": 1}]
 )
 def test_an_ambiguous_row_is_another_when_any_of_its_rows_changes(
-    change: dict[str, object],
+    change: dict[str, Any],
 ) -> None:
     """What a person has settled comes up again when the row that agreed is another now."""
 

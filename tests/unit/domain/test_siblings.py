@@ -127,10 +127,10 @@ def test_an_unpaid_or_foreign_intent_that_names_the_order_is_no_duplicate() -> N
     """Held money was not taken yet, and another program's intent is not ours."""
     filtered = replace(LINKED, metadata={"app": "shop"})
     ours = replace(_named("pi_2"), metadata={"order_id": "o1", "app": "shop"})
-    for other in (
-        _named("pi_1"),
-        replace(_named("pi_1", Outcome.AUTHORIZED), metadata=ours.metadata),
-    ):
+    captured_in_part = replace(
+        _named("pi_1", Outcome.AUTHORIZED), amount_received=4200, metadata=ours.metadata
+    )
+    for other in (_named("pi_1"), captured_in_part):
         subjects = link("default", [ours, other], _loaded(), filtered, None)
         assert _duplicates(subjects) == set()
 

@@ -1,0 +1,74 @@
+"""Why a webhook was lost, as far as its events tell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.domain.decision import Correct, Flag, decide
+from reconciler.domain.discrepancy import Cause, Kind
+from reconciler.domain.intent import Event
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.payment import StatusMap
+from tests.unit.domain.samples import (
+    NOW,
+    WRITTEN,
+    event,
+    intent_of,
+    payment,
+    rules,
+    sibling,
+    subject,
+)
+
+OLD = NOW - timedelta(hours=1)
+DELIVERED, UNDELIVERED = event(OLD, delivered=True), event(OLD, id="evt_2")
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ((), None),
+        ((DELIVERED,), Cause.NOT_HANDLED),
+        ((UNDELIVERED,), Cause.UNDELIVERED),
+        ((DELIVERED, UNDELIVERED), Cause.UNDELIVERED),
+        ((DELIVERED, DELIVERED), Cause.NOT_HANDLED),
+    ],
+)
+@pytest.mark.parametrize("writable", [True, False])
+def test_the_cause_of_a_missed_outcome_follows_from_its_events(
+    events: tuple[Event, ...], cause: Cause | None, writable: bool
+) -> None:
+    """No event known: no cause known. All acknowledged: not handled. Else: not delivered. A flag says it too."""
+    statuses = StatusMap(rules().statuses.read, WRITTEN if writable else {})
+    examined = subject(
+        intent_of(Outcome.SUCCEEDED, seen_at=NOW),
+        payment(Outcome.INCOMPLETE),
+        order="o1",
+        siblings=(sibling("pi_0"),),
+    )
+    decision = decide(examined, rules(statuses=statuses), NOW, events=events)
+    assert isinstance(decision, Correct if writable else Flag)
+    causes = {found.kind: found.cause for found in decision.findings}
+    assert causes == {Kind.MISSED_OUTCOME: cause, Kind.DUPLICATE_PAYMENT: None}
+
+
+@pytest.mark.parametrize("local", [Outcome.SUCCEEDED, Outcome.CANCELED, Outcome.UNKNOWN])
+def test_only_a_missed_outcome_has_a_cause(local: Outcome) -> None:
+    """A contradiction was not made by a lost webhook."""
+    seen = intent_of(Outcome.AUTHORIZED)
+    decision = decide(subject(seen, payment(local)), rules(), NOW, events=(DELIVERED,))
+    assert isinstance(decision, Flag)
+    assert [found.cause for found in decision.findings] == [None]
+
+
+def test_the_cause_is_not_a_part_of_the_fingerprint() -> None:
+    """An event that is found later does not make it another finding."""
+    examined = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    prints = set()
+    for events in [(), (DELIVERED,), (UNDELIVERED,)]:
+        decision = decide(examined, rules(), NOW, events=events)
+        assert isinstance(decision, Correct)
+        prints.add(decision.findings[0].fingerprint)
+    assert len(prints) == 1
