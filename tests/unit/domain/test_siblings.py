@@ -13,7 +13,7 @@ from reconciler.domain.discrepancy import Kind
 from reconciler.domain.intent import Intent
 from reconciler.domain.joining import join, link, named_order, paid_intent, speaks_without_row
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import Loaded
+from reconciler.domain.page import Loaded, TimeRange
 from reconciler.domain.payment import Payment
 from reconciler.domain.subject import Subject
 from tests.unit.domain.samples import CREATED, NOW, intent_of, missing, payment, rules, sibling
@@ -151,3 +151,17 @@ def test_what_has_something_to_say_without_a_row(outcome: Outcome, ours: bool) -
     assert named_order(naming, under) == ("o1" if ours else None)
     assert named_order(naming, rules()) is None
     assert named_order(intent_of(outcome, metadata={**mine, "order_id": ""}), under) is None
+
+
+@pytest.mark.parametrize(
+    ("short", "is_linked"), [(timedelta(0), True), (timedelta(seconds=1), False)]
+)
+def test_an_unpaid_intent_is_linked_only_where_the_list_begins_a_day_before_its_row(
+    short: timedelta, is_linked: bool
+) -> None:
+    """A row may be written a day after its intent: before that another intent of the order may be unseen."""
+    row = _row("p1", None, local=Outcome.FAILED)
+    listed = TimeRange(CREATED - timedelta(days=1) + short)
+    failed = _named("pi_1", Outcome.CANCELED)
+    (subject,) = link("default", [failed], _loaded(claimable=(row,)), LINKED, listed)
+    assert subject.keys == (("p1",) if is_linked else ())
