@@ -174,7 +174,7 @@ def _unsafe(subject: Subject, payment: Payment, intent: Intent) -> Kind | None:
     if succeeded and intent.charge is not None:
         if intent.charge.disputed:
             return Kind.DISPUTE_DRIFT
-        if intent.charge.is_partly_refunded:
+        if intent.charge.is_partly_refunded and not _only_released(payment, intent):
             return Kind.REFUND_DRIFT
     if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
         return Kind.PARTIALLY_CAPTURED
@@ -183,6 +183,19 @@ def _unsafe(subject: Subject, payment: Payment, intent: Intent) -> Kind | None:
     if len(subject.payments) > 1 or subject.contested:
         return Kind.AMBIGUOUS_ROW
     return None
+
+
+def _only_released(payment: Payment, intent: Intent) -> bool:
+    """Whether a smaller capture explains both the amount and what Stripe calls refunded.
+
+    Stripe counts the part of an authorization that was released into ``amount_refunded``. Where the amount agrees it
+    may as well be a refund, so that nothing is written then.
+    """
+    charge = intent.charge
+    if charge is None or charge.refunded or charge.amount_captured == 0:
+        return False
+    released = charge.amount - charge.amount_captured
+    return charge.amount_refunded == released and intent.amount_received != payment.amount
 
 
 def _amount_differs(payment: Payment, intent: Intent) -> bool:

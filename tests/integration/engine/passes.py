@@ -1,0 +1,107 @@
+"""Passes over a real database with a Stripe of plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import psycopg
+from psycopg.rows import dict_row
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.inspection import inspect
+from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.clock import ManualClock
+from reconciler.domain.subject import Rules
+from reconciler.engine.authority import Authority
+from reconciler.engine.lease import Lease
+from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
+from reconciler.engine.sweep import Surroundings, Sweep
+from tests.conftest import STATUSES, Shop
+from tests.unit.engine.doubles import NOW, PlainStripe
+
+RULES = Rules(
+    statuses=STATUSES,
+    grace=timedelta(minutes=2),
+    horizon=timedelta(days=30),
+    metadata={},
+)
+
+
+class NoProgress:
+    def advance(self, examined: int, total: int | None) -> None:
+        pass
+
+
+@dataclass
+class Passes:
+    """Runs passes over one shop; ``store`` may be replaced to make trouble."""
+
+    shop: Shop
+    stripe: PlainStripe = field(default_factory=PlainStripe)
+    rules: Rules = RULES
+    per_hour: int = 500
+    mode: Mode = Mode.UPDATE
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    around: Callable[[PostgresStore], PostgresStore] = lambda store: store
+
+    def run(
+        self,
+        kind: SweepKind = SweepKind.ALL,
+        writing: Writing = Writing.ROWS,
+        asked_by: str = "ops@host",
+        **request: object,
+    ) -> SweepReport:
+        asked = Request(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
+        with ExitStack() as stack:
+            database = stack.enter_context(Database(self.shop.url))
+            table = inspect(database, self.shop.mapping, writes=True).fitting()
+            store = self.around(PostgresStore(database, table, "default"))
+            lease = stack.enter_context(
+                Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
+            )
+            sweep = None
+            if writing is not Writing.NOTHING:
+                sweep = store.start_sweep(
+                    {
+                        "kind": kind.value,
+                        "mode": self.mode.value,
+                        "applied": writing is Writing.ROWS,
+                        "asked_by": asked_by,
+                    }
+                )
+            authority = Authority("default", sweep, asked_by, self.mode, writing, lease.epoch)
+            surroundings = Surroundings(
+                stripe=self.stripe,
+                store=store,
+                clock=self.clock,
+                rules=self.rules,
+                workers=4,
+                page_size=100,
+                per_hour=self.per_hour,
+                keeps_books=True,
+            )
+            return Sweep(surroundings, asked, authority, lease.check, NoProgress()).run()
+
+    def statuses(self) -> dict[str, str | None]:
+        return {key: row["status"] for key, row in self.shop.rows().items()}
+
+    def table(self, query: str) -> list[dict[str, object]]:
+        with psycopg.connect(self.shop.url, row_factory=dict_row) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def with_rules(self, **changes: object) -> None:
+        self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]
+
+
+class ManualLease(ManualClock):
+    """Waits for real where the lease's thread waits, so that a standing clock does not make it spin."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock.now())
+
+    def wait(self, event: object, seconds: float) -> bool:
+        return event.wait(seconds)  # type: ignore[attr-defined,no-any-return]
