@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from reconciler.adapters.postgres.failures import clothed, not_connected, translated
+from reconciler.adapters.postgres.statements import statement
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 Connection = psycopg.Connection[TupleRow]
@@ -49,7 +50,12 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
             dsn = f"{base}?{rest}"
     try:
         given = conninfo_to_dict(dsn)
-        defaults = {"application_name": "reconciler", "connect_timeout": str(CONNECT_SECONDS)}
+        defaults = {
+            "application_name": "reconciler",
+            "connect_timeout": str(CONNECT_SECONDS),
+            # a database without an encoding (SQL_ASCII) would answer in bytes
+            "client_encoding": "UTF8",
+        }
         missing = {name: value for name, value in defaults.items() if name not in given}
         return make_conninfo(dsn, **missing), threshold
     except psycopg.ProgrammingError:
@@ -75,6 +81,13 @@ def connect(dsn: str) -> Connection:
         raise not_connected(error, place(conninfo)) from None
 
 
+def _configure(connection: Connection) -> None:
+    """Times with a zone are read in one style alone. The time zone stays: the merchant's triggers may live by it."""
+    style = connection.info.parameter_status("DateStyle") or "ISO"
+    if not style.startswith("ISO"):
+        connection.execute(statement("date_style"))
+
+
 class Database:
     """A few connections to one database, shared by this process's threads. Use it as a context manager.
 
@@ -91,6 +104,7 @@ class Database:
             max_size=size,
             timeout=CONNECT_SECONDS,
             open=False,
+            configure=_configure,
             name="reconciler",
         )
 

@@ -47,3 +47,11 @@ def check_fence(fenced: Cursor, account: str) -> None:
             f"The lease on account {account} has ended or another process has taken it over.",
             "Nothing was written; run the pass again when the other has finished.",
         )
+
+
+@contextmanager
+def streaming(connection: Connection) -> Iterator[None]:
+    """A transaction that only reads, from one snapshot: what a cursor on the server needs."""
+    with ending(connection):
+        connection.execute(statement("begin_snapshot"))
+        yield

@@ -1,0 +1,3 @@
+SELECT seq, hash
+FROM reconciler.ledger_heads
+WHERE account = %(account)s

@@ -1,0 +1,3 @@
+SELECT coalesce(sum(count), 0)
+FROM reconciler.reads
+WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)

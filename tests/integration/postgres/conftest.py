@@ -1,0 +1,106 @@
+"""What the tests of the PostgreSQL adapter share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.inspection import inspect
+from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.domain.discrepancy import Change, Finding, Kind, Severity, State
+from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.money import Money
+from reconciler.domain.page import PageRecord, RowWrite
+from reconciler.domain.payment import Payment
+
+SEEN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Bench:
+    """One account's store on a shop's table, with its lease taken."""
+
+    database: Database
+    store: PostgresStore
+    leases: PostgresLeaseStore
+    epoch: int
+    url: str
+
+    def all(self, query: str, **parameters: object) -> list[tuple]:
+        """Ask the database directly."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def write(self, record: PageRecord) -> None:
+        """Write a page that reads nothing before."""
+        with self.store.transaction(self.epoch) as page:
+            page.write(record)
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[..., Bench]]:
+    """A factory: ``bench(shop)``; ``url`` for another role's connection, ``account`` for another account."""
+    with ExitStack() as stack:
+
+        def make(shop, url: str | None = None, account: str = "default", **inspection) -> Bench:
+            url = url or shop.url
+            database = stack.enter_context(Database(url))
+            inspection.setdefault("writes", True)
+            table = inspect(database, shop.mapping, **inspection).fitting()
+            store = PostgresStore(database, table, account)
+            leases = PostgresLeaseStore(database, account)
+            epoch = leases.acquire("bench", 60) if store.has_schema else None
+            return Bench(database, store, leases, epoch or 0, url)
+
+        yield make
+
+
+def finding(intent: str = "pi_1", kind: Kind = Kind.MISSED_OUTCOME, **values: object) -> Finding:
+    chosen = {
+        "severity": Severity.WARNING,
+        "stake": Money(1250, "eur"),
+        "keys": ("1",),
+        "local": {"status": "pending"},
+        "stripe": {"status": "succeeded"},
+        **values,
+    }
+    return Finding(kind=kind, payment_intent=intent, **chosen)
+
+
+def opened(found: Finding, number: int | None = None, state: State = State.OPEN) -> Change:
+    return Change(number, found.subject, found.kind, state, found, is_news=True)
+
+
+def correction(
+    payment: Payment, to: str = "paid", intent: str | None = None, **body: object
+) -> RowWrite:
+    entry = Draft(Action.CORRECTION, {"key": payment.key, "asked_by": "service", **body})
+    return RowWrite(payment, to, intent or payment.payment_intent, entry)
+
+
+@pytest.fixture
+def make_finding() -> Callable[..., Finding]:
+    return finding
+
+
+@pytest.fixture
+def make_change() -> Callable[..., Change]:
+    return opened
+
+
+@pytest.fixture
+def make_correction() -> Callable[..., RowWrite]:
+    return correction
+
+
+@pytest.fixture
+def seen() -> datetime:
+    """Stripe's time of the examinations here."""
+    return SEEN

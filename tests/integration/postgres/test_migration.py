@@ -1,0 +1,145 @@
+"""Our schema comes about, once, whoever asks for it."""
+
+from __future__ import annotations
+
+import threading
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from reconciler.adapters.postgres.migration import migrate, pending
+from reconciler.errors import DatabaseRefusedError
+
+ALL = ("0001_tables", "0002_ledger")
+
+
+def up(url: str) -> tuple[str, ...]:
+    return migrate(url, daemon_role=None, auditor_role=None)
+
+
+def test_pending_names_what_migrate_applies(empty_database):
+    """pending tells what migrate would do, writes nothing, and migrate done twice does nothing."""
+    assert pending(empty_database) == ALL
+    assert pending(empty_database) == ALL
+    assert up(empty_database) == ALL
+    assert pending(empty_database) == ()
+    assert up(empty_database) == ()
+
+
+def test_nothing_is_left_outside_our_schema(empty_database):
+    """The merchant's public schema stays as it was, yoyo's own tables are in ours, and there are all of DESIGN 7."""
+    up(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        rows = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+    assert {schema for schema, _ in rows} == {"reconciler"}
+    assert {
+        "leases", "cursors", "ledger_heads", "checks", "events", "sweeps", "sweep_requests",
+        "discrepancies", "ledger", "outbox", "reads", "notes",
+    } <= {table for _, table in rows}  # fmt: skip
+
+
+def test_every_key_of_ours_starts_with_the_account(database):
+    """Primary and unique keys begin with the account, so that the tables can be partitioned by it."""
+    with psycopg.connect(database) as connection:
+        first = connection.execute(
+            "SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c"
+            " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]"
+            " WHERE c.contype IN ('p', 'u') AND c.connamespace = 'reconciler'::regnamespace"
+            " AND c.conrelid::regclass::text NOT LIKE '%yoyo%'"
+        ).fetchall()
+    assert len(first) >= 12
+    assert {column for _, column in first} == {"account"}
+
+
+def test_two_at_once_apply_each_migration_once(empty_database):
+    """Two migrate runs at the same moment: one does the work, the other finds nothing to do, neither fails."""
+    done: list[tuple[str, ...]] = []
+    failed: list[BaseException] = []
+    start = threading.Barrier(3)
+
+    def run() -> None:
+        start.wait()
+        try:
+            done.append(up(empty_database))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(done) == [(), (), ALL]
+
+
+def test_a_lock_left_by_a_crash_does_not_block(empty_database):
+    """yoyo's lock row, left by a process that died, keeps nobody from migrating."""
+    up(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO reconciler.yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4711)"
+        )
+        connection.execute("DELETE FROM reconciler._yoyo_migration")
+        connection.execute("DROP TABLE reconciler.ledger, reconciler.ledger_heads")
+    with pytest.raises(DatabaseRefusedError):
+        up(empty_database)  # 0001 is there already: it fails, whole, and says so
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT to_regclass('reconciler.ledger')").fetchone() == (None,)
+
+
+def test_a_failing_migration_leaves_nothing(empty_database):
+    """A migration that fails half way is rolled back with its mark, so that it can be run again."""
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("CREATE SCHEMA reconciler")
+        connection.execute(
+            "CREATE TABLE reconciler.reads (a int)"
+        )  # the last table of the first migration
+    with pytest.raises(DatabaseRefusedError):
+        up(empty_database)
+    assert pending(empty_database) == ALL
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT to_regclass('reconciler.leases')").fetchone() == (None,)
+        connection.execute("DROP TABLE reconciler.reads")
+    assert up(empty_database) == ALL
+
+
+def test_every_form_of_address_works(empty_database, tmp_path, monkeypatch):
+    """A URL with a socket, keywords and a service lead to the same database."""
+    given = conninfo_to_dict(empty_database)
+    socket = urlencode({"host": given["host"], "user": given["user"]})
+    service = tmp_path / "pg_service.conf"
+    service.write_text(
+        f"[shop]\nhost={given['host']}\nuser={given['user']}\ndbname={given['dbname']}\n"
+    )
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    forms = [
+        f"postgresql:///{given['dbname']}?{socket}",
+        f"postgres:///{given['dbname']}?{socket}&prepare_threshold=none",
+        f"host={given['host']} user={given['user']} dbname={given['dbname']}",
+        "service=shop",
+    ]
+    assert up(forms[0]) == ALL
+    assert [pending(form) for form in forms] == [()] * 4
+
+
+def test_a_schema_made_by_the_administrator_is_enough(empty_database, role):
+    """A role without CREATE on the database migrates into a schema that it was given."""
+    name, as_role = role("owner")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(f"CREATE SCHEMA reconciler AUTHORIZATION {name}")
+    assert up(as_role(empty_database)) == ALL
+
+
+def test_a_role_that_is_not_there_is_named(empty_database):
+    """A role to grant to that does not exist is refused with the statement that creates it."""
+    with pytest.raises(
+        DatabaseRefusedError, match=r'no role shop.*CREATE ROLE "shop" LOGIN'
+    ) as caught:
+        migrate(empty_database, daemon_role="shop", auditor_role=None)
+    assert caught.value.exit_code == 78
