@@ -165,3 +165,12 @@ def test_the_money_at_stake_of_a_404_is_that_of_the_paid_row() -> None:
     rows = (payment(Outcome.INCOMPLETE, amount=1), payment(Outcome.SUCCEEDED, key="p2"))
     (found,) = found_in(decide(subject(missing(), *rows), rules(), NOW))
     assert found.stake.amount == AMOUNT
+
+
+def test_an_ambiguous_row_names_each_row_once() -> None:
+    """Three rows that would each be corrected are three rows, not nine."""
+    found = _one(*(payment(Outcome.INCOMPLETE, key=key) for key in ("p2", "p3", "p1")))
+    rows = found.local["rows"]
+    assert isinstance(rows, list)
+    assert [row["key"] for row in rows] == ["p1", "p2", "p3"]
+    assert found.keys == ("p1", "p2", "p3")
