@@ -1,0 +1,163 @@
+"""The whole demonstration, from nothing to the verdict and back to nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Final
+
+from reconciler.adapters.postgres.demo_shop import DemoShop, StoredFinding
+from reconciler.adapters.postgres.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.migration import migrate
+from reconciler.clock import Clock, ManualClock
+from reconciler.demo.configuration import settings
+from reconciler.demo.interruption import Interruption
+from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
+from reconciler.demo.oracle import Scene, Verdict, judge
+from reconciler.demo.planting import plant
+from reconciler.demo.scenario import live
+from reconciler.demo.stage import Stage
+from reconciler.domain.ledger import first_break
+from reconciler.engine.ports import Progress
+from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
+from reconciler.sandbox import Limits, Sandbox, SandboxServer
+from reconciler.settings import Settings
+from reconciler.wiring import open_account, open_audit
+
+ASKED_BY: Final = "demo"
+FIRST_PRESENT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+"""A Monday. The present of a demonstration is some time in the four weeks after it, for weekends count in deadlines."""
+LONGEST_HISTORY: Final = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be shown. ``payments`` is how many there are in all; ``lose`` is a share, 0 to 1."""
+
+    payments: int
+    lose: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it. ``payments`` is more than was planned where so few do not hold one of each kind.
+
+    ``one_by_one`` is what it would have cost to retrieve the intent of every row.
+    """
+
+    plan: Plan
+    payments: int
+    webhooks: Counter[Fate]
+    report: SweepReport
+    verdict: Verdict
+    findings: tuple[StoredFinding, ...]
+    ledger_ok: bool
+    rows: int
+    one_by_one: int
+    seconds: float
+
+    @property
+    def webhooks_lost(self) -> int:
+        """Webhooks that the shop never learnt of."""
+        return sum(count for fate, count in self.webhooks.items() if fate.is_lost)
+
+    @property
+    def is_clean(self) -> bool:
+        """The pass came to its end, did exactly what it had to, and left a ledger that holds."""
+        return self.verdict.is_clean and self.report.complete and self.ledger_ok
+
+
+def demonstrate(plan: Plan, clock: Clock, progress: Progress) -> Result:
+    """Do it, and put everything away again, also when interrupted.
+
+    Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises where there is no server to be
+    had.
+    """
+    began = clock.monotonic()
+    with Interruption() as interruption, ExitStack() as put_away:
+        postgres = EmbeddedPostgres()
+        put_away.callback(postgres.stop)
+        url = postgres.start()
+        with interruption.welcome():
+            result = _on_stage(plan, url, clock, progress, interruption, began)
+    return result
+
+
+def _on_stage(
+    plan: Plan,
+    url: str,
+    clock: Clock,
+    progress: Progress,
+    interruption: Interruption,
+    began: float,
+) -> Result:
+    with closing(DemoShop(url)) as shop:
+        shop.create()
+        stage = _set_up(plan, shop, clock)
+        webhooks = _history(stage, plan)
+        with SandboxServer(stage.sandbox) as server:
+            configured = settings(server.url, url)
+            migrate(url, daemon_role=None, auditor_role=None)
+            before = shop.rows()
+            report = run_pass(configured, clock, progress)
+            # a pass that is interrupted ends with a report like any other
+            interruption.take_effect()
+        findings = shop.findings()
+        scene = Scene(before, shop.rows(), findings, shop.checks(), shop.outbox())
+        return Result(
+            plan=plan,
+            payments=stage.script.payments,
+            webhooks=webhooks,
+            report=report,
+            verdict=judge(stage.script, stage.sandbox, scene),
+            findings=findings,
+            ledger_ok=_ledger_holds(configured),
+            rows=len(before),
+            one_by_one=sum(row.payment_intent is not None for row in before.values()),
+            seconds=clock.monotonic() - began,
+        )
+
+
+def _set_up(plan: Plan, shop: DemoShop, clock: Clock) -> Stage:
+    # Repeatable on purpose; nothing here is a secret.
+    random = Random(plan.seed)  # noqa: S311
+    present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
+    stripe_time = ManualClock(present - LONGEST_HISTORY)
+    sandbox = Sandbox(stripe_time, pace_clock=clock, seed=plan.seed, limits=Limits())
+    return Stage(sandbox, shop, stripe_time, present, random)
+
+
+def _history(stage: Stage, plan: Plan) -> Counter[Fate]:
+    """What happened before the pass; what became of the webhooks.
+
+    What is planted is put in place on both sides without the shop's handler, so none of it counts as lost. It comes
+    first: the endpoint is registered for the customers alone, and they fill up the number of payments.
+    """
+    plant(stage, plan.payments, losing=plan.lose > 0)
+    luck = Luck(plan.seed, plan.lose)
+    merchant = Merchant(stage.shop, stage.clock, luck)
+    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant.secret = endpoint.secret
+    live(stage, merchant, luck, max(1, plan.payments - stage.script.payments))
+    return Counter(merchant.fates.values())
+
+
+def run_pass(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
+    """``reconciler sweep --apply``, as the command line makes it."""
+    request = Request(kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY)
+    account = configured.account(None)
+    with open_account(configured, account, clock, writes_rows=True) as opened:
+        return opened.sweep(request, progress)
+
+
+def _ledger_holds(configured: Settings) -> bool:
+    """``reconciler verify``, as the command line makes it; an empty ledger proves nothing."""
+    with open_audit(configured) as audit:
+        accounts = tuple(audit.accounts())
+        return bool(accounts) and all(
+            first_break(audit.entries(name), audit.head(name), name) is None for name in accounts
+        )

@@ -1,0 +1,161 @@
+"""The independent judgement of a pass: the script and Stripe's own memory against what stands in the database.
+
+It imports nothing of the reconciler's comparison and decision. Its questions are plain: is every row as it must be, is
+everything found that was planted and nothing else, is nothing forgotten that was put off.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.adapters.postgres.demo_shop import ShopRow, StoredFinding
+from reconciler.demo.script import Finding, Script
+from reconciler.domain.discrepancy import Kind
+from reconciler.sandbox.sandbox import Sandbox
+
+_STATUS: dict[str, str] = {
+    "requires_confirmation": "pending",
+    "requires_action": "pending",
+    "processing": "processing",
+    "requires_capture": "authorized",
+    "canceled": "canceled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What stood in the database before and after the pass."""
+
+    before: Mapping[str, ShopRow]
+    after: Mapping[str, ShopRow]
+    findings: Collection[StoredFinding]
+    checks: frozenset[str]
+    outbox: Collection[tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Each list has a sentence for each fault.
+
+    ``wrong_before`` are the correctable rows that were wrong: their status was not the one that they must end with,
+    and Stripe's side of the payment leaves no doubt about it. ``wrong_writes`` are rows that the pass changed and left
+    other than they must be. ``missed`` is what it should have done and did not: rows left wrong, planted
+    discrepancies not found, waits without a check, corrections that the merchant's worker is not told of.
+    ``invented`` are discrepancies that nobody planted. ``untrue`` is where script and Stripe disagree, so that the
+    judgement itself is worth nothing.
+    """
+
+    wrong_before: tuple[str, ...]
+    changed: tuple[tuple[ShopRow, ShopRow], ...]
+    """Each row that the pass changed, as it was and as it is."""
+    wrong_writes: tuple[str, ...]
+    missed: tuple[str, ...]
+    invented: tuple[str, ...]
+    untrue: tuple[str, ...]
+    planted: Counter[Kind]
+    found: Counter[Kind]
+    money_before: Counter[str]
+    """What was wrong before, in minor units by currency."""
+
+    @property
+    def is_clean(self) -> bool:
+        """The pass did exactly what it had to."""
+        return not (self.wrong_writes or self.missed or self.invented or self.untrue)
+
+
+def judge(script: Script, sandbox: Sandbox, scene: Scene) -> Verdict:
+    """Compare what is with what must be."""
+    before, after = scene.before, scene.after
+    wrong = [key for key, row in before.items() if row.status != script.ends[key].status]
+    changed = [key for key, row in after.items() if before.get(key) not in (None, row)]
+    found = {Finding(Kind(one.kind), one.subject) for one in scene.findings if _counts(one)}
+    return Verdict(
+        wrong_before=tuple(wrong),
+        changed=tuple((before[key], after[key]) for key in changed),
+        wrong_writes=(*_wrong_writes(script, scene), *_rows_come_or_gone(before, after)),
+        missed=(
+            *_left_wrong(script, scene, wrong),
+            *_named("not found", script.findings - found),
+            *(f"no check was left for {intent}" for intent in sorted(script.waits - scene.checks)),
+            *_not_told(scene, changed),
+        ),
+        invented=tuple(_named("not planted", found - script.findings)),
+        untrue=tuple(_untrue(script, sandbox)),
+        planted=Counter(finding.kind for finding in script.findings),
+        found=Counter(finding.kind for finding in found),
+        money_before=_money(before[key] for key in wrong),
+    )
+
+
+def true_status(sandbox: Sandbox, intent_id: str) -> str:
+    """What the shop's table should say of an intent, as Stripe itself remembers it."""
+    intent, charge = sandbox.intent(intent_id), sandbox.latest_charge(intent_id)
+    if intent.status == "requires_payment_method":
+        return "pending" if intent.last_payment_error is None else "failed"
+    if intent.status != "succeeded" or charge is None:
+        return _STATUS[intent.status]
+    if charge.disputed:
+        return "disputed"
+    return "refunded" if charge.refunded else "paid"
+
+
+def _counts(found: StoredFinding) -> bool:
+    return found.kind != Kind.MISSED_OUTCOME and found.state == "open"
+
+
+def _must_be(script: Script, before: ShopRow) -> ShopRow:
+    end = script.ends[before.id]
+    if before.status == end.status:
+        return before
+    return replace(
+        before, status=end.status, payment_intent=before.payment_intent or end.payment_intent
+    )
+
+
+def _wrong_writes(script: Script, scene: Scene) -> Iterable[str]:
+    for key, was in scene.before.items():
+        row = scene.after.get(key)
+        right = _must_be(script, was)
+        if row is not None and row not in (was, right):
+            yield f"{key} became {row.status} ({row.payment_intent}), it must be {right.status}"
+
+
+def _rows_come_or_gone(
+    before: Mapping[str, ShopRow], after: Mapping[str, ShopRow]
+) -> Iterable[str]:
+    for key in sorted(before.keys() ^ after.keys()):
+        yield f"{key} {'is gone' if key in before else 'has appeared'}"
+
+
+def _left_wrong(script: Script, scene: Scene, wrong: Iterable[str]) -> Iterable[str]:
+    for key in wrong:
+        if scene.after.get(key) == scene.before[key]:
+            status = scene.before[key].status
+            yield f"{key} is still {status}, it must be {script.ends[key].status}"
+
+
+def _not_told(scene: Scene, changed: Iterable[str]) -> Iterable[str]:
+    told = set(scene.outbox)
+    for key in changed:
+        if (key, scene.after[key].status) not in told:
+            yield f"the outbox does not tell that {key} is {scene.after[key].status}"
+
+
+def _named(what: str, findings: Iterable[Finding]) -> Iterable[str]:
+    return sorted(f"{finding.kind} of {finding.payment_intent} was {what}" for finding in findings)
+
+
+def _untrue(script: Script, sandbox: Sandbox) -> Iterable[str]:
+    for key, intent in script.stories.items():
+        truth, end = true_status(sandbox, intent), script.ends[key].status
+        if truth != end:
+            yield f"the script ends {intent} as {end}, Stripe says {truth}"
+
+
+def _money(rows: Iterable[ShopRow]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total[row.currency] += row.amount
+    return total
