@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.settings.environment import current_environment
+from reconciler.settings.environment import JOURNAL_VARIABLE, current_environment
 from reconciler.settings.keys import KeyFacts, KeyKind, key_facts
 from reconciler.settings.loading import Account, Settings, find_file, load
 from reconciler.settings.sections import (
@@ -17,6 +17,7 @@ from reconciler.settings.sections import (
 from reconciler.settings.values import parse_duration
 
 __all__ = [
+    "JOURNAL_VARIABLE",
     "Account",
     "BudgetSection",
     "Configuration",

@@ -1,0 +1,148 @@
+"""``demo``: the whole thing on this machine."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from reconciler.entrypoints.cli.arguments import JsonOption
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import Column, warn, write_json, write_line, write_table
+from reconciler.entrypoints.cli.progress import watching
+from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.demo.demonstration import Result
+
+_SEEDS: Final = 1_000_000
+_NEXT: Final = (
+    "Now your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
+    "reconciler sweep is a dry run until you say --apply; reconciler revert takes a pass back.",
+    "A changed status ships nothing by itself: each correction waits in reconciler.outbox for your own code.",
+)
+
+
+def demo(
+    context: typer.Context,
+    payments: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="How many payments, the planted ones among them; too few for one of each kind become a few more.",
+        ),
+    ] = 300,
+    lose: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0.0, max=1.0, help="The share of webhooks that are lost."
+        ),
+    ] = 0.3,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Makes a demonstration repeat.  [default: another every time]"
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Watch it work: an embedded PostgreSQL, a sandbox Stripe and a shop that loses webhooks.
+
+    Everything is made on this machine, judged by a check that shares nothing with the rules, and put away at the end.
+    """
+    from reconciler.demo.demonstration import Plan, demonstrate
+    from reconciler.demo.report import as_json
+
+    call = invocation(context)
+    plan = Plan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
+    with watching("demo") as progress:
+        result = demonstrate(plan, call.clock, progress)
+    if json:
+        write_json(as_json(result))
+    else:
+        _write(result)
+    _complain(result)
+    return int(ExitCode.DONE if result.is_clean else ExitCode.NO)
+
+
+def _write(result: Result) -> None:
+    from reconciler.demo.report import Correction, Flagged, corrections, flagged, in_words
+
+    verdict, report = result.verdict, result.report
+    write_line(
+        f"A shop with {result.payments:,} payments lost {result.webhooks_lost:,} of"
+        f" {sum(result.webhooks.values()):,} webhooks (seed {result.plan.seed})."
+    )
+    for fate, count in sorted(result.webhooks.items(), key=lambda item: -item[1]):
+        if fate.is_lost:
+            write_line(f"  {count:>5,}  {fate.value}")
+    worth = in_words(verdict.money_before)
+    write_line(
+        f"Wrong before: {len(verdict.wrong_before):,} of {result.rows:,} rows"
+        + (f", worth {worth}." if worth else ".")
+    )
+    write_line()
+    write_line(f"Corrected: {report.corrected:,} rows.")
+    made = corrections(result)
+    if made:
+        write_table(
+            (
+                Column[Correction]("missed webhook", lambda line: line.missed),
+                Column[Correction]("from", lambda line: line.before),
+                Column[Correction]("to", lambda line: line.after),
+                Column[Correction]("rows", lambda line: f"{line.rows:,}", right=True),
+                Column[Correction]("worth", lambda line: line.money),
+            ),
+            made,
+            indent=2,
+        )
+    left = flagged(result)
+    write_line()
+    write_line(f"Left for a person: {sum(line.count for line in left):,} discrepancies.")
+    write_table(
+        (
+            Column[Flagged]("kind", lambda line: line.kind),
+            Column[Flagged]("count", lambda line: f"{line.count:,}", right=True),
+            Column[Flagged]("severity", lambda line: line.severity),
+            Column[Flagged]("at stake", lambda line: line.money),
+            Column[Flagged]("why", lambda line: line.why),
+        ),
+        left,
+        indent=2,
+    )
+    write_line()
+    write_line(
+        f"Left waiting: {report.waiting:,}, changed less than the grace ago; each has a check."
+    )
+    write_line(
+        f"Reads spent: {report.reads:,}; one by one it would have been {result.one_by_one:,},"
+        " and payments without a row would not have been found."
+    )
+    write_line(f"Time: {report.seconds:.1f} s for the pass, {result.seconds:.1f} s for everything.")
+    write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
+    write_line()
+    write_line(_verdict(result))
+    write_line()
+    for line in _NEXT:
+        write_line(line)
+
+
+def _verdict(result: Result) -> str:
+    verdict = result.verdict
+    word = "clean" if result.is_clean else "NOT CLEAN"
+    return (
+        f"Checked against Stripe's own memory: {word}. {len(verdict.wrong_writes):,} wrong writes,"
+        f" {len(verdict.missed):,} missed, {verdict.found.total():,} discrepancies found of"
+        f" {verdict.planted.total():,} planted, {len(verdict.invented):,} invented."
+    )
+
+
+def _complain(result: Result) -> None:
+    """What speaks against the pass, on standard error: the report may have gone into a file."""
+    from reconciler.demo.report import faults
+
+    for line in faults(result):
+        warn(f"reconciler: {line}")

@@ -1,0 +1,171 @@
+"""``discrepancies``: what disagrees, or did, from the store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Final
+
+import typer
+
+from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter
+from reconciler.clock import Clock
+from reconciler.domain.discrepancy import Discrepancy, Kind, Severity, State
+from reconciler.entrypoints.cli.arguments import (
+    AccountOption,
+    Format,
+    FormatOption,
+    JsonOption,
+    chosen_format,
+    moment,
+)
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import (
+    Column,
+    moment_text,
+    money_text,
+    write_csv,
+    write_json_array,
+    write_line,
+    write_table,
+)
+from reconciler.errors import ExitCode
+
+NAMES: Final = (
+    "id",
+    "account",
+    "kind",
+    "severity",
+    "state",
+    "payment_intent",
+    "payment",
+    "amount",
+    "currency",
+    "reason",
+    "cause",
+    "closing",
+    "note",
+    "resolved_by",
+    "first_seen",
+    "last_seen",
+    "fingerprint",
+    "local",
+    "stripe",
+    "evidence",
+)
+"""The fields of a discrepancy in JSON, CSV and an export. ``amount`` is in minor units; ``payment`` is the row's key,
+several with a space between them."""
+
+_COLUMNS: Final = (
+    Column[Discrepancy]("id", lambda found: str(found.id), right=True),
+    Column[Discrepancy]("account", lambda found: found.account),
+    Column[Discrepancy]("state", lambda found: found.state.value),
+    Column[Discrepancy]("severity", lambda found: found.severity.value),
+    Column[Discrepancy]("kind", lambda found: found.kind.value),
+    Column[Discrepancy]("payment_intent", lambda found: found.payment_intent or ""),
+    Column[Discrepancy]("payment", lambda found: " ".join(found.keys)),
+    Column[Discrepancy]("at stake", lambda found: money_text(found.stake), right=True),
+    Column[Discrepancy]("reason", lambda found: found.reason or found.closing or ""),
+    Column[Discrepancy]("cause", lambda found: found.cause or ""),
+    Column[Discrepancy]("first seen", lambda found: moment_text(found.first_seen)),
+    Column[Discrepancy]("last seen", lambda found: moment_text(found.last_seen)),
+)
+
+
+def discrepancies(
+    context: typer.Context,
+    state: Annotated[
+        list[State] | None,
+        typer.Option(
+            metavar="STATE",
+            help="open, corrected, closed, resolved or ignored; can be given several times.",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[Kind] | None,
+        typer.Option(metavar="KIND", help="Such as missed_outcome; can be given several times."),
+    ] = None,
+    severity: Annotated[
+        list[Severity] | None,
+        typer.Option(
+            metavar="SEVERITY", help="info, warning or critical; can be given several times."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Only those last seen since: a date, a time, or a span such as 30d.",
+        ),
+    ] = None,
+    account: AccountOption = None,
+    form: FormatOption = None,
+    json: JsonOption = False,
+) -> int:
+    """List what disagrees, or did.
+
+    In all states unless --state, the last seen first. Needs the database alone.
+    """
+    from reconciler.wiring import open_audit
+
+    output = chosen_format(form, json)
+    call = invocation(context)
+    seen_since = absolute(since, call.clock)
+    settings = call.settings(need_stripe=False, need_table=False)
+    wanted = DiscrepancyFilter(
+        account=account,
+        states=tuple(state or ()),
+        kinds=tuple(kind or ()),
+        severities=tuple(severity or ()),
+        since=seen_since,
+    )
+    with open_audit(settings) as audit, audit.discrepancies.reading(wanted) as found:
+        _write(found, output)
+    return int(ExitCode.DONE)
+
+
+def absolute(text: str | None, clock: Clock) -> datetime | None:
+    """A moment given outright or as a span back from our own present, for what is stored and not asked of Stripe."""
+    found = moment(text, "--since")
+    return found if found is None or isinstance(found, datetime) else clock.now() - found
+
+
+def _write(found: Iterator[Discrepancy], form: Format) -> None:
+    match form:
+        case Format.JSON:
+            write_json_array(as_json(item) for item in found)
+        case Format.CSV:
+            write_csv(NAMES, (as_json(item) for item in found), sys.stdout)
+        case Format.TABLE:
+            listed = list(found)
+            if listed:
+                write_table(_COLUMNS, listed)
+            else:
+                write_line("Nothing disagrees, among those asked for.")
+
+
+def as_json(found: Discrepancy) -> Mapping[str, object]:
+    """The documented, stable shape of a discrepancy."""
+    return {
+        "id": found.id,
+        "account": found.account,
+        "kind": found.kind.value,
+        "severity": found.severity.value,
+        "state": found.state.value,
+        "payment_intent": found.payment_intent,
+        "payment": " ".join(found.keys) or None,
+        "amount": found.stake.amount,
+        "currency": found.stake.currency,
+        "reason": found.reason,
+        "cause": found.cause,
+        "closing": found.closing,
+        "note": found.note,
+        "resolved_by": found.resolved_by,
+        "first_seen": found.first_seen,
+        "last_seen": found.last_seen,
+        "fingerprint": found.fingerprint,
+        "local": found.local,
+        "stripe": found.stripe,
+        "evidence": found.evidence,
+    }

@@ -1,0 +1,273 @@
+"""``explain``: everything there is to know about one PaymentIntent, and what would be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, assert_never
+
+import typer
+
+from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait
+from reconciler.domain.discrepancy import Finding
+from reconciler.domain.evidence import evidence, local_values, stripe_values
+from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.money import Money
+from reconciler.domain.payment import Payment
+from reconciler.engine.explanation import Explanation
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, intent_id
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import (
+    Column,
+    moment_text,
+    money_text,
+    write_json,
+    write_line,
+    write_pairs,
+    write_table,
+)
+from reconciler.errors import ExitCode
+
+
+def explain(
+    context: typer.Context,
+    payment_intent: Annotated[
+        str, typer.Argument(metavar="PI", help="The PaymentIntent's id, pi_….")
+    ],
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Show both sides of a payment and what would be done.
+
+    With every attempt and its failure, the events known, the next action and its deadline, and the rule behind the
+    decision. Writes nothing.
+    """
+    from reconciler.wiring import open_account
+
+    wanted = intent_id(payment_intent)
+    call = invocation(context)
+    settings = call.settings()
+    with open_account(settings, settings.account(account), call.clock) as opened:
+        found = opened.explain(wanted)
+    if json:
+        write_json(as_json(found))
+    else:
+        _write(found)
+    return int(ExitCode.DONE)
+
+
+def as_json(found: Explanation) -> Mapping[str, object]:
+    """The documented, stable shape of ``explain --json``."""
+    intent = found.subject.intent
+    return {
+        "account": found.subject.account,
+        "payment_intent": intent.id,
+        "now": found.now,
+        "stripe": _stripe(intent),
+        "next_action": _next_action(intent),
+        "deadline": found.deadline,
+        "payments": [
+            {**local_values(row), "created": row.created, "order": row.order}
+            for row in found.subject.payments
+        ],
+        "attempts": [_attempt(charge) for charge in found.attempts],
+        "events": [_event(event) for event in found.events],
+        "discrepancies": [
+            {"id": item.id, "kind": item.kind, "state": item.state, "reason": item.reason}
+            for item in found.known
+        ],
+        "decision": _decision(found.decision),
+        "rule": found.rule,
+        "next_step": found.next_step,
+    }
+
+
+def _stripe(intent: Intent | MissingIntent) -> Mapping[str, object]:
+    if isinstance(intent, MissingIntent):
+        return {"missing": True, "other_mode": intent.other_mode, "request_id": intent.request_id}
+    return {"missing": False, **stripe_values(intent), "evidence": evidence(intent)}
+
+
+def _next_action(intent: Intent | MissingIntent) -> Mapping[str, object] | None:
+    if not isinstance(intent, Intent) or intent.next_action is None:
+        return None
+    return {"type": intent.next_action.type, "expires_at": intent.next_action.expires_at}
+
+
+def _attempt(charge: Charge) -> Mapping[str, object]:
+    return {
+        "id": charge.id,
+        "status": charge.status,
+        "created": charge.created,
+        "amount": charge.amount,
+        "amount_captured": charge.amount_captured,
+        "amount_refunded": charge.amount_refunded,
+        "refunded": charge.refunded,
+        "disputed": charge.disputed,
+        "failure_code": charge.failure_code,
+        "method": charge.method,
+        "capture_before": charge.capture_before,
+    }
+
+
+def _event(event: Event) -> Mapping[str, object]:
+    return {
+        "id": event.id,
+        "type": event.type,
+        "created": event.created,
+        "delivered": event.delivered,
+    }
+
+
+def _finding(finding: Finding) -> Mapping[str, object]:
+    return {
+        "kind": finding.kind,
+        "severity": finding.severity,
+        "reason": finding.reason,
+        "cause": finding.cause,
+        "amount": finding.stake.amount,
+        "currency": finding.stake.currency,
+        "payments": list(finding.keys),
+    }
+
+
+def _decision(decision: Decision) -> Mapping[str, object]:
+    match decision:
+        case Keep(abandoned):
+            return {"act": "keep", "abandoned": abandoned, "findings": []}
+        case Wait(until, why):
+            return {"act": "wait", "until": until, "why": why, "findings": []}
+        case Correct(payment, outcome, status, findings):
+            return {
+                "act": "correct",
+                "payment": payment.key,
+                "outcome": outcome,
+                "to_status": status,
+                "findings": [_finding(found) for found in findings],
+            }
+        case Flag(findings):
+            return {"act": "flag", "findings": [_finding(found) for found in findings]}
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _money_back(charge: Charge) -> str:
+    if charge.disputed:
+        return "disputed"
+    if charge.refunded:
+        return "refunded"
+    return "partly refunded" if charge.is_partly_refunded else ""
+
+
+_ATTEMPTS = (
+    Column[Charge]("attempt", lambda charge: charge.id),
+    Column[Charge]("when", lambda charge: moment_text(charge.created)),
+    Column[Charge]("status", lambda charge: charge.status),
+    Column[Charge]("method", lambda charge: charge.method or ""),
+    Column[Charge]("failure", lambda charge: charge.failure_code or ""),
+    Column[Charge]("money back", _money_back),
+)
+_EVENTS = (
+    Column[Event]("event", lambda event: event.id),
+    Column[Event]("when", lambda event: moment_text(event.created)),
+    Column[Event]("type", lambda event: event.type),
+    Column[Event]("delivered", lambda event: "yes" if event.delivered else "no"),
+)
+_FINDINGS = (
+    Column[Finding]("finding", lambda found: found.kind.value),
+    Column[Finding]("severity", lambda found: found.severity.value),
+    Column[Finding]("at stake", lambda found: money_text(found.stake), right=True),
+    Column[Finding]("payment", lambda found: ", ".join(found.keys)),
+    Column[Finding]("reason", lambda found: found.reason.value if found.reason else ""),
+    Column[Finding]("cause", lambda found: found.cause.value if found.cause else ""),
+)
+
+
+def _write(found: Explanation) -> None:
+    intent = found.subject.intent
+    write_line(f"{intent.id}, as seen at {moment_text(found.now)} UTC")
+    write_line()
+    write_line("Stripe")
+    match intent:
+        case Intent():
+            write_pairs(_stripe_pairs(intent, found))
+        case MissingIntent():
+            write_pairs(_missing_pairs(intent))
+    write_line()
+    write_line("Your table")
+    if not found.subject.payments:
+        write_line("  no row holds this PaymentIntent")
+    for payment in found.subject.payments:
+        write_pairs(_row_pairs(payment))
+    if found.attempts:
+        write_line()
+        write_table(_ATTEMPTS, found.attempts)
+    if found.events:
+        write_line()
+        write_table(_EVENTS, found.events)
+    _write_verdict(found)
+
+
+def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:
+    action = intent.next_action
+    until = f", until {moment_text(action.expires_at)} UTC" if action and action.expires_at else ""
+    return [
+        ("status", f"{intent.status} ({intent.outcome.value})"),
+        ("amount", money_text(Money(intent.amount, intent.currency))),
+        ("received", money_text(Money(intent.amount_received, intent.currency))),
+        (
+            "capturable",
+            money_text(Money(intent.amount_capturable, intent.currency))
+            if intent.amount_capturable
+            else "",
+        ),
+        ("created", f"{moment_text(intent.created)} UTC"),
+        ("canceled", f"{moment_text(intent.canceled_at)} UTC" if intent.canceled_at else ""),
+        ("method", intent.method or ""),
+        ("last failure", intent.failure_code or ""),
+        ("next action", f"{action.type}{until}" if action else ""),
+        ("deadline", f"{moment_text(found.deadline)} UTC" if found.deadline else ""),
+        ("mode", "live" if intent.livemode else "test"),
+        ("request", intent.request_id or ""),
+    ]
+
+
+def _missing_pairs(intent: MissingIntent) -> list[tuple[str, str]]:
+    where = "it exists in the other mode (live or test)" if intent.other_mode else "not found (404)"
+    return [("status", where), ("request", intent.request_id or "")]
+
+
+def _row_pairs(payment: Payment) -> list[tuple[str, str]]:
+    amount = (
+        ""
+        if payment.amount is None
+        else money_text(Money(payment.amount, payment.currency or "xxx"))
+    )
+    return [
+        ("payment", payment.key),
+        ("status", f"{payment.status} ({payment.outcome.value})"),
+        ("amount", amount or f"{payment.stored_amount} {payment.stored_currency or ''}".strip()),
+        ("created", f"{moment_text(payment.created)} UTC" if payment.created else ""),
+        ("order", payment.order or ""),
+        ("holds", payment.payment_intent or "no PaymentIntent yet: joined by its order"),
+    ]
+
+
+def _write_verdict(found: Explanation) -> None:
+    write_line()
+    act = _decision(found.decision)["act"]
+    write_line(f"Decision: {act}")
+    write_line(f"  {found.rule}")
+    findings = found.decision.findings if isinstance(found.decision, Correct | Flag) else ()
+    if findings:
+        write_line()
+        write_table(_FINDINGS, findings)
+    if found.known:
+        write_line()
+        write_line(
+            "Known discrepancies: "
+            + ", ".join(
+                f"{item.id} ({item.kind.value}, {item.state.value})" for item in found.known
+            )
+        )
+    write_line()
+    write_line(f"What to do next: {found.next_step}")

@@ -1,0 +1,165 @@
+"""``export``: discrepancies and ledger, for finance and auditors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
+
+import typer
+
+from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter
+from reconciler.domain.ledger import Entry, canonical
+from reconciler.entrypoints.cli.arguments import AccountOption
+from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import json_text, warn, write_csv
+from reconciler.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.adapters.postgres.audit import Audit
+
+ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash")
+HEAD_NAMES: Final = ("account", "seq", "hash")
+
+
+class ExportFormat(StrEnum):
+    """What an export looks like."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def export(
+    context: typer.Context,
+    form: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            metavar="jsonl|csv",
+            help="jsonl is one stream with a type on each line; csv makes a file of each sort in a folder.",
+        ),
+    ] = ExportFormat.JSONL,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="The file for jsonl (otherwise standard output), or the folder for csv.",
+        ),
+    ] = None,
+    account: AccountOption = None,
+) -> int:
+    """Write out discrepancies and ledger.
+
+    The ledger can be recomputed from it. Needs the database alone.
+    """
+    from reconciler.wiring import open_audit
+
+    if form is ExportFormat.CSV and output is None:
+        raise UsageError("--format csv makes several files.", "Name their folder with --output.")
+    settings = invocation(context).settings(need_stripe=False, need_table=False)
+    with open_audit(settings) as audit:
+        accounts = audit.ledger.accounts() if account is None else (account,)
+        if form is ExportFormat.CSV and output is not None:
+            _write_folder(output, audit, accounts, account)
+        elif output is None:
+            _write_lines(sys.stdout, audit, accounts, account)
+        else:
+            with _replacing(output) as stream:
+                _write_lines(stream, audit, accounts, account)
+    return int(ExitCode.DONE)
+
+
+def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, object]]:
+    with audit.discrepancies.reading(DiscrepancyFilter(account=account)) as found:
+        for item in found:
+            yield as_json(item)
+
+
+def _entry(entry: Entry) -> Mapping[str, object]:
+    """An entry with its body as an object; its canonical form is what the hash was made of."""
+    return {
+        "account": entry.account,
+        "seq": entry.seq,
+        "at": entry.at,
+        "action": entry.action,
+        "body": entry.body,
+        "prev": entry.prev,
+        "hash": entry.hash,
+    }
+
+
+class Ledgers:
+    """The chains of some accounts, read once; their heads are known when they have been read."""
+
+    def __init__(self, audit: Audit, accounts: Sequence[str]) -> None:
+        self._audit = audit
+        self._accounts = accounts
+        self.heads: list[Mapping[str, object]] = []
+
+    def entries(self) -> Iterator[Mapping[str, object]]:
+        """Every entry, account by account, each chain of one moment together with its head."""
+        for name in self._accounts:
+            with self._audit.ledger.chain(name) as chain:
+                if chain.head is not None:
+                    seq, digest = chain.head
+                    self.heads.append({"account": name, "seq": seq, "hash": digest})
+                for entry in chain.entries:
+                    yield _entry(entry)
+
+
+def _write_lines(
+    stream: TextIO, audit: Audit, accounts: Sequence[str], account: str | None
+) -> None:
+    ledgers = Ledgers(audit, accounts)
+    sorts: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
+        ("discrepancy", _discrepancies(audit, account)),
+        ("ledger", ledgers.entries()),
+        ("ledger_head", ledgers.heads),
+    )
+    for sort, values in sorts:
+        stream.writelines(json_text({"type": sort, **value}) + "\n" for value in values)
+
+
+def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: str | None) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be a folder ({error.strerror}).", "Name another with --output."
+        ) from None
+    ledgers = Ledgers(audit, accounts)
+    sorts: tuple[tuple[str, tuple[str, ...], Iterable[Mapping[str, object]]], ...] = (
+        ("discrepancies", NAMES, _discrepancies(audit, account)),
+        (
+            "ledger",
+            ENTRY_NAMES,
+            ({**entry, "body": canonical(entry["body"])} for entry in ledgers.entries()),
+        ),
+        ("ledger_heads", HEAD_NAMES, ledgers.heads),
+    )
+    for sort, names, rows in sorts:
+        path = folder / f"{sort}.csv"
+        with _replacing(path) as stream:
+            count = write_csv(names, rows, stream)
+        warn(f"{path}: {count:,} lines")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A file that appears under its name only when it is whole."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror}).", "Name another with --output."
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""``resolve``: a person settles a discrepancy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import write_json, write_line
+from reconciler.errors import ExitCode, UsageError
+
+
+class Side(StrEnum):
+    """Whose word is taken."""
+
+    STRIPE = "stripe"
+
+
+def resolve(
+    context: typer.Context,
+    discrepancy: Annotated[
+        int, typer.Argument(metavar="ID", min=1, help="The discrepancy's number.")
+    ],
+    note: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for whoever reads the ledger later.")
+    ],
+    accept: Annotated[
+        Side | None,
+        typer.Option(
+            metavar="stripe", help="Write Stripe's outcome to the row, which the rules would not."
+        ),
+    ] = None,
+    ignore: Annotated[
+        bool, typer.Option("--ignore", help="It does not matter, instead of: it was dealt with.")
+    ] = False,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Settle a discrepancy, as a person.
+
+    It stays settled while both sides' values are the same. With --accept stripe the row is brought to Stripe's present outcome, by the same protocol as any correction.
+    """
+    from reconciler.wiring import open_account
+
+    if not note.strip():
+        raise UsageError("--note is empty.", "Say in a few words why.")
+    if ignore and accept is not None:
+        raise UsageError("--ignore and --accept contradict each other.", "Take one of them out.")
+    call = invocation(context)
+    settings = call.settings()
+    chosen, writes = settings.account(account), accept is not None
+    with open_account(settings, chosen, call.clock, writes_rows=writes) as opened:
+        done = opened.resolve(
+            discrepancy,
+            note.strip(),
+            call.asked_by,
+            accept_stripe=writes,
+            ignore=ignore,
+        )
+    if json:
+        write_json(
+            {
+                "id": done.discrepancy.id,
+                "state": done.state,
+                "payment": done.key,
+                "from_status": done.from_status,
+                "to_status": done.to_status,
+            }
+        )
+        return int(ExitCode.DONE)
+    found = done.discrepancy
+    name = found.payment_intent or ", ".join(found.keys)
+    write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
+    if done.key is not None:
+        write_line(f"Row {done.key} was set from {done.from_status!r} to {done.to_status!r}.")
+    return int(ExitCode.DONE)

@@ -1,0 +1,60 @@
+"""``revert``: take a pass's corrections back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from reconciler.engine.reversal import Reversal, Skipped
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import Column, write_json, write_line, write_table
+from reconciler.errors import ExitCode
+
+_SKIPPED: Final = (
+    Column[Skipped]("payment", lambda item: item.key),
+    Column[Skipped]("payment_intent", lambda item: item.payment_intent),
+    Column[Skipped]("left alone, because", lambda item: item.why),
+)
+
+
+def revert(
+    context: typer.Context,
+    sweep: Annotated[int, typer.Argument(metavar="SWEEP", min=1, help="The number of the pass.")],
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Take a pass's corrections back.
+
+    Each row becomes what it was before, where it is still what the pass made of it. Ends with 1 where a row was left
+    alone.
+    """
+    from reconciler.wiring import open_account
+
+    call = invocation(context)
+    settings = call.settings()
+    chosen = settings.account(account)
+    with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
+        done = opened.revert(sweep, call.asked_by)
+    if json:
+        write_json(
+            {
+                "sweep": done.sweep,
+                "reverted": done.reverted,
+                "skipped": [
+                    {"payment": item.key, "payment_intent": item.payment_intent, "why": item.why}
+                    for item in done.skipped
+                ],
+            }
+        )
+    else:
+        _write(done)
+    return int(ExitCode.NO if done.skipped else ExitCode.DONE)
+
+
+def _write(done: Reversal) -> None:
+    write_line(f"Pass {done.sweep}: {done.reverted:,} corrections were taken back.")
+    if done.skipped:
+        write_line()
+        write_table(_SKIPPED, done.skipped)

@@ -1,0 +1,224 @@
+"""A pass's report, as a person reads it and as programs do."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from reconciler.domain.discrepancy import Kind
+from reconciler.domain.money import Money
+from reconciler.engine.report import Act, Line, SweepReport, Unexamined, Writing
+from reconciler.entrypoints.cli.arguments import Format
+from reconciler.entrypoints.cli.output import (
+    Column,
+    Row,
+    money_text,
+    write_csv,
+    write_json,
+    write_line,
+    write_table,
+)
+
+MOST_LINES: Final = 200
+"""How many decisions of a sort a table shows; --format csv has them all."""
+CSV_NAMES: Final = (
+    "account",
+    "act",
+    "kind",
+    "severity",
+    "payment_intent",
+    "payment",
+    "local",
+    "stripe",
+    "to_status",
+    "amount",
+    "currency",
+    "why",
+)
+_SUMMED: Final = (
+    "examined",
+    "corrected",
+    "would_correct",
+    "held_back",
+    "waiting",
+    "abandoned",
+    "unexamined",
+    "reads",
+    "rate_limited",
+    "seconds",
+)
+
+_COLUMNS: Final = (
+    Column[Line]("payment_intent", lambda line: line.payment_intent),
+    Column[Line]("payment", lambda line: ", ".join(line.keys)),
+    Column[Line]("kind", lambda line: line.kind.value if line.kind else ""),
+    Column[Line]("severity", lambda line: line.severity.value if line.severity else ""),
+    Column[Line]("local", lambda line: line.local or ""),
+    Column[Line]("stripe", lambda line: line.stripe or ""),
+    Column[Line]("set to", lambda line: line.to_status or ""),
+    Column[Line]("at stake", lambda line: money_text(line.stake) if line.stake else "", right=True),
+    Column[Line]("why", lambda line: line.why or ""),
+)
+_KINDS: Final = (
+    Column[tuple[str, int, str]]("kind", lambda row: row[0]),
+    Column[tuple[str, int, str]]("count", lambda row: f"{row[1]:,}", right=True),
+    Column[tuple[str, int, str]]("at stake", lambda row: row[2], right=True),
+)
+_UNEXAMINED: Final = (
+    Column[Unexamined]("not examined", lambda item: item.what),
+    Column[Unexamined]("why", lambda item: item.why),
+)
+
+
+def write_report(reports: Sequence[SweepReport], form: Format) -> None:
+    """The reports of a pass over one account or several."""
+    match form:
+        case Format.JSON:
+            write_json(reports[0].as_json() if len(reports) == 1 else summed(reports))
+        case Format.CSV:
+            rows = (_row(report, line) for report in reports for line in report.lines)
+            write_csv(CSV_NAMES, rows, sys.stdout)
+        case Format.TABLE:
+            for number, report in enumerate(reports):
+                if number:
+                    write_line()
+                _write(report)
+
+
+def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
+    """One object for several accounts: counts are sums, and ``accounts`` has each account's own object."""
+    each = [report.as_json() for report in reports]
+    first = reports[0]
+    kinds: Counter[str] = Counter()
+    stakes: Counter[tuple[str, str]] = Counter()
+    for report in reports:
+        kinds.update({kind.value: count for kind, count in report.discrepancies.items()})
+        stakes.update({(kind.value, currency): n for (kind, currency), n in report.stakes.items()})
+    stopped = [report.stopped for report in reports if report.stopped is not None]
+    whole: dict[str, object] = {
+        **each[0],
+        "account": None,
+        "sweep": None,
+        "asked_by": first.asked_by,
+        "complete": all(report.complete for report in reports),
+        "stopped": stopped[0] if stopped else None,
+        "discrepancies": dict(sorted(kinds.items())),
+        "at_stake": [
+            {"kind": kind, "currency": currency, "amount": amount}
+            for (kind, currency), amount in sorted(stakes.items())
+        ],
+        "accounts": each,
+    }
+    for name in _SUMMED:
+        numbers = [item[name] for item in each]
+        whole[name] = sum(number for number in numbers if isinstance(number, int | float))
+    return whole
+
+
+def _row(report: SweepReport, line: Line) -> dict[str, object]:
+    return {
+        "account": report.account,
+        "act": line.act.value,
+        "kind": line.kind.value if line.kind else None,
+        "severity": line.severity.value if line.severity else None,
+        "payment_intent": line.payment_intent,
+        "payment": " ".join(line.keys),
+        "local": line.local,
+        "stripe": line.stripe,
+        "to_status": line.to_status,
+        "amount": line.stake.amount if line.stake else None,
+        "currency": line.stake.currency if line.stake else None,
+        "why": line.why,
+    }
+
+
+def _write(report: SweepReport) -> None:
+    write_line(_headline(report))
+    write_line(_figures(report))
+    corrections = "Corrected" if report.writing is Writing.ROWS else "Would correct"
+    for act, title in (
+        (Act.CORRECT, corrections),
+        (Act.FLAG, "Flagged for a person"),
+        (Act.WAIT, "Waiting: too early to say"),
+    ):
+        _write_lines(title, [line for line in report.lines if line.act is act])
+    if report.discrepancies:
+        write_line()
+        write_table(_KINDS, _kinds(report))
+    if report.unexamined:
+        write_line()
+        _write_capped(_UNEXAMINED, report.unexamined, report.unexamined_count)
+    write_line()
+    write_line(_ending(report))
+
+
+def _headline(report: SweepReport) -> str:
+    number = f" {report.sweep}" if report.sweep is not None else ""
+    match report.writing:
+        case Writing.NOTHING:
+            done = "a dry run, nothing was written"
+        case Writing.FINDINGS:
+            done = "findings were recorded, no row was touched"
+        case Writing.ROWS:
+            done = "rows were corrected and findings recorded"
+    return f"Pass{number} ({report.kind.value}) over the account {report.account}: {done}."
+
+
+def _figures(report: SweepReport) -> str:
+    corrected = (
+        f"{report.corrected:,} corrected"
+        if report.writing is Writing.ROWS
+        else f"{report.would_correct:,} to correct"
+    )
+    parts = [f"{report.examined:,} examined", corrected, f"{report.waiting:,} waiting"]
+    if report.held_back:
+        parts.append(f"{report.held_back:,} held back by corrections.per_hour")
+    if report.abandoned:
+        parts.append(f"{report.abandoned:,} abandoned carts")
+    limited = f", {report.rate_limited:,} of them rate limited" if report.rate_limited else ""
+    parts.append(f"{report.reads:,} reads{limited}")
+    parts.append(f"{report.seconds:.1f} s")
+    return "; ".join(parts) + "."
+
+
+def _write_lines(title: str, lines: Sequence[Line]) -> None:
+    if not lines:
+        return
+    write_line()
+    write_line(f"{title}:")
+    filled = [column for column in _COLUMNS if any(column.text(line) for line in lines)]
+    _write_capped(filled, lines, len(lines))
+
+
+def _write_capped(columns: Sequence[Column[Row]], rows: Sequence[Row], count: int) -> None:
+    write_table(columns, rows[:MOST_LINES])
+    if count > MOST_LINES:
+        write_line(f"… and {count - MOST_LINES:,} more; --format csv has them all.")
+
+
+def _kinds(report: SweepReport) -> list[tuple[str, int, str]]:
+    return [
+        (kind.value, count, _stakes(report, kind))
+        for kind, count in sorted(report.discrepancies.items())
+    ]
+
+
+def _stakes(report: SweepReport, kind: Kind) -> str:
+    amounts = sorted((currency, n) for (of, currency), n in report.stakes.items() if of is kind)
+    return ", ".join(money_text(Money(amount, currency)) for currency, amount in amounts)
+
+
+def _ending(report: SweepReport) -> str:
+    if not report.complete:
+        missing = (
+            f"{report.unexamined_count:,} things were not examined. "
+            if report.unexamined_count
+            else ""
+        )
+        stopped = " ".join((report.stopped or "Run it again.").split())
+        return f"The pass is not complete. {missing}{stopped}"
+    if report.writing is not Writing.ROWS and report.would_correct:
+        return "The pass is complete. To correct the rows: reconciler sweep --apply"
+    return "The pass is complete."

@@ -1,0 +1,88 @@
+"""``verify``: recompute the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import typer
+
+from reconciler.domain.ledger import Break, Entry, first_break
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import write_json, write_line
+from reconciler.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of recomputing one account's chain."""
+
+    account: str
+    entries: int
+    broken: Break | None
+
+
+class Counted:
+    """Entries on their way, counted."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = entries
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self._entries:
+            self.count += 1
+            yield entry
+
+
+def verify(context: typer.Context, account: AccountOption = None, json: JsonOption = False) -> int:
+    """Recompute the ledger, and name its first bad entry.
+
+    Ends with 1 where the chain of hashes does not hold. Needs the database alone.
+    """
+    from reconciler.wiring import open_audit
+
+    settings = invocation(context).settings(need_stripe=False, need_table=False)
+    verdicts = []
+    with open_audit(settings) as audit:
+        for name in audit.ledger.accounts() if account is None else (account,):
+            with audit.ledger.chain(name) as chain:
+                entries = Counted(chain.entries)
+                broken = first_break(entries, chain.head, name)
+            verdicts.append(Verdict(name, entries.count, broken))
+    if json:
+        write_json(_as_json(verdicts))
+    else:
+        _write(verdicts)
+    return int(
+        ExitCode.DONE if all(verdict.broken is None for verdict in verdicts) else ExitCode.NO
+    )
+
+
+def _as_json(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    return {
+        "ok": all(verdict.broken is None for verdict in verdicts),
+        "accounts": [
+            {
+                "account": verdict.account,
+                "ok": verdict.broken is None,
+                "entries": verdict.entries,
+                "first_bad": verdict.broken.seq if verdict.broken else None,
+                "what": verdict.broken.what if verdict.broken else None,
+            }
+            for verdict in verdicts
+        ],
+    }
+
+
+def _write(verdicts: Sequence[Verdict]) -> None:
+    if not verdicts:
+        write_line("The ledger is empty.")
+    for verdict in verdicts:
+        if verdict.broken is None:
+            write_line(f"Account {verdict.account}: {verdict.entries:,} entries, the chain holds.")
+        else:
+            write_line(
+                f"Account {verdict.account}: BROKEN at entry {verdict.broken.seq}: {verdict.broken.what}."
+            )

@@ -1,0 +1,52 @@
+"""A check that the doctor makes: what was looked at, what came of it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.errors import ExitCode, ReconcilerError
+
+
+class Level(StrEnum):
+    """What came of a check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, and could be better or safer."""
+    FAULT = "fault"
+    """A pass would not work."""
+    UNREACHABLE = "unreachable"
+    """Stripe or the database was not to be had; another try may tell."""
+    SKIPPED = "skipped"
+    """Something that it needs is not right itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor's answer. ``mend`` is empty where nothing is to be done."""
+
+    about: str
+    level: Level
+    what: str
+    mend: str = ""
+
+
+def exit_code(checks: Sequence[Check]) -> ExitCode:
+    """78 for any fault, else 75 where something was not reachable."""
+    levels = {check.level for check in checks}
+    if Level.FAULT in levels:
+        return ExitCode.CONFIGURATION
+    return ExitCode.TEMPORARY if Level.UNREACHABLE in levels else ExitCode.DONE
+
+
+def failed(about: str, error: ReconcilerError) -> Check:
+    """A check that could not be made: a fault, or something that was not to be had just now."""
+    unreachable = error.exit_code is ExitCode.TEMPORARY
+    return Check(
+        about,
+        Level.UNREACHABLE if unreachable else Level.FAULT,
+        " ".join(error.what.split()),
+        error.mend,
+    )

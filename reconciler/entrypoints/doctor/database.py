@@ -1,0 +1,110 @@
+"""Checks of the database: the server, our schema, the merchant's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from reconciler.adapters.postgres.access import schema_access
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.inspection import inspect
+from reconciler.adapters.postgres.migration import pending
+from reconciler.engine.report import Mode
+from reconciler.entrypoints.doctor.check import Check, Level, failed
+from reconciler.errors import ReconcilerError
+from reconciler.settings import Settings
+from reconciler.wiring import table_mapping
+
+OLDEST_SERVER: Final = 140000
+"""PostgreSQL 14, as its server_version_num."""
+
+
+def database_checks(settings: Settings) -> Iterator[Check]:
+    """Every check of the database that can be made with what is configured."""
+    if settings.database.url is None:
+        yield Check("database", Level.SKIPPED, "no database is configured")
+        return
+    try:
+        with Database(settings.database_url.get_secret_value()) as database:
+            yield from _server_checks(database)
+            yield from _schema_checks(settings, database)
+            yield from _table_checks(settings, database)
+    except ReconcilerError as error:
+        yield failed("database", error)
+
+
+def _server_checks(database: Database) -> Iterator[Check]:
+    with database.connection("asking the server for its version") as connection:
+        server = connection.info
+        version, words = server.server_version, server.parameter_status("server_version")
+        is_standby = server.parameter_status("in_hot_standby") == "on"
+    if version < OLDEST_SERVER:
+        yield Check(
+            "database",
+            Level.FAULT,
+            f"the server is PostgreSQL {words}",
+            "Version 14 or later is needed.",
+        )
+    else:
+        yield Check("database", Level.OK, f"reached, PostgreSQL {words}")
+    if is_standby:
+        yield Check(
+            "database",
+            Level.FAULT,
+            "the server is a standby: nothing can be recorded there, and its rows lag behind",
+            "Connect to the primary.",
+        )
+
+
+def _schema_checks(settings: Settings, database: Database) -> Iterator[Check]:
+    about = "schema reconciler"
+    missing = pending(settings.database_url.get_secret_value())
+    if missing:
+        yield Check(
+            about,
+            Level.FAULT,
+            f"pending migrations: {', '.join(missing)}",
+            "Run: reconciler migrate --daemon-role ROLE. A dry run works without.",
+        )
+        return
+    if schema_access(database).may_write:
+        yield Check(about, Level.OK, "up to date, and this role may write to it")
+    else:
+        yield Check(
+            about,
+            Level.FAULT,
+            "up to date, but this role may not write what a pass writes",
+            "Run as its owner: reconciler migrate --daemon-role ROLE. A dry run works without.",
+        )
+
+
+def _table_checks(settings: Settings, database: Database) -> Iterator[Check]:
+    if settings.payments is None:
+        yield Check("table", Level.SKIPPED, "no table is configured")
+        return
+    payments = settings.payments
+    about = f"table {payments.table}"
+
+    def look(*, writes: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found = inspect(
+            database,
+            table_mapping(payments),
+            writes=writes,
+            links=payments.link_metadata is not None,
+            accounts=[account.name for account in settings.accounts],
+        )
+        return found.faults, found.warnings
+
+    must_write = settings.corrections.mode is Mode.UPDATE
+    faults, warnings = look(writes=must_write)
+    for fault in faults:
+        yield Check(about, Level.FAULT, fault)
+    for warning in warnings:
+        yield Check(about, Level.WARNING, warning)
+    if not must_write and payments.write:
+        # a service that only reports can live without these privileges; a person with --apply cannot
+        for fault in look(writes=True)[0]:
+            if fault not in faults:
+                yield Check(about, Level.WARNING, f"For sweep --apply: {fault}")
+    if not faults:
+        yield Check(about, Level.OK, "its columns, types and values fit the mapping")

@@ -1,0 +1,90 @@
+"""Checks of each Stripe account: what the key may read, its mode, and the clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from reconciler.adapters.stripe_gateway import Access
+from reconciler.clock import Clock
+from reconciler.engine.pacer import Pacer
+from reconciler.entrypoints.doctor.check import Check, Level, failed
+from reconciler.errors import ReconcilerError
+from reconciler.settings import Account, Settings
+from reconciler.wiring import limits_of, open_gateway
+
+NOTABLE_SKEW: Final = timedelta(seconds=5)
+WRONG_SKEW: Final = timedelta(seconds=300)
+"""Stripe's own tolerance for the age of a webhook's signature: beyond it the merchant's handler refuses them."""
+
+
+def stripe_checks(settings: Settings, clock: Clock) -> Iterator[Check]:
+    """Every check of every account that has a key."""
+    for account in settings.accounts:
+        about = f"Stripe, account {account.name}"
+        if account.key is None:
+            yield Check(about, Level.SKIPPED, "there is no usable key")
+            continue
+        try:
+            with open_gateway(
+                settings, account, clock, Pacer(limits_of(settings, account), clock)
+            ) as gateway:
+                access = gateway.probe()
+        except ReconcilerError as error:
+            yield failed(about, error)
+            continue
+        yield from _permissions(about, access)
+        yield from _mode(about, account, access)
+        yield from _clock(about, access)
+
+
+def _permissions(about: str, access: Access) -> Iterator[Check]:
+    for resource in access.resources:
+        name = resource.resource.replace("_", " ")
+        if resource.ok:
+            yield Check(about, Level.OK, f"the key may read {name}")
+        else:
+            yield Check(
+                about,
+                Level.FAULT,
+                f"the key may not read {name}: {resource.missing} is missing",
+                resource.mend,
+            )
+
+
+def _mode(about: str, account: Account, access: Access) -> Iterator[Check]:
+    words = {True: "live mode", False: "test mode"}
+    seen = access.seen_livemode
+    if seen is None:
+        yield Check(about, Level.OK, "no object was there to tell the mode by")
+    elif account.livemode is not None and account.livemode is not seen:
+        yield Check(
+            about,
+            Level.FAULT,
+            f"its objects are of the {words[seen]}, and livemode is {str(account.livemode).lower()}",
+            f"Use a key of the {words[account.livemode]}, or correct livemode.",
+        )
+    elif account.livemode is None:
+        yield Check(
+            about,
+            Level.WARNING,
+            f"its objects are of the {words[seen]}, and livemode is not set",
+            f"Set livemode = {str(seen).lower()}, so that a key of the other mode is noticed at once.",
+        )
+    else:
+        yield Check(about, Level.OK, f"its objects are of the {words[seen]}, as configured")
+
+
+def _clock(about: str, access: Access) -> Iterator[Check]:
+    if access.skew is None:
+        yield Check(about, Level.WARNING, "no answer had a Date header to set our clock against")
+        return
+    seconds = access.skew.total_seconds()
+    what = f"this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} Stripe's"
+    if abs(access.skew) > WRONG_SKEW:
+        yield Check(about, Level.FAULT, what, "Set the clock, with NTP for example.")
+    elif abs(access.skew) > NOTABLE_SKEW:
+        yield Check(about, Level.WARNING, what, "Set the clock, with NTP for example.")
+    else:
+        yield Check(about, Level.OK, "this machine's clock agrees with Stripe's")

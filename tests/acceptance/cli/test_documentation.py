@@ -1,0 +1,130 @@
+"""The README's reference is what the program says of itself. Where it is not, the failure shows the text to paste."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
+from reconciler.entrypoints.cli import discrepancies
+from reconciler.entrypoints.cli.app import app, run
+from reconciler.settings import Configuration
+from reconciler.settings.environment import sections_of
+
+README = Path(__file__).parents[3] / "README.md"
+WIDTH = 100
+
+JSON_FIELDS = {
+    "sweep": tuple(
+        SweepReport("default", SweepKind.ALL, Mode.REPORT, Writing.NOTHING, "me").as_json()
+    ),
+    "discrepancies": discrepancies.NAMES,
+}
+
+
+def commands() -> list[str]:
+    """Every command there is, in the order of the help."""
+    return [
+        info.name or info.callback.__name__ for info in app.registered_commands if info.callback
+    ]
+
+
+def section(title: str) -> str:
+    """The text of a section of the README, without its heading."""
+    found = re.search(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)",
+        README.read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert found is not None, f"the README has no section {title}"
+    return found[1]
+
+
+def help_of(command: str | None, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the program says of a command, at the README's width."""
+    code = run([*([command] if command else []), "--help"], {})
+    captured = capsys.readouterr()
+    assert (code, captured.err) == (0, "")
+    return captured.out.strip("\n")
+
+
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that the README shows."""
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+@pytest.mark.parametrize("command", [None, *commands()])
+def test_help_is_in_the_readme(command: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of every command stands in the README, word for word."""
+    text = help_of(command, capsys)
+    assert f"```text\n{text}\n```" in section("Commands")
+
+
+def test_no_other_command_is_in_the_readme() -> None:
+    """The README shows no command that is gone."""
+    shown = re.findall(r"^Usage: reconciler ([a-z]+)", section("Commands"), re.MULTILINE)
+    assert shown == commands()
+
+
+@pytest.mark.parametrize("command", sorted(JSON_FIELDS))
+def test_json_fields_are_in_the_readme(command: str) -> None:
+    """Every field of a documented JSON shape is named beside its command, and no other."""
+    found = re.search(
+        rf"^\*\*JSON of {command}:\*\*(.*?)\n\n", section("Commands"), re.DOTALL | re.MULTILINE
+    )
+    assert found is not None
+    assert set(re.findall(r"`([a-z_]+)`", found[1])) == set(JSON_FIELDS[command])
+
+
+def test_configuration_reference() -> None:
+    """Every setting stands in the README with its default and its meaning, and no other."""
+    rows = [
+        line for line in section("Configuration reference").splitlines() if line.startswith("| `")
+    ]
+    assert rows == reference_rows()
+
+
+def reference_rows() -> list[str]:
+    """The configuration reference, a row for each key."""
+    return [
+        f"| `{_shown(name, model)}{key}` | {_default(info)} | {info.description} |"
+        for name, model in sections_of(Configuration).items()
+        for key, info in model.model_fields.items()
+    ]
+
+
+def _shown(name: str, model: type[BaseModel]) -> str:
+    field = Configuration.model_fields[name]
+    is_list = getattr(field.annotation, "__origin__", None) is tuple and model in get_args(
+        field.annotation
+    )
+    return f"{name}[]." if is_list else f"{name}."
+
+
+def _default(info: FieldInfo) -> str:
+    if info.default_factory is not None:
+        return "none"
+    match info.default:
+        case x if x is PydanticUndefined:
+            return "required"
+        case None:
+            return "unset"
+        case timedelta() as span:
+            days, minutes = span.days, span.seconds // 60
+            return f'`"{days}d"`' if days else f'`"{minutes}m"`'
+        case Enum() as member:
+            return f'`"{member.value}"`'
+        case str() as text:
+            return f'`"{text}"`'
+        case value:
+            return f"`{value}`"

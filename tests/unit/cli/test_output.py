@@ -1,0 +1,148 @@
+"""Answers on standard output: whole ids, plain text in a pipe, and nothing that steers a terminal or a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.domain.discrepancy import Kind
+from reconciler.domain.money import Money
+from reconciler.entrypoints.cli import output
+from reconciler.entrypoints.cli.output import Column
+from reconciler.errors import ConfigurationError, UsageError
+
+LONG = "pi_" + "x" * 200
+COLUMNS = (
+    Column[tuple[str, int]]("id", lambda row: row[0]),
+    Column[tuple[str, int]]("count", lambda row: f"{row[1]:,}", right=True),
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe a table is lines with columns of one width, and no id is cut off."""
+    output.write_table(COLUMNS, [(LONG, 3), ("pi_1", 12_345)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["ID", "COUNT"]
+    assert lines[1] == f"{LONG}       3"
+    assert lines[2].startswith("pi_1 ")
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_drawn_table_keeps_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal an id is folded, never cut off."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    output.write_table(COLUMNS, [(LONG, 3)])
+    drawn = "".join(re.findall(r"pi_x+|x+", terminal.getvalue()))
+    assert LONG in drawn
+
+
+def test_markup_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks like rich's markup in a value is shown as it is."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    output.write_table(COLUMNS, [("[red]x[/red]", 1)])
+    assert "[red]x[/red]" in terminal.getvalue()
+
+
+@given(st.text())
+def test_clean(text: str) -> None:
+    """No control character of Stripe's or the database's reaches a terminal."""
+    assert output.clean(text).isprintable()
+
+
+def test_clean_keeps_words() -> None:
+    """Letters of every language stay."""
+    assert output.clean("Zahlung für 中文 ✓") == "Zahlung für 中文 ✓"
+    assert output.clean("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a"
+
+
+@pytest.mark.parametrize(
+    ("money", "shown"),
+    [
+        (Money(1_234_567, "eur"), "12,345.67 EUR"),
+        (Money(5, "usd"), "0.05 USD"),
+        (Money(1_234_567, "jpy"), "1,234,567 JPY"),
+        (Money(1_234_567, "kwd"), "1,234.567 KWD"),
+        (Money(0, "eur"), "0.00 EUR"),
+        (Money(9_007_199_254_740_993, "eur"), "90,071,992,547,409.93 EUR"),
+    ],
+)
+def test_money(money: Money, shown: str) -> None:
+    """An amount is shown in its major unit, exactly, by its currency's own decimals."""
+    assert output.money_text(money) == shown
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Times are RFC 3339 in UTC, enums their values, and other languages stay readable."""
+    output.write_json(
+        {"at": datetime(2026, 11, 2, tzinfo=UTC), "kind": Kind.OVERDUE, "note": "für"}
+    )
+    text = capsys.readouterr().out
+    assert text.count("\n") == 1
+    assert "für" in text
+    assert json.loads(text)["at"] == "2026-11-02T00:00:00.000000Z"
+    assert json.loads(text)["kind"] == "overdue"
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_json_array(capsys: pytest.CaptureFixture[str], count: int) -> None:
+    """A list is one array, also where it is empty."""
+    output.write_json_array({"n": number} for number in range(count))
+    assert json.loads(capsys.readouterr().out) == [{"n": number} for number in range(count)]
+
+
+def test_csv() -> None:
+    """A cell that a spreadsheet would run is made harmless; numbers, times and objects have one form each."""
+    out = io.StringIO()
+    row = {
+        "a": '=HYPERLINK("x")',
+        "b": None,
+        "c": 5,
+        "d": {"k": [1]},
+        "e": True,
+        "f": "-1",
+        "g": "a,\nb",
+    }
+    row |= {"h": datetime(2026, 11, 2, tzinfo=UTC), "i": Kind.OVERDUE}
+    assert output.write_csv(tuple(row), [row], out) == 1
+    (found,) = csv.DictReader(io.StringIO(out.getvalue()))
+    assert found == {
+        "a": '\'=HYPERLINK("x")',
+        "b": "",
+        "c": "5",
+        "d": '{"k": [1]}',
+        "e": "true",
+        "f": "'-1",
+        "g": "a,\nb",
+        "h": "2026-11-02T00:00:00.000000Z",
+        "i": "overdue",
+    }
+
+
+def test_errors_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error is one line on standard error; several faults of a configuration are one line each."""
+    output.warn_of(UsageError("This broke.", "Do that."))
+    output.warn_of(ConfigurationError(("one", "two sk_live_51HxQb2e")), "account eu")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "reconciler: This broke. Do that.",
+        "reconciler: account eu: the configuration has 2 faults:",
+        "  one",
+        "  two sk_live_***",
+    ]

@@ -1,0 +1,194 @@
+"""The report of a pass: for people, as the one documented object, and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.money import Money
+from reconciler.engine.report import Act, Line, Mode, SweepKind, SweepReport, Writing
+from reconciler.entrypoints.cli.arguments import Format
+from reconciler.entrypoints.cli.sweep import _exit_code
+from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
+from reconciler.errors import (
+    ConfigurationError,
+    DatabaseUnavailableError,
+    ExitCode,
+    WrongKeyError,
+)
+
+DOCUMENTED = {
+    "kind",
+    "mode",
+    "applied",
+    "complete",
+    "examined",
+    "corrected",
+    "would_correct",
+    "waiting",
+    "discrepancies",
+    "reads",
+    "rate_limited",
+    "seconds",
+}
+
+
+def report(account: str = "default", writing: Writing = Writing.NOTHING) -> SweepReport:
+    made = SweepReport(account, SweepKind.ALL, Mode.REPORT, writing, "me@here")
+    made.examined, made.would_correct, made.waiting, made.reads, made.seconds = (
+        1_200,
+        1,
+        2,
+        14,
+        3.25,
+    )
+    made.discrepancies.update({Kind.MISSED_OUTCOME: 1, Kind.CONTRADICTED: 1})
+    made.stakes.update({(Kind.MISSED_OUTCOME, "eur"): 1_050, (Kind.CONTRADICTED, "eur"): 99_900})
+    made.add_line(
+        Line(
+            Act.CORRECT,
+            "pi_1",
+            ("7",),
+            Kind.MISSED_OUTCOME,
+            Severity.WARNING,
+            Money(1_050, "eur"),
+            "pending",
+            "succeeded",
+            "paid",
+        )
+    )
+    made.add_line(
+        Line(
+            Act.FLAG,
+            "pi_2",
+            ("8", "9"),
+            Kind.CONTRADICTED,
+            Severity.CRITICAL,
+            Money(99_900, "eur"),
+            "paid",
+            "canceled",
+            None,
+            "reason",
+        )
+    )
+    return made
+
+
+def shown(
+    capsys: pytest.CaptureFixture[str], *reports: SweepReport, form: Format = Format.TABLE
+) -> str:
+    write_report(reports, form)
+    return capsys.readouterr().out
+
+
+def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """A dry run says that nothing was written, what would be, what a person decides, the money, and how to go on."""
+    text = shown(capsys, report())
+    assert "a dry run, nothing was written" in text
+    assert "1,200 examined; 1 to correct; 2 waiting; 14 reads; 3.2 s." in text
+    assert text.index("Would correct:") < text.index("pi_1") < text.index("Flagged for a person:")
+    assert "999.00 EUR" in text
+    assert text.rstrip().endswith("reconciler sweep --apply")
+
+
+def test_applied(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pass that corrected says so, with its number, which a revert needs."""
+    made = report(writing=Writing.ROWS)
+    made.sweep, made.corrected, made.would_correct = 17, 1, 0
+    text = shown(capsys, made)
+    assert "Pass 17 (all)" in text
+    assert "1 corrected" in text
+    assert "Corrected:" in text
+    assert "--apply" not in text
+
+
+def test_incomplete(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not examined is named, and the pass does not call itself complete."""
+    made = report()
+    made.miss("pi_9", "Stripe answered 500.")
+    made.stop(DatabaseUnavailableError("The database went away.", "Start it."))
+    text = shown(capsys, made)
+    assert "pi_9" in text
+    assert "Stripe answered 500." in text
+    assert (
+        "The pass is not complete. 1 things were not examined. The database went away. Start it."
+        in text
+    )
+
+
+def test_long_lists_are_cut_for_people_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A person sees the first of very many and where the rest is; CSV has every line."""
+    made = report()
+    for number in range(MOST_LINES + 5):
+        made.add_line(Line(Act.WAIT, f"pi_w{number}", ("1",)))
+    text = shown(capsys, made)
+    assert f"pi_w{MOST_LINES - 1} " in text
+    assert f"pi_w{MOST_LINES} " not in text
+    assert "… and 5 more; --format csv has them all." in text
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, made, form=Format.CSV))))
+    assert len(rows) == len(made.lines)
+
+
+def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
+    """One account's pass is one object on one line, with every documented key."""
+    text = shown(capsys, report(), form=Format.JSON)
+    found = json.loads(text)
+    assert text.count("\n") == 1
+    assert found.keys() >= DOCUMENTED
+    assert found["discrepancies"] == {"contradicted": 1, "missed_outcome": 1}
+
+
+def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Over several accounts it is still one object: counts are sums, complete only if all are."""
+    broken = report("us")
+    broken.miss("pi_9", "why")
+    found = json.loads(shown(capsys, report("eu"), broken, form=Format.JSON))
+    assert found.keys() >= DOCUMENTED
+    assert (found["examined"], found["reads"], found["seconds"]) == (2_400, 28, 6.5)
+    assert found["discrepancies"] == {"contradicted": 2, "missed_outcome": 2}
+    assert found["at_stake"][0] == {"kind": "contradicted", "currency": "eur", "amount": 199_800}
+    assert found["complete"] is False
+    assert [account["account"] for account in found["accounts"]] == ["eu", "us"]
+    assert found["accounts"][0]["complete"] is True
+
+
+def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    """CSV has a line for every decision, amounts in minor units."""
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, report(), form=Format.CSV))))
+    assert [(row["act"], row["payment"], row["amount"], row["currency"]) for row in rows] == [
+        ("correct", "7", "1050", "eur"),
+        ("flag", "8 9", "99900", "eur"),
+    ]
+
+
+def test_exit_codes() -> None:
+    """The gravest ending of any account is the command's; 1 only where it was asked for and something remains."""
+    whole, cut, wrong, corrected, clean = (
+        report(),
+        report(),
+        report(),
+        report(writing=Writing.ROWS),
+        report(),
+    )
+    cut.miss("pi_9", "why")
+    wrong.stop(WrongKeyError("wrong"))
+    corrected.discrepancies.clear()
+    corrected.discrepancies[Kind.MISSED_OUTCOME] = corrected.corrected = 3
+    clean.discrepancies.clear()
+    unreachable = report()
+    unreachable.stop(DatabaseUnavailableError("gone"))
+    faulty = report()
+    faulty.stop(ConfigurationError(("one",)))
+    assert _exit_code([whole], asked=False) is ExitCode.DONE
+    assert _exit_code([whole], asked=True) is ExitCode.NO
+    assert _exit_code([corrected], asked=True) is ExitCode.DONE
+    assert _exit_code([clean], asked=True) is ExitCode.DONE
+    assert _exit_code([clean, whole], asked=True) is ExitCode.NO
+    assert _exit_code([cut], asked=True) is ExitCode.TEMPORARY
+    assert _exit_code([whole, unreachable], asked=True) is ExitCode.TEMPORARY
+    assert _exit_code([unreachable, wrong, whole], asked=True) is ExitCode.CONFIGURATION
+    assert _exit_code([faulty], asked=False) is ExitCode.CONFIGURATION
