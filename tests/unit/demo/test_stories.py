@@ -1,0 +1,128 @@
+"""The customers of the demonstration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import chain, combinations
+
+import pytest
+
+from reconciler.demo.configuration import READ
+from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
+from reconciler.demo.oracle import true_status
+from reconciler.demo.scenario import LATEST, STORIES, Deed, Story, live
+from reconciler.domain.comparison import TABLE, Cell
+from reconciler.domain.outcome import Outcome
+from tests.unit.demo.staging import PRESENT, make_stage
+
+HEARD = {
+    Deed.ASK: "pending",
+    Deed.DECLINE: "failed",
+    Deed.GIVE_UP: "failed",
+    Deed.LAPSE: "failed",
+    Deed.BOUNCE: "failed",
+    Deed.START: "processing",
+    Deed.HOLD: "authorized",
+    Deed.PAY: "paid",
+    Deed.CAPTURE: "paid",
+    Deed.CANCEL: "canceled",
+    Deed.EXPIRE: "canceled",
+    Deed.REFUND: "refunded",
+    Deed.DISPUTE: "disputed",
+}
+NEVER_LOST = (Deed.REFUND, Deed.DISPUTE)
+
+
+def _left_in_the_table(story: Story) -> set[str]:
+    """Every status that a row may have at last, whichever of the story's webhooks were lost."""
+    deeds = [deed for deed, _ in story.deeds]
+    may_be_lost = [place for place, deed in enumerate(deeds) if deed not in NEVER_LOST]
+    every_loss = chain.from_iterable(
+        combinations(may_be_lost, count) for count in range(len(may_be_lost) + 1)
+    )
+    return {
+        (["pending"] + [HEARD[deed] for place, deed in enumerate(deeds) if place not in lost])[-1]
+        for lost in every_loss
+    }
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.method}-{story.end}")
+def test_whichever_webhooks_are_lost_the_row_is_right_or_can_be_corrected(story: Story) -> None:
+    """No discrepancy of another kind than the missed outcome comes about by chance."""
+    if story.end in {"refunded", "disputed"}:
+        assert _left_in_the_table(story) == {story.end}
+        return
+    for status in _left_in_the_table(story):
+        cell = TABLE[READ[status], READ[story.end]]
+        assert cell is (Cell.KEEP if status == story.end else Cell.CORRECT)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.method}-{story.end}")
+def test_every_story_fits_before_the_present(story: Story) -> None:
+    """It can have ended long enough ago for every try to deliver its webhooks, and begun in the last three weeks."""
+    assert story.lasts + LATEST <= story.oldest <= timedelta(days=21)
+
+
+def test_the_stories_come_to_every_outcome() -> None:
+    """Each outcome that a row can have is some customer's end."""
+    assert {READ[story.end] for story in STORIES} == set(Outcome) - {Outcome.UNKNOWN}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_the_script_says_of_each_customer_is_what_stripe_remembers(seed: int) -> None:
+    """The right end in the script is the truth of the sandbox, and time ends at the present."""
+    stage = make_stage(seed)
+    luck = Luck(seed, 0.4)
+    live(stage, Merchant(stage.shop, stage.clock, luck), luck, 150)
+    said = {key: stage.script.ends[key].status for key in stage.script.stories}
+    assert said == {
+        key: true_status(stage.sandbox, intent) for key, intent in stage.script.stories.items()
+    }
+    assert stage.clock.now() == PRESENT
+    assert len(said) == stage.script.payments == 150
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_without_losses_every_row_ends_right(seed: int) -> None:
+    """Late webhooks and those that come in another order do no harm to a careful shop."""
+    stage = make_stage(seed)
+    luck = Luck(seed, 0.0, late=0.5)
+    merchant = Merchant(stage.shop, stage.clock, luck)
+    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant.secret = endpoint.secret
+    live(stage, merchant, luck, 120)
+    assert merchant.lost == 0
+    assert Fate.LATE in merchant.fates.values()
+    wrong = [
+        row for key, row in stage.shop.rows.items() if row.status != stage.script.ends[key].status
+    ]
+    assert wrong == []
+
+
+def test_the_same_seed_makes_the_same_history() -> None:
+    """A demonstration can be repeated: intents, rows and lost webhooks alike."""
+
+    def history() -> tuple[object, ...]:
+        stage = make_stage(7)
+        luck = Luck(7, 0.3)
+        merchant = Merchant(stage.shop, stage.clock, luck)
+        endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+        merchant.secret = endpoint.secret
+        live(stage, merchant, luck, 60)
+        return list(stage.sandbox.intents()), stage.shop.rows, merchant.fates
+
+    assert history() == history()
+
+
+def test_the_share_of_lost_webhooks_is_the_one_asked_for() -> None:
+    """Whichever way they are lost, together they make the share; all three ways happen."""
+    stage = make_stage(3)
+    luck = Luck(3, 0.3)
+    merchant = Merchant(stage.shop, stage.clock, luck)
+    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant.secret = endpoint.secret
+    live(stage, merchant, luck, 1500)
+    fates = Counter(merchant.fates.values())
+    assert 0.26 < merchant.lost / fates.total() < 0.34
+    assert all(fates[fate] > 20 for fate in Fate)
