@@ -1,0 +1,325 @@
+"""How fast Stripe is asked: a budget a second for each endpoint and one overall, shared fairly between threads.
+
+Each lane (an endpoint, or all together) has a rate. No window of one second, wherever it is laid, sees more requests of
+a lane than its rate, rounded up; over longer windows the mean is the rate. Requests are spread evenly, with a tenth of
+a second's worth in reserve for a thread that wakes late.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from reconciler.clock import Clock
+from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.errors import StripeUnavailableError
+
+LIVE_PER_SECOND: Final = 100.0
+TEST_PER_SECOND: Final = 25.0
+ENDPOINT_PER_SECOND: Final = 25.0
+SEARCH_PER_SECOND: Final = 20.0
+"""Stripe's documented defaults: its page on rate limits."""
+
+RESERVE_SECONDS: Final = 0.1
+FLOOR: Final = 1 / 16
+"""A lane is not slowed below this part of its rate."""
+RECOVERY_PER_SECOND: Final = 0.005
+"""A slowed lane regains 5 % of its rate in 10 s."""
+CEILING_STEP_SECONDS: Final = 10.0
+"""A lowered ceiling rises by one in so many seconds."""
+SAME_INCIDENT_SECONDS: Final = 1.0
+"""Refusals so close together are one incident: requests that were on their way at the same time."""
+
+_LONGEST_WAIT: Final = 0.25
+_SHORTEST_WAIT: Final = 0.0005
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests a second that we may send, the share already taken off."""
+
+    overall: float
+    endpoint: float
+    search: float
+
+    def __post_init__(self) -> None:
+        if min(self.overall, self.endpoint, self.search) <= 0:
+            raise ValueError("a limit is more than nothing: at 0 a read would wait for ever")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        livemode: bool,
+        share: float = 0.5,
+        global_per_second: float | None = None,
+        endpoint_per_second: float | None = None,
+        search_per_second: float | None = None,
+    ) -> Limits:
+        """Stripe's defaults for a live or a test key, or the limits given; ``share`` of each."""
+        if global_per_second is None:
+            global_per_second = LIVE_PER_SECOND if livemode else TEST_PER_SECOND
+        if endpoint_per_second is None:
+            endpoint_per_second = ENDPOINT_PER_SECOND
+        if search_per_second is None:
+            search_per_second = SEARCH_PER_SECOND
+        return cls(
+            share * global_per_second, share * endpoint_per_second, share * search_per_second
+        )
+
+    def of_endpoint(self, endpoint: Endpoint) -> float:
+        """The rate of an endpoint's lane."""
+        return self.search if endpoint is Endpoint.SEARCH else self.endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class LaneUsage:
+    """How much of a lane is in use.
+
+    ``limit`` is the rate that we allow ourselves, ``rate`` what is left of it after Stripe's refusals, ``last_second``
+    the requests of the last second. ``at_once`` is the ceiling for ``in_flight``, None where there is none.
+    """
+
+    limit: float
+    rate: float
+    last_second: int
+    in_flight: int
+    at_once: int | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """All lanes: the overall one, and one for each endpoint."""
+
+    overall: LaneUsage
+    endpoints: Mapping[Endpoint, LaneUsage]
+
+
+class _Lane:
+    """One rate, one ceiling. Not safe by itself: the pacer holds its lock.
+
+    Two rules decide when the next request may go. The bucket spreads them: it fills at the rate and holds little. The
+    window is the promise: of the last ``n`` requests, ``n`` being the rate rounded up, the first is at least ``n / rate``
+    seconds ago.
+    """
+
+    def __init__(self, limit: float, now: float) -> None:
+        self.limit = limit
+        self.in_flight = 0
+        self._tokens = 1.0
+        self._filled_at = now
+        self._gone: deque[float] = deque(maxlen=math.ceil(limit))
+        self._slowed_to = 1.0
+        self._slowed_at = now - SAME_INCIDENT_SECONDS
+        self._ceiling: float | None = None
+        self._lowered_at = now
+
+    def rate(self, now: float) -> float:
+        """Requests a second, as far as the lane has recovered."""
+        recovered = self._slowed_to + (now - self._slowed_at) * RECOVERY_PER_SECOND
+        return self.limit * min(1.0, recovered)
+
+    def at_once(self, now: float) -> int | None:
+        """The ceiling for requests in flight, None where Stripe never complained."""
+        if self._ceiling is None:
+            return None
+        return int(self._ceiling + (now - self._lowered_at) / CEILING_STEP_SECONDS)
+
+    def is_full(self, now: float) -> bool:
+        """Whether it must wait for a request to end."""
+        ceiling = self.at_once(now)
+        return ceiling is not None and self.in_flight >= ceiling
+
+    def wait(self, now: float) -> float:
+        """Seconds until the rate lets the next request go; 0 where it may go now."""
+        rate = self.rate(now)
+        self._fill(now, rate)
+        until = (1 - self._tokens) / rate
+        size = math.ceil(rate)
+        if len(self._gone) >= size:
+            until = max(until, self._gone[-size] + size / rate - now)
+        return until if until > _ROUNDING else 0.0
+
+    def go(self, now: float) -> None:
+        """A request goes now."""
+        self._tokens -= 1
+        self._gone.append(now)
+        self.in_flight += 1
+
+    def slow_down(self, now: float) -> None:
+        """Halve the rate, once an incident."""
+        if now - self._slowed_at < SAME_INCIDENT_SECONDS:
+            return
+        self._slowed_to = max(FLOOR, self.rate(now) / self.limit / 2)
+        self._slowed_at = now
+
+    def lower_ceiling(self, now: float) -> None:
+        """Allow half as many at once as there are, once an incident."""
+        if self._ceiling is not None and now - self._lowered_at < SAME_INCIDENT_SECONDS:
+            return
+        self._ceiling = max(1.0, self.in_flight // 2)
+        self._lowered_at = now
+
+    def usage(self, now: float, waiting: int) -> LaneUsage:
+        return LaneUsage(
+            limit=self.limit,
+            rate=self.rate(now),
+            last_second=sum(gone > now - 1 for gone in self._gone),
+            in_flight=self.in_flight,
+            at_once=self.at_once(now),
+            waiting=waiting,
+        )
+
+    def _fill(self, now: float, rate: float) -> None:
+        size = max(1.0, rate * RESERVE_SECONDS)
+        self._tokens = min(size, self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A thread's place in its endpoint's queue. ``woken`` is set when it is let go, or is now the first."""
+
+    number: int
+    granted: bool = False
+    woken: threading.Event = field(default_factory=threading.Event)
+
+
+class Pacer:
+    """Lets reads go one by one: in each endpoint's lane in the order in which they were asked for.
+
+    Pair every ``take`` with a ``done`` when the request has ended, also when it failed. It has no thread of its own:
+    whoever waits looks who may go, and lets all of them go.
+    """
+
+    def __init__(
+        self, limits: Limits, clock: Clock, stopping: threading.Event | None = None
+    ) -> None:
+        now = clock.monotonic()
+        self._clock = clock
+        self._stopping = stopping or threading.Event()
+        self._lock = threading.Lock()
+        self._overall = _Lane(limits.overall, now)
+        self._lanes = {name: _Lane(limits.of_endpoint(name), now) for name in Endpoint}
+        self._queues: dict[Endpoint, deque[_Ticket]] = {name: deque() for name in Endpoint}
+        self._asked = 0
+
+    def take(self, endpoint: Endpoint) -> None:
+        """Wait until a read of this endpoint may be sent.
+
+        Raises StripeUnavailableError when the pacer is stopped, also for those who wait.
+        """
+        with self._lock:
+            self._asked += 1
+            ticket = _Ticket(self._asked)
+            self._queues[endpoint].append(ticket)
+        went = False
+        try:
+            while (pause := self._look(endpoint, ticket)) is not None:
+                self._clock.wait(ticket.woken, pause)
+            went = True
+        finally:
+            if not went:
+                self._withdraw(endpoint, ticket)
+
+    def _look(self, endpoint: Endpoint, ticket: _Ticket) -> float | None:
+        """Let go who may; None where that is this ticket, else the seconds after which to look again."""
+        with self._lock:
+            if self._stopping.is_set() and not ticket.granted:
+                raise StripeUnavailableError(
+                    f"The pass was stopped before this read ({endpoint}) was sent.",
+                    "The next pass asks for it.",
+                )
+            pause = self._let_go()
+            if ticket.granted:
+                return None
+            ticket.woken.clear()
+            # only the first of a queue watches the clock: it wakes the next one when it goes
+            return pause if self._queues[endpoint][0] is ticket else _LONGEST_WAIT
+
+    def _withdraw(self, endpoint: Endpoint, ticket: _Ticket) -> None:
+        """Take back a ticket whose thread was interrupted."""
+        with self._lock:
+            queue = self._queues[endpoint]
+            if ticket.granted:
+                self._ended(endpoint)
+                return
+            was_first = queue[0] is ticket
+            queue.remove(ticket)
+            if was_first and queue:
+                queue[0].woken.set()
+
+    def done(self, endpoint: Endpoint) -> None:
+        """A read that was let go has ended."""
+        with self._lock:
+            self._ended(endpoint)
+
+    def limited(self, reason: RateLimitReason, endpoint: Endpoint) -> None:
+        """Stripe refused a read for being too fast: slow that lane down. Its own recovery follows."""
+        with self._lock:
+            now = self._clock.monotonic()
+            match reason:
+                case RateLimitReason.GLOBAL_RATE:
+                    self._overall.slow_down(now)
+                case RateLimitReason.ENDPOINT_RATE | RateLimitReason.UNKNOWN:
+                    self._lanes[endpoint].slow_down(now)
+                case RateLimitReason.GLOBAL_CONCURRENCY:
+                    self._overall.lower_ceiling(now)
+                case RateLimitReason.ENDPOINT_CONCURRENCY:
+                    self._lanes[endpoint].lower_ceiling(now)
+                case RateLimitReason.RESOURCE_SPECIFIC | RateLimitReason.LOCK_TIMEOUT:
+                    pass  # one object is busy, and the retry waits for it
+
+    def usage(self) -> Usage:
+        """How much of each budget is in use at this moment."""
+        with self._lock:
+            now = self._clock.monotonic()
+            waiting = {name: len(queue) for name, queue in self._queues.items()}
+            return Usage(
+                self._overall.usage(now, sum(waiting.values())),
+                {name: lane.usage(now, waiting[name]) for name, lane in self._lanes.items()},
+            )
+
+    def _ended(self, endpoint: Endpoint) -> None:
+        self._overall.in_flight -= 1
+        self._lanes[endpoint].in_flight -= 1
+        self._let_go()
+
+    def _let_go(self) -> float:
+        """Let everyone go who may; returns the seconds until somebody else may."""
+        now = self._clock.monotonic()
+        while True:
+            pause, ready = self._first_in_line(now)
+            if ready is None:
+                return min(max(pause, _SHORTEST_WAIT), _LONGEST_WAIT)
+            self._overall.go(now)
+            self._lanes[ready].go(now)
+            queue = self._queues[ready]
+            gone = queue.popleft()
+            gone.granted = True
+            gone.woken.set()
+            if queue:
+                queue[0].woken.set()
+
+    def _first_in_line(self, now: float) -> tuple[float, Endpoint | None]:
+        """The endpoint whose first waiter may go, the one that asked first among several; else the time until one may."""
+        overall = self._overall.wait(now)
+        if self._overall.is_full(now):
+            return _LONGEST_WAIT, None
+        pause = _LONGEST_WAIT
+        ready: list[tuple[int, Endpoint]] = []
+        for name, queue in self._queues.items():
+            lane = self._lanes[name]
+            if not queue or lane.is_full(now):
+                continue
+            wait = max(overall, lane.wait(now))
+            pause = min(pause, wait)
+            if wait == 0:
+                ready.append((queue[0].number, name))
+        return pause, min(ready)[1] if ready else None

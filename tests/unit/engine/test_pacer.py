@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.clock import ManualClock, SystemClock
+from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.pacer import FLOOR, Limits, Pacer
+from reconciler.errors import StripeUnavailableError
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ROUNDING = 1e-6
+FAST = Limits(overall=100_000, endpoint=100_000, search=100_000)
+
+
+class LateClock(ManualClock):
+    """Every wait takes a little longer than asked for, as a busy machine's does."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return super().wait(event, seconds + 0.015)
+
+
+def most_within(times: Sequence[float], seconds: float) -> int:
+    """The most of these in any window of that length, its end not included."""
+    return max(
+        sum(start <= moment < start + seconds - ROUNDING for moment in times) for start in times
+    )
+
+
+def take_many(pacer: Pacer, clock: ManualClock, endpoint: Endpoint, count: int) -> list[float]:
+    times = []
+    for _ in range(count):
+        pacer.take(endpoint)
+        times.append(clock.monotonic())
+        pacer.done(endpoint)
+    return times
+
+
+def settled_rate(pacer: Pacer, clock: ManualClock, endpoint: Endpoint) -> float:
+    """The rate seen over fifty reads."""
+    times = take_many(pacer, clock, endpoint, 51)
+    return 50 / (times[-1] - times[0])
+
+
+@pytest.mark.parametrize(
+    ("livemode", "overall"), [(True, 50.0), (False, 12.5)], ids=["live", "sandbox"]
+)
+def test_half_of_stripes_documented_limits_is_the_default(livemode: bool, overall: float) -> None:
+    """Without configuration we take half: 100/s live or 25/s sandbox overall, 25/s an endpoint, 20/s for search."""
+    assert Limits.of(livemode=livemode) == Limits(overall=overall, endpoint=12.5, search=10.0)
+
+
+def test_share_is_taken_of_overridden_limits_too() -> None:
+    """A limit from the configuration is Stripe's limit for this account, so the share comes off it as well."""
+    limits = Limits.of(
+        livemode=True,
+        share=0.25,
+        global_per_second=400,
+        endpoint_per_second=80,
+        search_per_second=8,
+    )
+    assert limits == Limits(overall=100, endpoint=20, search=2)
+
+
+@pytest.mark.parametrize("endpoint", list(Endpoint))
+def test_search_has_its_own_limit(endpoint: Endpoint) -> None:
+    """Each endpoint has a lane of the endpoint's limit; search has that of search."""
+    limits = Limits(overall=100, endpoint=30, search=7)
+    assert limits.of_endpoint(endpoint) == (7 if endpoint is Endpoint.SEARCH else 30)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0])
+def test_a_limit_of_nothing_is_refused(wrong: float) -> None:
+    """A limit of zero would let a read wait for ever, so it cannot be built."""
+    with pytest.raises(ValueError, match="more than nothing"):
+        Limits(overall=wrong, endpoint=1, search=1)
+
+
+rates = st.one_of(st.integers(1, 60).map(float), st.floats(0.2, 60))
+reads = st.lists(
+    st.tuples(
+        st.sampled_from(list(Endpoint)),
+        st.one_of(st.just(0.0), st.floats(0, 2)),
+        st.integers(1, 30),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(deadline=None)
+@given(overall=rates, endpoint=rates, search=rates, asked=reads)
+def test_no_second_sees_more_than_the_rate(
+    overall: float, endpoint: float, search: float, asked: list[tuple[Endpoint, float, int]]
+) -> None:
+    """Wherever a window of one second is laid, no lane lets more go than its rate (rounded up), nor overall; and no
+    window of ceil(rate)/rate seconds sees more than ceil(rate), so that the mean never exceeds the rate."""
+    clock = ManualClock(START)
+    limits = Limits(overall=overall, endpoint=endpoint, search=search)
+    pacer = Pacer(limits, clock)
+    gone: dict[Endpoint | None, list[float]] = {}
+    for name, idle, count in asked:
+        clock.advance(timedelta(seconds=idle))
+        times = take_many(pacer, clock, name, count)
+        gone.setdefault(name, []).extend(times)
+        gone.setdefault(None, []).extend(times)
+    for lane, times in gone.items():
+        rate = overall if lane is None else limits.of_endpoint(lane)
+        size = math.ceil(rate)
+        assert most_within(times, 1.0) <= size
+        assert most_within(times, size / rate) <= size
+
+
+@given(rate=rates)
+@settings(deadline=None)
+def test_a_busy_lane_gets_its_whole_rate(rate: float) -> None:
+    """Requests that wait are let go at the lane's full rate: the budget is used, not only kept."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=rate, search=1000), clock)
+    times = take_many(pacer, clock, Endpoint.LIST, 60)
+    assert times[-1] <= 59 / rate + 60 * 0.0006
+
+
+def test_threads_that_wake_late_lose_nothing() -> None:
+    """A thread woken 15 ms late does not cost the lane its rate: the next ones make up for it."""
+    clock = LateClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=25, search=1000), clock)
+    assert settled_rate(pacer, clock, Endpoint.LIST) >= 25 * 0.98
+
+
+def test_the_first_second_brings_no_burst() -> None:
+    """Requests are spread: a fresh lane lets no more than a tenth of a second's worth and one go at once."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=20, search=1000), clock)
+    clock.advance(timedelta(seconds=60))
+    times = take_many(pacer, clock, Endpoint.LIST, 20)
+    assert most_within(times, 0.01) <= 3
+
+
+def test_a_slow_lane_does_not_hold_up_another() -> None:
+    """Who waits for the budget of one endpoint does not stand in the way of another endpoint's reads."""
+    stopping = threading.Event()
+    pacer = Pacer(Limits(overall=1000, endpoint=1000, search=0.001), SystemClock(), stopping)
+    pacer.take(Endpoint.SEARCH)
+    held = threading.Thread(target=_expect_stop, args=(pacer, Endpoint.SEARCH))
+    held.start()
+    _until_waiting(pacer, 1)
+    for _ in range(20):
+        pacer.take(Endpoint.LIST)
+    assert pacer.usage().endpoints[Endpoint.SEARCH].waiting == 1
+    stopping.set()
+    held.join()
+
+
+def _expect_stop(pacer: Pacer, endpoint: Endpoint) -> None:
+    with pytest.raises(StripeUnavailableError):
+        pacer.take(endpoint)
+
+
+def _until_waiting(pacer: Pacer, count: int) -> None:
+    turn = threading.Event()
+    while pacer.usage().overall.waiting < count:
+        turn.wait(0.001)  # lets the other thread run
+
+
+def test_threads_go_in_the_order_in_which_they_asked() -> None:
+    """Nobody is overtaken in the queue of an endpoint."""
+    pacer = Pacer(FAST, SystemClock())
+    pacer.take(Endpoint.RETRIEVE)
+    pacer.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.RETRIEVE)  # one at a time from now
+    order: list[int] = []
+
+    def ask(number: int) -> None:
+        pacer.take(Endpoint.RETRIEVE)
+        order.append(number)
+        pacer.done(Endpoint.RETRIEVE)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        _until_waiting(pacer, number)
+    pacer.done(Endpoint.RETRIEVE)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(12))
+    assert pacer.usage().overall.in_flight == 0
+
+
+def test_stopping_ends_every_wait() -> None:
+    """Once the program stops, those who wait and those who come get an error instead of a budget."""
+    stopping = threading.Event()
+    pacer = Pacer(Limits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping)
+    pacer.take(Endpoint.LIST)
+    threads = [
+        threading.Thread(target=_expect_stop, args=(pacer, Endpoint.EVENTS)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    _until_waiting(pacer, 3)
+    stopping.set()
+    for thread in threads:
+        thread.join()
+    _expect_stop(pacer, Endpoint.CHARGES)
+    usage = pacer.usage().overall
+    assert (usage.waiting, usage.in_flight) == (0, 1)
+
+
+class InterruptedClock(ManualClock):
+    """Somebody presses Ctrl-C during the first wait."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.interrupt = True
+        self.meanwhile: Callable[[], None] = int
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        if self.interrupt:
+            self.interrupt = False
+            self.meanwhile()
+            raise KeyboardInterrupt
+        return super().wait(event, seconds)
+
+
+def test_an_interrupted_wait_leaves_no_place_behind() -> None:
+    """A thread that is interrupted while waiting holds up nobody and counts as nothing in flight."""
+    pacer = Pacer(Limits(overall=1, endpoint=1, search=1), InterruptedClock(START))
+    pacer.take(Endpoint.LIST)
+    with pytest.raises(KeyboardInterrupt):
+        pacer.take(Endpoint.LIST)
+    pacer.take(Endpoint.LIST)
+    usage = pacer.usage().overall
+    assert (usage.waiting, usage.in_flight) == (0, 2)
+
+
+def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
+    """A thread interrupted at the moment at which it was let go gives its place back."""
+    clock = InterruptedClock(START)
+    pacer = Pacer(FAST, clock)
+    for _ in range(2):
+        pacer.take(Endpoint.LIST)
+    pacer.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.LIST)
+
+    def both_end() -> None:
+        pacer.done(Endpoint.LIST)
+        clock.advance(timedelta(seconds=1))
+        pacer.done(Endpoint.LIST)
+
+    clock.meanwhile = both_end
+    with pytest.raises(KeyboardInterrupt):
+        pacer.take(Endpoint.LIST)
+    usage = pacer.usage().overall
+    assert (usage.waiting, usage.in_flight) == (0, 0)
+
+
+@pytest.mark.parametrize("reason", [RateLimitReason.ENDPOINT_RATE, RateLimitReason.UNKNOWN])
+def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) -> None:
+    """A 429 of an endpoint halves that lane alone; one without a reason is taken for it."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=200, search=200), clock)
+    pacer.limited(reason, Endpoint.LIST)
+    usage = pacer.usage()
+    assert usage.endpoints[Endpoint.LIST].rate == 100
+    assert usage.endpoints[Endpoint.EVENTS].rate == 200
+    assert usage.overall.rate == 1000
+    assert settled_rate(pacer, clock, Endpoint.LIST) == pytest.approx(100, rel=0.1)
+
+
+def test_a_global_refusal_slows_everything() -> None:
+    """A 429 of the global limiter halves the overall lane and no endpoint's."""
+    pacer = Pacer(Limits(overall=40, endpoint=20, search=20), ManualClock(START))
+    pacer.limited(RateLimitReason.GLOBAL_RATE, Endpoint.LIST)
+    usage = pacer.usage()
+    assert usage.overall.rate == 20
+    assert {lane.rate for lane in usage.endpoints.values()} == {20}
+
+
+@pytest.mark.parametrize(
+    "reason", [RateLimitReason.RESOURCE_SPECIFIC, RateLimitReason.LOCK_TIMEOUT]
+)
+def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
+    """A refusal because one object is busy says nothing about our pace."""
+    pacer = Pacer(Limits(overall=40, endpoint=20, search=20), ManualClock(START))
+    before = pacer.usage()
+    pacer.limited(reason, Endpoint.RETRIEVE)
+    assert pacer.usage() == before
+
+
+def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
+    """Ten refused requests that were on their way together are one sign; however many follow, some pace is kept."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=32, search=32), clock)
+    for _ in range(10):
+        pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    assert pacer.usage().endpoints[Endpoint.LIST].rate == 16
+    for _ in range(40):
+        clock.advance(timedelta(seconds=1))
+        pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    assert pacer.usage().endpoints[Endpoint.LIST].rate == pytest.approx(32 * FLOOR)
+
+
+def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
+    """It regains 5 % of its rate in 10 s, and never more than it had."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=1000, endpoint=100, search=100), clock)
+    pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    seen = []
+    for _ in range(12):
+        seen.append(pacer.usage().endpoints[Endpoint.LIST].rate)
+        clock.advance(timedelta(seconds=10))
+    assert seen[:3] == pytest.approx([50, 55, 60])
+    assert seen[-2:] == [100, 100]
+    assert all(later >= earlier for earlier, later in pairwise(seen))
+
+
+@pytest.mark.parametrize(
+    ("reason", "lane"),
+    [
+        (RateLimitReason.ENDPOINT_CONCURRENCY, "endpoint"),
+        (RateLimitReason.GLOBAL_CONCURRENCY, "overall"),
+    ],
+)
+def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, lane: str) -> None:
+    """A concurrency refusal allows half as many at once as there were, and one more every 10 s; rates stay."""
+    clock = ManualClock(START)
+    pacer = Pacer(FAST, clock)
+    for _ in range(8):
+        pacer.take(Endpoint.LIST)
+    pacer.limited(reason, Endpoint.LIST)
+    pacer.limited(reason, Endpoint.LIST)
+
+    def ceiling() -> int | None:
+        usage = pacer.usage()
+        return (usage.overall if lane == "overall" else usage.endpoints[Endpoint.LIST]).at_once
+
+    assert ceiling() == 4
+    clock.advance(timedelta(seconds=29))
+    assert ceiling() == 6
+    assert pacer.usage().overall.rate == FAST.overall
+
+
+@pytest.mark.parametrize(
+    "reason", [RateLimitReason.ENDPOINT_CONCURRENCY, RateLimitReason.GLOBAL_CONCURRENCY]
+)
+def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None:
+    """At the ceiling the next read goes when one has ended, not before."""
+    clock = ManualClock(START)
+    pacer = Pacer(FAST, clock)
+    for _ in range(4):
+        pacer.take(Endpoint.LIST)
+    pacer.limited(reason, Endpoint.LIST)  # two at once
+    pacer.done(Endpoint.LIST)
+    pacer.done(Endpoint.LIST)
+    before = clock.monotonic()
+    pacer.take(Endpoint.LIST)  # the ceiling has to rise, in 10 s, for this one
+    assert clock.monotonic() - before == pytest.approx(10, abs=0.3)
+    pacer.done(Endpoint.LIST)
+    before = clock.monotonic()
+    pacer.take(Endpoint.LIST)
+    assert clock.monotonic() - before < 0.01
+
+
+def test_usage_tells_what_each_budget_has_spent() -> None:
+    """Usage shows the requests of the last second and those in flight, for each lane and overall."""
+    clock = ManualClock(START)
+    pacer = Pacer(Limits(overall=50, endpoint=25, search=20), clock)
+    take_many(pacer, clock, Endpoint.LIST, 3)
+    pacer.take(Endpoint.EVENTS)
+    usage = pacer.usage()
+    assert usage.endpoints[Endpoint.LIST].last_second == 3
+    assert usage.endpoints[Endpoint.EVENTS].last_second == 1
+    assert (usage.overall.last_second, usage.overall.in_flight, usage.overall.waiting) == (4, 1, 0)
+    clock.advance(timedelta(seconds=2))
+    assert pacer.usage().overall.last_second == 0
