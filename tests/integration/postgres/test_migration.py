@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.adapters.postgres.migration import migrate, pending
-from reconciler.errors import DatabaseRefusedError
+from reconciler.errors import DatabaseRefusedError, ReconcilerError
 
 ALL = ("0001_tables", "0002_ledger")
 
@@ -59,14 +59,14 @@ def test_every_key_of_ours_starts_with_the_account(database):
 def test_two_at_once_apply_each_migration_once(empty_database):
     """Two migrate runs at the same moment: one does the work, the other finds nothing to do, neither fails."""
     done: list[tuple[str, ...]] = []
-    failed: list[BaseException] = []
+    failed: list[ReconcilerError] = []
     start = threading.Barrier(3)
 
     def run() -> None:
         start.wait()
         try:
             done.append(up(empty_database))
-        except BaseException as error:
+        except ReconcilerError as error:
             failed.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(3)]

@@ -1,0 +1,218 @@
+"""What the database writes into the ledger is what the domain proves, and nothing in it can be changed unseen."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.adapters.postgres.chain import append
+from reconciler.adapters.postgres.database import Database, connect
+from reconciler.adapters.postgres.ledger_reader import PostgresLedger
+from reconciler.domain.ledger import Action, Draft, entry_hash, first_break
+
+# everything that UTF-8 can write but NUL, which no text of PostgreSQL's can hold
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+BODIES = st.dictionaries(
+    TEXT,
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | TEXT | st.datetimes(timezones=st.just(UTC)),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=5,
+)
+DRAFTS = st.lists(st.builds(Draft, st.sampled_from(Action), BODIES), min_size=1, max_size=4)
+
+
+def add(url: str, account: str, *drafts: Draft) -> None:
+    with connect(url) as connection, connection.transaction():
+        append(connection, account, drafts)
+
+
+def broken(url: str, account: str):
+    with Database(url) as database, PostgresLedger(database).chain(account) as chain:
+        return first_break(chain.entries, chain.head, account)
+
+
+def tamper(url: str, query: str) -> None:
+    """What an administrator with every right could do."""
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL")
+        connection.execute("ALTER TABLE reconciler.ledger_heads DISABLE TRIGGER ALL")
+        connection.execute(query)
+
+
+def test_any_body_is_proved_by_the_domain(database):
+    """The hash that the database computes is the domain's, for any account and any body that JSON can hold."""
+    with Database(database) as opened, connect(database) as connection:
+        ledger = PostgresLedger(opened)
+
+        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(account=TEXT.filter(bool), drafts=DRAFTS)
+        def prove(account: str, drafts: list[Draft]) -> None:
+            with connection.transaction():
+                append(connection, account, drafts)
+            with ledger.chain(account) as chain:
+                entries = list(chain.entries)
+                assert first_break(entries, chain.head, account) is None
+            written = entries[-len(drafts) :]
+            assert [entry.action for entry in written] == [draft.action for draft in drafts]
+
+        prove()
+        assert len(ledger.accounts()) > 10
+
+
+def test_an_entry_says_what_was_drafted(database):
+    """Number, time, action and body come back as they were given; big numbers keep every digit."""
+    body = {"amount": 10**30, "key": 'a"b\\c\n\u2028é😀', "nested": {"list": [1, None, True]}}
+    before = datetime.now(UTC)
+    add(database, "acct", Draft(Action.NOTE, body), Draft(Action.PASS, {}))
+    with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
+        first, second = chain.entries
+        assert chain.head == (2, second.hash)
+    assert (first.seq, first.action, first.body) == (1, "note", body)
+    assert (second.prev, second.at) == (first.hash, first.at)
+    assert abs((first.at - before).total_seconds()) < 60
+    assert first.hash == entry_hash("acct", 1, first.at, "note", body, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("crime", "at", "words"),
+    [
+        ("""UPDATE reconciler.ledger SET body = '{"n": 9}' WHERE seq = 2""", 2, "changed"),
+        ("UPDATE reconciler.ledger SET action = 'revert' WHERE seq = 3", 3, "changed"),
+        ("UPDATE reconciler.ledger SET at = at + interval '1 us' WHERE seq = 1", 1, "changed"),
+        ("DELETE FROM reconciler.ledger WHERE seq = 2", 2, "missing"),
+        ("DELETE FROM reconciler.ledger WHERE seq >= 3", 3, "ends at 2"),
+        ("UPDATE reconciler.ledger SET seq = 10 - seq WHERE seq > 1", 2, "missing"),
+        (
+            "UPDATE reconciler.ledger SET body = jsonb_build_object('n', 4 - seq) WHERE seq IN (2, 3)",
+            2,
+            "changed",
+        ),
+        ("DELETE FROM reconciler.ledger_heads", 4, "no head"),
+    ],
+)  # fmt: skip
+def test_every_crime_is_found(database, crime, at, words):
+    """A change, a deletion, a reorder, a cut tail and a lost head are found at the first entry that is wrong."""
+    add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(4)))
+    assert broken(database, "acct") is None
+    tamper(database, crime)
+    found = broken(database, "acct")
+    assert found is not None
+    assert (found.seq, words in found.what) == (at, True), found
+
+
+def test_a_cut_tail_with_its_head_set_back_is_refused_by_the_head(database):
+    """The head itself only moves forward, whoever asks, so that a tail cannot be cut off with it."""
+    add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(3)))
+    with (
+        psycopg.connect(database) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("UPDATE reconciler.ledger_heads SET seq = 1")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "UPDATE reconciler.ledger SET body = '{}'",
+        "DELETE FROM reconciler.ledger",
+        "TRUNCATE reconciler.ledger",
+        "DELETE FROM reconciler.ledger_heads",
+        "TRUNCATE reconciler.ledger_heads",
+    ],
+)
+@pytest.mark.parametrize("silencer", ["", "SET session_replication_role = replica"])
+def test_the_ledger_refuses_change_even_from_a_superuser(database, query, silencer):
+    """A trigger refuses UPDATE, DELETE and TRUNCATE where no privilege stops them, also in replica mode."""
+    add(database, "acct", Draft(Action.NOTE, {}))
+    with psycopg.connect(database) as connection:
+        if silencer:
+            connection.execute(silencer)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="audit record"):
+            connection.execute(query)
+
+
+def test_the_owner_has_no_right_to_change_the_ledger(empty_database, role):
+    """A role that made the schema itself, as in a small shop, may add to the ledger and not change it."""
+    from reconciler.adapters.postgres.migration import migrate
+
+    name, as_role = role("owner")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(f"CREATE SCHEMA reconciler AUTHORIZATION {name}")
+    url = as_role(empty_database)
+    migrate(url, daemon_role=name, auditor_role=None)
+    add(url, "acct", Draft(Action.NOTE, {}))
+    for query in ("UPDATE reconciler.ledger SET body = '{}'", "DELETE FROM reconciler.ledger"):
+        with (
+            psycopg.connect(url) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"),
+        ):
+            connection.execute(query)
+
+
+def test_appends_from_two_connections_form_one_chain(database):
+    """Two writers of one account take turns at the head: no number twice, none left out, and the chain holds."""
+    rounds = 30
+
+    def write(who: int) -> None:
+        with connect(database) as connection:
+            for n in range(rounds):
+                with connection.transaction():
+                    drafts = [Draft(Action.NOTE, {"who": who, "n": n}), Draft(Action.PASS, {})]
+                    append(connection, "acct", drafts)
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert broken(database, "acct") is None
+    with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
+        entries = list(chain.entries)
+    assert len(entries) == 4 * rounds
+    assert {entry.body["who"] for entry in entries if entry.action == "note"} == {0, 1}
+
+
+def test_the_first_two_entries_of_an_account_do_not_collide(database):
+    """Two transactions that open the same chain: the second waits for the first and goes on from it."""
+    with connect(database) as one, one.transaction():
+        append(one, "acct", [Draft(Action.NOTE, {})])
+        second = threading.Thread(target=add, args=(database, "acct", Draft(Action.NOTE, {})))
+        second.start()
+    second.join()
+    assert broken(database, "acct") is None
+
+
+def test_verifying_is_not_confused_by_an_append(database):
+    """An entry appended while a chain is read is no break: head and entries are of one moment."""
+    add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(3)))
+    with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
+        add(database, "acct", Draft(Action.NOTE, {}))
+        assert first_break(chain.entries, chain.head, "acct") is None
+
+
+def test_a_rolled_back_append_leaves_no_gap(database):
+    """A transaction that fails after its append leaves the chain as it was."""
+    add(database, "acct", Draft(Action.NOTE, {}))
+    with connect(database) as connection, connection.transaction(force_rollback=True):
+        append(connection, "acct", [Draft(Action.NOTE, {})])
+    add(database, "acct", Draft(Action.NOTE, {}))
+    assert broken(database, "acct") is None
+
+
+def test_chains_of_accounts_are_apart(database):
+    """Each account has its own numbers and its own head; one whose head was taken away is still found."""
+    add(database, "one", Draft(Action.NOTE, {}))
+    add(database, "two", Draft(Action.NOTE, {}))
+    tamper(database, "DELETE FROM reconciler.ledger_heads WHERE account = 'one'")
+    with Database(database) as opened:
+        assert PostgresLedger(opened).accounts() == ("one", "two")
+    assert broken(database, "one") is not None
+    assert broken(database, "two") is None

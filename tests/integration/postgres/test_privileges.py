@@ -1,0 +1,241 @@
+"""What each role may do, and what a dry run does without."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from reconciler.adapters.postgres.access import schema_access
+from reconciler.adapters.postgres.activity import PostgresActivity
+from reconciler.adapters.postgres.casebook import PostgresCasebook
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.migration import migrate, pending
+from reconciler.domain.discrepancy import Change, State
+from reconciler.domain.intent import Event
+from reconciler.domain.ledger import Action, Draft, first_break
+from reconciler.domain.page import Check, PageRecord, TimeRange
+from reconciler.errors import DatabaseRefusedError
+
+OURS = (
+    "ledger",
+    "ledger_heads",
+    "discrepancies",
+    "checks",
+    "events",
+    "outbox",
+    "reads",
+    "sweeps",
+    "leases",
+)
+
+
+@pytest.fixture
+def stocked(shop):
+    made = shop()
+    made.insert(key=1, payment_intent="pi_1", status="pending", order="A")
+    return made
+
+
+@pytest.fixture
+def roles(stocked, role):
+    """The daemon's and the auditor's roles as migrate and the README's GRANTs make them."""
+    daemon, as_daemon = role("daemon")
+    auditor, as_auditor = role("auditor")
+    migrate(stocked.url, daemon_role=daemon, auditor_role=auditor)
+    stocked.execute(f"GRANT SELECT, UPDATE (status, updated_at) ON payments TO {daemon}")
+    return as_daemon(stocked.url), as_auditor(stocked.url)
+
+
+def refused(url: str, query: str) -> bool:
+    with psycopg.connect(url) as connection:
+        try:
+            connection.execute(query)
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+    return False
+
+
+def test_the_daemons_role_is_enough_for_a_pass(
+    stocked, roles, bench, make_correction, make_change, make_finding, seen
+):
+    """With what migrate grants, SELECT, and UPDATE of two columns, everything of a pass can be written."""
+    table = bench(stocked, url=roles[0])
+    assert table.store.has_schema
+    sweep = table.store.start_sweep(
+        {"kind": "due", "mode": "update", "applied": True, "asked_by": "me"}
+    )
+    with table.store.transaction(table.epoch) as page:
+        payment = page.read_again(["pi_1"], [], lock=True).payments[0]
+        page.write(
+            PageRecord(
+                writes=(make_correction(payment, sweep=sweep),),
+                changes=(make_change(make_finding(), state=State.CORRECTED),),
+                checks=(Check("pi_2", seen, "grace"),),
+                settled=("pi_1",),
+                events=(Event("evt_1", "charge.failed", seen, "pi_1"),),
+                seen_at=seen,
+                sweep=sweep,
+            )
+        )
+    table.store.book_reads(3)
+    table.store.finish_sweep(sweep, {"complete": True}, [Draft(Action.PASS, {})], table.epoch)
+    book = PostgresCasebook(table.database, "default")
+    book.settle(1, State.RESOLVED, "fine", "jo", Draft(Action.RESOLUTION, {}))
+    book.add_note(1, "a note", "jo")
+    table.leases.release("bench", table.epoch)
+    assert stocked.rows()["1"]["status"] == "paid"
+    assert pending(roles[0]) == ()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "UPDATE reconciler.ledger SET seq = 1",
+        "DELETE FROM reconciler.ledger",
+        "TRUNCATE reconciler.ledger",
+    ],
+)
+def test_the_daemon_may_not_change_the_ledger(roles, verb):
+    """No privilege to UPDATE, DELETE or TRUNCATE the ledger reaches the daemon's role."""
+    assert refused(roles[0], verb)
+
+
+def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
+    """Only the mapped columns: not the amount, no INSERT, no DELETE, no table of its own."""
+    for query in (
+        "UPDATE payments SET amount = 1",
+        "UPDATE payments SET stripe_payment_intent_id = 'x'",
+        "DELETE FROM payments",
+        "INSERT INTO payments (id) VALUES (9)",
+        "DROP TABLE reconciler.reads",
+        "DELETE FROM reconciler.discrepancies",
+        "DELETE FROM reconciler.sweeps",
+    ):
+        assert refused(roles[0], query), query
+
+
+def test_linking_needs_its_own_privilege(stocked, roles, bench):
+    """Without UPDATE on the PaymentIntent's column linking is a fault at start, with the GRANT to run."""
+    with Database(roles[0]) as database:
+        from reconciler.adapters.postgres.inspection import inspect
+
+        assert inspect(database, stocked.mapping, writes=True).faults == ()
+        [fault] = inspect(database, stocked.mapping, writes=True, links=True).faults
+    grant = fault.partition("Run: ")[2]
+    assert grant.startswith(
+        'GRANT UPDATE ("stripe_payment_intent_id") ON "public"."payments" TO "daemon_'
+    )
+    stocked.execute(grant)
+    bench(stocked, url=roles[0], links=True)
+
+
+def test_the_auditor_reads_everything_and_writes_notes_alone(
+    stocked, roles, bench, make_change, make_finding, seen
+):
+    """The auditor sees our schema, proves the ledger, and adds notes that the database signs and dates."""
+    table = bench(stocked)
+    table.write(
+        PageRecord(
+            changes=(make_change(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
+        )
+    )
+    url = roles[1]
+    for name in OURS:
+        assert refused(url, f"DELETE FROM reconciler.{name}"), name
+        assert refused(url, f"INSERT INTO reconciler.{name} DEFAULT VALUES"), name
+        assert not refused(url, f"SELECT * FROM reconciler.{name}"), name
+    assert refused(
+        url,
+        "INSERT INTO reconciler.notes (account, discrepancy, note, author) VALUES ('default', 1, 'x', 'the boss')",
+    )
+    assert refused(
+        url,
+        "INSERT INTO reconciler.notes (account, discrepancy, note, at) VALUES ('default', 1, 'x', now())",
+    )
+    assert refused(url, "SELECT reconciler.append_ledger('default', '{note}', '{\"{}\"}')")
+    assert refused(url, "SELECT * FROM payments")
+    with Database(url) as database:
+        book = PostgresCasebook(database, "default")
+        book.add_note(1, "seen by audit", "somebody else")
+        [note] = book.notes(1)
+        assert note.author.startswith("auditor_")
+        assert note.note == "seen by audit"
+        with pytest.raises(DatabaseRefusedError, match="permission denied"):
+            book.settle(1, State.RESOLVED, "x", "y", Draft(Action.RESOLUTION, {}))
+        with PostgresLedger(database).chain("default") as chain:
+            assert first_break(chain.entries, chain.head, "default") is None
+        assert PostgresActivity(database).reads("default") == 0
+        access = schema_access(database)
+    assert (access.is_there, access.may_read, access.may_write) == (True, True, False)
+
+
+@pytest.mark.parametrize("schema", ["absent", "forbidden"])
+def test_a_dry_run_needs_select_alone(stocked, bench, role, schema):
+    """Without our schema, or without a right to it, pages load and payments are listed; what we know is empty."""
+    if schema == "absent":
+        stocked.execute("DROP SCHEMA reconciler CASCADE")
+    name, as_role = role("reader")
+    stocked.execute(f"GRANT SELECT ON payments TO {name}")
+    table = bench(stocked, url=as_role(stocked.url), writes=False)
+    store = table.store
+    assert (store.has_schema, store.can_read_schema) == (False, False)
+    loaded = store.load(["pi_1"], ["A"])
+    assert [row.key for row in loaded.payments] == ["1"]
+    assert (loaded.known, loaded.events, loaded.checks) == ((), (), ())
+    assert store.count_open(TimeRange()) == 1
+    assert len(store.newest_payments(5)) == 1
+    assert store.due_checks(loaded.at, 5) == ()
+    assert store.corrections_by_service(3600) == 0
+
+
+def test_a_database_that_is_read_only_has_no_schema_to_write(stocked, bench):
+    """On a standby, or with default_transaction_read_only, a dry run still works and knows what is stored."""
+    table = bench(stocked)
+    table.write(
+        PageRecord(events=(Event("evt_1", "charge.failed", table.store.load([]).at, "pi_1"),))
+    )
+    stocked.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only TO on', current_database()); END $$"
+    )
+    reader = bench(stocked, account="default", writes=False).store
+    assert (reader.has_schema, reader.can_read_schema) == (False, True)
+    assert len(reader.load(["pi_1"]).events) == 1
+
+
+def test_row_security_that_hides_rows_is_told(stocked, role, bench):
+    """A policy that keeps rows from our role is a warning, and an update that it swallows counts as moved."""
+    from reconciler.adapters.postgres.inspection import inspect
+    from reconciler.errors import RowMovedError
+
+    daemon, as_daemon = role("daemon")
+    migrate(stocked.url, daemon_role=daemon, auditor_role=None)
+    stocked.execute(f"GRANT SELECT, UPDATE ON payments TO {daemon}")
+    stocked.execute("ALTER TABLE payments ENABLE ROW LEVEL SECURITY")
+    stocked.execute("CREATE POLICY seen ON payments FOR SELECT USING (true)")
+    table = bench(stocked, url=as_daemon(stocked.url))
+    warnings = inspect(table.database, stocked.mapping, writes=True).warnings
+    assert any("Row security" in warning for warning in warnings)
+    payment = table.store.load(["pi_1"]).payments[0]
+    from reconciler.domain.page import RowWrite
+
+    write = RowWrite(payment, "paid", "pi_1", Draft(Action.CORRECTION, {}))
+    with pytest.raises(RowMovedError):
+        table.write(PageRecord(writes=(write,)))
+
+
+def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding, make_change, seen):
+    """In report mode SELECT on the merchant's table is enough: rows are read again without a lock."""
+    daemon, as_daemon = role("daemon")
+    migrate(stocked.url, daemon_role=daemon, auditor_role=None)
+    stocked.execute(f"GRANT SELECT ON payments TO {daemon}")
+    table = bench(stocked, url=as_daemon(stocked.url), writes=False)
+    with table.store.transaction(table.epoch) as page:
+        assert len(page.read_again(["pi_1"], [], lock=False).payments) == 1
+        change: Change = make_change(make_finding())
+        page.write(PageRecord(changes=(change,), seen_at=seen))
+    with (
+        pytest.raises(DatabaseRefusedError, match="payments"),
+        table.store.transaction(table.epoch) as page,
+    ):
+        page.read_again(["pi_1"], [], lock=True)

@@ -1,0 +1,491 @@
+"""One transaction a page: written whole on what was compared, or not at all."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from reconciler.domain.discrepancy import Cause, Change, Closing, Kind, Reason, Severity, State
+from reconciler.domain.intent import Event
+from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.money import Money
+from reconciler.domain.page import Check, PageRecord, TimeRange
+from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, RowMovedError
+
+
+@pytest.fixture
+def stocked(shop):
+    """Three pending payments."""
+    made = shop()
+    for n in (1, 2, 3):
+        made.insert(key=n, payment_intent=f"pi_{n}", status="pending", order="A")
+    return made
+
+
+@contextmanager
+def other(url: str, query: str):
+    """Somebody else's transaction, open for the length of the block."""
+    with psycopg.connect(url) as connection:
+        connection.execute(query)
+        yield connection
+        connection.rollback()
+
+
+def trace(table) -> dict[str, int]:
+    """How many rows each of our tables holds."""
+    names = ("ledger", "discrepancies", "checks", "events", "outbox")
+    return {name: table.all(f"SELECT count(*) FROM reconciler.{name}")[0][0] for name in names}
+
+
+def everything(payment, make_correction, make_change, make_finding, seen) -> PageRecord:
+    return PageRecord(
+        writes=(make_correction(payment),),
+        changes=(make_change(make_finding(payment.payment_intent), state=State.CORRECTED),),
+        checks=(Check("pi_9", seen, "an event is as new as what was fetched"),),
+        events=(Event("evt_1", "payment_intent.succeeded", seen, "pi_1", delivered=True),),
+        drafts=(Draft(Action.FINDING_OPENED, {"subject": payment.payment_intent}),),
+        seen_at=seen,
+        sweep=None,
+    )
+
+
+@pytest.fixture
+def full(make_correction, make_change, make_finding, seen):
+    """A record with something for every table, about a payment."""
+    return lambda payment: everything(payment, make_correction, make_change, make_finding, seen)
+
+
+def test_everything_of_a_page_is_written_together(stocked, bench, full):
+    """Row, discrepancy, check, event, ledger entries and outbox row come with one COMMIT."""
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        payment = page.read_again(["pi_1"], ["1"], lock=True).payments[0]
+        page.write(full(payment))
+        assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert stocked.rows()["1"]["status"] == "paid"
+    assert trace(table) == {"ledger": 2, "discrepancies": 1, "checks": 1, "events": 1, "outbox": 1}
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_the_block_leaves_nothing(stocked, bench, full, failure):
+    """Whatever leaves the block before its end, nothing of the page is there, and the row is free again."""
+    table = bench(stocked)
+
+    def fail_late() -> None:
+        with table.store.transaction(table.epoch) as page:
+            page.write(full(page.read_again(["pi_1"], ["1"], lock=True).payments[0]))
+            raise failure
+
+    with pytest.raises(failure):
+        fail_late()
+    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert stocked.rows()["1"]["status"] == "pending"
+    with table.store.transaction(table.epoch) as page:
+        assert len(page.read_again(["pi_1"], [], lock=True).payments) == 1
+
+
+def test_the_outbox_names_its_ledger_entry(stocked, bench, make_correction):
+    """Each outbox row has the number of the entry that records its write, with both statuses and the outcome."""
+    table = bench(stocked)
+    table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
+        writes = tuple(make_correction(row, n=n) for n, row in enumerate(rows))
+        revert = replace(writes[1], to_status="canceled", entry=Draft(Action.REVERT, {"n": 1}))
+        page.write(PageRecord(writes=(writes[0], revert), drafts=(Draft(Action.NOTE, {}),)))
+    assert table.all(
+        "SELECT o.payment_key, o.payment_intent, o.kind, o.from_status, o.to_status, o.outcome, l.action, l.body -> 'n'"
+        " FROM reconciler.outbox o JOIN reconciler.ledger l ON (l.account, l.seq) = (o.account, o.ledger_seq) ORDER BY o.id"
+    ) == [
+        ("1", "pi_1", "correction", "pending", "paid", "succeeded", "correction", 0),
+        ("2", "pi_2", "revert", "pending", "canceled", "canceled", "revert", 1),
+    ]
+
+
+def test_a_correction_notifies_the_merchants_worker(stocked, bench, full):
+    """One NOTIFY reconciler_outbox with the account, at the commit, and none for a page without a correction."""
+    table = bench(stocked)
+    with psycopg.connect(stocked.url, autocommit=True) as listener:
+        listener.execute("LISTEN reconciler_outbox")
+        table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+        with table.store.transaction(table.epoch) as page:
+            rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
+            record = full(rows[0])
+            page.write(replace(record, writes=(*record.writes, *full(rows[1]).writes)))
+        heard = list(listener.notifies(timeout=5, stop_after=1))
+        heard += list(listener.notifies(timeout=0.2))
+    assert [(note.channel, note.payload) for note in heard] == [("reconciler_outbox", "default")]
+
+
+def test_a_row_that_another_has_locked_is_skipped(stocked, bench):
+    """The checkout's lock is not waited for: its row is not in the answer, the others are; without lock all are."""
+    table = bench(stocked)
+    with other(stocked.url, "UPDATE payments SET status = 'paid' WHERE id = 2"):
+        with table.store.transaction(table.epoch) as page:
+            locked = page.read_again(["pi_1", "pi_2"], ["3"], lock=True)
+            assert [row.key for row in locked.payments] == ["1", "3"]
+        with table.store.transaction(table.epoch) as page:
+            seen = page.read_again(["pi_1", "pi_2"], ["3"], lock=False)
+            assert [row.status for row in seen.payments] == ["pending"] * 3
+
+
+def test_read_again_sees_what_was_committed_since_the_load(stocked, bench):
+    """A row that changed between load and lock is decided upon as it is now; one that is gone is not there."""
+    table = bench(stocked)
+    assert len(table.store.load(["pi_1", "pi_2", "pi_3"]).payments) == 3
+    stocked.execute("UPDATE payments SET status = 'paid' WHERE id = 1")
+    stocked.execute("UPDATE payments SET stripe_payment_intent_id = 'pi_other' WHERE id = 2")
+    stocked.execute("DELETE FROM payments WHERE id = 3")
+    with table.store.transaction(table.epoch) as page:
+        again = page.read_again(["pi_1", "pi_2", "pi_3"], ["1", "2", "3"], lock=True)
+    assert [(row.key, row.payment_intent, row.status) for row in again.payments] == [
+        ("1", "pi_1", "paid"),
+        ("2", "pi_other", "pending"),
+    ]
+
+
+def test_our_lock_lets_others_refer_to_the_row(stocked, bench):
+    """A shipment may be inserted that refers to a row we hold: FOR NO KEY UPDATE does not block foreign keys."""
+    stocked.execute("CREATE TABLE shipments (payment bigint REFERENCES payments (id))")
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        page.read_again(["pi_1"], [], lock=True)
+        stocked.execute("SET lock_timeout TO '1s'; INSERT INTO shipments VALUES (1)")
+
+
+def trigger(body: str) -> str:
+    """A merchant's trigger on the first row."""
+    return (
+        f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} END';"
+        "CREATE TRIGGER t BEFORE UPDATE ON payments FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION f()"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE payments SET status = 'canceled' WHERE id = 1",
+        "UPDATE payments SET stripe_payment_intent_id = 'pi_other' WHERE id = 1",
+        "UPDATE payments SET stripe_payment_intent_id = NULL WHERE id = 1",
+        "UPDATE payments SET amount = 1251 WHERE id = 1",
+        "UPDATE payments SET amount = NULL WHERE id = 1",
+        "UPDATE payments SET currency = 'EUR' WHERE id = 1",
+        "UPDATE payments SET id = 11 WHERE id = 1",
+        "DELETE FROM payments WHERE id = 1",
+        trigger("RETURN NULL;"),
+        trigger("NEW.status = ''processing''; RETURN NEW;"),
+    ],
+)
+def test_a_row_that_is_no_longer_as_compared_is_not_written(stocked, bench, full, change):
+    """Any difference to what was compared, and any trigger's veto, names the row as moved; nothing is written."""
+    table = bench(stocked)
+    loaded = {row.key: row for row in table.store.load(["pi_1", "pi_2"]).payments}
+    stocked.execute(change)
+    record = full(loaded["1"])
+    both = replace(record, writes=(*record.writes, *full(loaded["2"]).writes))
+    with pytest.raises(RowMovedError) as caught:
+        table.write(both)
+    assert caught.value.keys == {"1"}
+    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert stocked.rows()["2"]["status"] == "pending"
+
+
+def test_a_key_that_two_rows_have_is_not_written(shop, bench, make_correction):
+    """Where the key turns out not to be one, both rows stay as they are."""
+    made = shop(columns={"key": ("id", "bigint")})
+    for _ in range(2):
+        made.insert(key=1, payment_intent="pi_1", status="pending")
+    table = bench(made)
+    payment = table.store.load(["pi_1"]).payments[0]
+    with pytest.raises(RowMovedError) as caught:
+        table.write(PageRecord(writes=(make_correction(payment),)))
+    assert caught.value.keys == {"1"}
+    assert table.store.count_open(TimeRange()) == 2
+
+
+def test_a_trigger_that_refuses_is_told_without_its_words(stocked, bench, full):
+    """A merchant's trigger that raises refuses the page; its message, which may quote a customer, is not repeated."""
+    stocked.execute(trigger("RAISE EXCEPTION ''jane@example.com must not'';"))
+    table = bench(stocked)
+    with pytest.raises(DatabaseRefusedError) as caught:
+        table.write(full(table.store.load(["pi_1"]).payments[0]))
+    assert "jane" not in str(caught.value)
+    assert trace(table) == dict.fromkeys(trace(table), 0)
+
+
+@pytest.mark.parametrize("loss", ["taken", "expired", "released", "other epoch"])
+def test_a_lost_lease_writes_nothing(stocked, bench, full, loss):
+    """With another epoch, or a lease that has run out by the database's clock, nothing of the page is written."""
+    table = bench(stocked)
+    epoch = table.epoch
+    expire = "UPDATE reconciler.leases SET expires_at = clock_timestamp() - interval '1 second'"
+    if loss in {"taken", "expired"}:
+        stocked.execute(expire)
+    if loss == "taken":
+        assert table.leases.acquire("another", 60) == epoch + 1
+    if loss == "released":
+        table.leases.release("bench", epoch)
+    if loss == "other epoch":
+        epoch += 1
+    with pytest.raises(LeaseLostError), table.store.transaction(epoch) as page:
+        page.write(full(page.read_again(["pi_1"], [], lock=True).payments[0]))
+    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert stocked.rows()["1"]["status"] == "pending"
+
+
+def test_a_takeover_waits_for_the_page_that_is_being_written(stocked, bench, full):
+    """Between the fence and the commit the lease cannot change hands, even after it ran out."""
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        page.write(full(page.read_again(["pi_1"], [], lock=True).payments[0]))
+        with pytest.raises(DatabaseBusyError):
+            table.leases.acquire("another", 60)
+    assert table.leases.acquire("another", 60) is None
+
+
+def test_a_lock_that_is_not_to_be_had_is_busy(stocked, bench, full):
+    """A table locked by a migration, or a head held by another writer, costs a second and is told as busy."""
+    table = bench(stocked)
+    payment = table.store.load(["pi_1"]).payments[0]
+    with (
+        other(stocked.url, "LOCK TABLE payments IN ACCESS EXCLUSIVE MODE"),
+        pytest.raises(DatabaseBusyError, match="lock_timeout"),
+        table.store.transaction(table.epoch) as page,
+    ):
+        page.read_again(["pi_1"], [], lock=True)
+    table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+    with (
+        other(stocked.url, "SELECT * FROM reconciler.ledger_heads FOR UPDATE"),
+        pytest.raises(DatabaseBusyError),
+    ):
+        table.write(full(payment))
+    assert trace(table)["ledger"] == 1
+
+
+def test_a_page_has_patience_of_its_own(stocked, bench):
+    """lock_timeout is 1 s and statement_timeout 10 s within a page's transaction, READ COMMITTED, and only there."""
+    stocked.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO serializable', current_database()); END $$"
+    )
+    table = bench(stocked)
+    ask = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout'), current_setting('transaction_isolation')"
+    with table.store.transaction(table.epoch) as page:
+        page.read_again(["pi_1"], [], lock=True)
+        inside = page._connection.execute(ask).fetchone()
+    with table.database.connection("asking") as connection:
+        outside = connection.execute(ask).fetchone()
+    assert inside == ("1s", "10s", "read committed")
+    assert outside == ("0", "0", "serializable")
+
+
+def test_what_a_person_decides_meanwhile_is_not_overwritten(
+    stocked, bench, make_change, make_finding, seen
+):
+    """Between reading a discrepancy again and writing it, nobody else changes it: the person waits."""
+    table = bench(stocked)
+    table.write(PageRecord(changes=(make_change(make_finding()),), seen_at=seen))
+    with table.store.transaction(table.epoch) as page:
+        page.read_again(["pi_1"], [], lock=False)
+        with psycopg.connect(stocked.url) as person:
+            person.execute("SET lock_timeout TO '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                person.execute("UPDATE reconciler.discrepancies SET severity = 'info'")
+
+
+def stored(table):
+    """The one discrepancy there is, as a dictionary."""
+    names = (
+        "id", "state", "severity", "reason", "cause", "closing", "note", "resolved_by", "stake_amount",
+        "fingerprint", "first_seen", "last_seen", "changed_at", "keys", "evidence", "sweep",
+    )  # fmt: skip
+    [row] = table.all(f"SELECT {', '.join(names)} FROM reconciler.discrepancies")
+    return dict(zip(names, row, strict=True))
+
+
+def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, seen):
+    """Opened, seen again, changed, closed and reopened: one row with one id and its first time."""
+    table = bench(stocked)
+    hour = timedelta(hours=1)
+
+    def write(change: Change, when, sweep=None):
+        table.write(PageRecord(changes=(change,), seen_at=when, sweep=sweep))
+        return stored(table)
+
+    found = make_finding(reason=Reason.REPORT_MODE, evidence={"seen_at": seen, "n": 1})
+    first = write(make_change(found), seen, sweep=7)
+    assert (first["state"], first["reason"], first["sweep"]) == ("open", "report_mode", 7)
+    assert first["first_seen"] == first["last_seen"] == first["changed_at"] == seen
+    assert first["evidence"] == {"seen_at": "2026-11-02T12:00:00.000000Z", "n": 1}
+    number = first["id"]
+
+    again = write(replace(make_change(found, number), is_news=False), seen + hour, sweep=8)
+    assert (again["first_seen"], again["last_seen"], again["changed_at"]) == (
+        seen,
+        seen + hour,
+        seen,
+    )
+    assert again["sweep"] == 8
+
+    changed = make_finding(
+        severity=Severity.CRITICAL,
+        stake=Money(99, "eur"),
+        stripe={"status": "canceled"},
+        cause=Cause.UNDELIVERED,
+        keys=("1", "2"),
+    )
+    after = write(make_change(changed, number), seen + 2 * hour)
+    assert (after["severity"], after["stake_amount"], after["reason"]) == ("critical", 99, None)
+    assert (after["cause"], after["keys"], after["changed_at"]) == (
+        "undelivered",
+        ["1", "2"],
+        seen + 2 * hour,
+    )
+    assert after["fingerprint"] == changed.fingerprint != first["fingerprint"]
+
+    gone = Change(number, "pi_1", Kind.MISSED_OUTCOME, State.CLOSED, None, True, Closing.AGREEMENT)
+    closed = write(gone, seen + 3 * hour)
+    assert (closed["state"], closed["closing"]) == ("closed", "agreement")
+    assert (closed["last_seen"], closed["changed_at"]) == (seen + 2 * hour, seen + 3 * hour)
+
+    reopened = write(make_change(changed, number), seen + 4 * hour)
+    assert (reopened["state"], reopened["closing"], reopened["id"]) == ("open", None, number)
+    assert (reopened["first_seen"], reopened["last_seen"]) == (seen, seen + 4 * hour)
+
+
+def test_a_persons_verdict_stays_until_the_state_moves(
+    stocked, bench, make_finding, make_change, seen
+):
+    """Resolved with a name and a note: kept while the change keeps the state, gone when it reopens."""
+    table = bench(stocked)
+    found = make_finding()
+    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
+    number = stored(table)["id"]
+    settled = Change(
+        number, "pi_1", found.kind, State.RESOLVED, None, True, by="jo", note="paid by cash"
+    )
+    table.write(PageRecord(changes=(settled,), seen_at=seen))
+    kept = Change(number, "pi_1", found.kind, State.RESOLVED, found, is_news=False)
+    table.write(PageRecord(changes=(kept,), seen_at=seen + timedelta(hours=1)))
+    row = stored(table)
+    assert (row["state"], row["note"], row["resolved_by"]) == ("resolved", "paid by cash", "jo")
+    assert (row["last_seen"], row["changed_at"]) == (seen + timedelta(hours=1), seen)
+    table.write(PageRecord(changes=(make_change(found, number),), seen_at=seen))
+    row = stored(table)
+    assert (row["state"], row["note"], row["resolved_by"]) == ("open", None, None)
+
+
+def test_the_same_finding_from_two_sides_is_one(stocked, bench, make_finding, make_change, seen):
+    """A duplicate payment that both intents of a page report, or that is there already, is one discrepancy."""
+    table = bench(stocked)
+    found = make_finding(kind=Kind.DUPLICATE_PAYMENT)
+    worse = make_finding(kind=Kind.DUPLICATE_PAYMENT, severity=Severity.CRITICAL)
+    table.write(PageRecord(changes=(make_change(found), make_change(worse)), seen_at=seen))
+    assert stored(table)["severity"] == "critical"
+    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
+    assert stored(table)["severity"] == "warning"
+
+
+def test_a_negative_amount_is_at_stake_without_its_sign(
+    stocked, bench, make_finding, make_change, seen
+):
+    """A merchant's row with a negative amount does not lose its page."""
+    table = bench(stocked)
+    table.write(
+        PageRecord(changes=(make_change(make_finding(stake=Money(-500, "eur"))),), seen_at=seen)
+    )
+    assert stored(table)["stake_amount"] == 500
+
+
+def test_checks_come_and_go(stocked, bench, seen):
+    """A Wait leaves a check, a later one moves it, a verdict lifts it; those due come the longest overdue first."""
+    table = bench(stocked)
+    later = seen + timedelta(minutes=5)
+    table.write(
+        PageRecord(
+            checks=(
+                Check("pi_1", later, "grace"),
+                Check("pi_2", seen, "grace"),
+                Check("pi_3", seen, "x"),
+            )
+        )
+    )
+    table.write(
+        PageRecord(
+            checks=(Check("pi_2", later + timedelta(hours=1), "again"), Check("pi_4", seen, "new")),
+            settled=("pi_3", "pi_4"),
+        )
+    )
+    assert table.store.due_checks(later, 10) == ("pi_4", "pi_1")
+    assert table.store.due_checks(later, 1) == ("pi_4",)
+    assert table.store.due_checks(seen - timedelta(seconds=1), 10) == ()
+    assert set(table.store.load(["pi_1", "pi_2", "pi_3"]).checks) == {"pi_1", "pi_2"}
+
+
+def test_events_are_kept_once(stocked, bench, seen):
+    """An event met twice is one; that it was delivered meanwhile is learnt, that it was not is no news."""
+    table = bench(stocked)
+    event = Event("evt_1", "payment_intent.succeeded", seen, "pi_1")
+    orphan = Event("evt_2", "charge.succeeded", seen, None, delivered=True)
+    table.write(PageRecord(events=(event, orphan, event)))
+    table.write(
+        PageRecord(events=(replace(event, delivered=True), replace(orphan, delivered=False)))
+    )
+    assert table.store.load(["pi_1"]).events == (replace(event, delivered=True),)
+    assert table.all("SELECT delivered FROM reconciler.events WHERE id = 'evt_2'") == [(True,)]
+
+
+def test_what_is_known_comes_with_a_page(stocked, bench, make_finding, make_change, seen):
+    """load and read_again bring the stored discrepancies of the page's intents, in whatever state, and no others."""
+    table = bench(stocked)
+    kinds = (Kind.MISSED_OUTCOME, Kind.OVERDUE)
+    table.write(
+        PageRecord(
+            changes=(
+                *(
+                    make_change(make_finding("pi_1", kind, reason=Reason.HOURLY_LIMIT))
+                    for kind in kinds
+                ),
+                make_change(make_finding("pi_2")),
+            ),
+            seen_at=seen,
+        )
+    )
+    known = table.store.load(["pi_1", "nul\x00"]).known
+    assert {(item.subject, item.kind, item.state, item.reason) for item in known} == {
+        ("pi_1", kind, State.OPEN, Reason.HOURLY_LIMIT) for kind in kinds
+    }
+    with table.store.transaction(table.epoch) as page:
+        assert set(page.read_again(["pi_1"], [], lock=False).known) == set(known)
+
+
+def test_a_large_page(shop, bench, make_correction, make_change, make_finding, seen):
+    """A hundred corrections with all that goes with them are one page."""
+    made = shop()
+    made.execute(
+        "INSERT INTO payments (id, status, amount, currency, stripe_payment_intent_id) SELECT n, 'pending', 5, 'eur', 'pi_' || n FROM generate_series(1, 100) n"
+    )
+    table = bench(made)
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again([f"pi_{n}" for n in range(1, 101)], [], lock=True).payments
+        page.write(
+            PageRecord(
+                writes=tuple(make_correction(row) for row in rows),
+                changes=tuple(
+                    make_change(make_finding(row.payment_intent), state=State.CORRECTED)
+                    for row in rows
+                ),
+                seen_at=seen,
+            )
+        )
+    assert trace(table) == {
+        "ledger": 100,
+        "discrepancies": 100,
+        "checks": 0,
+        "events": 0,
+        "outbox": 100,
+    }
+    assert table.store.corrections_by_service(3600) == 100

@@ -1,0 +1,96 @@
+"""A page costs three round trips outside BEGIN and COMMIT, whatever is in it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from reconciler.domain.discrepancy import State
+from reconciler.domain.intent import Event
+from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.page import Check, PageRecord
+
+
+@contextmanager
+def traced(connection, path):
+    """libpq's own trace of what goes over the wire."""
+    with path.open("wb") as file:
+        connection.pgconn.trace(file.fileno())
+        yield
+        connection.pgconn.untrace()
+
+
+def trips(path) -> int:
+    """How often we wait for an answer: at each Sync and each simple Query, and at a Flush that follows no Sync."""
+    sent = [line.split("\t") for line in path.read_text().splitlines()]
+    kinds = [fields[3] for fields in sent if len(fields) > 3 and fields[1] == "F"]
+    waits = [
+        kind in {"Sync", "Query"} or (kind == "Flush" and before != "Sync")
+        for before, kind in zip(["", *kinds], kinds, strict=False)
+    ]
+    return sum(waits)
+
+
+@pytest.fixture
+def table(shop, bench):
+    made = shop(columns={"order": ("order_id", "text")})
+    for n in range(1, 51):
+        made.insert(key=n, payment_intent=f"pi_{n}", status="pending", order=f"o{n % 7}")
+    return bench(made)
+
+
+def test_the_trace_counts_round_trips(table, tmp_path):
+    """The measure itself: three statements one after another are three, in a pipeline they are one."""
+    with table.database.connection("counting") as connection:
+        with traced(connection, tmp_path / "three"):
+            for _ in range(3):
+                connection.execute("SELECT 1")
+        with traced(connection, tmp_path / "one"), connection.pipeline():
+            for _ in range(3):
+                connection.execute("SELECT 1")
+    assert (trips(tmp_path / "three"), trips(tmp_path / "one")) == (3, 1)
+
+
+def test_a_page_is_three_round_trips_and_commit(
+    table, tmp_path, make_correction, make_change, make_finding, seen
+):
+    """load 1, read again 1 (with BEGIN and the settings), write 1, COMMIT 1: at the first page and at the tenth."""
+    intents = [f"pi_{n}" for n in range(1, 51)]
+    with table.database.connection("finding the connection") as connection:
+        pass  # the pool has one, and gives the same again
+    for page_number in range(10):
+        part = intents[page_number * 5 : page_number * 5 + 5]
+        name = f"page_{page_number}"
+        with traced(connection, tmp_path / f"{name}_load"):
+            table.store.load(part, ["o1", "o2"])
+        with (
+            traced(connection, tmp_path / f"{name}_rest"),
+            table.store.transaction(table.epoch) as page,
+        ):
+            rows = page.read_again(part, [], lock=True).payments
+            page.write(
+                PageRecord(
+                    writes=tuple(make_correction(row) for row in rows),
+                    changes=tuple(
+                        make_change(make_finding(row.payment_intent), state=State.CORRECTED)
+                        for row in rows
+                    ),
+                    checks=(Check(f"pi_x{page_number}", seen, "grace"),),
+                    settled=(f"pi_x{page_number - 1}",),
+                    events=(Event(f"evt_{page_number}", "payment_intent.succeeded", seen, "pi_1"),),
+                    drafts=(Draft(Action.FINDING_OPENED, {}),),
+                    seen_at=seen,
+                )
+            )
+        assert trips(tmp_path / f"{name}_load") == 1
+        assert trips(tmp_path / f"{name}_rest") == 3  # read again, write, COMMIT
+
+
+def test_a_lease_is_renewed_in_two(table, tmp_path):
+    """The heartbeat costs one round trip and its COMMIT."""
+    with table.database.connection("finding the connection") as connection:
+        pass
+    with traced(connection, tmp_path / "renew"):
+        assert table.leases.renew("bench", table.epoch, 60)
+    assert trips(tmp_path / "renew") == 2
