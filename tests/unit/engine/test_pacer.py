@@ -213,11 +213,11 @@ def test_stopping_ends_every_wait() -> None:
 
 
 class InterruptedClock(ManualClock):
-    """Somebody presses Ctrl-C during the first wait."""
+    """Somebody presses Ctrl-C during the next wait, once ``interrupt`` is set."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
-        self.interrupt = True
+        self.interrupt = False
         self.meanwhile: Callable[[], None] = int
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
@@ -230,8 +230,10 @@ class InterruptedClock(ManualClock):
 
 def test_an_interrupted_wait_leaves_no_place_behind() -> None:
     """A thread that is interrupted while waiting holds up nobody and counts as nothing in flight."""
-    pacer = Pacer(Limits(overall=1, endpoint=1, search=1), InterruptedClock(START))
+    clock = InterruptedClock(START)
+    pacer = Pacer(Limits(overall=1, endpoint=1, search=1), clock)
     pacer.take(Endpoint.LIST)
+    clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
         pacer.take(Endpoint.LIST)
     pacer.take(Endpoint.LIST)
@@ -253,6 +255,7 @@ def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
         pacer.done(Endpoint.LIST)
 
     clock.meanwhile = both_end
+    clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
         pacer.take(Endpoint.LIST)
     usage = pacer.usage().overall
