@@ -6,55 +6,20 @@ safe into a finding for a person. Everything here looks at one subject: an inten
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
-from typing import Final, assert_never
+from typing import assert_never
 
 from reconciler.domain.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.evidence import evidence, local_values, stripe_values
 from reconciler.domain.intent import Intent, MissingIntent
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import AT_STRIPE, Outcome
+from reconciler.domain.outcome import Outcome
 from reconciler.domain.payment import Payment
 from reconciler.domain.side_findings import duplicate_payments, side_findings
+from reconciler.domain.stake import severity_of, stake_of
 from reconciler.domain.subject import Rules, Subject
-
-
-class Cell(Enum):
-    """What the table says of a local outcome against Stripe's."""
-
-    KEEP = "keep"
-    CORRECT = "correct"
-    REGRESSED = "regressed"
-    CONTRADICTED = "contradicted"
-    PAID_AFTER_CANCEL = "paid_after_cancel"
-
-
-def _table() -> Mapping[tuple[Outcome, Outcome], Cell]:
-    keep, correct, regressed = Cell.KEEP, Cell.CORRECT, Cell.REGRESSED
-    contradicted, after_cancel = Cell.CONTRADICTED, Cell.PAID_AFTER_CANCEL
-    against = [contradicted] * 4
-    # columns: incomplete, failed, processing, authorized, succeeded, canceled
-    rows = {
-        Outcome.INCOMPLETE: [keep, correct, correct, correct, correct, correct],
-        Outcome.FAILED: [keep, keep, correct, correct, correct, correct],
-        Outcome.PROCESSING: [regressed, correct, keep, correct, correct, correct],
-        Outcome.AUTHORIZED: [regressed, regressed, keep, keep, correct, correct],
-        Outcome.SUCCEEDED: [*against, keep, contradicted],
-        Outcome.CANCELED: [keep, keep, after_cancel, after_cancel, after_cancel, keep],
-        Outcome.REFUNDED: [*against, keep, contradicted],
-        Outcome.DISPUTED: [*against, keep, contradicted],
-    }
-    return {
-        (local, stripe): cell
-        for local, cells in rows.items()
-        for stripe, cell in zip(AT_STRIPE, cells, strict=True)
-    }
-
-
-TABLE: Final = _table()
+from reconciler.domain.table import TABLE, Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +94,8 @@ def pair_finding(
     values = [local_values(row) for row in rows]
     return Finding(
         kind=kind,
-        severity=_severity(kind, payment),
-        stake=_stake(kind, payment, intent),
+        severity=severity_of(kind, payment),
+        stake=stake_of(kind, payment, intent),
         payment_intent=intent.id,
         keys=tuple(row.key for row in rows),
         local=values[0] if len(values) == 1 else {"rows": values},
@@ -223,46 +188,6 @@ def _both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | No
     if intent.charge.refunded and rules.statuses.can_say(Outcome.REFUNDED):
         return Kind.REFUND_DRIFT
     return None
-
-
-def _severity(kind: Kind, payment: Payment) -> Severity:
-    critical: bool
-    match kind:
-        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.AMBIGUOUS_ROW:
-            critical = True
-        case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
-            critical = payment.outcome is Outcome.SUCCEEDED
-        case Kind.REFUND_DRIFT | Kind.DISPUTE_DRIFT:
-            critical = payment.outcome.is_open
-        case _:
-            critical = False
-    return Severity.CRITICAL if critical else Severity.WARNING
-
-
-def _stake(kind: Kind, payment: Payment, intent: Intent) -> Money:
-    amount = intent.amount
-    match kind:
-        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.CURRENCY_MISMATCH:
-            amount = intent.settled_amount
-        case Kind.AMOUNT_MISMATCH:
-            amount = _difference(payment, intent)
-        case Kind.PARTIALLY_CAPTURED:
-            amount = intent.amount_received
-        case Kind.REFUND_DRIFT if intent.charge is not None:
-            amount = intent.charge.amount_refunded
-        case _:
-            pass
-    return Money(amount, intent.currency)
-
-
-def _difference(payment: Payment, intent: Intent) -> int:
-    if intent.outcome is Outcome.CANCELED:
-        return intent.amount_received
-    there = (
-        intent.amount_capturable if intent.outcome is Outcome.AUTHORIZED else intent.amount_received
-    )
-    # a local amount that is missing is not zero: then all of Stripe's is at stake
-    return there if payment.amount is None else abs(there - payment.amount)
 
 
 def _without_row(intent: Intent, rules: Rules) -> Finding | None:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.comparison import compare
-from reconciler.domain.discrepancy import Cause, Finding, Kind, Known, is_settled_by_person
+from reconciler.domain.discrepancy import Cause, Finding, Kind, Known
 from reconciler.domain.intent import Event, Intent, MissingIntent
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.lifecycle import is_settled_by_person
+from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.payment import Payment
 from reconciler.domain.side_findings import is_abandoned
 from reconciler.domain.subject import Rules, Subject
@@ -76,7 +77,7 @@ def decide(
     waiting = _wait(intent, rules, now, events)
     if waiting is not None:
         return waiting
-    cause = cause_of(events)
+    cause = cause_of(intent.outcome, events)
     findings = tuple(
         replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
         for found in comparison.findings
@@ -90,11 +91,12 @@ def decide(
     return Correct(comparison.correct, intent.outcome, status, findings)
 
 
-def cause_of(events: tuple[Event, ...]) -> Cause | None:
-    """Why the webhook was lost, as far as the events known of the intent tell."""
-    if not events:
+def cause_of(outcome: Outcome, events: tuple[Event, ...]) -> Cause | None:
+    """Why the webhook of an outcome was lost, as far as the events known of the intent tell."""
+    told = [event for event in events if event.type in MISSED_WEBHOOK.get(outcome, ())]
+    if not told:
         return None
-    return Cause.NOT_HANDLED if all(event.delivered for event in events) else Cause.UNDELIVERED
+    return Cause.NOT_HANDLED if all(event.delivered for event in told) else Cause.UNDELIVERED
 
 
 def _wait(intent: Intent, rules: Rules, now: datetime, events: tuple[Event, ...]) -> Wait | None:

@@ -77,7 +77,7 @@ class Siblings:
             held = rows.get(intent.id, ())
             named = _order_of(held)
             if named and isinstance(intent, Intent) and intent.outcome is Outcome.SUCCEEDED:
-                self._add(named, paid_intent(intent, held[0].key))
+                self._add(named, paid_intent(intent, held[0]))
 
     def _add(self, order: str, sibling: PaidSibling) -> None:
         self._by_order[order][sibling.payment_intent] = sibling
@@ -100,17 +100,18 @@ def paid_row(payment: Payment) -> PaidSibling:
         key=payment.key,
         amount=payment.amount,
         currency=payment.currency,
-        created=payment.created,
+        row_created=payment.created,
     )
 
 
-def paid_intent(intent: Intent, key: str | None) -> PaidSibling:
+def paid_intent(intent: Intent, row: Payment | None) -> PaidSibling:
     """An intent that Stripe says was paid."""
     return PaidSibling(
         payment_intent=intent.id,
-        key=key,
+        key=None if row is None else row.key,
         amount=intent.amount_received,
         currency=intent.currency,
+        row_created=None if row is None else row.created,
         created=intent.created,
     )
 
@@ -177,8 +178,8 @@ def _paid_by_order(
     for intent in intents:
         order = named_order(intent, rules)
         if order is not None and intent.outcome is Outcome.SUCCEEDED:
-            key = min((row.key for row in claimable.get(order, ())), default=None)
-            paid[order].append(paid_intent(intent, key))
+            row = min(claimable.get(order, ()), key=lambda row: row.key, default=None)
+            paid[order].append(paid_intent(intent, row))
     return paid
 
 

@@ -79,14 +79,14 @@ def of_stripe(status: str, *, last_attempt_failed: bool) -> Outcome:
 
 
 MISSED_WEBHOOK: Final = {
-    Outcome.INCOMPLETE: "payment_intent.created or payment_intent.requires_action",
-    Outcome.FAILED: "payment_intent.payment_failed",
-    Outcome.PROCESSING: "payment_intent.processing",
-    Outcome.AUTHORIZED: "payment_intent.amount_capturable_updated",
-    Outcome.SUCCEEDED: "payment_intent.succeeded",
-    Outcome.CANCELED: "payment_intent.canceled",
+    Outcome.INCOMPLETE: ("payment_intent.created", "payment_intent.requires_action"),
+    Outcome.FAILED: ("payment_intent.payment_failed",),
+    Outcome.PROCESSING: ("payment_intent.processing",),
+    Outcome.AUTHORIZED: ("payment_intent.amount_capturable_updated",),
+    Outcome.SUCCEEDED: ("payment_intent.succeeded",),
+    Outcome.CANCELED: ("payment_intent.canceled",),
 }
-"""The event that would have told the merchant of each outcome."""
+"""The events that would have told the merchant of each outcome."""
 
 NEXT_STEP: Final = {
     Outcome.INCOMPLETE: "Wait for the customer; show the next action and until when it can be done.",

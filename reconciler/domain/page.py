@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.domain.discrepancy import Change, Known
+from reconciler.domain.discrepancy import Known
 from reconciler.domain.intent import Event, Intent
 from reconciler.domain.ledger import Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.payment import Payment
 
 

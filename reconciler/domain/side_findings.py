@@ -69,6 +69,7 @@ def duplicate_payments(subject: Subject, intent: Intent) -> tuple[Finding, ...]:
         key=subject.keys[0] if subject.keys else None,
         amount=intent.amount_received,
         currency=intent.currency,
+        row_created=subject.payments[0].created if subject.payments else None,
         created=intent.created,
     )
     same = [
@@ -77,20 +78,13 @@ def duplicate_payments(subject: Subject, intent: Intent) -> tuple[Finding, ...]:
         if sibling.payment_intent != intent.id
         and (sibling.amount, sibling.currency) == (this.amount, this.currency)
     ]
-    later = [sibling for sibling in same if _is_later(sibling, this)]
+    later = [sibling for sibling in same if sibling.is_later_than(this)]
     earlier = [sibling for sibling in same if sibling not in later]
     found = [_duplicate(sibling, this, subject.order) for sibling in later]
     if earlier:
         first = min(earlier, key=lambda sibling: sibling.payment_intent)
         found.append(_duplicate(this, first, subject.order))
     return tuple(found)
-
-
-def _is_later(one: PaidSibling, other: PaidSibling) -> bool:
-    # the ids decide where a time is unknown too, so that both sides of a pair name the same intent
-    if one.created is None or other.created is None or one.created == other.created:
-        return one.payment_intent > other.payment_intent
-    return one.created > other.created
 
 
 def _duplicate(later: PaidSibling, earlier: PaidSibling, order: str) -> Finding:

@@ -31,14 +31,29 @@ class Rules:
 class PaidSibling:
     """Another intent that was paid for the same order: as a row says, or as Stripe said in this pass.
 
-    ``created`` is the intent's where it is known, else the row's.
+    ``row_created`` is its row's time, ``created`` the intent's own where Stripe has shown it: they come from different
+    clocks and are never compared with one another.
     """
 
     payment_intent: str
     key: str | None
     amount: int | None
     currency: str | None
-    created: datetime | None
+    row_created: datetime | None = None
+    created: datetime | None = None
+
+    def is_later_than(self, other: PaidSibling) -> bool:
+        """Which of two was created later; the same answer whichever side asks.
+
+        The rows' times first, for those of both are always loaded; then the intents'; the ids where neither decides.
+        """
+        for mine, others in (
+            (self.row_created, other.row_created),
+            (self.created, other.created),
+        ):
+            if mine is not None and others is not None and mine != others:
+                return mine > others
+        return self.payment_intent > other.payment_intent
 
 
 @dataclass(frozen=True, slots=True)

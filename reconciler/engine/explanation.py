@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.domain.cadence import known_deadline
-from reconciler.domain.comparison import TABLE
 from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait, decide
 from reconciler.domain.discrepancy import Known
 from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
@@ -14,6 +13,7 @@ from reconciler.domain.joining import join, link, named_order
 from reconciler.domain.outcome import MISSED_WEBHOOK, NEXT_STEP, Outcome
 from reconciler.domain.page import Loaded
 from reconciler.domain.subject import Rules, Subject
+from reconciler.domain.table import TABLE
 from reconciler.engine.freshness import look
 from reconciler.engine.ports import Store, Stripe
 
@@ -96,7 +96,7 @@ def rule_in_words(subject: Subject, decision: Decision) -> str:
         case Wait(until, why):
             return f"{sides}. Too early to say: {why}; look again at {until:%Y-%m-%d %H:%M:%S} UTC."
         case Correct(status=status, outcome=outcome):
-            missed = MISSED_WEBHOOK.get(outcome, "its event")
+            missed = " or ".join(MISSED_WEBHOOK.get(outcome, ("its event",)))
             return f"{sides}. {missed} was missed: the row would be set to {status!r}."
         case Flag(findings):
             kinds = ", ".join(

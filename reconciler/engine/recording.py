@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import assert_never
 
 from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait
-from reconciler.domain.discrepancy import Change, Finding, Kind, Known, Reason, changes
+from reconciler.domain.discrepancy import Finding, Kind, Known, Reason
 from reconciler.domain.intent import Event, Intent
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change, changes
 from reconciler.domain.page import Check, PageRecord, RowWrite
 from reconciler.domain.subject import Rules, Subject
 from reconciler.engine.authority import Authority

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.domain.discrepancy import Change, Discrepancy, State
+from reconciler.domain.discrepancy import Discrepancy, State
 from reconciler.domain.intent import Intent
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.payment import Payment

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.discrepancy import Change, Kind, Known, State
+from reconciler.domain.discrepancy import Kind, Known, State
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.page import CorrectionEntry, PageRecord, RowWrite
 from reconciler.domain.payment import Payment
 from reconciler.engine.ports import Casebook, Store

@@ -237,7 +237,7 @@ class Sweep:
                 continue
             says_so = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
             if intent.outcome is Outcome.SUCCEEDED and not says_so:
-                sibling = paid_intent(intent, next(iter(subject.keys), None))
+                sibling = paid_intent(intent, next(iter(subject.payments), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
     def _judge_unheld(self, batch: Batch) -> None:

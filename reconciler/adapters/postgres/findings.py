@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import statement
-from reconciler.domain.discrepancy import Change, Finding
+from reconciler.domain.discrepancy import Finding
 from reconciler.domain.ledger import canonical
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.page import PageRecord
 
 

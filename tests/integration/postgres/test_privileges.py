@@ -11,7 +11,8 @@ from reconciler.adapters.postgres.casebook import PostgresCasebook
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.migration import migrate, pending
-from reconciler.domain.discrepancy import Change, State
+from reconciler.domain.discrepancy import State
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft, first_break
 from reconciler.domain.page import Check, PageRecord, TimeRange

@@ -9,7 +9,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from reconciler.domain.discrepancy import Cause, Change, Closing, Kind, Reason, Severity, State
+from reconciler.domain.discrepancy import Cause, Closing, Kind, Reason, Severity, State
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.money import Money

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, decide
+from reconciler.domain.decision import Correct, Flag, cause_of, decide
 from reconciler.domain.discrepancy import Cause, Kind
 from reconciler.domain.intent import Event
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.payment import StatusMap
 from tests.unit.domain.samples import (
+    CREATED,
     NOW,
     WRITTEN,
     event,
@@ -72,3 +73,12 @@ def test_the_cause_is_not_a_part_of_the_fingerprint() -> None:
         assert isinstance(decision, Correct)
         prints.add(decision.findings[0].fingerprint)
     assert len(prints) == 1
+
+
+def test_only_the_event_of_the_missed_outcome_tells_its_cause() -> None:
+    """An undelivered payment_intent.created says nothing about the webhook of the success."""
+    old = CREATED + timedelta(minutes=1)
+    created = Event("evt_0", "payment_intent.created", old, "pi_1", delivered=False)
+    succeeded = Event("evt_1", "payment_intent.succeeded", old, "pi_1", delivered=True)
+    assert cause_of(Outcome.SUCCEEDED, (created, succeeded)) is Cause.NOT_HANDLED
+    assert cause_of(Outcome.SUCCEEDED, (created,)) is None

@@ -9,7 +9,6 @@ import pytest
 
 from reconciler.domain.decision import Correct, Flag, decide
 from reconciler.domain.discrepancy import (
-    Change,
     Closing,
     Finding,
     Identity,
@@ -18,9 +17,8 @@ from reconciler.domain.discrepancy import (
     Reason,
     Severity,
     State,
-    changes,
-    is_settled_by_person,
 )
+from reconciler.domain.lifecycle import Change, changes, is_settled_by_person
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import NOW, intent_of, payment, rules, subject

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.domain.comparison import compare
 from reconciler.domain.decision import Correct, Flag, Keep, decide
 from reconciler.domain.discrepancy import Finding, Kind
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.subject import PaidSibling
+from reconciler.domain.subject import PaidSibling, Subject
 from tests.unit.domain.samples import (
     AMOUNT,
     CREATED,
@@ -168,3 +169,24 @@ def test_of_several_earlier_payments_the_same_is_always_named() -> None:
         _duplicates(*order)[0].evidence["also_paid_by"] for order in itertools.permutations(earlier)
     }
     assert named == {"pi_0a"}
+
+
+def test_times_of_two_clocks_are_not_compared() -> None:
+    """A sibling known by its row alone is compared by both rows' times, though Stripe's time of this one lies between."""
+    row = payment(Outcome.INCOMPLETE, created=CREATED - timedelta(seconds=30))
+    by_row = sibling("pi_2", created=None, row_created=CREATED - timedelta(seconds=10))
+    found = duplicate_of(subject(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(by_row,)))
+    assert found == {"pi_2"}
+
+
+def test_equal_times_of_rows_leave_it_to_stripe() -> None:
+    """Rows written in one transaction have one time; then the intents' own decide."""
+    row = payment(Outcome.INCOMPLETE, created=CREATED)
+    other = sibling("pi_9", created=CREATED - timedelta(hours=1), row_created=CREATED)
+    found = duplicate_of(subject(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(other,)))
+    assert found == {"pi_1"}
+
+
+def duplicate_of(seen: Subject) -> set[str]:
+    findings = compare(seen, rules(), NOW).findings
+    return {found.subject for found in findings if found.kind is Kind.DUPLICATE_PAYMENT}

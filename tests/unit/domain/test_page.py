@@ -6,8 +6,9 @@ from dataclasses import fields
 
 import pytest
 
-from reconciler.domain.discrepancy import Change, Kind, State
+from reconciler.domain.discrepancy import Kind, State
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.page import Check, PageRecord, RowWrite, TimeRange
 from tests.unit.domain.samples import NOW, SECOND, event, payment

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from reconciler.domain.comparison import compare
 from reconciler.domain.decision import Correct, Flag, Keep, Wait, decide
-from reconciler.domain.discrepancy import Kind, Severity, changes
+from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.intent import Charge, Event, Intent, MissingIntent, NextAction
+from reconciler.domain.lifecycle import changes
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.payment import Payment, StatusMap
 from reconciler.domain.subject import PaidSibling, Rules, Subject

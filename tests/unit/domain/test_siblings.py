@@ -75,7 +75,7 @@ def test_a_paid_row_of_no_order_or_no_intent_or_another_order_is_no_sibling(paid
 
 def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
     """Stripe said that it was paid, though its row does not say so yet."""
-    earlier = paid_intent(_named("pi_0", hours=1), "p0")
+    earlier = paid_intent(_named("pi_0", hours=1), _row("p0", "pi_0"))
     (subject,) = join(
         "default",
         [_named("pi_1")],
@@ -94,7 +94,7 @@ def test_what_stripe_says_counts_more_than_the_row() -> None:
         _loaded(_row("p1", "pi_1"), _row("p2", "pi_2"), paid=(said,)),
         {},
     )
-    assert first.siblings == (paid_intent(_named("pi_2", hours=3), "p2"),)
+    assert first.siblings == (paid_intent(_named("pi_2", hours=3), _row("p2", "pi_2")),)
 
 
 def test_a_row_without_an_order_cannot_be_claimed() -> None:
