@@ -38,9 +38,10 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
     threshold: int | None = DEFAULT_PREPARE
     if dsn.startswith(("postgresql://", "postgres://")):
         base, _, query = dsn.partition("?")
-        # a bare @ in a password makes its rest a host, which messages would then name
-        if base.count("@") > 1:
-            raise DatabaseRefusedError("The database URL has more than one @.", _UNREADABLE)
+        authority, _, path = base.partition("://")[2].partition("/")
+        # a bare @ or / in a password makes its rest a host or a database, which messages would then name
+        if authority.count("@") > 1 or "@" in path:
+            raise DatabaseRefusedError("The database URL has an @ too many.", _UNREADABLE)
         options = query.split("&")
         ours = [option for option in options if option.startswith(_THRESHOLD)]
         if ours:
@@ -50,6 +51,8 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
             dsn = f"{base}?{rest}"
     try:
         given = conninfo_to_dict(dsn)
+        if not str(given.get("port") or "0").replace(",", "").isdecimal():
+            raise DatabaseRefusedError("The database URL's port is not a number.", _UNREADABLE)
         defaults = {
             "application_name": "reconciler",
             "connect_timeout": str(CONNECT_SECONDS),

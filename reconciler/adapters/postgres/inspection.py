@@ -145,7 +145,7 @@ def _mapping_faults(
     if len(accounts) > 1 and mapping.account is None:
         yield "[payments] account: several [[accounts]] need a column that says which one a row belongs to."
     account = found.get("account")
-    if account is not None:
+    if account is not None and account.kind in _NAMES:
         strange = [name for name in accounts if not account.holds(name)]
         if strange:
             yield (

@@ -1,0 +1,214 @@
+"""Every failure of PostgreSQL's comes out as ours, with its exit code and without secrets or customers' values."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+
+from reconciler.adapters.postgres.database import Database, connect
+from reconciler.adapters.postgres.failures import clothed
+from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, DatabaseUnavailableError
+
+SECRET = "hunter2-s3cret"
+
+
+@pytest.fixture
+def table(shop, bench):
+    made = shop()
+    made.insert(key=1, payment_intent="pi_1", status="pending")
+    return bench(made)
+
+
+def failing(url: str, query: str, *before: str):
+    """What a statement's failure looks like from outside."""
+    with Database(url) as database, database.connection("testing") as connection:
+        for statement in before:
+            connection.execute(statement)
+        connection.execute(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "before", "kind", "words"),
+    [
+        ("SELECT * FROM nowhere", (), DatabaseRefusedError, 'relation "nowhere" does not exist'),
+        ("SELECT nothing FROM payments", (), DatabaseRefusedError, 'column "nothing" does not exist'),
+        ("SELECT * FROM nowhere.x", (), DatabaseRefusedError, "nowhere"),
+        ("SELECT reconciler.gone()", (), DatabaseRefusedError, "reconciler.gone() does not exist"),
+        ("SELECT pg_sleep(5)", ("SET statement_timeout TO '20ms'",), DatabaseBusyError, "statement_timeout"),
+        ("INSERT INTO payments (id) VALUES (1)", (), DatabaseRefusedError, "payments_pkey"),
+        ("SELECT 1 / 0", (), DatabaseRefusedError, "DivisionByZero 22012"),
+        ("DELETE FROM payments", ("SET default_transaction_read_only TO on",), DatabaseUnavailableError, "read-only"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost while testing"),
+    ],
+)  # fmt: skip
+def test_each_failure_has_its_clothes(table, query, before, kind, words):
+    """Missing things and refusals end with 78, lost and busy servers with 75; the message says while doing what."""
+    with pytest.raises(kind, match="while testing") as caught:
+        failing(table.url, query, *before)
+    assert words in str(caught.value)
+    assert caught.value.mend
+    assert caught.value.exit_code == (78 if kind is DatabaseRefusedError else 75)
+    assert caught.value.__cause__ is None
+
+
+def test_a_missing_privilege_names_the_table(table, role):
+    """Permission denied says on what, and that doctor prints the GRANT."""
+    _, as_role = role("nobody")
+    with pytest.raises(
+        DatabaseRefusedError, match="permission denied for table payments"
+    ) as caught:
+        failing(as_role(table.url), "SELECT * FROM payments")
+    assert "GRANT" in caught.value.mend
+
+
+def test_a_deadlock_is_busy(table):
+    """Two transactions in a circle: the one that PostgreSQL gives up is told that it may try again."""
+    with psycopg.connect(table.url) as one, psycopg.connect(table.url) as two:
+        one.execute("SET deadlock_timeout TO '20ms'")
+        one.execute("SELECT pg_advisory_xact_lock(1)")
+        two.execute("SELECT pg_advisory_xact_lock(2)")
+        waiting = threading.Thread(target=two.execute, args=("SELECT pg_advisory_xact_lock(1)",))
+        waiting.start()
+        blocked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while table.all(blocked) == [(0,)]:
+            pass
+        with pytest.raises(DatabaseBusyError, match="deadlock"), clothed("testing"):
+            one.execute("SELECT pg_advisory_xact_lock(2)")
+        one.rollback()
+        waiting.join()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO customers VALUES ('jane@example.com')",
+        "INSERT INTO customers VALUES ('x'), ('jane@example.com'), ('jane@example.com')",
+        "SELECT 'jane@example.com'::int",
+        "SELECT jsonb 'jane@example.com'",
+        "DO $$ BEGIN RAISE EXCEPTION 'jane@example.com' USING ERRCODE = 'insufficient_privilege'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION 'jane@example.com'; END $$",
+    ],
+)
+def test_customers_values_are_not_repeated(table, query):
+    """What stands in rows stays out of messages: not in PostgreSQL's detail, nor in a trigger's own words."""
+    with psycopg.connect(table.url) as connection:
+        connection.execute(
+            "CREATE TABLE customers (mail text UNIQUE CHECK (mail <> 'jane@example.com'))"
+        )
+    with pytest.raises(DatabaseRefusedError) as caught:
+        failing(table.url, query)
+    assert "jane" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there(tmp_path):
+    """Connection refused and a socket that is none: 75, with the place and the reason."""
+    with pytest.raises(
+        DatabaseUnavailableError, match=r"database shop at 127\.0\.0\.1:1: Connection refused"
+    ):
+        connect("postgresql://127.0.0.1:1/shop")
+    with pytest.raises(DatabaseUnavailableError, match=f"at {tmp_path}"):
+        connect(f"postgresql:///shop?host={tmp_path}")
+
+
+def test_a_role_and_a_database_that_are_not_there(server):
+    """They are configuration: 78, with their names."""
+    for url in (server.url("nowhere"), server.url("postgres", user="nobody_at_all")):
+        with pytest.raises(DatabaseRefusedError, match="does not exist") as caught:
+            connect(url)
+        assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://shop:{SECRET}@127.0.0.1:1/shop",
+        f"postgresql//shop:{SECRET}@localhost/shop",
+        f"postgresql://shop:{SECRET}@host@127.0.0.1:1/shop",
+        f"postgresql://shop:x/{SECRET}@127.0.0.1/shop",
+        f"postgresql://shop:{SECRET}%zz@127.0.0.1/shop",
+        f"host=127.0.0.1 port=1 user=shop password={SECRET}",
+        f"host=127.0.0.1 pasword={SECRET}",
+        f"postgresql://127.0.0.1:1/shop?password={SECRET}",
+        f"postgresql://127.0.0.1:1/shop?nonsense={SECRET}",
+        f"postgresql://shop@127.0.0.1:{SECRET}/shop",
+        SECRET,
+        f"service={SECRET}x",
+    ],
+)
+def test_a_password_is_never_told(dsn):
+    """However the URL is written, or miswritten, an error does not repeat its password."""
+    with pytest.raises((DatabaseUnavailableError, DatabaseRefusedError)) as caught:
+        connect(dsn)
+    if not dsn.startswith("service="):  # a service's name is no secret
+        assert SECRET not in str(caught.value)
+    assert caught.value.mend
+
+
+def test_a_wrong_password_is_refused(server, role):
+    """Password authentication that fails is configuration, and names the user alone."""
+    name, _ = role("locked")
+    hba = server.socket / "data" / "pg_hba.conf"
+    before = hba.read_text()
+    hba.write_text(f"local all {name} scram-sha-256\n{before}")
+    try:
+        with server.connect() as connection:
+            connection.execute(f"ALTER ROLE {name} PASSWORD 'right'")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("SELECT pg_sleep(0.2)")
+        with pytest.raises(DatabaseRefusedError, match="password authentication failed") as caught:
+            connect(f"postgresql://{name}:{SECRET}@/postgres?host={server.socket}")
+        assert SECRET not in str(caught.value)
+    finally:
+        hba.write_text(before)
+        with server.connect() as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
+
+def test_a_connection_that_was_cut_is_replaced(table):
+    """The page at hand fails as unavailable; the next one finds the database again."""
+    with psycopg.connect(table.url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'reconciler' AND datname = current_database()"
+        )
+    with pytest.raises(DatabaseUnavailableError):
+        table.store.load(["pi_1"])
+    assert len(table.store.load(["pi_1"]).payments) == 1
+
+
+def test_no_connection_is_free(database):
+    """Asking for more connections than there are is told as that, after a wait."""
+    with Database(database, size=1) as opened:
+        opened._pool.timeout = 0.05
+        with (
+            opened.connection("one"),
+            pytest.raises(DatabaseUnavailableError, match="No connection was free while two"),
+            opened.connection("two"),
+        ):
+            pass
+
+
+def test_connections_say_who_they_are(database):
+    """application_name is reconciler unless the URL has another; every connection is in autocommit, in UTF-8."""
+    with connect(database) as connection:
+        assert connection.autocommit
+        assert connection.execute("SHOW application_name").fetchone() == ("reconciler",)
+        assert connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)
+    with connect(f"{database}&application_name=mine") as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("mine",)
+
+
+@pytest.mark.parametrize(
+    ("ending", "threshold"),
+    [("", 5), ("&prepare_threshold=none", None), ("&prepare_threshold=0", 0)],
+)
+def test_prepared_statements_can_be_turned_off(database, ending, threshold):
+    """prepare_threshold=none in the URL keeps a pooler in transaction mode from meeting prepared statements."""
+    with connect(database + ending) as connection:
+        assert connection.prepare_threshold == threshold
+        for _ in range(10):
+            connection.execute("SELECT %s::int", [1])
+        prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()[0]
+    assert (prepared == 0) is (threshold is None)
