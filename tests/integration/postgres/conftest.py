@@ -15,8 +15,8 @@ from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.store import PostgresStore
 from reconciler.domain.discrepancy import Finding, Kind, Severity, State
-from reconciler.domain.lifecycle import Change
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.money import Money
 from reconciler.domain.page import PageRecord, RowWrite
 from reconciler.domain.payment import Payment

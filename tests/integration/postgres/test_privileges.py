@@ -12,9 +12,9 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.migration import migrate, pending
 from reconciler.domain.discrepancy import State
-from reconciler.domain.lifecycle import Change
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft, first_break
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.page import Check, PageRecord, TimeRange
 from reconciler.errors import DatabaseRefusedError
 

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from reconciler.domain.discrepancy import Cause, Closing, Kind, Reason, Severity, State
-from reconciler.domain.lifecycle import Change
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.lifecycle import Change
 from reconciler.domain.money import Money
 from reconciler.domain.page import Check, PageRecord, TimeRange
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, RowMovedError
