@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from reconciler import log
+from reconciler.entrypoints.cli.demo import demo
 from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
 from reconciler.entrypoints.cli.explain import explain
@@ -118,6 +119,7 @@ def program(
     context.obj = Invocation(environ, config)
 
 
+app.command(short_help="Watch it work, all of it on this machine.")(demo)
 for _command in (
     sweep,
     explain,

@@ -49,7 +49,7 @@ FormatOption = Annotated[
         "--format", metavar="table|json|csv", help="How to write the answer.  [default: table]"
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="One account of [[accounts]].")
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -23,6 +23,7 @@ from reconciler.entrypoints.cli.arguments import (
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     Column,
+    filled,
     moment_text,
     money_text,
     write_csv,
@@ -140,9 +141,19 @@ def _write(found: Iterator[Discrepancy], form: Format) -> None:
         case Format.TABLE:
             listed = list(found)
             if listed:
-                write_table(_COLUMNS, listed)
+                write_table(_columns(listed), listed)
             else:
                 write_line("Nothing disagrees, among those asked for.")
+
+
+def _columns(listed: Sequence[Discrepancy]) -> list[Column[Discrepancy]]:
+    """The columns that tell something: with one account its name does not."""
+    one_account = len({found.account for found in listed}) == 1
+    return [
+        column
+        for column in filled(_COLUMNS, listed)
+        if not (one_account and column.title == "account")
+    ]
 
 
 def as_json(found: Discrepancy) -> Mapping[str, object]:

@@ -58,10 +58,10 @@ def _checks(call: Invocation) -> Iterator[Check]:
 
 def _write(checks: Sequence[Check]) -> None:
     for check in checks:
-        write_line(f"{check.level.value:<11}  {check.about}: {check.what}".rstrip(".") + ".")
+        write_line(f"{check.level.value:<11}  {check.about}: {check.what}")
         if check.mend:
             write_line(f"{'':<11}  → {check.mend}")
     faults = sum(check.level is Level.FAULT for check in checks)
     warnings = sum(check.level is Level.WARNING for check in checks)
     write_line()
-    write_line(f"{faults} faults, {warnings} warnings, {len(checks)} checks.")
+    write_line(f"Checks: {len(checks)}; faults: {faults}; warnings: {warnings}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TextIO
@@ -157,9 +157,9 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             yield stream
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UsageError(
             f"{path} cannot be written ({error.strerror}).", "Name another with --output."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final, Generic, TextIO, TypeVar
 
 from reconciler.domain.ledger import rfc3339
@@ -18,6 +19,8 @@ from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.log import redact
 
 Row = TypeVar("Row")
+_GAP: Final = "   "
+"""What stands between two columns of a drawn table, at most."""
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
@@ -108,22 +111,26 @@ def _cell(value: object) -> object:
 
 
 def write_table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, indent: int = 0) -> None:
-    """A table on standard output: drawn on a terminal, aligned by spaces elsewhere; nothing is cut off."""
+    """A table on standard output: drawn where it fits a terminal, else aligned by spaces. Nothing is cut off or folded."""
     cells = [[clean(column.text(row)) for column in columns] for row in rows]
+    titles = [column.title for column in columns]
+    widths = [max(map(len, place)) for place in zip(titles, *cells, strict=True)]
     if sys.stdout.isatty():
-        _draw(columns, cells)
-        return
-    titles = [column.title.upper() for column in columns]
-    widths = [
-        max(map(len, [title, *(line[place] for line in cells)]))
-        for place, title in enumerate(titles)
-    ]
-    for line in [titles, *cells]:
+        columns_of_terminal, _ = get_terminal_size()
+        if sum(widths) + len(_GAP) * len(widths) <= columns_of_terminal:
+            _draw(columns, cells)
+            return
+    for line in [[title.upper() for title in titles], *cells]:
         fitted = [
             cell.rjust(width) if column.right else cell.ljust(width)
             for cell, width, column in zip(line, widths, columns, strict=True)
         ]
         sys.stdout.write(" " * indent + "  ".join(fitted).rstrip() + "\n")
+
+
+def filled(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> list[Column[Row]]:
+    """The columns that have something in them."""
+    return [column for column in columns if any(column.text(row) for row in rows)]
 
 
 def _draw(columns: Sequence[Column[Row]], cells: Sequence[Sequence[str]]) -> None:
@@ -132,9 +139,9 @@ def _draw(columns: Sequence[Column[Row]], cells: Sequence[Sequence[str]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
     for line in cells:
         table.add_row(*(Text(cell) for cell in line))
     Console(file=sys.stdout).print(table)

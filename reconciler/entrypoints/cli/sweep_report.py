@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import Act, Line, SweepReport, Unexamined, Writing
 from reconciler.entrypoints.cli.arguments import Format
 from reconciler.entrypoints.cli.output import (
     Column,
     Row,
+    filled,
     money_text,
     write_csv,
     write_json,
@@ -143,19 +144,22 @@ def _write(report: SweepReport) -> None:
         (Act.FLAG, "Flagged for a person"),
         (Act.WAIT, "Waiting: too early to say"),
     ):
-        _write_lines(title, [line for line in report.lines if line.act is act])
+        _write_lines(title, sorted((line for line in report.lines if line.act is act), key=_rank))
     if report.discrepancies:
         write_line()
         write_table(_KINDS, _kinds(report))
     if report.unexamined:
         write_line()
-        _write_capped(_UNEXAMINED, report.unexamined, report.unexamined_count)
+        _write_capped(_UNEXAMINED, report.unexamined)
     write_line()
     write_line(_ending(report))
 
 
 def _headline(report: SweepReport) -> str:
     number = f" {report.sweep}" if report.sweep is not None else ""
+    pass_over = f"Pass{number} ({report.kind.value}) over the account {report.account}"
+    if report.failure is not None and report.examined == 0:
+        return f"{pass_over}: it ended before anything was examined."
     match report.writing:
         case Writing.NOTHING:
             done = "a dry run, nothing was written"
@@ -163,7 +167,7 @@ def _headline(report: SweepReport) -> str:
             done = "findings were recorded, no row was touched"
         case Writing.ROWS:
             done = "rows were corrected and findings recorded"
-    return f"Pass{number} ({report.kind.value}) over the account {report.account}: {done}."
+    return f"{pass_over}: {done}."
 
 
 def _figures(report: SweepReport) -> str:
@@ -183,19 +187,23 @@ def _figures(report: SweepReport) -> str:
     return "; ".join(parts) + "."
 
 
+def _rank(line: Line) -> int:
+    """The gravest first; within a severity the order of the pass stays."""
+    return -1 if line.severity is None else -list(Severity).index(line.severity)
+
+
 def _write_lines(title: str, lines: Sequence[Line]) -> None:
     if not lines:
         return
     write_line()
     write_line(f"{title}:")
-    filled = [column for column in _COLUMNS if any(column.text(line) for line in lines)]
-    _write_capped(filled, lines, len(lines))
+    _write_capped(filled(_COLUMNS, lines), lines, "; --format csv has them all")
 
 
-def _write_capped(columns: Sequence[Column[Row]], rows: Sequence[Row], count: int) -> None:
+def _write_capped(columns: Sequence[Column[Row]], rows: Sequence[Row], more: str = "") -> None:
     write_table(columns, rows[:MOST_LINES])
-    if count > MOST_LINES:
-        write_line(f"… and {count - MOST_LINES:,} more; --format csv has them all.")
+    if len(rows) > MOST_LINES:
+        write_line(f"… and {len(rows) - MOST_LINES:,} more{more}.")
 
 
 def _kinds(report: SweepReport) -> list[tuple[str, int, str]]:
@@ -212,11 +220,7 @@ def _stakes(report: SweepReport, kind: Kind) -> str:
 
 def _ending(report: SweepReport) -> str:
     if not report.complete:
-        missing = (
-            f"{report.unexamined_count:,} things were not examined. "
-            if report.unexamined_count
-            else ""
-        )
+        missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
         stopped = " ".join((report.stopped or "Run it again.").split())
         return f"The pass is not complete. {missing}{stopped}"
     if report.writing is not Writing.ROWS and report.would_correct:

@@ -17,6 +17,7 @@ from reconciler.wiring import table_mapping
 
 OLDEST_SERVER: Final = 140000
 """PostgreSQL 14, as its server_version_num."""
+SCHEMA: Final = "schema reconciler"
 
 
 def database_checks(settings: Settings) -> Iterator[Check]:
@@ -27,10 +28,18 @@ def database_checks(settings: Settings) -> Iterator[Check]:
     try:
         with Database(settings.database_url.get_secret_value()) as database:
             yield from _server_checks(database)
-            yield from _schema_checks(settings, database)
-            yield from _table_checks(settings, database)
+            yield from _guarded(SCHEMA, _schema_checks(settings, database))
+            yield from _guarded("table", _table_checks(settings, database))
     except ReconcilerError as error:
         yield failed("database", error)
+
+
+def _guarded(about: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """Checks of which one that cannot be made does not hide those of another subject."""
+    try:
+        yield from checks
+    except ReconcilerError as error:
+        yield failed(about, error)
 
 
 def _server_checks(database: Database) -> Iterator[Check]:
@@ -57,21 +66,20 @@ def _server_checks(database: Database) -> Iterator[Check]:
 
 
 def _schema_checks(settings: Settings, database: Database) -> Iterator[Check]:
-    about = "schema reconciler"
     missing = pending(settings.database_url.get_secret_value())
     if missing:
         yield Check(
-            about,
+            SCHEMA,
             Level.FAULT,
             f"pending migrations: {', '.join(missing)}",
             "Run: reconciler migrate --daemon-role ROLE. A dry run works without.",
         )
         return
     if schema_access(database).may_write:
-        yield Check(about, Level.OK, "up to date, and this role may write to it")
+        yield Check(SCHEMA, Level.OK, "up to date, and this role may write to it")
     else:
         yield Check(
-            about,
+            SCHEMA,
             Level.FAULT,
             "up to date, but this role may not write what a pass writes",
             "Run as its owner: reconciler migrate --daemon-role ROLE. A dry run works without.",
@@ -98,13 +106,19 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[Check]:
     must_write = settings.corrections.mode is Mode.UPDATE
     faults, warnings = look(writes=must_write)
     for fault in faults:
-        yield Check(about, Level.FAULT, fault)
+        yield _with_mend(about, Level.FAULT, fault)
     for warning in warnings:
-        yield Check(about, Level.WARNING, warning)
+        yield _with_mend(about, Level.WARNING, warning)
     if not must_write and payments.write:
         # a service that only reports can live without these privileges; a person with --apply cannot
         for fault in look(writes=True)[0]:
             if fault not in faults:
-                yield Check(about, Level.WARNING, f"For sweep --apply: {fault}")
+                yield _with_mend(about, Level.WARNING, f"For sweep --apply: {fault}")
     if not faults:
         yield Check(about, Level.OK, "its columns, types and values fit the mapping")
+
+
+def _with_mend(about: str, level: Level, text: str) -> Check:
+    """A finding whose last sentence is a statement to run: that is its mend."""
+    what, run, statement = text.partition(" Run: ")
+    return Check(about, level, what, f"Run: {statement}" if run else "")

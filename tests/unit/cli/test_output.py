@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from datetime import UTC, datetime
 
 import pytest
@@ -40,14 +39,23 @@ def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
-def test_drawn_table_keeps_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a narrow terminal an id is folded, never cut off."""
+def test_a_narrow_terminal_keeps_ids_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a terminal is too narrow for the table it becomes plain lines: an id that is folded cannot be copied."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", "40")
     output.write_table(COLUMNS, [(LONG, 3)])
-    drawn = "".join(re.findall(r"pi_x+|x+", terminal.getvalue()))
-    assert LONG in drawn
+    assert f"\n{LONG}      3\n" in terminal.getvalue()
+
+
+def test_a_wide_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it just fits, the table is drawn, and no id is folded or cut off."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(len(LONG) + len("count") + 6))
+    output.write_table(COLUMNS, [(LONG, 3)])
+    assert "─" in terminal.getvalue()
+    assert LONG in terminal.getvalue()
 
 
 def test_markup_is_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,176 @@
+"""``doctor``: every fault at once, each with its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.acceptance.cli.conftest import Town
+
+RESTRICTED = "rk_test_just_enough"
+
+
+def checks(town: Town, code: int, **environ: str) -> list[dict[str, str]]:
+    """What the doctor found."""
+    answer = town.run("doctor", "--json", **environ)
+    assert answer.code == code, answer.out
+    assert answer.json["ok"] is (code == 0)
+    found = answer.json["checks"]
+    assert isinstance(found, list)
+    return found
+
+
+def of_level(found: list[dict[str, str]], level: str) -> list[str]:
+    return [
+        f"{check['about']}: {check['what']} {check['mend'] or ''}"
+        for check in found
+        if check["level"] == level
+    ]
+
+
+def healthy(town: Town) -> None:
+    """Everything as it should be."""
+    permissions = ("payment_intent_read", "charge_read", "event_read", "dispute_read")
+    town.stripe.add_key(RESTRICTED, permissions=permissions)
+    town.environ["STRIPE_API_KEY"] = RESTRICTED
+    town.configure("[stripe]\nlivemode = false\n")
+    for column in ("stripe_payment_intent_id", "created_at", "order_id"):
+        town.shop.execute(f"CREATE INDEX ON public.payments ({column})")
+    town.pay(1)
+
+
+def test_healthy(town: Town) -> None:
+    """Where nothing is wrong, the doctor says what it looked at, and ends with 0."""
+    healthy(town)
+    found = checks(town, 0)
+    assert {check["level"] for check in found} == {"ok"}
+    text = "\n".join(of_level(found, "ok"))
+    for words in (
+        "configuration",
+        "PostgreSQL",
+        "schema reconciler",
+        "public.payments",
+        "restricted key",
+        "payment intents",
+        "charges",
+        "events",
+        "clock",
+        "test mode",
+    ):
+        assert words in text
+
+
+def test_for_people(town: Town) -> None:
+    """In words: a line a check, a line for its mend, and a sum."""
+    answer = town.run("doctor")
+    assert answer.code == 0
+    assert "warning" in answer.out
+    assert "→ " in answer.out
+    assert "; faults: 0; " in answer.out.splitlines()[-1]
+
+
+def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
+    """Database, table, schema and key are looked at also where another of them is wrong."""
+    town.stripe.add_key("rk_test_too_little", permissions=("payment_intent_read",))
+    town.environ["STRIPE_API_KEY"] = "rk_test_too_little"
+    found = checks(town, 78, DATABASE_URL=empty_database)
+    text = "\n".join(of_level(found, "fault"))
+    for words in (
+        "pending migrations",
+        "no table public.payments",
+        "may not read events",
+        "may not read charges",
+        "event_read",
+    ):
+        assert words in text
+    assert not of_level(found, "skipped")
+
+
+def test_a_missing_key_does_not_hide_the_rest(town: Town) -> None:
+    """Without a key the database and the table are still looked at."""
+    found = checks(town, 78, STRIPE_API_KEY="")
+    assert "no Stripe key" in "".join(of_level(found, "fault"))
+    assert "fit the mapping" in "".join(of_level(found, "ok"))
+    assert "Stripe" in "".join(of_level(found, "skipped"))
+
+
+def test_a_missing_table_does_not_hide_the_rest(town: Town) -> None:
+    """Without a mapping the database and the key are still looked at."""
+    town.configure(text="")
+    found = checks(town, 78)
+    assert "payments.table is missing" in "".join(of_level(found, "fault"))
+    assert "may read events" in "".join(of_level(found, "ok"))
+
+
+def test_a_broken_file(town: Town) -> None:
+    """A configuration that cannot be read at all is told with all its faults; the rest is skipped."""
+    town.configure("[sweeps]\nx = 1\n[budget]\nshare = 7\n")
+    found = checks(town, 78)
+    assert len(of_level(found, "fault")) == 2
+    assert len(of_level(found, "skipped")) == 2
+
+
+def test_mapping_and_privileges(
+    town: Town, role: Callable[[str], tuple[str, Callable[[str], str]]]
+) -> None:
+    """A column that is not there and a privilege that is missing come with the statement that mends them."""
+    name, as_role = role("reader")
+    found = checks(
+        town, 78, DATABASE_URL=as_role(town.shop.url), RECONCILER_PAYMENTS__UPDATED="changed_at"
+    )
+    faults = "\n".join(of_level(found, "fault"))
+    assert "no column changed_at" in faults
+    assert "GRANT SELECT" in faults
+    assert name in faults
+
+
+def test_update_privileges_are_a_fault_only_where_the_service_writes(
+    town: Town, role: Callable[[str], tuple[str, Callable[[str], str]]]
+) -> None:
+    """In the mode "report" a missing UPDATE is a warning for --apply; in the mode "update" it is a fault."""
+    healthy(town)
+    name, as_role = role("reporter")
+    town.run("migrate", "--daemon-role", name)
+    town.shop.execute(f"GRANT SELECT ON public.payments TO {name}")
+    url = as_role(town.shop.url)
+    warned = checks(town, 0, DATABASE_URL=url)
+    assert "For sweep --apply: " in "".join(of_level(warned, "warning"))
+    faulty = checks(town, 78, DATABASE_URL=url, RECONCILER_CORRECTIONS__MODE="update")
+    assert "GRANT UPDATE" in "".join(of_level(faulty, "fault"))
+
+
+def test_warnings(town: Town) -> None:
+    """What works and could be better: a full key, livemode not set, missing indexes."""
+    town.pay(1)
+    warnings = "\n".join(of_level(checks(town, 0), "warning"))
+    for words in ("a full secret key", "livemode is not set", "CREATE INDEX"):
+        assert words in warnings
+
+
+def test_plain_http(town: Town) -> None:
+    """A key that would cross the network in the clear is a warning; on this machine it is none."""
+    found = checks(town, 75, RECONCILER_STRIPE__API_BASE="http://stripe.invalid")
+    assert "https" in "".join(of_level(found, "warning"))
+    assert "the key crosses" not in "".join(of_level(checks(town, 0), "warning"))
+
+
+def test_unreachable(town: Town) -> None:
+    """A database that is not there is no fault of the configuration: 75."""
+    found = checks(town, 75, DATABASE_URL="postgresql://127.0.0.1:9/shop")
+    assert "127.0.0.1:9" in "".join(of_level(found, "unreachable"))
+    assert "may read events" in "".join(of_level(found, "ok"))
+
+
+def test_unknown_key(town: Town) -> None:
+    """A key that Stripe does not know is a fault."""
+    town.environ["STRIPE_API_KEY"] = "rk_test_unheard_of_key"
+    assert "Stripe, account default" in "".join(of_level(checks(town, 78), "fault"))
+
+
+def test_the_other_mode(town: Town) -> None:
+    """Objects of the other mode than the configured one are a fault, also for a key that tells nothing."""
+    town.stripe.add_key("opaque_key_of_a_proxy")
+    town.environ["STRIPE_API_KEY"] = "opaque_key_of_a_proxy"
+    town.configure("[stripe]\nlivemode = true\n")
+    town.pay(1)
+    found = checks(town, 78)
+    assert "test mode" in "".join(of_level(found, "fault"))

@@ -1,0 +1,296 @@
+"""What finance and ops do with what a pass has found."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.acceptance.cli.conftest import HOUR_AGO, Town
+
+DOCUMENTED = {
+    "id",
+    "kind",
+    "severity",
+    "state",
+    "cause",
+    "reason",
+    "payment_intent",
+    "payment",
+    "amount",
+    "currency",
+    "first_seen",
+    "last_seen",
+}
+
+
+@pytest.fixture
+def swept(town: Town) -> Town:
+    """A shop after a pass that corrected one row and flagged another."""
+    town.pay(1)
+    town.pay(2, "canceled")
+    assert town.run("sweep", "--apply").code == 0
+    return town
+
+
+def listed(town: Town, *options: str) -> list[dict[str, object]]:
+    answer = town.run("discrepancies", "--json", *options)
+    assert answer.code == 0
+    found = answer.json
+    assert isinstance(found, list)
+    return found
+
+
+def test_discrepancies_as_json(swept: Town) -> None:
+    """All states are listed, each with every documented field."""
+    found = {str(item["kind"]): item for item in listed(swept)}
+    assert found.keys() == {"missed_outcome", "paid_after_cancel"}
+    assert all(item.keys() >= DOCUMENTED for item in found.values())
+    flagged = found["paid_after_cancel"]
+    assert (flagged["state"], flagged["severity"], flagged["payment"]) == ("open", "critical", "2")
+    assert (flagged["amount"], flagged["currency"]) == (1250, "eur")
+    assert found["missed_outcome"]["state"] == "corrected"
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        (("--state", "open"), {"paid_after_cancel"}),
+        (("--state", "open", "--state", "corrected"), {"paid_after_cancel", "missed_outcome"}),
+        (("--kind", "missed_outcome"), {"missed_outcome"}),
+        (("--severity", "critical"), {"paid_after_cancel"}),
+        (("--since", "1h"), {"paid_after_cancel", "missed_outcome"}),
+        (("--since", "2100-01-01"), set()),
+        (("--account", "default", "--state", "closed"), set()),
+    ],
+)
+def test_filters(swept: Town, options: tuple[str, ...], kinds: set[str]) -> None:
+    """State, kind, severity, time and account narrow the list down."""
+    assert {item["kind"] for item in listed(swept, *options)} == kinds
+
+
+def test_discrepancies_for_people(swept: Town) -> None:
+    """In a pipe the list is aligned text with whole ids and the money in words; CSV has the same lines."""
+    text = swept.run("discrepancies").out
+    assert "12.50 EUR" in text
+    assert len({line.index("12.50 EUR") for line in text.splitlines()[1:]}) == 1
+    for row in swept.shop.rows().values():
+        assert f" {row['payment_intent']} " in text
+    rows = list(csv.DictReader(swept.run("discrepancies", "--format", "csv").out.splitlines()))
+    assert {row["kind"] for row in rows} == {"missed_outcome", "paid_after_cancel"}
+    assert (
+        swept.run("discrepancies", "--state", "ignored").out
+        == "Nothing disagrees, among those asked for.\n"
+    )
+
+
+def test_finance_needs_no_key_and_no_table(swept: Town) -> None:
+    """Reading what is stored needs the database alone."""
+    swept.environ = {
+        "DATABASE_URL": swept.shop.url,
+        "STRIPE_API_KEY": "unused",
+        "RECONCILER_CONFIG": "",
+    }
+    swept.environ["STRIPE_API_KEY"] = "pk_live_not_even_looked_at"
+    for command in (("discrepancies",), ("verify",), ("export",), ("migrate", "--check")):
+        assert swept.run(*command).code == 0
+
+
+def test_explain(swept: Town) -> None:
+    """One payment: both sides, the attempt, what was decided by which rule, and what to do next."""
+    intent = swept.shop.rows()["2"]["payment_intent"]
+    assert intent is not None
+    text = swept.run("explain", intent).out
+    for words in (
+        intent,
+        "succeeded (succeeded)",
+        "canceled (canceled)",
+        "12.50 EUR",
+        "ch_",
+        "Decision: flag",
+        "paid_after_cancel",
+        "What to do next: ",
+    ):
+        assert words in text
+    found = swept.run("explain", intent, "--json").json
+    assert found["stripe"]["status"] == "succeeded"
+    assert found["payments"][0]["status"] == "canceled"
+    assert found["attempts"][0]["status"] == "succeeded"
+    assert found["decision"]["act"] == "flag"
+    assert found["decision"]["findings"][0]["kind"] == "paid_after_cancel"
+    assert found["discrepancies"][0]["state"] == "open"
+
+
+def test_explain_failures_and_deadlines(town: Town) -> None:
+    """Every attempt is shown with its failure, and a next action with the time until which it can be done."""
+    intent = town.stripe.create_payment(1250, "eur", at=HOUR_AGO)
+    town.stripe.fail(intent.id, "insufficient_funds", at=HOUR_AGO)
+    until = datetime(2100, 1, 1, tzinfo=UTC)
+    town.stripe.require_action(intent.id, method="oxxo", expires_at=until, at=HOUR_AGO)
+    town.shop.insert(key=1, payment_intent=intent.id, status="pending")
+    answer = town.run("explain", intent.id)
+    assert answer.code == 0, answer.err
+    text = answer.out
+    assert "card_declined" in text
+    assert "until 2100-01-01" in text
+    found = town.run("explain", intent.id, "--json").json
+    assert found["next_action"]["type"] == "oxxo_display_details"
+    assert found["next_action"]["expires_at"].startswith("2100-01-01")
+
+
+def test_explain_unknown_intent(town: Town) -> None:
+    """A PaymentIntent that Stripe does not know is no error and no verdict about money."""
+    answer = town.run("explain", "pi_nobody")
+    assert answer.code == 0
+    assert "not found (404)" in answer.out
+    assert town.run("explain", "pi_nobody", "--json").json["stripe"]["missing"] is True
+
+
+def test_resolve(swept: Town) -> None:
+    """A person settles a discrepancy; the next pass leaves it settled, and the ledger knows who and why."""
+    number = listed(swept, "--state", "open")[0]["id"]
+    answer = swept.run("resolve", str(number), "--note", "refunded by hand")
+    assert answer.code == 0
+    assert "is resolved" in answer.out
+    assert swept.run("sweep", "--record").code == 0
+    (found,) = listed(swept, "--state", "resolved")
+    assert (found["id"], found["note"]) == (number, "refunded by hand")
+    assert "@" in str(found["resolved_by"])
+    assert swept.run("verify").code == 0
+
+
+def test_resolve_by_accepting_stripe(swept: Town) -> None:
+    """--accept stripe writes Stripe's outcome to a row that the rules would not touch."""
+    number = listed(swept, "--state", "open")[0]["id"]
+    answer = swept.run(
+        "resolve", str(number), "--note", "we ship it", "--accept", "stripe", "--json"
+    )
+    assert answer.code == 0
+    assert answer.json == {
+        "id": number,
+        "state": "resolved",
+        "payment": "2",
+        "from_status": "canceled",
+        "to_status": "paid",
+    }
+    assert swept.statuses()["2"] == "paid"
+
+
+def test_ignore(swept: Town) -> None:
+    """--ignore settles it as not mattering."""
+    number = listed(swept, "--state", "open")[0]["id"]
+    assert swept.run("resolve", str(number), "--note", "test order", "--ignore").code == 0
+    assert [item["id"] for item in listed(swept, "--state", "ignored")] == [number]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("999999", "--note", "x"), "no discrepancy 999999"),
+        (("1", "--note", " "), "--note is empty"),
+        (("1", "--note", "x", "--ignore", "--accept", "stripe"), "contradict"),
+        (("0", "--note", "x"), "ID"),
+    ],
+)
+def test_resolve_refusals(swept: Town, options: tuple[str, ...], words: str) -> None:
+    """A number that is none, an empty note or a contradiction is a usage error."""
+    answer = swept.run("resolve", *options)
+    assert answer.code == 64
+    assert words in answer.err
+
+
+def test_revert(swept: Town) -> None:
+    """A pass is taken back by its number; the row is what it was, and the ledger still holds."""
+    ((sweep,),) = swept.ask("SELECT id FROM reconciler.sweeps")
+    answer = swept.run("revert", str(sweep), "--json")
+    assert (answer.code, answer.json) == (0, {"sweep": sweep, "reverted": 1, "skipped": []})
+    assert swept.statuses()["1"] == "pending"
+    assert swept.run("verify").code == 0
+    again = swept.run("revert", str(sweep))
+    assert again.code == 1
+    assert "already taken back" in again.out
+
+
+def test_revert_of_nothing(swept: Town) -> None:
+    """A pass that is none is a usage error."""
+    answer = swept.run("revert", "999999")
+    assert answer.code == 64
+    assert "999999" in answer.err
+
+
+def test_verify(swept: Town) -> None:
+    """A whole ledger is 0; one that somebody has changed is 1 and names the first bad entry."""
+    answer = swept.run("verify", "--json")
+    assert answer.code == 0
+    assert answer.json["ok"] is True
+    assert answer.json["accounts"][0]["entries"] > 0
+    swept.shop.execute(
+        "ALTER TABLE reconciler.ledger DISABLE TRIGGER USER;"
+        'UPDATE reconciler.ledger SET body = body || \'{"payment_intent": "pi_other"}\' WHERE seq = 2'
+    )
+    broken = swept.run("verify")
+    assert broken.code == 1
+    assert "BROKEN at entry 2" in broken.out
+    assert swept.run("verify", "--json").json["accounts"][0]["first_bad"] == 2
+
+
+def test_export_lets_an_auditor_recompute_the_ledger(swept: Town) -> None:
+    """From the exported lines alone, with the documented recipe, every hash and the head come out."""
+    lines = [json.loads(line) for line in swept.run("export").out.splitlines()]
+    assert {line["type"] for line in lines} == {"discrepancy", "ledger", "ledger_head"}
+    prev = "0" * 64
+    entries = [line for line in lines if line["type"] == "ledger"]
+    for number, entry in enumerate(entries, start=1):
+        assert (entry["seq"], entry["prev"]) == (number, prev)
+        content = {name: entry[name] for name in ("account", "seq", "at", "action", "body", "prev")}
+        form = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        prev = hashlib.sha256(form.encode()).hexdigest()
+        assert entry["hash"] == prev
+    (head,) = [line for line in lines if line["type"] == "ledger_head"]
+    assert (head["seq"], head["hash"]) == (len(entries), prev)
+
+
+def test_export_into_files(swept: Town) -> None:
+    """CSV makes a file of each sort in a folder, jsonl one file; nothing half-written is left."""
+    folder = swept.folder / "audit" / "november"
+    assert swept.run("export", "--format", "csv", "--output", str(folder)).code == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "discrepancies.csv",
+        "ledger.csv",
+        "ledger_heads.csv",
+    }
+    with (folder / "ledger.csv").open(newline="") as stream:
+        assert {row["action"] for row in csv.DictReader(stream)} >= {"correction", "pass"}
+    file = swept.folder / "all.jsonl"
+    assert swept.run("export", "--output", str(file)).code == 0
+    assert file.read_text() == swept.run("export").out
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_export_to_where_it_cannot(swept: Town, form: str) -> None:
+    """A place that cannot be written is named."""
+    (swept.folder / "file").write_text("")
+    answer = swept.run("export", "--format", form, "--output", str(swept.folder / "file" / "x"))
+    assert answer.code == 64
+    assert "file" in answer.err
+
+
+def test_migrate(town: Town, empty_database: str) -> None:
+    """Our tables are made once; --check tells whether something is pending without touching anything."""
+    before = town.run("migrate", "--check", DATABASE_URL=empty_database)
+    assert before.code == 1
+    assert "pending: " in before.out
+    assert "applied: " in town.run("migrate", DATABASE_URL=empty_database).out
+    again = town.run("migrate", DATABASE_URL=empty_database)
+    assert (again.code, again.out) == (0, "The schema reconciler is up to date.\n")
+    assert town.run("migrate", "--check", DATABASE_URL=empty_database).code == 0
+
+
+def test_migrate_for_a_role_that_is_not_there(town: Town) -> None:
+    """A role that does not exist is named, with the statement that makes it."""
+    answer = town.run("migrate", "--daemon-role", "nobody_here")
+    assert answer.code == 78
+    assert "CREATE ROLE" in answer.err

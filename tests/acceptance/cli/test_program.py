@@ -1,0 +1,168 @@
+"""The program as a process: how it is called wrongly, how it ends, and what it leaves on its streams."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from urllib.request import Request, urlopen
+
+import pytest
+
+from reconciler.entrypoints.cli.app import run
+from tests.acceptance.cli.conftest import REPOSITORY, Town, started
+
+# a command line, and words that its message has
+WRONG = [
+    ((), "Usage: reconciler"),
+    (("swep",), "Did you mean 'sweep'?"),
+    (("sweep", "--aply"), "No such option: --aply"),
+    (("sweep", "--kind", "tail"), "not one of 'due', 'window', 'all'"),
+    (("sweep", "--json", "--format", "csv"), "contradict"),
+    (("sweep", "--format", "xml"), "--format"),
+    (("sweep", "--since", "yesterday"), '--since "yesterday" is no moment'),
+    (("sweep", "--since", "2026-01-02", "--until", "2026-01-01"), "is not before"),
+    (("sweep", "--payment-intent", "ch_1"), "is a charge's id"),
+    (("sweep", "--payment-intent", "pi_1", "--since", "1d"), "do not go with it"),
+    (("sweep", "stray"), "stray"),
+    (("sweep", "--config", "x.toml"), "--config stands before the command"),
+    (("--log-level", "loud", "sweep"), "--log-level"),
+    (("explain",), "PI"),
+    (("explain", "evt_1"), "is an event's id"),
+    (("discrepancies", "--state", "opened"), "--state"),
+    (("discrepancies", "--kind", "missing"), "--kind"),
+    (("resolve", "1"), "--note"),
+    (("resolve", "one", "--note", "x"), "ID"),
+    (("revert",), "SWEEP"),
+    (("export", "--format", "csv"), "--output"),
+    (("sandbox", "--fault", "webhook_lost=0.3"), "webhooks_lost"),
+    (("sandbox", "--fault", "webhooks_lost=30"), "a share, 0 to 1"),
+    (("sandbox", "--fault", "latency=soon"), "seconds"),
+    (("sandbox", "--port", "70000"), "--port"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    WRONG,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_usage_errors(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong call ends with 64 and says on standard error what was wrong; nothing was begun."""
+    assert run(arguments, {}) == 64
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sweep",
+        "explain pi_1",
+        "resolve 1 --note x",
+        "revert 1",
+        "verify",
+        "export",
+        "discrepancies",
+        "migrate",
+    ],
+)
+def test_nothing_configured(
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: object,
+) -> None:
+    """Without any configuration a command ends with 78 and says what is missing."""
+    monkeypatch.setattr("reconciler.settings.loading.CANDIDATES", ())
+    assert run(command.split(), {}) == 78
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "DATABASE_URL" in captured.err
+
+
+def test_a_wrong_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """A configuration file that is not there is named."""
+    assert run(("--config", "/nowhere/x.toml", "sweep"), {}) == 78
+    assert "--config: there is no file /nowhere/x.toml" in capsys.readouterr().err
+
+
+def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version() -> None:
+    """--version says which it is."""
+    done = ended("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"reconciler \S.*\n", done.stdout)
+
+
+def test_help() -> None:
+    """-h is --help."""
+    assert ended("-h").stdout == ended("--help").stdout
+    assert ended("sweep", "-h").returncode == 0
+
+
+def test_a_reader_that_goes_away(town: Town) -> None:
+    """``| head`` ends a long answer without a word."""
+    for key in range(300):
+        town.shop.insert(key=key, payment_intent=f"pi_{key:0>200}", status="pending")
+    process = town.start("sweep", "--kind", "due", "--format", "csv")
+    assert process.stdout is not None
+    process.stdout.close()
+    try:
+        _, err = process.communicate(timeout=100)
+    finally:
+        process.kill()
+    assert "Traceback" not in err
+    assert "Broken" not in err
+
+
+def test_sandbox_until_interrupted() -> None:
+    """The sandbox says where it listens and which keys it knows, answers there, and ends with 0 when told to."""
+    process = started(
+        "sandbox", "--port", "0", "--payments", "7", "--fault", "webhooks_lost=0.3", environ={}
+    )
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.readline()
+        url = re.search(r"http://\S+", said)
+        assert url is not None, said
+        assert "sk_test_sandbox" in said
+        request = Request(
+            f"{url[0]}/v1/payment_intents", headers={"Authorization": "Bearer sk_test_sandbox"}
+        )
+        with urlopen(request, timeout=10) as answer:
+            assert len(json.load(answer)["data"]) == 7
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, err) == (0, "")
+
+
+def test_sandbox_on_a_taken_port() -> None:
+    """A port that somebody has is named."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = ended("sandbox", "--port", str(port))
+    assert done.returncode == 64
+    assert str(port) in done.stderr

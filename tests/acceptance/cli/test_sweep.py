@@ -1,0 +1,200 @@
+"""``sweep`` as a person runs it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+
+import pytest
+
+from reconciler.sandbox import LIVE_KEY, Break, Faults
+from tests.acceptance.cli.conftest import Town
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_dry_run_writes_nothing(town: Town) -> None:
+    """Without --apply a pass shows what it would do, and nothing in the database changes."""
+    intent = town.pay(1)
+    answer = town.run("sweep")
+    assert answer.code == 0
+    assert "a dry run, nothing was written" in answer.out
+    assert intent in answer.out
+    assert "To correct the rows: reconciler sweep --apply" in answer.out
+    assert answer.err == ""
+    assert town.statuses() == {"1": "pending"}
+    for table in ("sweeps", "discrepancies", "ledger", "outbox", "checks"):
+        assert town.ask(f"SELECT count(*) FROM reconciler.{table}") == [(0,)]
+
+
+def test_record_touches_no_row(town: Town) -> None:
+    """--record stores what was found and leaves the merchant's rows alone."""
+    town.pay(1)
+    answer = town.run("sweep", "--record", "--json")
+    assert answer.code == 0
+    assert (answer.json["applied"], answer.json["recorded"]) == (False, True)
+    assert (answer.json["corrected"], answer.json["would_correct"]) == (0, 1)
+    assert town.statuses() == {"1": "pending"}
+    assert town.ask("SELECT kind, state FROM reconciler.discrepancies") == [
+        ("missed_outcome", "open")
+    ]
+    assert town.ask("SELECT count(*) FROM reconciler.outbox") == [(0,)]
+
+
+def test_apply_corrects(town: Town) -> None:
+    """--apply by a person corrects also in the mode "report", and puts work into the outbox."""
+    intent = town.pay(1)
+    town.pay(2, "paid")
+    answer = town.run("sweep", "--apply", "--json")
+    found = answer.json
+    assert answer.code == 0
+    assert found["mode"] == "report"
+    assert (found["applied"], found["complete"], found["examined"]) == (True, True, 2)
+    assert (found["corrected"], found["would_correct"]) == (1, 0)
+    assert found["discrepancies"] == {"missed_outcome": 1}
+    assert found["reads"] > 0
+    assert town.statuses() == {"1": "paid", "2": "paid"}
+    assert town.ask("SELECT payment_intent, to_status FROM reconciler.outbox") == [(intent, "paid")]
+
+
+def test_one_payment(town: Town) -> None:
+    """--payment-intent looks at those payments alone."""
+    first, second, third = town.pay(1), town.pay(2), town.pay(3)
+    answer = town.run(
+        "sweep", "--apply", "--payment-intent", first, "--payment-intent", third, "--json"
+    )
+    assert answer.json["examined"] == 2
+    assert town.statuses() == {"1": "paid", "2": "pending", "3": "paid"}
+    assert second not in answer.out
+
+
+def test_csv(town: Town) -> None:
+    """CSV has a line for each decision."""
+    intent = town.pay(1)
+    (row,) = csv.DictReader(io.StringIO(town.run("sweep", "--format", "csv").out))
+    assert (row["act"], row["payment_intent"], row["payment"], row["to_status"]) == (
+        "correct",
+        intent,
+        "1",
+        "paid",
+    )
+
+
+def test_exit_code(town: Town) -> None:
+    """--exit-code ends with 1 where something disagrees, with 0 where nothing does any more."""
+    town.pay(1)
+    assert town.run("sweep", "--exit-code").code == 1
+    assert town.run("sweep", "--exit-code", "--apply").code == 0
+    assert town.run("sweep", "--exit-code").code == 0
+
+
+def test_a_kind_and_a_range(town: Town) -> None:
+    """--kind and --since narrow a pass down."""
+    town.pay(1)
+    answer = town.run("sweep", "--kind", "window", "--since", "30m", "--json")
+    assert (answer.json["kind"], answer.json["examined"]) == ("window", 0)
+    answer = town.run("sweep", "--kind", "window", "--since", "2h", "--json")
+    assert answer.json["examined"] == 1
+
+
+def test_since_after_until_by_stripes_clock(town: Town) -> None:
+    """A range that only Stripe's clock can compare is refused as well, as a usage error."""
+    answer = town.run("sweep", "--since", "1h", "--until", "2020-01-01")
+    assert answer.code == 64
+    assert "is not before" in answer.err
+    assert answer.out == ""
+
+
+@pytest.mark.parametrize("key", ["sk_test_nobody_knows_this_one", LIVE_KEY])
+def test_wrong_key(town: Town, key: str) -> None:
+    """A key that Stripe does not know, or of the other mode, ends with 78, with a report, and writes nothing."""
+    for number in range(12):
+        town.pay(number + 1)
+    town.environ["STRIPE_API_KEY"] = key
+    answer = town.run("sweep", "--apply", "--kind", "due", "--json")
+    assert answer.code == 78
+    assert answer.json["complete"] is False
+    assert answer.json["stopped"]
+    assert answer.json["corrected"] == 0
+    assert answer.err.startswith("reconciler: account default: ")
+    assert set(town.statuses().values()) == {"pending"}
+    assert town.ask("SELECT count(*) FROM reconciler.discrepancies") == [(0,)]
+
+
+def test_database_down(town: Town) -> None:
+    """Without a database a pass ends with 75, says what it could not reach, and prints its report."""
+    answer = town.run("sweep", "--json", DATABASE_URL="postgresql://127.0.0.1:9/shop")
+    assert answer.code == 75
+    assert answer.json["complete"] is False
+    assert "127.0.0.1:9" in answer.err
+
+
+def test_a_mapping_that_does_not_fit(town: Town) -> None:
+    """A column that is not there is named before anything is asked of Stripe; exit 78."""
+    answer = town.run("sweep", RECONCILER_PAYMENTS__STATUS="state")
+    assert answer.code == 78
+    assert "no column state" in answer.err
+    assert town.stripe.requests.count() == 0
+
+
+def test_a_page_that_fails_does_not_lose_the_others(town: Town) -> None:
+    """What could not be examined is named, the rest is corrected, and the pass ends with 75."""
+    broken, whole = town.pay(1), town.pay(2)
+    town.stripe.faults.script(Break.MALFORMED, times=100, target=broken)
+    answer = town.run("sweep", "--kind", "due", "--apply", "--json")
+    assert answer.code == 75
+    assert answer.json["complete"] is False
+    assert answer.json["unexamined"] == 1
+    assert town.statuses() == {"1": "pending", "2": "paid"}
+    text = town.run(
+        "sweep", "--kind", "due", "--payment-intent", broken, "--payment-intent", whole
+    ).out
+    assert broken in text
+
+
+def test_several_accounts(town: Town) -> None:
+    """Several accounts are passed over in turn; one whose key is wrong does not keep the other from its pass."""
+    town.shop.execute("ALTER TABLE public.payments ADD account text")
+    intent = town.pay(1)
+    town.shop.execute("UPDATE public.payments SET account = 'eu'")
+    (town.folder / "us.key").write_text("sk_test_wrong_key_entirely")
+    accounts = '[[accounts]]\nname = "eu"\n[[accounts]]\nname = "us"\nkey_file = "us.key"\n'
+    town.configure(accounts)
+    answer = town.run("sweep", "--apply", "--json", RECONCILER_PAYMENTS__ACCOUNT="account")
+    assert answer.code == 78
+    assert (answer.json["corrected"], answer.json["complete"]) == (1, False)
+    assert [one["account"] for one in answer.json["accounts"]] == ["eu", "us"]
+    assert "account us" in answer.err
+    assert intent not in answer.err
+    assert town.statuses() == {"1": "paid"}
+    alone = town.run("sweep", "--account", "eu", "--json", RECONCILER_PAYMENTS__ACCOUNT="account")
+    assert (alone.code, alone.json["account"]) == (0, "eu")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(town: Town, number: signal.Signals) -> None:
+    """Ctrl-C, or SIGTERM, ends a pass with its report so far, exit 75 and no traceback."""
+    for key in range(60):
+        town.pay(key + 1)
+    town.stripe.faults.shares = Faults(latency=0.5)
+    process = town.start("sweep", "--kind", "due", "--json")
+    try:
+        while town.stripe.requests.count() < 3:
+            assert process.poll() is None, process.communicate()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 75
+    assert '"complete": false' in out
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_since_after_until_asks_nobody(town: Town) -> None:
+    """An empty range is refused before anything is read."""
+    answer = town.run("sweep", "--since", "2026-02-01", "--until", "2026-01-01")
+    assert answer.code == 64
+    assert town.stripe.requests.count() == 0
