@@ -100,6 +100,10 @@ class LeaseHeldError(ReconcilerError):
     """Another process works on this account."""
 
 
+class StoppedError(ReconcilerError):
+    """Somebody wants the process to end, or its configuration to change: the pass ends at a page's edge."""
+
+
 class RowMovedError(Exception):
     """A row was not written because it is no longer as it was compared. Inside the program only.
 

@@ -11,6 +11,7 @@ from reconciler.settings.sections import (
     CorrectionsSection,
     DatabaseSection,
     PaymentsSection,
+    ServiceSection,
     StripeSection,
     SweepSection,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "KeyFacts",
     "KeyKind",
     "PaymentsSection",
+    "ServiceSection",
     "Settings",
     "StripeSection",
     "SweepSection",

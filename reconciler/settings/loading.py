@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from reconciler.settings.sections import (
     CorrectionsSection,
     DatabaseSection,
     PaymentsSection,
+    ServiceSection,
     StripeSection,
     SweepSection,
 )
@@ -79,6 +80,7 @@ class Settings:
     budget: BudgetSection
     sweep: SweepSection
     accounts: tuple[Account, ...]
+    service: ServiceSection = field(default_factory=ServiceSection)
 
     @property
     def table(self) -> PaymentsSection:
@@ -142,6 +144,7 @@ def load(
         budget=configuration.budget,
         sweep=configuration.sweep,
         accounts=_accounts(configuration, keys),
+        service=configuration.service,
     )
 
 

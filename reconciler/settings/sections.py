@@ -18,6 +18,7 @@ from reconciler.settings.values import (
     Currency,
     Duration,
     KeyFile,
+    Listen,
     LocalStatus,
     MetadataKey,
     ModeName,
@@ -178,6 +179,40 @@ class SweepSection(Section):
     )
 
 
+class ServiceSection(Section):
+    """How often the service makes which pass, and where it can be watched."""
+
+    tail: PositiveDuration = Field(
+        default=timedelta(minutes=1),
+        description="How often the events since the last look are read: one read each time, where there is nothing new.",
+    )
+    due: PositiveDuration = Field(
+        default=timedelta(minutes=5),
+        description="How often open payments whose time has come are asked for.",
+    )
+    window: PositiveDuration = Field(
+        default=timedelta(days=1),
+        description="How often everything within the horizon is compared in both directions.",
+    )
+    housekeeping: PositiveDuration = Field(
+        default=timedelta(hours=1),
+        description="How often what is no longer needed of our own tables is removed.",
+    )
+    lease: PositiveDuration = Field(
+        default=timedelta(seconds=30),
+        description="How long an account stays ours without renewal: after a crash another process takes over "
+        "within twice this time.",
+    )
+    stall: PositiveDuration = Field(
+        default=timedelta(minutes=3),
+        description="How long a pass may go without a page or a read before it counts as stuck.",
+    )
+    listen: Listen = Field(
+        default="127.0.0.1:9464",
+        description='Where /metrics, /healthz and /readyz are served; "" for nowhere.',
+    )
+
+
 class AccountSection(Section):
     """One Stripe account of several. Without this table there is one account, named default."""
 
@@ -206,6 +241,7 @@ class Configuration(BaseSettings):
     corrections: CorrectionsSection = CorrectionsSection()
     budget: BudgetSection = BudgetSection()
     sweep: SweepSection = SweepSection()
+    service: ServiceSection = ServiceSection()
     accounts: tuple[AccountSection, ...] = ()
 
     @classmethod

@@ -151,6 +151,15 @@ def _api_base(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    if not value:
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError('write it as "127.0.0.1:9464" or "[::1]:9464"; "" serves nothing')
+    return value
+
+
 def _account_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]{1,40}", value):
         raise ValueError("an account's name has 1 to 40 of a-z, 0-9, - and _")
@@ -181,6 +190,7 @@ WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]
 ModeName = Annotated[Mode, BeforeValidator(_mode)]
 Currency = Annotated[str, AfterValidator(_currency)]
 ApiBase = Annotated[str, AfterValidator(_api_base)]
+Listen = Annotated[str, AfterValidator(_listen)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
 MetadataKey = Annotated[str, AfterValidator(_not_empty)]

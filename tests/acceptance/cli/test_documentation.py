@@ -120,8 +120,10 @@ def _default(info: FieldInfo) -> str:
         case None:
             return "unset"
         case timedelta() as span:
-            days, minutes = span.days, span.seconds // 60
-            return f'`"{days}d"`' if days else f'`"{minutes}m"`'
+            seconds = int(span.total_seconds())
+            units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+            unit, size = next(item for item in units if seconds % item[1] == 0)
+            return f'`"{seconds // size}{unit}"`'
         case Enum() as member:
             return f'`"{member.value}"`'
         case str() as text:
