@@ -25,13 +25,14 @@ from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
 from reconciler.engine.lease import Lease
+from reconciler.engine.nets import Surroundings
 from reconciler.engine.pacer import Limits, Pacer
 from reconciler.engine.ports import Casebook, LeaseStore, Progress, Store, Stripe
 from reconciler.engine.report import Request, SweepReport, Writing
 from reconciler.engine.resolution import Resolution, resolve
 from reconciler.engine.resolution import accept_stripe as accept_outcome_of_stripe
 from reconciler.engine.reversal import Reversal, revert
-from reconciler.engine.sweep import Surroundings, Sweep
+from reconciler.engine.sweep import Sweep
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Account, PaymentsSection, Settings, key_facts
 

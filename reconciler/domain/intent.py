@@ -101,10 +101,21 @@ class MissingIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A PaymentIntent as an event carries it: how it was then, never what is true now."""
+
+    outcome: Outcome
+    amount_received: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A Stripe event that names an intent. It says that something happened, never what is true now.
 
-    ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``).
+    ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``). ``snapshot`` is None where
+    the event is about a charge, a refund or a dispute, or where its content could not be read.
     """
 
     id: str
@@ -112,3 +123,4 @@ class Event:
     created: datetime
     payment_intent: str | None
     delivered: bool = False
+    snapshot: Snapshot | None = None

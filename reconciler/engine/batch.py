@@ -151,7 +151,8 @@ class Batch:
             for item in page.examination.judged
             if item.subject.intent.id not in lost
         ]
-        return Held(self.pages.judge(subjects, page.examination.loaded, {}, None), answers)
+        examination = page.examination
+        return Held(self.pages.judge(subjects, examination.loaded, examination.events), answers)
 
     def _record(self, page: Held, seen: Look | None) -> None:
         events: Mapping[str, tuple[Event, ...]] = {} if seen is None else seen.events
@@ -175,7 +176,8 @@ class Batch:
     ) -> PageResult:
         if self._authority.writing is Writing.NOTHING:
             subjects = [item.subject for item in examination.judged]
-            judged = self.pages.judge(subjects, examination.loaded, events, now).judged
+            seen = examination.events
+            judged = self.pages.judge(subjects, examination.loaded, seen, events, now).judged
             return PageResult(list(judged))
         return self.pages.record(examination, events, now, self._allowance())
 

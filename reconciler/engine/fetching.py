@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 
 from reconciler.clock import Clock
-from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.intent import Event, Intent, MissingIntent
 from reconciler.domain.page import TimeRange
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
@@ -30,19 +31,31 @@ class Answer:
     at: float
 
 
+class Origin(Enum):
+    """Why an intent was asked for."""
+
+    ROW = "row"
+    """A row, a check or a person names it."""
+    LIST = "list"
+    """Stripe's list shows it."""
+    EVENT = "event"
+    """An event names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
     """Up to a hundred answers, and what could not be had.
 
-    ``retrieved`` tells a page of single retrieves from a page of a list. ``stretch`` is the list's; ``ends`` is whether
-    the list ended with this page, and ``complete`` whether it was read without a gap up to here.
+    Of a list, ``stretch`` is the range that was listed and ``ends`` whether it ended with this page, without a gap.
+    ``events`` are those that made us ask, by intent.
     """
 
     answers: tuple[Answer, ...]
     failures: tuple[Unexamined, ...] = ()
-    retrieved: bool = True
+    origin: Origin = Origin.ROW
     stretch: TimeRange | None = None
     ends: bool = False
+    events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
 
     @property
     def is_lost(self) -> bool:
@@ -116,14 +129,14 @@ class Fetcher:
         except (StripeUnavailableError, StripeRequestError) as error:
             where = "" if after is None else f", from before {after} on"
             lost = Unexamined(f"the intents created {_in_words(stretch)}{where}", str(error))
-            return FetchedPage((), (lost,), retrieved=False, stretch=stretch), None
+            return FetchedPage((), (lost,), Origin.LIST, stretch), None
         answers = tuple(Answer(intent, at) for intent in page.intents)
         unreadable = tuple(
             Unexamined(intent, "Stripe's answer about it could not be understood.")
             for intent in page.unreadable
         )
         ends = page.next_after is None
-        return FetchedPage(answers, unreadable, False, stretch, ends), page.next_after
+        return FetchedPage(answers, unreadable, Origin.LIST, stretch, ends), page.next_after
 
 
 def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:

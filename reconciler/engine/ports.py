@@ -117,6 +117,18 @@ class Store(Protocol):
         """Intents whose check has come, the longest overdue first."""
         ...
 
+    def seen_events(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of the events that have been handled before."""
+        ...
+
+    def cursors(self) -> Mapping[str, datetime]:
+        """How far each net that is cast again and again has come."""
+        ...
+
+    def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
+        """Move cursors, under the lease; they never move back."""
+        ...
+
     def transaction(self, epoch: int) -> AbstractContextManager[PageTransaction]:
         """A transaction that commits at the end of the block and rolls back on an error."""
         ...

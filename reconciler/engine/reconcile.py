@@ -23,6 +23,7 @@ from reconciler.engine.recording import Recording
 from reconciler.engine.report import Writing
 from reconciler.errors import DatabaseBusyError, RowMovedError
 
+NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
 RETRIES: Final = 3
 """How often a page is recorded anew when a row moves between the lock and the write."""
 
@@ -48,6 +49,8 @@ class Examination:
     loaded: Loaded
     locks_rows: bool = True
     """False where no subject has a row: then there is nothing to lock."""
+    events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    """The events that made us ask, by intent: seen when the page is recorded."""
 
     @property
     def agrees(self) -> bool:
@@ -58,7 +61,8 @@ class Examination:
     def leaves_no_trace(self) -> bool:
         """Nothing to say, nothing to close and no check to lift: recording it would write nothing."""
         stands = any(known.state is State.OPEN for known in self.loaded.known)
-        return self.agrees and not self.loaded.checks and not stands
+        heard = any(item.subject.intent.id in self.events for item in self.judged)
+        return self.agrees and not self.loaded.checks and not stands and not heard
 
 
 @dataclass(slots=True)
@@ -82,6 +86,7 @@ class PageReconciler:
         self,
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
+        events: Mapping[str, tuple[Event, ...]],
     ) -> tuple[Examination, tuple[Intent, ...]]:
         """Load and judge a page.
 
@@ -99,31 +104,36 @@ class PageReconciler:
         )
         later = {intent.id for intent in unheld}
         at_once = [subject for subject in subjects if subject.intent.id not in later]
-        return self.judge(at_once, loaded, {}, None), unheld
+        return self.judge(at_once, loaded, events), unheld
 
     def judge(
         self,
         subjects: Sequence[Subject],
         loaded: Loaded,
-        fresh: Mapping[str, tuple[Event, ...]],
-        now: datetime | None,
+        events: Mapping[str, tuple[Event, ...]],
+        fresh: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
+        now: datetime | None = None,
     ) -> Examination:
-        """Decide about subjects. ``now`` is Stripe's time, None for that of each answer."""
+        """Decide about subjects.
+
+        ``events`` made us ask for them, ``fresh`` are those that the look found. ``now`` is Stripe's time, None for
+        that of each answer.
+        """
         known = _by_subject(loaded.known)
         judged = []
         for subject in subjects:
             intent = subject.intent
-            events = tuple(event for event in loaded.events if event.payment_intent == intent.id)
+            stored = (event for event in loaded.events if event.payment_intent == intent.id)
             decision = decide(
                 subject,
                 self._rules,
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                events=(*events, *fresh.get(intent.id, ())),
+                events=(*stored, *events.get(intent.id, ()), *fresh.get(intent.id, ())),
                 known=known.get(intent.id, ()),
             )
             judged.append(Judged(subject, decision))
         locks = any(subject.payments for subject in subjects)
-        return Examination(tuple(judged), loaded, locks)
+        return Examination(tuple(judged), loaded, locks, events)
 
     def record(
         self,
@@ -167,12 +177,15 @@ class PageReconciler:
         )
         current, gone = _as_they_are_now(subjects, again.payments, moved)
         loaded = replace(again, events=examination.loaded.events, paid=examination.loaded.paid)
-        judged = [*self.judge(current, loaded, fresh, now).judged, *_waiting(gone, now)]
+        events = examination.events
+        again_judged = self.judge(current, loaded, events, fresh, now).judged
+        judged = [*again_judged, *_waiting(gone, now)]
         recording = Recording(self._authority, self._rules, _by_subject(again.known), allowance)
         done = [
-            Judged(item.subject, recording.add(item.subject, item.decision, events))
+            Judged(item.subject, recording.add(item.subject, item.decision, heard))
             for item in judged
-            for events in [fresh.get(item.subject.intent.id, ())]
+            for name in [item.subject.intent.id]
+            for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
         ]
         record = recording.page(now, examination.loaded.checks)
         if not record.is_empty:

@@ -45,17 +45,15 @@ class Recording:
 
         Returns the decision as it is carried out: a correction that the hourly limit holds back is a flag.
         """
+        self._events.extend(events)
         match decision:
             case Keep():
                 self._verdict(subject, (), corrected=False)
             case Flag(findings):
-                self._events.extend(events)
                 self._verdict(subject, findings, corrected=False)
             case Correct():
-                self._events.extend(events)
                 return self._correct(subject, decision)
             case Wait(until, why):
-                self._events.extend(events)
                 self._checks.append(Check(subject.intent.id, until, why))
             case _ as unreachable:
                 assert_never(unreachable)

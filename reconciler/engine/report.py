@@ -19,6 +19,8 @@ Moment = datetime | timedelta
 class SweepKind(StrEnum):
     """Which net a pass casts."""
 
+    TAIL = "tail"
+    """Every intent that an event names, since the last event handled."""
     DUE = "due"
     """Every open payment of the merchant's table, and every check that has come due."""
     WINDOW = "window"
@@ -123,6 +125,8 @@ class SweepReport:
     unexamined_count: int = 0
     stopped: str | None = None
     """Why the pass ended before its end, None where it did not."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know of how it went."""
     failure: ReconcilerError | None = None
     """What ended it; its exit code is the command's."""
 
@@ -168,6 +172,7 @@ class SweepReport:
                 for (kind, currency), amount in sorted(self.stakes.items())
             ],
             "unexamined": self.unexamined_count,
+            "notes": list(self.notes),
             "reads": self.reads,
             "rate_limited": self.rate_limited,
             "seconds": round(self.seconds, 3),

@@ -1,48 +1,31 @@
-"""One pass: the nets in turn, the proof of the key, and what is to be said at the end."""
+"""One pass: its pages, the proof of the key, and what is to be said at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, assert_never
 
-from reconciler.clock import Clock
-from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.intent import Event, Intent, MissingIntent
 from reconciler.domain.joining import link, named_order, paid_intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import RowReference, TimeRange
-from reconciler.domain.planning import PAGE_SIZE, stretches, whole_seconds
-from reconciler.domain.subject import PaidSibling, Rules
+from reconciler.domain.page import TimeRange
+from reconciler.domain.planning import PAGE_SIZE
+from reconciler.domain.subject import PaidSibling
 from reconciler.engine.authority import Authority
 from reconciler.engine.batch import Batch
 from reconciler.engine.day_totals import DayTotals
-from reconciler.engine.fetching import Answer, FetchedPage, Fetcher
+from reconciler.engine.fetching import Answer, FetchedPage, Fetcher, Origin
 from reconciler.engine.key_proof import FEWEST, KeyProof
-from reconciler.engine.ports import Progress, Store, Stripe
+from reconciler.engine.nets import Nets, Surroundings
+from reconciler.engine.ports import Progress
 from reconciler.engine.reconcile import Examination
-from reconciler.engine.report import Moment, Request, SweepKind, SweepReport, Writing
-from reconciler.errors import ReconcilerError, StripeUnavailableError, UsageError
+from reconciler.engine.report import Request, SweepReport, Writing
+from reconciler.errors import ReconcilerError, StripeUnavailableError
 
 LOST_PAGES: Final = 2
 """After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
 READS_A_BOOKING: Final = 500
-MOST_CHECKS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a pass works with. ``keeps_books`` is whether our schema is there and may be written."""
-
-    stripe: Stripe
-    store: Store
-    clock: Clock
-    rules: Rules
-    workers: int
-    page_size: int
-    per_hour: int
-    keeps_books: bool
 
 
 class Sweep:
@@ -62,9 +45,9 @@ class Sweep:
         self._check_lease = check_lease
         self._progress = progress
         self._proof = KeyProof()
-        self._met: set[int] = set()
         self._remembered: dict[str, list[PaidSibling]] = {}
         self._unheld: list[Answer] = []
+        self._heard: dict[str, tuple[Event, ...]] = {}
         self._listed: TimeRange | None = None
         self._totals = DayTotals()
         self._lost = 0
@@ -111,71 +94,19 @@ class Sweep:
                 self.report,
                 surroundings.per_hour,
             )
-            for page in self._pages(fetcher):
-                self._take(page, batch)
+            nets = Nets(surroundings, self._request, self._authority, fetcher, self.report)
+            for page in nets.pages():
+                self._take(page, batch, nets)
             if self._proof.is_doubtful or self._unheld:
-                self._prove_by_rows(fetcher)
+                self._prove_by_rows(fetcher, nets)
             self._proof.conclude()
             batch.flush(self._check_lease)
+            self._listed = nets.listed
             self._judge_unheld(batch)
+            missed = self.report.unexamined_count - nets.tail.failed
+            nets.tail.finish(everything_recorded=missed == 0)
 
-    def _pages(self, fetcher: Fetcher) -> Iterator[FetchedPage]:
-        """The nets in turn. The window comes first: what its lists show need not be retrieved one by one."""
-        request = self._request
-        if request.intents:
-            yield from fetcher.retrieve_pages(self._unmet(request.intents))
-            return
-        if request.kind in (SweepKind.WINDOW, SweepKind.ALL):
-            yield from self._window(fetcher)
-        if request.kind in (SweepKind.DUE, SweepKind.ALL):
-            yield from self._due(fetcher)
-
-    def _due(self, fetcher: Fetcher) -> Iterator[FetchedPage]:
-        created = self._range(None)
-        rows = _keyset(lambda after: self._with.store.open_payments(created, after, PAGE_SIZE))
-        yield from fetcher.retrieve_pages(self._unmet(row.payment_intent for row in rows))
-        if self._with.keeps_books and self._request.since is self._request.until is None:
-            checks = self._with.store.due_checks(self._with.stripe.now(), MOST_CHECKS)
-            yield from fetcher.retrieve_pages(self._unmet(checks))
-
-    def _window(self, fetcher: Fetcher) -> Iterator[FetchedPage]:
-        created = whole_seconds(self._range(self._with.rules.horizon))
-        expected = self._with.store.count_between(created)
-        open_stretches = set(stretches(created, self._with.stripe.now(), expected))
-        for page in fetcher.list_pages(tuple(open_stretches)):
-            if page.ends and page.stretch is not None:
-                open_stretches.discard(page.stretch)
-            yield page
-        if open_stretches:
-            # a list with a gap does not show that an intent is not there: its rows are not asked for one by one
-            return
-        self._listed = created
-        rows = _keyset(lambda after: self._with.store.payments_between(created, after, PAGE_SIZE))
-        yield from fetcher.retrieve_pages(self._unmet(row.payment_intent for row in rows))
-
-    def _range(self, horizon: timedelta | None) -> TimeRange:
-        since = self._moment(self._request.since or horizon)
-        until = self._moment(self._request.until)
-        if since is not None and until is not None and since >= until:
-            raise UsageError(
-                f"--since ({since:%Y-%m-%d %H:%M:%S}) is not before --until"
-                f" ({until:%Y-%m-%d %H:%M:%S}).",
-                "Give an earlier --since.",
-            )
-        return TimeRange(since, until)
-
-    def _moment(self, moment: Moment | None) -> datetime | None:
-        """A span counts back from Stripe's present, not from ours."""
-        return self._with.stripe.now() - moment if isinstance(moment, timedelta) else moment
-
-    def _unmet(self, intents: Iterable[str]) -> Iterator[str]:
-        """Those that this pass has not met yet; a 64-bit hash of each is kept, not the id."""
-        for intent in intents:
-            if hash(intent) not in self._met:
-                self._met.add(hash(intent))
-                yield intent
-
-    def _take(self, page: FetchedPage, batch: Batch) -> None:
+    def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
         self._check_lease()
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
@@ -185,28 +116,40 @@ class Sweep:
                 f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
                 f"The last error was: {page.failures[-1].why}",
             )
-        answers = page.answers if page.retrieved else self._newly_listed(page)
-        if page.retrieved:
-            for answer in answers:
-                self._proof.retrieved(answer.intent)
+        answers = page.answers
+        if page.origin is Origin.LIST:
+            new = set(nets.unmet(answer.intent.id for answer in answers))
+            answers = tuple(answer for answer in answers if answer.intent.id in new)
         examination, unheld = batch.pages.examine(
-            [answer.intent for answer in answers], self._remembered
+            [answer.intent for answer in answers], self._remembered, page.events
         )
-        if page.retrieved:
-            self._report_unknown(examination)
-        else:
-            if any(item.subject.payments for item in examination.judged):
-                self._proof.listed_and_named()
-            self._add_up(examination, answers)
+        self._learn(page.origin, examination, answers)
         self._remember(examination)
         later = {intent.id for intent in unheld}
         self._unheld.extend(answer for answer in answers if answer.intent.id in later)
+        self._heard.update({name: page.events[name] for name in later if name in page.events})
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
             batch.flush(self._check_lease)
         if self._with.stripe.reads - self._booked >= READS_A_BOOKING:
             self._book()
         self._progress.advance(self.report.examined, None)
+
+    def _learn(self, origin: Origin, examination: Examination, answers: tuple[Answer, ...]) -> None:
+        """What a page says about the key, and what a list says about its days."""
+        match origin:
+            case Origin.ROW:
+                for answer in answers:
+                    self._proof.retrieved(answer.intent)
+                self._report_unknown(examination)
+            case Origin.LIST | Origin.EVENT:
+                # Stripe itself showed these, so only those that a row names prove anything
+                if any(item.subject.payments for item in examination.judged):
+                    self._proof.listed_and_named()
+                if origin is Origin.LIST:
+                    self._add_up(examination, answers)
+            case _ as unreachable:
+                assert_never(unreachable)
 
     def _report_unknown(self, examination: Examination) -> None:
         """A person asked for an intent by name, and neither side has heard of it."""
@@ -217,10 +160,6 @@ class Sweep:
                     "Neither Stripe nor the table knows it: check the id, the key and the account."
                 )
                 self.report.miss(subject.intent.id, why)
-
-    def _newly_listed(self, page: FetchedPage) -> tuple[Answer, ...]:
-        new = set(self._unmet(answer.intent.id for answer in page.answers))
-        return tuple(answer for answer in page.answers if answer.intent.id in new)
 
     def _add_up(self, examination: Examination, answers: tuple[Answer, ...]) -> None:
         for answer in answers:
@@ -263,7 +202,7 @@ class Sweep:
                 [subject for subject in subjects if subject.payments],
                 [subject for subject in subjects if not subject.payments],
             ):
-                batch.add(batch.pages.judge(together, loaded, {}, None), answers)
+                batch.add(batch.pages.judge(together, loaded, self._heard), answers)
             if batch.is_ripe:
                 batch.flush(self._check_lease)
         batch.flush(self._check_lease)
@@ -286,12 +225,12 @@ class Sweep:
         if page:
             yield page
 
-    def _prove_by_rows(self, fetcher: Fetcher) -> None:
+    def _prove_by_rows(self, fetcher: Fetcher, nets: Nets) -> None:
         """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
         if self._proof.is_given:
             return
         newest = self._with.store.newest_payments(FEWEST)
-        unmet = list(self._unmet(row.payment_intent for row in newest))
+        unmet = list(nets.unmet(row.payment_intent for row in newest))
         for answer in fetcher.retrieve_again(unmet).answers:
             self._proof.retrieved(answer.intent)
 
@@ -321,13 +260,3 @@ class Sweep:
         except ReconcilerError as error:
             if self.report.failure is None:
                 self.report.stop(error)
-
-
-def _keyset(
-    read: Callable[[str | None], tuple[RowReference, ...]],
-) -> Iterator[RowReference]:
-    """All rows of a query that is read page by page, each page from after the last key."""
-    after: str | None = None
-    while rows := read(after):
-        yield from rows
-        after = rows[-1].key

@@ -132,6 +132,39 @@ class PostgresStore:
             rows = connection.execute(statement("checks_due"), parameters).fetchall()
         return tuple(row[0] for row in rows)
 
+    def seen_events(self, ids: Sequence[str]) -> frozenset[str]:
+        """As ``engine.ports.Store`` has it; none where our schema may not be read."""
+        if not self.can_read_schema:
+            return frozenset()
+        parameters = {"account": self._account, "ids": list(ids)}
+        with self._database.connection("looking for events handled before") as connection:
+            rows = connection.execute(statement("events_seen"), parameters).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def cursors(self) -> Mapping[str, datetime]:
+        """As ``engine.ports.Store`` has it; none where our schema may not be read."""
+        if not self.can_read_schema:
+            return {}
+        parameters = {"account": self._account}
+        with self._database.connection("reading the cursors") as connection:
+            return dict(connection.execute(statement("cursors"), parameters).fetchall())
+
+    def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
+        """As ``engine.ports.Store`` has it. Raises LeaseLostError where the lease is gone."""
+        if not reached:
+            return
+        parameters = {
+            "account": self._account,
+            "names": list(reached),
+            "reached": list(reached.values()),
+        }
+        with self._database.connection("moving the cursors") as connection, ending(connection):
+            with connection.pipeline():
+                begin(connection)
+                fenced = fence(connection, self._account, epoch)
+                connection.execute(statement("cursors_move"), parameters)
+            check_fence(fenced, self._account)
+
     @contextmanager
     def transaction(self, epoch: int) -> Iterator[PostgresPageTransaction]:
         """As ``engine.ports.Store`` has it. It is READ COMMITTED and begins with the first statement."""

@@ -14,13 +14,16 @@ from reconciler.adapters.stripe_gateway.wire import (
     END_OF_TIME,
     WireCharge,
     WireEvent,
+    WireEventObject,
     WireIntent,
     WireMethod,
 )
-from reconciler.domain.intent import Charge, Event, Intent, NextAction
+from reconciler.domain.intent import Charge, Event, Intent, NextAction, Snapshot
+from reconciler.domain.outcome import of_stripe
 from reconciler.errors import WrongKeyError
 
 _EXPIRIES: Final = ("expires_at", "expires_after")  # OXXO alone says expires_after
+_NO_ACTION: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
 
@@ -56,7 +59,7 @@ class Translator:
             canceled_at=None if wire.canceled_at is None else moment(wire.canceled_at),
             failure_code=None if error is None else error.code or "",
             method=_method(wire, charge),
-            next_action=None if wire.next_action is None else next_action(wire.next_action),
+            next_action=next_action(wire.next_action),
             charge=charge,
             metadata=self._kept(wire.metadata),
         )
@@ -77,7 +80,26 @@ class Translator:
             created=moment(wire.created),
             payment_intent=_intent_of(wire),
             delivered=wire.pending_webhooks == 0,
+            snapshot=self._snapshot(wire.data.object),
         )
+
+    def _snapshot(self, about: WireEventObject) -> Snapshot | None:
+        """The intent as the event carries it, in whatever API version; None where it is none or cannot be read."""
+        received, currency = about.amount_received, about.currency
+        readable = (
+            about.object == "payment_intent"
+            and isinstance(about.status, str)
+            and isinstance(received, int)
+            and not isinstance(received, bool)
+            and isinstance(currency, str)
+        )
+        if not readable:
+            return None
+        metadata = about.metadata if isinstance(about.metadata, dict) else {}
+        texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
+        failed = about.last_payment_error is not None
+        outcome = of_stripe(about.status, last_attempt_failed=failed)
+        return Snapshot(outcome, received, currency.lower(), self._kept(texts))
 
     def check_mode(self, livemode: bool) -> None:
         """Raise WrongKeyError for an object of the other mode."""
@@ -156,12 +178,14 @@ def next_action(raw: msgspec.Raw) -> NextAction | None:
 
     Nothing about money hangs on it, so that a shape that we do not know has no expiry and is no error.
     """
+    if bytes(raw) in _NO_ACTION:
+        return None
     try:
         action: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return NextAction("unknown")
     if not isinstance(action, dict):
-        return None if action is None else NextAction("unknown")
+        return NextAction("unknown")
     kind = action.get("type")
     details = [action.get(kind)] if isinstance(kind, str) else []
     details += [value for name, value in action.items() if "_display_" in name]

@@ -73,7 +73,7 @@ class WireIntent(msgspec.Struct, gc=False):
     canceled_at: Moment | None = None
     last_payment_error: WirePaymentError | None = None
     payment_method_types: list[str] | None = None
-    next_action: msgspec.Raw | None = None
+    next_action: msgspec.Raw = msgspec.Raw()
     latest_charge: WireCharge | str | None = None
     metadata: dict[str, str] | None = None
 
@@ -84,6 +84,11 @@ class WireEventObject(msgspec.Struct, gc=False):
     object: Any = None
     id: Any = None
     payment_intent: Any = None
+    status: Any = None
+    amount_received: Any = None
+    currency: Any = None
+    last_payment_error: Any = None
+    metadata: Any = None
 
 
 class WireEventData(msgspec.Struct, gc=False):

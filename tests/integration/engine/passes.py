@@ -18,8 +18,9 @@ from reconciler.clock import ManualClock
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.lease import Lease
+from reconciler.engine.nets import Surroundings
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sweep import Surroundings, Sweep
+from reconciler.engine.sweep import Sweep
 from tests.conftest import STATUSES, Shop
 from tests.unit.engine.doubles import NOW, PlainStripe
 

@@ -112,7 +112,7 @@ def test_an_intent_that_two_nets_meet_is_examined_once(passes: Passes) -> None:
         knows(passes, f"pi_{number}")
     report = passes.run(SweepKind.ALL)
     assert (report.examined, report.corrected) == (30, 30)
-    assert report.reads == 2  # the list, and the look at fresh events
+    assert report.reads == 3  # the events, the list, and the look at fresh events
 
 
 def test_the_window_finds_what_has_no_row(passes: Passes) -> None:

@@ -1,0 +1,137 @@
+"""The nets: which intents a pass asks Stripe for. Each alone misses something; together they miss nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.clock import Clock
+from reconciler.domain.page import RowReference, TimeRange
+from reconciler.domain.planning import PAGE_SIZE, stretches, whole_seconds
+from reconciler.domain.subject import Rules
+from reconciler.engine.authority import Authority
+from reconciler.engine.fetching import FetchedPage, Fetcher
+from reconciler.engine.ports import Store, Stripe
+from reconciler.engine.report import Moment, Request, SweepKind, SweepReport
+from reconciler.engine.tail import Tail
+from reconciler.errors import UsageError
+
+MOST_CHECKS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a pass works with. ``keeps_books`` is whether our schema is there and may be written."""
+
+    stripe: Stripe
+    store: Store
+    clock: Clock
+    rules: Rules
+    workers: int
+    page_size: int
+    per_hour: int
+    keeps_books: bool
+
+
+class Nets:
+    """Casts the nets of one pass in turn. An intent that two of them meet comes out once.
+
+    ``listed`` is the range over which a window's lists were read without a gap, None before that.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        request: Request,
+        authority: Authority,
+        fetcher: Fetcher,
+        report: SweepReport,
+    ) -> None:
+        self._with = surroundings
+        self._request = request
+        self._fetcher = fetcher
+        self._report = report
+        self._met: set[int] = set()
+        self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
+        self.listed: TimeRange | None = None
+
+    def pages(self) -> Iterator[FetchedPage]:
+        """All pages of the pass. The window comes before due: what its lists show need not be retrieved one by one."""
+        request = self._request
+        if request.intents:
+            yield from self._fetcher.retrieve_pages(self.unmet(request.intents))
+            return
+        window = request.kind in (SweepKind.WINDOW, SweepKind.ALL)
+        bounded = request.since is not None or request.until is not None
+        # a bounded pass of all nets lists its range, which shows more than the events of that range
+        if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
+            yield from self.tail.pages(self._fetcher, self.unmet, self._range(None).since)
+            if self.tail.is_too_old and not window:
+                self._report.notes.append(self.tail.too_old)
+                window = True
+        if window:
+            yield from self._window()
+        if request.kind in (SweepKind.DUE, SweepKind.ALL):
+            yield from self._due()
+        if not bounded and request.kind is not SweepKind.WINDOW:
+            yield from self._checks()
+
+    def unmet(self, intents: Iterable[str]) -> Iterator[str]:
+        """Those that this pass has not met yet; a 64-bit hash of each is kept, not the id."""
+        for intent in intents:
+            if hash(intent) not in self._met:
+                self._met.add(hash(intent))
+                yield intent
+
+    def _due(self) -> Iterator[FetchedPage]:
+        created = self._range(None)
+        rows = keyset(lambda after: self._with.store.open_payments(created, after, PAGE_SIZE))
+        yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
+
+    def _checks(self) -> Iterator[FetchedPage]:
+        if not self._with.keeps_books:
+            return
+        checks = self._with.store.due_checks(self._with.stripe.now(), MOST_CHECKS)
+        yield from self._fetcher.retrieve_pages(self.unmet(checks))
+
+    def _window(self) -> Iterator[FetchedPage]:
+        created = whole_seconds(self._range(self._with.rules.horizon))
+        expected = self._with.store.count_between(created)
+        unread = set(stretches(created, self._with.stripe.now(), expected))
+        for page in self._fetcher.list_pages(tuple(unread)):
+            if page.ends and page.stretch is not None:
+                unread.discard(page.stretch)
+            yield page
+        if unread:
+            # a list with a gap does not show that an intent is not there: its rows are not asked for one by one
+            return
+        self.listed = created
+        rows = keyset(lambda after: self._with.store.payments_between(created, after, PAGE_SIZE))
+        yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
+
+    def _range(self, horizon: timedelta | None) -> TimeRange:
+        since = self._moment(self._request.since or horizon)
+        until = self._moment(self._request.until)
+        if since is not None and until is not None and since >= until:
+            raise UsageError(
+                f"--since ({since:%Y-%m-%d %H:%M:%S}) is not before --until"
+                f" ({until:%Y-%m-%d %H:%M:%S}).",
+                "Give an earlier --since.",
+            )
+        return TimeRange(since, until)
+
+    def _moment(self, moment: Moment | None) -> datetime | None:
+        """A span counts back from Stripe's present, not from ours."""
+        return self._with.stripe.now() - moment if isinstance(moment, timedelta) else moment
+
+
+def keyset(
+    read: Callable[[str | None], tuple[RowReference, ...]],
+) -> Iterator[RowReference]:
+    """All rows of a query that is read page by page, each page from after the last key."""
+    after: str | None = None
+    while rows := read(after):
+        yield from rows
+        after = rows[-1].key
