@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
+from reconciler.adapters.postgres.audit import Audit
 from reconciler.adapters.postgres.demo_shop import DemoShop, StoredFinding
 from reconciler.adapters.postgres.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.migration import migrate
@@ -157,7 +158,10 @@ def run_pass(configured: Settings, clock: Clock, progress: Progress) -> SweepRep
 def _ledger_holds(configured: Settings) -> bool:
     """``reconciler verify``, as the command line makes it; an empty ledger proves nothing."""
     with open_audit(configured) as audit:
-        accounts = tuple(audit.accounts())
-        return bool(accounts) and all(
-            first_break(audit.entries(name), audit.head(name), name) is None for name in accounts
-        )
+        accounts = audit.ledger.accounts()
+        return bool(accounts) and all(_chain_holds(audit, account) for account in accounts)
+
+
+def _chain_holds(audit: Audit, account: str) -> bool:
+    with audit.ledger.chain(account) as chain:
+        return first_break(chain.entries, chain.head, account) is None

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.demo.demonstration import Result
 from reconciler.demo.merchant import STATUS_OF
 from reconciler.domain.discrepancy import Kind, Severity
-from reconciler.domain.money import Money
+from reconciler.domain.money import Money, as_major
 
 WHY: Final[Mapping[Kind, str]] = {
     Kind.CONTRADICTED: "the row is settled, and Stripe says that the money did not come",
@@ -143,7 +143,9 @@ def flagged(result: Result) -> tuple[Flagged, ...]:
 def in_words(amounts: Mapping[str, int]) -> str:
     """Amounts of several currencies, the largest number of minor units first."""
     ordered = sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(str(Money(amount, currency)) for currency, amount in ordered)
+    return ", ".join(
+        f"{as_major(amount, currency):,} {currency.upper()}" for currency, amount in ordered
+    )
 
 
 def _summed(stakes: Iterable[Money]) -> Counter[str]:

