@@ -35,8 +35,9 @@ def sweep(
     kind: Annotated[
         SweepKind,
         typer.Option(
-            metavar="due|window|all",
-            help="due asks for every open row, window for everything created in a range of time.",
+            metavar="|".join(SweepKind),
+            help="tail looks at what events name, due asks for every open row, window for everything created in "
+            "a range of time.",
         ),
     ] = SweepKind.ALL,
     since: Annotated[

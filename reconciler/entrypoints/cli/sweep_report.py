@@ -110,6 +110,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
             {"kind": kind, "currency": currency, "amount": amount}
             for (kind, currency), amount in sorted(stakes.items())
         ],
+        "notes": [note for report in reports for note in report.notes],
         "accounts": each,
     }
     for name in _SUMMED:
@@ -152,6 +153,8 @@ def _write(report: SweepReport) -> None:
         write_line()
         _write_capped(_UNEXAMINED, report.unexamined)
     write_line()
+    for note in report.notes:
+        write_line(note)
     write_line(_ending(report))
 
 
