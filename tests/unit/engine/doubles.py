@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
@@ -31,10 +31,12 @@ def an_intent(ident: str, status: str = "succeeded", **changes: object) -> Inten
 
 @dataclass
 class PlainStripe:
-    """Answers from dictionaries; ``fail`` may raise for an id, ``pages`` of events come in order."""
+    """Answers from dictionaries; ``fail`` may raise for an id, ``events`` are listed as Stripe does, or ``event_pages`` come in order."""
 
     intents: dict[str, Intent] = field(default_factory=dict)
     event_pages: list[tuple[Event, ...]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    present: datetime = NOW
     fail: Callable[[str], None] = lambda _: None
     reads: int = 0
     rate_limited: int = 0
@@ -42,14 +44,17 @@ class PlainStripe:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def now(self) -> datetime:
-        return NOW
+        return self.present
 
     def retrieve(self, intent_id: str) -> Intent | MissingIntent:
         with self.lock:
             self.reads += 1
             self.asked.append(intent_id)
         self.fail(intent_id)
-        return self.intents.get(intent_id) or MissingIntent(intent_id, NOW)
+        found = self.intents.get(intent_id)
+        if found is None:
+            return MissingIntent(intent_id, self.present)
+        return replace(found, seen_at=self.present)
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
         with self.lock:
@@ -63,7 +68,7 @@ class PlainStripe:
         start = 0 if after is None else [intent.id for intent in found].index(after) + 1
         page = found[start : start + 100]
         more = start + 100 < len(found)
-        return IntentPage(tuple(page), page[-1].id if more else None, NOW)
+        return IntentPage(tuple(page), page[-1].id if more else None, self.present)
 
     def list_events(
         self, created: TimeRange, types: Sequence[str], after: str | None = None
@@ -71,10 +76,24 @@ class PlainStripe:
         with self.lock:
             self.reads += 1
         assert len(types) <= 20
+        self.fail(f"events after {after}")
+        if self.events:
+            return self._listed_events(created, after)
         number = 0 if after is None else int(after)
         last = number + 1 >= len(self.event_pages)
         events = self.event_pages[number] if self.event_pages else ()
-        return EventPage(events, None if last else str(number + 1), NOW)
+        return EventPage(events, None if last else str(number + 1), self.present)
+
+    def _listed_events(self, created: TimeRange, after: str | None) -> EventPage:
+        found = sorted(
+            (event for event in self.events if event.created in created),
+            key=lambda event: event.created,
+            reverse=True,
+        )
+        start = 0 if after is None else [event.id for event in found].index(after) + 1
+        page = tuple(found[start : start + 100])
+        more = start + 100 < len(found)
+        return EventPage(page, page[-1].id if more else None, self.present)
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         return ()
