@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+import reconciler.adapters.postgres
 from reconciler.adapters.postgres.migration import migrate, pending
 from reconciler.errors import DatabaseRefusedError, ReconcilerError
 
-ALL = ("0001_tables", "0002_ledger")
+FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"
+ALL = ("0001_tables", "0002_ledger", "0003_service")
 
 
 def up(url: str) -> tuple[str, ...]:

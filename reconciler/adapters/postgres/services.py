@@ -1,0 +1,55 @@
+"""What the service says of itself in our tables, and what it tidies away there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.statements import statement
+
+EVENT_DAYS: Final = 30
+"""As long as Stripe keeps them: https://docs.stripe.com/api/events."""
+READ_DAYS: Final = 32
+"""Stripe counts reads over 30 days."""
+
+
+class PostgresServiceRecord:
+    """One account's line about the service that works on it. Safe to share between threads."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self._account = account
+
+    def register(self, holder: str, epoch: int, mode: str) -> None:
+        """The holder of this lease serves the account from now on."""
+        self._run(
+            "service_register", "registering the service", holder=holder, epoch=epoch, mode=mode
+        )
+
+    def trouble(self, epoch: int, error: str | None, *, needs_person: bool = False) -> None:
+        """What keeps the service from its work, None where nothing does any longer."""
+        self._run(
+            "service_trouble",
+            "recording a trouble",
+            epoch=epoch,
+            error=error,
+            needs_person=needs_person,
+        )
+
+    def tidy(self) -> int:
+        """Remove events and counts of reads that nobody needs any longer; how many rows."""
+        return self._run("tidy_events", "tidying", days=EVENT_DAYS) + self._run(
+            "tidy_reads", "tidying", days=READ_DAYS
+        )
+
+    def correction_delays(self, sweep: int) -> tuple[float, ...]:
+        """Seconds from Stripe's newest event to our correction, of each correction of a pass whose events are known."""
+        parameters = {"account": self._account, "sweep": sweep}
+        with self._database.connection("reading a pass's corrections") as connection:
+            rows = connection.execute(statement("correction_delays"), parameters).fetchall()
+        return tuple(float(row[0]) for row in rows)
+
+    def _run(self, name: str, doing: str, **values: object) -> int:
+        parameters = {"account": self._account, **values}
+        with self._database.connection(doing) as connection:
+            return connection.execute(statement(name), parameters).rowcount

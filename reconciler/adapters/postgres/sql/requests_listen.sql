@@ -1,0 +1,1 @@
+LISTEN reconciler_sweep_requests
