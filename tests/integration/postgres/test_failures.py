@@ -38,6 +38,9 @@ def failing(url: str, query: str, *before: str):
         ("SELECT reconciler.gone()", (), DatabaseRefusedError, "reconciler.gone() does not exist"),
         ("SELECT pg_sleep(5)", ("SET statement_timeout TO '20ms'",), DatabaseBusyError, "statement_timeout"),
         ("INSERT INTO payments (id) VALUES (1)", (), DatabaseRefusedError, "payments_pkey"),
+        ("DO $$ BEGIN RAISE SQLSTATE '58030'; END $$", (), DatabaseRefusedError, "58030"),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", (), DatabaseUnavailableError, "disk is full"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", (), DatabaseUnavailableError, "57P05"),
         ("SELECT 1 / 0", (), DatabaseRefusedError, "DivisionByZero 22012"),
         ("DELETE FROM payments", ("SET default_transaction_read_only TO on",), DatabaseUnavailableError, "read-only"),
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost while testing"),
@@ -176,6 +179,15 @@ def test_a_connection_that_was_cut_is_replaced(table):
     with pytest.raises(DatabaseUnavailableError):
         table.store.load(["pi_1"])
     assert len(table.store.load(["pi_1"]).payments) == 1
+
+
+def test_a_closed_database_is_unavailable(database):
+    """Asking after the end is no traceback either."""
+    opened = Database(database)
+    with opened:
+        pass
+    with pytest.raises(DatabaseUnavailableError), opened.connection("testing"):
+        pass
 
 
 def test_no_connection_is_free(database):

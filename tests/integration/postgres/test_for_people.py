@@ -209,7 +209,7 @@ def test_corrections_by_the_service_in_the_last_hour(table):
     assert table.store.corrections_by_service(0) == 0
 
 
-def test_a_pass_from_start_to_end(table):
+def test_a_pass_from_start_to_end(table, seen):
     """A pass is running until it is finished, once, with its report and its ledger entries in one transaction."""
     activity = PostgresActivity(table.database)
     first = table.store.start_sweep(FACTS)
@@ -221,10 +221,14 @@ def test_a_pass_from_start_to_end(table):
         False,
         None,
     )
-    report = {"complete": False, "seconds": 1.25, "discrepancies": {"overdue": 1}}
+    report = {"complete": False, "seconds": 1.25, "since": seen, "discrepancies": {"overdue": 1}}
     table.store.finish_sweep(first, report, [Draft(Action.PASS, {"sweep": first})], table.epoch)
     ended = activity.sweeps("default")[1]
-    assert (ended.complete, ended.report, ended.asked_by) == (False, report, "jo")
+    assert (ended.complete, ended.report, ended.asked_by) == (
+        False,
+        {**report, "since": "2026-11-02T12:00:00.000000Z"},
+        "jo",
+    )
     assert ended.finished_at >= ended.started_at
     assert table.all("SELECT action FROM reconciler.ledger") == [("pass",)]
     with pytest.raises(

@@ -221,6 +221,8 @@ def test_a_name_with_a_percent_sign_is_refused(shop):
     made = shop(columns={"status": ("status%", "text")})
     [fault] = look(made).faults
     assert "Map a view" in fault
+    [fault] = look(shop(table="public.pay%ments")).faults
+    assert "Map a view" in fault
 
 
 def test_the_updated_column_has_no_other_part(shop):

@@ -12,7 +12,7 @@ import reconciler.adapters.postgres as package
 
 FOLDER = Path(package.__path__[0])
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
-CODE = "\n".join(path.read_text() for path in FOLDER.glob("*.py"))
+CODE = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
 GRANTS = {"grant_daemon", "grant_auditor"}
 
 
