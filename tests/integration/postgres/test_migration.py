@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.migration import migrate, pending
 from reconciler.errors import DatabaseRefusedError, ReconcilerError
 
 FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"
-ALL = ("0001_tables", "0002_ledger", "0003_service")
+ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.sql")))
 
 
 def up(url: str) -> tuple[str, ...]:
