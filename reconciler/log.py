@@ -87,34 +87,40 @@ def is_journal(journal_stream: str | None, stream: TextIO) -> bool:
     return journal_stream == f"{status.st_dev}:{status.st_ino}"
 
 
+_SHARED: Final[tuple[Processor, ...]] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    hide_secrets,
+)
+"""What every event goes through, ours and the libraries'."""
+
+
+def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
+    renderer: Processor
+    if stream.isatty():
+        renderer = structlog.dev.ConsoleRenderer()
+    else:
+        renderer = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_SHARED[:-1], structlog.stdlib.ExtraAdder(), _SHARED[-1]],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            Redacted(renderer, with_priority=is_journal(journal_stream, stream)),
+        ],
+    )
+
+
 def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) -> None:
     """Send the whole program's log, the libraries' included, to a stream.
 
     ``level`` is debug, info, warning or error. A terminal gets lines for people, anything else JSON. Called again, it
     replaces what was there.
     """
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        hide_secrets,
-    ]
-    renderer: Processor
-    if stream.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    else:
-        renderer = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared[:-1], structlog.stdlib.ExtraAdder(), shared[-1]],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            Redacted(renderer, with_priority=is_journal(journal_stream, stream)),
-        ],
-    )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_formatter(stream, journal_stream))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -123,7 +129,7 @@ def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) 
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
@@ -62,6 +63,19 @@ def chosen_format(form: Format | None, json: bool) -> Format:
             f"--json and --format {form} contradict each other.", "Take one of them out."
         )
     return Format.JSON if json else form or Format.TABLE
+
+
+def chosen_accounts(known: Sequence[str], account: str | None) -> tuple[str, ...]:
+    """The one account asked for, or all that the ledger knows.
+
+    Raises UsageError for one that it does not know: nothing said about it would read as nothing wrong with it.
+    """
+    if account is None:
+        return tuple(known)
+    if account not in known:
+        there = f"There are: {', '.join(known)}." if known else "It is empty."
+        raise UsageError(f'The ledger has no account "{account}".', there)
+    return (account,)
 
 
 def moment(text: str | None, option: str) -> Moment | None:

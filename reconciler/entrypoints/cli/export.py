@@ -13,7 +13,7 @@ import typer
 
 from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter
 from reconciler.domain.ledger import Entry, canonical
-from reconciler.entrypoints.cli.arguments import AccountOption
+from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import json_text, warn, write_csv
@@ -62,7 +62,7 @@ def export(
         raise UsageError("--format csv makes several files.", "Name their folder with --output.")
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     with open_audit(settings) as audit:
-        accounts = audit.ledger.accounts() if account is None else (account,)
+        accounts = chosen_accounts(audit.ledger.accounts(), account)
         if form is ExportFormat.CSV and output is not None:
             _write_folder(output, audit, accounts, account)
         elif output is None:

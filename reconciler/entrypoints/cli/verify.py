@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import typer
 
 from reconciler.domain.ledger import Break, Entry, first_break
-from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.errors import ExitCode
@@ -46,7 +46,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     verdicts = []
     with open_audit(settings) as audit:
-        for name in audit.ledger.accounts() if account is None else (account,):
+        for name in chosen_accounts(audit.ledger.accounts(), account):
             with audit.ledger.chain(name) as chain:
                 entries = Counted(chain.entries)
                 broken = first_break(entries, chain.head, name)

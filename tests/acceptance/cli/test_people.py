@@ -237,6 +237,16 @@ def test_verify(swept: Town) -> None:
     assert swept.run("verify", "--json").json["accounts"][0]["first_bad"] == 2
 
 
+@pytest.mark.parametrize("command", ["verify", "export"])
+def test_an_account_without_a_ledger(swept: Town, command: str) -> None:
+    """A misspelt account is not reported as whole: it is a usage error that names those there are."""
+    answer = swept.run(command, "--account", "defualt")
+    assert answer.code == 64
+    assert "There are: default." in answer.err
+    assert answer.out == ""
+    assert swept.run(command, "--account", "default").code == 0
+
+
 def test_export_lets_an_auditor_recompute_the_ledger(swept: Town) -> None:
     """From the exported lines alone, with the documented recipe, every hash and the head come out."""
     lines = [json.loads(line) for line in swept.run("export").out.splitlines()]
