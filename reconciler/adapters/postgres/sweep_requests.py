@@ -44,7 +44,7 @@ class PostgresSweepRequests:
         return RequestState(RequestStatus(status), examined, result, answer)
 
     def withdraw(self, number: int, why: str) -> bool:
-        """Take a request back; False where it has been taken up or answered already."""
+        """Take a request back; False where a service that is alive has taken it up, or it was answered."""
         return bool(self._count("request_withdraw", "taking a request back", id=number, answer=why))
 
     def take(self, epoch: int) -> TakenRequest | None:
