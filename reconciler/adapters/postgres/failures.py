@@ -56,6 +56,9 @@ _NAMED: Final[dict[type[psycopg.Error], str]] = {
 }
 """Failures whose first line holds names of objects and nothing else."""
 
+_ITS_OWN_TROUBLE: Final = ("08", "53", "57", "58", "XX")
+"""Classes of codes for a server that fails by itself: connections, resources, operators, disks, defects."""
+
 _REFUSED_AT_THE_DOOR: Final = re.compile(
     r'password authentication failed|no password supplied|role ".*" does not exist|database ".*" does not exist'
     r"|no pg_hba\.conf entry|authentication failed|permission denied for database|is not permitted to log in"
@@ -93,7 +96,7 @@ def translated(error: psycopg.Error, doing: str) -> ReconcilerError:
         error, psycopg.OperationalError | psycopg.InterfaceError
     ):
         return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}.", _REACH)
-    if error.sqlstate is not None and error.sqlstate.startswith(("08", "57")):
+    if error.sqlstate is not None and error.sqlstate.startswith(_ITS_OWN_TROUBLE):
         return DatabaseUnavailableError(
             f"PostgreSQL was lost while {doing} ({error.sqlstate}).", _REACH
         )

@@ -215,13 +215,17 @@ def _privilege_faults(
 def _index_warnings(relation: Relation, found: dict[str, Column]) -> Iterator[str]:
     if relation.kind not in (RelationKind.TABLE, RelationKind.PARTITIONED):
         return
+    partitioned = relation.kind is RelationKind.PARTITIONED
+    create = "INDEX" if partitioned else "INDEX CONCURRENTLY"
     key = found.get("key")
+    # a unique index of a partitioned table has to hold the partition's column too
+    columns = 1 if partitioned else None
     if key is not None and not any(
-        index.is_unique and index.columns == (key.name,) for index in relation.indexes
+        index.is_unique and index.columns[:columns] == (key.name,) for index in relation.indexes
     ):
         yield (
             f"No unique index is on {key.name} alone: two rows with one key cannot be told apart and are not corrected."
-            f" Run: CREATE UNIQUE INDEX CONCURRENTLY ON {_quoted_table(relation)} ({_quoted([key])});"
+            f" Run: CREATE UNIQUE {create} ON {_quoted_table(relation)} ({_quoted([key])});"
         )
     costs = {
         "payment_intent": "every page of a pass reads the whole table",
@@ -233,7 +237,7 @@ def _index_warnings(relation: Relation, found: dict[str, Column]) -> Iterator[st
         if column is not None and not _is_served(relation, column, found.get("account")):
             yield (
                 f"No index serves {column.name}: {cost}."
-                f" Run: CREATE INDEX CONCURRENTLY ON {_quoted_table(relation)} ({_quoted([column])});"
+                f" Run: CREATE {create} ON {_quoted_table(relation)} ({_quoted([column])});"
             )
 
 

@@ -38,7 +38,7 @@ def failing(url: str, query: str, *before: str):
         ("SELECT reconciler.gone()", (), DatabaseRefusedError, "reconciler.gone() does not exist"),
         ("SELECT pg_sleep(5)", ("SET statement_timeout TO '20ms'",), DatabaseBusyError, "statement_timeout"),
         ("INSERT INTO payments (id) VALUES (1)", (), DatabaseRefusedError, "payments_pkey"),
-        ("DO $$ BEGIN RAISE SQLSTATE '58030'; END $$", (), DatabaseRefusedError, "58030"),
+        ("DO $$ BEGIN RAISE SQLSTATE '58030'; END $$", (), DatabaseUnavailableError, "58030"),
         ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", (), DatabaseUnavailableError, "disk is full"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", (), DatabaseUnavailableError, "57P05"),
         ("SELECT 1 / 0", (), DatabaseRefusedError, "DivisionByZero 22012"),

@@ -251,6 +251,26 @@ def test_doctors_warnings_about_indexes(shop):
     assert look(made).warnings == ()
 
 
+def test_a_partitioned_table_is_met_on_its_own_terms(shop):
+    """Its unique key holds the partition's column as well, and an index is not built concurrently."""
+    made = shop(table="public.base", columns={"order": None})
+    made.execute(
+        "CREATE TABLE parts (LIKE base, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at)"
+    )
+    warnings = look(made, mapping={"table": "parts"}).warnings
+    mends = [warning.partition("Run: ")[2] for warning in warnings]
+    assert len(mends) == 2
+    for mend in mends:
+        made.execute(mend)
+    assert look(made, mapping={"table": "parts"}).warnings == ()
+
+
+def test_a_missing_status_column_is_one_fault(shop):
+    """Without the column its values are not judged."""
+    [fault] = look(shop(), mapping={"status": "state"}).faults
+    assert "has no column state; did you mean status" in fault
+
+
 @pytest.mark.parametrize(
     ("index", "serves"),
     [
