@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +17,7 @@ from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.mapping import TableMapping
 from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.adapters.postgres.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint
@@ -24,6 +25,7 @@ from reconciler.domain.planning import retrieve_page_size
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
+from reconciler.engine.handover import SweepRequests, hand_over
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
 from reconciler.engine.pacer import Limits, Pacer
@@ -33,7 +35,7 @@ from reconciler.engine.resolution import Resolution, resolve
 from reconciler.engine.resolution import accept_stripe as accept_outcome_of_stripe
 from reconciler.engine.reversal import Reversal, revert
 from reconciler.engine.sweep import Sweep
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, LeaseHeldError
 from reconciler.settings import Account, PaymentsSection, Settings, key_facts
 
 MOST_WORKERS: Final = 16
@@ -128,26 +130,47 @@ class OpenAccount:
     store: Store
     leases: LeaseStore
     casebook: Casebook
+    requests: SweepRequests
     rules: Rules
     limits: Limits
     has_schema: bool
 
     def sweep(self, request: Request, progress: Progress) -> SweepReport:
-        """One pass. Raises ConfigurationError or LeaseHeldError where it cannot begin."""
+        """One pass that a person asks for: handed to the service where that holds the account.
+
+        Raises ConfigurationError or LeaseHeldError where it cannot begin.
+        """
+        if not self.has_schema:
+            return self.sweep_under(0, _nothing_to_check, request, progress)
+        try:
+            with self._lease() as lease:
+                return self.sweep_under(lease.epoch, lease.check, request, progress)
+        except LeaseHeldError:
+            report = hand_over(self.requests, request, self.name, self.clock, progress)
+        if report is not None:
+            return report
+        # no service holds it, or it has gone meanwhile
+        with self._lease() as lease:
+            return self.sweep_under(lease.epoch, lease.check, request, progress)
+
+    def sweep_under(
+        self, epoch: int, check: Callable[[], None], request: Request, progress: Progress
+    ) -> SweepReport:
+        """One pass under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
+
+        Raises ConfigurationError where our schema is missing and something is to be written.
+        """
         if request.writing is not Writing.NOTHING and not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
-        with ExitStack() as stack:
-            lease = stack.enter_context(self._lease()) if self.has_schema else None
-            authority = Authority(
-                account=self.name,
-                sweep=self._begin(request),
-                asked_by=request.asked_by,
-                mode=self.settings.corrections.mode,
-                writing=request.writing,
-                epoch=0 if lease is None else lease.epoch,
-            )
-            check = _nothing_to_check if lease is None else lease.check
-            return Sweep(self._surroundings(), request, authority, check, progress).run()
+        authority = Authority(
+            account=self.name,
+            sweep=self._begin(request),
+            asked_by=request.asked_by,
+            mode=self.settings.corrections.mode,
+            writing=request.writing,
+            epoch=epoch,
+        )
+        return Sweep(self._surroundings(), request, authority, check, progress).run()
 
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
@@ -166,13 +189,13 @@ class OpenAccount:
         self._need_schema()
         if not accept_stripe:
             return resolve(self.casebook, discrepancy_id, note, by, ignore=ignore)
-        with self._lease() as lease:
+        with self._fenced() as epoch:
             return accept_outcome_of_stripe(
                 self.stripe,
                 self.store,
                 self.casebook,
                 self.rules,
-                lease.epoch,
+                epoch,
                 discrepancy_id,
                 note,
                 by,
@@ -181,9 +204,9 @@ class OpenAccount:
     def revert(self, sweep: int, by: str) -> Reversal:
         """Take a pass's corrections back."""
         self._need_schema()
-        with self._lease() as lease:
+        with self._fenced() as epoch:
             now = self.stripe.now()
-            return revert(self.store, self.casebook, lease.epoch, sweep, by, now)
+            return revert(self.store, self.casebook, epoch, sweep, by, now)
 
     def _need_schema(self) -> None:
         if not self.has_schema:
@@ -191,6 +214,23 @@ class OpenAccount:
 
     def _lease(self) -> Lease:
         return Lease(self.leases, holder(), self.clock)
+
+    @contextmanager
+    def _fenced(self) -> Iterator[int]:
+        """The epoch to write under: that of a lease of our own, or of the service that holds the account.
+
+        A person's single act needs no takeover: the rows are locked and compared, and the epoch is proved, in each
+        transaction all the same.
+        """
+        with ExitStack() as stack:
+            try:
+                epoch = stack.enter_context(self._lease()).epoch
+            except LeaseHeldError:
+                service = self.requests.at_work()
+                if service is None:
+                    raise
+                epoch = service.epoch
+            yield epoch
 
     def _begin(self, request: Request) -> int | None:
         if request.writing is Writing.NOTHING:
@@ -224,15 +264,23 @@ def _nothing_to_check() -> None:
 
 @contextmanager
 def open_account(
-    settings: Settings, account: Account, clock: Clock, *, writes_rows: bool = False
+    settings: Settings,
+    account: Account,
+    clock: Clock,
+    *,
+    writes_rows: bool = False,
+    database: Database | None = None,
+    pacer: Pacer | None = None,
 ) -> Iterator[OpenAccount]:
     """An account with its table and its Stripe, for the length of the block.
 
     ``writes_rows`` is whether rows are going to be corrected: then the privileges for that are looked for at once.
+    ``database`` and ``pacer`` are shared by those who open one account several times; without them it has its own.
     Raises ConfigurationError where the mapping does not fit the table.
     """
     with ExitStack() as stack:
-        database = stack.enter_context(Database(settings.database_url.get_secret_value()))
+        if database is None:
+            database = stack.enter_context(Database(settings.database_url.get_secret_value()))
         payments = settings.table
         table = inspect(
             database,
@@ -242,7 +290,7 @@ def open_account(
             accounts=[one.name for one in settings.accounts],
         ).fitting()
         limits = limits_of(settings, account)
-        gateway = open_gateway(settings, account, clock, Pacer(limits, clock))
+        gateway = open_gateway(settings, account, clock, pacer or Pacer(limits, clock))
         stack.callback(gateway.close)
         store = PostgresStore(database, table, account.name)
         yield OpenAccount(
@@ -253,6 +301,7 @@ def open_account(
             store=store,
             leases=PostgresLeaseStore(database, account.name),
             casebook=PostgresCasebook(database, account.name),
+            requests=PostgresSweepRequests(database, account.name),
             rules=rules_of(settings),
             limits=limits,
             has_schema=store.has_schema,
