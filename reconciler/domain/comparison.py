@@ -35,9 +35,10 @@ def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
 
     ``now`` is Stripe's time. Never raises for a value it does not know.
     """
-    # in the order of their keys, so that the same rows always make the same fingerprint
-    rows = sorted(subject.payments, key=lambda payment: payment.key)
-    subject = replace(subject, payments=tuple(rows))
+    if len(subject.payments) > 1:
+        # in the order of their keys, so that the same rows always make the same fingerprint
+        rows = sorted(subject.payments, key=lambda payment: payment.key)
+        subject = replace(subject, payments=tuple(rows))
     match subject.intent:
         case MissingIntent():
             return Comparison(_missing_at_stripe(subject, subject.intent))

@@ -63,11 +63,12 @@ class Intent:
     next_action: NextAction | None = None
     charge: Charge | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    outcome: Outcome = field(init=False)
+    """What happened to the money, in the shared vocabulary."""
 
-    @property
-    def outcome(self) -> Outcome:
-        """What happened to the money, in the shared vocabulary."""
-        return of_stripe(self.status, last_attempt_failed=self.failure_code is not None)
+    def __post_init__(self) -> None:
+        outcome = of_stripe(self.status, last_attempt_failed=self.failure_code is not None)
+        object.__setattr__(self, "outcome", outcome)
 
     @property
     def changed_at(self) -> datetime:

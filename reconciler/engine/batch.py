@@ -76,15 +76,14 @@ class Batch:
         self.pages = PageReconciler(store, rules, authority)
 
     def add(self, examination: Examination, answers: Sequence[Answer]) -> None:
-        """Take an examined page; one that leaves no trace is done with at once."""
-        if not examination.judged:
-            return
-        if examination.leaves_no_trace:
-            tally(self._report, PageResult(list(examination.judged)), self._authority, self._seen)
-            return
-        judged = {item.subject.intent.id for item in examination.judged}
-        kept = tuple(answer for answer in answers if answer.intent.id in judged)
-        self._held.append(Held(examination, kept))
+        """Take an examined page; whoever leaves no trace is done with at once."""
+        quiet, rest = examination.parted()
+        if quiet:
+            tally(self._report, PageResult(quiet), self._authority, self._seen)
+        if rest is not None:
+            judged = {item.subject.intent.id for item in rest.judged}
+            kept = tuple(answer for answer in answers if answer.intent.id in judged)
+            self._held.append(Held(rest, kept))
 
     @property
     def is_ripe(self) -> bool:

@@ -57,12 +57,20 @@ class Examination:
         """Every subject agrees: no look at fresh events is needed."""
         return all(item.agrees for item in self.judged)
 
-    @property
-    def leaves_no_trace(self) -> bool:
-        """Nothing to say, nothing to close and no check to lift: recording it would write nothing."""
-        stands = any(known.state is State.OPEN for known in self.loaded.known)
-        heard = any(item.subject.intent.id in self.events for item in self.judged)
-        return self.agrees and not self.loaded.checks and not stands and not heard
+    def parted(self) -> tuple[list[Judged], Examination | None]:
+        """Those about whom recording would write nothing, and the page of the others, None where there are none.
+
+        Most of a page agrees and has nothing to close, no check to lift and no event to remember: its rows are neither
+        locked nor read again.
+        """
+        standing = {known.subject for known in self.loaded.known if known.state is State.OPEN}
+        touched = standing.union(self.loaded.checks, self.events)
+        quiet: list[Judged] = []
+        rest: list[Judged] = []
+        for item in self.judged:
+            still = item.agrees and item.subject.intent.id not in touched
+            (quiet if still else rest).append(item)
+        return quiet, replace(self, judged=tuple(rest)) if rest else None
 
 
 @dataclass(slots=True)

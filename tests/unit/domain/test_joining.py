@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.intent import Intent
@@ -175,10 +176,6 @@ def test_an_intent_that_names_no_order_or_an_unknown_one_stays_without_a_row() -
 
 def test_an_intent_of_another_application_is_not_linked() -> None:
     """The metadata filter judges intents without a row, and only ours may claim one."""
-    foreign = Intent(**{**_facts(an_intent("pi_1")), "metadata": {"order_id": "7"}})  # type: ignore[arg-type]
+    foreign = replace(an_intent("pi_1"), metadata={"order_id": "7"})
     assert not speaks_without_row(foreign, RULES)
     assert linked(foreign, rows=(a_row("1"),))["pi_1"].keys == ()
-
-
-def _facts(intent: Intent) -> dict[str, object]:
-    return {name: getattr(intent, name) for name in Intent.__dataclass_fields__}

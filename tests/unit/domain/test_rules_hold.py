@@ -257,6 +257,7 @@ def test_the_random_subjects_are_not_all_alike() -> None:
     def gather(any_subject: Subject, made: tuple[Subject, Outcome], rules: Rules) -> None:
         met.add(type(decide(any_subject, rules, NOW)).__name__)
         decision = decide(made[0], rules, NOW)
+        met.add(type(decision).__name__)
         if isinstance(decision, Correct):
             met.add(f"to {decision.outcome.value}")
 
