@@ -81,7 +81,8 @@ def read_intent_page(
     items, has_more = _items(answer.body, INTENT_PAGE, INTENT)
     request_id = answer.request_id
     read = _each(items, lambda wire: translator.intent(wire, seen_at, request_id))
-    intents = tuple(item for item in read if not isinstance(item, Fault))
+    # an intent that the page shows twice is one intent
+    intents = tuple({item.id: item for item in read if not isinstance(item, Fault)}.values())
     if any(older.created > newer.created for newer, older in pairwise(intents)):
         raise malformed("the page is not newest first")
     return IntentPage(

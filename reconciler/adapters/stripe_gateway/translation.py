@@ -23,7 +23,7 @@ from reconciler.domain.outcome import of_stripe
 from reconciler.errors import WrongKeyError
 
 _EXPIRIES: Final = ("expires_at", "expires_after")  # OXXO alone says expires_after
-_NO_ACTION: Final = (b"", b"null")
+_NOTHING: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
 
@@ -97,7 +97,7 @@ class Translator:
             return None
         metadata = about.metadata if isinstance(about.metadata, dict) else {}
         texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
-        failed = about.last_payment_error is not None
+        failed = bytes(about.last_payment_error) not in _NOTHING
         outcome = of_stripe(about.status, last_attempt_failed=failed)
         return Snapshot(outcome, received, currency.lower(), self._kept(texts))
 
@@ -178,7 +178,7 @@ def next_action(raw: msgspec.Raw) -> NextAction | None:
 
     Nothing about money hangs on it, so that a shape that we do not know has no expiry and is no error.
     """
-    if bytes(raw) in _NO_ACTION:
+    if bytes(raw) in _NOTHING:
         return None
     try:
         action: Any = msgspec.json.decode(raw)

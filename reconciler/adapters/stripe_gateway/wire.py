@@ -79,7 +79,10 @@ class WireIntent(msgspec.Struct, gc=False):
 
 
 class WireEventObject(msgspec.Struct, gc=False):
-    """``data.object`` of an event, of whatever type and API version: nothing about it is certain."""
+    """``data.object`` of an event, of whatever type and API version: nothing about it is certain.
+
+    ``last_payment_error`` stays raw, for only its being there counts, and it holds the customer's data.
+    """
 
     object: Any = None
     id: Any = None
@@ -87,7 +90,7 @@ class WireEventObject(msgspec.Struct, gc=False):
     status: Any = None
     amount_received: Any = None
     currency: Any = None
-    last_payment_error: Any = None
+    last_payment_error: msgspec.Raw = msgspec.Raw()
     metadata: Any = None
 
 

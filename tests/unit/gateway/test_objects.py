@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.domain.intent import Charge, Intent, NextAction
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.page import TimeRange
+from reconciler.errors import MalformedAnswerError, StripeRequestError, WrongKeyError
+from tests.unit.gateway.canned import CREATED, charge, event, intent, page, reply
+from tests.unit.gateway.conftest import Rigging
+
+AT = datetime.fromtimestamp(CREATED, UTC)
+SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def read(rig: Rigging, body: Any, **options: Any) -> Intent:
+    answer = rig(reply(body), **options).gateway.retrieve("pi_1")
+    assert isinstance(answer, Intent)
+    return answer
+
+
+def test_an_intent_is_read_whole(rig: Rigging) -> None:
+    """Every fact that a decision needs comes over, times aware, the currency in lower case, seen at Stripe's time."""
+    body = intent(
+        currency="EUR",
+        canceled_at=CREATED + 9,
+        metadata={"order": "7", "email": "jenny@example.com"},
+        last_payment_error={"code": "card_declined", "message": "Declined."},
+    )
+    assert read(rig, body, metadata_keys=["order", "absent"]) == Intent(
+        id="pi_1",
+        status="succeeded",
+        amount=1099,
+        amount_received=1099,
+        amount_capturable=0,
+        currency="eur",
+        created=AT,
+        livemode=False,
+        seen_at=SEEN,
+        request_id="req_abc",
+        canceled_at=AT + timedelta(seconds=9),
+        failure_code="card_declined",
+        method="card",
+        charge=Charge(
+            id="ch_1",
+            status="succeeded",
+            created=AT + timedelta(seconds=1),
+            amount=1099,
+            amount_captured=1099,
+            amount_refunded=0,
+            refunded=False,
+            disputed=False,
+            method="card",
+        ),
+        metadata={"order": "7"},
+    )
+
+
+def test_an_error_without_a_code_is_a_failed_attempt(rig: Rigging) -> None:
+    """last_payment_error says failed by being there: without a code it has the empty one."""
+    body = intent(
+        status="requires_payment_method", last_payment_error={"type": "api_error", "code": None}
+    )
+    answer = read(rig, body)
+    assert (answer.failure_code, answer.outcome) == ("", Outcome.FAILED)
+
+
+def test_no_attempt_means_no_charge(rig: Rigging) -> None:
+    """A latest_charge of null is an intent that nobody tried to pay yet."""
+    answer = read(rig, intent(status="requires_payment_method", latest_charge=None))
+    assert (answer.charge, answer.failure_code) == (None, None)
+
+
+def test_unknown_strings_and_fields_are_taken_as_they_are(rig: Rigging) -> None:
+    """Stripe may add statuses, methods and fields without a new version; none of them breaks a read."""
+    details = {"type": "telepathy", "telepathy": {"depth": [1]}}
+    answer = read(
+        rig, intent(status="pondering", mood={"x": 1}, latest_charge=charge(status="odd", payment_method_details=details))
+    )  # fmt: skip
+    assert (answer.status, answer.outcome, answer.method) == (
+        "pondering",
+        Outcome.UNKNOWN,
+        "telepathy",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "method"),
+    [
+        ({"payment_method_types": ["card", "klarna"]}, "card"),
+        (
+            {
+                "latest_charge": None,
+                "last_payment_error": {"payment_method_type": "sepa_debit"},
+                "payment_method_types": ["card", "sepa_debit"],
+            },
+            "sepa_debit",
+        ),
+        ({"latest_charge": None, "payment_method_types": ["oxxo"]}, "oxxo"),
+        ({"latest_charge": None, "payment_method_types": ["oxxo", "card"]}, None),
+        (
+            {"latest_charge": charge(payment_method_details=None), "payment_method_types": None},
+            None,
+        ),
+    ],
+    ids=["charge", "error", "only one possible", "several possible", "nothing known"],
+)
+def test_the_method_is_the_one_that_was_used(
+    rig: Rigging, changes: dict[str, Any], method: str | None
+) -> None:
+    """The charge knows the payment method, else the failed attempt; a list of possible ones only if it has one."""
+    assert read(rig, intent(**changes)).method == method
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ({"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}, None),
+        ({"type": "boleto_display_details", "boleto_display_details": {"expires_at": CREATED}}, AT),
+        ({"type": "konbini_display_details", "konbini_display_details": {"expires_at": CREATED}}, AT),
+        ({"type": "multibanco_display_details", "multibanco_display_details": {"expires_at": CREATED}}, AT),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": {"expires_at": CREATED}}, AT),
+        ({"type": "klarna_display_qr_code", "klarna_display_qr_code": {"expires_at": CREATED}}, AT),
+        ({"type": "oxxo_display_details", "oxxo_display_details": {"expires_after": CREATED}}, AT),
+        ({"type": "oxxo_display_details", "oxxo_display_details": {"expires_after": None}}, None),
+        ({"type": "cashapp_handle_redirect_or_display_qr_code",
+          "cashapp_handle_redirect_or_display_qr_code": {"qr_code": {"expires_at": CREATED}}}, AT),
+        ({"type": "newpay_await", "newpay_await": {"expires_at": CREATED}}, AT),
+        ({"type": "newpay", "newpay_display_code": {"expires_at": CREATED}}, AT),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": {"expires_at": "soon"}}, None),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": {"expires_at": True}}, None),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": {"expires_at": 10**15}}, None),
+        ({"type": "pix_display_qr_code", "pix_display_qr_code": "gone"}, None),
+    ],
+)  # fmt: skip
+def test_a_next_action_says_until_when(
+    rig: Rigging, action: dict[str, Any], expected: datetime | None
+) -> None:
+    """A voucher's or QR code's expiry is found wherever its type keeps it; one that is no time is no expiry."""
+    body = intent(status="requires_action", latest_charge=None, next_action=action)
+    assert read(rig, body).next_action == NextAction(action["type"], expected)
+
+
+@pytest.mark.parametrize("action", ["soon", {}, {"type": 7}, [1]])
+def test_an_odd_next_action_loses_no_payment(rig: Rigging, action: Any) -> None:
+    """What the customer is asked to do decides nothing about money: a shape that we do not know is shown as unknown."""
+    assert read(rig, intent(next_action=action)).next_action == NextAction("unknown")
+
+
+@pytest.mark.parametrize("kind", ["card", "card_present"])
+def test_an_authorization_ends_at_capture_before(rig: Rigging, kind: str) -> None:
+    """The deadline for capturing stands with the card, paid online or in person."""
+    details = {"type": kind, kind: {"capture_before": CREATED + 60}}
+    answer = read(rig, intent(latest_charge=charge(payment_method_details=details)))
+    assert answer.charge is not None
+    assert answer.charge.capture_before == AT + timedelta(seconds=60)
+
+
+BROKEN = [
+    ("amount", {"amount": 10.0}),
+    ("amount", {"amount": True}),
+    ("amount", {"amount": -1}),
+    ("amount", {"amount": "1099"}),
+    ("amount", {"amount": None}),
+    ("amount", {"amount": 2**63}),
+    ("amount_received", {"amount_received": 10.99}),
+    ("amount_capturable", {"amount_capturable": None}),
+    ("created", {"created": None}),
+    ("created", {"created": 10**12}),
+    ("created", {"created": -5}),
+    ("status", {"status": None}),
+    ("currency", {"currency": 5}),
+    ("livemode", {"livemode": "false"}),
+    ("canceled_at", {"canceled_at": "yesterday"}),
+    ("latest_charge", {"latest_charge": "ch_1"}),
+    ("latest_charge.id", {"latest_charge": charge(id="")}),
+    ("latest_charge.refunded", {"latest_charge": charge(refunded=None)}),
+    ("latest_charge.amount_refunded", {"latest_charge": charge(amount_refunded=-3)}),
+    ("latest_charge.object", {"latest_charge": charge(object="refund")}),
+    ("metadata[...]", {"metadata": {"order": 7}}),
+]
+
+
+@pytest.mark.parametrize(("field", "changes"), BROKEN)
+def test_a_broken_field_is_named_and_never_quoted(
+    rig: Rigging, field: str, changes: dict[str, Any]
+) -> None:
+    """An intent whose money or identity cannot be trusted is refused, by id and field, and asked for only once: the
+    same object would come again."""
+    made = rig(reply(intent(**changes)))
+    with pytest.raises(MalformedAnswerError) as caught:
+        made.gateway.retrieve("pi_1")
+    assert f"payment intent pi_1 is not what its API promises at {field}." in str(caught.value)
+    assert made.gateway.reads == 1
+
+
+@pytest.mark.parametrize(
+    "field", ["amount", "amount_received", "amount_capturable", "created", "status", "livemode"]
+)
+def test_a_missing_field_is_never_read_as_zero(rig: Rigging, field: str) -> None:
+    """A field that is not there is a broken answer, not a nought."""
+    body = intent()
+    del body[field]
+    with pytest.raises(MalformedAnswerError, match=f"at {field}"):
+        rig(reply(body)).gateway.retrieve("pi_1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        intent(id="pi_2"),
+        intent(object="setup_intent"),
+        charge(id="pi_1"),
+        page([intent()]),
+        {"message": "hello from a proxy"},
+        [],
+        None,
+        "pi_1",
+    ],
+    ids=["another", "another kind", "a charge", "a list", "a proxy's", "array", "null", "string"],
+)
+def test_an_answer_about_something_else_is_asked_for_again(rig: Rigging, body: Any) -> None:
+    """An answer that is not the asked intent says nothing about it; it is tried again and then given up."""
+    made = rig(reply(body))
+    with pytest.raises(MalformedAnswerError, match="not that payment intent"):
+        made.gateway.retrieve("pi_1")
+    assert made.gateway.reads == 5
+
+
+def test_nul_and_half_characters_are_replaced(rig: Rigging) -> None:
+    r"""PostgreSQL's text holds no NUL and no half of a surrogate pair; a written-out \u0000 stays what it is."""
+    body = b'{"metadata":{"a":"x\\u0000y","b":"x\\\\u0000y","c":"cut \\ud83d","d":"\\ud83d\\ude00","e":"\\\\ud83d"},'
+    whole = reply(
+        body
+        + reply(intent(metadata={})).split(b"\r\n\r\n", 1)[1][1:].replace(b'"metadata": {}, ', b"")
+    )
+    answer = rig(whole, metadata_keys="abcde").gateway.retrieve("pi_1")
+    assert isinstance(answer, Intent)
+    assert answer.metadata == {
+        "a": "x\ufffdy",
+        "b": "x\\u0000y",
+        "c": "cut \ufffd",
+        "d": "\U0001f600",
+        "e": "\\ud83d",
+    }
+
+
+@pytest.mark.parametrize(("expected", "found"), [(True, False), (False, True)])
+def test_an_object_of_the_other_mode_stops_the_pass(
+    rig: Rigging, expected: bool, found: bool
+) -> None:
+    """livemode of every object must be the configured one: else the key is not the one of this table."""
+    item = intent(livemode=found)
+    about = event(livemode=found)
+    paid = charge(livemode=found)
+    for body, call in [
+        (item, lambda gateway: gateway.retrieve("pi_1")),
+        (page([item]), lambda gateway: gateway.list_intents(TimeRange())),
+        (page([about]), lambda gateway: gateway.list_events(TimeRange(), ["charge.failed"])),
+        (page([paid]), lambda gateway: gateway.list_charges("pi_1")),
+    ]:
+        made = rig(reply(body), livemode=expected)
+        with pytest.raises(WrongKeyError, match="live mode"):
+            call(made.gateway)
+        assert made.gateway.reads == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "pi_1/capture", "../events", "pi 1", "pi_1?limit=1", "é", "x" * 256, "pi_1\n"]
+)
+def test_an_impossible_id_is_never_sent(rig: Rigging, wrong: str) -> None:
+    """An empty id would list, one with a slash would ask for something else: neither leaves the machine."""
+    made = rig(reply(intent()))
+    for call in (
+        lambda: made.gateway.retrieve(wrong),
+        lambda: made.gateway.list_charges(wrong),
+        lambda: made.gateway.list_intents(TimeRange(), wrong),
+        lambda: made.gateway.list_events(TimeRange(), ["charge.failed"], wrong),
+    ):
+        with pytest.raises(StripeRequestError, match="cannot be the id"):
+            call()
+    assert (made.gateway.reads, made.ledger.bought, made.server.targets) == (0, [], [])
+
+
+def test_the_longest_id_is_asked_for(rig: Rigging) -> None:
+    """Ids have up to 255 characters and no promised prefix."""
+    longest = "X" * 255
+    answer = rig(reply(intent(id=longest))).gateway.retrieve(longest)
+    assert answer.id == longest
