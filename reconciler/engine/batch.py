@@ -18,13 +18,20 @@ from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reconcile import Examination, PageReconciler, PageResult
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.tally import tally
-from reconciler.errors import DatabaseBusyError, DatabaseUnavailableError, StripeUnavailableError
+from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    StripeUnavailableError,
+)
 
 PAGES_A_LOOK: Final = 20
 LONGEST_HOLD_SECONDS: Final = 10.0
 """How long an examined page waits for others to share its look with."""
 STALE_SECONDS: Final = 30.0
 """An older snapshot is fetched again before it is recorded, unless it can no longer change."""
+REFUSALS: Final = 3
+"""After so many refused rows and none accepted, it is not the rows."""
 HOUR_SECONDS: Final = 3600
 _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
@@ -167,8 +174,40 @@ class Batch:
                 raise
             self._report.miss(page.name, str(error), len(page.answers))
             return
+        except DatabaseRefusedError as error:
+            self._record_one_by_one(page, events, now, error)
+            return
         self._database_failures = 0
         tally(self._report, result, self._authority, self._seen)
+
+    def _record_one_by_one(
+        self,
+        page: Held,
+        events: Mapping[str, tuple[Event, ...]],
+        now: datetime,
+        error: DatabaseRefusedError,
+    ) -> None:
+        """A row that the merchant's own rules refuse must not lose its page.
+
+        Raises the first error where nothing is accepted: then it is not the row, but a privilege or a table.
+        """
+        if self._authority.writing is Writing.NOTHING:
+            raise error
+        refused: list[tuple[str, str]] = []
+        accepted = 0
+        for item in page.examination.judged:
+            single = replace(page.examination, judged=(item,))
+            try:
+                result = self.pages.record(single, events, now, self._allowance())
+            except DatabaseRefusedError as again:
+                refused.append((item.subject.intent.id, str(again)))
+                if not accepted and len(refused) >= REFUSALS:
+                    raise error from None
+                continue
+            accepted += 1
+            tally(self._report, result, self._authority, self._seen)
+        for intent, why in refused:
+            self._report.miss(intent, why)
 
     def _recorded(
         self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime

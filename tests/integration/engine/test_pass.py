@@ -330,3 +330,33 @@ def test_a_complete_window_adds_up_whole_days(passes: Passes) -> None:
         "incomplete": {"count": 1, "amount": 1000},
         "succeeded": {"count": 1, "amount": 1000},
     }
+
+
+def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(passes: Passes) -> None:
+    """A CHECK of theirs forbids one correction: the others are made, and the one is named with the rule."""
+    passes.shop.execute(
+        "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (id <> 7 OR status <> 'paid')"
+    )
+    for number in range(20):
+        a_payment(passes, number, f"pi_{number}")
+        knows(passes, f"pi_{number}")
+    report = passes.run(SweepKind.DUE)
+    assert (report.corrected, report.complete, report.unexamined_count) == (19, False, 1)
+    assert report.unexamined[0].what == "pi_7"
+    assert "never_paid" in report.unexamined[0].why
+    assert report.failure is None
+    assert len(passes.table("SELECT * FROM reconciler.outbox")) == 19
+
+
+def test_a_privilege_that_was_lost_ends_the_pass(passes: Passes) -> None:
+    """Nothing is accepted: it is not one row, and the next page would fare no better."""
+    passes.shop.execute(
+        "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (status <> 'paid')"
+    )
+    for number in range(20):
+        a_payment(passes, number, f"pi_{number}")
+        knows(passes, f"pi_{number}")
+    report = passes.run(SweepKind.DUE)
+    assert report.failure is not None
+    assert report.corrected == 0
+    assert passes.table("SELECT * FROM reconciler.outbox") == []
