@@ -31,8 +31,8 @@ class Rules:
 class PaidSibling:
     """Another intent that was paid for the same order: as a row says, or as Stripe said in this pass.
 
-    ``row_created`` is its row's time, ``created`` the intent's own where Stripe has shown it: they come from different
-    clocks and are never compared with one another.
+    ``row_created`` is its row's time, ``created`` the intent's own where Stripe has shown it. They come from different
+    clocks, so they are compared with one another only where nothing else decides.
     """
 
     payment_intent: str
@@ -45,11 +45,13 @@ class PaidSibling:
     def is_later_than(self, other: PaidSibling) -> bool:
         """Which of two was created later; the same answer whichever side asks.
 
-        The rows' times first, for those of both are always loaded; then the intents'; the ids where neither decides.
+        The rows' times first, for those of both are loaded wherever both have a row; then the intents'; then one's
+        against the other's; the ids where no time decides.
         """
         for mine, others in (
             (self.row_created, other.row_created),
             (self.created, other.created),
+            (self.created or self.row_created, other.created or other.row_created),
         ):
             if mine is not None and others is not None and mine != others:
                 return mine > others

@@ -187,6 +187,15 @@ def test_equal_times_of_rows_leave_it_to_stripe() -> None:
     assert found == {"pi_1"}
 
 
+def test_a_row_and_an_intent_without_one_are_compared_at_last() -> None:
+    """The earlier payment is known by its row, the later one has none: their times are all that there is."""
+    for other, later in ((timedelta(hours=-1), "pi_1"), (timedelta(hours=1), "pi_0")):
+        by_row = sibling("pi_0", created=None, row_created=CREATED + other)
+        assert duplicate_of(
+            subject(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(by_row,))
+        ) == {later}
+
+
 def duplicate_of(seen: Subject) -> set[str]:
     findings = compare(seen, rules(), NOW).findings
     return {found.subject for found in findings if found.kind is Kind.DUPLICATE_PAYMENT}
