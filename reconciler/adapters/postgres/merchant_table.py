@@ -94,6 +94,11 @@ class MerchantTable:
         """References to the ``limit`` rows created last."""
         return self._compose("references_newest")
 
+    @cached_property
+    def open_by_status(self) -> bytes:
+        """How many rows have each of the statuses ``open``."""
+        return self._compose("status_open_payments")
+
     def references(self, created: TimeRange, *, only_open: bool, after: bool) -> bytes:
         """References to rows of a range, ``limit`` of them in order of key; ``after`` a key where asked."""
         later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)

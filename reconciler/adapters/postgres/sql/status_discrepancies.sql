@@ -1,4 +1,4 @@
-SELECT severity, kind, reason = 'hourly_limit' AS held_back, currency, count(*), sum(stake_amount)::bigint
+SELECT severity, kind, coalesce(reason = 'hourly_limit', false) AS held_back, currency, count(*), sum(stake_amount)::bigint
 FROM reconciler.discrepancies
 WHERE account = %(account)s AND state = 'open'
 GROUP BY 1, 2, 3, 4
