@@ -1,0 +1,173 @@
+"""How Stripe is asked: a bounded number of times, for a bounded time, within our share of its limits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
+from reconciler.clock import SystemClock
+from reconciler.domain.page import TimeRange
+from reconciler.errors import StripeUnavailableError
+from reconciler.sandbox import TEST_KEY, Answer, Break, Limits, Sandbox, SandboxServer
+from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_stripe
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Break.SERVER_ERROR, Break.BAD_GATEWAY, Break.RESET, Break.RATE_LIMITED, Break.MALFORMED],
+)
+def test_tries_are_not_multiplied(world: World, kind: Break) -> None:
+    """One retry layer: a retrieve that never succeeds is sent as often as the gateway tries, and not once more."""
+    intent = world.pay(1)
+    world.stripe.faults.script(kind, times=1000, endpoint=RETRIEVE)
+    answer = world.sweep("--payment-intent", intent)
+    assert answer.code == 75
+    assert world.stripe.requests.count(RETRIEVE) == TRIES
+    assert answer.json["reads"] == world.stripe.requests.reads
+
+
+@pytest.mark.parametrize(("endpoint", "kind"), [(LIST, "window"), (EVENTS, "due")])
+def test_tries_of_lists_are_not_multiplied(world: World, endpoint: str, kind: str) -> None:
+    """The same for a page of the list and for the look at events, which go over the wire another way."""
+    world.pay(1)
+    world.stripe.faults.script(Break.SERVER_ERROR, times=1000, endpoint=endpoint)
+    answer = world.sweep("--kind", kind, "--since", "10d")
+    assert answer.code == 75
+    assert world.stripe.requests.count(endpoint) == TRIES
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_final_answer_is_not_asked_for_twice(world: World, status: int) -> None:
+    """What another try cannot help is asked once."""
+    intent = world.pay(1)
+    body = (
+        b'{"error": {"code": "resource_missing", "message": "no", "type": "invalid_request_error"}}'
+    )
+    world.stripe.faults.script(
+        Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=Answer(status, body)
+    )
+    world.sweep("--payment-intent", intent)
+    assert world.stripe.requests.count(RETRIEVE) == 1
+
+
+def test_stripes_own_verdict_on_another_try_is_obeyed(world: World) -> None:
+    """Stripe-Should-Retry: false ends it at once, even for a 500."""
+    intent = world.pay(1)
+    wire = Answer(500, b"{}", (("Stripe-Should-Retry", "false"),))
+    world.stripe.faults.script(Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire)
+    assert world.sweep("--payment-intent", intent).code == 75
+    assert world.stripe.requests.count(RETRIEVE) == 1
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
+    """A Stripe that takes every request and answers none, and a gateway of little patience."""
+    sandbox = a_stripe()
+    sandbox.faults.script(Break.SILENT, times=1000)
+    with (
+        SandboxServer(sandbox) as server,
+        StripeGateway(
+            TEST_KEY,
+            account="default",
+            clock=SystemClock(),
+            buy=lambda _: None,
+            api_base=server.url,
+            timeouts=Timeouts(connect=1, read=0.1, attempt=0.3),
+            retries=Retries(attempts=2, least_wait=0, first_wait=0.001),
+        ) as gateway,
+    ):
+        yield sandbox, gateway
+
+
+def test_a_server_that_hangs_does_not_hold_a_worker(
+    hanging: tuple[Sandbox, StripeGateway],
+) -> None:
+    """An answer that never comes is given up after the timeout, not after the SDK's eighty seconds."""
+    sandbox, gateway = hanging
+    clock = SystemClock()
+    began = clock.monotonic()
+    for ask in (
+        lambda: gateway.retrieve("pi_1"),
+        lambda: gateway.list_intents(TimeRange()),
+        lambda: gateway.list_events(TimeRange(), ["charge.failed"]),
+    ):
+        with pytest.raises(StripeUnavailableError, match="no answer in time"):
+            ask()
+    assert clock.monotonic() - began < 5
+    assert sandbox.requests.reads == 6
+
+
+def test_the_program_waits_seconds_not_minutes() -> None:
+    """As the program builds it, a try takes at most a minute in all, twenty seconds of silence, four to connect."""
+    timeouts, retries = Timeouts(), Retries()
+    assert timeouts.connect <= 4
+    assert timeouts.read <= 20
+    assert timeouts.attempt <= 60
+    assert retries.attempts == TRIES
+    assert retries.deadline <= 90
+
+
+def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
+    """With Stripe's documented limits on and half of them ours, no read is refused and the other half stays free."""
+    world.stripe.gate.limits = Limits()
+    world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
+    intents = [world.pay(key) for key in range(24)]
+    named = [word for intent in intents for word in ("--payment-intent", intent)]
+    answer = world.sweep(*named, "--apply")
+    assert (answer.code, answer.json["corrected"]) == (0, 24)
+    assert answer.json["rate_limited"] == world.stripe.requests.rate_limited == 0
+    assert (
+        world.stripe.requests.most_per_second() <= 13
+    )  # half of 25, and the one that begins a second
+    assert answer.json["seconds"] >= 1
+
+
+def test_the_checkout_is_served_during_a_pass(world: World) -> None:
+    """While a pass reads as fast as it may, the shop's own calls on the same account are not refused."""
+    world.stripe.gate.limits = Limits()
+    world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
+    refused: list[str | None] = []
+    done = threading.Event()
+
+    def checkout() -> None:
+        clock = SystemClock()
+        while not clock.wait(done, 0.1):
+            name = "GET /v1/charges"
+            holder = f"{world.stripe.intent(intents[0]).account}:False"
+            reason = world.stripe.gate.enter(holder, name, livemode=False)
+            refused.append(reason)
+            if reason is None:
+                world.stripe.gate.leave(holder, name)
+
+    intents = [world.pay(key) for key in range(24)]
+    shopper = threading.Thread(target=checkout)
+    shopper.start()
+    try:
+        named = [word for intent in intents for word in ("--payment-intent", intent)]
+        assert world.sweep(*named).json["rate_limited"] == 0
+    finally:
+        done.set()
+        shopper.join()
+    assert len(refused) > 5
+    assert set(refused) == {None}
+
+
+def test_a_snapshot_too_old_is_fetched_again(world: World) -> None:
+    """An intent that changed between its fetch and the record is not corrected by what it was."""
+    intent = world.pay(1, becomes="process", age=timedelta(hours=3))
+    moved = threading.Event()
+
+    def meanwhile(endpoint: str, _target: str) -> None:
+        if endpoint == EVENTS and not moved.is_set():
+            moved.set()
+            world.stripe.succeed(intent, at=NOW)
+
+    world.stripe.before_answer = meanwhile
+    report = world.sweep("--kind", "due", "--apply").json
+    assert moved.is_set()
+    assert (report["waiting"], report["corrected"]) == (1, 0)
+    assert world.statuses() == {"1": "pending"}
