@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from reconciler.adapters.postgres.audit import Audit
@@ -21,8 +22,10 @@ from reconciler.adapters.postgres.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint
+from reconciler.domain.page import TimeRange
 from reconciler.domain.planning import retrieve_page_size
 from reconciler.domain.subject import Rules
+from reconciler.engine.allowance import DAYS, ReadAllowance, documented_reads
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
 from reconciler.engine.handover import SweepRequests, hand_over
@@ -94,8 +97,33 @@ def limits_of(settings: Settings, account: Account) -> Limits:
     )
 
 
-def open_gateway(settings: Settings, account: Account, clock: Clock, pacer: Pacer) -> StripeGateway:
-    """Stripe, read with this account's key. Close it."""
+def allowance_of(settings: Settings, store: PostgresStore, clock: Clock) -> ReadAllowance:
+    """Our share of the reads that Stripe allows in 30 days, less those that are booked.
+
+    Where the configuration does not say what Stripe allows, every row of the last 30 days counts as a transaction.
+    """
+    budget = settings.budget
+    allowed = budget.reads_per_30_days
+    if allowed is None:
+        lately = TimeRange(since=clock.now() - timedelta(days=DAYS))
+        allowed = documented_reads(store.count_between(lately))
+    return ReadAllowance(round(allowed * budget.share), store.booked_reads())
+
+
+def open_gateway(
+    settings: Settings,
+    account: Account,
+    clock: Clock,
+    pacer: Pacer,
+    allowance: ReadAllowance | None = None,
+) -> StripeGateway:
+    """Stripe, read with this account's key. Close it. Without an allowance only the pace is kept."""
+
+    def buy(endpoint: Endpoint) -> None:
+        if allowance is not None:
+            allowance.take(endpoint)
+        pacer.take(endpoint)
+
     payments = settings.payments
     kept = set() if payments is None else {*payments.metadata}
     if payments is not None and payments.link_metadata is not None:
@@ -108,7 +136,7 @@ def open_gateway(settings: Settings, account: Account, clock: Clock, pacer: Pace
         livemode=account.livemode,
         clock=clock,
         metadata_keys=kept,
-        buy=pacer.take,
+        buy=buy,
         done=pacer.done,
         limited=pacer.limited,
     )
@@ -290,9 +318,10 @@ def open_account(
             accounts=[one.name for one in settings.accounts],
         ).fitting()
         limits = limits_of(settings, account)
-        gateway = open_gateway(settings, account, clock, pacer or Pacer(limits, clock))
-        stack.callback(gateway.close)
         store = PostgresStore(database, table, account.name)
+        allowance = allowance_of(settings, store, clock)
+        gateway = open_gateway(settings, account, clock, pacer or Pacer(limits, clock), allowance)
+        stack.callback(gateway.close)
         yield OpenAccount(
             name=account.name,
             settings=settings,

@@ -147,6 +147,10 @@ class Store(Protocol):
         """Remember how it ended, with its ledger entries, in one transaction."""
         ...
 
+    def booked_reads(self) -> int:
+        """The rolling sum of reads over 30 days."""
+        ...
+
     def book_reads(self, count: int) -> None:
         """Add to the rolling sum of reads."""
         ...

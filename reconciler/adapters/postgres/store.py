@@ -215,6 +215,14 @@ class PostgresStore:
                     "It has ended already; begin another one.",
                 )
 
+    def booked_reads(self) -> int:
+        """As ``engine.ports.Store`` has it; 0 where our schema may not be read."""
+        if not self.can_read_schema:
+            return 0
+        parameters = {"account": self._account, "days": 30}
+        with self._database.connection("adding up the reads") as connection:
+            return _number(connection.execute(statement("reads_sum"), parameters))
+
     def book_reads(self, count: int) -> None:
         """As ``engine.ports.Store`` has it."""
         parameters = {"account": self._account, "count": count}
