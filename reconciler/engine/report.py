@@ -92,6 +92,16 @@ class Unexamined:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What a pass could not examine for one and the same reason: how many, and the first of them by name."""
+
+    count: int
+    what: tuple[str, ...]
+    why: str
+
+
+NAMED = 5
 LONGEST_LIST = 10_000
 """How many lines and unexamined things a report keeps; the counts go on beyond it."""
 
@@ -142,6 +152,15 @@ class SweepReport:
         if len(self.unexamined) < LONGEST_LIST:
             self.unexamined.append(Unexamined(what, why))
 
+    @property
+    def missed(self) -> tuple[Missed, ...]:
+        """What was not examined, by reason, the most frequent first."""
+        by_reason: dict[str, list[str]] = {}
+        for item in self.unexamined:
+            by_reason.setdefault(item.why, []).append(item.what)
+        ordered = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
+        return tuple(Missed(len(what), tuple(what[:NAMED]), why) for why, what in ordered)
+
     def stop(self, error: ReconcilerError) -> None:
         """The pass ends here, incomplete."""
         self.complete = False
@@ -172,6 +191,10 @@ class SweepReport:
                 for (kind, currency), amount in sorted(self.stakes.items())
             ],
             "unexamined": self.unexamined_count,
+            "not_examined": [
+                {"count": missed.count, "what": list(missed.what), "why": missed.why}
+                for missed in self.missed
+            ],
             "notes": list(self.notes),
             "reads": self.reads,
             "rate_limited": self.rate_limited,

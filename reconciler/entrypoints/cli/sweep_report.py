@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
-from reconciler.engine.report import Act, Line, SweepReport, Unexamined, Writing
+from reconciler.engine.report import Act, Line, Missed, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import Format
 from reconciler.entrypoints.cli.output import (
     Column,
@@ -67,9 +67,16 @@ _KINDS: Final = (
     Column[tuple[str, int, str]]("count", lambda row: f"{row[1]:,}", right=True),
     Column[tuple[str, int, str]]("at stake", lambda row: row[2], right=True),
 )
+
+
+def _names(missed: Missed) -> str:
+    more = missed.count - len(missed.what)
+    return ", ".join(missed.what) + (f" and {more:,} more" if more else "")
+
+
 _UNEXAMINED: Final = (
-    Column[Unexamined]("not examined", lambda item: item.what),
-    Column[Unexamined]("why", lambda item: item.why),
+    Column[Missed]("not examined", _names),
+    Column[Missed]("why", lambda item: item.why),
 )
 
 
@@ -110,6 +117,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
             {"kind": kind, "currency": currency, "amount": amount}
             for (kind, currency), amount in sorted(stakes.items())
         ],
+        "not_examined": [missed for one in each for missed in _list(one["not_examined"])],
         "notes": [note for report in reports for note in report.notes],
         "accounts": each,
     }
@@ -151,7 +159,7 @@ def _write(report: SweepReport) -> None:
         write_table(_KINDS, _kinds(report))
     if report.unexamined:
         write_line()
-        _write_capped(_UNEXAMINED, report.unexamined)
+        write_table(_UNEXAMINED, report.missed)
     write_line()
     for note in report.notes:
         write_line(note)
@@ -219,6 +227,10 @@ def _kinds(report: SweepReport) -> list[tuple[str, int, str]]:
 def _stakes(report: SweepReport, kind: Kind) -> str:
     amounts = sorted((currency, n) for (of, currency), n in report.stakes.items() if of is kind)
     return ", ".join(money_text(Money(amount, currency)) for currency, amount in amounts)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _ending(report: SweepReport) -> str:
