@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler.errors import MalformedAnswerError, StripeUnavailableError
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
+_REQUEST_ID: Final = re.compile(r"req_[A-Za-z0-9_]{1,251}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ LONGEST_FLOOR: Final = 30.0
 """A proxy's Retry-After is honoured up to so many seconds. Stripe itself sends none."""
 
 _PERMISSION: Final = re.compile(r"\brak_[a-z0-9_]{1,80}\b")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.\[\]]{1,80}")
+_PLAIN: Final = re.compile(r"[a-z0-9_.\[\]]{1,60}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,3})?")
 _OTHER_MODE: Final = (
     "a similar object exists in live mode",

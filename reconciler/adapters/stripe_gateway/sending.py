@@ -19,6 +19,9 @@ LOGGERS: Final = ("stripe", "httpx", "httpcore")
 """``stripe`` would log whole bodies at DEBUG, client_secret included; the others every address."""
 
 
+_EMPTY_ERROR: Final = '{"error": {}}'
+
+
 class Bridge(stripe.HTTPClient):
     """Lets the SDK send through our transport, and keeps the answer: the SDK drops the headers of a proxy's page."""
 
@@ -29,19 +32,25 @@ class Bridge(stripe.HTTPClient):
         self._transport = transport
         self._kept = threading.local()
 
-    def request(  # type: ignore[override]  # the SDK's own clients give bytes too
+    def request(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str] | None,
         post_data: object = None,
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        """The SDK's one way out. Only reads go through it."""
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """The SDK's one way out. Only reads go through it.
+
+        Of an error the SDK gets an empty body: it breaks on an ``error`` that is no object, as proxies send.
+        """
         if method != "get" or post_data is not None:
             raise ValueError("the gateway only reads")
         answer = self._transport.get(url, headers or {})
         self._kept.answer = answer
-        return answer.body, answer.status, answer.headers
+        text = answer.body.decode(errors="replace") if answer.status == 200 else _EMPTY_ERROR
+        return text, answer.status, answer.headers
 
     def take(self) -> Answer | None:
         """This thread's last answer, once."""

@@ -36,13 +36,17 @@ def reply(body: Any = b"", status: int = 200, *, date: str | None = DATE, **head
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-def error(status: int, message: str = "No.", *, code: str | None = None, **headers: str) -> Reply:
+def error(
+    status: int,
+    message: str = "No.",
+    *,
+    code: str | None = None,
+    param: str | None = None,
+    **headers: str,
+) -> Reply:
     """An answer with Stripe's error body."""
-    return reply(
-        {"error": {"type": "invalid_request_error", "code": code, "message": message}},
-        status,
-        **headers,
-    )
+    told = {"type": "invalid_request_error", "code": code, "param": param, "message": message}
+    return reply({"error": told}, status, **headers)
 
 
 def charge(**changes: Any) -> dict[str, Any]:

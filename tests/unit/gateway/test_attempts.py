@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
-from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
+from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts, transport
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
 from reconciler.domain.intent import Intent, MissingIntent
@@ -46,6 +48,12 @@ WORTH_ANOTHER_TRY = {
     "500": error(500),
     "503": error(503),
     "a proxy's page": reply(HTML, 502),
+    "a proxy's error text": reply({"error": "bad gateway"}, 502),
+    "a proxy's error list": reply({"error": ["bad gateway"]}, 502),
+    "a proxy's error number": reply({"error": 502}, 502),
+    "an odd code": reply({"error": {"code": 5, "message": ["x"]}}, 500),
+    "a JSON text": reply("bad gateway", 502),
+    "not UTF-8": reply(b'{"id": "\xff\xfe"}'),
     "no JSON": reply(b"OK"),
     "nothing": reply(b""),
     "cut JSON": reply(b'{"id": "pi_1", "obj'),
@@ -55,6 +63,7 @@ WORTH_ANOTHER_TRY = {
     "400 to be retried": error(400, should_retry="true"),
     "401 to be retried": error(401, should_retry="true"),
     "too deep": reply(b"[" * 100_000 + b"]" * 100_000),
+    "too deep where nobody looks": reply(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "wrong encoding": reply(b"not gzip", content_encoding="gzip"),
 }
 FINAL: dict[str, tuple[bytes, type[ReconcilerError]]] = {
@@ -417,3 +426,58 @@ def test_a_read_answers_in_the_thread_that_asked(rig: Rigging) -> None:
         thread.join()
     assert found == {ident: ident for ident in wanted}
     assert made.gateway.reads == 60
+
+
+def test_stripes_code_and_parameter_are_told(rig: Rigging) -> None:
+    """A wrong request is told with Stripe's code and parameter and the request's id, which its support asks for."""
+    answer = error(400, code="parameter_invalid_integer", param="created[gte]")
+    with pytest.raises(StripeRequestError) as caught:
+        rig(answer).gateway.list_intents(TimeRange())
+    assert "(parameter_invalid_integer, parameter created[gte], request req_abc)" in str(
+        caught.value
+    )
+
+
+def test_an_answer_without_an_end_is_cut_off(rig: Rigging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body beyond any page's size is not taken into memory."""
+    monkeypatch.setattr(transport, "LARGEST_BODY", 1_000_000)
+    made = rig(reply(b" " * 1_000_001), retries=Retries(attempts=1))
+    with pytest.raises(MalformedAnswerError, match="does not end"):
+        made.gateway.retrieve("pi_1")
+
+
+def raised(error: Exception, cause: Exception) -> Exception:
+    """The error as it looks when it was raised from another."""
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("failure", "why", "tries"),
+    [
+        (
+            raised(httpx.ConnectError("x"), ssl.SSLCertVerificationError(1, "self-signed")),
+            r"in 1 try: its TLS certificate is not trusted here\. Set SSL_CERT_FILE",
+            1,
+        ),
+        (raised(httpx.ConnectError("x"), ssl.SSLEOFError(8, "EOF")), "no connection", 5),
+        (httpx.ConnectTimeout("x"), "no connection in time", 5),
+        (httpx.PoolTimeout("x"), "no connection in time", 5),
+        (httpx.ProxyError("407 for http://me:secret@proxy"), "the proxy refused", 5),
+        (raised(httpx.ReadError("x"), ConnectionResetError(104, "Reset by peer")), "broke .Reset by peer", 5),
+    ],
+)  # fmt: skip
+def test_each_way_not_to_connect_is_told_in_our_words(
+    rig: Rigging, monkeypatch: pytest.MonkeyPatch, failure: Exception, why: str, tries: int
+) -> None:
+    """A connection that fails says how; only an untrusted certificate is final, for it will be so again."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(httpx.Client, "stream", fail)
+    made = rig(GOOD_INTENT)
+    with pytest.raises(StripeUnavailableError, match=why) as caught:
+        made.gateway.retrieve("pi_1")
+    assert made.gateway.reads == tries
+    assert "secret" not in str(caught.value)

@@ -150,6 +150,14 @@ def test_an_odd_next_action_loses_no_payment(rig: Rigging, action: Any) -> None:
     assert read(rig, intent(next_action=action)).next_action == NextAction("unknown")
 
 
+def test_a_next_action_that_is_no_text_loses_no_payment(rig: Rigging) -> None:
+    """Bytes that are no UTF-8 in it neither."""
+    whole = reply(intent(next_action={"type": "NOT"})).replace(b"NOT", b"\xff\xfe\xfd")
+    answer = rig(whole).gateway.retrieve("pi_1")
+    assert isinstance(answer, Intent)
+    assert answer.next_action == NextAction("unknown")
+
+
 @pytest.mark.parametrize("kind", ["card", "card_present"])
 def test_an_authorization_ends_at_capture_before(rig: Rigging, kind: str) -> None:
     """The deadline for capturing stands with the card, paid online or in person."""

@@ -39,8 +39,9 @@ ANSWERS = {
         f"status {status}": error(
             status,
             f"Invalid API Key provided: {KEY} for {SECRET} by {PERSONAL}",
-            code=f"{KEY} {SECRET}",
-            request_id=f"{KEY}/{SECRET}",
+            code=KEY,
+            param=SECRET,
+            request_id=KEY,
         )
         for status in (400, 401, 402, 403, 404, 409, 429, 500)
     },

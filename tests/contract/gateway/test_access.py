@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.stripe_gateway import NEEDED, StripeGateway
+from reconciler.domain.page import TimeRange
+from reconciler.errors import StripeRefusedError
+from reconciler.sandbox import Kind, Sandbox, make
+from tests.contract.gateway.conftest import START, Opening
+
+ENOUGH = {"payment_intent_read", "charge_read", "event_read", "dispute_read"}
+
+
+def test_the_permissions_of_the_manual_are_enough(sandbox: Sandbox, open_gateway: Opening) -> None:
+    """A restricted key with the four documented Read permissions can do everything that the port has."""
+    made = make(sandbox, Kind.DISPUTED, 100, at=START)
+    sandbox.add_key("rk_test_reader", permissions=ENOUGH)
+    gateway = open_gateway("rk_test_reader")
+    access = gateway.probe()
+    assert access.missing == ()
+    assert (access.restricted, access.key_livemode, access.seen_livemode) == (True, False, False)
+    gateway.retrieve(made.id)
+    gateway.list_intents(TimeRange())
+    gateway.list_events(TimeRange(), ["payment_intent.created"])
+    gateway.list_charges(made.id)
+
+
+@pytest.mark.parametrize("permission", sorted(ENOUGH))
+def test_each_missing_permission_is_named(
+    sandbox: Sandbox, open_gateway: Opening, permission: str
+) -> None:
+    """Whatever is missing is named, for the resources that need it; an event needs also Read on what is in it."""
+    make(sandbox, Kind.DISPUTED, 100, at=START)
+    sandbox.add_key("rk_test_reader", permissions=ENOUGH - {permission})
+    access = open_gateway("rk_test_reader").probe()
+    name = f"rak_{permission}"
+    assert access.missing == (name,)
+    refused = {entry.resource for entry in access.resources if not entry.ok}
+    assert refused - {"events"} == {
+        resource for resource, needed in NEEDED.items() if needed == name
+    } - {"events"}
+
+
+def test_a_list_without_the_permission_to_expand_says_which(
+    sandbox: Sandbox, open_gateway: Opening
+) -> None:
+    """Reading intents with their charges takes Read on charges too: the 403 of the fast way names it."""
+    make(sandbox, Kind.SUCCEEDED, 100, at=START)
+    sandbox.add_key("rk_test_reader", permissions=ENOUGH - {"charge_read"})
+    with pytest.raises(StripeRefusedError) as caught:
+        open_gateway("rk_test_reader").list_intents(TimeRange())
+    assert caught.value.permission == "rak_charge_read"
+
+
+def test_the_clocks_are_compared(gateway: StripeGateway) -> None:
+    """The difference between Stripe's clock and ours is found to the second."""
+    assert gateway.probe().skew == timedelta(days=28, hours=12)

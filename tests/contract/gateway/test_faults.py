@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
+from reconciler.clock import ManualClock
+from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.domain.page import TimeRange
+from reconciler.engine.pacer import Limits as Budget
+from reconciler.engine.pacer import Pacer
+from reconciler.errors import StripeRefusedError, StripeUnavailableError
+from reconciler.sandbox import TEST_KEY, Break, Faults, Limits, Sandbox, SandboxServer, fill
+from tests.contract.gateway.conftest import Opening
+
+FAILING = [
+    Break.RATE_LIMITED,
+    Break.SERVER_ERROR,
+    Break.BAD_GATEWAY,
+    Break.RESET,
+    Break.RESET_MIDWAY,
+    Break.TRUNCATED,
+    Break.MALFORMED,
+]
+WAYS: dict[str, Callable[[StripeGateway, str], Any]] = {
+    "retrieve": lambda gateway, intent: gateway.retrieve(intent),
+    "list": lambda gateway, _: gateway.list_intents(TimeRange()),
+    "events": lambda gateway, _: gateway.list_events(TimeRange(), ["payment_intent.created"]),
+    "charges": lambda gateway, intent: gateway.list_charges(intent),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fault", FAILING)
+def test_a_passing_fault_is_overcome(
+    sandbox: Sandbox, gateway: StripeGateway, way: str, fault: Break
+) -> None:
+    """Four broken answers of any kind and a good one are a good one, at five reads, on every endpoint."""
+    made = sandbox.create_payment(100)
+    sandbox.faults.script(fault, times=4)
+    WAYS[way](gateway, made.id)
+    assert gateway.reads == sandbox.requests.reads == 5
+    assert gateway.rate_limited == sandbox.requests.rate_limited
+
+
+@pytest.mark.parametrize("fault", FAILING)
+def test_a_lasting_fault_is_no_verdict(
+    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+) -> None:
+    """Five broken answers raise: the payment is not said to be missing, failed or anything."""
+    made = sandbox.create_payment(100)
+    sandbox.faults.script(fault, times=5)
+    with pytest.raises(StripeUnavailableError):
+        gateway.retrieve(made.id)
+    assert gateway.reads == sandbox.requests.reads == 5
+
+
+def test_a_silent_stripe_is_given_up(
+    sandbox: Sandbox, server: SandboxServer, open_gateway: Opening
+) -> None:
+    """No answer within the read timeout is a failed attempt."""
+    sandbox.faults.script(Break.SILENT, times=2)
+    gateway = open_gateway(timeouts=Timeouts(read=0.05), retries=Retries(attempts=2))
+    with pytest.raises(StripeUnavailableError, match="in time"):
+        gateway.retrieve("pi_1")
+    server.release()
+
+
+@pytest.mark.parametrize("fault", [Break.EMPTY_PAGE, Break.REPEATED_ITEM])
+def test_odd_pages_lose_and_double_nothing(
+    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+) -> None:
+    """A page that claims more and has none, or shows an intent twice, leaves the list whole."""
+    fill(sandbox, 130, days=1)
+    sandbox.faults.script(fault, times=1, endpoint="GET /v1/payment_intents", after=1)
+    first = gateway.list_intents(TimeRange())
+    second = gateway.list_intents(TimeRange(), first.next_after)
+    ids = [item.id for item in (*first.intents, *second.intents)]
+    assert sorted(ids) == sorted(item.id for item in sandbox.intents())
+    assert second.next_after is None
+
+
+def test_a_storm_is_weathered(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """With a fifth of all answers broken in every way, by seed, each payment is read or reported as not read."""
+    fill(sandbox, 60, days=1)
+    share = 0.03
+    sandbox.faults.shares = Faults(
+        seed=7, rate_limited=share, server_error=share, bad_gateway=share, reset=share,
+        reset_midway=share, truncated=share, malformed=share,
+    )  # fmt: skip
+    for made in sandbox.intents():
+        assert gateway.retrieve(made.id).id == made.id
+    assert gateway.reads == sandbox.requests.reads > 60
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [reason for reason in RateLimitReason if "-" in reason.value],
+)
+def test_the_reason_for_a_rate_limit_comes_over(
+    sandbox: Sandbox, open_gateway: Opening, reason: RateLimitReason
+) -> None:
+    """The pacer hears why Stripe refused, on the fast way as well."""
+    told: list[tuple[RateLimitReason, Endpoint]] = []
+    gateway = open_gateway(limited=lambda why, endpoint: told.append((why, endpoint)))
+    sandbox.faults.script(Break.RATE_LIMITED, reason=reason.value)
+    gateway.list_intents(TimeRange())
+    assert told == [(reason, Endpoint.LIST)]
+
+
+@pytest.mark.parametrize("livemode", [True, False])
+def test_the_whole_documented_budget_brings_no_429(
+    sandbox: Sandbox, server: SandboxServer, clock: ManualClock, livemode: bool
+) -> None:
+    """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
+    retrieve and a list lane alone, and for both at once against the global limit."""
+    sandbox.gate.limits = Limits(burst=0.2)
+    pacer = Pacer(Budget.of(livemode=livemode, share=1.0), clock)
+    with StripeGateway(
+        "sk_live_sandbox" if livemode else TEST_KEY,
+        account="shop",
+        clock=clock,
+        buy=pacer.take,
+        done=pacer.done,
+        limited=pacer.limited,
+        api_base=server.url,
+    ) as gateway:
+        began = clock.monotonic()
+        for number in range(150):
+            if number % 2:
+                gateway.retrieve("pi_nowhere")
+            else:
+                gateway.list_intents(TimeRange())
+        seconds = clock.monotonic() - began
+        assert gateway.rate_limited == sandbox.requests.rate_limited == 0
+        assert sandbox.requests.most_per_second() <= (50 if livemode else 25)
+    assert 150 / seconds >= 0.95 * (50 if livemode else 25)
+
+
+def test_a_stripe_that_allows_less_is_obeyed(
+    sandbox: Sandbox, server: SandboxServer, clock: ManualClock
+) -> None:
+    """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
+    sandbox.gate.limits = Limits(endpoint_per_second=4, burst=0.5)
+    pacer = Pacer(Budget.of(livemode=False, share=1.0), clock)
+    with StripeGateway(
+        TEST_KEY,
+        account="shop",
+        clock=clock,
+        buy=pacer.take,
+        done=pacer.done,
+        limited=pacer.limited,
+        api_base=server.url,
+    ) as gateway:
+        for _ in range(100):
+            gateway.list_intents(TimeRange())
+        refused = gateway.rate_limited
+        assert gateway.reads == 100 + refused
+        assert 0 < refused < 60
+        assert pacer.usage().endpoints[Endpoint.LIST].rate < 12
+        assert pacer.usage().overall.in_flight == 0
+
+
+def test_a_revoked_key_is_a_matter_of_configuration(
+    sandbox: Sandbox, gateway: StripeGateway
+) -> None:
+    """A key that is revoked in the middle of a pass ends it."""
+    gateway.list_intents(TimeRange())
+    sandbox.revoke_key(TEST_KEY)
+    with pytest.raises(StripeRefusedError, match="sk_test_…"):
+        gateway.list_intents(TimeRange())
+    assert gateway.reads == 2

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.stripe_gateway import StripeGateway
+from reconciler.clock import ManualClock
+from reconciler.domain.intent import Charge, Intent, MissingIntent
+from reconciler.domain.outcome import Outcome, of_stripe
+from reconciler.domain.page import TimeRange
+from reconciler.engine.ports import Stripe
+from reconciler.errors import StripeRefusedError, WrongKeyError
+from reconciler.sandbox import LIVE_KEY, Kind, Sandbox, fill, make
+from tests.contract.gateway.conftest import START, Opening
+
+INTENT_TYPES = (
+    "payment_intent.created",
+    "payment_intent.requires_action",
+    "payment_intent.processing",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+)
+
+
+def every_intent(gateway: StripeGateway, created: TimeRange) -> list[Intent]:
+    found: list[Intent] = []
+    page = gateway.list_intents(created)
+    while True:
+        assert page.unreadable == ()
+        found += page.intents
+        if page.next_after is None:
+            return found
+        page = gateway.list_intents(created, page.next_after)
+
+
+def test_the_gateway_is_what_the_engine_asks_for(gateway: StripeGateway) -> None:
+    """The gateway fits the engine's port: mypy proves the types, this the names."""
+    port: Stripe = gateway
+    assert all(hasattr(port, name) for name in vars(Stripe) if not name.startswith("_"))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_payment_reads_as_it_is(
+    sandbox: Sandbox, open_gateway: Opening, kind: Kind
+) -> None:
+    """Retrieved and listed, a payment is what the sandbox knows of it, in the official SDK's wire form."""
+    made = make(sandbox, kind, 4200, "eur", metadata={"order": "A7", "email": "x"}, at=START)
+    gateway = open_gateway(metadata_keys=["order"], livemode=False)
+    found = gateway.retrieve(made.id)
+    listed = gateway.list_intents(TimeRange()).intents
+    truth, paid = sandbox.intent(made.id), sandbox.latest_charge(made.id)
+    assert isinstance(found, Intent)
+    assert (found.id, found.status, found.currency) == (made.id, truth.status, "eur")
+    assert (found.amount, found.amount_received, found.amount_capturable) == (
+        truth.amount,
+        truth.amount_received,
+        truth.amount_capturable,
+    )
+    assert found.created == START
+    assert (found.charge is None) == (paid is None)
+    if found.charge is not None and paid is not None:
+        assert (found.charge.id, found.charge.status) == (paid.id, paid.status)
+        assert (found.charge.amount_captured, found.charge.amount_refunded) == (
+            paid.amount_captured,
+            paid.amount_refunded,
+        )
+        assert found.charge.disputed is paid.disputed
+    assert found.outcome is of_stripe(truth.status, last_attempt_failed=kind is Kind.FAILED)
+    assert (found.failure_code is not None) == (kind is Kind.FAILED)
+    assert found.metadata == {"order": "A7"}
+    assert listed == (replace(found, request_id=listed[0].request_id),)
+
+
+@pytest.mark.parametrize("kind", [Kind.AUTHORIZED, Kind.VOUCHER])
+def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: Kind) -> None:
+    """An authorization tells until when it can be captured, a voucher until when it can be paid."""
+    found = gateway.retrieve(make(sandbox, kind, 4200, at=START).id)
+    assert isinstance(found, Intent)
+    if kind is Kind.AUTHORIZED:
+        assert found.charge is not None
+        deadline = found.charge.capture_before
+    else:
+        assert found.next_action is not None
+        deadline = found.next_action.expires_at
+    assert deadline is not None
+    assert timedelta(0) < deadline - START <= timedelta(days=31)
+
+
+def test_a_range_is_listed_whole_and_in_order(
+    sandbox: Sandbox, gateway: StripeGateway, stripe_clock: ManualClock
+) -> None:
+    """Page by page a list brings every intent of the range once, newest first, and none outside it."""
+    fill(sandbox, 250, days=10)
+    since, until = START - timedelta(days=8), START - timedelta(days=1)
+    found = every_intent(gateway, TimeRange(since, until))
+    truth = [
+        item for item in sandbox.intents() if since.timestamp() <= item.created < until.timestamp()
+    ]
+    assert sorted(item.id for item in found) == sorted(item.id for item in truth)
+    assert [item.created for item in found] == sorted(
+        (item.created for item in found), reverse=True
+    )
+    assert 100 < len(found) < 250
+    assert gateway.reads == -(-len(found) // 100)
+
+
+def test_every_event_names_its_payment(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """The events of a range are all there, by cursor, each with its intent and whether it was delivered."""
+    fill(sandbox, 120, days=2)
+    found = []
+    after: str | None = None
+    while True:
+        page = gateway.list_events(TimeRange(), INTENT_TYPES, after)
+        found += page.events
+        after = page.next_after
+        if after is None:
+            break
+    truth = {item.id: item for item in sandbox.events() if item.type in INTENT_TYPES}
+    assert {item.id for item in found} == set(truth)
+    ids = {item.id for item in sandbox.intents()}
+    assert {item.payment_intent for item in found} <= ids
+    assert all(item.delivered and item.snapshot for item in found)  # no endpoint is waiting
+
+
+def test_charge_events_name_their_payment(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """A refund and a dispute lead back to the payment."""
+    earlier = START - timedelta(hours=1)
+    refunded = make(sandbox, Kind.REFUNDED, 500, at=earlier)
+    disputed = make(sandbox, Kind.DISPUTED, 500, at=earlier)
+    types = ["charge.refunded", "charge.dispute.created", "refund.created"]
+    found = gateway.list_events(TimeRange(), types).events
+    assert {(item.type, item.payment_intent) for item in found} == {
+        ("charge.refunded", refunded.id),
+        ("refund.created", refunded.id),
+        ("charge.dispute.created", disputed.id),
+    }
+
+
+def test_every_attempt_is_listed(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """All charges of an intent are read, the failed ones with their codes, newest first."""
+    made = sandbox.create_payment(900)
+    sandbox.fail(made.id, "insufficient_funds")
+    sandbox.succeed(made.id, at=START + timedelta(seconds=5))
+    found = gateway.list_charges(made.id)
+    assert all(isinstance(item, Charge) for item in found)
+    assert [item.status for item in found] == ["succeeded", "failed"]
+    assert found[1].failure_code == "card_declined"
+
+
+def test_a_missing_intent_is_told_with_its_mode(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """A 404 is an answer; where the payment is of the other mode, Stripe's message says so."""
+    live = sandbox.create_payment(100, livemode=True)
+    there, nowhere = gateway.retrieve(live.id), gateway.retrieve("pi_nowhere")
+    assert isinstance(there, MissingIntent)
+    assert isinstance(nowhere, MissingIntent)
+    assert (there.other_mode, nowhere.other_mode) == (True, False)
+    assert there.seen_at == START
+
+
+def test_objects_of_the_other_mode_stop_the_pass(sandbox: Sandbox, open_gateway: Opening) -> None:
+    """A live key where test mode is configured is found out by the first object."""
+    sandbox.create_payment(100, livemode=True)
+    with pytest.raises(WrongKeyError):
+        open_gateway(LIVE_KEY, livemode=False).list_intents(TimeRange())
+
+
+def test_a_status_that_is_unknown_is_kept(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """A status of the future is read as it is."""
+    made = sandbox.create_payment(100)
+    sandbox.set_status(made.id, "requires_telepathy")
+    found = gateway.retrieve(made.id)
+    assert isinstance(found, Intent)
+    assert (found.status, found.outcome) == ("requires_telepathy", Outcome.UNKNOWN)
+
+
+def test_now_is_stripes(gateway: StripeGateway, clock: ManualClock) -> None:
+    """Stripe's clock is a month ahead of ours here, and it is the one that counts."""
+    assert gateway.now() == START
+    clock.advance(timedelta(hours=1))
+    assert gateway.now() == START + timedelta(hours=1)
+    assert gateway.reads == 1
+
+
+def test_a_platform_reads_its_connected_account(sandbox: Sandbox, open_gateway: Opening) -> None:
+    """With stripe_account the connected account's payments are read, on either way, and nobody else's."""
+    sandbox.add_account("acct_platform")
+    sandbox.add_account("acct_shop", platform="acct_platform")
+    sandbox.add_key("rk_test_platform", account="acct_platform")
+    made = sandbox.create_payment(700, account="acct_shop")
+    gateway = open_gateway("rk_test_platform", stripe_account="acct_shop")
+    assert isinstance(gateway.retrieve(made.id), Intent)
+    assert [item.id for item in gateway.list_intents(TimeRange()).intents] == [made.id]
+    own = open_gateway("rk_test_platform")
+    assert isinstance(own.retrieve(made.id), MissingIntent)
+    with pytest.raises(StripeRefusedError, match="stripe_account"):
+        open_gateway(stripe_account="acct_shop").probe()
