@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "***"
-QUIET_LOGGERS: Final = ("stripe", "httpx", "httpcore", "urllib3", "yoyo")
+QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
 """Libraries that would log whole answers, addresses or statements: held at warning, whatever the level."""
 
 _SECRETS: Final = (
