@@ -227,7 +227,7 @@ def serve_next(
         if not isinstance(report.failure, StoppedError | LeaseLostError):
             requests.finish(taken.id, epoch, report.sweep, report.examined, as_form(report))
         why = ""
-    except (DatabaseBusyError, DatabaseUnavailableError):
+    except (DatabaseBusyError, DatabaseUnavailableError, LeaseLostError):
         why = ""  # the next holder of the lease takes it up again
         raise
     except ReconcilerError as error:

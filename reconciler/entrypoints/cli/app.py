@@ -24,7 +24,9 @@ from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import warn, warn_of
 from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
+from reconciler.entrypoints.cli.run import run as run_service
 from reconciler.entrypoints.cli.sandbox import sandbox
+from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
 from reconciler.entrypoints.cli.verify import verify
 from reconciler.errors import ExitCode, ReconcilerError
@@ -101,11 +103,13 @@ def program(
         ),
     ] = None,
     log_level: Annotated[
-        Level,
+        Level | None,
         typer.Option(
-            metavar="LEVEL", help="debug, info, warning or error; the log goes to standard error."
+            metavar="LEVEL",
+            help="debug, info, warning or error; the log goes to standard error.  "
+            "[default: warning; info for run]",
         ),
-    ] = Level.WARNING,
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback has done the work
         bool,
         typer.Option(
@@ -115,13 +119,18 @@ def program(
 ) -> None:
     """Take the options before the command."""
     environ: Mapping[str, str] = context.obj
-    log.configure(log_level.value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE))
+    usual = Level.INFO if context.invoked_subcommand == "run" else Level.WARNING
+    log.configure(
+        (log_level or usual).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
+    )
     context.obj = Invocation(environ, config)
 
 
 app.command(short_help="Watch it work, all of it on this machine.")(demo)
 for _command in (
+    run_service,
     sweep,
+    status,
     explain,
     discrepancies,
     resolve,

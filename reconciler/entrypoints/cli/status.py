@@ -1,0 +1,222 @@
+"""``status``: how the work stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from reconciler.domain.money import Money
+from reconciler.engine.status import (
+    AccountStatus,
+    Expectations,
+    Level,
+    PassStatus,
+    Remark,
+    in_words,
+    remarks,
+    worst,
+)
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import (
+    Column,
+    money_text,
+    write_json,
+    write_line,
+    write_pairs,
+    write_table,
+)
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.log import redact
+
+
+class Form(StrEnum):
+    """How the status is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    NAGIOS = "nagios"
+
+
+_PASSES = (
+    Column[tuple[str, str, str, str]]("pass", lambda row: row[0]),
+    Column[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
+    Column[tuple[str, str, str, str]]("by", lambda row: row[2]),
+    Column[tuple[str, str, str, str]]("last of all", lambda row: row[3]),
+)
+_FINDINGS = (
+    Column[tuple[str, str, str, str]]("severity", lambda row: row[0]),
+    Column[tuple[str, str, str, str]]("kind", lambda row: row[1]),
+    Column[tuple[str, str, str, str]]("open", lambda row: row[2], right=True),
+    Column[tuple[str, str, str, str]]("at stake", lambda row: row[3], right=True),
+)
+
+
+def status(
+    context: typer.Context,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format", metavar="text|json|nagios", help="How to write it.  [default: text]"
+        ),
+    ] = None,
+    json: JsonOption = False,
+    account: AccountOption = None,
+) -> int:
+    """Show who holds each account, how old each pass is, and what waits for a person.
+
+    Reads the database alone. With --format nagios it ends with 0, 1, 2 or 3, as monitoring wants it.
+    """
+    if json and form not in (None, Form.JSON):
+        raise UsageError(f"--json and --format {form} contradict each other.", "Take one out.")
+    chosen = Form.JSON if json else form or Form.TEXT
+    try:
+        statuses, expected = _read(context, account)
+    except ReconcilerError as error:
+        if chosen is not Form.NAGIOS:
+            raise
+        write_line(f"RECONCILER UNKNOWN - {' '.join(redact(str(error)).split())}")
+        return int(Level.UNKNOWN)
+    found = {one.account: remarks(one, expected) for one in statuses}
+    match chosen:
+        case Form.TEXT:
+            for number, one in enumerate(statuses):
+                if number:
+                    write_line()
+                _write(one, found[one.account], expected)
+        case Form.JSON:
+            write_json([as_json(one, found[one.account], expected) for one in statuses])
+        case Form.NAGIOS:
+            return _nagios(statuses, found)
+    return int(ExitCode.DONE)
+
+
+def _read(
+    context: typer.Context, account: str | None
+) -> tuple[tuple[AccountStatus, ...], Expectations]:
+    from reconciler.entrypoints.service.watching import expectations, read_statuses
+
+    settings = invocation(context).settings(need_stripe=False)
+    if account is not None:
+        settings.account(account)
+    return read_statuses(settings, account), expectations(settings)
+
+
+def as_json(
+    one: AccountStatus, found: Sequence[Remark], expected: Expectations
+) -> Mapping[str, object]:
+    """The documented, stable shape of ``status --json`` for one account."""
+    lease = one.lease
+    return {
+        "account": one.account,
+        "level": worst(tuple(found)).name.lower(),
+        "remarks": [{"level": remark.level.name.lower(), "what": remark.what} for remark in found],
+        "holder": lease.holder,
+        "lease_seconds_left": lease.seconds_left,
+        "is_service": lease.service,
+        "mode": lease.mode,
+        "since": lease.since,
+        "error": lease.error,
+        "error_at": lease.error_at,
+        "passes": [
+            {
+                "kind": item.kind,
+                "sweep": item.complete,
+                "finished_at": item.complete_at,
+                "age_seconds": item.age,
+                "asked_by": item.asked_by,
+                "last_sweep": item.last,
+                "last_finished_at": item.last_at,
+                "last_complete": item.last_complete,
+                "stopped": item.stopped,
+            }
+            for item in one.passes
+        ],
+        "open_payments": dict(one.open_payments),
+        "open_discrepancies": [
+            {
+                "severity": item.severity.value,
+                "kind": item.kind,
+                "held_back": item.held_back,
+                "count": item.count,
+                "amount": item.stake,
+                "currency": item.currency,
+            }
+            for item in one.findings
+        ],
+        "held_back": one.held_back,
+        "reads_30_days": one.reads,
+        "reads_30_days_limit": expected.reads,
+        "requests": one.requests,
+    }
+
+
+def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) -> None:
+    lease = one.lease
+    level = worst(tuple(found))
+    write_line(f"account {one.account}: {level.name.lower()}")
+    for remark in found:
+        write_line(f"  {remark.level.name.lower()}: {remark.what}")
+    holder = lease.holder or "nobody"
+    if lease.holder and not lease.service:
+        holder += " (a single pass)"
+    reads = f"{one.reads:,}"
+    if expected.reads:
+        reads += f" of {expected.reads:,} ({one.reads / expected.reads:.0%})"
+    left = (
+        "" if lease.seconds_left is None else f"ends in {lease.seconds_left:.0f} s unless renewed"
+    )
+    open_payments = ", ".join(f"{count:,} {name}" for name, count in one.open_payments.items())
+    write_pairs(
+        [
+            ("held by", holder),
+            ("lease", left),
+            ("mode", lease.mode or ""),
+            ("open payments", open_payments or "none"),
+            ("reads, 30 days", reads),
+            ("requests", str(one.requests) if one.requests else ""),
+        ]
+    )
+    if one.passes:
+        write_table(_PASSES, [_pass_row(item) for item in one.passes], indent=2)
+    if one.findings:
+        rows = [
+            (
+                item.severity.value,
+                f"{item.kind} (held back)" if item.held_back else item.kind,
+                f"{item.count:,}",
+                money_text(Money(item.stake, item.currency)),
+            )
+            for item in one.findings
+        ]
+        write_table(_FINDINGS, rows, indent=2)
+
+
+def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:
+    complete = "never" if item.age is None else f"{in_words(item.age)} ago (pass {item.complete})"
+    last = "running or died"
+    if item.last is not None:
+        last = f"pass {item.last}: {'complete' if item.last_complete else 'not complete'}"
+    return item.kind, complete, item.asked_by or "", last
+
+
+def _nagios(statuses: Sequence[AccountStatus], found: Mapping[str, tuple[Remark, ...]]) -> int:
+    every = [(one, remark) for one in statuses for remark in found[one.account]]
+    level = max((remark.level for _, remark in every), default=Level.OK)
+    several = len(statuses) > 1
+    told = [
+        (f"{one.account}: " if several else "") + remark.what
+        for one, remark in sorted(every, key=lambda item: -item[1].level)
+    ]
+    data = " ".join(
+        f"'{one.account}_held_back'={one.held_back} '{one.account}_reads'={one.reads}"
+        for one in statuses
+    )
+    # the vertical bar begins the performance data
+    text = redact("; ".join(told) or "all passes are complete").replace("|", "/")
+    sys.stdout.write(f"RECONCILER {level.name} - {text} | {data}\n")
+    return int(level)

@@ -1,0 +1,77 @@
+"""What systemd is told, in its own protocol: sd_notify(3). Nothing happens where nobody listens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from reconciler.clock import Clock
+
+SOCKET_VARIABLE: Final = "NOTIFY_SOCKET"
+WATCHDOG_VARIABLE: Final = "WATCHDOG_USEC"
+WATCHDOG_PID_VARIABLE: Final = "WATCHDOG_PID"
+
+
+class Notifier:
+    """Speaks to the service manager. A message that cannot be sent is lost: it must never end the daemon."""
+
+    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
+        self._address = _address(environ.get(SOCKET_VARIABLE, ""))
+        self._clock = clock
+        self._status = ""
+        self.watchdog = _watchdog_seconds(environ)
+
+    def ready(self) -> None:
+        """The daemon is up, or has finished reloading."""
+        self._send("READY=1")
+
+    def status(self, text: str) -> None:
+        """What it is doing, for ``systemctl status``."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def reloading(self) -> None:
+        """It reads its configuration again; ``ready`` ends that."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock.monotonic() * 1_000_000)}")
+
+    def stopping(self) -> None:
+        """It is about to end."""
+        self._send("STOPPING=1")
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        if self.watchdog is not None:
+            self._send("WATCHDOG=1")
+
+    def extend(self, seconds: float) -> None:
+        """Starting or stopping takes so much longer from now on."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
+        ):
+            out.setblocking(False)
+            out.sendto(message.encode(), self._address)
+
+
+def _address(text: str) -> str:
+    """A path, or a name in the abstract namespace, which the kernel knows by a leading zero."""
+    return f"\0{text[1:]}" if text.startswith("@") else text
+
+
+def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
+    """How often systemd wants to hear of us, None where it does not: sd_watchdog_enabled(3)."""
+    usec, pid = environ.get(WATCHDOG_VARIABLE, ""), environ.get(WATCHDOG_PID_VARIABLE, "")
+    if not usec.isdecimal() or int(usec) == 0:
+        return None
+    if pid and pid != str(os.getpid()):
+        return None
+    return int(usec) / 1_000_000

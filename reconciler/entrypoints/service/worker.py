@@ -1,0 +1,349 @@
+"""One account of the service: its lease, its passes, and what people ask of it meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+import structlog
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.services import PostgresServiceRecord
+from reconciler.adapters.postgres.status import PostgresStatus
+from reconciler.adapters.postgres.sweep_requests import RequestBell
+from reconciler.clock import Clock
+from reconciler.engine.authority import SERVICE
+from reconciler.engine.handover import SweepRequests, Telling, serve_next
+from reconciler.engine.lease import Lease
+from reconciler.engine.ports import Progress
+from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
+from reconciler.engine.status import COVERING
+from reconciler.engine.watch import PassPulse, Pulse
+from reconciler.entrypoints.service.lanes import Lanes
+from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
+from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+from reconciler.errors import (
+    ExitCode,
+    LeaseHeldError,
+    LeaseLostError,
+    ReconcilerError,
+    StoppedError,
+)
+from reconciler.log import redact
+from reconciler.settings import Account, Settings
+from reconciler.wiring import OpenAccount, holder, limits_of, open_account
+
+BELL_SECONDS: Final = 1.0
+"""How long it listens for a request before it looks at the lease and at the stop flag again."""
+POLL_ROUNDS: Final = 10
+"""After so many rounds requests are looked for without a ring: a notification may be lost with its connection."""
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 15.0
+CONNECTIONS: Final = 8
+AT_ONCE_UP_TO_SECONDS: Final = 3600.0
+"""A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
+PATIENCE_SECONDS: Final = 10.0
+"""How long a page in hand may go on trying after a stop."""
+REQUESTS: Final = "request"
+
+log = structlog.stdlib.get_logger()
+
+
+class _Watched:
+    """Progress of a pass: into the pulse, the metrics and the log."""
+
+    def __init__(
+        self, pulse: PassPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
+    ) -> None:
+        self._pulse = pulse
+        self._metrics = metrics
+        self._opened = opened
+        self._job = job
+        self._clock = clock
+        self._at = clock.monotonic()
+        self._reads = opened.stripe.reads
+        self._examined = 0
+
+    def advance(self, examined: int, total: int | None) -> None:
+        """A page was examined."""
+        self._pulse.advance(examined, total)
+        self._metrics.page(self._opened.name, self._job)
+        now, reads = self._clock.monotonic(), self._opened.stripe.reads
+        log.info(
+            "page.examined",
+            account=self._opened.name,
+            job=self._job,
+            examined=examined - self._examined,
+            examined_in_all=examined,
+            reads=reads - self._reads,
+            seconds=round(now - self._at, 3),
+        )
+        self._at, self._reads, self._examined = now, reads, examined
+
+
+class AccountWorker(threading.Thread):
+    """Takes the account's lease, or waits for it; while it is held, passes run by the timetable and on request."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        account: Account,
+        clock: Clock,
+        timetable: Timetable,
+        pulse: Pulse,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(name=f"account-{account.name}", daemon=True)
+        self.account = account.name
+        self._settings = settings
+        self._configured = account
+        self._clock = clock
+        self._timetable = timetable
+        self._pulse = pulse
+        self._metrics = metrics
+        self._stopping = threading.Event()
+        self._giving_up = threading.Event()
+        self._pacer = MeteredPacer(
+            limits_of(settings, account), clock, self._giving_up, metrics, account.name
+        )
+        self._mode = settings.corrections.mode
+        self._lease: Lease | None = None
+        self._lanes: Lanes | None = None
+        self._record: PostgresServiceRecord | None = None
+        self._lock = threading.Lock()
+        self._troubles: dict[str, ReconcilerError] = {}
+        self.moved_at = clock.monotonic()
+        """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the account is ours now."""
+        return self._lease is not None
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from its work, None where nothing does."""
+        with self._lock:
+            return next((redact(str(error)) for error in self._troubles.values()), None)
+
+    def stop(self) -> None:
+        """Let passes end at their next page, and give the lease back."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped; outages are waited out with growing pauses."""
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            began = self._clock.monotonic()
+            try:
+                self._serve()
+            except LeaseLostError as error:
+                log.warning("lease.lost", account=self.account, why=str(error))
+            except ReconcilerError as error:
+                self._set_trouble("account", error)
+                log.warning("account.failed", account=self.account, why=redact(str(error)))
+            if self._clock.monotonic() - began > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
+            self._clock.wait(self._stopping, pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _serve(self) -> None:
+        url = self._settings.database_url.get_secret_value()
+        with ExitStack() as stack:
+            database = stack.enter_context(Database(url, CONNECTIONS))
+            bell = RequestBell(url, self.account)
+            stack.callback(bell.close)
+            opening = partial(
+                open_account,
+                self._settings,
+                self._configured,
+                self._clock,
+                writes_rows=self._mode is Mode.UPDATE,
+                database=database,
+                pacer=self._pacer,
+            )
+            lanes = Lanes(opening)
+            stack.callback(lanes.close)
+            self._lanes = lanes
+            while not self._stopping.is_set():
+                self._take_over(database, lanes, bell)
+
+    def _take_over(self, database: Database, lanes: Lanes, bell: RequestBell) -> None:
+        """Hold the lease for as long as it lasts, or wait a third of its time for it."""
+        seconds = self._settings.service.lease.total_seconds()
+        name = holder()
+        with lanes.using(REQUESTS) as opened, ExitStack() as stack:
+            try:
+                lease = stack.enter_context(Lease(opened.leases, name, self._clock, seconds))
+            except LeaseHeldError:
+                self.moved_at = self._clock.monotonic()
+                self._set_trouble("account", None)
+                self._clock.wait(self._stopping, seconds / 3)
+                return
+            record = PostgresServiceRecord(database, self.account)
+            record.register(name, lease.epoch, self._mode.value)
+            reopened = opened.requests.reopen(lease.epoch)
+            log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
+            self._giving_up.clear()
+            self._lease, self._record = lease, record
+            self._set_trouble("account", None)
+            self.moved_at = self._clock.monotonic()
+            self._metrics.holds(self.account, held=True)
+            try:
+                self._schedule(PostgresStatus(database, self.account))
+                self._attend(opened, lease, bell)
+            finally:
+                self._let_go(lanes)
+
+    def _schedule(self, status: PostgresStatus) -> None:
+        """A frequent job begins at once; a rare one when its last complete pass is old enough."""
+        ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
+        for job in JOBS:
+            every = job.every(self._settings)
+            known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
+            first = 0.0
+            if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
+                first = every.total_seconds() - min(known)
+            run = self._tidy if job.kind is None else partial(self._cast, job, job.kind)
+            self._timetable.put(self.account, job, every, first, run)
+
+    def _attend(self, opened: OpenAccount, lease: Lease, bell: RequestBell) -> None:
+        """Serve requests until the lease is lost or somebody stops us."""
+        rounds = 0
+        while not self._stopping.is_set():
+            lease.check()
+            rang = False
+            try:
+                rang = bell.wait(BELL_SECONDS)
+                rounds += 1
+                while (rang or rounds % POLL_ROUNDS == 0) and not self._stopping.is_set():
+                    if self._serve_one(opened, lease) is None:
+                        break
+            except ReconcilerError as error:
+                log.warning("requests.unreachable", account=self.account, why=redact(str(error)))
+                self._clock.wait(self._stopping, BELL_SECONDS)
+
+    def _serve_one(self, opened: OpenAccount, lease: Lease) -> SweepReport | None:
+        requests: SweepRequests = opened.requests
+
+        def run(request: Request, number: int) -> SweepReport:
+            log.info(
+                "request.taken", account=self.account, request=number, asked_by=request.asked_by
+            )
+            return self._pass(
+                REQUESTS,
+                opened,
+                request,
+                lambda other: Telling(requests, number, lease.epoch, self._clock, other),
+            )
+
+        return serve_next(requests, lease.epoch, self._mode, run)
+
+    def _cast(self, job: Job, kind: SweepKind) -> None:
+        """One pass of the timetable."""
+        lanes = self._lanes
+        if lanes is None or self._lease is None or self._stopping.is_set():
+            return
+        writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
+        request = Request(kind=kind, writing=writing, asked_by=SERVICE, by_service=True)
+        try:
+            with lanes.using(job.name) as opened:
+                report = self._pass(job.name, opened, request, lambda progress: progress)
+        except ReconcilerError as error:
+            self._set_trouble(job.name, error)
+            self._metrics.failed(self.account, job.name, error)
+            log.warning("pass.failed", account=self.account, job=job.name, why=redact(str(error)))
+            lanes.renew(job.name)
+            return
+        if report.failure is not None and not isinstance(report.failure, StoppedError):
+            lanes.renew(job.name)
+
+    def _pass(
+        self,
+        job: str,
+        opened: OpenAccount,
+        request: Request,
+        told: Callable[[Progress], Progress],
+    ) -> SweepReport:
+        lease = self._lease
+        if lease is None:
+            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
+        name = f"{self.account}:{job}"
+        with self._pulse.watching(name, lambda: opened.stripe.reads) as pulse:
+            watched = _Watched(pulse, self._metrics, opened, job, self._clock)
+            report = opened.sweep_under(lease.epoch, self._check, request, told(watched))
+        self._note(job, report)
+        return report
+
+    def _check(self) -> None:
+        """What a pass asks between pages."""
+        if self._stopping.is_set():
+            raise StoppedError(
+                "The service was stopped; what had been recorded stays.", "The next pass goes on."
+            )
+        lease = self._lease
+        if lease is None:
+            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
+        lease.check()
+
+    def _note(self, job: str, report: SweepReport) -> None:
+        failure = report.failure
+        if report.complete:
+            self.moved_at = self._clock.monotonic()
+        if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
+            self._set_trouble(job, failure)
+        delays: tuple[float, ...] = ()
+        if report.corrected and report.sweep is not None and self._record is not None:
+            delays = self._record.correction_delays(report.sweep)
+        self._metrics.ended(report, job, delays)
+        level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
+        level("pass.finished", job=job, **_wide(report))
+
+    def _tidy(self) -> None:
+        record = self._record
+        if record is None:
+            return
+        try:
+            log.info("housekeeping.finished", account=self.account, removed=record.tidy())
+        except ReconcilerError as error:
+            log.warning("housekeeping.failed", account=self.account, why=redact(str(error)))
+
+    def _let_go(self, lanes: Lanes) -> None:
+        """Wait for the passes in hand before the lease goes back; they end at their next page."""
+        self._timetable.drop(self.account)
+        self._lease = None
+        self._metrics.holds(self.account, held=False)
+        if not lanes.idle_but(REQUESTS, PATIENCE_SECONDS):
+            # whoever waits for Stripe is told that it cannot be had; the page ends with what it has
+            self._giving_up.set()
+            lanes.idle_but(REQUESTS, None)
+        self._record = None
+
+    def _set_trouble(self, where: str, error: ReconcilerError | None) -> None:
+        """Keep it for /healthz and, while the account is ours, for ``reconciler status``."""
+        with self._lock:
+            if error is None:
+                self._troubles.pop(where, None)
+            else:
+                self._troubles[where] = error
+            first = next(iter(self._troubles.values()), None)
+        record, lease = self._record, self._lease
+        if record is None or lease is None:
+            return
+        try:
+            person = first is not None and first.exit_code is ExitCode.CONFIGURATION
+            text = None if first is None else redact(str(first))
+            record.trouble(lease.epoch, text, needs_person=person)
+        except ReconcilerError as failure:
+            log.warning("status.unwritten", account=self.account, why=redact(str(failure)))
+
+
+def _wide(report: SweepReport) -> Mapping[str, object]:
+    """A pass as one line of the log."""
+    return {
+        name: redact(value) if isinstance(value, str) else value
+        for name, value in report.as_json().items()
+    }
