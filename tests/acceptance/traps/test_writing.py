@@ -205,23 +205,59 @@ def test_work_is_acknowledged_only_when_it_is_done(world: World) -> None:
     )
     before = world.substance()
     answer = world.sweep("--kind", "due", "--apply")
-    assert (answer.code, answer.json["complete"]) == (78, False)
-    assert "sk_live_not" not in answer.err
+    assert (answer.code, answer.json["unexamined"]) == (75, 1)
+    shown = world.run("sweep", "--kind", "due", "--apply")
+    assert "sk_live_not" not in shown.err + shown.out
     assert world.substance() == before
     assert world.ask("SELECT * FROM reconciler.checks") == checks
     world.execute("DROP TRIGGER refuse ON reconciler.discrepancies")
     assert world.sweep("--kind", "due", "--apply").json["discrepancies"] == {"paid_after_cancel": 1}
 
 
-def test_a_table_whose_trigger_refuses_keeps_its_rows(world: World) -> None:
-    """The merchant's own constraint forbids the write: nothing of the page is half done, exit 78, the table is named."""
-    world.pay(1)
+def test_a_row_that_the_table_s_own_rules_protect(world: World) -> None:
+    """A constraint of the merchant's forbids one write: that row is named and untouched, the others are corrected."""
+    for key in range(6):
+        world.pay(key)
     world.execute(
-        "ALTER TABLE public.payments ADD CONSTRAINT no_way CHECK (status <> 'paid') NOT VALID"
+        "ALTER TABLE public.payments ADD CONSTRAINT no_way CHECK (id <> 3 OR status <> 'paid')"
+    )
+    answer = world.run("sweep", "--kind", "due", "--apply")
+    assert answer.code == 75
+    assert "no_way" in answer.out
+    statuses = world.statuses()
+    assert (statuses.pop("3"), set(statuses.values())) == ("pending", {"paid"})
+    assert len(world.ask("SELECT * FROM reconciler.outbox")) == 5
+    world.verify()
+
+
+def test_a_table_that_takes_no_correction_at_all(world: World) -> None:
+    """A trigger of the merchant's forbids every write: exit 78, and nothing of it is half done."""
+    for key in range(6):
+        world.pay(key)
+    world.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'card 4242 4242 4242 4242'; END $$;"
+        "CREATE TRIGGER refuse BEFORE UPDATE ON public.payments"
+        " FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     before = world.substance()
     answer = world.sweep("--kind", "due", "--apply")
-    assert answer.code == 78
-    assert "no_way" in answer.err
+    assert (answer.code, answer.json["corrected"]) == (78, 0)
+    assert "4242" not in answer.err + answer.out
     assert world.substance() == before
     world.verify()
+
+
+def test_a_trigger_that_has_other_ideas(world: World) -> None:
+    """A trigger that writes something else than what was decided: the row is not counted as corrected."""
+    world.pay(1)
+    world.execute(
+        "CREATE FUNCTION muddle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.status := 'canceled'; RETURN NEW; END $$;"
+        "CREATE TRIGGER muddle BEFORE UPDATE ON public.payments"
+        " FOR EACH ROW EXECUTE FUNCTION muddle()"
+    )
+    answer = world.sweep("--kind", "due", "--apply")
+    assert answer.json["corrected"] == 0
+    assert world.statuses() == {"1": "pending"}
+    assert world.ask("SELECT * FROM reconciler.outbox") == []
