@@ -170,17 +170,23 @@ def _until_waiting(pacer: Pacer, count: int) -> None:
         turn.wait(0.001)  # lets the other thread run
 
 
-def test_threads_go_in_the_order_in_which_they_asked() -> None:
-    """Nobody is overtaken in the queue of an endpoint."""
+@pytest.mark.parametrize(
+    "endpoints",
+    [[Endpoint.RETRIEVE], [Endpoint.SEARCH, Endpoint.LIST, Endpoint.CHARGES]],
+    ids=["one endpoint", "several"],
+)
+def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) -> None:
+    """Nobody is overtaken, in the queue of an endpoint or among endpoints that all could go."""
     pacer = Pacer(FAST, SystemClock())
     pacer.take(Endpoint.RETRIEVE)
-    pacer.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.RETRIEVE)  # one at a time from now
+    pacer.limited(RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE)  # one at a time from now
     order: list[int] = []
 
     def ask(number: int) -> None:
-        pacer.take(Endpoint.RETRIEVE)
+        endpoint = endpoints[number % len(endpoints)]
+        pacer.take(endpoint)
         order.append(number)
-        pacer.done(Endpoint.RETRIEVE)
+        pacer.done(endpoint)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
     for number, thread in enumerate(threads, 1):
