@@ -1,0 +1,31 @@
+"""How much of a benchmark is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """``full`` takes the whole figures, ``tiny`` only shows that a benchmark still works.
+
+    ``postgres`` is the URL of a server that may be filled, None for the embedded one. ``runs`` is how often a noisy
+    benchmark is repeated, None for its own number.
+    """
+
+    full: bool = False
+    tiny: bool = False
+    runs: int | None = None
+    postgres: str | None = None
+
+    def sized(self, *, tiny: int, usual: int, full: int) -> int:
+        """The size for these options."""
+        if self.tiny:
+            return tiny
+        return full if self.full else usual
+
+    def repeated(self, *, usual: int) -> int:
+        """How many runs: five at least where the whole figures are wanted."""
+        if self.tiny:
+            return 1
+        return self.runs or (max(5, usual) if self.full else usual)

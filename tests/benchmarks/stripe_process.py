@@ -1,0 +1,139 @@
+"""A sandbox with a world of payments, served by a process of its own: ``python -m tests.benchmarks.stripe_process``.
+
+It is started and stopped by :class:`StripeProcess`. Over its standard input it is asked for its counts or for new limits,
+and when that ends, so does it: nothing is left behind when a benchmark is interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from reconciler.clock import SystemClock
+from reconciler.sandbox import LIVE_KEY, NO_LIMITS, Faults, Limits, Sandbox, SandboxServer
+from tests.benchmarks.worlds import pairs
+
+REPOSITORY = Path(__file__).parents[2]
+KEY = LIVE_KEY
+"""A live key: in live mode the overall limit is 100 requests a second, so that the list lane is the narrow one."""
+RETRIEVE = "GET /v1/payment_intents/{id}"
+LIST = "GET /v1/payment_intents"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the sandbox has seen since it was last asked to forget."""
+
+    reads: int
+    rate_limited: int
+    most_lists_a_second: int
+
+
+class StripeProcess:
+    """A running sandbox; use it in a with block. ``latency`` is in seconds."""
+
+    def __init__(self, intents: int, now: datetime, latency: float) -> None:
+        self._options = json.dumps(
+            {"intents": intents, "now": int(now.timestamp()), "latency": latency}
+        )
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.stripe_process", self._options],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.url = self._answer()["url"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            return
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def limit(self, *, documented: bool) -> None:
+        """Switch Stripe's documented limits on or off."""
+        self._ask("limits on" if documented else "limits off")
+
+    def forget(self) -> None:
+        """Begin counting anew."""
+        self._ask("forget")
+
+    def counts(self) -> Counts:
+        """What it has seen."""
+        return Counts(**self._ask("counts"))
+
+    def _ask(self, question: str) -> dict[str, Any]:
+        if self._process is None or self._process.stdin is None:
+            raise RuntimeError("the sandbox's process is not running")
+        self._process.stdin.write(f"{question}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        if self._process is None or self._process.stdout is None:
+            raise RuntimeError("the sandbox's process is not running")
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the sandbox's process has ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _counts(sandbox: Sandbox) -> dict[str, Any]:
+    seen = sandbox.requests
+    return {
+        "reads": seen.reads,
+        "rate_limited": seen.rate_limited,
+        "most_lists_a_second": seen.most_per_second(LIST),
+    }
+
+
+def _serve(options: dict[str, Any]) -> None:
+    faults = Faults(latency=options["latency"])
+    sandbox = Sandbox(SystemClock(), seed=1, faults=faults, livemode=True)
+    now = datetime.fromtimestamp(options["now"], UTC)
+    world = pairs(options["intents"], now, livemode=True)
+    sandbox.load((pair.intent, pair.charge) for pair in world)
+    with SandboxServer(sandbox) as server:
+        _tell({"url": server.url})
+        for line in sys.stdin:
+            match line.strip():
+                case "forget":
+                    sandbox.requests.reset()
+                case "limits on":
+                    sandbox.gate.limits = Limits()
+                case "limits off":
+                    sandbox.gate.limits = NO_LIMITS
+            _tell(_counts(sandbox))
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _serve(json.loads(sys.argv[1]))
