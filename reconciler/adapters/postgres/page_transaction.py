@@ -1,4 +1,4 @@
-"""The transaction in which a page is recorded, as DESIGN says under "Writing safely".
+"""The transaction in which a page is recorded: row, finding, ledger and outbox together or not at all.
 
 In this order, so that two of these never wait for each other in a circle: the merchant's rows by key, the
 discrepancies by id, the update, the lease, our tables, and the ledger's head last.

@@ -32,7 +32,7 @@ def test_pending_names_what_migrate_applies(empty_database):
 
 
 def test_nothing_is_left_outside_our_schema(empty_database):
-    """The merchant's public schema stays as it was, yoyo's own tables are in ours, and there are all of DESIGN 7."""
+    """The merchant's public schema stays as it was, yoyo's own tables are in ours, and every table of ours is there."""
     up(empty_database)
     with psycopg.connect(empty_database) as connection:
         rows = connection.execute(

@@ -11,7 +11,7 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.table import TABLE, Cell
 from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, payment, rules, subject
 
-DESIGN = """
+THE_TABLE = """
 local      | incomplete         | failed             | processing              | authorized              | succeeded               | canceled
 incomplete | Keep               | Correct            | Correct                 | Correct                 | Correct                 | Correct
 failed     | Keep               | Keep               | Correct                 | Correct                 | Correct                 | Correct
@@ -35,7 +35,7 @@ def _read(table: str) -> dict[tuple[str, str], str]:
     }
 
 
-EXPECTED = _read(DESIGN)
+EXPECTED = _read(THE_TABLE)
 
 STRIPE_STATUSES = {
     ("requires_payment_method", False): "incomplete",
