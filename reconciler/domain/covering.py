@@ -46,7 +46,8 @@ def cover(ground: Ground) -> tuple[Run, ...]:
     listed_since: list[int | None] = []
     intents_to, unmet_to = 0, 0
     for at, bucket in enumerate(ground.buckets):
-        here = PAGE_SIZE * (spent - unmet_to) - ground.intents_before(bucket.start - ground.margin)
+        intents_from = ground.intents_before(bucket.start - ground.margin)
+        here = PAGE_SIZE * (spent - unmet_to) + ground.slack - intents_from
         if here < inside:
             inside, opened = here, at
         unmet_to += ground.unmet(at, at)
@@ -92,20 +93,19 @@ def fit(
     """The runs that so many reads pay for, and those left out, both in the order of their worth.
 
     First where a read covers the most due rows, then the newest, which are the likeliest to change. Of a run that does
-    not fit, its newest buckets are kept as far as they do.
+    not fit, the part with the most due rows that do is kept.
     """
     kept: list[Run] = []
     left: list[Run] = []
     for run in sorted(runs, key=lambda run: (-_worth(run, ground), -run.last)):
-        part = _newest_part(run, ground, allowed)
+        part = run if reads(run, ground) <= allowed else _best_part(run, ground, allowed)
         if part is None:
             left.append(run)
             continue
         kept.append(part)
         allowed -= reads(part, ground)
-        rest = trim(replace(run, last=part.first - 1), ground)
-        if rest is not None:
-            left.append(rest)
+        rests = (replace(run, first=part.last + 1), replace(run, last=part.first - 1))
+        left.extend(rest for rest in (trim(rest, ground) for rest in rests) if rest is not None)
     return tuple(kept), tuple(left)
 
 
@@ -113,21 +113,16 @@ def _worth(run: Run, ground: Ground) -> float:
     return ground.due(run.first, run.last) / reads(run, ground)
 
 
-def _newest_part(run: Run, ground: Ground, allowed: int) -> Run | None:
-    """As much of the run's newer end as so many reads pay for."""
-    if reads(run, ground) <= allowed:
-        return run
-    low, high = (
-        run.first,
-        run.last + 1,
-    )  # a longer part never costs less, so its beginning can be searched
-    while low < high:
-        middle = (low + high) // 2
-        if reads(replace(run, first=middle), ground) <= allowed:
-            high = middle
-        else:
-            low = middle + 1
-    part = trim(replace(run, first=high), ground)
+def _best_part(run: Run, ground: Ground, allowed: int) -> Run | None:
+    """The neighbouring buckets of a run with the most due rows that so many reads pay for, the newest of equal ones."""
+    best: Run | None = None
+    most, first = 1, run.first
+    for last in range(run.first, run.last + 1):
+        while first <= last and reads(replace(run, first=first, last=last), ground) > allowed:
+            first += 1
+        if first <= last and ground.due(first, last) >= most:
+            best, most = replace(run, first=first, last=last), ground.due(first, last)
+    part = None if best is None else trim(best, ground)
     if part is None or ground.due(part.first, part.last) > reads(part, ground):
         return part
     return replace(part, listed=False)

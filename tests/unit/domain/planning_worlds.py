@@ -1,0 +1,176 @@
+"""Small worlds for the planner: rows and intents with times, an honest execution of a plan, and the true optimum."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from reconciler.domain.histogram import Bucket, Histogram, Learnt
+from reconciler.domain.page import TimeRange
+from reconciler.domain.plan import Budget, Lanes, List, Plan, Retrieve, overrun
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+LANES = Lanes(list=12.5, retrieve=12.5, everything=50)
+LIMIT = Lanes(list=25, retrieve=25, everything=100)
+
+
+def budget(reads_left: int | None = None) -> Budget:
+    """The documented limits at a share of one half."""
+    return Budget(LANES, LIMIT, allowance=1_000_000, reads_left=reads_left)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, its intent's time at Stripe, and whether it is to be asked about."""
+
+    created: datetime
+    intent: datetime
+    due: bool
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows, and the times of the intents that have no row."""
+
+    rows: tuple[Row, ...]
+    strangers: tuple[datetime, ...] = ()
+
+    @cached_property
+    def due(self) -> frozenset[int]:
+        return frozenset(number for number, row in enumerate(self.rows) if row.due)
+
+    @cached_property
+    def shown(self) -> list[tuple[datetime, int]]:
+        """All intents in the order of Stripe's time: when, and the number of the row (-1: it has none)."""
+        named = [(row.intent, number) for number, row in enumerate(self.rows)]
+        return sorted([*named, *((stranger, -1) for stranger in self.strangers)])
+
+    @cached_property
+    def waiting(self) -> list[tuple[datetime, int]]:
+        """Due rows in the order of local time: when, and the number."""
+        return sorted((self.rows[number].created, number) for number in self.due)
+
+    def due_in(self, rows: TimeRange) -> set[int]:
+        """The due rows of a local range, by number."""
+        return {number for _, number in _within(self.waiting, rows)}
+
+
+def _within(moments: list[tuple[datetime, int]], wanted: TimeRange) -> list[tuple[datetime, int]]:
+    since = 0 if wanted.since is None else bisect_left(moments, (wanted.since, -2))
+    until = len(moments) if wanted.until is None else bisect_left(moments, (wanted.until, -2))
+    return moments[since:until]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What a plan did: reads, the due rows (by number) that were asked about, and those a list had to show but did not."""
+
+    reads: int
+    asked: frozenset[int]
+    unmet: frozenset[int]
+
+
+def whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def world(
+    seed: int,
+    counts: Sequence[tuple[int, int]],
+    width: timedelta,
+    learnt: Learnt = Learnt(),  # noqa: B008
+    strangers: int = 0,
+) -> World:
+    """Rows by bucket (all, due) at random times in it; intents off by anything between earliest and latest."""
+    chance = random.Random(seed)
+    rows: list[Row] = []
+    span = width * len(counts)
+    for number, (total, due) in enumerate(counts):
+        for index in range(total):
+            created = START + width * number + chance.random() * width
+            off = learnt.earliest + chance.random() * (learnt.latest - learnt.earliest)
+            rows.append(Row(created, whole(created + off), due=index < due))
+    others = (whole(START + chance.random() * span) for _ in range(strangers))
+    return World(tuple(rows), tuple(others))
+
+
+def counted(made: World, width: timedelta, number: int) -> Histogram:
+    """The world's histogram, empty buckets left out as SQL leaves them out."""
+    rows, due = [0] * number, [0] * number
+    for row in made.rows:
+        at = (row.created - START) // width
+        rows[at] += 1
+        due[at] += row.due
+    return Histogram(
+        tuple(
+            Bucket(START + width * at, START + width * (at + 1), rows[at], due[at])
+            for at in range(number)
+            if rows[at]
+        )
+    )
+
+
+def execute(plan: Plan, made: World, *, may_switch: bool = False) -> Executed:
+    """Do what a plan says, counting every read. Rows that a list should have shown and did not are retrieved."""
+    reads = 0
+    asked: set[int] = set()
+    wanted: set[int] = set()
+    to_be_shown: set[int] = set()
+    for step in plan.steps:
+        match step:
+            case List():
+                cost, met = _list(step, made, may_switch=may_switch)
+                reads += cost
+                asked |= met & made.due
+                to_be_shown |= made.due_in(step.rows)
+            case Retrieve(rows):
+                wanted |= set() if rows is None else made.due_in(rows)
+    wanted |= to_be_shown
+    unmet = wanted - asked
+    return Executed(reads + len(unmet), frozenset(asked | wanted), frozenset(unmet & to_be_shown))
+
+
+def _list(step: List, made: World, *, may_switch: bool) -> tuple[int, set[int]]:
+    """Page by page, newest first, as far as the plan holds."""
+    shown = _within(made.shown, step.created)[::-1]
+    due = made.due_in(step.rows)
+    met: set[int] = set()
+    reads = 0
+    while reads < max(1, -(-len(shown) // 100)):
+        if may_switch and overrun(step, reads, len(due - met)):
+            break
+        met |= {number for _, number in shown[100 * reads : 100 * reads + 100]}
+        reads += 1
+    return reads, met
+
+
+def optimum_by_buckets(made: World, width: timedelta, number: int) -> int:
+    """The fewest reads over all subsets of listed buckets, each of them counted on the true times."""
+    intents = Counter((moment - START) // width for moment, _ in made.shown)
+    due = Counter((moment - START) // width for moment, _ in made.waiting)
+
+    def best(at: int, stretch: int | None) -> int:
+        """Of the buckets from ``at`` on, after a listed stretch with so many intents (None: after a bucket left)."""
+        ends = 0 if stretch is None else max(1, -(-stretch // 100))
+        if at == number:
+            return ends
+        left = ends + due[at] + best(at + 1, None)
+        return min(left, best(at + 1, (stretch or 0) + intents[at]))
+
+    return best(0, None)
+
+
+def optimum_by_rows(made: World) -> int:
+    """The fewest reads where a stretch may begin and end at any row: no buckets at all. For equal times only."""
+    outside = 0  # the fewest reads with no page open
+    slots = [len(made.rows)] * 100  # the same with so many free slots on the page that is open
+    for row in sorted(made.rows, key=lambda row: row.created):
+        done = min(outside, *slots)
+        slots = [*slots[1:], done + 1]
+        outside = done + row.due
+    return min(outside, *slots)

@@ -1,0 +1,103 @@
+"""How far the planner is from the best that can be done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.domain.histogram import Learnt, bucket_width
+from reconciler.domain.plan import List
+from reconciler.domain.planning import MOST_CURSORS, plan
+from tests.unit.domain.planning_worlds import (
+    budget,
+    counted,
+    execute,
+    optimum_by_buckets,
+    optimum_by_rows,
+    world,
+)
+
+WIDTH = timedelta(minutes=15)
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Up to eight buckets (rows, due rows), of sizes at which pages fill up and due sets are worth a list or not."""
+    found: list[tuple[int, int]] = []
+    for _ in range(draw(st.integers(1, 8))):
+        rows = draw(st.integers(0, 260) | st.sampled_from([0, 1, 33, 50, 99, 100, 101, 200]))
+        most = draw(st.sampled_from([rows, min(rows, 4), rows // 40]))
+        found.append((rows, draw(st.integers(0, most))))
+    return found
+
+
+@settings(max_examples=2000, deadline=None)
+@given(counts(), st.integers(0, 2**32))
+def test_no_choice_of_buckets_costs_fewer_reads(sizes: list[tuple[int, int]], seed: int) -> None:
+    """Where local and Stripe's times agree, the plan costs what the best of all subsets of listed buckets costs."""
+    made = world(seed, sizes, WIDTH)
+    chosen = plan(counted(made, WIDTH, len(sizes)), Learnt(), budget(), most_cursors=1)
+    done = execute(chosen, made)
+    assert done.reads == chosen.reads == optimum_by_buckets(made, WIDTH, len(sizes))
+    assert done.asked >= made.due
+    assert not done.unmet
+
+
+@settings(max_examples=200, deadline=None)
+@given(counts(), st.integers(1, 6), st.integers(0, 2**32))
+def test_cursors_side_by_side_cost_at_most_a_page_each(
+    sizes: list[tuple[int, int]], times: int, seed: int
+) -> None:
+    """Cutting a stretch costs up to one page more for each further cursor, and asks about the same rows."""
+    sizes = [(rows * times, due * times) for rows, due in sizes]
+    made = world(seed, sizes, WIDTH)
+    histogram = counted(made, WIDTH, len(sizes))
+    whole = execute(plan(histogram, Learnt(), budget(), most_cursors=1), made)
+    chosen = plan(histogram, Learnt(), budget())
+    done = execute(chosen, made)
+    lists = [step for step in chosen.steps if isinstance(step, List)]
+    assert done.asked >= made.due
+    assert done.reads <= whole.reads + len(lists) - 1 if lists else done.reads == whole.reads
+    assert sum(step.due for step in chosen.steps) == len(made.due)
+
+
+@st.composite
+def bursts(draw: st.DrawFn) -> tuple[list[tuple[int, int]], int]:
+    """Half a day by quarters of an hour: a few due rows everywhere, and outages in which every row is."""
+    usual = draw(st.integers(5, 30))
+    sizes = [(usual, draw(st.sampled_from([0, 0, 0, 1]))) for _ in range(48)]
+    for _ in range(draw(st.integers(0, 3))):
+        since, length = draw(st.integers(0, 90)), draw(st.integers(1, 30))
+        sizes[since : since + length] = [(usual, usual)] * len(sizes[since : since + length])
+    return sizes, draw(st.integers(0, 2**32))
+
+
+@settings(max_examples=30, deadline=None)
+@given(bursts())
+def test_the_good_width_hides_little(drawn: tuple[list[tuple[int, int]], int]) -> None:
+    """With buckets of the advised width the plan stays near an optimum whose stretches may begin and end anywhere."""
+    sizes, seed = drawn
+    made = world(seed, sizes, WIDTH)
+    span = WIDTH * len(sizes)
+    width = bucket_width(span, len(made.rows))
+    chosen = plan(counted(made, width, span // width), Learnt(), budget(), most_cursors=1)
+    lists = sum(isinstance(step, List) for step in chosen.steps)
+    assert execute(chosen, made).reads <= 1.05 * optimum_by_rows(made) + lists
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [
+        ([(1000, 300)] * 8, 80 + MOST_CURSORS),  # dense: everything is listed
+        ([(5000, 1)] * 8, 8),  # sparse: everything is retrieved
+        ([(5000, 1)] * 4 + [(100, 100)] + [(5000, 1)] * 3, 8),  # an outage among sparse ones
+        ([(50, 40), (20, 0), (30, 25)], 1),  # one page over a bucket that nobody asks for
+    ],
+)
+def test_known_worlds(sizes: list[tuple[int, int]], most: int) -> None:
+    """Dense sets cost a page a hundred payments, sparse ones a read each, and both may stand side by side."""
+    made = world(1, sizes, WIDTH)
+    assert plan(counted(made, WIDTH, len(sizes)), Learnt(), budget()).reads <= most
