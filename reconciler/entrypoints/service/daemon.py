@@ -187,6 +187,7 @@ class Daemon:
             self._endpoints = Endpoints(
                 self._settings.service.listen, self._metrics.text, self._alive, self._serves
             )
+            log.info("metrics.listening", port=self._endpoints.port)
 
     def _listen_anew(self) -> None:
         if self._endpoints is not None:
