@@ -83,6 +83,12 @@ def test_a_stretch_is_widened_by_the_skew_and_not_at_its_cuts() -> None:
     ] * 5
 
 
+def test_one_second_is_not_cut() -> None:
+    """Stripe counts in whole seconds: what was created in one of them is one cursor's, however much it is."""
+    crowded = Histogram((Bucket(START, START + timedelta(seconds=1), 5000, 5000),))
+    assert [step.expected_reads for step in plan(crowded, Learnt(), budget()).steps] == [50]
+
+
 def test_rows_that_lists_do_not_show_are_in_the_price() -> None:
     """A share of rows that had to be retrieved after all in the past is expected again; all of them: no list helps."""
     histogram = Histogram(buckets((1000, 1000)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.histogram import Learnt, bucket_width
+from reconciler.domain.histogram import Histogram, Learnt, bucket_width, joined
 from reconciler.domain.plan import List
 from reconciler.domain.planning import MOST_CURSORS, plan
 from tests.unit.domain.planning_worlds import (
@@ -64,28 +66,23 @@ def test_cursors_side_by_side_cost_at_most_a_page_each(
     assert sum(step.due for step in chosen.steps) == len(made.due)
 
 
-@st.composite
-def bursts(draw: st.DrawFn) -> tuple[list[tuple[int, int]], int]:
-    """Half a day by quarters of an hour: a few due rows everywhere, and outages in which every row is."""
-    usual = draw(st.integers(5, 30))
-    sizes = [(usual, draw(st.sampled_from([0, 0, 0, 1]))) for _ in range(48)]
-    for _ in range(draw(st.integers(0, 3))):
-        since, length = draw(st.integers(0, 90)), draw(st.integers(1, 30))
-        sizes[since : since + length] = [(usual, usual)] * len(sizes[since : since + length])
-    return sizes, draw(st.integers(0, 2**32))
-
-
-@settings(max_examples=30, deadline=None)
-@given(bursts())
-def test_the_good_width_hides_little(drawn: tuple[list[tuple[int, int]], int]) -> None:
-    """With buckets of the advised width the plan stays near an optimum whose stretches may begin and end anywhere."""
-    sizes, seed = drawn
-    made = world(seed, sizes, WIDTH)
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.02, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("outages", [False, True])
+def test_the_good_width_hides_little(share: float, outages: bool) -> None:
+    """With buckets of the advised width, joined, the plan is within 5 % of an optimum whose stretches begin anywhere."""
+    sizes = [(40, sum(chance.random() < share for _ in range(40))) for chance in seeded(150)]
+    if outages:
+        sizes[30:38] = sizes[90:91] = [(40, 39)]
+    made = world(7, sizes, WIDTH)
     span = WIDTH * len(sizes)
     width = bucket_width(span, len(made.rows))
-    chosen = plan(counted(made, width, span // width), Learnt(), budget(), most_cursors=1)
-    lists = sum(isinstance(step, List) for step in chosen.steps)
-    assert execute(chosen, made).reads <= 1.05 * optimum_by_rows(made) + lists
+    histogram = Histogram(tuple(joined(counted(made, width, span // width).buckets)))
+    chosen = plan(histogram, Learnt(), budget(), most_cursors=1)
+    assert execute(chosen, made).reads <= 1.05 * optimum_by_rows(made) + 1
+
+
+def seeded(number: int) -> Iterator[random.Random]:
+    return (random.Random(seed) for seed in range(number))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""What the schedule costs a shop, and how often the events list may be read with what is left."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import Final
+
+from reconciler.domain.covering import cover, reads
+from reconciler.domain.histogram import Bucket, Ground, Histogram, Learnt
+from reconciler.domain.intent import Intent
+from reconciler.domain.schedule import looks
+
+ALLOWANCE_SPAN: Final = timedelta(days=30)
+FASTEST_TAIL: Final = timedelta(seconds=10)
+TAIL_SHARE: Final = 0.5
+"""Where the reads run short the events list comes first: it keeps this share of them, whatever else is wanted."""
+SLOT: Final = timedelta(minutes=1)
+"""Looks that fall into one minute are taken by one pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Payments that are alike: one of them as a sample, how many are created a day, and how long each stays so."""
+
+    sample: Intent
+    a_day: float
+    open_for: timedelta
+
+
+def tail_pace(reads_per_30_days: int, share: float, other_reads: float) -> timedelta:
+    """The time between two reads of the events list, so that 30 days of them fit beside ``other_reads``.
+
+    From 10 s upward without a bound. ``reads_per_30_days`` is Stripe's allowance, ``share`` ours of it. Raises ValueError
+    where that is nothing.
+    """
+    ours = reads_per_30_days * share
+    if ours <= 0 or other_reads < 0:
+        raise ValueError("the tail's pace needs reads to spend: an allowance and a share above 0")
+    ticks = max(ours - other_reads, ours * TAIL_SHARE)
+    return max(FASTEST_TAIL, ALLOWANCE_SPAN / ticks)
+
+
+def reads_per_day(
+    cohorts: Sequence[Cohort],
+    payments_a_day: float,
+    horizon: timedelta,
+    *,
+    days: int = 30,
+    jitter: float = 0.5,
+    grain: timedelta = timedelta(minutes=15),
+    learnt: Learnt = Learnt(),  # noqa: B008
+) -> float:
+    """Reads a day that the looks at a steady population cost, each pass planned as usual; an average over ``days``.
+
+    ``payments_a_day`` are all that are created, those never open too: lists show them. Creation is spread evenly and
+    counted by ``grain``. The days begin with the first sample's creation. Takes about a second for each cohort.
+    """
+    if not cohorts:
+        return 0.0
+    begin = cohorts[0].sample.created
+    history = max(cohort.open_for for cohort in cohorts) // grain + 1
+    grains = range(-history, timedelta(days=days) // grain)
+    passes: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for cohort in cohorts:
+        for at, count in _spread(cohort.a_day, grains, grain):
+            sample = _moved(cohort.sample, begin + at * grain)
+            until = sample.created + cohort.open_for
+            for look in looks(sample, None, horizon, jitter):
+                if look >= until:
+                    break
+                passes[(look - begin) // SLOT][at] += count
+    rows = dict(_spread(payments_a_day, grains, grain))
+    before = [0, *accumulate(rows.get(at, 0) for at in grains)]
+    slots = range(timedelta(days=days) // SLOT)
+    spent = (
+        _reads(due, before, history, begin, grain, learnt)
+        for slot, due in passes.items()
+        if slot in slots
+    )
+    return sum(spent) / days
+
+
+def _spread(a_day: float, grains: Iterable[int], grain: timedelta) -> Iterable[tuple[int, int]]:
+    """How many of so many a day are created in each grain, where it is any."""
+    each = a_day * (grain / timedelta(days=1))
+    for at in grains:
+        count = int((at + 1) * each // 1) - int(at * each // 1)
+        if count:
+            yield at, count
+
+
+def _moved(intent: Intent, created: datetime) -> Intent:
+    """The same intent with all its times moved, so that it was created then."""
+    by = created - intent.created
+
+    def moved(moment: datetime | None) -> datetime | None:
+        return None if moment is None else moment + by
+
+    charge, action = intent.charge, intent.next_action
+    return replace(
+        intent,
+        created=created,
+        canceled_at=moved(intent.canceled_at),
+        charge=charge
+        and replace(
+            charge, created=charge.created + by, capture_before=moved(charge.capture_before)
+        ),
+        next_action=action and replace(action, expires_at=moved(action.expires_at)),
+    )
+
+
+def _reads(
+    due: Mapping[int, int],
+    before: Sequence[int],
+    history: int,
+    begin: datetime,
+    grain: timedelta,
+    learnt: Learnt,
+) -> int:
+    """What one pass costs: the grains with due rows, and between them everything that a list would show."""
+    buckets: list[Bucket] = []
+    last: int | None = None
+    for at, count in sorted(due.items()):
+        start = begin + at * grain
+        if last is not None and last + 1 < at:
+            between = before[at + history] - before[last + 1 + history]
+            buckets.append(Bucket(begin + (last + 1) * grain, start, between, 0))
+        rows = max(count, before[at + 1 + history] - before[at + history])
+        buckets.append(Bucket(start, start + grain, rows, count))
+        last = at
+    ground = Ground(Histogram(tuple(buckets)), learnt)
+    return sum(reads(run, ground) for run in cover(ground))
