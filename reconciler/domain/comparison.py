@@ -235,7 +235,7 @@ def _missing(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding
     return Finding(
         kind=kind,
         severity=Severity.CRITICAL if paid else Severity.WARNING,
-        stake=Money(worst.amount or 0, worst.currency or "xxx"),
+        stake=Money(abs(worst.amount or 0), worst.currency or "xxx"),
         payment_intent=missing.id,
         keys=tuple(row.key for row in rows),
         local={"rows": [local_values(row) for row in rows]},

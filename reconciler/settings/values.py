@@ -18,6 +18,8 @@ _DURATION: Final = re.compile(r"(\d{1,9})\s*([smhdw])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_IDENTIFIER: Final = 63
 """PostgreSQL cuts longer identifiers off (NAMEDATALEN - 1 bytes)."""
+_LONGEST_DURATION: Final = timedelta(days=73_050)
+"""Two hundred years: what is added to a time, or taken from it, must not leave the calendar."""
 DURATION_FORM: Final = (
     'a duration is a whole number and a unit, such as "90s", "2m", "6h", "30d" or "2w"'
 )
@@ -35,9 +37,12 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError(DURATION_FORM)
     try:
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        span = timedelta(**{_UNITS[match[2]]: int(match[1])})
     except OverflowError:
-        raise ValueError("the duration is longer than can be reckoned with") from None
+        span = timedelta.max
+    if span > _LONGEST_DURATION:
+        raise ValueError("the duration is longer than can be reckoned with")
+    return span
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:

@@ -50,22 +50,23 @@ _KINDS: Final = {
     "date": ColumnKind.DATE,
 }
 
-# PostgreSQL's times reach further than Python's, and "infinity" is one of them: outside of this they are unknown
+# PostgreSQL's times reach further than Python's, and "infinity" is one of them: outside of this they are unknown.
+# A thousand years of Python's are left, for horizons and deadlines are added to a time.
 _CREATED: Final = {
     ColumnKind.TIMESTAMPTZ: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '9999-12-30' THEN {0} END"
+        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0} END"
     ),
     ColumnKind.TIMESTAMP: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '9999-12-30' THEN {0} AT TIME ZONE 'UTC' END"
+        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0} AT TIME ZONE 'UTC' END"
     ),
     ColumnKind.DATE: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '9999-12-30' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
+        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
     ),
 }
 _CREATED_NUMBER: Final = {
-    "s": sql.SQL("CASE WHEN {0} BETWEEN -62135500000 AND 253402200000 THEN to_timestamp({0}) END"),
+    "s": sql.SQL("CASE WHEN {0} BETWEEN -62135500000 AND 221845392000 THEN to_timestamp({0}) END"),
     "ms": sql.SQL(
-        "CASE WHEN {0} BETWEEN -62135500000000 AND 253402200000000 THEN to_timestamp({0} / 1000.0) END"
+        "CASE WHEN {0} BETWEEN -62135500000000 AND 221845392000000 THEN to_timestamp({0} / 1000.0) END"
     ),
 }
 _NOW: Final = {

@@ -11,8 +11,9 @@ import msgspec
 
 Item = TypeVar("Item")
 
-END_OF_TIME: Final = 253_402_300_799
-"""The last second of the year 9999 in Unix time: a later one is no date."""
+END_OF_TIME: Final = 221_845_391_999
+"""The last second of the year 8999 in Unix time: a later one is no date, for graces and deadlines are added to it and a
+calendar ends with the year 9999."""
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Minor units. msgspec takes neither ``10.0`` nor ``true`` for an int."""

@@ -1,0 +1,190 @@
+"""Values at the edge of what can be written down: far times, huge amounts, strange letters."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from reconciler.sandbox import Answer as Wire
+from reconciler.sandbox import Break
+from tests.acceptance.world import LIST, NOW, RETRIEVE, World
+
+LAST_SECOND = 253402300799
+"""The end of the year 9999."""
+
+
+def answering(world: World, intent: str, **changes: object) -> None:
+    """Let Stripe say this of an intent, whenever it is retrieved."""
+    body = {
+        "id": intent,
+        "object": "payment_intent",
+        "amount": 1250,
+        "amount_capturable": 0,
+        "amount_received": 1250,
+        "currency": "eur",
+        "created": int((NOW - timedelta(days=2)).timestamp()),
+        "livemode": False,
+        "status": "succeeded",
+        "latest_charge": None,
+        "metadata": {},
+        **changes,
+    }
+    world.stripe.faults.script(
+        Break.ANSWER,
+        times=100,
+        endpoint=RETRIEVE,
+        target=intent,
+        answer=Wire(200, json.dumps(body).encode()),
+    )
+
+
+STRANGE: list[dict[str, object]] = [
+    {"created": LAST_SECOND},
+    {"created": 0},
+    {"created": LAST_SECOND, "status": "processing", "amount_received": 0},
+    {
+        "status": "requires_action",
+        "amount_received": 0,
+        "next_action": {
+            "type": "oxxo_display_details",
+            "oxxo_display_details": {"expires_after": LAST_SECOND},
+        },
+    },
+    {"canceled_at": LAST_SECOND, "status": "canceled", "amount_received": 0},
+    {"amount": 2**63 - 1, "amount_received": 2**63 - 1},
+    {"currency": ""},
+    {"currency": "x" * 300},
+    {"status": ""},
+    {"status": b"\\u0000".decode("unicode_escape")},
+    {"status": "requires_\u202etfig", "amount_received": 0},
+    {"last_payment_error": {"code": "\x00"}, "status": "requires_payment_method"},
+    {"metadata": {"order_id": "\x00"}},
+]
+
+
+@pytest.mark.parametrize("local", ["pending", "processing", "authorized", "paid"])
+def test_strange_values_lose_nobody_else(world: World, local: str) -> None:
+    """One payment with a value at the edge is flagged or not examined; the pass ends in words, the others are done."""
+    named = []
+    for key, changes in enumerate(STRANGE):
+        intent = world.pay(key, local)
+        named += ["--payment-intent", intent]
+        answering(world, intent, **changes)
+    for key in range(20, 32):
+        named += ["--payment-intent", world.pay(key)]
+    for writing in ("--record", "--apply"):
+        answer = world.sweep(*named, writing)
+        assert answer.code in (0, 75), answer.err
+        assert answer.json["stopped"] is None
+    statuses = world.statuses()
+    assert {statuses[str(key)] for key in range(20, 32)} == {"paid"}
+    world.verify()
+    assert world.run("discrepancies", "--json").code == 0
+    assert world.run("export").code == 0
+
+
+def test_strange_values_in_a_list(world: World) -> None:
+    """The same in a page of the list."""
+    intents = [world.pay(key) for key in range(5)]
+    edge = {
+        "id": intents[0],
+        "object": "payment_intent",
+        "amount": 1250,
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "currency": "eur",
+        "created": LAST_SECOND,
+        "livemode": False,
+        "status": "processing",
+        "latest_charge": None,
+        "metadata": {},
+    }
+    page = {"object": "list", "has_more": False, "data": [edge]}
+    world.stripe.faults.script(
+        Break.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
+    )
+    answer = world.sweep("--kind", "window", "--apply")
+    assert answer.code in (0, 75)
+    assert answer.json["stopped"] is None
+    assert list(world.statuses().values())[1:] == ["paid"] * 4
+
+
+@pytest.mark.parametrize(
+    "created",
+    [
+        "9999-12-29",
+        "9999-12-31",
+        "infinity",
+        "-infinity",
+        "0001-01-01",
+        "0001-01-03",
+        "4713-01-01 BC",
+    ],
+)
+def test_rows_of_the_far_future_and_past(world: World, created: str) -> None:
+    """A sentinel in the column of creation ends no pass, whatever the row's status."""
+    for key, (status, becomes) in enumerate(
+        (("pending", "succeed"), ("pending", None), ("processing", "process"), ("paid", "succeed"))
+    ):
+        world.pay(key, status, becomes)
+    world.execute(f"UPDATE public.payments SET created_at = '{created}'")
+    world.configure(payments={"link_metadata": "order_id"})
+    for kind in ("due", "window", "all"):
+        answer = world.sweep("--kind", kind)
+        assert answer.code == 0, answer.err
+    answer = world.sweep("--apply")
+    assert (answer.code, answer.json["corrected"]) == (0, 1)
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("span", ["999999d", "999999999w", "0001-01-01", "9999-12-31"])
+def test_a_range_as_wide_as_time(world: World, option: str, span: str) -> None:
+    """A span that reaches beyond all calendars is a wide range or a usage error, never a crash."""
+    world.pay(1)
+    for kind in ("due", "window", "all"):
+        answer = world.run("sweep", "--kind", kind, option, span)
+        assert answer.code in (0, 64), answer.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sweep": {"horizon": "999999d"}},
+        {"corrections": {"grace": "999999d"}},
+        {"sweep": {"horizon": "142857142w"}},
+        {"corrections": {"per_hour": 10**30}},
+    ],
+    ids=str,
+)
+def test_a_configuration_as_wide_as_time(
+    world: World, change: dict[str, dict[str, object]]
+) -> None:
+    """A duration longer than any calendar is refused, or means for ever; it is no crash."""
+    world.pay(1)
+    world.configure(**change)
+    for kind in ("due", "window"):
+        answer = world.run("sweep", "--kind", kind, "--apply")
+        assert answer.code in (0, 78), answer.err
+
+
+@pytest.mark.parametrize("amount", [-1250, 0, 2**63 - 1, -(2**63)])
+def test_amounts_at_the_edge(world: World, amount: int) -> None:
+    """A row's amount that is no price is a mismatch whose money at stake is unsigned and can be stored."""
+    world.pay(1)
+    world.pay(2)
+    unknown = world.missing(3)
+    world.execute(f"UPDATE public.payments SET amount = {amount} WHERE id IN (1, 3)")
+    answer = world.sweep("--kind", "due", "--apply")
+    assert answer.code == 0, answer.out
+    assert answer.json["discrepancies"] == {
+        "amount_mismatch": 1,
+        "missed_outcome": 1,
+        "missing_at_stripe": 1,
+    }
+    assert all(stake["amount"] >= 0 for stake in answer.json["at_stake"])
+    stored = world.ask("SELECT stake_amount FROM reconciler.discrepancies")
+    assert all(row["stake_amount"] >= 0 for row in stored)
+    assert unknown in str(world.run("discrepancies", "--json").json)
+    world.verify()
