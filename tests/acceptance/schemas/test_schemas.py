@@ -1,0 +1,324 @@
+"""The whole way over tables as merchants have them: doctor, dry run, apply, verify, revert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.payment import StatusMap
+from tests.acceptance.world import NOW, World
+
+AGE = timedelta(days=2)
+CREATED = NOW - AGE
+UUID = "0b0f7e5c-1111-4222-8333-00000000000{}"
+STATUS_TYPE = "CREATE TYPE \"PaymentState\" AS ENUM ('Pending', 'Paid', 'Off')"
+ENUM = StatusMap(
+    read={"Pending": Outcome.INCOMPLETE, "Paid": Outcome.SUCCEEDED, "Off": Outcome.CANCELED},
+    write={Outcome.SUCCEEDED: "Paid", Outcome.CANCELED: "Off"},
+)
+NUMBERS = StatusMap(
+    read={"0": Outcome.INCOMPLETE, "1": Outcome.SUCCEEDED, "2": Outcome.CANCELED},
+    write={Outcome.SUCCEEDED: "1", Outcome.CANCELED: "2"},
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table, and how its values are written. ``words`` are its pending, paid and canceled."""
+
+    columns: dict[str, tuple[str, str] | None] = field(default_factory=dict)
+    table: str = "public.payments"
+    before: tuple[str, ...] = ()
+    statuses: StatusMap | None = None
+    words: tuple[str, str, str] = ("pending", "paid", "canceled")
+    mapping: dict[str, Any] = field(default_factory=dict)
+    key: Callable[[int], object] = lambda number: number
+    amount: Callable[[int], object] = lambda minor: minor
+    created: object = CREATED.isoformat()
+    stored_currency: str = "eur"
+
+
+SHAPES = {
+    "plain": Shape(),
+    "uuid keys": Shape({"key": ("id", "uuid PRIMARY KEY")}, key=UUID.format),
+    "text keys": Shape({"key": ("id", "text PRIMARY KEY")}, key=lambda n: f"ord'{n}/ü,{{}}"),
+    "varchar keys": Shape({"key": ("id", "varchar(12) PRIMARY KEY")}, key=lambda n: f"A-{n}"),
+    "padded everywhere": Shape(
+        {
+            "key": ("id", "char(20) PRIMARY KEY"),
+            "payment_intent": ("pi", "char(60)"),
+            "status": ("status", "char(20)"),
+            "currency": ("currency", "char(5)"),
+            "order": ("order_id", "char(20)"),
+        },
+        key=lambda n: f"k{n}",
+    ),
+    "varchar statuses": Shape({"status": ("status", "varchar(20)")}),
+    "enum statuses": Shape(
+        {"status": ("status", '"PaymentState"')},
+        before=(STATUS_TYPE,),
+        statuses=ENUM,
+        words=("Pending", "Paid", "Off"),
+    ),
+    "statuses as numbers": Shape(
+        {"status": ("status", "smallint")}, statuses=NUMBERS, words=("0", "1", "2")
+    ),
+    "mixed case and reserved words": Shape(
+        {
+            "key": ("select", "bigint PRIMARY KEY"),
+            "payment_intent": ("paymentIntent", "text"),
+            "status": ("order", "text"),
+            "amount": ("Amount (cents)", "bigint"),
+            "currency": ("user", "text"),
+            "created": ("createdAt", "timestamptz"),
+            "updated": ("table", "timestamptz"),
+            "order": ("Ordre n° ';--", "text"),
+        },
+        table="Order.user",
+        before=('CREATE SCHEMA "Order"',),
+    ),
+    "another schema": Shape(table="shop.payments", before=("CREATE SCHEMA shop",)),
+    "major units": Shape(
+        {"amount": ("total", "numeric(12,2)")},
+        mapping={"amount_unit": "major"},
+        amount=lambda minor: f"{minor // 100}.{minor % 100:02}",
+    ),
+    "major units without scale": Shape(
+        {"amount": ("total", "numeric")},
+        mapping={"amount_unit": "major"},
+        amount=lambda minor: f"{minor // 100}.{minor % 100:02}000",
+    ),
+    "minor units as numeric": Shape({"amount": ("amount", "numeric(20,4)")}),
+    "epoch seconds": Shape(
+        {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
+        mapping={"created_unit": "s"},
+        created=int(CREATED.timestamp()),
+    ),
+    "epoch milliseconds": Shape(
+        {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
+        mapping={"created_unit": "ms"},
+        created=int(CREATED.timestamp() * 1000),
+    ),
+    "timestamps without a zone": Shape(
+        {"created": ("created_at", "timestamp"), "updated": ("updated_at", "timestamp")},
+        created=CREATED.strftime("%Y-%m-%d %H:%M:%S"),
+    ),
+    "dates": Shape({"created": ("day", "date")}, created=CREATED.strftime("%Y-%m-%d")),
+    "upper-case currencies": Shape(stored_currency="EUR"),
+    "one currency": Shape({"currency": None}, mapping={"currency_constant": "EUR"}),
+    "no more than needed": Shape({"updated": None, "order": None}),
+}
+
+
+def world_of(make_world: Callable[..., World], shape: Shape) -> World:
+    """A world around a table of this shape."""
+    statuses = {} if shape.statuses is None else {"statuses": shape.statuses}
+    world = make_world(
+        table=shape.table,
+        columns=shape.columns,
+        before=shape.before,
+        **statuses,
+        **shape.mapping,
+    )
+    world.set_clocks_right()
+    return world
+
+
+def pay(world: World, shape: Shape, number: int, becomes: str | None) -> str:
+    """A pending payment of this shape; its key as the table shows it."""
+    values: dict[str, object] = {"amount": 1250 + number}
+    made = world.stripe.create_payment(1250 + number, "eur", at=CREATED)
+    if becomes is not None:
+        getattr(world.stripe, becomes)(made.id, at=CREATED + timedelta(seconds=1))
+    values = {
+        "key": shape.key(number),
+        "payment_intent": made.id,
+        "status": shape.words[0],
+        "amount": shape.amount(1250 + number),
+        "created": shape.created,
+    }
+    if "currency" in world.shop.names:
+        values["currency"] = shape.stored_currency
+    world.shop.insert(**values)
+    return str(shape.key(number))
+
+
+def said(world: World) -> list[str | None]:
+    """The statuses without padding, in the order of the keys."""
+    rows = sorted(world.shop.rows().items())
+    return [row["status"] and row["status"].strip() for _, row in rows]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_whole_way(make_world: Callable[..., World], name: str) -> None:
+    """The doctor has no complaint, a dry run changes nothing, apply corrects, verify holds, revert restores."""
+    shape = SHAPES[name]
+    world = world_of(make_world, shape)
+    pending, paid, canceled = shape.words
+    keys = [
+        pay(world, shape, n, becomes) for n, becomes in enumerate(("succeed", "cancel", None), 1)
+    ]
+    doctor = world.run("doctor")
+    assert doctor.code == 0, doctor.out
+    before = world.dump()
+    dry = world.sweep().json
+    assert (dry["complete"], dry["would_correct"], dry["examined"]) == (True, 2, 3)
+    assert dry["at_stake"] == [{"kind": "missed_outcome", "currency": "eur", "amount": 2503}]
+    assert world.dump() == before
+    applied = world.sweep("--apply")
+    assert (applied.code, applied.json["corrected"]) == (0, 2)
+    assert said(world) == [paid, canceled, pending]
+    outbox = world.ask(
+        "SELECT payment_key, from_status, to_status FROM reconciler.outbox ORDER BY 1"
+    )
+    assert [row["payment_key"].strip() for row in outbox] == keys[:2]
+    assert [row["to_status"].strip() for row in outbox] == [paid, canceled]
+    world.verify()
+    again = world.sweep("--apply").json
+    assert (again["complete"], again["corrected"], again["discrepancies"]) == (True, 0, {})
+    restored = world.run("revert", str(applied.json["sweep"]), "--json")
+    assert (restored.code, restored.json["reverted"]) == (0, 2)
+    assert said(world) == [pending] * 3
+    world.verify()
+
+
+def test_a_correction_stamps_the_row(make_world: Callable[..., World]) -> None:
+    """The column of the last change is set in its own unit and zone, near the present."""
+    for number, (name, unit) in enumerate(
+        (("epoch seconds", 1), ("epoch milliseconds", 1000), ("timestamps without a zone", 0))
+    ):
+        shape = SHAPES[name]
+        table = f"public.payments{number}"
+        world = world_of(
+            make_world, Shape(shape.columns, table, mapping=shape.mapping, created=shape.created)
+        )
+        pay(world, shape, 1, "succeed")
+        world.sweep("--apply")
+        column = sql.Identifier(world.shop.names["updated"])
+        stamp = (
+            sql.SQL("extract(epoch FROM {} AT TIME ZONE 'UTC')").format(column)
+            if unit == 0
+            else sql.SQL("{} / {}.0").format(column, unit)
+        )
+        query = sql.SQL("SELECT abs(extract(epoch FROM now()) - {}) < 60 AS near FROM {}").format(
+            stamp, world.shop.table
+        )
+        assert world.ask(query.as_string()) == [{"near": True}], name
+
+
+def test_a_range_means_the_same_in_every_clock(make_world: Callable[..., World]) -> None:
+    """--since and --until cut rows at the same second, whatever the column's type."""
+    edge = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
+    for number, name in enumerate(
+        ("plain", "epoch seconds", "epoch milliseconds", "timestamps without a zone")
+    ):
+        shape = SHAPES[name]
+        table = f"public.payments{number}"
+        world = world_of(
+            make_world, Shape(shape.columns, table, mapping=shape.mapping, created=shape.created)
+        )
+        pay(world, shape, 1, "succeed")
+        for arguments, found in ((("--since", edge), 1), (("--until", edge), 0)):
+            report = world.sweep("--kind", "due", *arguments).json
+            assert report["would_correct"] == found, (name, arguments)
+
+
+def test_a_row_that_never_learnt_its_payment(make_world: Callable[..., World]) -> None:
+    """The lost webhook held the id: the row is found by its order, corrected, given the id, and taken back whole."""
+    world = make_world()
+    world.configure(payments={"link_metadata": "order_id"})
+    made = world.stripe.create_payment(1250, "eur", at=CREATED, metadata={"order_id": "A-1"})
+    world.stripe.succeed(made.id, at=CREATED)
+    world.pay(9, "paid")
+    for number, order in ((1, "A-1"), (2, "A-2")):
+        world.shop.insert(key=number, status="pending", order=order, created=CREATED.isoformat())
+    dry = world.sweep().json
+    assert dry["would_correct"] == 1
+    report = world.sweep("--apply").json
+    assert (report["corrected"], report["discrepancies"]) == (1, {"missed_outcome": 1})
+    row = world.shop.rows()["1"]
+    assert (row["status"], row["payment_intent"]) == ("paid", made.id)
+    assert world.shop.rows()["2"]["status"] == "pending"
+    assert world.run("revert", str(report["sweep"])).code == 0
+    row = world.shop.rows()["1"]
+    assert (row["status"], row["payment_intent"]) == ("pending", None)
+    world.verify()
+
+
+def test_an_order_that_two_claim_is_nobodys(make_world: Callable[..., World]) -> None:
+    """Two rows of one order, or two paid intents naming it: flagged as ambiguous, nothing is written."""
+    world = make_world()
+    world.configure(payments={"link_metadata": "order_id"})
+    world.pay(9, "paid")
+    for order, rows, intents in (("A", (1, 2), 1), ("B", (3,), 2)):
+        for number in rows:
+            world.shop.insert(
+                key=number, status="pending", order=order, created=CREATED.isoformat()
+            )
+        for _ in range(intents):
+            made = world.stripe.create_payment(
+                1250, "eur", at=CREATED, metadata={"order_id": order}
+            )
+            world.stripe.succeed(made.id, at=CREATED)
+    report = world.sweep("--apply").json
+    assert report["corrected"] == 0
+    assert report["discrepancies"]["ambiguous_row"] == 3
+    assert set(world.statuses().values()) == {"pending", "paid"}
+    assert [row["payment_intent"] for row in world.shop.rows().values()].count(None) == 3
+
+
+def test_two_rows_with_one_payment(world: World) -> None:
+    """Which of them was paid nobody can say: one critical finding names both, and neither is written."""
+    intent = world.pay(1)
+    world.shop.insert(key=2, payment_intent=intent, status="pending", created=CREATED.isoformat())
+    for kind in ("due", "window"):
+        report = world.sweep("--kind", kind, "--apply").json
+        assert (report["corrected"], report["discrepancies"]) == (0, {"ambiguous_row": 1})
+    (found,) = world.run("discrepancies", "--json").json
+    assert found["severity"] == "critical"
+    (keys,) = world.ask("SELECT keys FROM reconciler.discrepancies")
+    assert keys == {"keys": ["1", "2"]}
+    assert set(world.statuses().values()) == {"pending"}
+
+
+def test_two_rows_of_which_one_agrees(world: World) -> None:
+    """A paid row beside a pending one of the same payment: still nobody knows, and nothing is written."""
+    intent = world.pay(1, "paid")
+    world.shop.insert(key=2, payment_intent=intent, status="pending", created=CREATED.isoformat())
+    report = world.sweep("--apply").json
+    assert (report["corrected"], report["discrepancies"]) == (0, {"ambiguous_row": 1})
+    assert world.statuses() == {"1": "paid", "2": "pending"}
+
+
+def test_a_yen_has_no_cents(make_world: Callable[..., World]) -> None:
+    """Currencies of none and of three decimals are compared in their own minor units."""
+    world = make_world(columns={"amount": ("total", "numeric")}, amount_unit="major")
+    for number, (currency, minor, stored, agrees) in enumerate(
+        (
+            ("jpy", 1250, "1250", True),
+            ("jpy", 1250, "12.50", False),
+            ("kwd", 12500, "12.5", True),
+            ("kwd", 12500, "125.00", False),
+            ("eur", 1250, "12.5", True),
+        )
+    ):
+        made = world.stripe.create_payment(minor, currency, at=CREATED)
+        world.stripe.succeed(made.id, at=CREATED)
+        world.shop.insert(
+            key=number,
+            payment_intent=made.id,
+            status="pending",
+            amount=stored,
+            currency=currency,
+            created=CREATED.isoformat(),
+            order=str(agrees),
+        )
+    world.sweep("--apply")
+    for row in world.shop.rows().values():
+        assert row["status"] == ("paid" if row["order"] == "True" else "pending"), row
