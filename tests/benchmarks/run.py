@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import window
+from tests.benchmarks import memory, reads, round_trips, window
 from tests.benchmarks.figures import Figure, as_json, load, machine, say, table
 from tests.benchmarks.options import Options
 from tests.benchmarks.shop import Databases
@@ -22,6 +22,10 @@ from tests.benchmarks.shop import Databases
 BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "window-at-limits": window.run_at_limits,
     "window": window.run_without_limits,
+    "due": reads.run_due,
+    "tail": reads.run_tail,
+    "memory": memory.run,
+    "round-trips": round_trips.run,
 }
 
 

@@ -1,0 +1,138 @@
+"""How many reads a pass takes, with a Stripe in this process: counts, which no load on the machine can change.
+
+The due net over a dense and a sparse set of open payments, the same where local time is hours off and where Stripe holds
+ten intents a row, and the tail's tick beside any number of open payments. Each pass proves that it missed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from reconciler.domain.endpoint import Endpoint
+from reconciler.engine.report import SweepKind
+from reconciler.wiring import OpenAccount
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.options import Options
+from tests.benchmarks.program import account, measured, tell
+from tests.benchmarks.rows_in_sql import Rows
+from tests.benchmarks.shop import Databases, asked
+from tests.benchmarks.standing_clock import StandingClock
+from tests.benchmarks.stripe_process import KEY
+from tests.benchmarks.virtual_stripe import PAGE, VirtualStripe
+
+NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:9"
+"""The gateway is not used."""
+MOST_CURSORS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Reads of one pass: of the net itself, all in all, and how many intents it examined."""
+
+    net: int
+    lists: int
+    all: int
+    examined: int
+
+
+@contextmanager
+def opened_with(
+    databases: Databases, rows: Rows, stripe: VirtualStripe, clock: StandingClock
+) -> Iterator[tuple[OpenAccount, str]]:
+    """An account over such rows and this Stripe, and its database's URL."""
+    with (
+        databases.filled(generated=rows.select(stripe)) as template,
+        databases.copy_of(template) as url,
+        account(url, NOWHERE, KEY, paced=False, clock=clock) as opened,
+    ):
+        yield replace(opened, stripe=stripe), url
+
+
+def passed(databases: Databases, name: str, rows: Rows, kind: SweepKind) -> Spent:
+    """A pass over such rows that corrects what is wrong. Raises where it missed anything."""
+    stripe = rows.stripe(NOW)
+    with opened_with(databases, rows, stripe, StandingClock(NOW)) as (opened, url):
+        run = measured(opened, kind)
+        tell(name, run)
+        paid = asked(url, "SELECT count(*) FROM payments WHERE status = 'paid'")[0][0]
+    wanted = rows.rows - rows.open + rows.wrong
+    if (run.report.corrected, paid) != (rows.wrong, wanted):
+        raise RuntimeError(f"{name}: {run.report.corrected} of {rows.wrong} rows were corrected")
+    return Spent(stripe.net_reads, stripe.spent[Endpoint.LIST], stripe.reads, run.report.examined)
+
+
+def run_due(options: Options) -> list[Figure]:
+    """The due net over a dense set, a sparse one, and worlds that are not as one would like."""
+    many = options.sized(tiny=300, usual=20_000, full=100_000)
+    sparse = options.sized(tiny=2_000, usual=1_000_000, full=1_000_000)
+    dense, thin = Rows(many), Rows(sparse, open_every=max(1, sparse // 200))
+    best = -(-many // PAGE)
+    most = int(1.05 * best) + MOST_CURSORS
+    with Databases(options.postgres) as databases:
+        one = passed(databases, "due, dense", dense, SweepKind.DUE)
+        two = passed(databases, "due, sparse", thin, SweepKind.DUE)
+        odd = list(_odd_worlds(databases, options))
+    return [
+        _figure(f"due, {many:,} open of {many:,}", one, f"<= {most:,}", one.all <= most),
+        _figure(f"due, {thin.open} open of {sparse:,}", two, "<= 200", two.net <= 200),
+        *odd,
+    ]
+
+
+def _odd_worlds(databases: Databases, options: Options) -> Iterator[Figure]:
+    """Measured, nothing missed: ``passed`` raises otherwise."""
+    many = options.sized(tiny=300, usual=10_000, full=50_000)
+    hours = timedelta(hours=5)
+    worlds = {
+        "local time 5 h behind": Rows(many, late_by=-hours),
+        "local time off by up to 5 h either way": Rows(many, scattered=hours),
+        "ten intents a row": Rows(many // 10, intents_a_row=10),
+        "ten intents a row, 5 h behind, 1 of 20 open": Rows(
+            many // 10, intents_a_row=10, open_every=20, late_by=-hours
+        ),
+    }
+    for name, rows in worlds.items():
+        for kind in (SweepKind.DUE, SweepKind.WINDOW):
+            spent = passed(databases, f"{kind.value}, {name}", rows, kind)
+            label = f"{kind.value}, {rows.open:,} open of {rows.rows:,}, {name}"
+            yield _figure(label, spent, "nothing missed", met=True)
+
+
+def _figure(name: str, spent: Spent, target: str, met: bool) -> Figure:
+    looks = spent.all - spent.net
+    remarks = f"{spent.lists:,} lists, {spent.net - spent.lists:,} retrieves, {looks} looks at events"
+    return Figure(name, "reads", target, f"{spent.net:,}", met, remarks)
+
+
+def run_tail(options: Options) -> list[Figure]:
+    """A tick of the tail with nothing in its overlap, an hour after the last event was handled."""
+    sizes = (100, options.sized(tiny=1_000, usual=1_000_000, full=1_000_000))
+    figures = []
+    with Databases(options.postgres) as databases:
+        for open_payments in sizes:
+            reads, seconds = _ticks(databases, open_payments)
+            remark = f"{seconds * 1000:.0f} ms"
+            name = f"tail tick, nothing new, {open_payments:,} open"
+            figures.append(Figure(name, "reads", "1", str(reads), reads == 1, remark))
+    return figures
+
+
+def _ticks(databases: Databases, open_payments: int) -> tuple[int, float]:
+    """Reads and seconds of the tick after the one that has handled an event."""
+    rows = Rows(open_payments)
+    clock = StandingClock(NOW)
+    stripe = replace(rows.stripe(NOW), present=clock.now)
+    with opened_with(databases, rows, stripe, clock) as (opened, _):
+        stripe.pay(0)
+        clock.advance(timedelta(minutes=5))
+        first = measured(opened, SweepKind.TAIL)
+        if first.report.corrected != 1:
+            raise RuntimeError("the tail did not correct what an event told of")
+        clock.advance(timedelta(hours=1))
+        before = stripe.reads
+        tick = measured(opened, SweepKind.TAIL)
+        return stripe.reads - before, tick.seconds

@@ -1,0 +1,67 @@
+"""A merchant's table for a :class:`VirtualStripe`, made by the database itself: a million rows in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tests.benchmarks.virtual_stripe import AMOUNT, DIGITS, PREFIX, VirtualStripe
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """``rows`` rows, the n-th for intent ``n * intents_a_row``; every ``open_every``-th is open here, the others paid.
+
+    Of the open ones every ``wrong_every``-th was paid at Stripe. ``late_by`` is added to Stripe's time to give the row's,
+    and ``scattered`` spreads it evenly over so much on either side.
+    """
+
+    rows: int
+    open_every: int = 1
+    wrong_every: int = 50
+    intents_a_row: int = 1
+    late_by: timedelta = timedelta(0)
+    scattered: timedelta = timedelta(0)
+
+    @property
+    def open(self) -> int:
+        """How many rows are open here."""
+        return -(-self.rows // self.open_every)
+
+    @property
+    def wrong(self) -> int:
+        """How many of them were paid at Stripe."""
+        return -(-self.open // self.wrong_every)
+
+    @property
+    def intents(self) -> int:
+        """How many intents Stripe holds."""
+        return self.rows * self.intents_a_row
+
+    def is_paid(self, number: int) -> bool:
+        """Whether an intent was paid: those without a row never were."""
+        row, other = divmod(number, self.intents_a_row)
+        if other:
+            return False
+        nth, settled = divmod(row, self.open_every)
+        return bool(settled) or nth % self.wrong_every == 0
+
+    def select(self, stripe: VirtualStripe) -> str:
+        """The statement that makes the rows."""
+        seconds = int(stripe.span.total_seconds())
+        scattered = int(self.scattered.total_seconds())
+        jitter = f"(n * 7919 % {2 * scattered + 1}) - {scattered}"
+        created = f"n * {self.intents_a_row} * {seconds} / {self.intents} + {jitter}"
+        base = (stripe.since + self.late_by).isoformat()
+        digits = f"lpad((n * {self.intents_a_row})::text, {DIGITS}, '0')"
+        return (
+            f"SELECT n, '{PREFIX}' || {digits},"
+            f" CASE WHEN n % {self.open_every} = 0 THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"
+            f" timestamptz '{base}' + ({created}) * interval '1 second'"
+            f" FROM generate_series(0::bigint, {self.rows - 1}) AS n"
+        )
+
+    def stripe(self, now: datetime, age: timedelta = timedelta(days=29)) -> VirtualStripe:
+        """The Stripe that fits, whose clock stands at ``now``: intents from ``age`` ago until three hours ago."""
+        span = age - timedelta(hours=3)
+        return VirtualStripe(self.intents, now - age, span, self.is_paid, lambda: now)

@@ -1,0 +1,152 @@
+"""A Stripe in this process that holds any number of intents without keeping one: each is worked out from its number.
+
+It fits the engine's port and answers at once, so that reads and memory can be measured with a million payments. What is
+unpaid has no charge, as in life.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.domain.endpoint import Endpoint
+from reconciler.domain.intent import Charge, Event, Intent, MissingIntent, Snapshot
+from reconciler.domain.page import EventPage, IntentPage, TimeRange
+
+PAGE = 100
+AMOUNT = 1250
+PREFIX = "pi_"
+DIGITS = 12
+
+
+def ident(number: int) -> str:
+    """The id of the so-many-th intent."""
+    return f"{PREFIX}{number:0{DIGITS}d}"
+
+
+@dataclass
+class VirtualStripe:
+    """``count`` intents spread evenly from ``since`` over ``span``, oldest first.
+
+    ``is_paid`` says of a number whether its intent has succeeded by now; the others wait for a payment method.
+    ``present`` is Stripe's time. ``events`` are what its list shows, in any order.
+    """
+
+    count: int
+    since: datetime
+    span: timedelta
+    is_paid: Callable[[int], bool]
+    present: Callable[[], datetime]
+    events: list[Event] = field(default_factory=list)
+    rate_limited: int = 0
+    spent: Counter[Endpoint] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def reads(self) -> int:
+        """All reads so far."""
+        return self.spent.total()
+
+    @property
+    def net_reads(self) -> int:
+        """Those of the list and of single intents: what a net costs, without the looks at fresh events."""
+        return self.spent[Endpoint.LIST] + self.spent[Endpoint.RETRIEVE]
+
+    def now(self) -> datetime:
+        """Stripe's time."""
+        return self.present()
+
+    def retrieve(self, intent_id: str) -> Intent | MissingIntent:
+        """One intent."""
+        self._spend(Endpoint.RETRIEVE)
+        number = int(intent_id.removeprefix(PREFIX))
+        seen_at = self.present()
+        if number >= self.count:
+            return MissingIntent(intent_id, seen_at)
+        return self._intent(number, seen_at)
+
+    def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
+        """A page, newest first."""
+        self._spend(Endpoint.LIST)
+        first = 0 if created.since is None else self._first_from(created.since)
+        end = self.count if created.until is None else self._first_from(created.until)
+        if after is not None:
+            end = min(end, int(after.removeprefix(PREFIX)))
+        seen_at = self.present()
+        shown = range(end - 1, max(first, end - PAGE) - 1, -1)
+        intents = tuple(self._intent(number, seen_at) for number in shown)
+        more = bool(intents) and shown[-1] > first
+        return IntentPage(intents, intents[-1].id if more else None, seen_at)
+
+    def list_events(
+        self, created: TimeRange, types: Sequence[str], after: str | None = None
+    ) -> EventPage:
+        """A page of events, newest first."""
+        self._spend(Endpoint.EVENTS)
+        found = [event for event in self.events if event.created in created]
+        found.sort(key=lambda event: (event.created, event.id), reverse=True)
+        ids = [event.id for event in found]
+        start = 0 if after is None else ids.index(after) + 1
+        page = tuple(found[start : start + PAGE])
+        more = start + PAGE < len(found)
+        return EventPage(page, page[-1].id if more else None, self.present())
+
+    def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
+        """None: nobody explains anything here."""
+        self._spend(Endpoint.CHARGES)
+        return ()
+
+    def pay(self, number: int) -> None:
+        """Tell by an event that an intent has succeeded now; ``is_paid`` must know of it."""
+        snapshot = Snapshot(self._intent(number, self.present()).outcome, AMOUNT, "eur")
+        kind = "payment_intent.succeeded"
+        name = f"evt_{len(self.events)}"
+        self.events.append(Event(name, kind, self.present(), ident(number), True, snapshot))
+
+    def created(self, number: int) -> datetime:
+        """When an intent was created: whole seconds."""
+        seconds = int(self.span.total_seconds())
+        return self.since + timedelta(seconds=number * seconds // self.count)
+
+    def _first_from(self, moment: datetime) -> int:
+        """The oldest intent that was not created before a moment."""
+        seconds = int(self.span.total_seconds())
+        offset = -((self.since - moment) // timedelta(seconds=1))
+        return min(self.count, max(0, -(-offset * self.count // seconds)))
+
+    def _intent(self, number: int, seen_at: datetime) -> Intent:
+        paid = self.is_paid(number)
+        created = self.created(number)
+        return Intent(
+            id=ident(number),
+            status="succeeded" if paid else "requires_payment_method",
+            amount=AMOUNT,
+            amount_received=AMOUNT if paid else 0,
+            amount_capturable=0,
+            currency="eur",
+            created=created,
+            livemode=True,
+            seen_at=seen_at,
+            charge=_charge(number, created) if paid else None,
+        )
+
+    def _spend(self, endpoint: Endpoint) -> None:
+        with self._lock:
+            self.spent[endpoint] += 1
+
+
+def _charge(number: int, created: datetime) -> Charge:
+    return Charge(
+        id=f"ch_{number:0{DIGITS}d}",
+        status="succeeded",
+        created=created,
+        amount=AMOUNT,
+        amount_captured=AMOUNT,
+        amount_refunded=0,
+        refunded=False,
+        disputed=False,
+        method="card",
+    )
