@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.adapters.postgres.audit import Audit
@@ -23,17 +23,19 @@ from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint
 from reconciler.domain.page import TimeRange
+from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.planning import retrieve_page_size
 from reconciler.domain.subject import Rules
 from reconciler.engine.allowance import DAYS, ReadAllowance, documented_reads
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
+from reconciler.engine.forecast import Forecast, forecast_due, forecast_window
 from reconciler.engine.handover import SweepRequests, hand_over
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
 from reconciler.engine.pacer import Limits, Pacer
 from reconciler.engine.ports import Casebook, LeaseStore, Progress, Store, Stripe
-from reconciler.engine.report import Request, SweepReport, Writing
+from reconciler.engine.report import Moment, Request, SweepKind, SweepReport, Writing
 from reconciler.engine.resolution import Resolution, resolve
 from reconciler.engine.resolution import accept_stripe as accept_outcome_of_stripe
 from reconciler.engine.reversal import Reversal, revert
@@ -107,7 +109,15 @@ def allowance_of(settings: Settings, store: PostgresStore, clock: Clock) -> Read
     if allowed is None:
         lately = TimeRange(since=clock.now() - timedelta(days=DAYS))
         allowed = documented_reads(store.count_between(lately))
-    return ReadAllowance(round(allowed * budget.share), store.booked_reads())
+    return ReadAllowance(allowed, budget.share, store.booked_reads())
+
+
+def budget_of(limits: Limits, allowed: int) -> Budget:
+    """What a plan is priced with: our requests a second, Stripe's, and Stripe's reads over 30 days."""
+    ours = Lanes(limits.endpoint, limits.endpoint, limits.overall)
+    share = limits.share
+    stripes = Lanes(ours.list / share, ours.retrieve / share, ours.everything / share)
+    return Budget(lanes=ours, limit=stripes, allowance=allowed, read_seconds=SECONDS_A_READ)
 
 
 def open_gateway(
@@ -161,6 +171,7 @@ class OpenAccount:
     requests: SweepRequests
     rules: Rules
     limits: Limits
+    budget: Budget
     has_schema: bool
 
     def sweep(self, request: Request, progress: Progress) -> SweepReport:
@@ -199,6 +210,21 @@ class OpenAccount:
             epoch=epoch,
         )
         return Sweep(self._surroundings(), request, authority, check, progress).run()
+
+    def forecast(
+        self, kind: SweepKind, since: Moment | None, until: Moment | None
+    ) -> tuple[Forecast, ...]:
+        """What a pass would ask Stripe now, net by net, and what it would cost."""
+        now = self.clock.now()
+        created = TimeRange(_at(since, now), _at(until, now))
+        found: list[Forecast] = []
+        if kind in (SweepKind.WINDOW, SweepKind.ALL):
+            window = TimeRange(created.since or now - self.rules.horizon, created.until)
+            found.append(forecast_window(self.store, window, self.budget, now))
+            created = TimeRange(created.since, window.since) if kind is SweepKind.ALL else created
+        if kind in (SweepKind.DUE, SweepKind.ALL):
+            found.append(forecast_due(self.store, created, self.budget))
+        return tuple(found)
 
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
@@ -283,7 +309,12 @@ class OpenAccount:
             page_size=retrieve_page_size(rate),
             per_hour=self.settings.corrections.per_hour,
             keeps_books=self.has_schema,
+            budget=self.budget,
         )
+
+
+def _at(moment: Moment | None, now: datetime) -> datetime | None:
+    return now - moment if isinstance(moment, timedelta) else moment
 
 
 def _nothing_to_check() -> None:
@@ -333,6 +364,7 @@ def open_account(
             requests=PostgresSweepRequests(database, account.name),
             rules=rules_of(settings),
             limits=limits,
+            budget=budget_of(limits, allowance.documented),
             has_schema=store.has_schema,
         )
 

@@ -27,10 +27,15 @@ def documented_reads(transactions: int) -> int:
 
 
 class ReadAllowance:
-    """Counts reads down. ``allowed`` is our share, ``spent`` what was read in the 30 days before."""
+    """Counts reads down.
 
-    def __init__(self, allowed: int, spent: int) -> None:
-        self.allowed = allowed
+    ``documented`` is what Stripe allows, ``share`` the part of it that we take, ``spent`` what was read in the 30 days
+    before.
+    """
+
+    def __init__(self, documented: int, share: float, spent: int) -> None:
+        self.documented = documented
+        self.allowed = round(documented * share)
         self._spent = spent
         self._lock = threading.Lock()
 

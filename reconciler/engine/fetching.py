@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
 from types import TracebackType
@@ -38,6 +38,8 @@ class Origin(Enum):
     """A row, a check or a person names it."""
     LIST = "list"
     """Stripe's list shows it."""
+    PLANNED = "planned"
+    """Stripe's list shows it, and was read for the open rows of its range alone: they are many there."""
     EVENT = "event"
     """An event names it."""
 
@@ -109,6 +111,25 @@ class Fetcher:
                 if after is not None:
                     reading[self._pool.submit(self._list, stretch, after)] = stretch
                 yield page
+
+    def planned_pages(
+        self, stretches: Sequence[TimeRange], goes_on: Callable[[TimeRange, int], bool]
+    ) -> Iterator[FetchedPage]:
+        """The same for a plan: before each further page ``goes_on`` is asked, with the stretch and its reads so far.
+
+        It is asked when the page before has been handed over, so that it can tell what that page has shown.
+        """
+        pages = dict.fromkeys(stretches, 1)
+        reading = {self._pool.submit(self._list, stretch, None): stretch for stretch in pages}
+        while reading:
+            done, _ = wait(reading, return_when=FIRST_COMPLETED)
+            for future in done:
+                stretch = reading.pop(future)
+                page, after = future.result()
+                yield replace(page, origin=Origin.PLANNED)
+                if after is not None and goes_on(stretch, pages[stretch]):
+                    pages[stretch] += 1
+                    reading[self._pool.submit(self._list, stretch, after)] = stretch
 
     def _retrieve(self, intent_id: str) -> Answer | Unexamined:
         if not POSSIBLE_ID.fullmatch(intent_id):

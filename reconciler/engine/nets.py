@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,16 +10,20 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.page import RowReference, TimeRange
+from reconciler.domain.plan import Budget, List, overrun
 from reconciler.domain.planning import PAGE_SIZE, stretches, whole_seconds
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.fetching import FetchedPage, Fetcher
+from reconciler.engine.forecast import plan_of
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Moment, Request, SweepKind, SweepReport
 from reconciler.engine.tail import Tail
 from reconciler.errors import UsageError
 
 MOST_CHECKS: Final = 10_000
+FEWEST_PLANNED: Final = 20
+"""Fewer open payments are retrieved one by one: a list could spare next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Surroundings:
     page_size: int
     per_hour: int
     keeps_books: bool
+    budget: Budget
 
 
 class Nets:
@@ -54,6 +60,7 @@ class Nets:
         self._fetcher = fetcher
         self._report = report
         self._met: set[int] = set()
+        self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
         self.listed: TimeRange | None = None
 
@@ -85,10 +92,37 @@ class Nets:
                 self._met.add(hash(intent))
                 yield intent
 
+    def meet(self, stretch: TimeRange | None, intents: Iterable[str]) -> None:
+        """These were examined because a planned list showed them."""
+        met = list(self.unmet(intents))
+        if stretch is not None:
+            self._shown[stretch] += len(met)
+
+    def is_met(self, intent: str) -> bool:
+        """Whether this pass has examined it already."""
+        return hash(intent) in self._met
+
     def _due(self) -> Iterator[FetchedPage]:
+        """Open rows: by lists where they are dense, by single retrieves elsewhere and for what the lists did not show."""
         created = self._range(None)
+        yield from self._planned(created)
         rows = keyset(lambda after: self._with.store.open_payments(created, after, PAGE_SIZE))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
+
+    def _planned(self, created: TimeRange) -> Iterator[FetchedPage]:
+        if self.listed is not None:
+            # the window has shown what is younger than its start
+            created = TimeRange(created.since, self.listed.since)
+        if self._with.store.count_open(created) < FEWEST_PLANNED:
+            return
+        chosen = plan_of(self._with.store, created, self._with.budget)
+        lists = {step.created: step for step in chosen.steps if isinstance(step, List)}
+
+        def goes_on(stretch: TimeRange, reads: int) -> bool:
+            step = lists[stretch]
+            return not overrun(step, reads, max(0, step.due - self._shown[stretch]))
+
+        yield from self._fetcher.planned_pages(tuple(lists), goes_on)
 
     def _checks(self) -> Iterator[FetchedPage]:
         if not self._with.keeps_books:

@@ -46,6 +46,8 @@ class Limits:
     overall: float
     endpoint: float
     search: float
+    share: float = 1.0
+    """The part of Stripe's limits that these are."""
 
     def __post_init__(self) -> None:
         if min(self.overall, self.endpoint, self.search) <= 0:
@@ -69,7 +71,10 @@ class Limits:
         if search_per_second is None:
             search_per_second = SEARCH_PER_SECOND
         return cls(
-            share * global_per_second, share * endpoint_per_second, share * search_per_second
+            share * global_per_second,
+            share * endpoint_per_second,
+            share * search_per_second,
+            share,
         )
 
     def of_endpoint(self, endpoint: Endpoint) -> float:

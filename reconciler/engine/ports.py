@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.domain.discrepancy import Discrepancy, State
+from reconciler.domain.histogram import Histogram, Learnt
 from reconciler.domain.intent import Charge, Intent, MissingIntent
 from reconciler.domain.ledger import Draft
 from reconciler.domain.page import (
@@ -111,6 +112,14 @@ class Store(Protocol):
 
     def count_between(self, created: TimeRange) -> int:
         """How many rows ``payments_between`` would give in all."""
+        ...
+
+    def histogram(self, created: TimeRange, ratio: float) -> Histogram:
+        """Those of ``payments_between`` counted by time, the open ones among them as due."""
+        ...
+
+    def learnt(self) -> Learnt:
+        """What past passes have shown of how rows and intents belong together."""
         ...
 
     def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:

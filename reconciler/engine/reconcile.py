@@ -95,14 +95,23 @@ class PageReconciler:
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
         events: Mapping[str, tuple[Event, ...]],
+        *,
+        only_open: bool = False,
     ) -> tuple[Examination, tuple[Intent, ...]]:
-        """Load and judge a page.
+        """Load and judge a page; with ``only_open`` no more of it than what an open row holds.
 
         The second value are intents that no row holds and that have something to say: they are left for the end of
         the pass, when it is known who else names their order, and whether the key has proved right.
         """
         loaded = self._store.load([intent.id for intent in intents])
         subjects = join(self._authority.account, intents, loaded, remembered)
+        if only_open:
+            asked = [
+                subject
+                for subject in subjects
+                if any(payment.outcome.is_open for payment in subject.payments)
+            ]
+            return self.judge(asked, loaded, events), ()
         unheld = tuple(
             subject.intent
             for subject in subjects

@@ -17,6 +17,7 @@ from reconciler.engine.batch import Batch
 from reconciler.engine.day_totals import DayTotals
 from reconciler.engine.fetching import Answer, FetchedPage, Fetcher, Origin
 from reconciler.engine.key_proof import FEWEST, KeyProof
+from reconciler.engine.lessons import Lessons
 from reconciler.engine.nets import Nets, Surroundings
 from reconciler.engine.ports import Progress
 from reconciler.engine.reconcile import Examination
@@ -50,6 +51,7 @@ class Sweep:
         self._heard: dict[str, tuple[Event, ...]] = {}
         self._listed: TimeRange | None = None
         self._totals = DayTotals()
+        self._lessons = Lessons()
         self._lost = 0
         self._booked = 0
         self.report = SweepReport(
@@ -108,6 +110,9 @@ class Sweep:
 
     def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
         self._check_lease()
+        if page.origin is Origin.PLANNED:
+            self._take_planned(page, batch, nets)
+            return
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost = self._lost + 1 if page.is_lost else 0
@@ -128,6 +133,20 @@ class Sweep:
         later = {intent.id for intent in unheld}
         self._unheld.extend(answer for answer in answers if answer.intent.id in later)
         self._heard.update({name: page.events[name] for name in later if name in page.events})
+        self._keep(examination, answers, batch)
+
+    def _take_planned(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
+        """A page of a list that was read for its open rows; what it fails to show is retrieved one by one later."""
+        answers = tuple(answer for answer in page.answers if not nets.is_met(answer.intent.id))
+        examination, _ = batch.pages.examine(
+            [answer.intent for answer in answers], self._remembered, page.events, only_open=True
+        )
+        nets.meet(page.stretch, [item.subject.intent.id for item in examination.judged])
+        self._learn(page.origin, examination, answers)
+        self._remember(examination)
+        self._keep(examination, answers, batch)
+
+    def _keep(self, examination: Examination, answers: tuple[Answer, ...], batch: Batch) -> None:
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
             batch.flush(self._check_lease)
@@ -142,7 +161,7 @@ class Sweep:
                 for answer in answers:
                     self._proof.retrieved(answer.intent)
                 self._report_unknown(examination)
-            case Origin.LIST | Origin.EVENT:
+            case Origin.LIST | Origin.PLANNED | Origin.EVENT:
                 # Stripe itself showed these, so only those that a row names prove anything
                 if any(item.subject.payments for item in examination.judged):
                     self._proof.listed_and_named()
@@ -165,8 +184,10 @@ class Sweep:
         for answer in answers:
             if isinstance(answer.intent, Intent):
                 self._totals.add_intent(answer.intent)
-        for item in examination.judged:
-            self._totals.add_rows(item.subject)
+        held = tuple(item.subject for item in examination.judged if item.subject.payments)
+        for subject in held:
+            self._totals.add_rows(subject)
+        self._lessons.add(len(answers), held)
 
     def _remember(self, examination: Examination) -> None:
         """Keep in mind what Stripe says was paid and the table does not say yet, for the pages to come."""
@@ -255,7 +276,10 @@ class Sweep:
                 now = self._with.stripe.now()
                 totals = self._totals.drafts(sweep, self._listed, now)
             self._with.store.finish_sweep(
-                sweep, {**body, "seconds": seconds}, (*totals, entry), self._authority.epoch
+                sweep,
+                {**body, "seconds": seconds, **self._lessons.body()},
+                (*totals, entry),
+                self._authority.epoch,
             )
         except ReconcilerError as error:
             if self.report.failure is None:

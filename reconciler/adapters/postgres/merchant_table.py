@@ -110,6 +110,15 @@ class MerchantTable:
         """How many ``references`` there are in all."""
         return self._compose("references_count", **self._filters(created, only_open))
 
+    def histogram_span(self, created: TimeRange) -> bytes:
+        """The first and last time of a range's rows, and their number."""
+        return self._compose("histogram_span", **self._filters(created, only_open=False))
+
+    def histogram(self, created: TimeRange) -> bytes:
+        """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""
+        filters = self._filters(created, only_open=True)
+        return self._compose("histogram", **filters)
+
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
         """The parameters ``since`` and ``until`` in the column's own type."""
         unit = self.mapping.created_unit

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from reconciler.adapters.postgres.access import schema_access
 from reconciler.adapters.postgres.chain import append
+from reconciler.adapters.postgres.counts import Counts
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.knowledge import ask
 from reconciler.adapters.postgres.merchant_table import MerchantTable
@@ -16,6 +17,7 @@ from reconciler.adapters.postgres.page_transaction import PostgresPageTransactio
 from reconciler.adapters.postgres.rows import RowReader
 from reconciler.adapters.postgres.statements import statement
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
+from reconciler.domain.histogram import Histogram, Learnt
 from reconciler.domain.ledger import Draft, rfc3339
 from reconciler.domain.page import Loaded, RowReference, TimeRange
 from reconciler.errors import DatabaseRefusedError
@@ -33,6 +35,7 @@ class PostgresStore:
         self._table = table
         self._account = account
         self._reader = RowReader(table.mapping, account)
+        self._counts = Counts(database, table, account)
         access = schema_access(database)
         self.can_read_schema = access.may_read
         self.has_schema = access.may_write
@@ -122,6 +125,14 @@ class PostgresStore:
         query = table.references_count(created, only_open=only_open)
         with self._database.connection("counting payments") as connection:
             return _number(connection.execute(query, parameters))
+
+    def histogram(self, created: TimeRange, ratio: float) -> Histogram:
+        """As ``engine.ports.Store`` has it."""
+        return self._counts.histogram(created, ratio)
+
+    def learnt(self) -> Learnt:
+        """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
+        return self._counts.learnt() if self.can_read_schema else Learnt()
 
     def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:
         """As ``engine.ports.Store`` has it; none where our schema may not be read."""

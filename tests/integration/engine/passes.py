@@ -15,6 +15,7 @@ from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.store import PostgresStore
 from reconciler.clock import ManualClock
+from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.lease import Lease
@@ -84,6 +85,7 @@ class Passes:
                 page_size=100,
                 per_hour=self.per_hour,
                 keeps_books=True,
+                budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
             )
             return Sweep(surroundings, asked, authority, lease.check, NoProgress()).run()
 

@@ -360,3 +360,49 @@ def test_a_privilege_that_was_lost_ends_the_pass(passes: Passes) -> None:
     assert report.failure is not None
     assert report.corrected == 0
     assert passes.table("SELECT * FROM reconciler.outbox") == []
+
+
+def test_open_rows_that_are_dense_are_read_by_lists(passes: Passes) -> None:
+    """A page of the list shows a hundred: what it does not show is retrieved, and nothing else is examined."""
+    for number in range(250):
+        created = (NOW - timedelta(days=7, seconds=number)).isoformat()
+        a_payment(passes, number, f"pi_{number}", created=created)
+        knows(passes, f"pi_{number}", created=NOW - timedelta(days=7, seconds=number))
+    for number in range(40):
+        knows(passes, f"pi_foreign{number}", created=NOW - timedelta(days=7, seconds=number))
+    a_payment(passes, 999, "pi_older", created=(NOW - timedelta(days=7)).isoformat())
+    knows(passes, "pi_older", created=NOW - timedelta(days=50))
+    report = passes.run(SweepKind.DUE)
+    assert (report.examined, report.corrected, report.complete) == (251, 251, True)
+    assert passes.stripe.asked == ["pi_older"]
+    assert report.reads <= 6
+    assert dict(report.discrepancies) == {Kind.MISSED_OUTCOME: 251}
+
+
+def test_a_planned_list_that_fails_costs_reads_and_no_payment(passes: Passes) -> None:
+    """Its rows are retrieved one by one, and the pass is complete."""
+    for number in range(60):
+        a_payment(passes, number, f"pi_{number}")
+        knows(passes, f"pi_{number}")
+
+    def fail(what: str) -> None:
+        if what == "first page":
+            raise StripeUnavailableError("Stripe answered 500.", "Try again later.")
+
+    passes.stripe.fail = fail
+    report = passes.run(SweepKind.DUE)
+    assert (report.corrected, report.complete) == (60, True)
+    assert len(passes.stripe.asked) == 60
+
+
+def test_many_foreign_intents_do_not_make_a_plan_dear(passes: Passes) -> None:
+    """Where Stripe turns out to hold far more than our rows, the list is left and the rows are retrieved."""
+    for number in range(120):
+        created = NOW - timedelta(days=7, minutes=10 * number)
+        a_payment(passes, number, f"pi_{number}", created=created.isoformat())
+        knows(passes, f"pi_{number}", created=created)
+    for number in range(3000):
+        knows(passes, f"pi_foreign{number}", created=NOW - timedelta(days=7, seconds=20 * number))
+    report = passes.run(SweepKind.DUE)
+    assert (report.corrected, report.complete) == (120, True)
+    assert report.reads <= 1.5 * 120

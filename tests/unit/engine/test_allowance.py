@@ -19,7 +19,7 @@ def test_what_stripe_documents(transactions: int, reads: int) -> None:
 
 def test_what_was_spent_before_counts() -> None:
     """A restart does not forget: the rolling sum is taken off."""
-    allowance = ReadAllowance(allowed=10, spent=8)
+    allowance = ReadAllowance(documented=20, share=0.5, spent=8)
     allowance.take(Endpoint.EVENTS)
     allowance.take(Endpoint.LIST)
     assert allowance.left == 0
@@ -31,4 +31,4 @@ def test_what_was_spent_before_counts() -> None:
 
 def test_more_than_all_was_spent() -> None:
     """The limit may have been lowered meanwhile."""
-    assert ReadAllowance(allowed=5, spent=50).left == 0
+    assert ReadAllowance(documented=5, share=1.0, spent=50).left == 0

@@ -54,7 +54,9 @@ def settled_rate(pacer: Pacer, clock: ManualClock, endpoint: Endpoint) -> float:
 )
 def test_half_of_stripes_documented_limits_is_the_default(livemode: bool, overall: float) -> None:
     """Without configuration we take half: 100/s live or 25/s sandbox overall, 25/s an endpoint, 20/s for search."""
-    assert Limits.of(livemode=livemode) == Limits(overall=overall, endpoint=12.5, search=10.0)
+    assert Limits.of(livemode=livemode) == Limits(
+        overall=overall, endpoint=12.5, search=10.0, share=0.5
+    )
 
 
 def test_share_is_taken_of_overridden_limits_too() -> None:
@@ -66,7 +68,7 @@ def test_share_is_taken_of_overridden_limits_too() -> None:
         endpoint_per_second=80,
         search_per_second=8,
     )
-    assert limits == Limits(overall=100, endpoint=20, search=2)
+    assert limits == Limits(overall=100, endpoint=20, search=2, share=0.25)
 
 
 @pytest.mark.parametrize("endpoint", list(Endpoint))
