@@ -22,6 +22,7 @@ from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.invocation import PROGRAM, Invocation
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import warn, warn_of
+from reconciler.entrypoints.cli.plan import plan
 from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
 from reconciler.entrypoints.cli.run import run as run_service
@@ -130,6 +131,7 @@ app.command(short_help="Watch it work, all of it on this machine.")(demo)
 for _command in (
     run_service,
     sweep,
+    plan,
     status,
     explain,
     discrepancies,

@@ -1,0 +1,172 @@
+"""``plan``: what a pass would ask Stripe, and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final, assert_never
+
+import typer
+
+from reconciler.domain.page import TimeRange
+from reconciler.domain.plan import List, Plan, Retrieve, Step
+from reconciler.engine.forecast import Forecast
+from reconciler.engine.report import SweepKind
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
+from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.cli.output import (
+    Column,
+    moment_text,
+    write_json,
+    write_line,
+    write_table,
+)
+from reconciler.errors import ExitCode, UsageError
+
+SHOWN: Final = 20
+"""So many steps are shown to a person; JSON has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step as it is shown."""
+
+    net: SweepKind
+    step: Step
+
+
+def plan(
+    context: typer.Context,
+    kind: Annotated[
+        SweepKind,
+        typer.Option(
+            metavar="due|window|all",
+            help="The net to plan; all is what a pass without --kind does.",
+        ),
+    ] = SweepKind.ALL,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As for sweep: only what was created from then on."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As for sweep: only what was created before then."),
+    ] = None,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Show what a pass would ask Stripe, and what it would cost.
+
+    Counts rows in your database and asks Stripe nothing. The tail is not planned: it costs a read, and one more for
+    each hundred events.
+    """
+    from reconciler.wiring import open_account
+
+    if kind is SweepKind.TAIL:
+        raise UsageError(
+            "The tail costs one read a tick: there is nothing to plan.", "Plan due or window."
+        )
+    begin, end = time_range(since, until)
+    call = invocation(context)
+    settings = call.settings()
+    with open_account(settings, settings.account(account), call.clock) as opened:
+        found = opened.forecast(kind, begin, end)
+        if json:
+            write_json(as_json(kind, found))
+        else:
+            _write(found, opened.budget.allowance)
+    return int(ExitCode.DONE)
+
+
+def as_json(kind: SweepKind, found: Sequence[Forecast]) -> Mapping[str, object]:
+    """The documented, stable shape of ``plan --json``."""
+    plans = [forecast.plan for forecast in found]
+    return {
+        "kind": kind,
+        "payments": sum(forecast.payments for forecast in found),
+        "steps": [
+            _step_json(forecast.kind, step) for forecast in found for step in forecast.plan.steps
+        ],
+        "left_out": sum(len(one.left_out) for one in plans),
+        "reads": sum(one.reads for one in plans),
+        "reads_one_by_one": sum(one.reads_one_by_one for one in plans),
+        "seconds": round(sum(one.seconds for one in plans), 3),
+        "seconds_at_limit": round(sum(one.seconds_at_limit for one in plans), 3),
+        "allowance_share": round(sum(one.allowance_share for one in plans), 6),
+    }
+
+
+def _step_json(net: SweepKind, step: Step) -> Mapping[str, object]:
+    match step:
+        case List():
+            return {
+                "net": net,
+                "act": "list",
+                "since": step.created.since,
+                "until": step.created.until,
+                "reads": step.expected_reads,
+                "intents": step.expected_intents,
+                "payments": step.due,
+            }
+        case Retrieve():
+            return {
+                "net": net,
+                "act": "retrieve",
+                "since": step.rows.since if step.rows else None,
+                "until": step.rows.until if step.rows else None,
+                "reads": step.expected_reads,
+                "intents": None,
+                "payments": step.due,
+            }
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _range_of(step: Step) -> TimeRange | None:
+    return step.created if isinstance(step, List) else step.rows
+
+
+def _edge(moment: datetime | None) -> str:
+    return moment_text(moment) if moment else ""
+
+
+_COLUMNS: Final = (
+    Column[Row]("net", lambda row: row.net.value),
+    Column[Row]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
+    Column[Row](
+        "since", lambda row: _edge(found.since if (found := _range_of(row.step)) else None)
+    ),
+    Column[Row](
+        "until", lambda row: _edge(found.until if (found := _range_of(row.step)) else None)
+    ),
+    Column[Row]("payments", lambda row: f"{row.step.due:,}", right=True),
+    Column[Row]("reads", lambda row: f"{row.step.expected_reads:,}", right=True),
+)
+
+
+def _write(found: Sequence[Forecast], allowance: int) -> None:
+    rows = [Row(forecast.kind, step) for forecast in found for step in forecast.plan.steps]
+    if rows:
+        write_table(_COLUMNS, rows[:SHOWN])
+        if len(rows) > SHOWN:
+            write_line(f"and {len(rows) - SHOWN:,} steps more")
+        write_line()
+    plans = [forecast.plan for forecast in found]
+    reads = sum(one.reads for one in plans)
+    one_by_one = sum(one.reads_one_by_one for one in plans)
+    write_line(f"{reads:,} reads; one by one it would be {one_by_one:,}.")
+    write_line(
+        f"About {_seconds(plans, 'ours')} at our budget, {_seconds(plans, 'limit')} at Stripe's limit."
+    )
+    share = sum(one.allowance_share for one in plans)
+    write_line(f"{share:.2%} of the {allowance:,} reads that Stripe allows in 30 days.")
+    if any(not one.is_complete for one in plans):
+        write_line(
+            "Not all of it fits into what is left of the reads: the pass would not be complete."
+        )
+
+
+def _seconds(plans: Sequence[Plan], which: str) -> str:
+    total = sum(one.seconds if which == "ours" else one.seconds_at_limit for one in plans)
+    return f"{total:,.1f} s"
