@@ -89,12 +89,15 @@ MICRODEPOSITS: Final = _business(
 AUTHORIZED: Final = _minutes(
     60,
     1.0,
-    2 * DAY,
+    4 * DAY,
     "ours, beside the moments that capture_before gives: a capture is the merchant's",
 )
 OVERDUE: Final = _business(1, 0.25, 1, 4, "ours: past its limit an answer is an exception")
 SETTLED: Final = _minutes(
-    60, 1.0, DAY, "ours: Stripe has decided and the row has not followed, a person or a webhook may"
+    60,
+    1.0,
+    WEEK,
+    "ours: Stripe has decided and the row has not followed, a person or a webhook may",
 )
 PROCESSING: Final = {
     "card": _minutes(5, 1.0, None, "stripe-facts: cards pass through within the hour"),
@@ -108,7 +111,9 @@ PROCESSING: Final = {
     "au_becs_debit": _business(1, 0, 0.5, 1, "docs/payments/bank-debits: up to 3 business days"),
     "nz_bank_account": _business(1, 0, 0.5, 1, "docs/payments/bank-debits: up to 2 business days"),
 }
-OTHER_PROCESSING: Final = _minutes(15, 1.0, DAY, "ours: wallets answer in minutes, others in days")
+OTHER_PROCESSING: Final = _minutes(
+    15, 1.0, 2 * DAY, "ours: wallets answer in minutes, others in days"
+)
 NEXT_ACTIONS: Final = {
     "boleto_display_details": VOUCHER,
     "konbini_display_details": VOUCHER,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from reconciler.domain.cadence import (
@@ -110,13 +111,18 @@ def _by_pace(intent: Intent, now: datetime, jitter: float) -> datetime:
 
 def _after_deadlines(
     intent: Intent, limit: datetime, jitter: float
-) -> Iterator[tuple[datetime, datetime]]:
-    """Each deadline with the look that comes after it, and before the next one, in order."""
+) -> list[tuple[datetime, datetime]]:
+    """Each deadline with the look that comes after it, and before the next one, in order; the last is the limit."""
+
+    def after(deadline: datetime, width: timedelta) -> datetime:
+        return MONDAY + _slot(deadline + LAG - MONDAY, width) + jitter * JITTER * width
+
     moments = sorted({*(moment for moment in deadlines(intent) if moment < limit), limit})
-    for deadline, following in zip(moments, [*moments[1:], None], strict=True):
-        width = SLOT_AFTER_LIMIT if following is None else SLOT_AFTER_DEADLINE
-        look = MONDAY + _slot(deadline + LAG - MONDAY, width) + jitter * JITTER * width
-        yield deadline, look if following is None else min(look, following)
+    found = [
+        (deadline, min(after(deadline, SLOT_AFTER_DEADLINE), following))
+        for deadline, following in pairwise(moments)
+    ]
+    return [*found, (limit, after(limit, SLOT_AFTER_LIMIT))]
 
 
 def _slot(elapsed: timedelta, width: timedelta) -> timedelta:

@@ -1,0 +1,126 @@
+"""What the schedule costs a shop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.domain.histogram import Learnt
+from reconciler.domain.intent import Intent, NextAction
+from reconciler.domain.schedule import looks
+from reconciler.domain.workload import Cohort, reads_per_day, tail_pace
+from tests.unit.domain.samples import charge, intent
+
+DAY = timedelta(days=1)
+HORIZON = 30 * DAY
+BEGIN = datetime(2026, 6, 8, 10, 3, 27, tzinfo=UTC)
+TICKS_A_DAY = DAY / timedelta(seconds=10)
+
+
+def waiting(status: str, **changes: object) -> Intent:
+    return intent(status, **{"created": BEGIN, "charge": None, "canceled_at": None, **changes})
+
+
+CART = waiting("requires_payment_method")
+DEBIT = waiting(
+    "processing", method="sepa_debit", charge=charge(created=BEGIN, method="sepa_debit")
+)
+HOLD = waiting("requires_capture", charge=charge(created=BEGIN, capture_before=BEGIN + 7 * DAY))
+VOUCHER = waiting(
+    "requires_action", next_action=NextAction("oxxo_display_details", BEGIN + 5 * DAY)
+)
+
+
+def shop(a_day: float) -> list[Cohort]:
+    """Of a hundred payments five carts are left for good, one is a debit, one is captured later, one is a voucher."""
+    return [
+        Cohort(CART, a_day * 0.05, 40 * DAY),
+        Cohort(DEBIT, a_day * 0.01, 6 * DAY),
+        Cohort(HOLD, a_day * 0.01, 4 * DAY),
+        Cohort(VOUCHER, a_day * 0.01, 5 * DAY),
+    ]
+
+
+def test_a_small_shop_stays_under_its_allowance() -> None:
+    """Twenty transactions a month, ten carts left for each, a daily window pass and the tail: under 10,000 reads."""
+    cohorts = [
+        Cohort(CART, 200 / 30, 40 * DAY),
+        Cohort(DEBIT, 5 / 30, 6 * DAY),
+        Cohort(HOLD, 5 / 30, 4 * DAY),
+        Cohort(VOUCHER, 5 / 30, 5 * DAY),
+    ]
+    looks = 30 * reads_per_day(cohorts, 220 / 30, HORIZON)
+    windows = 30 * 3
+    pace = tail_pace(10_000, 0.5, looks + windows)
+    assert looks < 1500
+    assert pace < timedelta(minutes=15)
+    assert HORIZON / pace + looks + windows < 5001
+
+
+def test_ten_times_the_open_payments_cost_hardly_more() -> None:
+    """A hundred thousand payments a month, as many changes, ten times as many open: 1.1 x the reads of a day."""
+    few = [Cohort(CART, 3333 * 0.03, 40 * DAY)]
+    many = [Cohort(CART, 3333 * 0.30, 40 * DAY)]
+    one, ten = (reads_per_day(cohorts, 3333, HORIZON) for cohorts in (few, many))
+    assert TICKS_A_DAY + ten <= 1.1 * (TICKS_A_DAY + one)
+    assert ten <= 0.2 * 3333
+
+
+def test_looks_one_by_one_would_cost_ten_times_as_much() -> None:
+    """What the common slots are for: without them each look at a cart would be a read of its own."""
+    carts = 900
+    together = reads_per_day([Cohort(CART, carts, 40 * DAY)], 3000, HORIZON)
+    assert together < 0.1 * carts * len(list(looks(CART, None, HORIZON, 0.5)))
+
+
+def test_intents_without_rows_make_lists_dear() -> None:
+    """With ten intents a row fewer stretches are worth a list, and the day costs more."""
+    dear = reads_per_day(shop(500), 500, HORIZON, learnt=Learnt(ratio=10))
+    assert dear > 1.5 * reads_per_day(shop(500), 500, HORIZON)
+
+
+def test_nobody_waiting_costs_nothing() -> None:
+    """A shop without open payments is not looked at."""
+    assert reads_per_day([], 1000, HORIZON) == 0
+
+
+def test_a_payment_costs_its_looks() -> None:
+    """One cart a day that is paid after a day costs its four looks of that day, each a read."""
+    one = [Cohort(waiting("requires_payment_method", canceled_at=BEGIN), 1, DAY)]
+    assert 3 <= reads_per_day(one, 1, HORIZON) <= 5
+
+
+@given(st.integers(1, 10**9), st.floats(0.01, 1), st.floats(0, 10**9))
+def test_the_tail_fits_beside_the_rest(allowance: int, share: float, other: float) -> None:
+    """Its reads and the others fit into our share, or it takes half of that: it comes first. Never faster than 10 s."""
+    pace = tail_pace(allowance, share, other)
+    ticks, ours = HORIZON / pace, allowance * share
+    assert pace >= timedelta(seconds=10)
+    assert ticks <= max(ours - other, ours / 2) * 1.000001
+    if pace > timedelta(seconds=11):
+        assert ticks >= max(ours - other, ours / 2) * 0.999
+
+
+@pytest.mark.parametrize(
+    ("allowance", "share", "other", "seconds"),
+    [
+        (10_000, 1.0, 0, 259.2),
+        (10_000, 0.5, 0, 518.4),
+        (10_000, 0.5, 9_000, 1036.8),
+        (50_000_000, 0.5, 0, 10),
+        (20, 0.5, 0, 259_200),
+    ],
+)
+def test_paces_by_example(allowance: int, share: float, other: float, seconds: float) -> None:
+    """The smallest allowance gives a tick in some minutes, a large one ten seconds, a tiny one days."""
+    assert tail_pace(allowance, share, other).total_seconds() == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("allowance", "share", "other"), [(0, 1, 0), (10, 0, 0), (10, 1, -1)])
+def test_a_pace_needs_reads(allowance: int, share: float, other: float) -> None:
+    """Nothing to spend has no pace: say so."""
+    with pytest.raises(ValueError, match="reads to spend"):
+        tail_pace(allowance, share, other)
