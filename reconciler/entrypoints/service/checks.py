@@ -49,12 +49,14 @@ def check(settings: Settings, clock: Clock) -> Round:
     ]
     faults = tuple(map(_sentence, (one for one in checks if one.level is Level.FAULT)))
     away = tuple(map(_sentence, (one for one in checks if one.level is Level.UNREACHABLE)))
+    if faults:
+        return Round(Health.FAULTY, faults)
+    if away:
+        return Round(Health.UNREACHABLE, away)
     for one in checks:
         if one.level is Level.WARNING:
             log.warning("check.warning", about=one.about, what=one.what, mend=one.mend)
-    if faults:
-        return Round(Health.FAULTY, faults)
-    return Round(Health.UNREACHABLE, away) if away else Round(Health.GOOD, ())
+    return Round(Health.GOOD, ())
 
 
 def _sentence(one: Check) -> str:

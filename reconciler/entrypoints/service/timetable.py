@@ -114,6 +114,7 @@ class Timetable:
             "interval",
             seconds=every.total_seconds(),
             id=_name(account, job.name),
+            name=_name(account, job.name),
             next_run_time=self._clock.now() + timedelta(seconds=max(0.0, first_in)),
             replace_existing=True,
         )
