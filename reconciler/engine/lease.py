@@ -11,9 +11,11 @@ from reconciler.clock import Clock
 from reconciler.engine.ports import LeaseStore
 from reconciler.errors import (
     DatabaseBusyError,
+    DatabaseRefusedError,
     DatabaseUnavailableError,
     LeaseHeldError,
     LeaseLostError,
+    ReconcilerError,
 )
 
 LEASE_SECONDS: Final = 30.0
@@ -60,8 +62,8 @@ class Lease:
         self._stop.set()
         self._thread.join()
         if not self._lost.is_set():
-            # a database that is gone needs no release: the lease ends by itself
-            with contextlib.suppress(DatabaseUnavailableError, DatabaseBusyError):
+            # one that cannot be given back ends by itself, and must not hide what was done under it
+            with contextlib.suppress(ReconcilerError):
                 self._store.release(self._holder, self.epoch)
 
     def check(self) -> None:
@@ -78,6 +80,10 @@ class Lease:
                 kept = self._store.renew(self._holder, self.epoch, self._seconds)
             except (DatabaseUnavailableError, DatabaseBusyError):
                 continue  # the next renewal tells; meanwhile the epoch guards every write
+            except DatabaseRefusedError:
+                kept = False  # the table or the right to it is gone, and the lease with it
+            except ReconcilerError:
+                kept = False  # refused: it will not come back
             if not kept:
                 self._lost.set()
                 return
