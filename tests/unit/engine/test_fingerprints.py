@@ -1,0 +1,41 @@
+"""A set that keeps a few bytes of each text."""
+
+from __future__ import annotations
+
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.engine import fingerprints
+from reconciler.engine.fingerprints import Fingerprints
+
+
+@given(st.lists(st.text(max_size=3), max_size=60))
+def test_it_answers_as_a_set_does(texts: list[str]) -> None:
+    """New is what was not added before, and only that is not in it."""
+    kept, plain = Fingerprints(), set[str]()
+    for text in texts:
+        assert (text in kept) is (text in plain)
+        assert kept.add(text) is (text not in plain)
+        plain.add(text)
+    assert len(kept) == len(plain)
+
+
+def test_neighbours_in_a_bucket_do_not_make_a_third() -> None:
+    """Bytes that stand there across two entries are no entry."""
+    bucket = bytearray(b"abcdefghijkl")
+    assert fingerprints._is_in(bucket, b"abcdef")
+    assert fingerprints._is_in(bucket, b"ghijkl")
+    assert not fingerprints._is_in(bucket, b"defghi")
+    assert fingerprints._is_in(bytearray(b"xdefghixxxxxdefghi"), b"defghi")
+
+
+def test_many_ids_take_little_memory() -> None:
+    """A hundred thousand in less than 14 bytes each, all of them known and no others."""
+    kept = Fingerprints()
+    number = 100_000
+    assert sum(kept.add(f"pi_{n:024d}") for n in range(number)) == number
+    assert sum(sys.getsizeof(bucket) for bucket in kept._buckets) < 14 * number
+    assert all(f"pi_{n:024d}" in kept for n in range(0, number, 100))
+    assert not any(f"pi_{n:024d}" in kept for n in range(number, number + 10_000))
