@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from reconciler.domain.discrepancy import Known
 from reconciler.domain.intent import Event, Intent
@@ -88,6 +89,13 @@ class RowWrite:
     payment_intent: str | None
     entry: Draft
     """The ledger entry that records the write; an outbox row names it."""
+
+
+SCHEDULED: Final = "schedule"
+"""The reason of a check that only says when an open payment is worth the next look.
+
+Where the row is settled meanwhile it has nothing more to say. Every other check goes only with a verdict.
+"""
 
 
 @dataclass(frozen=True, slots=True)

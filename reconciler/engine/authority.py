@@ -20,3 +20,8 @@ class Authority:
     mode: Mode
     writing: Writing
     epoch: int
+
+    @property
+    def is_service(self) -> bool:
+        """The service keeps a schedule: it looks at a payment again when that is worth a read."""
+        return self.asked_by == SERVICE

@@ -10,13 +10,15 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.intent import Event, Intent
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.page import Check, PageRecord
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import SERVICE, Authority
 from reconciler.engine.fetching import Answer, Fetcher
 from reconciler.engine.freshness import Look, look
 from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reconcile import Examination, PageReconciler, PageResult
+from reconciler.engine.reconcile import Examination, Judged, PageReconciler, PageResult
 from reconciler.engine.report import SweepReport, Writing
+from reconciler.engine.schedule import jitter_of, scheduled_check
 from reconciler.engine.tally import tally
 from reconciler.errors import (
     DatabaseBusyError,
@@ -26,6 +28,7 @@ from reconciler.errors import (
 )
 
 PAGES_A_LOOK: Final = 20
+MOST_SCHEDULED: Final = 1000
 LONGEST_HOLD_SECONDS: Final = 10.0
 """How long an examined page waits for others to share its look with."""
 STALE_SECONDS: Final = 30.0
@@ -78,6 +81,7 @@ class Batch:
         self._report = report
         self._per_hour = per_hour
         self._held: list[Held] = []
+        self._scheduled: list[Check] = []
         self._seen: set[tuple[str, str]] = set()
         self._database_failures = 0
         self.pages = PageReconciler(store, rules, authority)
@@ -87,14 +91,34 @@ class Batch:
         quiet, rest = examination.parted()
         if quiet:
             tally(self._report, PageResult(quiet), self._authority, self._seen)
+            self._schedule(quiet)
         if rest is not None:
             judged = {item.subject.intent.id for item in rest.judged}
             kept = tuple(answer for answer in answers if answer.intent.id in judged)
             self._held.append(Held(rest, kept))
 
+    def _schedule(self, quiet: Sequence[Judged]) -> None:
+        """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
+        if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
+            return
+        jitter = jitter_of(self._authority.account)
+        for item in quiet:
+            subject = item.subject
+            check = scheduled_check(subject, subject.intent.seen_at, self._rules.horizon, jitter)
+            if check is not None:
+                self._scheduled.append(check)
+
+    def _note_schedule(self) -> None:
+        scheduled, self._scheduled = self._scheduled, []
+        if scheduled:
+            with self._store.transaction(self._authority.epoch) as transaction:
+                transaction.write(PageRecord(checks=tuple(scheduled)))
+
     @property
     def is_ripe(self) -> bool:
         """Whether the pages held should be recorded now."""
+        if len(self._scheduled) >= MOST_SCHEDULED:
+            return True
         if not self._held:
             return False
         age = self._clock.monotonic() - self._held[0].oldest
@@ -105,6 +129,8 @@ class Batch:
 
         A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a pass.
         """
+        check()
+        self._note_schedule()
         held, self._held = self._held, []
         if not held:
             return

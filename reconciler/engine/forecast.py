@@ -22,10 +22,12 @@ class Forecast:
     plan: Plan
 
 
-def plan_of(store: Store, created: TimeRange, budget: Budget) -> Plan:
-    """The cheapest way to ask about the open payments of a range."""
+def plan_of(
+    store: Store, created: TimeRange, budget: Budget, due_by: datetime | None = None
+) -> Plan:
+    """The cheapest way to ask about the open payments of a range; with ``due_by`` about those due by then."""
     learnt = store.learnt()
-    return plan(store.histogram(created, learnt.ratio), learnt, budget)
+    return plan(store.histogram(created, learnt.ratio, due_by), learnt, budget)
 
 
 def forecast_due(store: Store, created: TimeRange, budget: Budget) -> Forecast:

@@ -11,7 +11,6 @@ from reconciler.clock import Clock
 from reconciler.engine.ports import LeaseStore
 from reconciler.errors import (
     DatabaseBusyError,
-    DatabaseRefusedError,
     DatabaseUnavailableError,
     LeaseHeldError,
     LeaseLostError,
@@ -80,8 +79,6 @@ class Lease:
                 kept = self._store.renew(self._holder, self.epoch, self._seconds)
             except (DatabaseUnavailableError, DatabaseBusyError):
                 continue  # the next renewal tells; meanwhile the epoch guards every write
-            except DatabaseRefusedError:
-                kept = False  # the table or the right to it is gone, and the lease with it
             except ReconcilerError:
                 kept = False  # refused: it will not come back
             if not kept:

@@ -59,6 +59,7 @@ class Nets:
         self._request = request
         self._fetcher = fetcher
         self._report = report
+        self._by_service = authority.is_service
         self._met: set[int] = set()
         self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
@@ -105,17 +106,20 @@ class Nets:
     def _due(self) -> Iterator[FetchedPage]:
         """Open rows: by lists where they are dense, by single retrieves elsewhere and for what the lists did not show."""
         created = self._range(None)
-        yield from self._planned(created)
-        rows = keyset(lambda after: self._with.store.open_payments(created, after, PAGE_SIZE))
+        # the service keeps to its schedule; a person's pass takes all that is open
+        due_by = self._with.stripe.now() if self._by_service else None
+        yield from self._planned(created, due_by)
+        store = self._with.store
+        rows = keyset(lambda after: store.open_payments(created, after, PAGE_SIZE, due_by))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
 
-    def _planned(self, created: TimeRange) -> Iterator[FetchedPage]:
+    def _planned(self, created: TimeRange, due_by: datetime | None) -> Iterator[FetchedPage]:
         if self.listed is not None:
             # the window has shown what is younger than its start
             created = TimeRange(created.since, self.listed.since)
-        if self._with.store.count_open(created) < FEWEST_PLANNED:
+        if self._with.store.count_open(created, due_by) < FEWEST_PLANNED:
             return
-        chosen = plan_of(self._with.store, created, self._with.budget)
+        chosen = plan_of(self._with.store, created, self._with.budget, due_by)
         lists = {step.created: step for step in chosen.steps if isinstance(step, List)}
 
         def goes_on(stretch: TimeRange, reads: int) -> bool:

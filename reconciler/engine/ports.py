@@ -91,9 +91,16 @@ class Store(Protocol):
         ...
 
     def open_payments(
-        self, created: TimeRange, after_key: str | None, limit: int
+        self,
+        created: TimeRange,
+        after_key: str | None,
+        limit: int,
+        due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
-        """Rows with an open outcome that name an intent, ordered by key, from after ``after_key``."""
+        """Rows with an open outcome that name an intent, ordered by key, from after ``after_key``.
+
+        With ``due_by`` only those for which no check lies after it.
+        """
         ...
 
     def payments_between(
@@ -106,7 +113,7 @@ class Store(Protocol):
         """The rows that name an intent, those created last."""
         ...
 
-    def count_open(self, created: TimeRange) -> int:
+    def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """How many rows ``open_payments`` would give in all."""
         ...
 
@@ -114,8 +121,10 @@ class Store(Protocol):
         """How many rows ``payments_between`` would give in all."""
         ...
 
-    def histogram(self, created: TimeRange, ratio: float) -> Histogram:
-        """Those of ``payments_between`` counted by time, the open ones among them as due."""
+    def histogram(
+        self, created: TimeRange, ratio: float, due_by: datetime | None = None
+    ) -> Histogram:
+        """Those of ``payments_between`` counted by time, the ``open_payments`` among them as due."""
         ...
 
     def learnt(self) -> Learnt:
@@ -123,7 +132,7 @@ class Store(Protocol):
         ...
 
     def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:
-        """Intents whose check has come, the longest overdue first."""
+        """Intents whose check has come, the longest overdue first; what is only scheduled comes as an open row."""
         ...
 
     def seen_events(self, ids: Sequence[str]) -> frozenset[str]:

@@ -197,14 +197,15 @@ class PageReconciler:
         events = examination.events
         again_judged = self.judge(current, loaded, events, fresh, now).judged
         judged = [*again_judged, *_waiting(gone, now)]
-        recording = Recording(self._authority, self._rules, _by_subject(again.known), allowance)
+        known = _by_subject(again.known)
+        recording = Recording(self._authority, self._rules, known, now, allowance)
         done = [
             Judged(item.subject, recording.add(item.subject, item.decision, heard))
             for item in judged
             for name in [item.subject.intent.id]
             for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
         ]
-        record = recording.page(now, examination.loaded.checks)
+        record = recording.page(examination.loaded.checks)
         if not record.is_empty:
             transaction.write(record)
         return PageResult(done, len(record.writes), recording.held_back)

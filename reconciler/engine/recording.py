@@ -16,18 +16,24 @@ from reconciler.domain.page import Check, PageRecord, RowWrite
 from reconciler.domain.subject import Rules, Subject
 from reconciler.engine.authority import Authority
 from reconciler.engine.report import Mode, Writing
+from reconciler.engine.schedule import jitter_of, scheduled_check
 
 
 class Recording:
-    """Collects one page's decisions. ``allowance`` is how many rows may still be corrected, None for any number."""
+    """Collects one page's decisions.
+
+    ``now`` is Stripe's time, ``allowance`` is how many rows may still be corrected, None for any number.
+    """
 
     def __init__(
         self,
         authority: Authority,
         rules: Rules,
         known: Mapping[str, tuple[Known, ...]],
+        now: datetime,
         allowance: int | None,
     ) -> None:
+        self._now = now
         self._authority = authority
         self._rules = rules
         self._known = known
@@ -59,7 +65,7 @@ class Recording:
                 assert_never(unreachable)
         return decision
 
-    def page(self, now: datetime, checks: Sequence[str]) -> PageRecord:
+    def page(self, checks: Sequence[str]) -> PageRecord:
         """Everything collected. ``checks`` are the intents of the page that have a check now."""
         for identity, finding in self._foreign.items():
             if identity not in self._changes:
@@ -74,7 +80,7 @@ class Recording:
             settled=tuple(intent for intent in self._settled if intent in checks),
             events=tuple(self._events),
             drafts=tuple(news),
-            seen_at=now,
+            seen_at=self._now,
             sweep=self._authority.sweep,
         )
 
@@ -119,6 +125,20 @@ class Recording:
         shown = isinstance(subject.intent, Intent)
         for change in changes(known, own, corrected=corrected, shown=shown):
             self._changes[change.subject, change.kind] = change
+
+    def _settle(self, subject: Subject, *, corrected: bool) -> None:
+        """A verdict lifts the check; the service leaves one for the next look at what stays open."""
+        if self._authority.is_service:
+            if corrected and isinstance(subject.intent, Intent):
+                rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
+                subject = replace(subject, payments=tuple(rows))
+            check = scheduled_check(
+                subject, self._now, self._rules.horizon, jitter_of(self._authority.account)
+            )
+            if check is not None:
+                self._checks.append(check)
+                return
+        self._settled.append(subject.intent.id)
 
     def _correction(self, subject: Subject, decision: Correct) -> Draft:
         payment = decision.payment

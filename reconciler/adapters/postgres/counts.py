@@ -25,17 +25,20 @@ class Counts:
         self._table = table
         self._account = account
 
-    def histogram(self, created: TimeRange, ratio: float) -> Histogram:
+    def histogram(self, created: TimeRange, ratio: float, due_by: datetime | None) -> Histogram:
         """Rows that name an intent and were created in a range, and how many of them are open.
 
-        ``ratio`` is Stripe's intents for each row: it decides how fine the buckets are.
+        ``ratio`` is Stripe's intents for each row: it decides how fine the buckets are. With ``due_by`` only those
+        open rows count for which no check lies after it.
         """
         table = self._table
         parameters: dict[str, object] = {
             **table.range_parameters(created),
             "account": self._account,
             "open": table.open_statuses,
+            "due_by": due_by,
         }
+        scheduled = due_by is not None
         with self._database.connection("counting payments by time") as connection:
             span = connection.execute(table.histogram_span(created), parameters).fetchone()
             if span is None or span[0] is None:
@@ -45,7 +48,7 @@ class Counts:
             parameters["width"] = width
             undated: list[int] = []
             # not by stream(): its single rows would upset the pipelines of this connection afterwards
-            counted = connection.execute(table.histogram(created), parameters)
+            counted = connection.execute(table.histogram(created, scheduled=scheduled), parameters)
             buckets = joined(_buckets(counted, width, undated), ratio)
             return Histogram(tuple(buckets), sum(undated))
 

@@ -99,24 +99,34 @@ class MerchantTable:
         """How many rows have each of the statuses ``open``."""
         return self._compose("status_open_payments")
 
-    def references(self, created: TimeRange, *, only_open: bool, after: bool) -> bytes:
-        """References to rows of a range, ``limit`` of them in order of key; ``after`` a key where asked."""
+    def references(
+        self, created: TimeRange, *, only_open: bool, after: bool, scheduled: bool = False
+    ) -> bytes:
+        """References to rows of a range, ``limit`` of them in order of key; ``after`` a key where asked.
+
+        With ``scheduled``, only open rows for which no check lies after ``due_by``.
+        """
         later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
         return self._compose(
-            "references", **self._filters(created, only_open), after=later if after else _TRUE
+            "references",
+            **self._filters(created, only_open, scheduled=scheduled),
+            after=later if after else _TRUE,
         )
 
-    def references_count(self, created: TimeRange, *, only_open: bool) -> bytes:
+    def references_count(
+        self, created: TimeRange, *, only_open: bool, scheduled: bool = False
+    ) -> bytes:
         """How many ``references`` there are in all."""
-        return self._compose("references_count", **self._filters(created, only_open))
+        filters = self._filters(created, only_open, scheduled=scheduled)
+        return self._compose("references_count", **filters)
 
     def histogram_span(self, created: TimeRange) -> bytes:
         """The first and last time of a range's rows, and their number."""
         return self._compose("histogram_span", **self._filters(created, only_open=False))
 
-    def histogram(self, created: TimeRange) -> bytes:
+    def histogram(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""
-        filters = self._filters(created, only_open=True)
+        filters = self._filters(created, only_open=True, scheduled=scheduled)
         return self._compose("histogram", **filters)
 
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
@@ -144,10 +154,14 @@ class MerchantTable:
             changes.append(assign.format(sql.Identifier(self.updated.name), now))
         return self._compose("update_rows", assignments=sql.SQL(", ").join(changes))
 
-    def _filters(self, created: TimeRange, only_open: bool) -> dict[str, sql.Composable]:
-        of_status = sql.SQL("{} = ANY(%(open)s::{}[])").format(
+    def _filters(
+        self, created: TimeRange, only_open: bool, *, scheduled: bool = False
+    ) -> dict[str, sql.Composable]:
+        of_status: sql.Composable = sql.SQL("{} = ANY(%(open)s::{}[])").format(
             self.status.identifier, self.status.type
         )
+        if scheduled:
+            of_status = sql.SQL("({} AND {})").format(of_status, self._compose_sql("is_due"))
         column, kind = self.created.identifier, self.created.bound_type()
         bounds: list[sql.Composable] = []
         # a bound that is not there is left out of the statement: rows without a time are in no range but in the whole
@@ -159,6 +173,9 @@ class MerchantTable:
             "of_status": of_status if only_open else _TRUE,
             "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
         }
+
+    def _compose_sql(self, name: str) -> sql.Composed:
+        return template(name).format(**self._parts)
 
     def _compose(self, name: str, **more: sql.Composable) -> bytes:
         return template(name).format(**self._parts, row=self._row, **more).as_bytes(None)

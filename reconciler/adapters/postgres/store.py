@@ -19,7 +19,7 @@ from reconciler.adapters.postgres.statements import statement
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
 from reconciler.domain.histogram import Histogram, Learnt
 from reconciler.domain.ledger import Draft, rfc3339
-from reconciler.domain.page import Loaded, RowReference, TimeRange
+from reconciler.domain.page import SCHEDULED, Loaded, RowReference, TimeRange
 from reconciler.errors import DatabaseRefusedError
 
 
@@ -73,10 +73,14 @@ class PostgresStore:
         return held, claimable, connection.execute(table.rows_paid, parameters)
 
     def open_payments(
-        self, created: TimeRange, after_key: str | None, limit: int
+        self,
+        created: TimeRange,
+        after_key: str | None,
+        limit: int,
+        due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
         """As ``engine.ports.Store`` has it."""
-        return self._references(created, after_key, limit, only_open=True)
+        return self._references(created, after_key, limit, only_open=True, due_by=due_by)
 
     def payments_between(
         self, created: TimeRange, after_key: str | None, limit: int
@@ -91,44 +95,59 @@ class PostgresStore:
             rows = connection.execute(self._table.references_newest, parameters).fetchall()
         return tuple(RowReference(*row) for row in rows)
 
-    def count_open(self, created: TimeRange) -> int:
+    def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """As ``engine.ports.Store`` has it."""
-        return self._count(created, only_open=True)
+        return self._count(created, only_open=True, due_by=due_by)
 
     def count_between(self, created: TimeRange) -> int:
         """As ``engine.ports.Store`` has it."""
         return self._count(created, only_open=False)
 
     def _references(
-        self, created: TimeRange, after_key: str | None, limit: int, *, only_open: bool
+        self,
+        created: TimeRange,
+        after_key: str | None,
+        limit: int,
+        *,
+        only_open: bool,
+        due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
         table = self._table
-        query = table.references(created, only_open=only_open, after=after_key is not None)
+        scheduled = due_by is not None and self.can_read_schema
+        query = table.references(
+            created, only_open=only_open, after=after_key is not None, scheduled=scheduled
+        )
         parameters = {
             **table.range_parameters(created),
             "account": self._account,
             "open": table.open_statuses,
             "after": after_key,
+            "due_by": due_by,
             "limit": limit,
         }
         with self._database.connection("listing payments") as connection:
             rows = connection.execute(query, parameters).fetchall()
         return tuple(RowReference(*row) for row in rows)
 
-    def _count(self, created: TimeRange, *, only_open: bool) -> int:
+    def _count(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
         table = self._table
+        scheduled = due_by is not None and self.can_read_schema
         parameters = {
             **table.range_parameters(created),
             "account": self._account,
             "open": table.open_statuses,
+            "due_by": due_by,
         }
-        query = table.references_count(created, only_open=only_open)
+        query = table.references_count(created, only_open=only_open, scheduled=scheduled)
         with self._database.connection("counting payments") as connection:
             return _number(connection.execute(query, parameters))
 
-    def histogram(self, created: TimeRange, ratio: float) -> Histogram:
+    def histogram(
+        self, created: TimeRange, ratio: float, due_by: datetime | None = None
+    ) -> Histogram:
         """As ``engine.ports.Store`` has it."""
-        return self._counts.histogram(created, ratio)
+        known = due_by if self.can_read_schema else None
+        return self._counts.histogram(created, ratio, known)
 
     def learnt(self) -> Learnt:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
@@ -138,7 +157,12 @@ class PostgresStore:
         """As ``engine.ports.Store`` has it; none where our schema may not be read."""
         if not self.can_read_schema:
             return ()
-        parameters = {"account": self._account, "now": now, "limit": limit}
+        parameters = {
+            "account": self._account,
+            "now": now,
+            "limit": limit,
+            "scheduled": SCHEDULED,
+        }
         with self._database.connection("looking for checks that are due") as connection:
             rows = connection.execute(statement("checks_due"), parameters).fetchall()
         return tuple(row[0] for row in rows)

@@ -1,0 +1,37 @@
+"""The service's schedule: every payment that stays open gets a check for its next look."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.domain.intent import Intent
+from reconciler.domain.page import SCHEDULED, Check
+from reconciler.domain.schedule import next_look
+from reconciler.domain.subject import Subject
+
+UNDECIDED_AGAIN: Final = timedelta(days=1)
+"""An open row that only a person can put right is looked at once a day."""
+NEVER: Final = timedelta(days=36_500)
+"""Past its horizon a payment is no longer polled by itself: its check lies where nobody comes."""
+
+
+def scheduled_check(
+    subject: Subject, now: datetime, horizon: timedelta, jitter: float
+) -> Check | None:
+    """When to look again at a subject that got a verdict, None where none of its rows is open."""
+    rows = [payment for payment in subject.payments if payment.outcome.is_open]
+    if not rows:
+        return None
+    intent = subject.intent
+    if not isinstance(intent, Intent) or not intent.outcome.is_open:
+        return Check(intent.id, now + UNDECIDED_AGAIN, SCHEDULED)
+    look = next_look(intent, now, rows[0].created, horizon, jitter)
+    return Check(intent.id, look or now + NEVER, SCHEDULED)
+
+
+def jitter_of(account: str) -> float:
+    """The same for all payments of an account, so that those of an age come due together."""
+    digest = hashlib.sha256(account.encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32
