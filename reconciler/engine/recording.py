@@ -116,7 +116,7 @@ class Recording:
         return None
 
     def _verdict(self, subject: Subject, findings: tuple[Finding, ...], *, corrected: bool) -> None:
-        self._settled.append(subject.intent.id)
+        self._settle(subject, corrected=corrected)
         own = tuple(found for found in findings if found.subject == subject.intent.id)
         for found in findings:
             if found.subject != subject.intent.id:

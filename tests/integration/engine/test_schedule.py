@@ -48,7 +48,7 @@ def test_the_next_look_comes(passes: Passes) -> None:
     a_payment(passes, 1)
     by_service(passes)
     passes.stripe.intents["pi_1"] = an_intent("pi_1", created=CREATED)
-    later(passes, timedelta(days=2))
+    later(passes, timedelta(days=20))
     assert by_service(passes).corrected == 1
     assert passes.table("SELECT * FROM reconciler.checks") == []
 
