@@ -15,6 +15,7 @@ from reconciler.domain.planning import PAGE_SIZE, stretches, whole_seconds
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.fetching import FetchedPage, Fetcher
+from reconciler.engine.fingerprints import Fingerprints
 from reconciler.engine.forecast import plan_of
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Moment, Request, SweepKind, SweepReport
@@ -60,7 +61,7 @@ class Nets:
         self._fetcher = fetcher
         self._report = report
         self._by_service = authority.is_service
-        self._met: set[int] = set()
+        self._met = Fingerprints()
         self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
         self.listed: TimeRange | None = None
@@ -87,11 +88,8 @@ class Nets:
             yield from self._checks()
 
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
-        """Those that this pass has not met yet; a 64-bit hash of each is kept, not the id."""
-        for intent in intents:
-            if hash(intent) not in self._met:
-                self._met.add(hash(intent))
-                yield intent
+        """Those that this pass has not met yet; some bits of each are kept, not the id."""
+        return (intent for intent in intents if self._met.add(intent))
 
     def meet(self, stretch: TimeRange | None, intents: Iterable[str]) -> None:
         """These were examined because a planned list showed them."""
@@ -101,7 +99,7 @@ class Nets:
 
     def is_met(self, intent: str) -> bool:
         """Whether this pass has examined it already."""
-        return hash(intent) in self._met
+        return intent in self._met
 
     def _due(self) -> Iterator[FetchedPage]:
         """Open rows: by lists where they are dense, by single retrieves elsewhere and for what the lists did not show."""
