@@ -1,0 +1,55 @@
+"""A process that is killed in the middle of a pass, as an out-of-memory killer or a reboot does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tests.acceptance.world import EVENTS, LIST, REPOSITORY, World
+
+
+@pytest.mark.parametrize("at", [LIST, EVENTS])
+def test_a_killed_process(world: World, at: str) -> None:
+    """SIGKILL while Stripe is being asked: nothing is half done, its lease keeps others away and then ends by itself,
+    and the next pass does everything from the start, for no cursor ran ahead of it."""
+    for key in range(150):
+        world.pay(key, age=timedelta(days=2, seconds=key))
+    before = world.substance()
+    started = threading.Event()
+    processes: list[subprocess.Popen[str]] = []
+
+    def kill(endpoint: str, target: str) -> None:
+        if endpoint == at and (at != LIST or "starting_after" in target):
+            started.wait(30)
+            os.kill(processes[0].pid, signal.SIGKILL)
+
+    world.stripe.before_answer = kill
+    with subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "sweep", "--kind", "window", "--apply"],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(world.folder), **world.environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        processes.append(process)
+        started.set()
+        out, _ = process.communicate(timeout=60)
+    world.stripe.before_answer = None
+    assert process.returncode == -signal.SIGKILL
+    assert out == ""
+    assert world.substance() == before
+    held = world.sweep("--apply")
+    assert held.code == 75
+    assert f":{process.pid}:" in held.err
+    world.execute("UPDATE reconciler.leases SET expires_at = now() - '1 s'::interval")
+    answer = world.sweep("--kind", "window", "--apply")
+    assert (answer.code, answer.json["corrected"]) == (0, 150)
+    assert len(world.ask("SELECT * FROM reconciler.outbox")) == 150
+    world.verify()
