@@ -17,7 +17,7 @@ from tests.acceptance.cli.test_documentation import README, WIDTH, commands, ref
 
 def main() -> None:
     text = README.read_text(encoding="utf-8")
-    text = _with_helps(text)
+    text = _in_order(_with_helps(text))
     rows = "\n".join(reference_rows())
     table = re.compile(r"(?<=\| key \| default \| what it is \|\n\|---\|---\|---\|\n)(\| `.*\n)*")
     README.write_text(table.sub(lambda _: f"{rows}\n", text), encoding="utf-8")
@@ -35,6 +35,16 @@ def _with_helps(text: str) -> str:
             text = text.replace("### Exit codes\n", f"{heading}{shown}\n### Exit codes\n", 1)
         text = old.sub(lambda _, shown=shown: shown, text, count=1)
     return text
+
+
+def _in_order(text: str) -> str:
+    """The commands' parts in the order of the help."""
+    start = text.index("### reconciler ")
+    end = text.index("### Exit codes\n")
+    parts = re.split(r"(?=^### reconciler )", text[start:end], flags=re.MULTILINE)[1:]
+    names = commands()
+    parts.sort(key=lambda part: names.index(part.split("\n", 1)[0].removeprefix("### reconciler ")))
+    return text[:start] + "".join(part.rstrip("\n") + "\n\n" for part in parts) + text[end:]
 
 
 def _help(command: str | None) -> str:
