@@ -1,0 +1,89 @@
+"""``status``: what ops see at a glance."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.acceptance.service.conftest import Town
+
+
+def test_all_is_well(town: Town) -> None:
+    """With a service at work and nothing open: who holds the account, each pass's age, and 0 for Nagios."""
+    town.pay(1)
+    daemon = town.start()
+    town_is_done(town)
+    code, out, _ = town.run("status", "--json")
+    (found,) = json.loads(out)
+    assert (code, found["level"], found["remarks"]) == (0, "ok", [])
+    assert found["is_service"] is True
+    assert found["mode"] == "update"
+    assert {item["kind"] for item in found["passes"]} == {"tail", "due", "window"}
+    assert found["reads_30_days"] > 0
+    code, out, _ = town.run("status", "--format", "nagios")
+    assert code == 0
+    assert out.startswith("RECONCILER OK - ")
+    assert "held by" in town.run("status")[1]
+    assert daemon.end() == 0
+
+
+def town_is_done(town: Town) -> None:
+    """Wait until each kind of pass has been complete."""
+    daemon = town.daemons[-1]
+    missing = {"tail", "due", "window"}
+    while missing:
+        missing.discard(daemon.event("pass.finished", complete=True)["job"])
+
+
+def test_what_was_held_back_waits_for_a_person(town: Town) -> None:
+    """Beyond per_hour nothing is written, and it is critical until somebody applies."""
+    town.configure(per_hour=1)
+    town.pay(3)
+    daemon = town.start()
+    town_is_done(town)
+    code, out, _ = town.run("status", "--format", "nagios")
+    assert code == 2
+    assert "held back" in out
+    (found,) = json.loads(town.run("status", "--json")[1])
+    assert found["held_back"] == 2
+    assert found["open_discrepancies"][0]["amount"] == 2500
+    assert found["open_payments"] == {"incomplete": 2}
+    assert town.run("sweep", "--apply")[0] == 0
+    assert town.run("status", "--format", "nagios")[0] == 0
+    assert daemon.end() == 0
+
+
+def test_nothing_was_ever_done(town: Town) -> None:
+    """An account that nobody works on is critical."""
+    code, out, _ = town.run("status", "--format", "nagios")
+    assert code == 2
+    assert "no due pass has ever been complete" in out
+
+
+def test_an_error_is_told(town: Town) -> None:
+    """What keeps the service from its work stands in the status, and is gone when the cause is."""
+    town.configure(due="1s")
+    daemon = town.start()
+    town_is_done(town)
+    town.execute("ALTER TABLE payments RENAME COLUMN status TO state")
+    daemon.event("pass.failed", job="due")
+    assert town.ask("SELECT needs_person FROM reconciler.services") == [(True,)]
+    town.execute("ALTER TABLE payments RENAME COLUMN state TO status")
+    daemon.event("pass.finished", job="due", complete=True)
+    daemon.event("pass.finished", job="due", complete=True)
+    assert town.ask("SELECT error FROM reconciler.services") == [(None,)]
+    assert daemon.end() == 0
+
+
+@pytest.mark.parametrize(("form", "code"), [("nagios", 3), ("text", 75), ("json", 75)])
+def test_a_database_that_cannot_be_reached(town: Town, form: str, code: int) -> None:
+    """Nagios hears UNKNOWN; people get an error with its mend."""
+    found = town.run(
+        "status", "--format", form, DATABASE_URL="postgresql://127.0.0.1:9/x?connect_timeout=2"
+    )
+    assert found[0] == code
+    assert TOLD in (found[1] + found[2])
+
+
+TOLD = "Check that the server runs"

@@ -1,0 +1,114 @@
+"""The timetable: APScheduler without its surprises."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.engine.report import SweepKind
+from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+
+SOON = 20.0
+OFTEN = timedelta(seconds=0.05)
+JOB = Job("due", lambda _: OFTEN, SweepKind.DUE)
+
+
+class SetClock(SystemClock):
+    """The machine's clock after somebody has set it."""
+
+    def __init__(self) -> None:
+        self.by = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.by
+
+
+@pytest.fixture
+def heard() -> queue.Queue[tuple[str, str]]:
+    return queue.Queue()
+
+
+def test_a_job_that_raises_is_told_and_comes_again(heard: queue.Queue[tuple[str, str]]) -> None:
+    """A defect in one pass ends neither the job nor the scheduler."""
+    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    runs: queue.Queue[int] = queue.Queue()
+
+    def broken() -> None:
+        runs.put(1)
+        raise ZeroDivisionError
+
+    timetable.put("default", JOB, OFTEN, 0, broken)
+    timetable.start()
+    assert heard.get(timeout=SOON) == ("default:due", "failed")
+    assert [runs.get(timeout=SOON) for _ in range(3)] == [1, 1, 1]
+    assert timetable.lives
+    timetable.stop()
+
+
+def test_a_job_that_overruns_is_not_begun_twice(heard: queue.Queue[tuple[str, str]]) -> None:
+    """While a pass runs its next ticks are left out, and told."""
+    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    end, begun = threading.Event(), queue.Queue[int]()
+
+    def long() -> None:
+        begun.put(1)
+        end.wait(SOON)
+
+    timetable.put("default", JOB, OFTEN, 0, long)
+    timetable.start()
+    assert heard.get(timeout=SOON) == ("default:due", "skipped")
+    assert begun.qsize() == 1
+    timetable.drop("default")
+    end.set()
+    timetable.stop()
+
+
+def test_a_scheduler_that_died_is_noticed() -> None:
+    """APScheduler says that it runs when its thread has ended; we look at the thread."""
+    timetable = Timetable(SystemClock(), 1, lambda _job, _event: None)
+    timetable.start()
+    assert timetable.lives
+    timetable.stop()
+    assert not timetable.lives
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_clock_that_was_set_moves_the_jobs_along(step: timedelta) -> None:
+    """Set back by an hour, a job would wait for that hour; set forward, it would hurry. It keeps its pace instead."""
+    clock = SetClock()
+    timetable = Timetable(clock, 1, lambda _job, _event: None)
+    timetable.put("default", JOB, timedelta(minutes=5), 60, lambda: None)
+    timetable.start()
+    (job,) = timetable._scheduler.get_jobs()
+    before = job.next_run_time
+    assert timetable.follow_clock() == 0
+    clock.by = step
+    assert timetable.follow_clock() == pytest.approx(step.total_seconds(), abs=1)
+    (job,) = timetable._scheduler.get_jobs()
+    assert abs(job.next_run_time - before - step) < timedelta(seconds=1)
+    assert timetable.follow_clock() == 0
+    timetable.stop()
+
+
+def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
+    """Whatever was missed while the machine slept is made up for by one pass, however late it is."""
+    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    runs: queue.Queue[datetime] = queue.Queue()
+    timetable.put("default", JOB, timedelta(seconds=3600), 0, lambda: runs.put(datetime.now(UTC)))
+    (job,) = timetable._scheduler.get_jobs()
+    job.modify(next_run_time=datetime.now(UTC) - timedelta(hours=50))
+    timetable.start()
+    runs.get(timeout=SOON)
+    with pytest.raises(queue.Empty):
+        runs.get(timeout=0.3)
+    assert heard.empty()
+    timetable.stop()
+
+
+def test_every_net_has_its_job() -> None:
+    """No kind of pass is forgotten; "all" is not one of its own."""
+    assert {job.kind for job in JOBS} == {*SweepKind, None} - {SweepKind.ALL}
