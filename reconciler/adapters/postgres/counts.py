@@ -10,11 +10,14 @@ from psycopg.rows import TupleRow
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import streaming
 from reconciler.domain.histogram import Bucket, Histogram, Learnt, bucket_width, joined
 from reconciler.domain.page import TimeRange
 
 MOST_SKEW = timedelta(days=2)
 """Rows that are further from their intents were imported or backdated: no clock is that wrong."""
+GROUPS_A_FETCH = 5_000
+"""A range may have two hundred thousand groups: they come by a cursor on the server, and are joined as they come."""
 
 
 class Counts:
@@ -39,7 +42,10 @@ class Counts:
             "due_by": due_by,
         }
         scheduled = due_by is not None
-        with self._database.connection("counting payments by time") as connection:
+        with (
+            self._database.connection("counting payments by time") as connection,
+            streaming(connection),
+        ):
             span = connection.execute(table.histogram_span(created), parameters).fetchone()
             if span is None or span[0] is None:
                 width = timedelta(days=1)
@@ -47,10 +53,11 @@ class Counts:
                 width = bucket_width(span[1] - span[0] + timedelta(seconds=1), span[2], ratio)
             parameters["width"] = width
             undated: list[int] = []
-            # not by stream(): its single rows would upset the pipelines of this connection afterwards
-            counted = connection.execute(table.histogram(created, scheduled=scheduled), parameters)
-            buckets = joined(_buckets(counted, width, undated), ratio)
-            return Histogram(tuple(buckets), sum(undated))
+            with connection.cursor("histogram") as counted:
+                counted.itersize = GROUPS_A_FETCH
+                counted.execute(table.histogram(created, scheduled=scheduled), parameters)
+                buckets = tuple(joined(_buckets(counted, width, undated), ratio))
+            return Histogram(buckets, sum(undated))
 
     def learnt(self) -> Learnt:
         """What the last complete window pass has taught; nothing where there was none."""
