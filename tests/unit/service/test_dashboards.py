@@ -1,0 +1,158 @@
+"""The dashboard and the alert rules as they are shipped: they load, and every metric that they name exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.clock import ManualClock
+from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.pacer import Limits
+from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
+from reconciler.engine.status import AccountStatus, LeaseStatus, OpenFindings, PassStatus
+from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredPacer, Metrics
+from reconciler.errors import DatabaseUnavailableError
+from tests.unit.engine.doubles import NOW
+
+CONFIG = Path(__file__).parents[3] / "config"
+DASHBOARD = CONFIG / "grafana" / "reconciler.json"
+RULES = CONFIG / "prometheus" / "reconciler.rules.yml"
+NAME = re.compile(r"\breconciler_[a-z0-9_]+\b")
+
+STATUS = AccountStatus(
+    account="default",
+    lease=LeaseStatus("me", 20.0, True, "update", NOW, None, None, False),
+    passes=(PassStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
+    open_payments={"incomplete": 3},
+    findings=(
+        OpenFindings(Severity.WARNING, "missed_outcome", True, "eur", 2, 2500),
+        OpenFindings(Severity.WARNING, "missed_outcome", False, "eur", 1, 500),
+    ),
+    reads=10,
+    requests=0,
+)
+
+
+def full_metrics(clock: ManualClock) -> Metrics:
+    """Metrics of a service that has done everything once."""
+    metrics = Metrics()
+    metrics.watch_database(lambda: ((STATUS,), {"default": 100}), clock)
+    pacer = MeteredPacer(Limits(100, 100, 100), clock, threading.Event(), metrics, "default")
+    for _ in range(2):
+        pacer.take(Endpoint.EVENTS)
+        pacer.done(Endpoint.EVENTS)
+    pacer.limited(next(iter(RateLimitReason)), Endpoint.EVENTS)
+    report = SweepReport("default", SweepKind.DUE, Mode.UPDATE, Writing.ROWS, "service")
+    report.discrepancies[Kind.MISSED_OUTCOME] = 1
+    report.examined = report.corrected = 1
+    metrics.ended(report, "due", (12.0,))
+    metrics.page("default", "due")
+    metrics.heard("default:due", "skipped")
+    metrics.holds("default", held=True)
+    return metrics
+
+
+def sample_names(text: str) -> set[str]:
+    return {
+        re.split(r"[{ ]", line)[0]
+        for line in text.splitlines()
+        if line and not line.startswith("#")
+    }
+
+
+def dashboard_queries() -> Iterator[str]:
+    board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+    for variable in board["templating"]["list"]:
+        yield variable["query"]
+
+
+@pytest.mark.parametrize(
+    "queries", [list(dashboard_queries()), [RULES.read_text(encoding="utf-8")]]
+)
+def test_every_metric_that_is_named_exists(queries: list[str]) -> None:
+    """A panel or an alert over a metric that is not there would never show anything, and nobody would notice."""
+    known = sample_names(full_metrics(ManualClock(NOW)).text().decode())
+    named = {name for query in queries for name in NAME.findall(query)}
+    assert named
+    assert named <= known
+
+
+def test_every_metric_is_shown() -> None:
+    """What is measured stands on the dashboard."""
+    known = {
+        name
+        for name in sample_names(full_metrics(ManualClock(NOW)).text().decode())
+        if not name.endswith(("_created", "_sum", "_count"))
+    }
+    shown = {name for query in dashboard_queries() for name in NAME.findall(query)}
+    assert known - shown == set()
+
+
+def test_the_dashboard_loads() -> None:
+    """Panels have ids and places of their own, and take the data source that is chosen."""
+    board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len({panel["id"] for panel in board["panels"]}) == len(set(places)) == len(places)
+    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in board["panels"])
+    assert all(panel["title"] and panel["targets"] for panel in board["panels"])
+
+
+def test_the_rules_are_whole() -> None:
+    """Each alert has its name once, a query, a severity, and says what to do."""
+    text = RULES.read_text(encoding="utf-8")
+    alerts = re.split(r"^      - alert: ", text, flags=re.MULTILINE)[1:]
+    names = [alert.splitlines()[0] for alert in alerts]
+    assert len(names) == len(set(names)) >= 10
+    for alert in alerts:
+        for part in ("        expr: ", "severity: ", "summary: ", "description: "):
+            assert part in alert
+        (query,) = re.findall(r"expr: (.*)", alert)
+        assert query.count("(") == query.count(")")
+        assert query.count("{") == query.count("}")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool on this machine")
+def test_prometheus_takes_the_rules() -> None:
+    """Prometheus's own check finds nothing."""
+    subprocess.run(["promtool", "check", "rules", RULES], check=True)
+
+
+def test_figures_are_read_once_a_minute_and_kept_in_an_outage() -> None:
+    """A scrape costs the database nothing most of the time; when it is away the last figures stay, and that is told."""
+    clock, reads = ManualClock(NOW), []
+
+    def read() -> tuple[tuple[AccountStatus, ...], dict[str, int]]:
+        reads.append(1)
+        if len(reads) > 1:
+            raise DatabaseUnavailableError("gone.")
+        return (STATUS,), {}
+
+    metrics = Metrics()
+    metrics.watch_database(read, clock)
+    for _ in range(3):
+        assert "reconciler_database_up 1.0" in metrics.text().decode()
+    assert len(reads) == 1
+    clock.advance(timedelta(seconds=FRESH_SECONDS))
+    text = metrics.text().decode()
+    assert "reconciler_database_up 0.0" in text
+    assert (
+        'reconciler_open_discrepancies{account="default",currency="eur",kind="missed_outcome",severity="warning"} 3.0'
+        in text
+    )
+
+
+def test_reads_are_counted_by_what_came_of_them() -> None:
+    """A refused read is not an answered one."""
+    assert full_metrics(ManualClock(NOW)).reads() == {("default", "events"): (2, 1)}
