@@ -80,7 +80,7 @@ def test_both_services_have_one_sandbox() -> None:
     )
     of_running = {
         "Type", "NotifyAccess", "ExecStart", "ExecReload", "TimeoutStartSec", "TimeoutStopSec", "WatchdogSec",
-        "Restart", "RestartSec", "RestartPreventExitStatus", "KillMode", "TimeoutStopFailureMode",
+        "Restart", "RestartSec", "RestartPreventExitStatus", "SuccessExitStatus", "KillMode", "TimeoutStopFailureMode",
         "TimeoutStartFailureMode", "SocketBindAllow", "ExecPaths", "TasksMax", "Environment",
     }  # fmt: skip
     assert {name: value for name, value in service.items() if name not in of_running} == {

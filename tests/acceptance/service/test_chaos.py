@@ -1,0 +1,17 @@
+"""A short chaos: the long one is tests/benchmarks/chaos.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.chaos import chaos
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_nothing_is_wrong_after_kills(replicas: int) -> None:
+    """Killed at random moments while a handler writes the same rows: all right in the end, each written once."""
+    tally = chaos(kills=5, payments=150, replicas=replicas, seed=20 + replicas)
+    assert tally["ok"], tally
+    assert tally["ended_well"], tally
+    assert tally["kills"] == 5
