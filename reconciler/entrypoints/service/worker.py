@@ -248,7 +248,7 @@ class AccountWorker(threading.Thread):
         if lanes is None or self._lease is None or self._stopping.is_set():
             return
         writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
-        request = Request(kind=kind, writing=writing, asked_by=SERVICE, by_service=True)
+        request = Request(kind=kind, writing=writing, asked_by=SERVICE)
         try:
             with lanes.using(job.name) as opened:
                 report = self._pass(job.name, opened, request, lambda progress: progress)
