@@ -242,11 +242,11 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
             done = in_work = 0
             while done < kills:
                 world.pay(payments * (done + 1) // kills - payments * done // kills)
-                victim = chance.choice(team)
-                if chance.random() < 0.8 and replicas == 1:
-                    # most of the time in the middle of work, now and then while it starts
-                    victim.working.wait(30)
+                if chance.random() < 0.8:
+                    # most of the time in the middle of work, now and then while all are starting
+                    _somebody_works(team, pause)
                 pause.wait(chance.random() * 1.5)
+                victim = chance.choice(team)
                 in_work += victim.working.is_set()
                 victim.end(signal.SIGKILL)
                 victim.start()
@@ -273,6 +273,13 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
             "ended_well": codes == [0] * replicas,
             "seconds": round(clock.monotonic() - began, 1),
         }
+
+
+def _somebody_works(team: list[Replica], pause: threading.Event) -> None:
+    for _ in range(600):
+        if any(replica.working.is_set() for replica in team):
+            return
+        pause.wait(0.05)
 
 
 def _tally(world: World, environ: dict[str, str], handler: Handler) -> dict[str, object]:
