@@ -142,7 +142,8 @@ class Ground:
         self.margin = (learnt.latest - learnt.earliest) / 2
         """By how much a listed stretch is widened at either end, besides the shift."""
         self._ratio = max(1.0, learnt.ratio)
-        self.slack = 0 if learnt == Learnt() else PAGE_SIZE // 2
+        exact = self._ratio == 1 and not self.margin and not learnt.unmet
+        self.slack = 0 if exact else PAGE_SIZE // 2
         """Intents to allow for in each stretch: where counts are not exact, its last page is half full on average."""
         self._starts = [bucket.start for bucket in self.buckets]
         self._rows = [0, *accumulate(bucket.rows for bucket in self.buckets)]

@@ -95,7 +95,8 @@ def world(
             created = START + width * number + chance.random() * width
             off = learnt.earliest + chance.random() * (learnt.latest - learnt.earliest)
             rows.append(Row(created, whole(created + off), due=index < due))
-    others = (whole(START + chance.random() * span) for _ in range(strangers))
+    middle = (learnt.earliest + learnt.latest) / 2
+    others = (whole(START + chance.random() * span + middle) for _ in range(strangers))
     return World(tuple(rows), tuple(others))
 
 
