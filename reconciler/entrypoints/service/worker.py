@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -21,11 +22,14 @@ from reconciler.engine.lease import Lease
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
 from reconciler.engine.status import COVERING
-from reconciler.engine.watch import PassPulse, Pulse
+from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.lanes import Lanes
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
+from reconciler.entrypoints.service.telling import Watched, wide
 from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
 from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseUnavailableError,
     ExitCode,
     LeaseHeldError,
     LeaseLostError,
@@ -47,41 +51,10 @@ AT_ONCE_UP_TO_SECONDS: Final = 3600.0
 """A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
 PATIENCE_SECONDS: Final = 10.0
 """How long a page in hand may go on trying after a stop."""
+SPREAD_SECONDS: Final = 2.0
 REQUESTS: Final = "request"
 
 log = structlog.stdlib.get_logger()
-
-
-class _Watched:
-    """Progress of a pass: into the pulse, the metrics and the log."""
-
-    def __init__(
-        self, pulse: PassPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
-    ) -> None:
-        self._pulse = pulse
-        self._metrics = metrics
-        self._opened = opened
-        self._job = job
-        self._clock = clock
-        self._at = clock.monotonic()
-        self._reads = opened.stripe.reads
-        self._examined = 0
-
-    def advance(self, examined: int, total: int | None) -> None:
-        """A page was examined."""
-        self._pulse.advance(examined, total)
-        self._metrics.page(self._opened.name, self._job)
-        now, reads = self._clock.monotonic(), self._opened.stripe.reads
-        log.info(
-            "page.examined",
-            account=self._opened.name,
-            job=self._job,
-            examined=examined - self._examined,
-            examined_in_all=examined,
-            reads=reads - self._reads,
-            seconds=round(now - self._at, 3),
-        )
-        self._at, self._reads, self._examined = now, reads, examined
 
 
 class AccountWorker(threading.Thread):
@@ -135,6 +108,9 @@ class AccountWorker(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped; outages are waited out with growing pauses."""
+        if len(self._settings.accounts) > 1:
+            # replicas that start together would otherwise leave all accounts to the quickest of them
+            self._clock.wait(self._stopping, secrets.randbelow(1000) / 1000 * SPREAD_SECONDS)
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             began = self._clock.monotonic()
@@ -211,18 +187,28 @@ class AccountWorker(threading.Thread):
             self._timetable.put(self.account, job, every, first, run)
 
     def _attend(self, opened: OpenAccount, lease: Lease, bell: RequestBell) -> None:
-        """Serve requests until the lease is lost or somebody stops us."""
+        """Serve requests until the lease is lost or somebody stops us.
+
+        Raises the database's error once it has lasted longer than the lease: everything is opened anew then, for
+        connections of a pool may outlive what was wrong with the server.
+        """
         rounds = 0
+        failing_since: float | None = None
         while not self._stopping.is_set():
             lease.check()
-            rang = False
             try:
                 rang = bell.wait(BELL_SECONDS)
                 rounds += 1
-                while (rang or rounds % POLL_ROUNDS == 0) and not self._stopping.is_set():
-                    if self._serve_one(opened, lease) is None:
-                        break
-            except ReconcilerError as error:
+                looks = rang or rounds % POLL_ROUNDS == 0 or failing_since is not None
+                if looks:
+                    while self._serve_one(opened, lease) and not self._stopping.is_set():
+                        continue
+                    failing_since = None
+            except (DatabaseUnavailableError, DatabaseBusyError) as error:
+                now = self._clock.monotonic()
+                failing_since = failing_since or now
+                if now - failing_since > self._settings.service.lease.total_seconds():
+                    raise
                 log.warning("requests.unreachable", account=self.account, why=redact(str(error)))
                 self._clock.wait(self._stopping, BELL_SECONDS)
 
@@ -273,7 +259,7 @@ class AccountWorker(threading.Thread):
             raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
         name = f"{self.account}:{job}"
         with self._pulse.watching(name, lambda: opened.stripe.reads) as pulse:
-            watched = _Watched(pulse, self._metrics, opened, job, self._clock)
+            watched = Watched(pulse, self._metrics, opened, job, self._clock)
             report = opened.sweep_under(lease.epoch, self._check, request, told(watched))
         self._note(job, report)
         return report
@@ -300,7 +286,7 @@ class AccountWorker(threading.Thread):
             delays = self._record.correction_delays(report.sweep)
         self._metrics.ended(report, job, delays)
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
-        level("pass.finished", job=job, **_wide(report))
+        level("pass.finished", job=job, **wide(report))
 
     def _tidy(self) -> None:
         record = self._record
@@ -339,11 +325,3 @@ class AccountWorker(threading.Thread):
             record.trouble(lease.epoch, text, needs_person=person)
         except ReconcilerError as failure:
             log.warning("status.unwritten", account=self.account, why=redact(str(failure)))
-
-
-def _wide(report: SweepReport) -> Mapping[str, object]:
-    """A pass as one line of the log."""
-    return {
-        name: redact(value) if isinstance(value, str) else value
-        for name, value in report.as_json().items()
-    }

@@ -29,6 +29,7 @@ from tests.conftest import MakeShop, Shop
 REPOSITORY = Path(__file__).parents[3]
 LONGEST = 40.0
 """Seconds that anything may take before a test gives up."""
+HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 CONFIGURATION = """
 [stripe]
 livemode = false
@@ -92,6 +93,7 @@ class Daemon:
             text=True,
         )
         self.lines: list[str] = []
+        self.finished = threading.Event()
         self._new: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -101,6 +103,7 @@ class Daemon:
         for line in self.process.stderr:
             self._new.put(line)
         self._new.put(None)
+        self.finished.set()
 
     def line(self, fits: Callable[[str], bool], seconds: float = LONGEST) -> str:
         """The next line of the log that fits."""

@@ -7,10 +7,11 @@ import os
 import signal
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import LIVE_KEY
+from reconciler.sandbox import ACCOUNT, LIVE_KEY
 from tests.acceptance.service.conftest import Town
 
 Manager = tuple[str, Callable[[str], None]]
@@ -238,3 +239,48 @@ def test_what_it_shows(town: Town) -> None:
     assert town.get(port, "/readyz")[0] == 200
     assert town.get(port, "/")[0] == 404
     assert daemon.end() == 0
+
+
+def test_a_read_only_database_is_waited_out(town: Town) -> None:
+    """A failover to a standby: nothing is written, no hot loop, and the work goes on when it can be written to again."""
+    town.configure(due="1s", lease="2s")
+    daemon = town.start()
+    daemon.event("pass.finished", job="due")
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'reconciler' AND datname = current_database()"
+    )
+    name = town.ask("SELECT current_database()")[0][0]
+    town.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    town.execute(cut)
+    daemon.event("account.failed")
+    daemon.event("account.failed")
+    with psycopg.connect(
+        town.shop.url, autocommit=True, options="-c default_transaction_read_only=off"
+    ) as connection:
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    daemon.event("lease.taken")
+    daemon.event("pass.finished", job="due", complete=True)
+    assert daemon.end() == 0
+
+
+def test_a_revoked_key_is_told_and_mends_itself(town: Town) -> None:
+    """A key revoked while it runs: no hot loop, no write, a person is asked for; a new key needs a restart alone."""
+    town.configure(due="1s")
+    secret = "rk_test_revocable00001"
+    needed = ["payment_intent_read", "charge_read", "event_read", "dispute_read"]
+    town.stripe.add_key(secret, account=ACCOUNT, permissions=needed)
+    daemon = town.start(STRIPE_API_KEY=secret)
+    daemon.event("pass.finished", job="due", complete=True)
+    town.stripe.revoke_key(secret)
+    town.pay(1)
+    daemon.event("pass.finished", job="due", complete=False)
+    daemon.event("pass.finished", job="due", complete=False)
+    assert town.ask("SELECT needs_person FROM reconciler.services") == [(True,)]
+    assert town.run("status", "--format", "nagios")[0] == 2
+    assert town.statuses() == {"pending": 1}
+    assert daemon.end() == 0
+    again = town.start()
+    again.event("pass.finished", job="due", complete=True)
+    assert town.statuses() == {"paid": 1}
+    assert again.end() == 0
