@@ -44,7 +44,7 @@ def made_with(truth: Learnt, counts: list[tuple[int, int]], seed: int) -> World:
     return world(seed, counts, WIDTH, truth, strangers)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sizes, learnt_truly(), seeds, st.booleans())
 def test_every_due_row_is_asked_about(
     counts: list[tuple[int, int]], learnt: Learnt, seed: int, may_switch: bool
@@ -57,7 +57,7 @@ def test_every_due_row_is_asked_about(
     assert may_switch or not done.unmet
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sizes, learnt_truly(), learnt_truly(), seeds)
 def test_a_wrong_picture_costs_reads_and_misses_nothing(
     counts: list[tuple[int, int]], truth: Learnt, believed: Learnt, seed: int
@@ -72,7 +72,7 @@ def test_a_wrong_picture_costs_reads_and_misses_nothing(
     assert done.reads <= len(made.due) + most
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sizes, offsets, seeds)
 def test_clocks_that_differ_by_hours_cost_nothing(
     counts: list[tuple[int, int]], off: timedelta, seed: int
@@ -99,7 +99,7 @@ def covered(steps: Plan, made: World) -> tuple[set[int], set[int]]:
     return of(steps.steps), of(steps.left_out)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sizes, st.integers(-1, 300), st.integers(0, 5), seeds)
 def test_what_the_reads_do_not_pay_for_is_left_out_by_name(
     counts: list[tuple[int, int]], allowed: int, undated: int, seed: int
@@ -119,7 +119,7 @@ def test_what_the_reads_do_not_pay_for_is_left_out_by_name(
         assert chosen.is_complete
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sizes, seeds, st.sampled_from([1.0, 10.0]))
 def test_joined_buckets_lose_no_row(counts: list[tuple[int, int]], seed: int, ratio: float) -> None:
     """Joining keeps the counts, the order and the ends, and never leaves more than two buckets a due row."""

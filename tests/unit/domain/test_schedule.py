@@ -107,7 +107,7 @@ jitters = st.floats(0, 1, exclude_max=True)
 horizons = st.sampled_from([HOUR, DAY, 7 * DAY, HORIZON, 60 * DAY])
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(intents(), ages, horizons, jitters)
 def test_looks_end_with_the_later_of_horizon_and_deadline(
     waiting: Intent, age: timedelta, horizon: timedelta, jitter: float
@@ -124,7 +124,7 @@ def test_looks_end_with_the_later_of_horizon_and_deadline(
         assert look <= max(limit + LAG + 1.1 * SLOT_AFTER_LIMIT, now + FLOOR)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(intents(), ages, ages, horizons, jitters)
 def test_a_later_examination_never_gives_an_earlier_look(
     waiting: Intent, one: timedelta, other: timedelta, horizon: timedelta, jitter: float
@@ -138,7 +138,7 @@ def test_a_later_examination_never_gives_an_earlier_look(
         assert first <= second
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(intents(), ages, horizons, jitters)
 def test_jitter_moves_no_look_past_a_deadline(
     waiting: Intent, age: timedelta, horizon: timedelta, jitter: float
@@ -158,7 +158,7 @@ def test_jitter_moves_no_look_past_a_deadline(
         assert moved <= max(deadline, now + FLOOR) or planned > deadline
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(intents(), horizons, jitters)
 def test_after_every_deadline_there_is_a_look(
     waiting: Intent, horizon: timedelta, jitter: float
