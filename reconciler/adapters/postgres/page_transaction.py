@@ -20,7 +20,7 @@ from reconciler.adapters.postgres.statements import statement
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action
-from reconciler.domain.page import Check, Loaded, PageRecord, RowWrite
+from reconciler.domain.page import SCHEDULED, Loaded, PageRecord, RowWrite
 from reconciler.errors import RowMovedError
 
 _DOING = "recording a page"
@@ -69,7 +69,7 @@ class PostgresPageTransaction:
                 written = self._update(record.writes)
                 fenced = fence(self._connection, self._account, self._epoch)
                 put_changes(self._connection, self._account, record)
-                self._put_checks(record.checks, record.settled)
+                self._put_checks(record)
                 self._put_events(record.events)
                 self._append(record)
             _check_written(record.writes, written)
@@ -96,16 +96,18 @@ class PostgresPageTransaction:
         }
         return self._connection.execute(self._table.update(linking=linking), parameters)
 
-    def _put_checks(self, checks: Sequence[Check], settled: Sequence[str]) -> None:
-        if settled:
-            parameters = {"account": self._account, "intents": list(settled)}
-            self._connection.execute(statement("checks_remove"), parameters)
-        once = {check.payment_intent: check for check in checks}
+    def _put_checks(self, record: PageRecord) -> None:
+        common = {"account": self._account, "scheduled": SCHEDULED, "now": record.seen_at}
+        if record.settled:
+            self._connection.execute(
+                statement("checks_remove"), {**common, "intents": list(record.settled)}
+            )
+        once = {check.payment_intent: check for check in record.checks}
         if once:
             self._connection.execute(
                 statement("checks_put"),
                 {
-                    "account": self._account,
+                    **common,
                     "intents": list(once),
                     "due": [check.due_at for check in once.values()],
                     "reasons": [check.reason for check in once.values()],

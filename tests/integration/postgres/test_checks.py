@@ -1,0 +1,82 @@
+"""Checks of two lanes that work on one intent at once: neither loses what the other has just left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.domain.page import SCHEDULED, Check, PageRecord
+
+
+@pytest.fixture
+def table(shop, bench):
+    """A store without a payment: checks need none."""
+    return bench(shop())
+
+
+def checks(table) -> dict[str, tuple[object, str]]:
+    """When and why each intent is looked at again."""
+    rows = table.all("SELECT payment_intent, due_at, reason FROM reconciler.checks")
+    return {intent: (due_at, reason) for intent, due_at, reason in rows}
+
+
+def test_the_schedule_does_not_replace_what_another_lane_left(table, seen):
+    """A quiet page's schedule, which knows of no verdict, leaves every other check as it is, due or not."""
+    week = timedelta(days=7)
+    table.write(
+        PageRecord(checks=(Check("pi_1", seen, "lost"), Check("pi_2", seen + week, "wait")))
+    )
+    later = [Check(intent, seen + 2 * week, SCHEDULED) for intent in ("pi_1", "pi_2", "pi_3")]
+    table.write(PageRecord(checks=tuple(later)))
+    assert checks(table) == {
+        "pi_1": (seen, "lost"),
+        "pi_2": (seen + week, "wait"),
+        "pi_3": (seen + 2 * week, SCHEDULED),
+    }
+
+
+def test_a_verdicts_schedule_takes_the_place_of_a_check_that_was_due(table, seen):
+    """The look that a due check asked for has been had; one that lies after this verdict stays."""
+    hour, week = timedelta(hours=1), timedelta(days=7)
+    table.write(
+        PageRecord(checks=(Check("pi_1", seen, "lost"), Check("pi_2", seen + hour, "wait")))
+    )
+    later = tuple(Check(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    table.write(PageRecord(checks=later, seen_at=seen))
+    assert checks(table) == {"pi_1": (seen + week, SCHEDULED), "pi_2": (seen + hour, "wait")}
+
+
+def test_the_schedule_moves_and_every_other_check_replaces_it(table, seen):
+    """A schedule is moved by the next one, and by a reason to look sooner."""
+    week = timedelta(days=7)
+    first = tuple(Check(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    table.write(PageRecord(checks=first))
+    table.write(
+        PageRecord(checks=(Check("pi_1", seen + 2 * week, SCHEDULED), Check("pi_2", seen, "lost")))
+    )
+    assert checks(table) == {"pi_1": (seen + 2 * week, SCHEDULED), "pi_2": (seen, "lost")}
+
+
+def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
+    """A check that lies after the verdict's time was left by a lane that knew more."""
+    hour = timedelta(hours=1)
+    table.write(
+        PageRecord(
+            checks=(
+                Check("pi_1", seen, "lost"),
+                Check("pi_2", seen + hour, "wait"),
+                Check("pi_3", seen + hour, SCHEDULED),
+                Check("pi_4", seen, "of nobody's page"),
+            )
+        )
+    )
+    table.write(PageRecord(settled=("pi_1", "pi_2", "pi_3"), seen_at=seen))
+    assert set(checks(table)) == {"pi_2", "pi_4"}
+
+
+def test_a_verdict_without_a_time_lifts_all(table, seen):
+    """Whoever names no time means these intents whatever their checks say."""
+    table.write(PageRecord(checks=(Check("pi_1", seen + timedelta(hours=1), "wait"),)))
+    table.write(PageRecord(settled=("pi_1",)))
+    assert checks(table) == {}
