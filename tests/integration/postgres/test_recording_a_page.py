@@ -379,6 +379,25 @@ def test_a_persons_verdict_stays_until_the_state_moves(
     assert (row["state"], row["note"], row["resolved_by"]) == ("open", None, None)
 
 
+@pytest.mark.parametrize("verdict", [State.RESOLVED, State.IGNORED])
+@pytest.mark.parametrize("fingerprint", ["the same", "another"])
+def test_a_finding_that_is_new_to_its_pass_leaves_a_persons_verdict(
+    stocked, bench, make_finding, make_change, seen, verdict, fingerprint
+):
+    """A pass that read before it was there does not reopen it; where it differs, the next pass sees that it does."""
+    table = bench(stocked)
+    found = make_finding()
+    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
+    settled = Change(
+        stored(table)["id"], "pi_1", found.kind, verdict, None, True, by="jo", note="paid by cash"
+    )
+    table.write(PageRecord(changes=(settled,), seen_at=seen))
+    before = stored(table)
+    met = found if fingerprint == "the same" else make_finding(stripe={"status": "canceled"})
+    table.write(PageRecord(changes=(make_change(met),), seen_at=seen + timedelta(hours=1)))
+    assert stored(table) == before
+
+
 def test_the_same_finding_from_two_sides_is_one(stocked, bench, make_finding, make_change, seen):
     """A duplicate payment that both intents of a page report, or that is there already, is one discrepancy."""
     table = bench(stocked)

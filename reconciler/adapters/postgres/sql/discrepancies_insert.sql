@@ -11,7 +11,8 @@ FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
     stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text
 )
 ORDER BY c.subject, c.kind
--- somebody was quicker with the very same: it is met again
+-- somebody was quicker with the very same: it is met again. What a person has settled since stays as it is, with its
+-- fingerprint, so that the next pass sees whether this one differs
 ON CONFLICT (account, subject, kind) DO UPDATE SET
     payment_intent = excluded.payment_intent,
     keys = excluded.keys,
@@ -31,3 +32,4 @@ ON CONFLICT (account, subject, kind) DO UPDATE SET
     last_seen = greatest(d.last_seen, excluded.last_seen),
     changed_at = excluded.changed_at,
     sweep = excluded.sweep
+WHERE d.state NOT IN ('resolved', 'ignored')
