@@ -92,6 +92,7 @@ def _column(
     may_select: bool,
     may_update: bool,
     is_generated: bool,
+    is_nullable: bool,
 ) -> Column:
     return Column(
         name=name,
@@ -104,4 +105,5 @@ def _column(
         may_select=may_select,
         may_update=may_update,
         is_generated=is_generated,
+        is_nullable=is_nullable,
     )

@@ -96,6 +96,7 @@ class Column:
     may_select: bool
     may_update: bool
     is_generated: bool = False
+    is_nullable: bool = False
 
     @property
     def kind(self) -> ColumnKind:

@@ -227,6 +227,11 @@ def _index_warnings(relation: Relation, found: dict[str, Column]) -> Iterator[st
             f"No unique index is on {key.name} alone: two rows with one key cannot be told apart and are not corrected."
             f" Run: CREATE UNIQUE {create} ON {_quoted_table(relation)} ({_quoted([key])});"
         )
+    if key is not None and key.is_nullable:
+        yield (
+            f"{key.name} may be NULL: a row without a key is listed by no pass and cannot be corrected."
+            f" Run: ALTER TABLE {_quoted_table(relation)} ALTER COLUMN {_quoted([key])} SET NOT NULL;"
+        )
     costs = {
         "payment_intent": "every page of a pass reads the whole table",
         "order": "looking for an order paid twice reads the whole table",

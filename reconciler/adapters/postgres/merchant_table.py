@@ -102,9 +102,10 @@ class MerchantTable:
     def references(
         self, created: TimeRange, *, only_open: bool, after: bool, scheduled: bool = False
     ) -> bytes:
-        """References to rows of a range, ``limit`` of them in order of key; ``after`` a key where asked.
+        """References to rows of a range in order of key, ``limit`` of them and those that share the last one's key.
 
-        With ``scheduled``, only open rows for which no check lies after ``due_by``.
+        They begin after the key ``after`` where asked; rows without a key are left out. With ``scheduled``, only open
+        rows for which no check lies after ``due_by``.
         """
         later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
         return self._compose(

@@ -79,13 +79,13 @@ class PostgresStore:
         limit: int,
         due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
-        """As ``engine.ports.Store`` has it."""
+        """As ``engine.ports.Store`` has it, and all rows that share the last one's key."""
         return self._references(created, after_key, limit, only_open=True, due_by=due_by)
 
     def payments_between(
         self, created: TimeRange, after_key: str | None, limit: int
     ) -> tuple[RowReference, ...]:
-        """As ``engine.ports.Store`` has it."""
+        """As ``engine.ports.Store`` has it, and all rows that share the last one's key."""
         return self._references(created, after_key, limit, only_open=False)
 
     def newest_payments(self, limit: int) -> tuple[RowReference, ...]:

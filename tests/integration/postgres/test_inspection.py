@@ -237,7 +237,7 @@ def test_the_updated_column_has_no_other_part(shop):
 
 def test_doctors_warnings_about_indexes(shop):
     """No index on the intent, the order or created, and a key that is not unique, are named with their mend."""
-    made = shop(columns={"key": ("id", "bigint")})
+    made = shop(columns={"key": ("id", "bigint NOT NULL")})
     warnings = look(made).warnings
     mends = [warning.partition("Run: ")[2] for warning in warnings]
     assert mends == [

@@ -1,4 +1,4 @@
 SELECT count(*)
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
-    AND {of_status} AND {within} AND {of_account}
+    AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}

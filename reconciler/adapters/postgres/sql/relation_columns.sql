@@ -19,7 +19,8 @@ SELECT
     ARRAY(SELECT e.enumlabel::text FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
     has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
     has_column_privilege(a.attrelid, a.attnum, 'UPDATE'),
-    a.attgenerated <> ''
+    a.attgenerated <> '',
+    NOT a.attnotnull
 FROM beneath AS b
 JOIN pg_attribute AS a ON a.attrelid = %(relation)s::oid AND a.attnum = b.origin
 JOIN pg_type AS t ON t.oid = b.oid AND t.typtype <> 'd'

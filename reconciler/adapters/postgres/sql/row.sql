@@ -1,5 +1,5 @@
 -- what a payment is made of; filled into the statements that select from the merchant's table
-{key}::text AS key,
+coalesce({key}::text, '') AS key,
 NULLIF({payment_intent}::text, '') AS payment_intent,
 {status}::text AS status,
 {amount}::text AS amount,
