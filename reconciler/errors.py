@@ -92,6 +92,12 @@ class DatabaseRefusedError(ReconcilerError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class RowRefusedError(DatabaseRefusedError):
+    """PostgreSQL refused what was written to a row: a constraint, trigger, rule or policy of the table's owner."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
 class LeaseLostError(ReconcilerError):
     """Another process has taken over this account: nothing more may be written."""
 
@@ -113,3 +119,10 @@ class RowMovedError(Exception):
     def __init__(self, keys: frozenset[str]) -> None:
         super().__init__(f"{len(keys)} rows moved")
         self.keys = keys
+
+
+class HourlyLimitError(Exception):
+    """Another pass of the service has corrected rows meanwhile, and this page goes beyond the limit of an hour.
+
+    Inside the program only: the page is recorded again with what is left.
+    """

@@ -170,10 +170,11 @@ def _amount_differs(payment: Payment, intent: Intent) -> bool:
             return intent.amount_received != payment.amount
         case Outcome.AUTHORIZED:
             return intent.amount_capturable != payment.amount
-        case Outcome.CANCELED:
-            return intent.amount_received > 0
+        case Outcome.CANCELED if intent.amount_received > 0:
+            return True
         case _:
-            return False
+            # an order may have a deposit and a rest: only an intent of the row's own amount is joined by it
+            return payment.payment_intent is None and intent.amount != payment.amount
 
 
 def _both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | None:

@@ -11,6 +11,7 @@ from reconciler.domain.intent import Intent, MissingIntent
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.page import Loaded, TimeRange
 from reconciler.domain.payment import Payment
+from reconciler.domain.side_findings import is_paid
 from reconciler.domain.subject import PaidSibling, Rules, Subject
 
 _PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
@@ -76,7 +77,7 @@ class Siblings:
         for intent in intents:
             held = rows.get(intent.id, ())
             named = _order_of(held)
-            if named and isinstance(intent, Intent) and intent.outcome is Outcome.SUCCEEDED:
+            if named and isinstance(intent, Intent) and is_paid(intent):
                 self._add(named, paid_intent(intent, held[0]))
 
     def _add(self, order: str, sibling: PaidSibling) -> None:
@@ -177,7 +178,7 @@ def _paid_by_order(
     paid: dict[str, list[PaidSibling]] = defaultdict(list)
     for intent in intents:
         order = named_order(intent, rules)
-        if order is not None and intent.outcome is Outcome.SUCCEEDED:
+        if order is not None and is_paid(intent):
             row = min(claimable.get(order, ()), key=lambda row: row.key, default=None)
             paid[order].append(paid_intent(intent, row))
     return paid

@@ -33,12 +33,14 @@ def changes(
     *,
     corrected: bool,
     shown: bool = True,
+    unseen: frozenset[Kind] = frozenset(),
 ) -> tuple[Change, ...]:
     """The life of one subject's discrepancies after an examination that ended with a verdict.
 
     ``known`` are all discrepancies stored for it, in whatever state; ``corrected`` is whether its missed_outcome has
     just been written to the row. ``shown`` is whether Stripe showed the intent: a 404 is no verdict about money and
-    closes nothing but what its own finding supersedes. A waiting subject has no verdict and must not come here.
+    closes nothing but what its own finding supersedes. ``unseen`` are side kinds that this examination could not see the
+    end of. A waiting subject has no verdict and must not come here.
     """
     stored = {item.kind: item for item in known}
     present = {finding.kind for finding in findings}
@@ -49,6 +51,8 @@ def changes(
         if item.kind in present or item.state is not State.OPEN:
             continue
         if not shown and (item.kind.is_side or not pair_remains):
+            continue
+        if item.kind in unseen:
             continue
         if item.kind.is_side:
             closing = Closing.CONDITION_GONE

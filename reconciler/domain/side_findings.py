@@ -57,12 +57,18 @@ def _is_past(payment: Payment, intent: Intent, rules: Rules, now: datetime) -> b
     return now > (limit if deadline is None else max(limit, deadline))
 
 
+def is_paid(intent: Intent) -> bool:
+    """The money was taken and has not been given back whole."""
+    given_back = intent.charge is not None and intent.charge.refunded
+    return intent.outcome is Outcome.SUCCEEDED and not given_back
+
+
 def duplicate_payments(subject: Subject, intent: Intent) -> tuple[Finding, ...]:
     """An order that two intents were paid for: one finding on each later-created intent, once a pair.
 
     The finding may be on a sibling: then it belongs to the sibling's identity, not to this subject's.
     """
-    if intent.outcome is not Outcome.SUCCEEDED or subject.order is None:
+    if not is_paid(intent) or subject.order is None:
         return ()
     this = PaidSibling(
         payment_intent=intent.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.clock import Clock
@@ -12,18 +12,24 @@ from reconciler.domain.intent import Event, Intent
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.page import Check, PageRecord
 from reconciler.domain.subject import Rules
-from reconciler.engine.authority import SERVICE, Authority
+from reconciler.engine.authority import Authority
 from reconciler.engine.fetching import Answer, Fetcher
-from reconciler.engine.freshness import Look, look
+from reconciler.engine.freshness import FreshEvents, Look
 from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reconcile import Examination, Judged, PageReconciler, PageResult
+from reconciler.engine.reconcile import (
+    NO_EVENTS,
+    Examination,
+    Judged,
+    PageReconciler,
+    PageResult,
+)
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.schedule import jitter_of, scheduled_check
 from reconciler.engine.tally import tally
 from reconciler.errors import (
     DatabaseBusyError,
-    DatabaseRefusedError,
     DatabaseUnavailableError,
+    RowRefusedError,
     StripeUnavailableError,
 )
 
@@ -33,23 +39,33 @@ LONGEST_HOLD_SECONDS: Final = 10.0
 """How long an examined page waits for others to share its look with."""
 STALE_SECONDS: Final = 30.0
 """An older snapshot is fetched again before it is recorded, unless it can no longer change."""
-REFUSALS: Final = 3
-"""After so many refused rows and none accepted, it is not the rows."""
-HOUR_SECONDS: Final = 3600
+REFUSED_AGAIN: Final = timedelta(hours=6)
+"""When to try again what the merchant's own rules do not allow to be written."""
+
 _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An examined page with the answers it was made of."""
+    """An examined page with the answers it was made of; times are by the monotonic clock."""
 
     examination: Examination
     answers: tuple[Answer, ...]
 
     @property
     def oldest(self) -> float:
-        """When its oldest answer was asked for, by the monotonic clock."""
+        """When its oldest answer was asked for."""
         return min((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def newest(self) -> float:
+        """When its newest answer was asked for."""
+        return max((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def seen_at(self) -> datetime:
+        """Stripe's time of its oldest answer."""
+        return min(answer.intent.seen_at for answer in self.answers)
 
     @property
     def name(self) -> str:
@@ -59,7 +75,10 @@ class Held:
 
 
 class Batch:
-    """Holds examined pages and records them. ``per_hour`` bounds what the service corrects."""
+    """Holds examined pages and records them. ``per_hour`` bounds what the service corrects.
+
+    ``refused`` counts what the merchant's own rules did not allow to be written; each left a check.
+    """
 
     def __init__(
         self,
@@ -72,19 +91,19 @@ class Batch:
         report: SweepReport,
         per_hour: int,
     ) -> None:
-        self._stripe = stripe
         self._store = store
         self._clock = clock
         self._rules = rules
         self._authority = authority
         self._fetcher = fetcher
         self._report = report
-        self._per_hour = per_hour
         self._held: list[Held] = []
         self._scheduled: list[Check] = []
         self._seen: set[tuple[str, str]] = set()
         self._database_failures = 0
-        self.pages = PageReconciler(store, rules, authority)
+        self.refused = 0
+        self.fresh = FreshEvents(stripe)
+        self.pages = PageReconciler(store, rules, authority, per_hour)
 
     def add(self, examination: Examination, answers: Sequence[Answer]) -> None:
         """Take an examined page; whoever leaves no trace is done with at once."""
@@ -97,23 +116,6 @@ class Batch:
             kept = tuple(answer for answer in answers if answer.intent.id in judged)
             self._held.append(Held(rest, kept))
 
-    def _schedule(self, quiet: Sequence[Judged]) -> None:
-        """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
-        if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
-            return
-        jitter = jitter_of(self._authority.account)
-        for item in quiet:
-            subject = item.subject
-            check = scheduled_check(subject, subject.intent.seen_at, self._rules.horizon, jitter)
-            if check is not None:
-                self._scheduled.append(check)
-
-    def _note_schedule(self) -> None:
-        scheduled, self._scheduled = self._scheduled, []
-        if scheduled:
-            with self._store.transaction(self._authority.epoch) as transaction:
-                transaction.write(PageRecord(checks=tuple(scheduled)))
-
     @property
     def is_ripe(self) -> bool:
         """Whether the pages held should be recorded now."""
@@ -124,6 +126,12 @@ class Batch:
         age = self._clock.monotonic() - self._held[0].oldest
         return len(self._held) >= PAGES_A_LOOK or age >= LONGEST_HOLD_SECONDS
 
+    def leave(self, checks: Sequence[Check]) -> None:
+        """Leave checks without a verdict, in a transaction of their own."""
+        if checks and self._authority.writing is not Writing.NOTHING:
+            with self._store.transaction(self._authority.epoch) as transaction:
+                transaction.write(PageRecord(checks=tuple(checks)))
+
     def flush(self, check: Callable[[], None]) -> None:
         """Record every page held, or show it in a dry run. ``check`` raises where the lease is lost.
 
@@ -132,27 +140,46 @@ class Batch:
         check()
         self._note_schedule()
         held, self._held = self._held, []
-        if not held:
-            return
-        held = [self._refreshed(page) for page in held]
-        seen = None
-        if any(not page.examination.agrees for page in held):
-            seen = self._look(held)
-            if seen is None:
-                return
-        for page in held:
+        seen: Look | None = None
+        looked_at = 0.0
+        for position, stale in enumerate(held):
             check()
+            page = self._refreshed(stale)
+            if not page.answers:
+                continue
+            if not page.examination.agrees and (seen is None or page.newest > looked_at):
+                looked_at = self._clock.monotonic()
+                since = min(one.seen_at for one in (page, *held[position + 1 :]))
+                try:
+                    seen = self.fresh.look(since - self._rules.grace)
+                except StripeUnavailableError as error:
+                    self._unexamined([page, *held[position + 1 :]], error)
+                    return
             self._record(page, seen)
 
-    def _look(self, held: Sequence[Held]) -> Look | None:
-        since = min(answer.intent.seen_at for page in held for answer in page.answers)
+    def _unexamined(self, pages: Sequence[Held], error: StripeUnavailableError) -> None:
+        """Without the look it cannot be known that nothing is on the way."""
+        for page in pages:
+            why = f"The look at fresh events failed: {error}"
+            self._report.miss(page.name, why, len(page.answers))
+
+    def _schedule(self, quiet: Sequence[Judged]) -> None:
+        """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
+        if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
+            return
+        jitter = jitter_of(self._authority.account)
+        for item in quiet:
+            now = item.subject.intent.seen_at
+            check = scheduled_check(item.subject, now, self._rules.horizon, jitter)
+            if check is not None:
+                self._scheduled.append(check)
+
+    def _note_schedule(self) -> None:
+        scheduled, self._scheduled = self._scheduled, []
         try:
-            return look(self._stripe, since - self._rules.grace)
-        except StripeUnavailableError as error:
-            for page in held:
-                why = f"The look at fresh events failed: {error}"
-                self._report.miss(page.name, why, len(page.answers))
-            return None
+            self.leave(scheduled)
+        except DatabaseBusyError:
+            return  # what is not noted comes up again at the next pass, and is noted then
 
     def _refreshed(self, page: Held) -> Held:
         """The page with what has become stale fetched and judged again."""
@@ -187,53 +214,47 @@ class Batch:
         return Held(self.pages.judge(subjects, examination.loaded, examination.events), answers)
 
     def _record(self, page: Held, seen: Look | None) -> None:
-        events: Mapping[str, tuple[Event, ...]] = {} if seen is None else seen.events
-        if not page.answers:
-            return
+        events = NO_EVENTS if seen is None else seen.events
         now = max(answer.intent.seen_at for answer in page.answers)
         now = now if seen is None else max(now, seen.now)
         try:
             result = self._recorded(page.examination, events, now)
-        except (DatabaseBusyError, DatabaseUnavailableError) as error:
-            self._database_failures += 1
-            if self._database_failures > 1 and isinstance(error, DatabaseUnavailableError):
-                raise
-            self._report.miss(page.name, str(error), len(page.answers))
+        except RowRefusedError:
+            for item in page.examination.judged:
+                self._record_alone(replace(page.examination, judged=(item,)), events, now)
             return
-        except DatabaseRefusedError as error:
-            self._record_one_by_one(page, events, now, error)
+        except (DatabaseBusyError, DatabaseUnavailableError) as error:
+            self._failed(page.name, error, len(page.answers))
             return
         self._database_failures = 0
         tally(self._report, result, self._authority, self._seen)
 
-    def _record_one_by_one(
-        self,
-        page: Held,
-        events: Mapping[str, tuple[Event, ...]],
-        now: datetime,
-        error: DatabaseRefusedError,
+    def _record_alone(
+        self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> None:
-        """A row that the merchant's own rules refuse must not lose its page.
+        """One subject of a page of which a row was refused: that row must not lose the others."""
+        intent = examination.judged[0].subject.intent.id
+        try:
+            result = self._recorded(examination, events, now)
+        except RowRefusedError as error:
+            self.refused += 1
+            self._report.miss(intent, str(error))
+            self.leave([Check(intent, now + REFUSED_AGAIN, "the table refused its correction")])
+            return
+        except (DatabaseBusyError, DatabaseUnavailableError) as error:
+            self._failed(intent, error, 1)
+            return
+        tally(self._report, result, self._authority, self._seen)
 
-        Raises the first error where nothing is accepted: then it is not the row, but a privilege or a table.
-        """
-        if self._authority.writing is Writing.NOTHING:
-            raise error
-        refused: list[tuple[str, str]] = []
-        accepted = 0
-        for item in page.examination.judged:
-            single = replace(page.examination, judged=(item,))
-            try:
-                result = self.pages.record(single, events, now, self._allowance())
-            except DatabaseRefusedError as again:
-                refused.append((item.subject.intent.id, str(again)))
-                if not accepted and len(refused) >= REFUSALS:
-                    raise error from None
-                continue
-            accepted += 1
-            tally(self._report, result, self._authority, self._seen)
-        for intent, why in refused:
-            self._report.miss(intent, why)
+    def _failed(
+        self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
+    ) -> None:
+        """Not recorded: named, and tried again by a later pass. Raises where the database is gone for good."""
+        self._report.miss(what, str(error), count)
+        if isinstance(error, DatabaseUnavailableError):
+            self._database_failures += 1
+            if self._database_failures > 1:
+                raise error
 
     def _recorded(
         self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
@@ -243,10 +264,4 @@ class Batch:
             seen = examination.events
             judged = self.pages.judge(subjects, examination.loaded, seen, events, now).judged
             return PageResult(list(judged))
-        return self.pages.record(examination, events, now, self._allowance())
-
-    def _allowance(self) -> int | None:
-        """How many rows may still be corrected in this hour; a person is not bound by it."""
-        if self._authority.asked_by != SERVICE or self._authority.writing is not Writing.ROWS:
-            return None
-        return max(0, self._per_hour - self._store.corrections_by_service(HOUR_SECONDS))
+        return self.pages.record(examination, events, now)

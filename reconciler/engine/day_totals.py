@@ -35,8 +35,13 @@ class DayTotals:
             key = (day, payment.currency or subject.intent.currency)
             _count(self._local[key], payment.outcome.value, payment.amount or 0)
 
-    def drafts(self, sweep: int | None, covered: TimeRange, now: datetime) -> tuple[Draft, ...]:
-        """A ledger entry for each day that the pass covered from its first second to its last."""
+    def drafts(
+        self, sweep: int | None, covered: TimeRange, listed_from: datetime
+    ) -> tuple[Draft, ...]:
+        """A ledger entry for each day that the pass covered from its first second to its last.
+
+        ``listed_from`` is when the lists began: a day that ended later was not over when it was listed.
+        """
         days = sorted(self._stripe.keys() | self._local.keys())
         return tuple(
             Draft(
@@ -50,7 +55,7 @@ class DayTotals:
                 },
             )
             for day, currency in days
-            if _is_whole(day, covered, now)
+            if _is_whole(day, covered, listed_from)
         )
 
 
@@ -64,8 +69,8 @@ def _as_body(sums: dict[str, list[int]]) -> dict[str, dict[str, int]]:
     return {outcome: {"count": n, "amount": amount} for outcome, (n, amount) in sums.items()}
 
 
-def _is_whole(day: date, covered: TimeRange, now: datetime) -> bool:
+def _is_whole(day: date, covered: TimeRange, listed_from: datetime) -> bool:
     start = datetime.combine(day, time(), UTC)
     end = start + timedelta(days=1)
     began = covered.since is None or covered.since <= start
-    return began and end <= (covered.until or now)
+    return began and end <= min(covered.until or listed_from, listed_from)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.intent import Event
@@ -37,8 +37,10 @@ CHANGING_TYPES: Final = (
 )
 """The events after which an intent or its charge is not what it was; one query takes 20 types at most."""
 
-LONGEST_LOOK: Final = 50
+LONGEST_LOOK: Final = 200
 """Pages of events. A look that needs more would be stale itself before it ended."""
+OVERLAP: Final = timedelta(minutes=2)
+"""How far a look reaches back behind the one before it: events may be listed a little late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +51,53 @@ class Look:
     now: datetime
 
 
-def look(stripe: Stripe, since: datetime) -> Look:
-    """Read all events created since then.
+class FreshEvents:
+    """The looks of one pass. Each reads what has come since the one before; what a page needs is always covered."""
 
-    Raises what Stripe's port raises, and StripeUnavailableError where there are more than a look can hold.
-    """
-    found: dict[str, list[Event]] = defaultdict(list)
-    after: str | None = None
-    for _ in range(LONGEST_LOOK):
-        page = stripe.list_events(TimeRange(since=since), CHANGING_TYPES, after)
-        for event in page.events:
-            if event.payment_intent is not None:
+    def __init__(self, stripe: Stripe) -> None:
+        self._stripe = stripe
+        self._known: dict[str, Event] = {}
+        self._since: datetime | None = None
+        self._until: datetime | None = None
+
+    def look(self, since: datetime) -> Look:
+        """All events created since then, as of now.
+
+        Raises what Stripe's port raises, and StripeUnavailableError where there are more than a look can hold.
+        """
+        begin = since
+        if self._since is not None and self._until is not None and self._since <= since:
+            begin = max(since, self._until - OVERLAP)
+        now = self._read(begin)
+        self._since = since if self._since is None else min(self._since, since)
+        self._until = now
+        found: dict[str, list[Event]] = defaultdict(list)
+        for event in self._known.values():
+            if event.payment_intent is not None and event.created >= since:
                 found[event.payment_intent].append(event)
-        after = page.next_after
-        if after is None:
-            return Look({intent: tuple(events) for intent, events in found.items()}, page.seen_at)
-    raise StripeUnavailableError(
-        f"more than {LONGEST_LOOK * 100} events have happened since {since.isoformat()}:"
-        " the look at fresh events did not end.",
-        "Run the pass again, with a shorter grace or at a quieter hour.",
-    )
+        return Look({intent: tuple(events) for intent, events in found.items()}, now)
+
+    def forget_before(self, moment: datetime) -> None:
+        """No page to come was fetched before then: older events are of no more use."""
+        if self._since is not None and self._since < moment:
+            self._since = moment
+            self._known = {name: e for name, e in self._known.items() if e.created >= moment}
+
+    def _read(self, since: datetime) -> datetime:
+        after: str | None = None
+        for _ in range(LONGEST_LOOK):
+            page = self._stripe.list_events(TimeRange(since=since), CHANGING_TYPES, after)
+            self._known.update({event.id: event for event in page.events})
+            after = page.next_after
+            if after is None:
+                return page.seen_at
+        raise StripeUnavailableError(
+            f"more than {LONGEST_LOOK * 100:,} events have happened since {since.isoformat()}:"
+            " the look at fresh events did not end.",
+            "Run the pass again, with a shorter grace or at a quieter hour.",
+        )
+
+
+def look(stripe: Stripe, since: datetime) -> Look:
+    """One look by itself."""
+    return FreshEvents(stripe).look(since)

@@ -45,7 +45,8 @@ class Surroundings:
 class Nets:
     """Casts the nets of one pass in turn. An intent that two of them meet comes out once.
 
-    ``listed`` is the range over which a window's lists were read without a gap, None before that.
+    ``listed`` is the range over which a window's lists showed every intent, None before that; ``listed_from`` is
+    Stripe's time when they began.
     """
 
     def __init__(
@@ -65,23 +66,24 @@ class Nets:
         self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
         self.listed: TimeRange | None = None
+        self.listed_from: datetime | None = None
 
     def pages(self) -> Iterator[FetchedPage]:
-        """All pages of the pass. The window comes before due: what its lists show need not be retrieved one by one."""
+        """All pages of the pass. The window comes first: what its lists show need not be retrieved one by one."""
         request = self._request
         if request.intents:
             yield from self._fetcher.retrieve_pages(self.unmet(request.intents))
             return
         window = request.kind in (SweepKind.WINDOW, SweepKind.ALL)
         bounded = request.since is not None or request.until is not None
-        # a bounded pass of all nets lists its range, which shows more than the events of that range
-        if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
-            yield from self.tail.pages(self._fetcher, self.unmet, self._range(None).since)
-            if self.tail.is_too_old and not window:
-                self._report.notes.append(self.tail.too_old)
-                window = True
         if window:
             yield from self._window()
+        # a bounded pass of all nets has listed its range, which shows more than the events of that range
+        if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
+            yield from self.tail.pages(self._fetcher, self.unmet, self._range(None))
+            if self.tail.is_too_old and not window:
+                self._report.notes.append(self.tail.too_old)
+                yield from self._window()
         if request.kind in (SweepKind.DUE, SweepKind.ALL):
             yield from self._due()
         if not bounded and request.kind is not SweepKind.WINDOW:
@@ -130,20 +132,26 @@ class Nets:
         if not self._with.keeps_books:
             return
         checks = self._with.store.due_checks(self._with.stripe.now(), MOST_CHECKS)
+        if len(checks) == MOST_CHECKS:
+            self._report.miss("further checks", "More have come due than one pass takes.")
         yield from self._fetcher.retrieve_pages(self.unmet(checks))
 
     def _window(self) -> Iterator[FetchedPage]:
         created = whole_seconds(self._range(self._with.rules.horizon))
         expected = self._with.store.count_between(created)
-        unread = set(stretches(created, self._with.stripe.now(), expected))
+        self.listed_from = self._with.stripe.now()
+        unread = set(stretches(created, self.listed_from, expected))
+        is_whole = True
         for page in self._fetcher.list_pages(tuple(unread)):
             if page.ends and page.stretch is not None:
                 unread.discard(page.stretch)
+            is_whole = is_whole and not page.failures
             yield page
         if unread:
             # a list with a gap does not show that an intent is not there: its rows are not asked for one by one
             return
-        self.listed = created
+        if is_whole:
+            self.listed = created
         rows = keyset(lambda after: self._with.store.payments_between(created, after, PAGE_SIZE))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
 

@@ -66,19 +66,27 @@ class Stripe(Protocol):
 class PageTransaction(Protocol):
     """The one transaction in which a page is recorded."""
 
-    def read_again(self, intents: Sequence[str], keys: Sequence[str], *, lock: bool) -> Loaded:
+    def read_again(
+        self,
+        intents: Sequence[str],
+        keys: Sequence[str],
+        *,
+        lock: bool,
+        also_known: Sequence[str] = (),
+    ) -> Loaded:
         """The rows that hold one of these intents or have one of these keys, as they are now, ordered by key.
 
         With ``lock`` they are taken FOR NO KEY UPDATE SKIP LOCKED: a row that somebody else has locked is not in the
-        answer. Stored discrepancies of the intents come with them.
+        answer. Stored discrepancies of the intents come with them, and of those ``also_known``, whose rows do not.
         """
         ...
 
     def write(self, record: PageRecord) -> None:
         """Everything at once, the lease checked and the ledger's head taken last.
 
-        Raises RowMovedError where a row was not as it was compared, LeaseLostError where the lease is gone; either
-        way nothing of the page is written.
+        Raises RowMovedError where a row was not as it was compared, RowRefusedError where the table's owner forbids a
+        write, HourlyLimitError where the service would correct more than it may, LeaseLostError where the lease is
+        gone; in every case nothing of the page is written.
         """
         ...
 

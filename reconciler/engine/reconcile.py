@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait, decide
+from reconciler.domain.decision import Correct, Decision, Keep, Wait, decide
 from reconciler.domain.discrepancy import Known, State
 from reconciler.domain.intent import Event, Intent, MissingIntent
 from reconciler.domain.joining import join, speaks_without_row
@@ -21,9 +21,10 @@ from reconciler.engine.authority import Authority
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.recording import Recording
 from reconciler.engine.report import Writing
-from reconciler.errors import DatabaseBusyError, RowMovedError
+from reconciler.errors import DatabaseBusyError, HourlyLimitError, RowMovedError
 
 NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
+HOUR_SECONDS: Final = 3600
 RETRIES: Final = 3
 """How often a page is recorded anew when a row moves between the lock and the write."""
 
@@ -85,8 +86,9 @@ class PageResult:
 class PageReconciler:
     """Examines and records pages of one account."""
 
-    def __init__(self, store: Store, rules: Rules, authority: Authority) -> None:
+    def __init__(self, store: Store, rules: Rules, authority: Authority, per_hour: int) -> None:
         self._store = store
+        self._per_hour = per_hour
         self._rules = rules
         self._authority = authority
 
@@ -157,24 +159,32 @@ class PageReconciler:
         examination: Examination,
         fresh: Mapping[str, tuple[Event, ...]],
         now: datetime,
-        allowance: int | None,
     ) -> PageResult:
         """Write a page in one transaction, deciding again on what is there now.
 
-        ``fresh`` are the events that the look found, ``now`` is Stripe's time at the look, ``allowance`` is how many
-        rows may still be corrected (None: any number). Raises what the Store raises; then nothing was written.
+        ``fresh`` are the events that the look found, ``now`` is Stripe's time at the look. Raises what the Store
+        raises; then nothing was written.
         """
         moved: frozenset[str] = frozenset()
         for _ in range(RETRIES):
             try:
+                allowance = self._allowance()
                 with self._store.transaction(self._authority.epoch) as transaction:
                     return self._record(transaction, examination, fresh, now, allowance, moved)
             except RowMovedError as error:
                 moved |= error.keys
+            except HourlyLimitError:
+                continue  # another pass of the service was quicker: what is left is counted anew
         raise DatabaseBusyError(
             f"rows {', '.join(sorted(moved)[:5])} kept changing while their page was recorded.",
             "Nothing of the page was written; run the pass again.",
         )
+
+    def _allowance(self) -> int | None:
+        """How many rows may still be corrected in this hour; a person is not bound by it."""
+        if not self._authority.is_service or self._authority.writing is not Writing.ROWS:
+            return None
+        return max(0, self._per_hour - self._store.corrections_by_service(HOUR_SECONDS))
 
     def _record(
         self,
@@ -188,24 +198,30 @@ class PageReconciler:
         subjects = [item.subject for item in examination.judged]
         lock = self._authority.writing is Writing.ROWS and examination.locks_rows
         again = transaction.read_again(
-            [*(subject.intent.id for subject in subjects), *_siblings_of(examination)],
+            [subject.intent.id for subject in subjects],
             [key for subject in subjects for key in subject.keys],
             lock=lock,
+            # a duplicate belongs to the later-created intent, which may be the sibling
+            also_known=[other.payment_intent for one in subjects for other in one.siblings],
         )
         current, gone = _as_they_are_now(subjects, again.payments, moved)
+        since = _moved(subjects, again.payments)
         loaded = replace(again, events=examination.loaded.events, paid=examination.loaded.paid)
         events = examination.events
         again_judged = self.judge(current, loaded, events, fresh, now).judged
-        judged = [*again_judged, *_waiting(gone, now)]
+        late = [item.subject for item in again_judged if since.makes_late(item)]
+        kept = [item for item in again_judged if not since.makes_late(item)]
+        judged = [*kept, *_waiting([*late, *gone], now)]
         known = _by_subject(again.known)
         recording = Recording(self._authority, self._rules, known, now, allowance)
+        most = None if allowance is None else self._per_hour
         done = [
             Judged(item.subject, recording.add(item.subject, item.decision, heard))
             for item in judged
             for name in [item.subject.intent.id]
             for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
         ]
-        record = recording.page(examination.loaded.checks)
+        record = recording.page(examination.loaded.checks, most)
         if not record.is_empty:
             transaction.write(record)
         return PageResult(done, len(record.writes), recording.held_back)
@@ -218,15 +234,42 @@ def _by_subject(known: Sequence[Known]) -> dict[str, tuple[Known, ...]]:
     return {subject: tuple(items) for subject, items in found.items()}
 
 
-def _siblings_of(examination: Examination) -> list[str]:
-    """Other intents that a finding of this page is about: a duplicate belongs to the later-created one."""
-    return [
-        finding.subject
-        for item in examination.judged
-        if isinstance(item.decision, Correct | Flag)
-        for finding in item.decision.findings
-        if finding.subject != item.subject.intent.id
-    ]
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What has happened to the rows of a page between load and lock, by intent."""
+
+    changed: frozenset[str]
+    """A row of it is not as it was loaded."""
+    joined: frozenset[str]
+    """A row holds it that was not there."""
+
+    def makes_late(self, item: Judged) -> bool:
+        """Whether whoever moved the row knows something newer than our snapshot."""
+        intent = item.subject.intent.id
+        if intent in self.changed:
+            return not item.agrees
+        return intent in self.joined and isinstance(item.decision, Correct)
+
+
+def _moved(subjects: Sequence[Subject], payments: Sequence[Payment]) -> Moved:
+    now = {row.key: _content(row) for row in payments}
+    loaded = {row.key for subject in subjects for row in subject.payments}
+    return Moved(
+        changed=frozenset(
+            subject.intent.id
+            for subject in subjects
+            if any(now.get(row.key, _content(row)) != _content(row) for row in subject.payments)
+        ),
+        joined=frozenset(
+            row.payment_intent
+            for row in payments
+            if row.payment_intent is not None and row.key not in loaded
+        ),
+    )
+
+
+def _content(row: Payment) -> tuple[str | None, ...]:
+    return row.payment_intent, row.status, row.stored_amount, row.stored_currency
 
 
 def _as_they_are_now(

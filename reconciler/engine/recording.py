@@ -13,6 +13,7 @@ from reconciler.domain.intent import Event, Intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.lifecycle import Change, changes
 from reconciler.domain.page import Check, PageRecord, RowWrite
+from reconciler.domain.side_findings import is_paid
 from reconciler.domain.subject import Rules, Subject
 from reconciler.engine.authority import Authority
 from reconciler.engine.report import Mode, Writing
@@ -65,7 +66,7 @@ class Recording:
                 assert_never(unreachable)
         return decision
 
-    def page(self, checks: Sequence[str]) -> PageRecord:
+    def page(self, checks: Sequence[str], most_an_hour: int | None) -> PageRecord:
         """Everything collected. ``checks`` are the intents of the page that have a check now."""
         for identity, finding in self._foreign.items():
             if identity not in self._changes:
@@ -77,11 +78,17 @@ class Recording:
             writes=tuple(self._writes),
             changes=tuple(self._changes.values()),
             checks=tuple(self._checks),
-            settled=tuple(intent for intent in self._settled if intent in checks),
+            settled=tuple(
+                intent
+                for intent in self._settled
+                # what was only scheduled is not among the checks, and goes as well
+                if intent in checks or self._authority.is_service
+            ),
             events=tuple(self._events),
             drafts=tuple(news),
             seen_at=self._now,
             sweep=self._authority.sweep,
+            most_an_hour=most_an_hour,
         )
 
     def _correct(self, subject: Subject, decision: Correct) -> Decision:
@@ -116,24 +123,33 @@ class Recording:
         return None
 
     def _verdict(self, subject: Subject, findings: tuple[Finding, ...], *, corrected: bool) -> None:
-        self._settle(subject, corrected=corrected)
+        stands = any(not (corrected and found.kind is Kind.MISSED_OUTCOME) for found in findings)
+        self._settle(subject, corrected=corrected, has_finding=stands)
         own = tuple(found for found in findings if found.subject == subject.intent.id)
         for found in findings:
             if found.subject != subject.intent.id:
                 self._foreign[found.subject, found.kind] = found
         known = self._known.get(subject.intent.id, ())
-        shown = isinstance(subject.intent, Intent)
-        for change in changes(known, own, corrected=corrected, shown=shown):
+        intent = subject.intent
+        shown = isinstance(intent, Intent)
+        # who else was paid for the order is not always known here: while this one is paid, the pair stands
+        paid = isinstance(intent, Intent) and is_paid(intent)
+        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if paid else frozenset()
+        for change in changes(known, own, corrected=corrected, shown=shown, unseen=unseen):
             self._changes[change.subject, change.kind] = change
 
-    def _settle(self, subject: Subject, *, corrected: bool) -> None:
+    def _settle(self, subject: Subject, *, corrected: bool, has_finding: bool) -> None:
         """A verdict lifts the check; the service leaves one for the next look at what stays open."""
         if self._authority.is_service:
             if corrected and isinstance(subject.intent, Intent):
                 rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
                 subject = replace(subject, payments=tuple(rows))
             check = scheduled_check(
-                subject, self._now, self._rules.horizon, jitter_of(self._authority.account)
+                subject,
+                self._now,
+                self._rules.horizon,
+                jitter_of(self._authority.account),
+                has_finding=has_finding,
             )
             if check is not None:
                 self._checks.append(check)

@@ -17,10 +17,16 @@ NEVER: Final = timedelta(days=36_500)
 """Past its horizon a payment is no longer polled by itself: its check lies where nobody comes."""
 
 
+FINDING: Final = "a finding is open"
+"""The reason of a check that a person's mending of a settled row is noticed by."""
+
+
 def scheduled_check(
-    subject: Subject, now: datetime, horizon: timedelta, jitter: float
+    subject: Subject, now: datetime, horizon: timedelta, jitter: float, *, has_finding: bool = False
 ) -> Check | None:
-    """When to look again at a subject that got a verdict, None where none of its rows is open."""
+    """When to look again at a subject that got a verdict, None where there is nothing more to expect."""
+    if has_finding:
+        return Check(subject.intent.id, now + UNDECIDED_AGAIN, FINDING)
     rows = [payment for payment in subject.payments if payment.outcome.is_open]
     if not rows:
         return None

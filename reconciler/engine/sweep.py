@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final, assert_never
 
-from reconciler.domain.intent import Event, Intent, MissingIntent
-from reconciler.domain.joining import link, named_order, paid_intent
+from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.joining import paid_intent
 from reconciler.domain.ledger import Action, Draft
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.page import TimeRange
-from reconciler.domain.planning import PAGE_SIZE
 from reconciler.domain.subject import PaidSibling
 from reconciler.engine.authority import Authority
 from reconciler.engine.batch import Batch
@@ -22,8 +22,13 @@ from reconciler.engine.nets import Nets, Surroundings
 from reconciler.engine.ports import Progress
 from reconciler.engine.reconcile import Examination
 from reconciler.engine.report import Request, SweepReport, Writing
-from reconciler.errors import ReconcilerError, StripeUnavailableError
+from reconciler.engine.unheld import Unheld
+from reconciler.errors import DatabaseBusyError, ReconcilerError, StripeUnavailableError
 
+DOUBTFUL: Final = (
+    "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
+    " recorded."
+)
 LOST_PAGES: Final = 2
 """After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
 READS_A_BOOKING: Final = 500
@@ -47,9 +52,8 @@ class Sweep:
         self._progress = progress
         self._proof = KeyProof()
         self._remembered: dict[str, list[PaidSibling]] = {}
-        self._unheld: list[Answer] = []
-        self._heard: dict[str, tuple[Event, ...]] = {}
         self._listed: TimeRange | None = None
+        self._listed_from: datetime | None = None
         self._totals = DayTotals()
         self._lessons = Lessons()
         self._lost = 0
@@ -61,6 +65,13 @@ class Sweep:
             writing=authority.writing,
             asked_by=authority.asked_by,
             sweep=authority.sweep,
+        )
+        self._unheld = Unheld(
+            surroundings.store,
+            surroundings.clock,
+            surroundings.rules,
+            authority.account,
+            self.report,
         )
 
     def run(self) -> SweepReport:
@@ -103,9 +114,12 @@ class Sweep:
                 self._prove_by_rows(fetcher, nets)
             self._proof.conclude()
             batch.flush(self._check_lease)
-            self._listed = nets.listed
-            self._judge_unheld(batch)
-            missed = self.report.unexamined_count - nets.tail.failed
+            self._listed, self._listed_from = nets.listed, nets.listed_from
+            if self._proof.is_doubtful and self._unheld:
+                # with a doubtful key they are not ours to speak of
+                self._unheld.drop(DOUBTFUL)
+            self._unheld.judge(batch, fetcher, nets.listed, self._check_lease)
+            missed = self.report.unexamined_count - nets.tail.failed - batch.refused
             nets.tail.finish(everything_recorded=missed == 0)
 
     def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
@@ -125,14 +139,17 @@ class Sweep:
         if page.origin is Origin.LIST:
             new = set(nets.unmet(answer.intent.id for answer in answers))
             answers = tuple(answer for answer in answers if answer.intent.id in new)
-        examination, unheld = batch.pages.examine(
-            [answer.intent for answer in answers], self._remembered, page.events
-        )
+        try:
+            examination, unheld = batch.pages.examine(
+                [answer.intent for answer in answers], self._remembered, page.events
+            )
+        except DatabaseBusyError as error:
+            self.report.miss(_named(answers), str(error), len(answers))
+            return
         self._learn(page.origin, examination, answers)
         self._remember(examination)
         later = {intent.id for intent in unheld}
-        self._unheld.extend(answer for answer in answers if answer.intent.id in later)
-        self._heard.update({name: page.events[name] for name in later if name in page.events})
+        self._unheld.add([one for one in answers if one.intent.id in later], page.events)
         self._keep(examination, answers, batch)
 
     def _take_planned(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
@@ -200,52 +217,6 @@ class Sweep:
                 sibling = paid_intent(intent, next(iter(subject.payments), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
-    def _judge_unheld(self, batch: Batch) -> None:
-        """Intents that no row holds, recorded last: with a doubtful key they are not ours to speak of."""
-        if not self._unheld:
-            return
-        if self._proof.is_doubtful:
-            why = (
-                "Stripe knew none of the rows that were asked for, so the key may be another"
-                " account's: what has no row is not recorded."
-            )
-            self.report.miss("intents without a row", why, len(self._unheld))
-            return
-        listed = self._listed
-        for answers in self._grouped_by_order():
-            intents = [answer.intent for answer in answers if isinstance(answer.intent, Intent)]
-            rules = self._with.rules
-            orders = {named for intent in intents if (named := named_order(intent, rules))}
-            loaded = self._with.store.load([intent.id for intent in intents], sorted(orders))
-            subjects = link(self._authority.account, intents, loaded, rules, listed)
-            # those with a row are recorded under its lock, those without have nothing to lock
-            for together in (
-                [subject for subject in subjects if subject.payments],
-                [subject for subject in subjects if not subject.payments],
-            ):
-                batch.add(batch.pages.judge(together, loaded, self._heard), answers)
-            if batch.is_ripe:
-                batch.flush(self._check_lease)
-        batch.flush(self._check_lease)
-
-    def _grouped_by_order(self) -> Iterator[list[Answer]]:
-        """Pages of about a hundred in which all intents of one order are together."""
-        rules = self._with.rules
-        groups: dict[str, list[Answer]] = {}
-        for answer in self._unheld:
-            intent = answer.intent
-            order = named_order(intent, rules) if isinstance(intent, Intent) else None
-            name = f"order {order}" if order else f"intent {intent.id}"
-            groups.setdefault(name, []).append(answer)
-        page: list[Answer] = []
-        for group in groups.values():
-            page.extend(group)
-            if len(page) >= PAGE_SIZE:
-                yield page
-                page = []
-        if page:
-            yield page
-
     def _prove_by_rows(self, fetcher: Fetcher, nets: Nets) -> None:
         """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
         if self._proof.is_given:
@@ -272,9 +243,8 @@ class Sweep:
             seconds = body.pop("seconds")
             entry = Draft(Action.PASS, {**body, "milliseconds": round(self.report.seconds * 1000)})
             totals: tuple[Draft, ...] = ()
-            if self._listed is not None and self.report.complete:
-                now = self._with.stripe.now()
-                totals = self._totals.drafts(sweep, self._listed, now)
+            if self._listed is not None and self._listed_from is not None and self.report.complete:
+                totals = self._totals.drafts(sweep, self._listed, self._listed_from)
             self._with.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds, **self._lessons.body()},
@@ -284,3 +254,7 @@ class Sweep:
         except ReconcilerError as error:
             if self.report.failure is None:
                 self.report.stop(error)
+
+
+def _named(answers: tuple[Answer, ...]) -> str:
+    return f"{answers[0].intent.id} to {answers[-1].intent.id}" if answers else "an empty page"

@@ -83,21 +83,24 @@ class Tail:
         self,
         fetcher: Fetcher,
         unmet: Callable[[Iterable[str]], Iterator[str]],
-        since: datetime | None,
+        asked: TimeRange,
     ) -> Iterator[FetchedPage]:
         """The intents that the events ask to look at, and pages without an answer for what could not be read.
 
-        ``since`` is where a person wants it to begin; then the cursor stays where it is.
+        ``asked`` is the range that a person wants; where it has a bound, the cursor stays where it is.
         """
         now = self._stripe.now()
-        reach = self._reached(now) if since is None else Reach(since, deep=False)
+        bounded = asked != TimeRange()
+        reach = self._reached(now) if asked.since is None else Reach(asked.since, deep=False)
         if reach is None:
             return
-        self._reach, self._moves = reach, since is None
+        self._reach, self._moves = reach, not bounded
         after: str | None = None
         while True:
             try:
-                page = self._stripe.list_events(TimeRange(since=reach.since), TAIL_TYPES, after)
+                page = self._stripe.list_events(
+                    TimeRange(reach.since, asked.until), TAIL_TYPES, after
+                )
             except (StripeUnavailableError, StripeRequestError) as error:
                 self._moves = False
                 lost = Unexamined(f"the events since {reach.since:%Y-%m-%d %H:%M:%S}", str(error))
@@ -106,6 +109,10 @@ class Tail:
             yield from self._of(page.events, fetcher, unmet, now)
             after = page.next_after
             if after is None:
+                # all that has come to be listed until now is handled; what is listed late is met by the overlap
+                self._handled_until = max(
+                    self._handled_until or reach.since, now - self._rules.grace
+                )
                 return
 
     def finish(self, *, everything_recorded: bool) -> None:
@@ -133,7 +140,9 @@ class Tail:
     def _reached(self, now: datetime) -> Reach | None:
         """Where to begin: a minute before the newest event handled, every ten minutes a quarter of an hour back."""
         cursors = self._store.cursors()
-        handled, deep = cursors.get(CURSOR), cursors.get(DEEP_CURSOR)
+        # a cursor of the future was moved by a clock that was wrong: it is none
+        sound = {name: at for name, at in cursors.items() if at <= now + OVERLAP}
+        handled, deep = sound.get(CURSOR), sound.get(DEEP_CURSOR)
         self._handled_until = handled
         if handled is None:
             # what happened before the first pass is for the other nets
@@ -168,9 +177,6 @@ class Tail:
         for event in ripe:
             if event.id not in seen and event.payment_intent is not None:
                 named[event.payment_intent].append(event)
-        newest = max(event.created for event in ripe)
-        if self._handled_until is None or newest > self._handled_until:
-            self._handled_until = newest
         if not named:
             return
         wanted = self._wanted(named, self._store.load(list(named)))

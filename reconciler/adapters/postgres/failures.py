@@ -19,6 +19,7 @@ from reconciler.errors import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
     ReconcilerError,
+    RowRefusedError,
 )
 
 _MISSING: Final = (
@@ -125,7 +126,7 @@ def _other(error: psycopg.Error, doing: str) -> ReconcilerError:
     on = f" on {'.'.join(names)}" if names else ""
     constraint = f" by {diag.constraint_name}" if diag.constraint_name else ""
     code = f"{type(error).__name__} {error.sqlstate or ''}".strip()
-    return DatabaseRefusedError(
+    return RowRefusedError(
         f"PostgreSQL refused a value or a write{on}{constraint} while {doing} ({code}).",
         "Nothing was written. The server's log has the details; a trigger or constraint of the table may forbid it.",
     )

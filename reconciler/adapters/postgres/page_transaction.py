@@ -21,9 +21,10 @@ from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action
 from reconciler.domain.page import SCHEDULED, Loaded, PageRecord, RowWrite
-from reconciler.errors import RowMovedError
+from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
 
 _DOING = "recording a page"
+HOUR_SECONDS = 3600
 
 
 class PostgresPageTransaction:
@@ -43,8 +44,16 @@ class PostgresPageTransaction:
         self._account = account
         self._epoch = epoch
         self._has_begun = False
+        self._has_locked = False
 
-    def read_again(self, intents: Sequence[str], keys: Sequence[str], *, lock: bool) -> Loaded:
+    def read_again(
+        self,
+        intents: Sequence[str],
+        keys: Sequence[str],
+        *,
+        lock: bool,
+        also_known: Sequence[str] = (),
+    ) -> Loaded:
         """As ``engine.ports.PageTransaction`` has it. All rows are in ``payments``, also those without an intent."""
         table = self._table
         parameters = {
@@ -58,7 +67,9 @@ class PostgresPageTransaction:
                 rows = self._connection.execute(
                     table.rows_locked if lock else table.rows_again, parameters
                 )
-                knowledge = ask(self._connection, self._account, intents, readable=True, lock=True)
+                named = [*intents, *also_known]
+                knowledge = ask(self._connection, self._account, named, readable=True, lock=True)
+            self._has_locked = lock
             return knowledge.loaded(self._reader.payments(rows.fetchall()))
 
     def write(self, record: PageRecord) -> None:
@@ -72,8 +83,10 @@ class PostgresPageTransaction:
                 self._put_checks(record)
                 self._put_events(record.events)
                 self._append(record)
-            _check_written(record.writes, written)
+                corrected = self._count_corrections(record)
+            _check_written(record.writes, written, locked=self._has_locked)
             check_fence(fenced, self._account)
+            _check_limit(record, corrected)
 
     def _begin(self) -> None:
         if not self._has_begun:
@@ -129,6 +142,13 @@ class PostgresPageTransaction:
                 },
             )
 
+    def _count_corrections(self, record: PageRecord) -> Cursor | None:
+        """How many the service has made in the hour, these among them: the ledger's head is ours until the end."""
+        if record.most_an_hour is None or not record.writes:
+            return None
+        parameters = {"account": self._account, "seconds": HOUR_SECONDS}
+        return self._connection.execute(statement("corrections_by_service"), parameters)
+
     def _append(self, record: PageRecord) -> None:
         """The ledger, and an outbox row for each write, which names the entry of it."""
         drafts = [*(write.entry for write in record.writes), *record.drafts]
@@ -158,18 +178,34 @@ class PostgresPageTransaction:
         self._connection.execute(statement("outbox_notify"), {"account": self._account})
 
 
-def _check_written(writes: Sequence[RowWrite], written: Cursor | None) -> None:
-    """Every row once, and holding what was written: a trigger may have had other ideas."""
+def _check_written(writes: Sequence[RowWrite], written: Cursor | None, *, locked: bool) -> None:
+    """Every row once, and holding what was written: a trigger may have had other ideas.
+
+    A row that we hold locked cannot have moved: there it is a refusal.
+    """
     if written is None:
         return
     returned = written.fetchall()
     times = Counter(row[0] for row in returned)
     now = {row[0]: (row[1], row[2]) for row in returned}
-    moved = frozenset(
+    wrong = frozenset(
         write.payment.key
         for write in writes
         if times[write.payment.key] != 1
         or now[write.payment.key] != (write.to_status, write.payment_intent)
     )
-    if moved:
-        raise RowMovedError(moved)
+    if wrong and locked:
+        raise RowRefusedError(
+            f"What was written to row {', '.join(sorted(wrong)[:5])} did not stay: a trigger, rule or policy of the"
+            " table changed or vetoed it, or its key is not unique.",
+            "Nothing was written. Correct [payments.write], or the trigger.",
+        )
+    if wrong:
+        raise RowMovedError(wrong)
+
+
+def _check_limit(record: PageRecord, corrected: Cursor | None) -> None:
+    """Several passes of the service may count at once; the ledger's head makes one of them see the other."""
+    row = None if corrected is None else corrected.fetchone()
+    if row is not None and record.most_an_hour is not None and row[0] > record.most_an_hour:
+        raise HourlyLimitError

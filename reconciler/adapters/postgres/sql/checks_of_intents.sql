@@ -1,3 +1,4 @@
+-- checks that wait for a verdict; what is only scheduled waits for nothing
 SELECT payment_intent
 FROM reconciler.checks
-WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s) AND reason <> 'schedule'
