@@ -175,6 +175,25 @@ def test_after_every_deadline_there_is_a_look(
             assert any(deadline <= look <= deadline + soon for look in every)
 
 
+def test_no_deadline_brings_a_look_within_the_floor() -> None:
+    """Who was examined just before the look that follows a deadline is not examined again at once."""
+    hold = held(MONDAY, 168)
+    halfway = MONDAY + 84 * HOUR
+    after = min(look for look in looks(hold, None, HORIZON, 0.5) if look > halfway)
+    now = after - MINUTE / 2
+    assert next_look(hold, now - MINUTE, None, HORIZON, 0.5) == after
+    assert next_look(hold, now, None, HORIZON, 0.5) == now + FLOOR
+
+
+def test_the_hours_of_a_weekend_do_not_count() -> None:
+    """A debit of Saturday and one of Sunday wait alike: the bank sees both on Monday."""
+    saturday = datetime(2026, 6, 13, 9, 0, tzinfo=UTC)
+    for hours in (0, 20, 38):
+        debit = at("processing", saturday + hours * HOUR, method="sepa_debit")
+        first = next_look(debit, debit.created, None, HORIZON, 0.0)
+        assert first == datetime(2026, 6, 17, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("waiting", "first", "by_then"),
     [
