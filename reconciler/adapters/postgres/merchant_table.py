@@ -110,7 +110,7 @@ class MerchantTable:
         later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
         return self._compose(
             "references",
-            **self._filters(created, only_open, scheduled=scheduled),
+            **self._filters(created, only_open, "is_due_by_key" if scheduled else None),
             after=later if after else _TRUE,
         )
 
@@ -118,7 +118,7 @@ class MerchantTable:
         self, created: TimeRange, *, only_open: bool, scheduled: bool = False
     ) -> bytes:
         """How many ``references`` there are in all."""
-        filters = self._filters(created, only_open, scheduled=scheduled)
+        filters = self._filters(created, only_open, "is_due" if scheduled else None)
         return self._compose("references_count", **filters)
 
     def histogram_span(self, created: TimeRange) -> bytes:
@@ -127,7 +127,7 @@ class MerchantTable:
 
     def histogram(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""
-        filters = self._filters(created, only_open=True, scheduled=scheduled)
+        filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
         return self._compose("histogram", **filters)
 
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
@@ -156,13 +156,14 @@ class MerchantTable:
         return self._compose("update_rows", assignments=sql.SQL(", ").join(changes))
 
     def _filters(
-        self, created: TimeRange, only_open: bool, *, scheduled: bool = False
+        self, created: TimeRange, only_open: bool, due: str | None = None
     ) -> dict[str, sql.Composable]:
+        """``due`` is the template of the condition on a row's check, None for no such condition."""
         of_status: sql.Composable = sql.SQL("{} = ANY(%(open)s::{}[])").format(
             self.status.identifier, self.status.type
         )
-        if scheduled:
-            of_status = sql.SQL("({} AND {})").format(of_status, self._compose_sql("is_due"))
+        if due is not None:
+            of_status = sql.SQL("({} AND {})").format(of_status, self._compose_sql(due))
         column, kind = self.created.identifier, self.created.bound_type()
         bounds: list[sql.Composable] = []
         # a bound that is not there is left out of the statement: rows without a time are in no range but in the whole
