@@ -144,23 +144,30 @@ class Tail:
         sound = {name: at for name, at in cursors.items() if at <= now + OVERLAP}
         handled, deep = sound.get(CURSOR), sound.get(DEEP_CURSOR)
         self._handled_until = handled
+        if handled is None and CURSOR in cursors:
+            said = "lies in the future, where a clock that was wrong has moved it"
+            return self._fall_back(f"The tail's cursor {said}: the window was read instead.", now)
         if handled is None:
             # what happened before the first pass is for the other nets
             return Reach(now - DEEP_OVERLAP - self._rules.grace, deep=True)
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:
-            self.is_too_old = True
-            self.too_old = (
+            return self._fall_back(
                 f"The tail was last read until {latest:%Y-%m-%d %H:%M} UTC, and Stripe keeps events for"
-                " 30 days: the window was read instead."
+                " 30 days: the window was read instead.",
+                now,
             )
-            self._handled_until = now - self._rules.grace
-            self._reach, self._moves = Reach(now, deep=True), True
-            return None
         usual = handled - OVERLAP
         if deep is None or now - deep >= DEEP_EVERY:
             return Reach(min(usual, now - DEEP_OVERLAP), deep=True)
         return Reach(usual, deep=False)
+
+    def _fall_back(self, why: str, now: datetime) -> None:
+        """Let the window do it this time, and begin anew from the present."""
+        self.is_too_old = True
+        self.too_old = why
+        self._handled_until = now - self._rules.grace
+        self._reach, self._moves = Reach(now, deep=True), True
 
     def _of(
         self,
