@@ -28,7 +28,7 @@ def test_a_null_key_does_not_make_a_pass_endless(shop: MakeShop) -> None:
     signal.signal(signal.SIGALRM, late)
     signal.alarm(5)
     try:
-        report = passes.run(SweepKind.DUE)
+        passes.run(SweepKind.DUE)
     finally:
         signal.alarm(0)
 
@@ -90,7 +90,7 @@ def test_a_date_header_of_the_future_does_not_end_the_tail(passes: Passes) -> No
             "evt_1", "pi_1", NOW + timedelta(minutes=10), Snapshot(Outcome.SUCCEEDED, 1000, "eur")
         )
     )
-    report = passes.run(SweepKind.TAIL)
+    passes.run(SweepKind.TAIL)
     assert passes.statuses()["1"] == "paid"
 
 

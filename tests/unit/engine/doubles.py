@@ -66,7 +66,7 @@ class PlainStripe:
             reverse=True,
         )
         start = 0 if after is None else [intent.id for intent in found].index(after) + 1
-        page = found[start : start + 100]
+        page = [replace(one, seen_at=self.present) for one in found[start : start + 100]]
         more = start + 100 < len(found)
         return IntentPage(tuple(page), page[-1].id if more else None, self.present)
 
