@@ -11,6 +11,10 @@ EVENT_DAYS: Final = 30
 """As long as Stripe keeps them: https://docs.stripe.com/api/events."""
 READ_DAYS: Final = 32
 """Stripe counts reads over 30 days."""
+SWEEP_DAYS: Final = 90
+"""How long a pass that has left nothing else behind is shown."""
+MOST_SWEEPS: Final = 20_000
+"""Ten days of ticks a minute: a backlog goes in parts, none of which takes long."""
 
 
 class PostgresServiceRecord:
@@ -37,9 +41,11 @@ class PostgresServiceRecord:
         )
 
     def tidy(self) -> int:
-        """Remove events and counts of reads that nobody needs any longer; how many rows."""
-        return self._run("tidy_events", "tidying", days=EVENT_DAYS) + self._run(
-            "tidy_reads", "tidying", days=READ_DAYS
+        """Remove events, counts of reads and passes that nobody needs any longer; how many rows."""
+        return (
+            self._run("tidy_events", "tidying", days=EVENT_DAYS)
+            + self._run("tidy_reads", "tidying", days=READ_DAYS)
+            + self._run("tidy_sweeps", "tidying", days=SWEEP_DAYS, limit=MOST_SWEEPS)
         )
 
     def correction_delays(self, sweep: int) -> tuple[float, ...]:

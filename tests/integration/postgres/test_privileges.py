@@ -111,7 +111,7 @@ def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
         "INSERT INTO payments (id) VALUES (9)",
         "DROP TABLE reconciler.reads",
         "DELETE FROM reconciler.discrepancies",
-        "DELETE FROM reconciler.sweeps",
+        "DELETE FROM reconciler.sweep_requests",
     ):
         assert refused(roles[0], query), query
 

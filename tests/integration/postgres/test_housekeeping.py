@@ -1,0 +1,172 @@
+"""What the service removes from our tables, and what stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.services import PostgresServiceRecord
+from reconciler.adapters.postgres.statements import statement
+from reconciler.domain.histogram import Learnt
+from reconciler.domain.ledger import Action, Draft
+from reconciler.domain.page import PageRecord
+
+
+@pytest.fixture
+def table(shop, bench):
+    """A shop with a payment that can be corrected."""
+    made = shop()
+    made.insert(key=1, payment_intent="pi_1", status="pending")
+    return bench(made)
+
+
+def a_pass(
+    table, kind: str = "tail", days: int = 100, complete: bool | None = True, **report
+) -> int:
+    """A pass that began so many days ago; ``complete`` is None for one that died."""
+    sweep = table.store.start_sweep(
+        {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
+    )
+    if complete is not None:
+        table.store.finish_sweep(sweep, {"complete": complete, **report}, [], table.epoch)
+    table.all(
+        "UPDATE reconciler.sweeps SET started_at = started_at - make_interval(days => %(days)s)"
+        " WHERE id = %(id)s RETURNING 1",
+        days=days,
+        id=sweep,
+    )
+    return sweep
+
+
+def remaining(table) -> set[int]:
+    return {row[0] for row in table.all("SELECT id FROM reconciler.sweeps")}
+
+
+def test_old_passes_that_left_nothing_go(table):
+    """Also those that failed and those that died; what began in the last 90 days stays."""
+    for complete in (True, False, None):
+        a_pass(table, complete=complete)
+    kept = {a_pass(table, days=89), a_pass(table, days=0)}
+    assert PostgresServiceRecord(table.database, "default").tidy() == 3
+    assert remaining(table) == kept
+
+
+def test_a_pass_that_left_something_stays(table, make_correction, make_change, make_finding, seen):
+    """One that corrected a row, that a discrepancy names, that a person asked for, or of another account."""
+    corrected, met, asked = a_pass(table), a_pass(table), a_pass(table)
+    with table.store.transaction(table.epoch) as page:
+        [payment] = page.read_again(["pi_1"], [], lock=True).payments
+        page.write(PageRecord(writes=(make_correction(payment, sweep=corrected),)))
+    table.write(PageRecord(changes=(make_change(make_finding()),), seen_at=seen, sweep=met))
+    table.all(
+        "INSERT INTO reconciler.sweep_requests (account, asked_by, options, status, epoch, sweep, result)"
+        " VALUES ('default', 'ann', '{}', 'done', 1, %(sweep)s, '{}') RETURNING 1",
+        sweep=asked,
+    )
+    table.all(
+        "UPDATE reconciler.sweeps SET account = 'other' WHERE id = %(id)s RETURNING 1",
+        id=a_pass(table),
+    )
+    before = remaining(table)
+    last = a_pass(table, days=0)
+    assert PostgresServiceRecord(table.database, "default").tidy() == 0
+    assert remaining(table) == before | {last}
+
+
+def test_the_last_complete_pass_of_each_kind_stays(table):
+    """How long ago a net was last cast is known however long that is, and what it taught."""
+    a_pass(table, "window")
+    kept = {a_pass(table, "window"), a_pass(table, "window", complete=False), a_pass(table, "due")}
+    PostgresServiceRecord(table.database, "default").tidy()
+    assert remaining(table) == kept
+
+
+def test_the_services_own_role_may_tidy(table, role, database):
+    """What migrate grants to the daemon is enough."""
+    daemon, as_daemon = role("daemon")
+    migrate(database, daemon_role=daemon, auditor_role=None)
+    a_pass(table)
+    a_pass(table, days=0)
+    with Database(as_daemon(database)) as connected:
+        assert PostgresServiceRecord(connected, "default").tidy() == 1
+
+
+@pytest.mark.parametrize(
+    ("passes", "ratio"),
+    [
+        ([], 1.0),
+        ([("window", True, 300, 100)], 3.0),
+        ([("all", True, 300, 100)], 3.0),
+        ([("all", True, 300, 100), ("window", True, 200, 100)], 2.0),
+        ([("window", True, 200, 100), ("all", True, 300, 100)], 3.0),
+        ([("window", True, 200, 100), ("window", False, 300, 100)], 2.0),
+        ([("window", True, 200, 100), ("window", True, 0, 0)], 2.0),
+        ([("window", True, 200, 100), ("due", True, 300, 100), ("tail", True, 300, 100)], 2.0),
+    ],
+)
+def test_only_a_complete_window_teaches(table, passes, ratio):
+    """A list of where much is due shows another part of the account than a window of it, and a tick lists nothing."""
+    for kind, complete, listed, rows in passes:
+        lesson = {"listed": listed, "listed_rows": rows, "skew_earliest": -1.5, "skew_latest": 2}
+        a_pass(table, kind, 0, complete, **lesson)
+    learnt = table.store.learnt()
+    assert learnt.ratio == ratio
+    if passes:
+        assert (learnt.earliest, learnt.latest) == (timedelta(seconds=-1.5), timedelta(seconds=2))
+    else:
+        assert learnt == Learnt()
+
+
+def test_ticks_are_not_walked_to_find_what_was_learnt(table):
+    """Ten thousand quiet passes since the last window cost nothing."""
+    a_pass(table, "window", listed=2, listed_rows=1, skew_earliest=0, skew_latest=0)
+    table.all(
+        "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
+        " SELECT 'default', 'tail', 'update', true, 'service', now(), true, '{\"listed_rows\": 0}'"
+        " FROM generate_series(1, 10000) RETURNING 1"
+    )
+    with table.database.connection("explaining") as connection:
+        connection.execute("ANALYZE reconciler.sweeps")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("learnt")
+        [plan] = connection.execute(asked, {"account": "default"}).fetchone()
+    assert passed_over(plan[0]["Plan"]) < 100
+    assert table.store.learnt().ratio == 2
+
+
+def passed_over(node: dict) -> int:
+    """How many rows a plan read only to leave them out."""
+    below = sum(passed_over(child) for child in node.get("Plans", ()))
+    return below + node.get("Rows Removed by Filter", 0)
+
+
+def test_events_are_tidied_by_an_index(table, seen):
+    """They go after 30 days by their own time; the daily look for them reads no others."""
+    table.all(
+        "INSERT INTO reconciler.events (account, id, type, created, delivered)"
+        " SELECT 'default', 'evt_' || n, 'charge.failed', now() - make_interval(days => n), true"
+        " FROM generate_series(1, 40) AS n RETURNING 1"
+    )
+    assert PostgresServiceRecord(table.database, "default").tidy() == 11
+    columns = table.all(
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'reconciler.events'::regclass"
+    )
+    assert any(definition.endswith("(account, created)") for (definition,) in columns)
+
+
+def test_a_draft_of_a_pass_does_not_keep_it(table):
+    """The ledger remembers a quiet pass for ever; its own row need not stay for that."""
+    sweep = table.store.start_sweep(
+        {"kind": "tail", "mode": "update", "applied": True, "asked_by": "service"}
+    )
+    table.store.finish_sweep(
+        sweep, {"complete": True}, [Draft(Action.PASS, {"sweep": sweep})], table.epoch
+    )
+    table.all(
+        "UPDATE reconciler.sweeps SET started_at = started_at - interval '91 days' RETURNING 1"
+    )
+    kept = a_pass(table, days=0)
+    PostgresServiceRecord(table.database, "default").tidy()
+    assert remaining(table) == {kept}
