@@ -17,6 +17,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "***"
 QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
+SILENT_LOGGERS: Final = ("psycopg",)
+"""What they warn of comes out as an error of ours as well."""
 """Libraries that would log whole answers, addresses or statements: held at warning, whatever the level."""
 
 _SECRETS: Final = (
@@ -124,6 +126,8 @@ def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) 
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    for name in SILENT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

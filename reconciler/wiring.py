@@ -172,6 +172,7 @@ class OpenAccount:
     rules: Rules
     limits: Limits
     budget: Budget
+    allowance: ReadAllowance
     has_schema: bool
 
     def sweep(self, request: Request, progress: Progress) -> SweepReport:
@@ -199,6 +200,7 @@ class OpenAccount:
 
         Raises ConfigurationError where our schema is missing and something is to be written.
         """
+        self.allowance.renew(self.store.booked_reads())
         if request.writing is not Writing.NOTHING and not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
         authority = Authority(
@@ -365,6 +367,7 @@ def open_account(
             rules=rules_of(settings),
             limits=limits,
             budget=budget_of(limits, allowance.documented),
+            allowance=allowance,
             has_schema=store.has_schema,
         )
 

@@ -45,6 +45,11 @@ class ReadAllowance:
         with self._lock:
             return max(0, self.allowed - self._spent)
 
+    def renew(self, spent: int) -> None:
+        """Begin anew from the sum that is booked: others may have read meanwhile, and the oldest days drop out."""
+        with self._lock:
+            self._spent = spent
+
     def take(self, endpoint: Endpoint) -> None:
         """Spend one. Raises ReadsSpentError where there is none."""
         with self._lock:

@@ -146,17 +146,19 @@ class Tail:
         self._handled_until = handled
         if handled is None and CURSOR in cursors:
             said = "lies in the future, where a clock that was wrong has moved it"
-            return self._fall_back(f"The tail's cursor {said}: the window was read instead.", now)
+            self._fall_back(f"The tail's cursor {said}: the window was read instead.", now)
+            return None
         if handled is None:
             # what happened before the first pass is for the other nets
             return Reach(now - DEEP_OVERLAP - self._rules.grace, deep=True)
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:
-            return self._fall_back(
+            self._fall_back(
                 f"The tail was last read until {latest:%Y-%m-%d %H:%M} UTC, and Stripe keeps events for"
                 " 30 days: the window was read instead.",
                 now,
             )
+            return None
         usual = handled - OVERLAP
         if deep is None or now - deep >= DEEP_EVERY:
             return Reach(min(usual, now - DEEP_OVERLAP), deep=True)

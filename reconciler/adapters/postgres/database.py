@@ -28,6 +28,9 @@ _UNREADABLE: Final = (
 )
 
 
+PATIENCE = "-c lock_timeout=5s -c statement_timeout=60s"
+
+
 def connection_info(dsn: str) -> tuple[str, int | None]:
     """What libpq takes and psycopg's prepare_threshold.
 
@@ -91,6 +94,17 @@ def _configure(connection: Connection) -> None:
         connection.execute(statement("date_style"))
 
 
+def _patience(conninfo: str, threshold: int | None) -> dict[str, str]:
+    """Bounds for reading: a pass must neither hang behind somebody's lock nor hold somebody up.
+
+    They go with the connection's start, so not through a pooler, which shares connections with others.
+    """
+    if threshold is None:
+        return {}
+    given = conninfo_to_dict(conninfo).get("options") or ""
+    return {"options": f"{PATIENCE} {given}".strip()}
+
+
 class Database:
     """A few connections to one database, shared by this process's threads. Use it as a context manager.
 
@@ -102,7 +116,11 @@ class Database:
         conninfo, threshold = connection_info(dsn)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
-            kwargs={"autocommit": True, "prepare_threshold": threshold},
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": threshold,
+                **_patience(conninfo, threshold),
+            },
             min_size=0,
             max_size=size,
             timeout=CONNECT_SECONDS,

@@ -21,6 +21,7 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_table,
 )
+from reconciler.log import redact
 
 MOST_LINES: Final = 200
 """How many decisions of a sort a table shows; --format csv has them all."""
@@ -82,6 +83,9 @@ _UNEXAMINED: Final = (
 
 def write_report(reports: Sequence[SweepReport], form: Format) -> None:
     """The reports of a pass over one account or several."""
+    for report in reports:
+        # what ended a pass may quote the configuration, and a secret may stand where it does not belong
+        report.stopped = None if report.stopped is None else redact(report.stopped)
     match form:
         case Format.JSON:
             write_json(reports[0].as_json() if len(reports) == 1 else summed(reports))

@@ -86,7 +86,7 @@ def key_checks(settings: Settings) -> Iterator[Check]:
                     about,
                     Level.WARNING,
                     f"a full secret key{mode}: it could move money, and nothing here needs that",
-                    "Make a restricted key that reads PaymentIntents, Charges and Events, and use that.",
+                    "Make a restricted key that reads PaymentIntents, Charges and Refunds, Events and Disputes, and use that.",
                 )
             case KeyKind.UNKNOWN:
                 yield Check(
