@@ -1,0 +1,64 @@
+"""What status and the metrics read, again and again, of tables that have grown."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.status import PostgresStatus
+
+
+@pytest.fixture
+def table(shop, bench):
+    return bench(shop())
+
+
+def begun(table, kind: str, complete: bool | None) -> int:
+    """A pass; ``complete`` is None for one that is running."""
+    sweep = table.store.start_sweep(
+        {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
+    )
+    if complete is not None:
+        report = {"complete": complete, "stopped": None if complete else "an outage"}
+        table.store.finish_sweep(sweep, report, [], table.epoch)
+    return sweep
+
+
+def test_the_last_passes_of_each_kind(table):
+    """The last complete one and the last that ended, of every kind there is, and of no other account."""
+    status = PostgresStatus(table.database, "default")
+    assert status.passes() == []
+    due = begun(table, "due", complete=True)
+    failed = begun(table, "due", complete=False)
+    begun(table, "tail", complete=None)
+    window = begun(table, "window", complete=True)
+    found = {row[0]: (row[1], row[5], row[7], row[8]) for row in status.passes()}
+    assert found == {
+        "due": (due, failed, False, "an outage"),
+        "tail": (None, None, None, None),
+        "window": (window, window, True, None),
+    }
+    assert PostgresStatus(table.database, "other").passes() == []
+
+
+def rows_read(node: dict) -> int:
+    """How many rows all steps of a plan gave or left out."""
+    below = sum(rows_read(child) for child in node.get("Plans", ()))
+    given = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return below + int(given * node["Actual Loops"])
+
+
+def test_ticks_are_not_counted_to_find_the_kinds(table):
+    """Twenty thousand passes of three kinds are not read for three lines."""
+    table.all(
+        "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
+        " SELECT 'default', CASE mod(n, 3) WHEN 0 THEN 'due' WHEN 1 THEN 'tail' ELSE 'window' END,"
+        " 'update', true, 'service', now(), true, '{}'"
+        " FROM generate_series(1, 20000) AS n RETURNING 1"
+    )
+    with table.database.connection("explaining") as connection:
+        connection.execute("ANALYZE reconciler.sweeps")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("status_passes")
+        [plan] = connection.execute(asked, {"account": "default"}).fetchone()
+    assert rows_read(plan[0]["Plan"]) < 200
+    assert len(PostgresStatus(table.database, "default").passes()) == 3
