@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.page import RowReference, TimeRange
 from reconciler.domain.plan import Budget, List, overrun
-from reconciler.domain.planning import PAGE_SIZE, stretches, whole_seconds
+from reconciler.domain.planning import stretches, whole_seconds
 from reconciler.domain.subject import Rules
 from reconciler.engine.authority import Authority
 from reconciler.engine.fetching import FetchedPage, Fetcher
@@ -25,6 +25,9 @@ from reconciler.errors import UsageError
 MOST_CHECKS: Final = 10_000
 FEWEST_PLANNED: Final = 20
 """Fewer open payments are retrieved one by one: a list could spare next to nothing."""
+
+ROWS_A_QUERY: Final = 1000
+"""Rows are looked for in larger pages than Stripe's: each costs a round trip and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +111,19 @@ class Nets:
         created = self._range(None)
         # the service keeps to its schedule; a person's pass takes all that is open
         due_by = self._with.stripe.now() if self._by_service else None
-        yield from self._planned(created, due_by)
         store = self._with.store
-        rows = keyset(lambda after: store.open_payments(created, after, PAGE_SIZE, due_by))
+        waiting = store.count_open(created, due_by)
+        if not waiting:
+            return
+        if waiting >= FEWEST_PLANNED:
+            yield from self._planned(created, due_by)
+        rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
 
     def _planned(self, created: TimeRange, due_by: datetime | None) -> Iterator[FetchedPage]:
         if self.listed is not None:
             # the window has shown what is younger than its start
             created = TimeRange(created.since, self.listed.since)
-        if self._with.store.count_open(created, due_by) < FEWEST_PLANNED:
-            return
         chosen = plan_of(self._with.store, created, self._with.budget, due_by)
         lists = {step.created: step for step in chosen.steps if isinstance(step, List)}
 
@@ -152,7 +157,7 @@ class Nets:
             return
         if is_whole:
             self.listed = created
-        rows = keyset(lambda after: self._with.store.payments_between(created, after, PAGE_SIZE))
+        rows = keyset(lambda after: self._with.store.payments_between(created, after, ROWS_A_QUERY))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
 
     def _range(self, horizon: timedelta | None) -> TimeRange:
