@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from reconciler.adapters.postgres.backlog import take_up_reported
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.services import PostgresServiceRecord
 from reconciler.adapters.postgres.status import PostgresStatus
@@ -162,6 +163,8 @@ class AccountWorker(threading.Thread):
             record = PostgresServiceRecord(database, self.account)
             record.register(name, lease.epoch, self._mode.value)
             reopened = opened.requests.reopen(lease.epoch)
+            if self._mode is Mode.UPDATE:
+                take_up_reported(database, self.account)
             log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
             self._giving_up.clear()
             self._lease, self._record = lease, record

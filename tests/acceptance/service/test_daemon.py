@@ -145,8 +145,8 @@ def test_a_reload_takes_what_is_right_and_keeps_what_is_not(town: Town) -> None:
 
 def test_a_killed_one_is_replaced(town: Town) -> None:
     """kill -9 in the middle: a second replica's first page comes within two lease times, and all ends right."""
-    town.configure(speed=60, lease="3s")
-    town.pay(200)
+    town.configure(speed=4, lease="3s")
+    town.pay(1500)
     town.window_was_read()
     first = town.start()
     first.event("page.examined", job="due")
@@ -159,9 +159,9 @@ def test_a_killed_one_is_replaced(town: Town) -> None:
     second.event("page.examined", seconds=6)
     assert clock.monotonic() - began < 6
     second.event("pass.finished", job="due", complete=True)
-    assert town.statuses() == {"paid": 200}
+    assert town.statuses() == {"paid": 1500}
     assert town.ask("SELECT count(*), count(DISTINCT payment_key) FROM reconciler.outbox") == [
-        (200, 200)
+        (1500, 1500)
     ]
     assert town.run("verify")[0] == 0
     assert second.end() == 0
