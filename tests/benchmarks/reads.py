@@ -104,7 +104,9 @@ def _odd_worlds(databases: Databases, options: Options) -> Iterator[Figure]:
 
 def _figure(name: str, spent: Spent, target: str, met: bool) -> Figure:
     looks = spent.all - spent.net
-    remarks = f"{spent.lists:,} lists, {spent.net - spent.lists:,} retrieves, {looks} looks at events"
+    remarks = (
+        f"{spent.lists:,} lists, {spent.net - spent.lists:,} retrieves, {looks} looks at events"
+    )
     return Figure(name, "reads", target, f"{spent.net:,}", met, remarks)
 
 

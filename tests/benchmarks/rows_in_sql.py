@@ -46,8 +46,9 @@ class Rows:
         nth, settled = divmod(row, self.open_every)
         return bool(settled) or nth % self.wrong_every == 0
 
-    def select(self, stripe: VirtualStripe) -> str:
-        """The statement that makes the rows."""
+    def select(self, stripe: VirtualStripe, numbers: range | None = None) -> str:
+        """The statement that makes the rows, all of them or those of such numbers."""
+        wanted = range(self.rows) if numbers is None else numbers
         seconds = int(stripe.span.total_seconds())
         scattered = int(self.scattered.total_seconds())
         jitter = f"(n * 7919 % {2 * scattered + 1}) - {scattered}"
@@ -58,7 +59,7 @@ class Rows:
             f"SELECT n, '{PREFIX}' || {digits},"
             f" CASE WHEN n % {self.open_every} = 0 THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"
             f" timestamptz '{base}' + ({created}) * interval '1 second'"
-            f" FROM generate_series(0::bigint, {self.rows - 1}) AS n"
+            f" FROM generate_series({wanted.start}::bigint, {wanted.stop - 1}) AS n"
         )
 
     def stripe(self, now: datetime, age: timedelta = timedelta(days=29)) -> VirtualStripe:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import memory, reads, round_trips, window
+from tests.benchmarks import day, memory, reads, round_trips, window
 from tests.benchmarks.figures import Figure, as_json, load, machine, say, table
 from tests.benchmarks.options import Options
 from tests.benchmarks.shop import Databases
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "window": window.run_without_limits,
     "due": reads.run_due,
     "tail": reads.run_tail,
+    "day": day.run,
     "memory": memory.run,
     "round-trips": round_trips.run,
 }

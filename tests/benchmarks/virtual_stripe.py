@@ -31,7 +31,7 @@ def ident(number: int) -> str:
 class VirtualStripe:
     """``count`` intents spread evenly from ``since`` over ``span``, oldest first.
 
-    ``is_paid`` says of a number whether its intent has succeeded by now; the others wait for a payment method.
+    What lies after ``present`` is not there yet. ``is_paid`` says of a number whether its intent has succeeded by now; the others wait for a payment method.
     ``present`` is Stripe's time. ``events`` are what its list shows, in any order.
     """
 
@@ -55,6 +55,11 @@ class VirtualStripe:
         """Those of the list and of single intents: what a net costs, without the looks at fresh events."""
         return self.spent[Endpoint.LIST] + self.spent[Endpoint.RETRIEVE]
 
+    @property
+    def made(self) -> int:
+        """How many intents there are by now."""
+        return self._first_from(self.present() + timedelta(seconds=1))
+
     def now(self) -> datetime:
         """Stripe's time."""
         return self.present()
@@ -64,7 +69,7 @@ class VirtualStripe:
         self._spend(Endpoint.RETRIEVE)
         number = int(intent_id.removeprefix(PREFIX))
         seen_at = self.present()
-        if number >= self.count:
+        if number >= self.made:
             return MissingIntent(intent_id, seen_at)
         return self._intent(number, seen_at)
 
@@ -72,9 +77,10 @@ class VirtualStripe:
         """A page, newest first."""
         self._spend(Endpoint.LIST)
         first = 0 if created.since is None else self._first_from(created.since)
-        end = self.count if created.until is None else self._first_from(created.until)
+        end = self.made if created.until is None else self._first_from(created.until)
         if after is not None:
-            end = min(end, int(after.removeprefix(PREFIX)))
+            end = int(after.removeprefix(PREFIX))
+        end = min(end, self.made)
         seen_at = self.present()
         shown = range(end - 1, max(first, end - PAGE) - 1, -1)
         intents = tuple(self._intent(number, seen_at) for number in shown)
@@ -100,7 +106,7 @@ class VirtualStripe:
         return ()
 
     def pay(self, number: int) -> None:
-        """Tell by an event that an intent has succeeded now; ``is_paid`` must know of it."""
+        """Tell by an event that an intent has succeeded; ``is_paid`` must know of it."""
         snapshot = Snapshot(self._intent(number, self.present()).outcome, AMOUNT, "eur")
         kind = "payment_intent.succeeded"
         name = f"evt_{len(self.events)}"
