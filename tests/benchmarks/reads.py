@@ -6,6 +6,7 @@ ten intents a row, and the tail's tick beside any number of open payments. Each 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,12 +32,24 @@ MOST_CURSORS = 8
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Reads of one pass: of the net itself, all in all, and how many intents it examined."""
+    """Reads of one pass, by endpoint."""
 
-    net: int
-    lists: int
-    all: int
-    examined: int
+    by_endpoint: Counter[Endpoint]
+
+    @property
+    def lists(self) -> int:
+        """Pages of the list."""
+        return self.by_endpoint[Endpoint.LIST]
+
+    @property
+    def retrieves(self) -> int:
+        """Single intents."""
+        return self.by_endpoint[Endpoint.RETRIEVE]
+
+    @property
+    def looks(self) -> int:
+        """Looks at fresh events, before something is recorded."""
+        return self.by_endpoint[Endpoint.EVENTS]
 
 
 @contextmanager
@@ -52,17 +65,22 @@ def opened_with(
         yield replace(opened, stripe=stripe), url
 
 
-def passed(databases: Databases, name: str, rows: Rows, kind: SweepKind) -> Spent:
-    """A pass over such rows that corrects what is wrong. Raises where it missed anything."""
+def passed(databases: Databases, name: str, rows: Rows, *kinds: SweepKind) -> list[Spent]:
+    """Passes one after the other over such rows, together correcting what is wrong. Raises where they missed anything."""
     stripe = rows.stripe(NOW)
+    spent: list[Spent] = []
     with opened_with(databases, rows, stripe, StandingClock(NOW)) as (opened, url):
-        run = measured(opened, kind)
-        tell(name, run)
+        corrected = 0
+        for kind in kinds:
+            before = stripe.spent.copy()
+            run = measured(opened, kind)
+            tell(f"{kind.value}, {name}", run)
+            corrected += run.report.corrected
+            spent.append(Spent(stripe.spent - before))
         paid = asked(url, "SELECT count(*) FROM payments WHERE status = 'paid'")[0][0]
-    wanted = rows.rows - rows.open + rows.wrong
-    if (run.report.corrected, paid) != (rows.wrong, wanted):
-        raise RuntimeError(f"{name}: {run.report.corrected} of {rows.wrong} rows were corrected")
-    return Spent(stripe.net_reads, stripe.spent[Endpoint.LIST], stripe.reads, run.report.examined)
+    if (corrected, paid) != (rows.wrong, rows.rows - rows.open + rows.wrong):
+        raise RuntimeError(f"{name}: {corrected} of {rows.wrong} rows were corrected")
+    return spent
 
 
 def run_due(options: Options) -> list[Figure]:
@@ -73,12 +91,12 @@ def run_due(options: Options) -> list[Figure]:
     best = -(-many // PAGE)
     most = int(1.05 * best) + MOST_CURSORS
     with Databases(options.postgres) as databases:
-        one = passed(databases, "due, dense", dense, SweepKind.DUE)
-        two = passed(databases, "due, sparse", thin, SweepKind.DUE)
+        (one,) = passed(databases, "dense", dense, SweepKind.DUE)
+        (two,) = passed(databases, "sparse", thin, SweepKind.DUE)
         odd = list(_odd_worlds(databases, options))
     return [
-        _figure(f"due, {many:,} open of {many:,}", one, f"<= {most:,}", one.all <= most),
-        _figure(f"due, {thin.open} open of {sparse:,}", two, "<= 200", two.net <= 200),
+        _figure(f"due, {many:,} open of {many:,}", one, f"<= {most:,}", most),
+        _figure(f"due, {thin.open} open of {sparse:,}", two, "<= 200", 200),
         *odd,
     ]
 
@@ -96,18 +114,18 @@ def _odd_worlds(databases: Databases, options: Options) -> Iterator[Figure]:
         ),
     }
     for name, rows in worlds.items():
-        for kind in (SweepKind.DUE, SweepKind.WINDOW):
-            spent = passed(databases, f"{kind.value}, {name}", rows, kind)
-            label = f"{kind.value}, {rows.open:,} open of {rows.rows:,}, {name}"
-            yield _figure(label, spent, "nothing missed", met=True)
+        label = f"{rows.open:,} open of {rows.rows:,}, {name}"
+        (first,) = passed(databases, name, rows, SweepKind.DUE)
+        window, later = passed(databases, name, rows, SweepKind.WINDOW, SweepKind.DUE)
+        yield _figure(f"due, {label}", first, "nothing missed")
+        yield _figure(f"window, {label}", window, "nothing missed")
+        yield _figure(f"due after that window, {label}", later, "nothing missed")
 
 
-def _figure(name: str, spent: Spent, target: str, met: bool) -> Figure:
-    looks = spent.all - spent.net
-    remarks = (
-        f"{spent.lists:,} lists, {spent.net - spent.lists:,} retrieves, {looks} looks at events"
-    )
-    return Figure(name, "reads", target, f"{spent.net:,}", met, remarks)
+def _figure(name: str, spent: Spent, target: str, most: int | None = None) -> Figure:
+    net = spent.lists + spent.retrieves
+    remarks = f"{spent.lists:,} lists, {spent.retrieves:,} retrieves; {spent.looks} looks at events"
+    return Figure(name, "reads", target, f"{net:,}", most is None or net <= most, remarks)
 
 
 def run_tail(options: Options) -> list[Figure]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.domain.endpoint import Endpoint
 from reconciler.engine.report import SweepKind
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.options import Options
@@ -27,7 +28,6 @@ from tests.benchmarks.rows_in_sql import Rows
 from tests.benchmarks.shop import Databases
 from tests.benchmarks.standing_clock import StandingClock
 from tests.benchmarks.stripe_process import KEY
-from tests.benchmarks.virtual_stripe import PAGE
 
 OF_A_PAGE = ("loading a page", "recording a page")
 """What the program calls the two in its messages."""
@@ -37,14 +37,13 @@ _ENDS = re.compile(r'"(?:BEGIN|COMMIT|ROLLBACK)[^"]*"')
 def run(options: Options) -> list[Figure]:
     """The mean over a window pass in which every page has something to correct, and in which none has."""
     intents = options.sized(tiny=1_000, usual=10_000, full=100_000)
-    pages = intents // PAGE
     figures = []
     with Databases(options.postgres) as databases:
         for name, rows in {
             "every page has corrections": Rows(intents),
             "everything agrees": Rows(intents, open_every=intents, wrong_every=1),
         }.items():
-            counted = _counted(databases, name, rows)
+            pages, counted = _counted(databases, name, rows)
             own = sum(counted[doing] for doing in OF_A_PAGE)
             figures.append(
                 Figure(
@@ -59,8 +58,8 @@ def run(options: Options) -> list[Figure]:
     return figures
 
 
-def _counted(databases: Databases, name: str, rows: Rows) -> Counter[str]:
-    """Round trips of a pass by what they were for."""
+def _counted(databases: Databases, name: str, rows: Rows) -> tuple[int, Counter[str]]:
+    """The pages of a pass, and its round trips by what they were for."""
     stripe = rows.stripe(NOW)
     clock = StandingClock(NOW)
     with (
@@ -71,7 +70,7 @@ def _counted(databases: Databases, name: str, rows: Rows) -> Counter[str]:
         _traced(Path(folder)) as counted,
     ):
         tell(name, measured(replace(opened, stripe=stripe), SweepKind.WINDOW))
-        return counted
+        return stripe.spent[Endpoint.LIST], counted
 
 
 @contextmanager

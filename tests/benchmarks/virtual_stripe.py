@@ -51,11 +51,6 @@ class VirtualStripe:
         return self.spent.total()
 
     @property
-    def net_reads(self) -> int:
-        """Those of the list and of single intents: what a net costs, without the looks at fresh events."""
-        return self.spent[Endpoint.LIST] + self.spent[Endpoint.RETRIEVE]
-
-    @property
     def made(self) -> int:
         """How many intents there are by now."""
         return self._first_from(self.present() + timedelta(seconds=1))
