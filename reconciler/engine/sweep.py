@@ -232,6 +232,12 @@ class Sweep:
             self._with.store.book_reads(reads - self._booked)
             self._booked = reads
 
+    @property
+    def _is_quiet(self) -> bool:
+        """A tick of the service that met nothing: the ledger keeps what happened, not that nothing did."""
+        report = self.report
+        return self._authority.is_service and report.complete and report.examined == 0
+
     def _conclude(self) -> None:
         """Write down how it ended, where there is a place for it."""
         sweep = self._authority.sweep
@@ -248,7 +254,7 @@ class Sweep:
             self._with.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds, **self._lessons.body()},
-                (*totals, entry),
+                () if self._is_quiet else (*totals, entry),
                 self._authority.epoch,
             )
         except ReconcilerError as error:

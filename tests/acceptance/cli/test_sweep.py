@@ -175,10 +175,10 @@ def test_several_accounts(town: Town) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(town: Town, number: signal.Signals) -> None:
     """Ctrl-C, or SIGTERM, ends a pass with its report so far, exit 75 and no traceback."""
-    for key in range(60):
-        town.pay(key + 1)
+    intents = [town.pay(key + 1) for key in range(60)]
     town.stripe.faults.shares = Faults(latency=0.5)
-    process = town.start("sweep", "--kind", "due", "--json")
+    named = [word for intent in intents for word in ("--payment-intent", intent)]
+    process = town.start("sweep", *named, "--json")
     try:
         while town.stripe.requests.count() < 3:
             assert process.poll() is None, process.communicate()

@@ -192,11 +192,12 @@ def test_the_service_is_bounded_by_the_hour(world: World) -> None:
 
 
 def test_work_is_acknowledged_only_when_it_is_done(world: World) -> None:
-    """A page that cannot be recorded leaves no trace of having been seen: no check is lifted, no event kept."""
+    """A page that cannot be recorded leaves no trace of having been seen but a check: none is lifted, no event kept."""
     intent = world.pay(1, "canceled", None, age=timedelta(hours=1))
     world.stripe.succeed(intent, at=NOW - timedelta(seconds=30))
     world.sweep("--payment-intent", intent, "--apply")
-    checks = world.ask("SELECT * FROM reconciler.checks")
+    checks = world.ask("SELECT payment_intent FROM reconciler.checks")
+    events = world.ask("SELECT * FROM reconciler.events")
     world.clock.advance(timedelta(minutes=5))
     world.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -204,14 +205,17 @@ def test_work_is_acknowledged_only_when_it_is_done(world: World) -> None:
         "CREATE TRIGGER refuse BEFORE INSERT ON reconciler.discrepancies"
         " FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
-    before = world.substance()
+    before = world.statuses()
     answer = world.sweep("--kind", "due", "--apply")
     assert (answer.code, answer.json["unexamined"]) == (75, 1)
     shown = world.run("sweep", "--kind", "due", "--apply")
     assert "sk_live_not" not in shown.err + shown.out
-    assert world.substance() == before
-    assert world.ask("SELECT * FROM reconciler.checks") == checks
+    assert world.statuses() == before
+    assert world.ask("SELECT payment_intent FROM reconciler.checks") == checks
+    assert world.ask("SELECT * FROM reconciler.events") == events
+    assert world.ask("SELECT * FROM reconciler.discrepancies") == []
     world.execute("DROP TRIGGER refuse ON reconciler.discrepancies")
+    world.clock.advance(timedelta(hours=7))
     assert world.sweep("--kind", "due", "--apply").json["discrepancies"] == {"paid_after_cancel": 1}
 
 
@@ -232,7 +236,7 @@ def test_a_row_that_the_table_s_own_rules_protect(world: World) -> None:
 
 
 def test_a_table_that_takes_no_correction_at_all(world: World) -> None:
-    """A trigger of the merchant's forbids every write: exit 78, and nothing of it is half done."""
+    """A trigger of the merchant's forbids every write: each row is named, tried again later, and nothing half done."""
     for key in range(6):
         world.pay(key)
     world.execute(
@@ -241,11 +245,14 @@ def test_a_table_that_takes_no_correction_at_all(world: World) -> None:
         "CREATE TRIGGER refuse BEFORE UPDATE ON public.payments"
         " FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
-    before = world.substance()
+    before = world.statuses()
     answer = world.sweep("--kind", "due", "--apply")
-    assert (answer.code, answer.json["corrected"]) == (78, 0)
+    assert (answer.code, answer.json["corrected"], answer.json["unexamined"]) == (75, 0, 6)
     assert "4242" not in answer.err + answer.out
-    assert world.substance() == before
+    assert world.statuses() == before
+    assert world.ask("SELECT * FROM reconciler.discrepancies") == []
+    assert world.ask("SELECT * FROM reconciler.outbox") == []
+    assert len(world.ask("SELECT * FROM reconciler.checks")) == 6
     world.verify()
 
 

@@ -9,7 +9,12 @@ import pytest
 
 from reconciler.adapters.postgres.database import Database, connect
 from reconciler.adapters.postgres.failures import clothed
-from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, DatabaseUnavailableError
+from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    RowRefusedError,
+)
 
 SECRET = "hunter2-s3cret"
 
@@ -37,17 +42,17 @@ def failing(url: str, query: str, *before: str):
         ("SELECT * FROM nowhere.x", (), DatabaseRefusedError, "nowhere"),
         ("SELECT reconciler.gone()", (), DatabaseRefusedError, "reconciler.gone() does not exist"),
         ("SELECT pg_sleep(5)", ("SET statement_timeout TO '20ms'",), DatabaseBusyError, "statement_timeout"),
-        ("INSERT INTO payments (id) VALUES (1)", (), DatabaseRefusedError, "payments_pkey"),
+        ("INSERT INTO payments (id) VALUES (1)", (), RowRefusedError, "payments_pkey"),
         ("DO $$ BEGIN RAISE SQLSTATE '58030'; END $$", (), DatabaseUnavailableError, "58030"),
         ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", (), DatabaseUnavailableError, "disk is full"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", (), DatabaseUnavailableError, "57P05"),
-        ("SELECT 1 / 0", (), DatabaseRefusedError, "DivisionByZero 22012"),
+        ("SELECT 1 / 0", (), RowRefusedError, "DivisionByZero 22012"),
         ("DELETE FROM payments", ("SET default_transaction_read_only TO on",), DatabaseUnavailableError, "read-only"),
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost while testing"),
     ],
 )  # fmt: skip
 def test_each_failure_has_its_clothes(table, query, before, kind, words):
-    """Missing things and refusals end with 78, lost and busy servers with 75; the message says while doing what."""
+    """Missing things and refusals end with 78; a refused row, a lost and a busy server with 75. The message says while doing what."""
     with pytest.raises(kind, match="while testing") as caught:
         failing(table.url, query, *before)
     assert words in str(caught.value)
