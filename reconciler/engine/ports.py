@@ -107,6 +107,7 @@ class Store(Protocol):
     ) -> tuple[RowReference, ...]:
         """Rows with an open outcome that name an intent, ordered by key, from after ``after_key``.
 
+        ``limit`` of them, and all that share the last one's key; rows without a key are left out.
         With ``due_by`` only those for which no check lies after it.
         """
         ...
@@ -132,7 +133,7 @@ class Store(Protocol):
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None
     ) -> Histogram:
-        """Those of ``payments_between`` counted by time, the ``open_payments`` among them as due."""
+        """``payments_between`` from the first that is due to the last, counted by time; due are the ``open_payments``."""
         ...
 
     def learnt(self) -> Learnt:

@@ -51,22 +51,22 @@ _KINDS: Final = {
 }
 
 # PostgreSQL's times reach further than Python's, and "infinity" is one of them: outside of this they are unknown.
-# A thousand years of Python's are left, for horizons and deadlines are added to a time.
+# A thousand years of Python's are left, for horizons and deadlines are added to a time; and a year at the beginning.
 _CREATED: Final = {
     ColumnKind.TIMESTAMPTZ: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0} END"
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} END"
     ),
     ColumnKind.TIMESTAMP: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0} AT TIME ZONE 'UTC' END"
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} AT TIME ZONE 'UTC' END"
     ),
     ColumnKind.DATE: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0001-01-02' AND '8999-12-31' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
     ),
 }
 _CREATED_NUMBER: Final = {
-    "s": sql.SQL("CASE WHEN {0} BETWEEN -62135500000 AND 221845392000 THEN to_timestamp({0}) END"),
+    "s": sql.SQL("CASE WHEN {0} BETWEEN -62104060800 AND 221845392000 THEN to_timestamp({0}) END"),
     "ms": sql.SQL(
-        "CASE WHEN {0} BETWEEN -62135500000000 AND 221845392000000 THEN to_timestamp({0} / 1000.0) END"
+        "CASE WHEN {0} BETWEEN -62104060800000 AND 221845392000000 THEN to_timestamp({0} / 1000.0) END"
     ),
 }
 _NOW: Final = {

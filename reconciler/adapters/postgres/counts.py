@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from psycopg.rows import TupleRow
-
-from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.columns import EPOCH
+from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import statement
-from reconciler.adapters.postgres.transactions import streaming
+from reconciler.adapters.postgres.transactions import counting
 from reconciler.domain.histogram import Bucket, Histogram, Learnt, bucket_width, joined
 from reconciler.domain.page import TimeRange
 
@@ -18,6 +17,8 @@ MOST_SKEW = timedelta(days=2)
 """Rows that are further from their intents were imported or backdated: no clock is that wrong."""
 GROUPS_A_FETCH = 5_000
 """A range may have two hundred thousand groups: they come by a cursor on the server, and are joined as they come."""
+_TICK = timedelta(seconds=1)
+"""What is counted finer than a microsecond was rounded: so far a row may be from its time."""
 
 
 class Counts:
@@ -28,36 +29,71 @@ class Counts:
         self._table = table
         self._account = account
 
-    def histogram(self, created: TimeRange, ratio: float, due_by: datetime | None) -> Histogram:
-        """Rows that name an intent and were created in a range, and how many of them are open.
+    def rows(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
+        """Rows that name an intent and were created in a range; with ``due_by`` the open ones due by then."""
+        with (
+            self._database.connection("counting payments") as connection,
+            counting(connection),
+        ):
+            return self._rows(connection, created, only_open=only_open, due_by=due_by)
 
-        ``ratio`` is Stripe's intents for each row: it decides how fine the buckets are. With ``due_by`` only those
-        open rows count for which no check lies after it.
+    def histogram(
+        self, created: TimeRange, ratio: float, due_by: datetime | None, margin: timedelta
+    ) -> Histogram:
+        """Rows that name an intent, from the first that is due to the last, and how many of them are due.
+
+        Due are the open rows of the range; with ``due_by`` only those for which no check lies after it. ``margin`` is
+        how far rows are counted beyond the first and the last. ``ratio`` is Stripe's intents for each row: it decides
+        how fine the buckets are.
         """
-        table = self._table
-        parameters: dict[str, object] = {
-            **table.range_parameters(created),
-            "account": self._account,
-            "open": table.open_statuses,
-            "due_by": due_by,
-        }
-        scheduled = due_by is not None
         with (
             self._database.connection("counting payments by time") as connection,
-            streaming(connection),
+            counting(connection),
         ):
-            span = connection.execute(table.histogram_span(created), parameters).fetchone()
-            if span is None or span[0] is None:
-                width = timedelta(days=1)
-            else:
-                width = bucket_width(span[1] - span[0] + timedelta(seconds=1), span[2], ratio)
-            parameters["width"] = width
-            undated: list[int] = []
-            with connection.cursor("histogram") as counted:
-                counted.itersize = GROUPS_A_FETCH
-                counted.execute(table.histogram(created, scheduled=scheduled), parameters)
-                buckets = tuple(joined(_buckets(counted, width, undated), ratio))
-            return Histogram(buckets, sum(undated))
+            statement_of = self._table.histogram_span(created, scheduled=due_by is not None)
+            parameters = self._parameters(created, due_by)
+            first, last, undated = connection.execute(statement_of, parameters).fetchall()[0]
+            if first is None:
+                return Histogram((), undated)
+            first, last = first - margin - _TICK, last + margin + _TICK
+            rows = self._rows(connection, _within(created, first, last), only_open=False)
+            width = bucket_width(last - first, rows, ratio)
+            # whole buckets, so that none has fewer rows than it says
+            whole = _within(created, _floor(first, width), _floor(last, width) + width)
+            counted = self._buckets(connection, whole, width, due_by)
+            return Histogram(tuple(joined(counted, ratio)), undated)
+
+    def _rows(
+        self,
+        connection: Connection,
+        created: TimeRange,
+        *,
+        only_open: bool,
+        due_by: datetime | None = None,
+    ) -> int:
+        query = self._table.references_count(
+            created, only_open=only_open, scheduled=due_by is not None
+        )
+        answer = connection.execute(query, self._parameters(created, due_by))
+        return int(answer.fetchall()[0][0])
+
+    def _buckets(
+        self, connection: Connection, created: TimeRange, width: timedelta, due_by: datetime | None
+    ) -> Iterator[Bucket]:
+        parameters = {**self._parameters(created, due_by), "width": width}
+        with connection.cursor("histogram") as counted:
+            counted.itersize = GROUPS_A_FETCH
+            query = self._table.histogram(created, scheduled=due_by is not None)
+            for start, rows, due in counted.execute(query, parameters):
+                yield Bucket(start, start + width, rows, due)
+
+    def _parameters(self, created: TimeRange, due_by: datetime | None) -> dict[str, object]:
+        return {
+            **self._table.range_parameters(created),
+            "account": self._account,
+            "open": self._table.open_statuses,
+            "due_by": due_by,
+        }
 
     def learnt(self) -> Learnt:
         """What the last complete window pass has taught; nothing where there was none."""
@@ -79,9 +115,15 @@ def _bounded(seconds: float | None) -> timedelta:
     return max(-MOST_SKEW, min(MOST_SKEW, skew))
 
 
-def _buckets(rows: Iterable[TupleRow], width: timedelta, undated: list[int]) -> Iterator[Bucket]:
-    for start, count, due in rows:
-        if isinstance(start, datetime):
-            yield Bucket(start, start + width, count, due)
-        else:
-            undated.append(due)
+def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
+    """These bounds, as far as the range goes."""
+    if created.since is not None:
+        since = max(since, created.since)
+    if created.until is not None:
+        until = min(until, created.until)
+    return TimeRange(since, until)
+
+
+def _floor(moment: datetime, width: timedelta) -> datetime:
+    """Where the bucket of a moment begins."""
+    return moment - (moment - EPOCH) % width

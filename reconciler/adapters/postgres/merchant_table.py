@@ -121,9 +121,10 @@ class MerchantTable:
         filters = self._filters(created, only_open, "is_due" if scheduled else None)
         return self._compose("references_count", **filters)
 
-    def histogram_span(self, created: TimeRange) -> bytes:
-        """The first and last time of a range's rows, and their number."""
-        return self._compose("histogram_span", **self._filters(created, only_open=False))
+    def histogram_span(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
+        """The first and last time of a range's open rows, and how many of them have none."""
+        filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
+        return self._compose("histogram_span", **filters)
 
     def histogram(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""

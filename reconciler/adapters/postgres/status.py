@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import counting
 
 
 class PostgresStatus:
@@ -42,7 +43,10 @@ class PostgresStatus:
     def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
         """How many rows with a PaymentIntent have each open outcome."""
         parameters = {"account": self._account, "open": table.open_statuses}
-        with self._database.connection("counting open payments") as connection:
+        with (
+            self._database.connection("counting open payments") as connection,
+            counting(connection),
+        ):
             rows = connection.execute(table.open_by_status, parameters).fetchall()
         counts: Counter[str] = Counter()
         for status, count in rows:

@@ -97,11 +97,12 @@ class PostgresStore:
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """As ``engine.ports.Store`` has it."""
-        return self._count(created, only_open=True, due_by=due_by)
+        known = due_by if self.can_read_schema else None
+        return self._counts.rows(created, only_open=True, due_by=known)
 
     def count_between(self, created: TimeRange) -> int:
         """As ``engine.ports.Store`` has it."""
-        return self._count(created, only_open=False)
+        return self._counts.rows(created, only_open=False)
 
     def _references(
         self,
@@ -129,25 +130,17 @@ class PostgresStore:
             rows = connection.execute(query, parameters).fetchall()
         return tuple(RowReference(*row) for row in rows)
 
-    def _count(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
-        table = self._table
-        scheduled = due_by is not None and self.can_read_schema
-        parameters = {
-            **table.range_parameters(created),
-            "account": self._account,
-            "open": table.open_statuses,
-            "due_by": due_by,
-        }
-        query = table.references_count(created, only_open=only_open, scheduled=scheduled)
-        with self._database.connection("counting payments") as connection:
-            return _number(connection.execute(query, parameters))
-
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None
     ) -> Histogram:
-        """As ``engine.ports.Store`` has it."""
+        """As ``engine.ports.Store`` has it: from the first due row to the last.
+
+        What was learnt of how far intents are from their rows is added at either end: lists are widened by it.
+        """
+        learnt = self.learnt()
+        margin = (learnt.latest - learnt.earliest) / 2
         known = due_by if self.can_read_schema else None
-        return self._counts.histogram(created, ratio, known)
+        return self._counts.histogram(created, ratio, known, margin)
 
     def learnt(self) -> Learnt:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""

@@ -55,3 +55,11 @@ def streaming(connection: Connection) -> Iterator[None]:
     with ending(connection):
         connection.execute(statement("begin_snapshot"))
         yield
+
+
+@contextmanager
+def counting(connection: Connection) -> Iterator[None]:
+    """The same for statements that may read a whole table: a minute each."""
+    with streaming(connection):
+        connection.execute(statement("patience_of_counts"))
+        yield

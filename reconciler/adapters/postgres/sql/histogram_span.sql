@@ -1,5 +1,5 @@
--- from when to when there are rows to ask about, and how many rows there are between
-SELECT min({created}), max({created}), count(*)
+-- from when to when rows are due, and how many of them have no time
+SELECT min({created}), max({created}), count(*) FILTER (WHERE {created} IS NULL)
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
-    AND isfinite({created}) AND {within} AND {of_account}
+    AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
