@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +24,8 @@ from reconciler.errors import StripeRequestError, StripeUnavailableError
 
 POSSIBLE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
 """What can be put into a path of Stripe's API. Stripe does not promise the prefix of an id."""
+PAGES_AHEAD: Final = 24
+"""So many pages may wait to be handed over: at Stripe's limit they are read in the second that a recording may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +106,14 @@ class Fetcher:
         return _collected([self._pool.submit(self._retrieve, intent) for intent in intents])
 
     def list_pages(self, stretches: Sequence[TimeRange]) -> Iterator[FetchedPage]:
-        """List each stretch with a cursor of its own, in the order in which the pages arrive."""
-        reading = {self._pool.submit(self._list, stretch, None): stretch for stretch in stretches}
-        while reading:
-            done, _ = wait(reading, return_when=FIRST_COMPLETED)
-            for future in done:
-                stretch = reading.pop(future)
-                page, after = future.result()
-                if after is not None:
-                    reading[self._pool.submit(self._list, stretch, after)] = stretch
-                yield page
+        """List each stretch with a cursor of its own, in the order in which the pages arrive.
+
+        While the pages handed over are worked on the cursors read on, up to ``PAGES_AHEAD``.
+        """
+        cursors = _Cursors(self._pool, self._list)
+        for stretch in stretches:
+            cursors.start(stretch, None)
+        yield from cursors.pages()
 
     def planned_pages(
         self, stretches: Sequence[TimeRange], goes_on: Callable[[TimeRange, int], bool]
@@ -158,6 +161,70 @@ class Fetcher:
         )
         ends = page.next_after is None
         return FetchedPage(answers, unreadable, Origin.LIST, stretch, ends), page.next_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A page with the cursor of the next one, and whether that one is read already."""
+
+    page: FetchedPage
+    stretch: TimeRange
+    after: str | None
+    goes_on: bool
+
+
+class _Cursors:
+    """Cursors that read on by themselves while there is room for their pages, and are sent on where there was none.
+
+    No thread waits for room: whoever hands pages over may itself need one of the pool's.
+    """
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        read: Callable[[TimeRange, str | None], tuple[FetchedPage, str | None]],
+    ) -> None:
+        self._pool = pool
+        self._read = read
+        self._room = threading.Semaphore(PAGES_AHEAD)
+        self._ready: SimpleQueue[Future[_Listing]] = SimpleQueue()
+        self._under_way = threading.Semaphore(0)
+
+    def start(self, stretch: TimeRange, after: str | None) -> None:
+        """Read a page of a stretch, and then further."""
+        self._under_way.release()
+        self._submit(stretch, after)
+
+    def pages(self) -> Iterator[FetchedPage]:
+        """Every page: of a stretch in its order, of several as they come."""
+        while self._under_way.acquire(blocking=False):
+            listing = self._ready.get().result()
+            if listing.goes_on:
+                self._room.release()
+            elif listing.after is not None:
+                self.start(listing.stretch, listing.after)
+            yield listing.page
+
+    def _submit(self, stretch: TimeRange, after: str | None) -> None:
+        self._pool.submit(self._step, stretch, after).add_done_callback(self._done)
+
+    def _step(self, stretch: TimeRange, after: str | None) -> _Listing:
+        page, after = self._read(stretch, after)
+        goes_on = after is not None and self._room.acquire(blocking=False)
+        return _Listing(page, stretch, after, goes_on)
+
+    def _done(self, future: Future[_Listing]) -> None:
+        """Hand the page over, then read its successor, counted first: nobody may think that nothing is under way."""
+        succeeded = not future.cancelled() and future.exception() is None
+        listing = future.result() if succeeded else None
+        if listing is None or not listing.goes_on:
+            self._ready.put(future)
+            return
+        self._under_way.release()
+        self._ready.put(future)
+        # the pool closes where a pass ends early: then nobody waits for the page
+        with contextlib.suppress(RuntimeError):
+            self._submit(listing.stretch, listing.after)
 
 
 def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:

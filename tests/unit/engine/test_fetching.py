@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.page import TimeRange
 from reconciler.domain.planning import stretches
+from reconciler.engine import fetching
 from reconciler.engine.fetching import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
@@ -96,3 +98,34 @@ def test_a_list_that_breaks_off_names_what_is_missing(stripe: PlainStripe) -> No
     assert pages[-1].is_lost
     assert "pi_0099" in pages[-1].failures[0].what
     assert not any(page.ends for page in pages)
+
+
+def test_cursors_read_on_while_a_page_is_worked_on(
+    stripe: PlainStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recording takes time in which Stripe may be asked further: the page in hand, so many ahead, and no more."""
+    monkeypatch.setattr(fetching, "PAGES_AHEAD", 3)
+    enough = threading.Event()
+
+    def count(_: str) -> None:
+        if stripe.reads == 4:
+            enough.set()
+
+    stripe.fail = count
+    with a_fetcher(stripe) as fetcher:
+        pages = fetcher.list_pages([TimeRange(NOW - timedelta(days=2), None)])
+        assert len(next(pages).answers) == 100
+        assert enough.wait(10)
+    assert stripe.reads <= 5
+
+
+def test_a_fault_of_a_later_page_comes_out(stripe: PlainStripe) -> None:
+    """Also where a cursor was reading on by itself."""
+
+    def fail(after: str) -> None:
+        if after == "pi_0299":
+            raise StripeRefusedError("no.", "Give it a key.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe) as fetcher, pytest.raises(StripeRefusedError):
+        list(fetcher.list_pages([TimeRange(NOW - timedelta(days=2), None)]))
