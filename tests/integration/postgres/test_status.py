@@ -1,4 +1,4 @@
-"""What status and the metrics read, again and again, of tables that have grown."""
+"""What is read again and again, for status, metrics and the hourly limit, of tables that have grown."""
 
 from __future__ import annotations
 
@@ -62,3 +62,21 @@ def test_ticks_are_not_counted_to_find_the_kinds(table):
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert rows_read(plan[0]["Plan"]) < 200
     assert len(PostgresStatus(table.database, "default").passes()) == 3
+
+
+def test_old_corrections_are_not_counted_again(table):
+    """The hourly limit is asked for with every page that corrects: it reads the hour's corrections, not all there were."""
+    table.all(
+        "INSERT INTO reconciler.ledger (account, seq, at, action, body, prev, hash)"
+        " SELECT 'default', n, now() - (20001 - n) * interval '1 minute', 'correction',"
+        " jsonb_build_object('asked_by', CASE WHEN mod(n, 3) = 0 THEN 'ann' ELSE 'service' END),"
+        " CASE WHEN n = 1 THEN repeat('0', 64) ELSE repeat('a', 64) END, repeat('b', 64)"
+        " FROM generate_series(1, 20000) AS n RETURNING 1"
+    )
+    with table.database.connection("explaining") as connection:
+        connection.execute("ANALYZE reconciler.ledger")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("corrections_by_service")
+        parameters = {"account": "default", "seconds": 3600}
+        [plan] = connection.execute(asked, parameters).fetchone()
+    assert rows_read(plan[0]["Plan"]) < 200
+    assert table.store.corrections_by_service(3600) == 40
