@@ -232,3 +232,11 @@ def test_the_identity_names_the_intent_or_the_row() -> None:
     one = Identity("default", found.subject, found.kind)
     assert one == Identity("default", "pi_1", Kind.OVERDUE)
     assert one != Identity("other", "pi_1", Kind.OVERDUE)
+
+
+def test_a_kind_whose_end_was_not_seen_stands() -> None:
+    """Who else was paid for an order is not always known: while this one is paid, the pair is not closed."""
+    item = Known(7, "pi_1", Kind.DUPLICATE_PAYMENT, State.OPEN, "f")
+    unseen = frozenset({Kind.DUPLICATE_PAYMENT})
+    assert changes((item,), (), corrected=False, unseen=unseen) == ()
+    assert [change.state for change in changes((item,), (), corrected=False)] == [State.CLOSED]
