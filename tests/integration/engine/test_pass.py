@@ -192,13 +192,13 @@ def test_a_failed_look_leaves_its_page_unexamined(passes: Passes) -> None:
 
 
 def test_one_intent_that_fails_does_not_lose_the_others(passes: Passes) -> None:
-    """The pass goes on, ends incomplete, and names what it did not examine."""
+    """The pass goes on, also where the list of them fails, ends incomplete, and names what it did not examine."""
     for number in range(3):
         a_payment(passes, number, f"pi_{number}")
         knows(passes, f"pi_{number}")
 
     def fail(ident: str) -> None:
-        if ident == "pi_1":
+        if ident in ("pi_1", "first page"):
             raise StripeUnavailableError("Stripe answered 500.", "Try again later.")
 
     passes.stripe.fail = fail
