@@ -118,7 +118,7 @@ class Nets:
         waiting = store.count_open(created, due_by)
         if not waiting:
             return
-        if waiting >= FEWEST_PLANNED:
+        if waiting >= (FEWEST_PLANNED_BY_SERVICE if self._by_service else FEWEST_PLANNED):
             yield from self._planned(created, due_by)
         rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
         yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
