@@ -197,6 +197,7 @@ def test_a_stuck_page_is_told_with_every_stack(town: Town, manager: Manager) -> 
 def test_a_lost_connection_is_no_end(town: Town) -> None:
     """The database cuts every connection: the service goes on by itself."""
     town.configure(due="1s")
+    town.window_was_read()
     daemon = town.start()
     daemon.event("pass.finished", job="due")
     town.execute(
@@ -212,6 +213,7 @@ def test_a_lost_connection_is_no_end(town: Town) -> None:
 def test_a_missing_privilege_is_told_and_mends_itself(town: Town) -> None:
     """A table that is taken away ends in the status and in the log; when it is back, the work goes on."""
     town.configure(due="1s")
+    town.window_was_read()
     daemon = town.start()
     daemon.event("pass.finished", job="due")
     town.execute("ALTER TABLE payments RENAME TO elsewhere")

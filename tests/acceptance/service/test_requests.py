@@ -10,6 +10,7 @@ from tests.acceptance.service.conftest import Town
 
 def test_a_pass_is_handed_over(town: Town) -> None:
     """sweep --apply beside the service: made by it, with the same report, in the name of whoever asked."""
+    town.window_was_read()
     daemon = town.start()
     daemon.event("pass.finished", job="due")
     town.pay(2)
