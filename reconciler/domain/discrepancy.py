@@ -87,8 +87,6 @@ class Reason(StrEnum):
     """Stripe says that the id exists in the other mode."""
     NOT_AN_ID = "not_an_id"
     """What the row holds cannot be the id of a PaymentIntent."""
-    REVERTED = "reverted"
-    """A person took the correction back."""
 
 
 class Cause(StrEnum):

@@ -253,7 +253,13 @@ class Moved:
 
 def _moved(subjects: Sequence[Subject], payments: Sequence[Payment]) -> Moved:
     now = {row.key: _content(row) for row in payments}
-    loaded = {row.key for subject in subjects for row in subject.payments}
+    # a row of one subject may have gone over to another: it is as new there as one that was not in the table
+    loaded = {
+        (row.key, intent)
+        for subject in subjects
+        for row in subject.payments
+        for intent in (row.payment_intent, subject.intent.id)
+    }
     return Moved(
         changed=frozenset(
             subject.intent.id
@@ -263,7 +269,7 @@ def _moved(subjects: Sequence[Subject], payments: Sequence[Payment]) -> Moved:
         joined=frozenset(
             row.payment_intent
             for row in payments
-            if row.payment_intent is not None and row.key not in loaded
+            if row.payment_intent is not None and (row.key, row.payment_intent) not in loaded
         ),
     )
 
