@@ -107,15 +107,6 @@ class Closing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What makes two findings the same discrepancy. ``subject`` is the intent's id, or ``row:<key>`` without one."""
-
-    account: str
-    subject: str
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that disagrees, as an examination saw it.
 

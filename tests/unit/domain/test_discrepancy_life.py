@@ -11,7 +11,6 @@ from reconciler.domain.decision import Correct, Flag, decide
 from reconciler.domain.discrepancy import (
     Closing,
     Finding,
-    Identity,
     Kind,
     Known,
     Reason,
@@ -225,13 +224,10 @@ def test_a_settled_finding_comes_up_again_when_stripe_moves() -> None:
 
 
 def test_the_identity_names_the_intent_or_the_row() -> None:
-    """Account, intent (or row key) and kind."""
+    """The subject of a finding: the intent, or the row where there is none."""
     found = _finding(Kind.OVERDUE)
     assert found.subject == "pi_1"
     assert replace(found, payment_intent=None).subject == "row:p1"
-    one = Identity("default", found.subject, found.kind)
-    assert one == Identity("default", "pi_1", Kind.OVERDUE)
-    assert one != Identity("other", "pi_1", Kind.OVERDUE)
 
 
 def test_a_kind_whose_end_was_not_seen_stands() -> None:
