@@ -19,9 +19,9 @@ from datetime import timedelta
 
 import psycopg
 
+from reconciler.engine.account import OpenAccount
 from reconciler.engine.authority import SERVICE
 from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
-from reconciler.wiring import OpenAccount
 from tests.benchmarks.figures import Figure, load, say
 from tests.benchmarks.options import Options
 from tests.benchmarks.program import NoProgress, account

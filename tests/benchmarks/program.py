@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.clock import Clock, SystemClock
+from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
 from reconciler.settings import load
-from reconciler.wiring import OpenAccount, open_account
+from reconciler.wiring import open_account
 from tests.benchmarks.figures import load as machine_load
 from tests.benchmarks.figures import say
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.endpoint import Endpoint
+from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import SweepKind
-from reconciler.wiring import OpenAccount
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.options import Options
 from tests.benchmarks.program import account, measured, tell

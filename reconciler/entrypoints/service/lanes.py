@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from reconciler.engine.account import OpenAccount
 from reconciler.errors import ReconcilerError
-from reconciler.wiring import OpenAccount
 
 Open = Callable[[], AbstractContextManager[OpenAccount]]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import structlog
 
 from reconciler.clock import Clock
+from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import SweepReport
 from reconciler.engine.watch import PassPulse
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.log import redact
-from reconciler.wiring import OpenAccount
 
 log = structlog.stdlib.get_logger()
 

@@ -17,6 +17,7 @@ from reconciler.adapters.postgres.services import PostgresServiceRecord
 from reconciler.adapters.postgres.status import PostgresStatus
 from reconciler.adapters.postgres.sweep_requests import RequestBell
 from reconciler.clock import Clock
+from reconciler.engine.account import OpenAccount
 from reconciler.engine.authority import SERVICE
 from reconciler.engine.handover import SweepRequests, Telling, serve_next
 from reconciler.engine.lease import Lease
@@ -39,7 +40,7 @@ from reconciler.errors import (
 )
 from reconciler.log import redact
 from reconciler.settings import Account, Settings
-from reconciler.wiring import OpenAccount, holder, limits_of, open_account
+from reconciler.wiring import holder, limits_of, open_account
 
 BELL_SECONDS: Final = 1.0
 """How long it listens for a request before it looks at the lease and at the stop flag again."""
