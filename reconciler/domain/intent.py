@@ -43,8 +43,9 @@ class NextAction:
 class Intent:
     """A PaymentIntent: its facts that a decision needs, and none of the customer's data.
 
-    ``seen_at`` is Stripe's clock (the Date header of the answer), not ours. ``metadata`` holds the configured keys
-    alone. ``failure_code`` is the code of ``last_payment_error``; an error without a code has the empty string.
+    ``seen_at`` is by Stripe's clock, not ours: the earliest moment that the answer may show (its Date header less the time
+    that it took). ``metadata`` holds the configured keys alone. ``failure_code`` is the code of ``last_payment_error``; an
+    error without a code has the empty string.
     """
 
     id: str

@@ -27,6 +27,11 @@ class Answer:
         return value if _REQUEST_ID.fullmatch(value) else None
 
     @property
+    def is_stripes(self) -> bool:
+        """Whether Stripe itself answered: an error page without its ``Request-Id`` is somebody's on the way."""
+        return self.status == 200 or self.request_id is not None
+
+    @property
     def should_retry(self) -> bool | None:
         """Stripe's own verdict on another try (``Stripe-Should-Retry``), None where it gave none."""
         return {"true": True, "false": False}.get(self.headers.get("stripe-should-retry", ""))

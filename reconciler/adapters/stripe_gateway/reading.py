@@ -72,12 +72,13 @@ class Reader:
 
         def attempt() -> T:
             self._hooks.buy(read.endpoint)
-            sent_first.append(self._clock.monotonic())
+            sent_at = self._clock.monotonic()
+            sent_first.append(sent_at)
             try:
                 answer = self._sent(read)
             finally:
                 self._hooks.done(read.endpoint)
-            return self._judged(read, answer)
+            return self._judged(read, answer, sent_at)
 
         return self._policy.run(attempt, read.what, lambda: sent_first[0])
 
@@ -91,8 +92,11 @@ class Reader:
         self.counts.sent(read.endpoint)
         return read.send()
 
-    def _judged(self, read: Read[T], answer: Answer) -> T:
-        seen_at = self.time.note(answer.headers.get("date"))
+    def _judged(self, read: Read[T], answer: Answer, sent_at: float) -> T:
+        if answer.is_stripes:
+            seen_at = self.time.note(answer.headers.get("date"), sent_at)
+        else:
+            seen_at = self.time.without_note(sent_at)
         if answer.status == 200:
             return read.parse(answer, seen_at)
         refusal = Refusal.of(answer)

@@ -29,8 +29,12 @@ class StripeTime:
         self._known: tuple[datetime, float] | None = None
         self._skew: timedelta | None = None
 
-    def note(self, date: str | None) -> datetime:
-        """Take an answer's Date header; returns the time of that answer, ours where it has no readable one."""
+    def note(self, date: str | None, sent: float) -> datetime:
+        """Take an answer's Date header; returns the earliest moment that the answer may show, a whole second.
+
+        ``sent`` is when its request was sent, by the monotonic clock. The Date is that of the answer, so what it shows
+        may be as much older as the answer took. Where there is no readable Date our own clock serves.
+        """
         ours = self._clock.now()
         told = parse_date(date)
         moment = ours if told is None else told
@@ -38,7 +42,12 @@ class StripeTime:
         with self._lock:
             self._known = known
             self._skew = None if told is None else told - ours
-        return moment
+        return _when_sent(moment, known[1] - sent)
+
+    def without_note(self, sent: float) -> datetime:
+        """The same for an answer that is not Stripe's own: by the time known from others, else by our clock."""
+        moment = self.now() or self._clock.now()
+        return _when_sent(moment, self._clock.monotonic() - sent)
 
     @property
     def skew(self) -> timedelta | None:
@@ -54,3 +63,7 @@ class StripeTime:
             return None
         moment, at = known
         return moment + timedelta(seconds=self._clock.monotonic() - at)
+
+
+def _when_sent(moment: datetime, seconds: float) -> datetime:
+    return (moment - timedelta(seconds=seconds)).replace(microsecond=0)

@@ -74,7 +74,36 @@ def test_without_a_readable_date_our_clock_serves(
     """An answer without a readable Date was seen now, by our clock."""
     made = rig(reply(page([intent()]), date=date))
     found = made.gateway.list_intents(TimeRange())
-    assert found.seen_at == found.intents[0].seen_at == clock.now()
+    assert found.seen_at == found.intents[0].seen_at == clock.now().replace(microsecond=0)
+
+
+@pytest.mark.parametrize(("took", "earlier"), [(0.0, 0), (0.06, 1), (1.0, 1), (2.5, 3)], ids=str)
+def test_an_answer_may_be_as_old_as_its_request(
+    rig: Rigging, clock: ManualClock, took: float, earlier: int
+) -> None:
+    """The Date is that of the answer, and what it shows was read before: an event of the time between is newer.
+
+    Stripe's times are whole seconds, so the moment of the request is rounded down to one.
+    """
+
+    def slow(_: str) -> bytes:
+        clock.advance(timedelta(seconds=took))
+        return reply(page([intent()]))
+
+    made = rig(slow)
+    found = made.gateway.list_intents(TimeRange())
+    assert found.seen_at == found.intents[0].seen_at == THERE - timedelta(seconds=earlier)
+    assert made.gateway.now() == THERE
+
+
+def test_a_proxys_date_is_not_stripes(rig: Rigging) -> None:
+    """An error page without Stripe's Request-Id tells somebody else's time: money is not judged by it."""
+    hours_later = "Sun, 01 Mar 2026 18:00:00 GMT"
+    made = rig(reply(intent()), reply(b"<html>", 502, date=hours_later, request_id=""))
+    made.gateway.retrieve("pi_1")
+    with pytest.raises(StripeUnavailableError):
+        made.gateway.retrieve("pi_1")
+    assert made.gateway.now() - THERE < timedelta(hours=1)
 
 
 def test_now_fails_where_nobody_answers(rig: Rigging) -> None:
