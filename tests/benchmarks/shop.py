@@ -91,6 +91,12 @@ class Databases:
             yield name
 
     @contextmanager
+    def empty(self) -> Iterator[tuple[str, str]]:
+        """The name and the URL of a database with nothing in it; it goes with the block."""
+        with self._database(None) as name:
+            yield name, self._named(name)
+
+    @contextmanager
     def copy_of(self, template: str) -> Iterator[str]:
         """The URL of a fresh copy; it goes with the block."""
         with self._database(template) as name:

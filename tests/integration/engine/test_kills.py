@@ -3,90 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-
-import psycopg
-import pytest
 
 from reconciler.domain.ledger import Entry, first_break
 from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server
+from tests.integration.engine.blows import Blow, Killed, struck
 from tests.integration.engine.passes import Passes
 from tests.unit.engine.doubles import NOW, an_intent
 
 AGE = timedelta(days=7)
 MOST_STATEMENTS = 120
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours goes on."""
-
-
-@dataclass
-class Blow:
-    """Ends the program's connection at its n-th statement from the lease on, after all before it were carried out.
-
-    ``kills`` is whether the program dies too; else it meets a lost connection and goes on as it can.
-    """
-
-    server: Server
-    at: int
-    kills: bool
-    after_commit: bool = False
-    count: int = 0
-    has_begun: bool = False
-    fell: bool = False
-
-    def strike(self, connection: psycopg.Connection) -> bool:
-        """Count a statement, and strike at the one that is meant; returns whether it fell now."""
-        if (
-            connection.info.parameter_status("application_name") != "reconciler"
-            or self.fell
-            or not self.has_begun
-        ):
-            return False
-        self.count += 1
-        if self.count != self.at:
-            return False
-        self.fell = True
-        if connection.info.transaction_status is psycopg.pq.TransactionStatus.ACTIVE:
-            with connection.pipeline():
-                pass  # what is queued is carried out: a pipeline within a pipeline is a synchronization
-        with self.server.connect() as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
-        if self.kills:
-            raise Killed
-        return True
-
-
-@contextmanager
-def struck(blow: Blow, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let it fall on whatever the program does in the block."""
-    execute, commit = psycopg.Connection.execute, psycopg.Connection.commit
-
-    def executing(self: psycopg.Connection, query: Any, *args: Any, **kwargs: Any) -> Any:
-        blow.has_begun = blow.has_begun or "reconciler.leases" in str(query)
-        blow.strike(self)
-        return execute(self, query, *args, **kwargs)
-
-    def committing(self: psycopg.Connection) -> None:
-        if blow.after_commit:
-            commit(self)
-            if blow.strike(self):
-                raise psycopg.OperationalError("the server closed the connection unexpectedly")
-            return
-        blow.strike(self)
-        commit(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(psycopg.Connection, "execute", executing)
-        patch.setattr(psycopg.Connection, "commit", committing)
-        yield
 
 
 def a_missed_webhook(passes: Passes, number: int) -> str:
@@ -153,13 +82,11 @@ def strike_everywhere(
     raise AssertionError("a pass makes more statements than were tried")
 
 
-def test_a_connection_lost_at_any_statement(
-    passes: Passes, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_lost_at_any_statement(passes: Passes, server: Server) -> None:
     """The program goes on without its connection, says that it is not complete or is, and the next pass ends it."""
 
     def run(blow: Blow) -> None:
-        with struck(blow, monkeypatch), contextlib.suppress(ReconcilerError):
+        with struck(blow), contextlib.suppress(ReconcilerError):
             report = passes.run(SweepKind.DUE)
             written = passes.shop.rows()[str(blow.at)]["status"] == "paid"
             assert written or not report.complete or not blow.fell
@@ -168,25 +95,21 @@ def test_a_connection_lost_at_any_statement(
     assert strike_everywhere(passes, run, lambda at: Blow(server, at, kills=False)) > 15
 
 
-def test_a_death_at_any_statement(
-    passes: Passes, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_death_at_any_statement(passes: Passes, server: Server) -> None:
     """The process dies at a statement, its transaction with it: nothing is half done, and the next pass does it."""
 
     def run(blow: Blow) -> None:
-        with struck(blow, monkeypatch), contextlib.suppress(Killed):
+        with struck(blow), contextlib.suppress(Killed):
             passes.run(SweepKind.DUE)
 
     assert strike_everywhere(passes, run, lambda at: Blow(server, at, kills=True)) > 15
 
 
-def test_a_commit_whose_answer_is_lost(
-    passes: Passes, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_whose_answer_is_lost(passes: Passes, server: Server) -> None:
     """Committed, and the program does not know: it says that it is not complete, and nothing is written twice."""
 
     def run(blow: Blow) -> None:
-        with struck(blow, monkeypatch), contextlib.suppress(ReconcilerError):
+        with struck(blow), contextlib.suppress(ReconcilerError):
             report = passes.run(SweepKind.DUE)
             assert not (blow.fell and report.complete)
 
