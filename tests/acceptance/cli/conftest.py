@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import structlog
 
-from reconciler import log
 from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
+from tests.acceptance.world import REPOSITORY, Answer
 from tests.conftest import MakeShop, Shop
 
-REPOSITORY = Path(__file__).parents[3]
 HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 CONFIGURATION = """
 [payments]
@@ -50,20 +45,6 @@ authorized = "authorized"
 succeeded = "paid"
 canceled = "canceled"
 """
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as the one JSON value that it must be."""
-        return json.loads(self.out)
 
 
 class Town:
@@ -137,16 +118,8 @@ def started(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[str
 
 
 @pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Leave the process's logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for name in log.QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+def restored_logging(logging_as_before: None) -> None:
+    """Every command sets logging up for itself."""
 
 
 @pytest.fixture
