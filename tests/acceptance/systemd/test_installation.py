@@ -1,0 +1,33 @@
+"""The README's "Run it by itself", typed as it stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.systemd.machine import CONFIG, UNIT, UNITS, Machine
+
+
+def test_the_steps_work_as_typed(booted: Machine) -> None:
+    """They end well, with the service enabled and everything where the units look for it."""
+    assert booted.installed.returncode == 0, booted.installed.stderr
+    assert "default" in booted.installed.stdout
+    assert booted.systemctl("is-enabled", UNIT) == "enabled"
+    modes = booted.run(
+        "stat", "--format=%a %n", CONFIG, "/etc/reconciler/credentials", f"{UNITS}/{UNIT}"
+    )
+    assert modes.splitlines() == [
+        f"644 {CONFIG}",
+        "700 /etc/reconciler/credentials",
+        f"644 {UNITS}/{UNIT}",
+    ]
+
+
+@pytest.mark.parametrize("unit", ["reconciler.service", "reconciler-once.timer"])
+def test_the_installed_units_have_no_fault(booted: Machine, unit: str) -> None:
+    """systemd finds every program that they name, and nothing to complain of."""
+    for name in ("reconciler-once.service", "reconciler-once.timer"):
+        booted.run("install", "-m", "0644", f"/srv/checkout/systemd/{name}", UNITS)
+    said = booted.run(
+        "bash", "-c", f"systemd-analyze verify --man=no --recursive-errors=no {UNITS}/{unit} 2>&1"
+    )
+    assert [line for line in said.splitlines() if "reconciler" in line] == []
