@@ -35,6 +35,7 @@ from reconciler.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
 from reconciler.adapters.postgres.migration import migrate  # noqa: E402
 from reconciler.clock import SystemClock  # noqa: E402
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer  # noqa: E402
+from tests.benchmarks.service import Service  # noqa: E402
 
 CONFIGURATION = """
 [stripe]
@@ -167,44 +168,6 @@ class Handler(threading.Thread):
                     self.stopping.wait(self._random.random() * 0.02)
 
 
-class Replica:
-    """A service that is started again whenever it was killed."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = environ
-        self.process: subprocess.Popen[str] | None = None
-        self.working = threading.Event()
-        self.ready = threading.Event()
-
-    def start(self) -> None:
-        self.working.clear()
-        self.ready.clear()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", "run"],
-            cwd=REPOSITORY,
-            env={"PATH": os.defpath, **self._environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        with process.stderr as lines:
-            for line in lines:
-                if '"lease.taken"' in line:
-                    self.working.set()
-                if '"service.ready"' in line:
-                    self.ready.set()
-
-    def end(self, number: int) -> int | None:
-        if self.process is None:
-            return None
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-
 @contextmanager
 def a_world(seed: int) -> Iterator[tuple[World, dict[str, str]]]:
     """Everything but the service: its environment comes with it."""
@@ -234,7 +197,7 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
     began = clock.monotonic()
     with a_world(seed) as (world, environ):
         handler = Handler(world, seed)
-        team = [Replica(environ) for _ in range(replicas)]
+        team = [Service(environ) for _ in range(replicas)]
         try:
             for replica in team:
                 replica.start()
@@ -247,7 +210,7 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
                     _somebody_works(team, pause)
                 pause.wait(chance.random() * 1.5)
                 victim = chance.choice(team)
-                in_work += victim.working.is_set()
+                in_work += victim.has_told("lease.taken")
                 victim.end(signal.SIGKILL)
                 victim.start()
                 done += 1
@@ -257,14 +220,12 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
             handler.stopping.set()
             handler.join(30)
             for replica in team:
-                replica.ready.wait(60)
+                replica.wait_for("service.ready", seconds=60)
             codes = [replica.end(signal.SIGTERM) for replica in team]
         finally:
             handler.stopping.set()
             for replica in team:
-                if replica.process is not None and replica.process.poll() is None:
-                    replica.process.kill()
-                    replica.process.wait(60)
+                replica.close()
         return _tally(world, environ, handler) | {
             "seed": seed,
             "replicas": replicas,
@@ -275,9 +236,9 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
         }
 
 
-def _somebody_works(team: list[Replica], pause: threading.Event) -> None:
+def _somebody_works(team: list[Service], pause: threading.Event) -> None:
     for _ in range(600):
-        if any(replica.working.is_set() for replica in team):
+        if any(replica.has_told("lease.taken") for replica in team):
             return
         pause.wait(0.05)
 

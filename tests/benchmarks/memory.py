@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from reconciler.engine.report import SweepKind, Writing
 from tests.benchmarks.figures import Figure, say
@@ -22,6 +21,7 @@ from tests.benchmarks.rows_in_sql import Rows
 from tests.benchmarks.shop import Databases
 from tests.benchmarks.standing_clock import StandingClock
 from tests.benchmarks.stripe_process import KEY, REPOSITORY
+from tests.benchmarks.usage import megabytes
 
 CHANGES = 200
 LONGEST = 1800
@@ -95,25 +95,18 @@ def _rows(size: int) -> Rows:
     return Rows(size, wrong_every=max(1, size // CHANGES))
 
 
-def _resident(field: str) -> float:
-    """A field of this process's status, in MB."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith(f"{field}:")]
-    return int(line.split()[1]) / 1024
-
-
 def _child(url: str, size: int, writing: str) -> None:
     rows = _rows(size)
     stripe = rows.stripe(NOW)
     clock = StandingClock(NOW)
     with account(url, NOWHERE, KEY, paced=False, clock=clock) as opened:
-        before = _resident("VmRSS")
+        before = megabytes("VmRSS")
         run = measured(replace(opened, stripe=stripe), SweepKind.DUE, Writing(writing))
     done = run.report.corrected + run.report.would_correct
     if (run.report.examined, done) != (size, rows.wrong):
         raise RuntimeError(f"the pass did not do its work: {dict(run.report.as_json())}")
     weight = {
-        "peak": _resident("VmHWM"),
+        "peak": megabytes("VmHWM"),
         "before": before,
         "seconds": run.seconds,
         "reads": stripe.reads,

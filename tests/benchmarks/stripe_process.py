@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +19,31 @@ from typing import Any, Self
 
 from reconciler.clock import SystemClock
 from reconciler.sandbox import LIVE_KEY, NO_LIMITS, Faults, Limits, Sandbox, SandboxServer
-from tests.benchmarks.worlds import pairs
+from tests.benchmarks.worlds import WRONG_SHARE, Pair, all_open, pairs
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = LIVE_KEY
 """A live key: in live mode the overall limit is 100 requests a second, so that the list lane is the narrow one."""
 RETRIEVE = "GET /v1/payment_intents/{id}"
 LIST = "GET /v1/payment_intents"
+EVENTS = "GET /v1/events"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Payments as both processes make them; ``now`` is in Unix seconds. See :mod:`worlds`."""
+
+    intents: int
+    now: int
+    wrong_share: float = WRONG_SHARE
+    all_open: bool = False
+
+    def pairs(self) -> Iterator[Pair]:
+        """Each intent with its charge and what the row says, oldest first."""
+        now = datetime.fromtimestamp(self.now, UTC)
+        if self.all_open:
+            return all_open(self.intents, now, livemode=True)
+        return pairs(self.intents, now, livemode=True, wrong_share=self.wrong_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +52,16 @@ class Counts:
 
     reads: int
     rate_limited: int
-    most_lists_a_second: int
+    most_a_second: Mapping[str, int]
+    """By endpoint, and under "" of all together: the most requests that arrived within one second."""
+    of_endpoint: Mapping[str, int]
 
 
 class StripeProcess:
-    """A running sandbox; use it in a with block. ``latency`` is in seconds."""
+    """A running sandbox; use it in a with block. ``latency`` is in seconds; ``world`` says which payments it has."""
 
-    def __init__(self, intents: int, now: datetime, latency: float) -> None:
-        self._options = json.dumps(
-            {"intents": intents, "now": int(now.timestamp()), "latency": latency}
-        )
+    def __init__(self, world: World, latency: float) -> None:
+        self._options = json.dumps({**asdict(world), "latency": latency})
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -104,19 +124,20 @@ class StripeProcess:
 
 def _counts(sandbox: Sandbox) -> dict[str, Any]:
     seen = sandbox.requests
+    of_endpoint: Counter[str] = Counter()
+    for (endpoint, _), number in seen.counts.items():
+        of_endpoint[endpoint] += number
     return {
         "reads": seen.reads,
         "rate_limited": seen.rate_limited,
-        "most_lists_a_second": seen.most_per_second(LIST),
+        "most_a_second": {name: seen.most_per_second(name) for name in ("", *of_endpoint)},
+        "of_endpoint": of_endpoint,
     }
 
 
-def _serve(options: dict[str, Any]) -> None:
-    faults = Faults(latency=options["latency"])
-    sandbox = Sandbox(SystemClock(), seed=1, faults=faults, livemode=True)
-    now = datetime.fromtimestamp(options["now"], UTC)
-    world = pairs(options["intents"], now, livemode=True)
-    sandbox.load((pair.intent, pair.charge) for pair in world)
+def _serve(latency: float, **world: Any) -> None:
+    sandbox = Sandbox(SystemClock(), seed=1, faults=Faults(latency=latency), livemode=True)
+    sandbox.load((pair.intent, pair.charge) for pair in World(**world).pairs())
     with SandboxServer(sandbox) as server:
         _tell({"url": server.url})
         for line in sys.stdin:
@@ -136,4 +157,4 @@ def _tell(answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(json.loads(sys.argv[1]))
+    _serve(**json.loads(sys.argv[1]))

@@ -6,56 +6,17 @@ time is bounded: what is told is its pace.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind, Writing
 from tests.benchmarks import baseline
 from tests.benchmarks.figures import Figure, load, spread
 from tests.benchmarks.options import Options
 from tests.benchmarks.program import Run, account, measured, median, tell
-from tests.benchmarks.shop import Databases, Row
-from tests.benchmarks.stripe_process import KEY, StripeProcess
-from tests.benchmarks.worlds import pairs
+from tests.benchmarks.stage import Stage, staged
+from tests.benchmarks.stripe_process import KEY
 
-LATENCY = 0.060
 LANE = 2500
 """Intents a second: 25 pages of a hundred, Stripe's default limit on one endpoint."""
 BASELINE_SECONDS = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A sandbox, a table that fits it, and how many of its rows are wrong."""
-
-    stripe: StripeProcess
-    databases: Databases
-    template: str
-    intents: int
-    wrong: int
-
-
-@contextmanager
-def staged(options: Options, intents: int) -> Iterator[Stage]:
-    """The world of so many payments on both sides."""
-    now = SystemClock().now().replace(microsecond=0)
-    rows: list[Row] = []
-    wrong = 0
-    for number, pair in enumerate(pairs(intents, now, livemode=True)):
-        intent = pair.intent
-        created = datetime.fromtimestamp(intent.created, UTC)
-        wrong += pair.local == "pending"
-        rows.append((number, intent.id, pair.local, intent.amount, intent.currency, created))
-    with (
-        Databases(options.postgres) as databases,
-        databases.filled(rows) as template,
-        StripeProcess(intents, now, LATENCY) as stripe,
-    ):
-        del rows
-        yield Stage(stripe, databases, template, intents, wrong)
 
 
 def run_at_limits(options: Options) -> list[Figure]:
