@@ -4,7 +4,8 @@ A real ``reconciler run`` at the default cadences, share and grace, against a sa
 are spread evenly over the thirty days of the horizon, seven of ten carts that nobody paid. Their schedule needs no
 preparing: when a payment is looked at next depends on its age alone, so that after the first window and due passes, which
 examine all, each has the look that it would have in a service that has run for a month. What is measured begins when
-these have ended and lasts for two ticks of the due net at least.
+these have ended and lasts for two ticks of the due net at least. Meanwhile carts are filled as often as keeps so many open
+over thirty days, so that there is what a due tick mostly finds: payments of the last minutes.
 
 The short form has cadences six times as quick and a tenth of the payments: its CPU is above that of the defaults.
 """
@@ -23,7 +24,7 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.service import Line, Service, environment, replicas
 from tests.benchmarks.shop import asked
 from tests.benchmarks.stage import Stage, staged
-from tests.benchmarks.stripe_process import KEY
+from tests.benchmarks.stripe_process import KEY, OPENED_AMOUNT
 from tests.benchmarks.usage import megabytes, processor_seconds
 
 MOST_RESIDENT = 80
@@ -31,6 +32,8 @@ MOST_CPU = 1.0
 """Per cent of a core."""
 SAMPLE_SECONDS = 0.25
 DUE_TICKS = 2
+HORIZON_SECONDS = 30 * 86_400
+LOOKS_OF_A_DAY = "SELECT count(*) FROM reconciler.checks WHERE due_at < now() + interval '1 day'"
 FIRST_PASSES = 900.0
 """Seconds in which the window and due passes over the whole table must have ended."""
 
@@ -108,6 +111,28 @@ class Observer(threading.Thread):
                 self.observed.samples.append(sample)
 
 
+class Customers(threading.Thread):
+    """Fill a cart every so many seconds, until stopped: the intent, then the merchant's row."""
+
+    def __init__(self, stage: Stage, database: str) -> None:
+        super().__init__(name="customers", daemon=True)
+        self._stripe = stage.stripe
+        self._database = database
+        self._every = HORIZON_SECONDS / stage.intents
+        self._key = stage.intents
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Shop."""
+        with psycopg.connect(self._database, autocommit=True) as connection:
+            while not self.stopping.wait(self._every):
+                connection.execute(
+                    "INSERT INTO payments VALUES (%s, %s, 'pending', %s, 'eur', now())",
+                    (self._key, self._stripe.open_payment(), OPENED_AMOUNT),
+                )
+                self._key += 1
+
+
 @dataclass(frozen=True, slots=True)
 class Idle:
     """What was measured: of the first passes, of the whole span, and of its due ticks and its other seconds."""
@@ -117,6 +142,7 @@ class Idle:
     due: Sequence[Sample]
     examined: Sequence[int]
     tails: int
+    looks: int
     resident: float
     peak: float
 
@@ -174,6 +200,14 @@ def run(options: Options) -> list[Figure]:
         ),
         Figure(name, "CPU outside due ticks, %", "", f"{idle.without_due:.2f}", None),
         Figure(name, "CPU of each due tick", "", ticks, None, "with the tail's beside it"),
+        Figure(
+            name,
+            "looks that come due within a day",
+            "",
+            f"{idle.looks:,}",
+            None,
+            f"{idle.looks / 288:,.0f} a due tick of five minutes, were they even",
+        ),
         Figure(name, "CPU of the database's processes, %", "", f"{idle.backends:.2f}", None),
         Figure(
             name,
@@ -193,23 +227,26 @@ def _measure(stage: Stage, cadences: Cadences) -> Idle:
         replicas(1, environ) as (service,),
     ):
         service.start()
-        observer = Observer(service, database)
+        observer, customers = Observer(service, database), Customers(stage, database)
         observer.start()
         try:
             service.wait_for("lease.taken")
             for job in ("window", "due"):
                 service.wait_for("pass.finished", job=job, complete=True, seconds=FIRST_PASSES)
+            customers.start()
             began = time.monotonic() + 2 * SAMPLE_SECONDS
             ticks = _due_ticks(service, began, cadences)
             # the ticks come at the same time after each other: so as many seconds are counted as belong to them
             threading.Event().wait(max(0.0, began + DUE_TICKS * cadences.due - time.monotonic()))
             threading.Event().wait(cadences.due / 5)
         finally:
-            observer.stopping.set()
+            for thread in (observer, customers):
+                thread.stopping.set()
             observer.join(10)
         ended = time.monotonic()
         peak, resident = megabytes("VmHWM", service.pid), megabytes("VmRSS", service.pid)
         _prove(service, database, stage.intents)
+        ((looks,),) = asked(database, LOOKS_OF_A_DAY)
         tails = sum(line.at > began for line in service.lines("pass.finished", job="tail"))
     observed = observer.observed
     return Idle(
@@ -218,6 +255,7 @@ def _measure(stage: Stage, cadences: Cadences) -> Idle:
         [observed.spent(*_bounds(tick)) for tick in ticks],
         [int(tick.fields["examined"]) for tick in ticks],
         tails,
+        int(str(looks)),
         resident,
         peak,
     )
@@ -244,7 +282,7 @@ def _prove(service: Service, database: str, payments: int) -> None:
     ((checks,),) = asked(database, "SELECT count(*) FROM reconciler.checks")
     ((findings,),) = asked(database, "SELECT count(*) FROM reconciler.discrepancies")
     failed = [line for line in service.lines("pass.finished") if not line.fields["complete"]]
-    if checks != payments or findings or failed:
+    if int(str(checks)) < payments or findings or failed:
         raise RuntimeError(
             f"{checks} of {payments} payments have a look to come, {findings} findings, {len(failed)} passes failed"
         )

@@ -14,7 +14,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import day, memory, mishaps, reads, round_trips, window
+from tests.benchmarks import (
+    budget,
+    checkout,
+    day,
+    failover,
+    held_lock,
+    idle,
+    lag,
+    memory,
+    mishaps,
+    reads,
+    round_trips,
+    window,
+)
 from tests.benchmarks.figures import Figure, as_json, load, machine, say, table
 from tests.benchmarks.options import Options
 from tests.benchmarks.shop import Databases
@@ -28,6 +41,12 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "memory": memory.run,
     "round-trips": round_trips.run,
     "mishaps": mishaps.run,
+    "idle": idle.run,
+    "failover": failover.run,
+    "budget": budget.run,
+    "checkout": checkout.run,
+    "held-lock": held_lock.run,
+    "lag": lag.run,
 }
 
 

@@ -27,6 +27,7 @@ KEY = LIVE_KEY
 RETRIEVE = "GET /v1/payment_intents/{id}"
 LIST = "GET /v1/payment_intents"
 EVENTS = "GET /v1/events"
+OPENED_AMOUNT = 1250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,10 @@ class StripeProcess:
         """What it has seen."""
         return Counts(**self._ask("counts"))
 
+    def open_payment(self) -> str:
+        """A customer fills a cart now; the id of its intent."""
+        return str(self._ask("open")["intent"])
+
     def _ask(self, question: str) -> dict[str, Any]:
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("the sandbox's process is not running")
@@ -148,6 +153,9 @@ def _serve(latency: float, **world: Any) -> None:
                     sandbox.gate.limits = Limits()
                 case "limits off":
                     sandbox.gate.limits = NO_LIMITS
+                case "open":
+                    _tell({"intent": sandbox.create_payment(OPENED_AMOUNT, "eur").id})
+                    continue
             _tell(_counts(sandbox))
 
 

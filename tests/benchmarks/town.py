@@ -30,6 +30,12 @@ CREATE TRIGGER note AFTER UPDATE ON payments FOR EACH ROW
 """
 
 
+WINDOW_READ = """
+INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)
+VALUES ('default', 'window', 'update', true, 'service', now(), true, '{}')
+"""
+
+
 @dataclass
 class Town:
     """The merchant's database, its Stripe, and what a service over them gets as its environment."""
@@ -57,6 +63,11 @@ class Town:
                     for number, intent in enumerate(self.intents[first:], first)
                 ],
             )
+
+    def count_window_as_read(self) -> None:
+        """The day's window pass was made already: a service begins with the due net and the tail."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(WINDOW_READ)
 
     def written(self) -> dict[int, float]:
         """When each row was written by us, in Unix seconds; the transaction has ended. Raises where one was twice."""
