@@ -46,10 +46,11 @@ class Town:
     intents: list[Intent] = field(default_factory=list)
 
     def make(self, count: int, *, paid: bool) -> None:
-        """Payments of an hour ago that are pending here; ``paid`` is whether Stripe knows better."""
+        """Payments that are pending here, one a second until an hour ago; ``paid`` is whether Stripe knows better."""
         first = len(self.intents)
-        at = datetime.now(UTC).replace(microsecond=0) - AGE
-        for _ in range(count):
+        oldest = datetime.now(UTC).replace(microsecond=0) - AGE - timedelta(seconds=count)
+        for number in range(count):
+            at = oldest + timedelta(seconds=number)
             intent = self.sandbox.create_payment(AMOUNT, "eur", at=at)
             if paid:
                 self.sandbox.succeed(intent.id, at=at)
@@ -59,7 +60,7 @@ class Town:
                 "INSERT INTO payments (id, pi, status, amount, currency, created_at)"
                 " VALUES (%s, %s, 'pending', %s, 'eur', %s)",
                 [
-                    (number, intent.id, AMOUNT, at)
+                    (number, intent.id, AMOUNT, datetime.fromtimestamp(intent.created, UTC))
                     for number, intent in enumerate(self.intents[first:], first)
                 ],
             )
