@@ -30,6 +30,7 @@ INSERT, UPDATE, UPDATE_CORRECTED = "INSERT", "UPDATE of others", "UPDATE of rows
 KINDS = (INSERT, UPDATE, UPDATE_CORRECTED)
 NEAR = 60
 """How many wrong rows to either side of the last correction count as being corrected just then: some pages of them."""
+FIRST_NEW_KEY = 1_000_000_000
 PROBE_SECONDS = 0.005
 LOOK_SECONDS = 0.02
 NEW_ROW = (
@@ -151,7 +152,7 @@ class Checkout:
 
     def _sell(self) -> None:
         chance = random.Random(1)
-        key = max(*self._pending, *self._others)
+        key = FIRST_NEW_KEY
         with psycopg.connect(self._url, application_name="merchant", autocommit=True) as connection:
             began, done = time.perf_counter(), 0
             while not self._stopping.wait(
