@@ -1,0 +1,88 @@
+"""Replicas share the accounts: the pure rule, over every small case there is."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from reconciler.domain.sharing import fair_shares
+
+ACCOUNTS = ("eu", "jp", "uk", "us", "za")
+REPLICAS = ("a", "b", "c", "d")
+
+
+def worlds(
+    accounts: int, replicas: int, *others: str
+) -> Iterator[tuple[dict[str, str | None], dict[str, frozenset[str]]]]:
+    """Every way in which so many live replicas, and others that are none, may hold so many accounts."""
+    names = REPLICAS[:replicas]
+    for held in product((None, *names, *others), repeat=accounts):
+        holders = dict(zip(ACCOUNTS, held, strict=False))
+        yield holders, dict.fromkeys(holders, frozenset(names))
+
+
+SIZES = [(accounts, replicas) for accounts in range(1, 6) for replicas in range(1, 5)]
+
+
+@pytest.mark.parametrize(("accounts", "replicas"), SIZES)
+def test_shares_are_even(accounts: int, replicas: int) -> None:
+    """Nobody has more than accounts divided by replicas, rounded up; nobody is idle while another has two."""
+    for holders, able in worlds(accounts, replicas, "a single pass"):
+        load = Counter(fair_shares(holders, able).values())
+        each = [load[name] for name in REPLICAS[:replicas]]
+        assert sum(each) == accounts
+        assert max(each) == math.ceil(accounts / replicas)
+        assert max(each) - min(each) <= 1
+
+
+@pytest.mark.parametrize(("accounts", "replicas"), SIZES)
+def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
+    """Even shares stay as they are, uneven ones lose only what is too many, and what was decided once is decided."""
+    for holders, able in worlds(accounts, replicas):
+        shares = fair_shares(holders, able)
+        assert fair_shares(shares, able) == shares
+        before = Counter(holder for holder in holders.values() if holder)
+        most = math.ceil(accounts / replicas)
+        moved = {
+            account for account, holder in holders.items() if holder not in (None, shares[account])
+        }
+        spread = [before[name] for name in REPLICAS[:replicas]]
+        if max(spread) - min(spread) <= 1:
+            assert not moved
+        least = accounts // replicas
+        too_many = sum(max(0, count - most) for count in spread)
+        too_few = sum(max(0, least - count) for count in spread)
+        assert len(moved) <= max(too_many, too_few)
+
+
+@pytest.mark.parametrize(("accounts", "replicas"), SIZES)
+def test_what_was_given_back_does_not_come_back(accounts: int, replicas: int) -> None:
+    """A replica that gives one back is not the one to take it; what others decide meanwhile leads to the same end."""
+    for holders, able in worlds(accounts, replicas):
+        shares = fair_shares(holders, able)
+        for account, holder in holders.items():
+            if holder in (None, shares[account]):
+                continue
+            given: dict[str, str | None] = {**holders, account: None}
+            assert fair_shares(given, able)[account] != holder
+
+
+def test_who_cannot_work_is_not_counted_on() -> None:
+    """An account goes to nobody who is not able, stays with its holder where nobody is, and leaves one that is not."""
+    for able in product((frozenset[str](), {"a"}, {"b"}, {"a", "b"}), repeat=3):
+        known = dict(zip(ACCOUNTS, map(frozenset, able), strict=False))
+        for held in product((None, "a", "b", "dead"), repeat=3):
+            holders = dict(zip(ACCOUNTS, held, strict=False))
+            shares = fair_shares(holders, known)
+            assert set(shares) == {account for account in holders if known[account]}
+            assert all(shares[account] in known[account] for account in shares)
+
+
+def test_no_accounts_and_no_replicas() -> None:
+    """Nobody alive, or nothing to hold, is no failure."""
+    assert fair_shares({}, {}) == {}
+    assert fair_shares({"eu": "a"}, {"eu": frozenset()}) == {}
