@@ -15,6 +15,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.mapping import TableMapping
+from reconciler.adapters.postgres.replicas import PostgresGuestBook
 from reconciler.adapters.postgres.store import PostgresStore
 from reconciler.adapters.postgres.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.stripe_gateway import StripeGateway
@@ -164,7 +165,8 @@ def open_account(
         limits = limits_of(settings, account)
         store = PostgresStore(database, table, account.name)
         allowance = allowance_of(settings, store, clock)
-        gateway = open_gateway(settings, account, clock, pacer or Pacer(limits, clock), allowance)
+        pacer = pacer or Pacer(limits, clock)
+        gateway = open_gateway(settings, account, clock, pacer, allowance)
         stack.callback(gateway.close)
         yield OpenAccount(
             name=account.name,
@@ -177,6 +179,8 @@ def open_account(
             leases=PostgresLeaseStore(database, account.name),
             casebook=PostgresCasebook(database, account.name),
             requests=PostgresSweepRequests(database, account.name),
+            guests=PostgresGuestBook(database, account.name, readable=store.can_read_schema),
+            pacer=pacer,
             rules=rules_of(settings),
             limits=limits,
             budget=budget_of(limits, allowance.documented),

@@ -18,10 +18,11 @@ from reconciler.engine.allowance import ReadAllowance
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
 from reconciler.engine.forecast import Forecast, forecast_due, forecast_window
+from reconciler.engine.guest import GuestBook, as_guest
 from reconciler.engine.handover import SweepRequests, hand_over
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
-from reconciler.engine.pacer import Limits
+from reconciler.engine.pacer import Limits, Pacer
 from reconciler.engine.ports import Casebook, LeaseStore, Progress, Store, Stripe
 from reconciler.engine.report import Mode, Moment, Request, SweepKind, SweepReport, Writing
 from reconciler.engine.resolution import Resolution, resolve
@@ -56,6 +57,8 @@ class OpenAccount:
     leases: LeaseStore
     casebook: Casebook
     requests: SweepRequests
+    guests: GuestBook
+    pacer: Pacer
     rules: Rules
     limits: Limits
     budget: Budget
@@ -117,7 +120,8 @@ class OpenAccount:
 
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
-        return explain(self.stripe, self.store, self.rules, self.name, intent_id)
+        with as_guest(self.guests, self.pacer, self.clock):
+            return explain(self.stripe, self.store, self.rules, self.name, intent_id)
 
     def resolve(
         self,
@@ -156,7 +160,7 @@ class OpenAccount:
             raise ConfigurationError((NO_SCHEMA,))
 
     def _lease(self) -> Lease:
-        return Lease(self.leases, self.holder(), self.clock)
+        return Lease(self.leases, self.holder(), self.clock, pacer=self.pacer)
 
     @contextmanager
     def _fenced(self) -> Iterator[int]:
@@ -173,6 +177,7 @@ class OpenAccount:
                 if service is None:
                     raise
                 epoch = service.epoch
+                stack.enter_context(as_guest(self.guests, self.pacer, self.clock))
             yield epoch
 
     def _begin(self, request: Request) -> int | None:

@@ -124,11 +124,25 @@ class _Lane:
         self._slowed_at = now - SAME_INCIDENT_SECONDS
         self._ceiling: float | None = None
         self._lowered_at = now
+        self._part = 1.0
+        self._part_until = now
 
     def rate(self, now: float) -> float:
         """Requests a second, as far as the lane has recovered."""
         recovered = self._slowed_to + (now - self._slowed_at) * RECOVERY_PER_SECOND
         return self.limit * min(1.0, recovered)
+
+    def pace(self, now: float) -> float:
+        """The rate, or the part of it that we keep to."""
+        return self.rate(now) * (self._part if now < self._part_until else 1.0)
+
+    def keep_to(self, part: float, until: float) -> None:
+        """Take only this part of the rate for a time."""
+        self._part, self._part_until = part, until
+
+    def recall(self, count: int, now: float) -> None:
+        """Count requests as gone now that somebody else has sent."""
+        self._gone.extend([now] * count)
 
     def at_once(self, now: float) -> int | None:
         """The ceiling for requests in flight, None where Stripe never complained."""
@@ -143,7 +157,7 @@ class _Lane:
 
     def wait(self, now: float) -> float:
         """Seconds until the rate lets the next request go; 0 where it may go now."""
-        rate = self.rate(now)
+        rate = self.pace(now)
         self._fill(now, rate)
         until = (1 - self._tokens) / rate
         size = math.ceil(rate)
@@ -280,6 +294,39 @@ class Pacer:
                     self._lanes[endpoint].lower_ceiling(now)
                 case RateLimitReason.RESOURCE_SPECIFIC | RateLimitReason.LOCK_TIMEOUT:
                     pass  # one object is busy, and the retry waits for it
+
+    def keep_to(self, part: float, seconds: float = math.inf) -> None:
+        """Take only this part of every rate for so long: another reads beside us and takes the rest."""
+        with self._lock:
+            until = self._clock.monotonic() + seconds
+            for lane in (self._overall, *self._lanes.values()):
+                lane.keep_to(part, until)
+
+    def recall(self, count: int) -> None:
+        """Begin behind: so many requests were sent by another in the last second, and count as ours."""
+        with self._lock:
+            now = self._clock.monotonic()
+            for lane in (self._overall, *self._lanes.values()):
+                lane.recall(count, now)
+
+    @property
+    def reads(self) -> int:
+        """How many reads were asked for."""
+        with self._lock:
+            return self._asked
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between two reads of one endpoint, a second at most."""
+        with self._lock:
+            now = self._clock.monotonic()
+            lanes = (self._overall, *self._lanes.values())
+            return min(1.0, max(1 / lane.pace(now) for lane in lanes))
+
+    @property
+    def last_second(self) -> int:
+        """The requests of the last second, of all endpoints together."""
+        return self.usage().overall.last_second
 
     def usage(self) -> Usage:
         """How much of each budget is in use at this moment."""

@@ -210,8 +210,12 @@ class LeaseStore(Protocol):
         """Extend it; False where it is no longer ours."""
         ...
 
-    def release(self, holder: str, epoch: int) -> None:
-        """Give it back; nothing happens where it is no longer ours."""
+    def release(self, holder: str, epoch: int, last_second: int = 0) -> None:
+        """Give it back, with the reads of our last second; nothing happens where it is no longer ours."""
+        ...
+
+    def last_second(self) -> int:
+        """Reads that an earlier holder sent in its last second, 0 where that is longer ago than a second."""
         ...
 
     def holder(self) -> str | None:

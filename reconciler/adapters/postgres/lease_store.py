@@ -31,9 +31,20 @@ class PostgresLeaseStore:
             ).rowcount
         )
 
-    def release(self, holder: str, epoch: int) -> None:
-        """Give it back; nothing happens where it is no longer ours."""
-        self._run("releasing a lease", "lease_release", holder=holder, epoch=epoch)
+    def release(self, holder: str, epoch: int, last_second: int = 0) -> None:
+        """Give it back, with the reads of our last second; nothing happens where it is no longer ours."""
+        self._run(
+            "releasing a lease",
+            "lease_release",
+            holder=holder,
+            epoch=epoch,
+            last_second=last_second,
+        )
+
+    def last_second(self) -> int:
+        """Reads that an earlier holder sent in its last second, 0 where that is longer ago than a second."""
+        row = self._run("looking at a lease", "lease_last_second").fetchone()
+        return 0 if row is None else int(row[0])
 
     def holder(self) -> str | None:
         """Who has it now, None where nobody does."""

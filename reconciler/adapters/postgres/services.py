@@ -41,10 +41,11 @@ class PostgresServiceRecord:
         )
 
     def tidy(self) -> int:
-        """Remove events, counts of reads and passes that nobody needs any longer; how many rows."""
+        """Remove events, counts of reads, dead replicas and passes that nobody needs any longer; how many rows."""
         return (
             self._run("tidy_events", "tidying", days=EVENT_DAYS)
             + self._run("tidy_reads", "tidying", days=READ_DAYS)
+            + self._run("tidy_replicas", "tidying")
             + self._run("tidy_sweeps", "tidying", days=SWEEP_DAYS, limit=MOST_SWEEPS)
         )
 

@@ -2,41 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
 
+from reconciler.adapters.postgres.access import schema_access
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.replicas import PostgresGuestBook
 from reconciler.adapters.stripe_gateway import Access
 from reconciler.clock import Clock
+from reconciler.engine.guest import PART, as_guest
 from reconciler.engine.pacer import Pacer
 from reconciler.entrypoints.doctor.check import Check, Level, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, open_gateway
 
+MOST_AT_ONCE: Final = 8
 NOTABLE_SKEW: Final = timedelta(seconds=5)
 WRONG_SKEW: Final = timedelta(seconds=300)
 """Stripe's own tolerance for the age of a webhook's signature: beyond it the merchant's handler refuses them."""
 
 
-def stripe_checks(settings: Settings, clock: Clock) -> Iterator[Check]:
-    """Every check of every account that has a key."""
-    for account in settings.accounts:
-        about = f"Stripe, account {account.name}"
-        if account.key is None:
-            yield Check(about, Level.SKIPPED, "there is no usable key")
-            continue
+def stripe_checks(
+    settings: Settings, clock: Clock, held: Mapping[str, Pacer] | None = None
+) -> Iterator[Check]:
+    """Every check of every account that has a key, at a guest's pace.
+
+    ``held`` are the pacers of the accounts that this process holds: those are asked at their pace instead.
+    """
+    accounts = settings.accounts
+    # a guest waits until it is made room for: together that takes no longer than for one
+    with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(accounts)))) as pool:
+
+        def checks_of(account: Account) -> list[Check]:
+            return list(_account_checks(settings, account, clock, (held or {}).get(account.name)))
+
+        for found in pool.map(checks_of, accounts):
+            yield from found
+
+
+def _account_checks(
+    settings: Settings, account: Account, clock: Clock, held: Pacer | None
+) -> Iterator[Check]:
+    about = f"Stripe, account {account.name}"
+    if account.key is None:
+        yield Check(about, Level.SKIPPED, "there is no usable key")
+        return
+    try:
+        access = _probed(settings, account, clock, held)
+    except ReconcilerError as error:
+        yield failed(about, error)
+        return
+    yield from _permissions(about, access)
+    yield from _mode(about, account, access)
+    yield from _clock(about, access)
+
+
+def _probed(settings: Settings, account: Account, clock: Clock, held: Pacer | None) -> Access:
+    with ExitStack() as stack:
+        pacer = held or Pacer(limits_of(settings, account), clock)
+        if held is None:
+            stack.enter_context(_beside(settings, account, pacer, clock))
+        gateway = stack.enter_context(open_gateway(settings, account, clock, pacer))
+        return gateway.probe()
+
+
+@contextmanager
+def _beside(settings: Settings, account: Account, pacer: Pacer, clock: Clock) -> Iterator[None]:
+    """Be a guest where the database can be had. Where it cannot nobody holds an account for long."""
+    with ExitStack() as stack:
         try:
-            with open_gateway(
-                settings, account, clock, Pacer(limits_of(settings, account), clock)
-            ) as gateway:
-                access = gateway.probe()
-        except ReconcilerError as error:
-            yield failed(about, error)
-            continue
-        yield from _permissions(about, access)
-        yield from _mode(about, account, access)
-        yield from _clock(about, access)
+            url = settings.database_url.get_secret_value()
+            database = stack.enter_context(Database(url, size=1))
+            readable = schema_access(database).may_read
+            book = PostgresGuestBook(database, account.name, readable=readable)
+            stack.enter_context(as_guest(book, pacer, clock))
+        except ReconcilerError:
+            pacer.keep_to(PART)
+        yield
 
 
 def _permissions(about: str, access: Access) -> Iterator[Check]:

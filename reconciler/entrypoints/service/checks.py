@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from reconciler.clock import Clock
+from reconciler.engine.pacer import Pacer
 from reconciler.entrypoints.doctor.check import Check, Level
 from reconciler.entrypoints.doctor.configuration import key_checks
 from reconciler.entrypoints.doctor.database import database_checks
@@ -40,12 +41,15 @@ class Round:
     told: tuple[str, ...]
 
 
-def check(settings: Settings, clock: Clock) -> Round:
-    """All checks of settings that were read without a fault. Costs a few reads an account."""
+def check(settings: Settings, clock: Clock, held: Mapping[str, Pacer]) -> Round:
+    """All checks of settings that were read without a fault. Costs a few reads an account.
+
+    ``held`` are the pacers of the accounts that this process holds meanwhile.
+    """
     checks = [
         *key_checks(settings),
         *database_checks(settings),
-        *stripe_checks(settings, clock),
+        *stripe_checks(settings, clock, held),
     ]
     faults = tuple(map(_sentence, (one for one in checks if one.level is Level.FAULT)))
     away = tuple(map(_sentence, (one for one in checks if one.level is Level.UNREACHABLE)))
@@ -76,10 +80,12 @@ class StartUp(threading.Thread):
         stopping: threading.Event,
         *,
         once: bool = False,
-        look: Callable[[Settings, Clock], Round] = check,
+        held: Mapping[str, Pacer] | None = None,
+        look: Callable[[Settings, Clock, Mapping[str, Pacer]], Round] = check,
     ) -> None:
         super().__init__(name="start-up", daemon=True)
         self._once = once
+        self._held = held or {}
         self._settings = settings
         self._clock = clock
         self._stopping = stopping
@@ -92,7 +98,7 @@ class StartUp(threading.Thread):
         """Look, and look again."""
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
-            found = self._look(self._settings, self._clock)
+            found = self._look(self._settings, self._clock, self._held)
             match found.health:
                 case Health.GOOD:
                     self.good = True

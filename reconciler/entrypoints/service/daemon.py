@@ -27,6 +27,7 @@ from reconciler.entrypoints.service.watching import figures
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.log import redact
 from reconciler.settings import Settings
+from reconciler.wiring import holder
 
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TICK_SECONDS: Final = 1.0
@@ -53,6 +54,7 @@ class Daemon:
         self._notify = Notifier(environ, clock)
         self._metrics = Metrics()
         self._stopping = threading.Event()
+        self._replica = holder()
         self._settings = load()
         self._pulse = Pulse(clock, self._settings.service.stall.total_seconds())
         self._service: Service | None = None
@@ -121,8 +123,7 @@ class Daemon:
             raise startup.fault
         if startup.good:
             self._startup = None
-            self._service = Service(self._settings, self._clock, self._pulse, self._metrics)
-            self._service.start()
+            self._serve()
             self._ready()
         elif startup.waiting is not None:
             # it is up, and what it waits for is not in its hands
@@ -151,7 +152,8 @@ class Daemon:
             return
         self._reloading = settings
         # one round: what cannot be reached now cannot be checked, and the old configuration works
-        self._reload = StartUp(settings, self._clock, self._stopping, once=True)
+        held = {} if self._service is None else self._service.pacers()
+        self._reload = StartUp(settings, self._clock, self._stopping, once=True, held=held)
         self._reload.start()
 
     def _follow_reload(self) -> None:
@@ -163,7 +165,8 @@ class Daemon:
             why = str(reload.fault) if reload.fault is not None else reload.waiting
             self._keep(why or "it could not be checked")
             return
-        if self._service is not None and not self._service.stop(self._while_stopping, STOP_SECONDS):
+        service = self._service
+        if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
             self._keep("a pass does not end, so nothing was changed; the watchdog will see to it")
             return
         listened = self._settings.service.listen
@@ -172,10 +175,15 @@ class Daemon:
         if settings.service.listen != listened:
             self._listen_anew()
         self._startup = None
-        self._service = Service(settings, self._clock, self._pulse, self._metrics)
-        self._service.start()
+        self._serve()
         log.info("configuration.reloaded", source=str(settings.source))
         self._notify.ready()
+
+    def _serve(self) -> None:
+        self._service = Service(
+            self._settings, self._replica, self._clock, self._pulse, self._metrics
+        )
+        self._service.start()
 
     def _keep(self, why: str) -> None:
         log.error("configuration.kept", why=redact(why))
@@ -215,7 +223,8 @@ class Daemon:
         self._notify.stopping()
         log.info("service.stopping")
         self._stopping.set()
-        if self._service is None or self._service.stop(self._while_stopping, STOP_SECONDS):
+        service = self._service
+        if service is None or service.stop(self._while_stopping, STOP_SECONDS, leaves=True):
             log.info("service.stopped")
             return ExitCode.DONE
         log.critical("service.stop_hangs", passes=list(self._pulse.running()))

@@ -27,7 +27,7 @@ ReadStatus = Callable[[], tuple[Iterable[AccountStatus], Mapping[str, int]]]
 
 
 class MeteredPacer(Pacer):
-    """A pacer that counts what goes through it, for /metrics."""
+    """The service's pacer: it counts what goes through it, for /metrics, and asks before each read if it still may."""
 
     def __init__(
         self,
@@ -36,14 +36,21 @@ class MeteredPacer(Pacer):
         stopping: threading.Event,
         metrics: Metrics,
         account: str,
+        may_send: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(limits, clock, stopping)
+        self._may_send = may_send
         self._metrics = metrics
         self._account = account
 
     def take(self, endpoint: Endpoint) -> None:
-        """Wait for leave, and count the read."""
+        """Wait for leave, and count the read. Raises what ``may_send`` does: then it is not sent."""
         super().take(endpoint)
+        try:
+            self._may_send()
+        except ReconcilerError:
+            self.done(endpoint)
+            raise
         self._metrics.sent(self._account, endpoint)
 
     def limited(self, reason: RateLimitReason, endpoint: Endpoint) -> None:

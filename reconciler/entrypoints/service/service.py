@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from reconciler.clock import Clock
+from reconciler.engine.pacer import Pacer
 from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.timetable import JOBS, Timetable
 from reconciler.entrypoints.service.worker import AccountWorker
 from reconciler.settings import Settings
@@ -18,14 +20,24 @@ LATE: Final = 3
 
 
 class Service:
-    """Begins with ``start`` and ends with ``stop``; a reload makes another one."""
+    """Begins with ``start`` and ends with ``stop``; a reload makes another one of the same replica's name."""
 
-    def __init__(self, settings: Settings, clock: Clock, pulse: Pulse, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, replica: str, clock: Clock, pulse: Pulse, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._timetable = Timetable(clock, len(settings.accounts), metrics.heard)
+        self._team = Team(
+            settings.database_url.get_secret_value(),
+            replica,
+            [account.name for account in settings.accounts],
+            clock,
+            settings.service.lease.total_seconds(),
+            self.pacers,
+        )
         self._workers = [
-            AccountWorker(settings, account, clock, self._timetable, pulse, metrics)
+            AccountWorker(settings, account, clock, self._team, self._timetable, pulse, metrics)
             for account in settings.accounts
         ]
         self._is_stopping = False
@@ -33,15 +45,19 @@ class Service:
     def start(self) -> None:
         """Let time run and take what leases are free."""
         self._timetable.start()
+        self._team.start()
         for worker in self._workers:
             worker.start()
 
-    def stop(self, meanwhile: Callable[[], None], seconds: float) -> bool:
+    def stop(self, meanwhile: Callable[[], None], seconds: float, *, leaves: bool) -> bool:
         """End every pass at its next page and give the leases back; False where that takes longer.
 
-        ``meanwhile`` is called several times a second.
+        ``meanwhile`` is called several times a second. ``leaves`` is whether the other replicas shall have the accounts:
+        after a reload they are still for this one to take.
         """
         self._is_stopping = True
+        if leaves:
+            self._team.leave()
         self._timetable.stop()
         for worker in self._workers:
             worker.stop()
@@ -52,7 +68,12 @@ class Service:
                 if self._clock.monotonic() > until:
                     return False
                 worker.join(JOIN_SECONDS)
+        self._team.stop()
         return True
+
+    def pacers(self) -> Mapping[str, Pacer]:
+        """The pacer of each account that is held here now."""
+        return {worker.account: worker.pacer for worker in self._workers if worker.holds}
 
     @property
     def lives(self) -> bool:
@@ -66,6 +87,8 @@ class Service:
             return None
         if not self._timetable.lives:
             return "the scheduler's thread has ended"
+        if not self._team.is_alive():
+            return "the thread that sees the other replicas has ended"
         gone = [worker.account for worker in self._workers if not worker.is_alive()]
         return f"the thread of account {', '.join(gone)} has ended" if gone else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,12 +26,13 @@ from reconciler.engine.status import COVERING
 from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.lanes import Lanes
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
+from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.telling import Watched, wide
 from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+from reconciler.entrypoints.service.troubles import Troubles
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
-    ExitCode,
     LeaseHeldError,
     LeaseLostError,
     ReconcilerError,
@@ -40,7 +40,7 @@ from reconciler.errors import (
 )
 from reconciler.log import redact
 from reconciler.settings import Account, Settings
-from reconciler.wiring import holder, limits_of, open_account
+from reconciler.wiring import limits_of, open_account
 
 BELL_SECONDS: Final = 1.0
 """How long it listens for a request before it looks at the lease and at the stop flag again."""
@@ -53,20 +53,22 @@ AT_ONCE_UP_TO_SECONDS: Final = 3600.0
 """A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
 PATIENCE_SECONDS: Final = 10.0
 """How long a page in hand may go on trying after a stop."""
-SPREAD_SECONDS: Final = 2.0
+STANDBY_SECONDS: Final = 0.5
+"""How often one that stands by asks whether an account falls to it; that costs no query."""
 REQUESTS: Final = "request"
 
 log = structlog.stdlib.get_logger()
 
 
 class AccountWorker(threading.Thread):
-    """Takes the account's lease, or waits for it; while it is held, passes run by the timetable and on request."""
+    """Takes the account's lease when it falls to this replica; while held, passes run by the timetable and on request."""
 
     def __init__(
         self,
         settings: Settings,
         account: Account,
         clock: Clock,
+        team: Team,
         timetable: Timetable,
         pulse: Pulse,
         metrics: Metrics,
@@ -76,20 +78,22 @@ class AccountWorker(threading.Thread):
         self._settings = settings
         self._configured = account
         self._clock = clock
+        self._team = team
         self._timetable = timetable
         self._pulse = pulse
         self._metrics = metrics
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
-        self._pacer = MeteredPacer(
-            limits_of(settings, account), clock, self._giving_up, metrics, account.name
+        limits = limits_of(settings, account)
+        self.pacer = MeteredPacer(
+            limits, clock, self._giving_up, metrics, account.name, self._may_send
         )
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
+        self._latest: Lease | None = None
         self._lanes: Lanes | None = None
         self._record: PostgresServiceRecord | None = None
-        self._lock = threading.Lock()
-        self._troubles: dict[str, ReconcilerError] = {}
+        self._troubles = Troubles()
         self.moved_at = clock.monotonic()
         """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
 
@@ -101,8 +105,7 @@ class AccountWorker(threading.Thread):
     @property
     def trouble(self) -> str | None:
         """What keeps it from its work, None where nothing does."""
-        with self._lock:
-            return next((redact(str(error)) for error in self._troubles.values()), None)
+        return self._troubles.first
 
     def stop(self) -> None:
         """Let passes end at their next page, and give the lease back."""
@@ -110,9 +113,6 @@ class AccountWorker(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped; outages are waited out with growing pauses."""
-        if len(self._settings.accounts) > 1:
-            # replicas that start together would otherwise leave all accounts to the quickest of them
-            self._clock.wait(self._stopping, secrets.randbelow(1000) / 1000 * SPREAD_SECONDS)
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             began = self._clock.monotonic()
@@ -141,7 +141,7 @@ class AccountWorker(threading.Thread):
                 self._clock,
                 writes_rows=self._mode is Mode.UPDATE,
                 database=database,
-                pacer=self._pacer,
+                pacer=self.pacer,
             )
             lanes = Lanes(opening)
             stack.callback(lanes.close)
@@ -150,16 +150,18 @@ class AccountWorker(threading.Thread):
                 self._take_over(database, lanes, bell)
 
     def _take_over(self, database: Database, lanes: Lanes, bell: RequestBell) -> None:
-        """Hold the lease for as long as it lasts, or wait a third of its time for it."""
+        """Hold the lease for as long as it lasts and falls to us, or wait a little for it."""
+        if not self._team.may_take(self.account):
+            self._stand_by(STANDBY_SECONDS)
+            return
         seconds = self._settings.service.lease.total_seconds()
-        name = holder()
+        name = self._team.replica
         with lanes.using(REQUESTS) as opened, ExitStack() as stack:
+            lease = Lease(opened.leases, name, self._clock, seconds, self.pacer)
             try:
-                lease = stack.enter_context(Lease(opened.leases, name, self._clock, seconds))
+                self._latest = stack.enter_context(lease)
             except LeaseHeldError:
-                self.moved_at = self._clock.monotonic()
-                self._set_trouble("account", None)
-                self._clock.wait(self._stopping, seconds / 3)
+                self._stand_by(seconds / 3)
                 return
             record = PostgresServiceRecord(database, self.account)
             record.register(name, lease.epoch, self._mode.value)
@@ -178,6 +180,13 @@ class AccountWorker(threading.Thread):
             finally:
                 self._let_go(lanes)
 
+    def _stand_by(self, seconds: float) -> None:
+        """Another works on the account, or should: nothing is wrong with us unless we could not."""
+        self.moved_at = self._clock.monotonic()
+        if self._team.is_able(self.account):
+            self._troubles.clear()
+        self._clock.wait(self._stopping, seconds)
+
     def _schedule(self, status: PostgresStatus) -> None:
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
@@ -191,7 +200,7 @@ class AccountWorker(threading.Thread):
             self._timetable.put(self.account, job, every, first, run)
 
     def _attend(self, opened: OpenAccount, lease: Lease, bell: RequestBell) -> None:
-        """Serve requests until the lease is lost or somebody stops us.
+        """Serve requests until the lease is lost, falls to another replica, or somebody stops us.
 
         Raises the database's error once it has lasted longer than the lease: everything is opened anew then, for
         connections of a pool may outlive what was wrong with the server.
@@ -199,7 +208,9 @@ class AccountWorker(threading.Thread):
         rounds = 0
         failing_since: float | None = None
         while not self._stopping.is_set():
-            lease.check()
+            self._check_lease(lease)
+            if self._falls_to_another():
+                return
             try:
                 rang = bell.wait(BELL_SECONDS)
                 rounds += 1
@@ -215,6 +226,15 @@ class AccountWorker(threading.Thread):
                     raise
                 log.warning("requests.unreachable", account=self.account, why=redact(str(error)))
                 self._clock.wait(self._stopping, BELL_SECONDS)
+
+    def _falls_to_another(self) -> bool:
+        """Whether the account should go to another replica, and no pass is under way that would be broken off."""
+        to = self._team.successor(self.account)
+        lanes = self._lanes
+        if to is None or lanes is None or not lanes.idle_but(REQUESTS, 0):
+            return False
+        log.info("lease.given", account=self.account, to=to, why=self._troubles.first)
+        return True
 
     def _serve_one(self, opened: OpenAccount, lease: Lease) -> SweepReport | None:
         requests: SweepRequests = opened.requests
@@ -242,6 +262,8 @@ class AccountWorker(threading.Thread):
         try:
             with lanes.using(job.name) as opened:
                 report = self._pass(job.name, opened, request, lambda progress: progress)
+        except LeaseLostError:
+            return  # the worker says so, once
         except ReconcilerError as error:
             self._set_trouble(job.name, error)
             self._metrics.failed(self.account, job.name, error)
@@ -277,7 +299,21 @@ class AccountWorker(threading.Thread):
         lease = self._lease
         if lease is None:
             raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
+        self._check_lease(lease)
+
+    def _may_send(self) -> None:
+        """Asked before each read: one that comes back from a pause must not spend what another spends by now."""
+        lease = self._latest
+        if lease is not None:
+            self._check_lease(lease)
+
+    def _check_lease(self, lease: Lease) -> None:
         lease.check()
+        if lease.has_run_out:
+            raise LeaseLostError(
+                f"The lease on account {self.account} was not renewed in time.",
+                "Nothing is written or read until it is taken anew, here or elsewhere.",
+            )
 
     def _note(self, job: str, report: SweepReport) -> None:
         failure = report.failure
@@ -313,19 +349,17 @@ class AccountWorker(threading.Thread):
         self._record = None
 
     def _set_trouble(self, where: str, error: ReconcilerError | None) -> None:
-        """Keep it for /healthz and, while the account is ours, for ``reconciler status``."""
-        with self._lock:
-            if error is None:
-                self._troubles.pop(where, None)
-            else:
-                self._troubles[where] = error
-            first = next(iter(self._troubles.values()), None)
+        """Keep it for /readyz, for the other replicas and, while the account is ours, for ``reconciler status``."""
+        self._troubles.put(where, error)
+        needs_person = self._troubles.need_a_person
         record, lease = self._record, self._lease
+        if needs_person:
+            self._team.cannot_work(self.account)
         if record is None or lease is None:
             return
+        if where != "account" and error is None and not needs_person:
+            self._team.works(self.account)
         try:
-            person = first is not None and first.exit_code is ExitCode.CONFIGURATION
-            text = None if first is None else redact(str(first))
-            record.trouble(lease.epoch, text, needs_person=person)
+            record.trouble(lease.epoch, self._troubles.first, needs_person=needs_person)
         except ReconcilerError as failure:
             log.warning("status.unwritten", account=self.account, why=redact(str(failure)))

@@ -145,13 +145,14 @@ def test_a_reload_takes_what_is_right_and_keeps_what_is_not(town: Town) -> None:
 
 def test_a_killed_one_is_replaced(town: Town) -> None:
     """kill -9 in the middle: a second replica's first page comes within two lease times, and all ends right."""
-    town.configure(speed=4, lease="3s")
-    town.pay(1500)
+    town.configure(speed=4, lease="3s", due="1s")
     town.window_was_read()
     first = town.start()
-    first.event("page.examined", job="due")
+    first.event("lease.taken")
     second = town.start()
     second.event("service.ready")
+    town.pay(1500)
+    first.event("page.examined", job="due")
     clock = SystemClock()
     began = clock.monotonic()
     assert first.end(signal.SIGKILL) == -signal.SIGKILL

@@ -28,6 +28,7 @@ OURS = (
     "reads",
     "sweeps",
     "leases",
+    "replicas",
 )
 
 

@@ -22,6 +22,7 @@ class PlainLeases:
     answers: list[bool | Exception] = field(default_factory=list)
     renewed: threading.Event = field(default_factory=threading.Event)
     released: int = 0
+    left: int = 0
 
     def acquire(self, holder: str, seconds: float) -> int | None:
         return 7 if self.free else None
@@ -34,8 +35,12 @@ class PlainLeases:
             raise answer
         return answer
 
-    def release(self, holder: str, epoch: int) -> None:
+    def release(self, holder: str, epoch: int, last_second: int = 0) -> None:
         self.released += 1
+        self.left = last_second
+
+    def last_second(self) -> int:
+        return self.left
 
     def holder(self) -> str | None:
         return "host:12"

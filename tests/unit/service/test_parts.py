@@ -93,7 +93,7 @@ def test_outages_are_waited_out_and_faults_are_not() -> None:
         None,  # type: ignore[arg-type]
         ManualClock(NOW),
         threading.Event(),
-        look=lambda _settings, _clock: rounds.pop(0),
+        look=lambda _settings, _clock, _held: rounds.pop(0),
     )
     start.run()
     assert (start.good, start.waiting) == (False, "down")

@@ -6,5 +6,6 @@ GRANT INSERT, UPDATE ON
     reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
     reconciler.discrepancies, reconciler.services TO {role};
 GRANT INSERT, UPDATE, DELETE ON
-    reconciler.checks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.sweeps TO {role};
+    reconciler.checks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
+    reconciler.sweeps TO {role};
 GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};

@@ -3,7 +3,7 @@ WITH wanted (name, privilege) AS (
     VALUES
         ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('checks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
-        ('reads', 'UPDATE'), ('services', 'UPDATE')
+        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE')
 ),
 found AS (
     SELECT name, privilege, to_regclass('reconciler.' || name)::oid AS relation
