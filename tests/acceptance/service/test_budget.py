@@ -1,0 +1,82 @@
+"""One spender an account: whatever is started, asked and stopped meanwhile, Stripe's limits are kept."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from reconciler.sandbox import Limits
+from tests.acceptance.service.conftest import HOUR_AGO, Town
+
+SETTLED = 150_000
+"""Rows among which the open ones are so few that each is retrieved: that keeps the lane full for long."""
+OPEN = 1000
+LIMIT = 25
+"""Requests a second that Stripe allows a test key, on one endpoint and on all together."""
+
+
+TRAVEL = 0.03
+"""Requests that were sent a second apart may arrive so much closer together on a busy machine."""
+
+
+def among_many(town: Town) -> list[str]:
+    """Open payments that Stripe calls paid, evenly among many settled ones."""
+    town.window_was_read()
+    town.execute("CREATE INDEX ON payments (stripe_payment_intent_id)")
+    town.execute(
+        "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at)"
+        f" SELECT -n, 'pi_settled' || n, 'paid', 1250, 'eur', '{HOUR_AGO}'::timestamptz - n * interval '10 ms'"
+        f" FROM generate_series(1, {SETTLED}) AS n"
+    )
+    intents = town.pay(OPEN)
+    town.execute(
+        f"UPDATE payments SET created_at = '{HOUR_AGO}'::timestamptz - id * interval '{SETTLED / OPEN / 100} s'"
+        " WHERE id > 0"
+    )
+    return intents
+
+
+def most_within(times: Sequence[float], seconds: float) -> int:
+    """The most of these in any window of that length."""
+    return max(bisect_left(times, start + seconds) - place for place, start in enumerate(times))
+
+
+def ended(command: subprocess.Popen[str]) -> int:
+    """Wait for a command; its exit code."""
+    command.communicate(timeout=90)
+    return command.returncode
+
+
+def test_no_second_is_above_the_limit(town: Town) -> None:
+    """Two replicas, a one-off pass, guests, a reload and a handover, at the whole of Stripe's documented limits: never
+    more than the limit in any second, and no 429."""
+    town.configure(speed=LIMIT, lease="3s", due="1s")
+    intents = among_many(town)
+    town.stripe.gate.limits = Limits()
+    first = town.start()
+    first.event("page.examined", job="due")
+    second = town.start()
+    second.event("service.ready")
+    doctor, explained = town.begin("doctor"), town.begin("explain", intents[0])
+    assert ended(explained) == 0
+    first.send(signal.SIGHUP)
+    first.event("configuration.reloaded", seconds=60)
+    one_off = town.begin("sweep", "--apply", "--kind", "due", "--json")
+    first.event("request.taken")
+    assert ended(doctor) == 0
+    assert town.statuses()["pending"] > 2 * LIMIT
+    # whoever asked, or the second, goes on
+    assert first.end() == 0
+    assert ended(one_off) == 0
+    second.event("lease.taken")
+    second.event("pass.finished", job="due", complete=True)
+    assert second.end() == 0
+    seen = town.stripe.requests
+    assert seen.rate_limited == 0
+    times = sorted(one.at for one in seen.recent)
+    assert len(times) == seen.reads > OPEN
+    assert most_within(times, 1 - TRAVEL) <= LIMIT
+    assert town.statuses() == {"paid": OPEN + SETTLED}
+    assert town.run("verify")[0] == 0
