@@ -81,6 +81,30 @@ class OpenFindings:
 
 
 @dataclass(frozen=True, slots=True)
+class LanePace:
+    """Requests a second of an endpoint, or of all: what the service allows itself, what Stripe's refusals left of that,
+    and the most within any second of the last ten minutes."""
+
+    limit: float
+    rate: float
+    busiest: int
+
+    @property
+    def used(self) -> float:
+        """The part of the limit that the busiest second used."""
+        return self.busiest / self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the service asks Stripe, as it said when its last pass ended. Only endpoints that were asked."""
+
+    at: datetime
+    overall: LanePace
+    endpoints: Mapping[str, LanePace]
+
+
+@dataclass(frozen=True, slots=True)
 class Expectations:
     """What the configuration promises: intervals of the nets, and the reads of 30 days (None: not limited)."""
 
@@ -99,6 +123,9 @@ class AccountStatus:
     findings: tuple[OpenFindings, ...]
     reads: int
     requests: int
+    tail_lag: float | None = None
+    """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""
+    pace: Pace | None = None
 
     def age(self, net: str) -> float | None:
         """Seconds since the net was last cast completely, None where it never was."""

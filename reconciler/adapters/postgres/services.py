@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
@@ -39,6 +41,11 @@ class PostgresServiceRecord:
             error=error,
             needs_person=needs_person,
         )
+
+    def pace(self, epoch: int, form: Mapping[str, object]) -> None:
+        """How fast the service asks Stripe now."""
+        pace = json.dumps(form)
+        self._run("service_pace", "recording the pace", epoch=epoch, pace=pace)
 
     def tidy(self) -> int:
         """Remove events, counts of reads, dead replicas and passes that nobody needs any longer; how many rows."""

@@ -40,6 +40,16 @@ class PostgresStatus:
         """Requests that wait or are being worked on."""
         return int(self._rows("status_requests")[0][0])
 
+    def lag(self, cursor: str) -> float | None:
+        """Seconds that a cursor is behind the present, None where there is none."""
+        rows = self._rows("status_lag", cursor=cursor)
+        return float(rows[0][0]) if rows else None
+
+    def pace(self) -> TupleRow:
+        """How fast the service asks Stripe, and when it said so; both None where it never did."""
+        rows = self._rows("status_pace")
+        return rows[0] if rows else (None, None)
+
     def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
         """How many rows with a PaymentIntent have each open outcome."""
         parameters = {"account": self._account, "open": table.open_statuses}

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
+from reconciler.domain.discrepancy import Severity
 from reconciler.domain.money import Money
 from reconciler.engine.status import (
     AccountStatus,
     Expectations,
+    LanePace,
     Level,
+    Pace,
     PassStatus,
     Remark,
     in_words,
@@ -91,7 +94,7 @@ def status(
         case Form.JSON:
             write_json([as_json(one, found[one.account], expected) for one in statuses])
         case Form.NAGIOS:
-            return _nagios(statuses, found)
+            return _nagios(statuses, found, expected)
     return int(ExitCode.DONE)
 
 
@@ -152,6 +155,25 @@ def as_json(
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
         "requests": one.requests,
+        "tail_lag_seconds": one.tail_lag,
+        "pace": None if one.pace is None else _pace_json(one.pace),
+    }
+
+
+def _pace_json(pace: Pace) -> Mapping[str, object]:
+    return {
+        "at": pace.at,
+        "overall": _lane_json(pace.overall),
+        "endpoints": {name: _lane_json(lane) for name, lane in sorted(pace.endpoints.items())},
+    }
+
+
+def _lane_json(lane: LanePace) -> Mapping[str, object]:
+    return {
+        "limit": lane.limit,
+        "rate": lane.rate,
+        "busiest": lane.busiest,
+        "used": round(lane.used, 4),
     }
 
 
@@ -177,7 +199,9 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("lease", left),
             ("mode", lease.mode or ""),
             ("open payments", open_payments or "none"),
+            ("tail", "" if one.tail_lag is None else f"{in_words(one.tail_lag)} behind"),
             ("reads, 30 days", reads),
+            ("reads a second", "" if one.pace is None else _pace_text(one.pace)),
             ("requests", str(one.requests) if one.requests else ""),
         ]
     )
@@ -196,6 +220,16 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
         write_table(_FINDINGS, rows, indent=2)
 
 
+def _pace_text(pace: Pace) -> str:
+    lanes = {"all": pace.overall, **dict(sorted(pace.endpoints.items()))}
+    return ", ".join(f"{name} {_lane_text(lane)}" for name, lane in lanes.items())
+
+
+def _lane_text(lane: LanePace) -> str:
+    slowed = f", slowed to {lane.rate:.3g}" if lane.rate < lane.limit else ""
+    return f"{lane.busiest} of {lane.limit:.4g} ({lane.used:.0%}{slowed})"
+
+
 def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:
     complete = "never" if item.age is None else f"{in_words(item.age)} ago (pass {item.complete})"
     last = "running or died"
@@ -204,7 +238,32 @@ def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:
     return item.kind, complete, item.asked_by or "", last
 
 
-def _nagios(statuses: Sequence[AccountStatus], found: Mapping[str, tuple[Remark, ...]]) -> int:
+def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str]:
+    """Figures as monitoring plots them; a limit stands where the format has the critical threshold."""
+    reads = f"{one.reads};;{expected.reads}" if expected.reads else f"{one.reads}"
+    figures = {
+        "held_back": f"{one.held_back}",
+        "reads": reads,
+        "critical": f"{one.open_count(Severity.CRITICAL)}",
+        "warning": f"{one.open_count(Severity.WARNING)}",
+        "open_payments": f"{sum(one.open_payments.values())}",
+    }
+    if one.tail_lag is not None:
+        figures["tail_lag"] = f"{one.tail_lag:.0f}s"
+    for net in expected.every:
+        age = one.age(net)
+        if age is not None:
+            figures[f"{net}_age"] = f"{age:.0f}s"
+    if one.pace is not None:
+        figures["reads_a_second"] = f"{one.pace.overall.busiest};;{one.pace.overall.limit:g}"
+    return figures
+
+
+def _nagios(
+    statuses: Sequence[AccountStatus],
+    found: Mapping[str, tuple[Remark, ...]],
+    expected: Expectations,
+) -> int:
     every = [(one, remark) for one in statuses for remark in found[one.account]]
     level = max((remark.level for _, remark in every), default=Level.OK)
     several = len(statuses) > 1
@@ -213,8 +272,9 @@ def _nagios(statuses: Sequence[AccountStatus], found: Mapping[str, tuple[Remark,
         for one, remark in sorted(every, key=lambda item: -item[1].level)
     ]
     data = " ".join(
-        f"'{one.account}_held_back'={one.held_back} '{one.account}_reads'={one.reads}"
+        f"'{one.account}_{name}'={value}"
         for one in statuses
+        for name, value in _performance(one, expected).items()
     )
     # the vertical bar begins the performance data
     text = redact("; ".join(told) or "all passes are complete").replace("|", "/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,7 +22,7 @@ FRESH_SECONDS: Final = 60.0
 _DELAYS: Final = (5, 15, 30, 60, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
 _SECONDS: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
 
-ReadStatus = Callable[[], tuple[Iterable[AccountStatus], Mapping[str, int]]]
+ReadStatus = Callable[[], tuple[Sequence[AccountStatus], Mapping[str, int]]]
 """The status of every account, and the reads of 30 days that each may spend where that is limited."""
 
 
@@ -220,7 +220,8 @@ class _Figures(Collector):
             if self._read_at is None or now - self._read_at >= FRESH_SECONDS:
                 self._read_at = now
                 try:
-                    self._families = tuple(_families(*self._read()))
+                    statuses, limits = self._read()
+                    self._families = (*_families(statuses, limits), *_pace_families(statuses))
                     self._reachable = True
                 except ReconcilerError:
                     self._reachable = False
@@ -251,8 +252,11 @@ def _families(
     limit = gauge("reads_30_days_limit", "Reads that may be spent in 30 days, our share of them.")
     lease = gauge("lease_seconds_left", "Until the account's lease ends; -1 where nobody holds it.")
     person = gauge("needs_person", "1 where the service cannot go on until somebody acts.")
+    lag = gauge("tail_lag_seconds", "Between now and the newest event that is sure to be handled.")
     for status in statuses:
         account = status.account
+        if status.tail_lag is not None:
+            lag.add_metric((account,), status.tail_lag)
         for item in status.passes:
             if item.age is not None:
                 age.add_metric((account, item.kind), item.age)
@@ -273,4 +277,23 @@ def _families(
         left = status.lease.seconds_left
         lease.add_metric((account,), -1 if left is None else left)
         person.add_metric((account,), int(status.lease.needs_person))
-    yield from (age, payments, found, stake, waiting, reads, limit, lease, person)
+    yield from (age, payments, found, stake, waiting, reads, limit, lease, person, lag)
+
+
+def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFamily]:
+    def gauge(name: str, text: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(f"reconciler_pace_{name}", text, labels=("account", "endpoint"))
+
+    families = {
+        "limit": gauge("limit", "Reads a second that we allow ourselves."),
+        "rate": gauge("rate", "What is left of them after Stripe's refusals."),
+        "busiest": gauge("busiest", "The busiest second of the last ten minutes."),
+    }
+    for status in statuses:
+        if status.pace is None:
+            continue
+        for endpoint, lane in {"all": status.pace.overall, **status.pace.endpoints}.items():
+            figures = {"limit": lane.limit, "rate": lane.rate, "busiest": lane.busiest}
+            for name, figure in figures.items():
+                families[name].add_metric((status.account, endpoint), figure)
+    yield from families.values()

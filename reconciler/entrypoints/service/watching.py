@@ -8,6 +8,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.status import PostgresStatus
 from reconciler.domain.discrepancy import Severity
+from reconciler.engine.pace_form import from_pace_form
 from reconciler.engine.status import (
     AccountStatus,
     Expectations,
@@ -15,6 +16,7 @@ from reconciler.engine.status import (
     OpenFindings,
     PassStatus,
 )
+from reconciler.engine.tail import CURSOR
 from reconciler.entrypoints.service.timetable import tail_pace
 from reconciler.settings import Settings
 from reconciler.wiring import table_mapping
@@ -47,6 +49,8 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                     ),
                     reads=source.reads(),
                     requests=source.requests(),
+                    tail_lag=source.lag(CURSOR),
+                    pace=from_pace_form(*source.pace()),
                 )
             )
         return tuple(found)

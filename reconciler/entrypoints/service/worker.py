@@ -26,6 +26,7 @@ from reconciler.engine.status import COVERING
 from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.lanes import Lanes
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
+from reconciler.entrypoints.service.own_row import OwnRow
 from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.telling import Watched, wide
 from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
@@ -43,7 +44,7 @@ from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, open_account
 
 BELL_SECONDS: Final = 1.0
-"""How long it listens for a request before it looks at the lease and at the stop flag again."""
+"""How long it listens for a request before it looks at lease and stop flag again."""
 POLL_ROUNDS: Final = 10
 """After so many rounds requests are looked for without a ring: a notification may be lost with its connection."""
 FIRST_PAUSE: Final = 1.0
@@ -84,15 +85,13 @@ class AccountWorker(threading.Thread):
         self._metrics = metrics
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
-        limits = limits_of(settings, account)
-        self.pacer = MeteredPacer(
-            limits, clock, self._giving_up, metrics, account.name, self._may_send
-        )
+        limits, name = limits_of(settings, account), account.name
+        self.pacer = MeteredPacer(limits, clock, self._giving_up, metrics, name, self._may_send)
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._latest: Lease | None = None
         self._lanes: Lanes | None = None
-        self._record: PostgresServiceRecord | None = None
+        self._row: OwnRow | None = None
         self._troubles = Troubles()
         self.moved_at = clock.monotonic()
         """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
@@ -170,12 +169,12 @@ class AccountWorker(threading.Thread):
                 take_up_reported(database, self.account)
             log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
             self._giving_up.clear()
-            self._lease, self._record = lease, record
+            self._lease, self._row = lease, OwnRow(record, self.account, lease.epoch)
             self._set_trouble("account", None)
             self.moved_at = self._clock.monotonic()
             self._metrics.holds(self.account, held=True)
             try:
-                self._schedule(PostgresStatus(database, self.account))
+                self._schedule(PostgresStatus(database, self.account), self._row)
                 self._attend(opened, lease, bell)
             finally:
                 self._let_go(lanes)
@@ -187,7 +186,7 @@ class AccountWorker(threading.Thread):
             self._troubles.clear()
         self._clock.wait(self._stopping, seconds)
 
-    def _schedule(self, status: PostgresStatus) -> None:
+    def _schedule(self, status: PostgresStatus, row: OwnRow) -> None:
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
         for job in JOBS:
@@ -196,7 +195,7 @@ class AccountWorker(threading.Thread):
             first = 0.0
             if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
                 first = every.total_seconds() - min(known)
-            run = self._tidy if job.kind is None else partial(self._cast, job, job.kind)
+            run = row.tidy if job.kind is None else partial(self._cast, job, job.kind)
             self._timetable.put(self.account, job, every, first, run)
 
     def _attend(self, opened: OpenAccount, lease: Lease, bell: RequestBell) -> None:
@@ -303,9 +302,8 @@ class AccountWorker(threading.Thread):
 
     def _may_send(self) -> None:
         """Asked before each read: one that comes back from a pause must not spend what another spends by now."""
-        lease = self._latest
-        if lease is not None:
-            self._check_lease(lease)
+        if self._latest is not None:
+            self._check_lease(self._latest)
 
     def _check_lease(self, lease: Lease) -> None:
         lease.check()
@@ -321,21 +319,12 @@ class AccountWorker(threading.Thread):
             self.moved_at = self._clock.monotonic()
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
             self._set_trouble(job, failure)
-        delays: tuple[float, ...] = ()
-        if report.corrected and report.sweep is not None and self._record is not None:
-            delays = self._record.correction_delays(report.sweep)
-        self._metrics.ended(report, job, delays)
+        row = self._row
+        self._metrics.ended(report, job, () if row is None else row.delays(report))
+        if row is not None:
+            row.pace(self.pacer)
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("pass.finished", job=job, **wide(report))
-
-    def _tidy(self) -> None:
-        record = self._record
-        if record is None:
-            return
-        try:
-            log.info("housekeeping.finished", account=self.account, removed=record.tidy())
-        except ReconcilerError as error:
-            log.warning("housekeeping.failed", account=self.account, why=redact(str(error)))
 
     def _let_go(self, lanes: Lanes) -> None:
         """Wait for the passes in hand before the lease goes back; they end at their next page."""
@@ -346,20 +335,15 @@ class AccountWorker(threading.Thread):
             # whoever waits for Stripe is told that it cannot be had; the page ends with what it has
             self._giving_up.set()
             lanes.idle_but(REQUESTS, None)
-        self._record = None
+        self._row = None
 
     def _set_trouble(self, where: str, error: ReconcilerError | None) -> None:
         """Keep it for /readyz, for the other replicas and, while the account is ours, for ``reconciler status``."""
         self._troubles.put(where, error)
-        needs_person = self._troubles.need_a_person
-        record, lease = self._record, self._lease
+        needs_person, row = self._troubles.need_a_person, self._row
         if needs_person:
             self._team.cannot_work(self.account)
-        if record is None or lease is None:
-            return
-        if where != "account" and error is None and not needs_person:
-            self._team.works(self.account)
-        try:
-            record.trouble(lease.epoch, self._troubles.first, needs_person=needs_person)
-        except ReconcilerError as failure:
-            log.warning("status.unwritten", account=self.account, why=redact(str(failure)))
+        if row is not None and self._lease is not None:
+            if where != "account" and not needs_person and error is None:
+                self._team.works(self.account)
+            row.trouble(self._troubles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -13,6 +14,7 @@ def test_all_is_well(town: Town) -> None:
     """With a service at work and nothing open: who holds the account, each pass's age, and 0 for Nagios."""
     town.pay(1)
     daemon = town.start()
+    port = daemon.event("metrics.listening")["port"]
     town_is_done(town)
     code, out, _ = town.run("status", "--json")
     (found,) = json.loads(out)
@@ -21,10 +23,28 @@ def test_all_is_well(town: Town) -> None:
     assert found["mode"] == "update"
     assert {item["kind"] for item in found["passes"]} == {"tail", "due", "window"}
     assert found["reads_30_days"] > 0
+    # the tail handles what is older than the grace, here a second
+    assert 1 <= found["tail_lag_seconds"] < 60
+    pace = found["pace"]
+    assert set(pace["endpoints"]) >= {"events"}
+    assert pace["overall"]["busiest"] >= max(one["busiest"] for one in pace["endpoints"].values())
+    assert pace["overall"]["limit"] == pace["overall"]["rate"] == 2000
+    assert pace["overall"]["used"] == pace["overall"]["busiest"] / 2000
     code, out, _ = town.run("status", "--format", "nagios")
     assert code == 0
     assert out.startswith("RECONCILER OK - ")
-    assert "held by" in town.run("status")[1]
+    plotted = dict(item.split("=") for item in out.partition(" | ")[2].split())
+    assert plotted["'default_held_back'"] == "0"
+    assert plotted["'default_tail_lag'"].endswith("s")
+    assert plotted["'default_reads_a_second'"] == f"{pace['overall']['busiest']};;2000"
+    text = town.run("status")[1]
+    assert "held by" in text
+    assert re.search(r"tail +\d+ s behind", text)
+    assert re.search(r"reads a second +all \d+ of 2000 \(", text)
+    status, shown = town.get(port, "/metrics")
+    assert status == 200
+    assert 'reconciler_tail_lag_seconds{account="default"}' in shown
+    assert 'reconciler_pace_limit{account="default",endpoint="all"} 2000.0' in shown
     assert daemon.end() == 0
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.engine.pacer import FLOOR, Limits, Pacer
+from reconciler.engine.lane import FLOOR
+from reconciler.engine.pacer import Limits, Pacer
 from reconciler.errors import StripeUnavailableError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -18,7 +18,14 @@ from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
 from reconciler.engine.pacer import Limits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
-from reconciler.engine.status import AccountStatus, LeaseStatus, OpenFindings, PassStatus
+from reconciler.engine.status import (
+    AccountStatus,
+    LanePace,
+    LeaseStatus,
+    OpenFindings,
+    Pace,
+    PassStatus,
+)
 from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredPacer, Metrics
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
@@ -39,6 +46,8 @@ STATUS = AccountStatus(
     ),
     reads=10,
     requests=0,
+    tail_lag=90.0,
+    pace=Pace(NOW, LanePace(50.0, 50.0, 12), {"events": LanePace(12.5, 6.25, 12)}),
 )
 
 

@@ -1,0 +1,1 @@
+SELECT pace, pace_at FROM reconciler.services WHERE account = %(account)s

@@ -1,0 +1,65 @@
+"""The pace of the service, told through its row to another process."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from reconciler.clock import ManualClock
+from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.lane import LATELY_MINUTES
+from reconciler.engine.pace_form import as_pace_form, from_pace_form
+from reconciler.engine.pacer import Limits, Pacer
+from reconciler.engine.status import LanePace
+from tests.unit.engine.doubles import NOW
+from tests.unit.engine.test_pacer import take_many
+
+
+def told(pacer: Pacer) -> object:
+    return json.loads(json.dumps(as_pace_form(pacer.usage())))
+
+
+def test_the_pace_crosses() -> None:
+    """Limit, what refusals left of it, and the busiest second, of all and of the endpoints that were asked."""
+    clock = ManualClock(NOW)
+    pacer = Pacer(Limits(overall=50, endpoint=12, search=10), clock)
+    take_many(pacer, clock, Endpoint.EVENTS, 30)
+    pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.EVENTS)
+    pace = from_pace_form(told(pacer), NOW)
+    assert pace is not None
+    assert pace.overall == LanePace(50, 50, 12)
+    assert pace.endpoints == {"events": LanePace(12, 6, 12)}
+    assert pace.endpoints["events"].used == 1
+
+
+def test_the_busiest_second_is_forgotten() -> None:
+    """It is that of the last ten minutes, so that a burst of yesterday hides nothing of today."""
+    clock = ManualClock(NOW)
+    pacer = Pacer(Limits(overall=50, endpoint=12, search=10), clock)
+    take_many(pacer, clock, Endpoint.LIST, 30)
+    clock.advance(timedelta(minutes=LATELY_MINUTES - 2))
+    take_many(pacer, clock, Endpoint.LIST, 1)
+    assert pacer.usage().overall.busiest == 12
+    clock.advance(timedelta(minutes=2))
+    take_many(pacer, clock, Endpoint.LIST, 1)
+    assert pacer.usage().overall.busiest == 1
+    clock.advance(timedelta(minutes=LATELY_MINUTES + 1))
+    assert pacer.usage().overall.busiest == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        None,
+        [],
+        {},
+        {"overall": 1, "endpoints": {}},
+        {"overall": {"limit": 0, "rate": 1, "busiest": 1}, "endpoints": {}},
+        {"overall": {"limit": 1, "rate": 1, "busiest": 1}, "endpoints": []},
+    ],
+)
+def test_what_another_version_wrote_is_nothing(form: object) -> None:
+    """The table is untrusted input: the status is shown without it."""
+    assert from_pace_form(form, NOW) is None
