@@ -126,6 +126,8 @@ class AccountStatus:
     tail_lag: float | None = None
     """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""
     pace: Pace | None = None
+    table_fault: str | None = None
+    """Why the merchant's table cannot be read, and its open payments not be counted."""
 
     def age(self, net: str) -> float | None:
         """Seconds since the net was last cast completely, None where it never was."""
@@ -190,6 +192,8 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
     if lease.error is not None:
         level = Level.CRITICAL if lease.needs_person else Level.WARNING
         yield Remark(level, " ".join(lease.error.split()))
+    if status.table_fault is not None:
+        yield Remark(Level.CRITICAL, " ".join(status.table_fault.split()))
     if lease.since is not None and lease.holder is None:
         yield Remark(Level.WARNING, "no service holds the account; one did before")
 

@@ -198,7 +198,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("held by", holder),
             ("lease", left),
             ("mode", lease.mode or ""),
-            ("open payments", open_payments or "none"),
+            ("open payments", "not to be read" if one.table_fault else open_payments or "none"),
             ("tail", "" if one.tail_lag is None else f"{in_words(one.tail_lag)} behind"),
             ("reads, 30 days", reads),
             ("reads a second", "" if one.pace is None else _pace_text(one.pace)),

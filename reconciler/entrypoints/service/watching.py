@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
+from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.status import PostgresStatus
 from reconciler.domain.discrepancy import Severity
 from reconciler.engine.pace_form import from_pace_form
@@ -18,6 +19,7 @@ from reconciler.engine.status import (
 )
 from reconciler.engine.tail import CURSOR
 from reconciler.entrypoints.service.timetable import tail_pace
+from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
 from reconciler.wiring import table_mapping
 
@@ -25,13 +27,11 @@ from reconciler.wiring import table_mapping
 def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountStatus, ...]:
     """The status of each account, or of one. Needs the database and the table, no key.
 
-    Raises ConfigurationError, DatabaseUnavailableError and DatabaseRefusedError.
+    A table that is not as configured is a remark. Raises DatabaseUnavailableError and DatabaseRefusedError.
     """
     with Database(settings.database_url.get_secret_value(), size=1) as database:
         accounts = [one.name for one in settings.accounts]
-        table = inspect(
-            database, table_mapping(settings.table), writes=False, accounts=accounts
-        ).fitting()
+        table, fault = _table(database, settings, accounts)
         found = []
         for name in accounts:
             if only is not None and name != only:
@@ -42,7 +42,8 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                     account=name,
                     lease=LeaseStatus(*source.lease()),
                     passes=tuple(PassStatus(*row) for row in source.passes()),
-                    open_payments=source.open_payments(table),
+                    open_payments={} if table is None else source.open_payments(table),
+                    table_fault=fault,
                     findings=tuple(
                         OpenFindings(Severity(severity), *rest)
                         for severity, *rest in source.discrepancies()
@@ -54,6 +55,17 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                 )
             )
         return tuple(found)
+
+
+def _table(
+    database: Database, settings: Settings, accounts: Sequence[str]
+) -> tuple[MerchantTable | None, str | None]:
+    """The merchant's table, or what is wrong with it: then there is the more reason to show the rest."""
+    mapping = table_mapping(settings.table)
+    try:
+        return inspect(database, mapping, writes=False, accounts=accounts).fitting(), None
+    except ConfigurationError as error:
+        return None, str(error)
 
 
 def expectations(settings: Settings) -> Expectations:

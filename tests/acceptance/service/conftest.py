@@ -136,6 +136,11 @@ class Daemon:
         found: dict[str, Any] = json.loads(self.line(fits, seconds))
         return found
 
+    @property
+    def unread(self) -> int:
+        """Lines of the log that nobody has looked at yet."""
+        return self._new.qsize()
+
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 

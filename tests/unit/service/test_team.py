@@ -1,0 +1,129 @@
+"""One replica among the others: when it takes an account, gives one up, and stands back."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.postgres.replicas import Standing
+from reconciler.clock import ManualClock
+from reconciler.domain.endpoint import Endpoint
+from reconciler.engine.pacer import Limits
+from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
+from reconciler.entrypoints.service.team import AWAY_LEASES, Team
+from reconciler.errors import LeaseLostError
+from tests.unit.engine.doubles import NOW
+
+LEASE = 30.0
+
+
+class Others:
+    """What the database would say: who holds what, and who besides us is able to."""
+
+    def __init__(self, holders: dict[str, str | None], others: frozenset[str]) -> None:
+        self.holders = holders
+        self.others = others
+        self.able: list[str] = []
+
+    def renew(self, able: list[str], unable: list[str], seconds: float) -> Standing:
+        self.able = able
+        names = {account: self.others | {"me"} for account in able}
+        return Standing(dict(self.holders), {**dict.fromkeys(unable, self.others), **names})
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+def a_team(clock: ManualClock, *accounts: str) -> Team:
+    return Team("", "me", accounts, clock, LEASE, dict)
+
+
+def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> None:
+    """A replica that has just begun does not grab what falls to others; once it cannot see them, it takes what is free."""
+    team = a_team(clock, "eu", "us")
+    assert not team.may_take("eu")
+    team._look(Others({"eu": None, "us": None}, frozenset({"a"})))  # type: ignore[arg-type]
+    assert [team.may_take(name) for name in ("eu", "us")] == [False, True]
+    team._failed = True
+    clock.advance(timedelta(seconds=LEASE + 1))
+    assert team.may_take("eu")
+
+
+def test_what_falls_to_another_is_left_to_it_for_a_while(clock: ManualClock) -> None:
+    """One that is alive and takes nothing cannot be waited for: after a lease's time anybody may."""
+    team = a_team(clock, "eu", "us")
+    others = Others({"eu": None, "us": "me"}, frozenset({"a"}))
+    for _ in range(4):
+        team._look(others)  # type: ignore[arg-type]
+        assert not team.may_take("eu")
+        clock.advance(timedelta(seconds=LEASE / 3))
+    team._look(others)  # type: ignore[arg-type]
+    assert team.may_take("eu")
+    others.holders["eu"] = "a"
+    team._look(others)  # type: ignore[arg-type]
+    assert not team.may_take("eu")
+
+
+def test_one_too_many_goes_to_whoever_has_none(clock: ManualClock) -> None:
+    """It is named, so that the log can say where it went; an old look names nobody."""
+    team = a_team(clock, "eu", "us")
+    team._look(Others({"eu": "me", "us": "me"}, frozenset({"a"})))  # type: ignore[arg-type]
+    assert [team.successor(name) for name in ("eu", "us")] == ["a", None]
+    clock.advance(timedelta(seconds=LEASE + 1))
+    assert team.successor("eu") is None
+
+
+def test_one_that_cannot_work_stands_back_ever_longer(clock: ManualClock) -> None:
+    """It is not counted on until a while has passed and the account is in able hands; a pass that goes well ends it."""
+    team = a_team(clock, "eu")
+    others = Others({"eu": "me"}, frozenset({"a"}))
+    team._look(others)  # type: ignore[arg-type]
+    assert team.successor("eu") is None
+    for times in (1, 2):
+        team.cannot_work("eu")
+        team._look(others)  # type: ignore[arg-type]
+        assert (others.able, team.successor("eu")) == ([], "a")
+        others.holders["eu"] = "a"
+        clock.advance(timedelta(seconds=AWAY_LEASES * LEASE * times - 1))
+        team._look(others)  # type: ignore[arg-type]
+        assert not team.is_able("eu")
+        clock.advance(timedelta(seconds=2))
+        assert team.is_able("eu")
+        others.holders["eu"] = "me"
+    team.cannot_work("eu")
+    assert not team.is_able("eu")
+    team.works("eu")
+    assert team.is_able("eu")
+
+
+def test_where_nobody_is_able_the_account_stays(clock: ManualClock) -> None:
+    """A key that was revoked everywhere: whoever has the account keeps it, whoever finds it free takes it."""
+    team = a_team(clock, "eu")
+    team.cannot_work("eu")
+    others = Others({"eu": "me"}, frozenset())
+    team._look(others)  # type: ignore[arg-type]
+    assert team.successor("eu") is None
+    others.holders["eu"] = None
+    team._look(others)  # type: ignore[arg-type]
+    assert team.may_take("eu")
+    clock.advance(timedelta(days=30))
+    team._look(others)  # type: ignore[arg-type]
+    assert not team.is_able("eu")
+
+
+def test_no_read_is_sent_under_a_lease_that_ran_out(clock: ManualClock) -> None:
+    """Whoever waited for its turn through a pause sends nothing: the read is neither counted nor in flight."""
+
+    def gone() -> None:
+        raise LeaseLostError("gone.")
+
+    metrics = Metrics()
+    pacer = MeteredPacer(Limits(9, 9, 9), clock, threading.Event(), metrics, "eu", gone)
+    with pytest.raises(LeaseLostError):
+        pacer.take(Endpoint.LIST)
+    assert metrics.reads() == {}
+    assert pacer.usage().overall.in_flight == 0
