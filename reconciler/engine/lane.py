@@ -29,7 +29,8 @@ class LaneUsage:
     """How much of a lane is in use.
 
     ``limit`` is the rate that we allow ourselves, ``rate`` what is left of it after Stripe's refusals, ``last_second``
-    the requests of the last second, ``busiest`` the most within any second of the last ten minutes. ``at_once`` is the ceiling for ``in_flight``, None where there is none.
+    the requests of the last second, ``busiest`` the most within any second of the last ten minutes. ``at_once`` is the
+    ceiling for ``in_flight``, None where there is none.
     """
 
     limit: float

@@ -61,10 +61,12 @@ class Lease:
             )
         self.epoch = epoch
         self._until = asked_at + self._seconds
-        if self._pacer is not None:
-            # a guest may be reading whom no holder has made room for yet
-            self._pacer.keep_to(1 - PART, ROOM_SECONDS)
-            self._pacer.recall(self._store.last_second())
+        try:
+            self._take_budget()
+        except ReconcilerError:
+            with contextlib.suppress(ReconcilerError):
+                self._store.release(self._holder, epoch)
+            raise
         self._thread.start()
         return self
 
@@ -81,6 +83,12 @@ class Lease:
             with contextlib.suppress(ReconcilerError):
                 last_second = 0 if self._pacer is None else self._pacer.last_second
                 self._store.release(self._holder, self.epoch, last_second)
+
+    def _take_budget(self) -> None:
+        if self._pacer is not None:
+            # a guest may be reading whom no holder has made room for yet
+            self._pacer.keep_to(1 - PART, ROOM_SECONDS)
+            self._pacer.recall(self._store.last_second())
 
     @property
     def has_run_out(self) -> bool:

@@ -13,6 +13,7 @@ from reconciler.domain.endpoint import Endpoint
 from reconciler.engine.guest import PART, ROOM_SECONDS, as_guest
 from reconciler.engine.lease import Lease
 from reconciler.engine.pacer import Limits, Pacer
+from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_lease import PatientClock, PlainLeases
 from tests.unit.engine.test_pacer import most_within, take_many
@@ -78,6 +79,22 @@ def test_the_budget_goes_with_the_lease() -> None:
     assert leases.left == sent > 0
     with Lease(leases, "two", PatientClock(NOW), pacer=taker):
         assert taker.last_second == sent
+
+
+def test_a_budget_that_cannot_be_learnt_gives_the_lease_back() -> None:
+    """Nobody holds an account whose budget it does not know, and nobody is kept from it either."""
+
+    class Forgetful(PlainLeases):
+        def last_second(self) -> int:
+            raise DatabaseUnavailableError("gone.")
+
+    leases = Forgetful()
+    with (
+        pytest.raises(DatabaseUnavailableError),
+        Lease(leases, "one", PatientClock(NOW), pacer=Pacer(LIMITS, ManualClock(NOW))),
+    ):
+        pytest.fail("entered a lease without its budget")
+    assert leases.released == 1
 
 
 def test_a_lease_that_nobody_could_renew_has_run_out() -> None:
