@@ -40,6 +40,10 @@ class PostgresStatus:
         """Requests that wait or are being worked on."""
         return int(self._rows("status_requests")[0][0])
 
+    def outbox(self) -> TupleRow:
+        """Undelivered outbox rows: how many, how many given up, the age of the oldest in seconds, the last error."""
+        return self._rows("status_outbox")[0]
+
     def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
         """How many rows with a PaymentIntent have each open outcome."""
         parameters = {"account": self._account, "open": table.open_statuses}

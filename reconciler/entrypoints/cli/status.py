@@ -14,6 +14,7 @@ from reconciler.engine.status import (
     AccountStatus,
     Expectations,
     Level,
+    OutboxStatus,
     PassStatus,
     Remark,
     in_words,
@@ -152,6 +153,12 @@ def as_json(
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
         "requests": one.requests,
+        "outbox": {
+            "waiting": one.outbox.waiting,
+            "given_up": one.outbox.given_up,
+            "oldest_age_seconds": one.outbox.oldest_age,
+            "last_error": one.outbox.last_error,
+        },
     }
 
 
@@ -179,6 +186,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("open payments", open_payments or "none"),
             ("reads, 30 days", reads),
             ("requests", str(one.requests) if one.requests else ""),
+            ("outbox", _outbox_text(one.outbox)),
         ]
     )
     if one.passes:
@@ -194,6 +202,13 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             for item in one.findings
         ]
         write_table(_FINDINGS, rows, indent=2)
+
+
+def _outbox_text(outbox: OutboxStatus) -> str:
+    if outbox.oldest_age is None:
+        return ""
+    error = f"; last error: {outbox.last_error}" if outbox.last_error else ""
+    return f"{outbox.waiting:,} wait, the oldest for {in_words(outbox.oldest_age)}{error}"
 
 
 def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:

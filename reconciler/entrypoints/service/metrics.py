@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.delivery import DeliveryReport
 from reconciler.engine.pacer import Limits, Pacer
 from reconciler.engine.report import SweepReport
 from reconciler.engine.status import AccountStatus
@@ -22,7 +23,7 @@ FRESH_SECONDS: Final = 60.0
 _DELAYS: Final = (5, 15, 30, 60, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
 _SECONDS: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
 
-ReadStatus = Callable[[], tuple[Iterable[AccountStatus], Mapping[str, int]]]
+ReadStatus = Callable[[], tuple[Sequence[AccountStatus], Mapping[str, int]]]
 """The status of every account, and the reads of 30 days that each may spend where that is limited."""
 
 
@@ -107,6 +108,13 @@ class Metrics:
             ("job", "event"),
             registry=registry,
         )
+        self._deliveries = Counter(
+            "reconciler_deliveries",
+            "Attempts to deliver an outbox row to the merchant's endpoint, by result: delivered, failed, or given_up"
+            " (failed for the last time).",
+            ("account", "result"),
+            registry=registry,
+        )
         self._held = Gauge(
             "reconciler_lease_held",
             "1 where this process holds the account.",
@@ -154,6 +162,15 @@ class Metrics:
     def failed(self, account: str, job: str, _error: ReconcilerError) -> None:
         """A pass could not begin."""
         self._passes.labels(account, job, "failed").inc()
+
+    def delivered(self, report: DeliveryReport) -> None:
+        """A run of deliveries ended."""
+        for result, count in (
+            ("delivered", report.delivered),
+            ("failed", report.failed - report.given_up),
+            ("given_up", report.given_up),
+        ):
+            self._deliveries.labels(report.account, result).inc(count)
 
     def heard(self, job: str, event: str) -> None:
         """The scheduler said something of a job."""
@@ -226,7 +243,7 @@ class _Figures(Collector):
 
 
 def _families(
-    statuses: Iterable[AccountStatus], limits: Mapping[str, int]
+    statuses: Sequence[AccountStatus], limits: Mapping[str, int]
 ) -> Iterator[GaugeMetricFamily]:
     def gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(f"reconciler_{name}", text, labels=("account", *labels))
@@ -244,6 +261,7 @@ def _families(
     limit = gauge("reads_30_days_limit", "Reads that may be spent in 30 days, our share of them.")
     lease = gauge("lease_seconds_left", "Until the account's lease ends; -1 where nobody holds it.")
     person = gauge("needs_person", "1 where the service cannot go on until somebody acts.")
+    outbox = tuple(_outbox(statuses, gauge))
     for status in statuses:
         account = status.account
         for item in status.passes:
@@ -266,4 +284,17 @@ def _families(
         left = status.lease.seconds_left
         lease.add_metric((account,), -1 if left is None else left)
         person.add_metric((account,), int(status.lease.needs_person))
-    yield from (age, payments, found, stake, waiting, reads, limit, lease, person)
+    yield from (age, payments, found, stake, waiting, reads, limit, lease, person, *outbox)
+
+
+def _outbox(
+    statuses: Sequence[AccountStatus], gauge: Callable[..., GaugeMetricFamily]
+) -> Iterator[GaugeMetricFamily]:
+    waiting = gauge("outbox_waiting", "Outbox rows that nobody has taken delivery of.")
+    oldest = gauge("outbox_oldest_age_seconds", "Since the oldest of them was written.")
+    given_up = gauge("outbox_given_up", "Those of them that are no longer tried.")
+    for status in statuses:
+        waiting.add_metric((status.account,), status.outbox.waiting)
+        oldest.add_metric((status.account,), status.outbox.oldest_age or 0)
+        given_up.add_metric((status.account,), status.outbox.given_up)
+    yield from (waiting, oldest, given_up)

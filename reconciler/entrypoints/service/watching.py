@@ -13,6 +13,7 @@ from reconciler.engine.status import (
     Expectations,
     LeaseStatus,
     OpenFindings,
+    OutboxStatus,
     PassStatus,
 )
 from reconciler.entrypoints.service.timetable import tail_pace
@@ -47,6 +48,7 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                     ),
                     reads=source.reads(),
                     requests=source.requests(),
+                    outbox=OutboxStatus(*source.outbox()),
                 )
             )
         return tuple(found)
@@ -60,7 +62,11 @@ def expectations(settings: Settings) -> Expectations:
         "window": settings.service.window,
     }
     reads = settings.budget.reads_per_30_days
-    return Expectations(every, None if reads is None else int(reads * settings.budget.share))
+    return Expectations(
+        every,
+        None if reads is None else int(reads * settings.budget.share),
+        delivers=settings.delivery.url is not None,
+    )
 
 
 def figures(settings: Settings) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
