@@ -16,9 +16,16 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.delivery import DeliveryReport
 from reconciler.engine.pacer import Limits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
-from reconciler.engine.status import AccountStatus, LeaseStatus, OpenFindings, PassStatus
+from reconciler.engine.status import (
+    AccountStatus,
+    LeaseStatus,
+    OpenFindings,
+    OutboxStatus,
+    PassStatus,
+)
 from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredPacer, Metrics
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
@@ -39,6 +46,7 @@ STATUS = AccountStatus(
     ),
     reads=10,
     requests=0,
+    outbox=OutboxStatus(waiting=3, given_up=1, oldest_age=60.0, last_error="it answered 500"),
 )
 
 
@@ -56,6 +64,7 @@ def full_metrics(clock: ManualClock) -> Metrics:
     report.examined = report.corrected = 1
     metrics.ended(report, "due", (12.0,))
     metrics.page("default", "due")
+    metrics.delivered(DeliveryReport("default", delivered=2, failed=2, given_up=1))
     metrics.heard("default:due", "skipped")
     metrics.holds("default", held=True)
     return metrics
