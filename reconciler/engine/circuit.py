@@ -27,6 +27,8 @@ class Circuit:
         self._lock = threading.Lock()
         self._failures = 0
         self._probe_at = 0.0
+        self._recoveries = 0
+        self._told: dict[str, int] = {}
 
     @property
     def is_open(self) -> bool:
@@ -47,6 +49,7 @@ class Circuit:
     def succeeded(self) -> None:
         """The endpoint has received something."""
         with self._lock:
+            self._recoveries += self._failures >= FAILURES
             self._failures = 0
 
     def failed(self) -> None:
@@ -54,6 +57,13 @@ class Circuit:
         with self._lock:
             self._failures += 1
             self._set_probe()
+
+    def has_recovered(self, account: str) -> bool:
+        """Whether the endpoint has come back since this account last asked."""
+        with self._lock:
+            told = self._told.get(account, 0)
+            self._told[account] = self._recoveries
+            return told != self._recoveries
 
     def _set_probe(self) -> None:
         beyond = self._failures - FAILURES + 1

@@ -123,7 +123,6 @@ class Delivery:
         self._circuit = circuit
         self._terms = terms
         self._chance = chance
-        self._was_open = False
 
     def run(self, epoch: int, check: Callable[[], None], progress: Progress) -> DeliveryReport:
         """Deliver what is due, for a minute at most. What ``check`` raises between notices ends it."""
@@ -143,7 +142,9 @@ class Delivery:
 
     def _deliver_next(self, epoch: int, report: DeliveryReport) -> bool:
         """One notice; False where none may be sent now."""
-        self._take_up_after_outage()
+        if self._circuit.has_recovered(self._account):
+            # what failed because the endpoint was down need not wait its own time
+            self._outbox.try_now()
         if not self._circuit.may_try():
             return False
         claim = self._terms.timeout.total_seconds() + CLAIM_SLACK_SECONDS
@@ -165,13 +166,6 @@ class Delivery:
         report.given_up += given_up
         report.last_fault = receipt.fault
         return True
-
-    def _take_up_after_outage(self) -> None:
-        """What failed because the endpoint was down need not wait its own time once it is back."""
-        is_open = self._circuit.is_open
-        if self._was_open and not is_open:
-            self._outbox.try_now()
-        self._was_open = is_open
 
     def _send(self, attempt: Attempt) -> Receipt:
         body = body_of(attempt.notice)
