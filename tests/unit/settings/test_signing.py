@@ -139,6 +139,14 @@ def test_addresses_that_are_not(url: str, said: str) -> None:
     assert "hush-word" not in found
 
 
+def test_a_request_that_hangs_does_not_look_like_a_stuck_service() -> None:
+    """The watchdog would restart the service for what the endpoint does."""
+    given = {**URL, "RECONCILER_SIGNING_SECRET": SECRET, "RECONCILER_DELIVERY__TIMEOUT": "30s"}
+    assert settings(**given, RECONCILER_SERVICE__STALL="31s").delivery.url
+    assert "service.stall" in faults(**given, RECONCILER_SERVICE__STALL="30s")
+    assert settings(RECONCILER_SERVICE__STALL="1s").delivery.url is None
+
+
 def test_a_request_takes_a_minute_at_most() -> None:
     """A longer one would outlast a stop."""
     assert "delivery.timeout" in faults(RECONCILER_DELIVERY__TIMEOUT="61s")
