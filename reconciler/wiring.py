@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -15,10 +16,12 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.mapping import TableMapping
+from reconciler.adapters.postgres.outbox import PostgresOutbox
 from reconciler.adapters.postgres.replicas import PostgresGuestBook
 from reconciler.adapters.postgres.store import PostgresStore
 from reconciler.adapters.postgres.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.stripe_gateway import StripeGateway
+from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint
 from reconciler.domain.page import TimeRange
@@ -26,8 +29,12 @@ from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.subject import Rules
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
 from reconciler.engine.allowance import DAYS, ReadAllowance, documented_reads
+from reconciler.engine.circuit import Circuit
+from reconciler.engine.delivery import Delivery, Terms
 from reconciler.engine.pacer import Limits, Pacer
+from reconciler.errors import ConfigurationError
 from reconciler.settings import Account, PaymentsSection, Settings, key_facts
+from reconciler.settings.signing import NO_SECRET
 
 
 def table_mapping(payments: PaymentsSection) -> TableMapping:
@@ -187,6 +194,37 @@ def open_account(
             allowance=allowance,
             has_schema=store.has_schema,
         )
+
+
+def chance() -> float:
+    """A number from 0 to 1, for jitter."""
+    return secrets.randbelow(1000) / 1000
+
+
+@contextmanager
+def open_delivery(
+    settings: Settings,
+    account: str,
+    clock: Clock,
+    database: Database,
+    circuit: Circuit,
+    stopping: threading.Event,
+) -> Iterator[Delivery]:
+    """The way of an account's outbox to the configured endpoint, for the length of the block.
+
+    Once ``stopping`` is set a request has two seconds left. Raises ConfigurationError where none is configured.
+    """
+    section = settings.delivery
+    if section.url is None or settings.signing_secret is None:
+        raise ConfigurationError((NO_SECRET,))
+    timeout = section.timeout
+    sender = HttpxWebhookSender(section.url, timeout.total_seconds(), clock, stopping)
+    terms = Terms(settings.signing_secret.get_secret_value(), timeout, section.give_up)
+    outbox = PostgresOutbox(database, account)
+    try:
+        yield Delivery(account, outbox, sender, clock, circuit, terms, chance)
+    finally:
+        sender.close()
 
 
 @contextmanager

@@ -16,6 +16,8 @@ MISSING: Final = 12
 SLACK: Final = timedelta(minutes=5)
 """A pass takes its time: before that nothing is late."""
 SCARCE: Final = 0.9
+UNDELIVERED: Final = timedelta(minutes=15)
+"""A row of the outbox that waits for longer is worth a warning where an endpoint should have it."""
 COVERING: Final[Mapping[str, tuple[str, ...]]] = {
     "tail": ("tail", "all"),
     "due": ("due", "all"),
@@ -105,11 +107,28 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """The outbox rows that nobody has taken delivery of, and those of them that are no longer tried.
+
+    ``oldest_age`` is in seconds; ``last_error`` is that of the latest attempt.
+    """
+
+    waiting: int = 0
+    given_up: int = 0
+    oldest_age: float | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Expectations:
-    """What the configuration promises: intervals of the nets, and the reads of 30 days (None: not limited)."""
+    """What the configuration promises: intervals of the nets, and the reads of 30 days (None: not limited).
+
+    ``delivers`` is whether the outbox goes to an endpoint, and is not a worker's of the merchant.
+    """
 
     every: Mapping[str, timedelta]
     reads: int | None
+    delivers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,7 @@ class AccountStatus:
     pace: Pace | None = None
     table_fault: str | None = None
     """Why the merchant's table cannot be read, and its open payments not be counted."""
+    outbox: OutboxStatus = OutboxStatus()
 
     def age(self, net: str) -> float | None:
         """Seconds since the net was last cast completely, None where it never was."""
@@ -159,6 +179,7 @@ class Remark:
 def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]:
     """All that is not as it should be, the worst first."""
     found = [*_of_passes(status, expected), *_of_service(status), *_of_findings(status)]
+    found += _of_outbox(status.outbox, expected)
     if expected.reads:
         used = status.reads / expected.reads
         if used >= SCARCE:
@@ -211,6 +232,22 @@ def _of_findings(status: AccountStatus) -> Iterator[Remark]:
         count = status.open_count(severity)
         if count:
             yield Remark(level, f"{count} {severity.value} discrepancies are open")
+
+
+def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]:
+    age = outbox.oldest_age
+    if age is None:
+        return
+    why = f"; the last error: {outbox.last_error}" if outbox.last_error else ""
+    if outbox.given_up:
+        what = (
+            f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"
+            f" the oldest for {in_words(age)}{why}"
+        )
+        yield Remark(Level.CRITICAL, what)
+    elif expected.delivers and age > UNDELIVERED.total_seconds():
+        what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {in_words(age)}{why}"
+        yield Remark(Level.WARNING, what)
 
 
 def in_words(seconds: float) -> str:

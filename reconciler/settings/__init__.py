@@ -10,12 +10,13 @@ from reconciler.settings.sections import (
     Configuration,
     CorrectionsSection,
     DatabaseSection,
+    DeliverySection,
     PaymentsSection,
     ServiceSection,
     StripeSection,
     SweepSection,
 )
-from reconciler.settings.values import parse_duration
+from reconciler.settings.values import is_loopback, parse_duration
 
 __all__ = [
     "JOURNAL_VARIABLE",
@@ -24,6 +25,7 @@ __all__ = [
     "Configuration",
     "CorrectionsSection",
     "DatabaseSection",
+    "DeliverySection",
     "KeyFacts",
     "KeyKind",
     "PaymentsSection",
@@ -33,6 +35,7 @@ __all__ = [
     "SweepSection",
     "current_environment",
     "find_file",
+    "is_loopback",
     "key_facts",
     "load",
     "parse_duration",

@@ -20,8 +20,10 @@ DELIMITER: Final = "__"
 CONFIG_VARIABLE: Final = "RECONCILER_CONFIG"
 DATABASE_VARIABLE: Final = "DATABASE_URL"
 KEY_VARIABLE: Final = "STRIPE_API_KEY"
+SIGNING_VARIABLE: Final = "RECONCILER_SIGNING_SECRET"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 JOURNAL_VARIABLE: Final = "JOURNAL_STREAM"
+_NO_KEYS: Final = frozenset({CONFIG_VARIABLE, SIGNING_VARIABLE})
 
 
 def current_environment() -> Mapping[str, str]:
@@ -60,7 +62,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         self.overrides = Overrides()
         sections = sections_of(settings_cls)
         for variable in sorted(environ):
-            if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
+            if variable.startswith(PREFIX) and variable not in _NO_KEYS:
                 self._take(variable, environ[variable], sections)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002

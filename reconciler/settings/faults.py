@@ -13,11 +13,15 @@ from reconciler.settings.environment import sections_of
 from reconciler.settings.sections import Configuration
 from reconciler.settings.values import suggestion
 
-_SECRET: Final = frozenset({("database", "url")})
+_SECRET: Final = frozenset({("database", "url"), ("delivery", "url")})
 _LONGEST_VALUE: Final = 80
 _KEY_IN_FILE: Final = (
     "a key never stands in the file; set STRIPE_API_KEY, hand over a systemd credential, "
     "or name a key_file under [[accounts]]."
+)
+_SIGNING_IN_FILE: Final = (
+    "the secret never stands in the file; set RECONCILER_SIGNING_SECRET, hand over a systemd credential, "
+    "or name a secret_file."
 )
 _SENTENCES: Final = {
     "bool_type": "it must be true or false",
@@ -101,6 +105,8 @@ def _shown(location: tuple[int | str, ...], value: object) -> str:
 
 def _extra(location: tuple[int | str, ...]) -> str:
     model, last = _model_at(location[:-1]), str(location[-1])
+    if location[0] == "delivery" and last in {"secret", "signing_secret"}:
+        return f"there is no such key; {_SIGNING_IN_FILE}"
     if len(location) > 1 and last in {"key", "api_key", "secret_key"} and location[0] != "payments":
         return f"there is no such key; {_KEY_IN_FILE}"
     what = "section" if len(location) == 1 else "key"

@@ -36,11 +36,13 @@ from reconciler.settings.sections import (
     Configuration,
     CorrectionsSection,
     DatabaseSection,
+    DeliverySection,
     PaymentsSection,
     ServiceSection,
     StripeSection,
     SweepSection,
 )
+from reconciler.settings.signing import signing_secret
 
 DEFAULT_ACCOUNT: Final = "default"
 DATABASE_CREDENTIAL: Final = "database_url"
@@ -81,6 +83,8 @@ class Settings:
     sweep: SweepSection
     accounts: tuple[Account, ...]
     service: ServiceSection = field(default_factory=ServiceSection)
+    delivery: DeliverySection = field(default_factory=DeliverySection)
+    signing_secret: SecretStr | None = None
 
     @property
     def table(self) -> PaymentsSection:
@@ -133,6 +137,7 @@ def load(
     faults += joint_faults(raw)
     faults += _missing(raw, need_table=need_table, need_database=need_database)
     keys = _keys(raw, environ, source, faults) if need_stripe else ()
+    secret = signing_secret(raw, environ, source, faults) if need_stripe else None
     if faults or configuration is None:
         raise ConfigurationError(tuple(dict.fromkeys(faults)))
     return Settings(
@@ -145,6 +150,8 @@ def load(
         sweep=configuration.sweep,
         accounts=_accounts(configuration, keys),
         service=configuration.service,
+        delivery=configuration.delivery,
+        signing_secret=secret,
     )
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from reconciler.domain.outcome import AT_STRIPE
+from reconciler.settings.sections import DeliverySection, ServiceSection
+from reconciler.settings.values import parse_duration
 
 
 def joint_faults(raw: Mapping[str, Any]) -> list[str]:
@@ -26,7 +29,7 @@ def joint_faults(raw: Mapping[str, Any]) -> list[str]:
             faults.append(
                 "payments.account is missing: several [[accounts]] need the column that holds the account's name."
             )
-    return faults + _accounts(accounts)
+    return faults + _stall(raw) + _accounts(accounts)
 
 
 def _list(value: object) -> list[Any]:
@@ -75,6 +78,27 @@ def _statuses(payments: Mapping[str, Any]) -> list[str]:
                 f"write one that means {outcome}, or mend payments.read.{local}."
             )
     return faults
+
+
+def _stall(raw: Mapping[str, Any]) -> list[str]:
+    stall = _duration(raw.get("service"), "stall", ServiceSection().stall)
+    timeout = _duration(raw.get("delivery"), "timeout", DeliverySection().timeout)
+    delivery = raw.get("delivery")
+    delivers = isinstance(delivery, Mapping) and bool(delivery.get("url"))
+    if not delivers or stall is None or timeout is None or stall > timeout:
+        return []
+    told = "service.stall is not longer than delivery.timeout: an endpoint that hangs would look like a "
+    return [told + "stuck service; make stall longer, or timeout shorter."]
+
+
+def _duration(section: object, key: str, default: timedelta) -> timedelta | None:
+    """A duration as it was written, None where it is none: that is a fault of its own."""
+    if not isinstance(section, Mapping) or key not in section:
+        return default
+    try:
+        return parse_duration(str(section[key]))
+    except ValueError:
+        return None
 
 
 def _accounts(accounts: list[Mapping[str, Any]]) -> list[str]:

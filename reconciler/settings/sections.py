@@ -17,6 +17,7 @@ from reconciler.settings.values import (
     Count,
     Currency,
     Duration,
+    EndpointUrl,
     KeyFile,
     Listen,
     LocalStatus,
@@ -25,6 +26,7 @@ from reconciler.settings.values import (
     Number,
     PositiveDuration,
     ReadOutcome,
+    RequestDuration,
     StripeAccount,
     Table,
     WriteOutcome,
@@ -213,6 +215,33 @@ class ServiceSection(Section):
     )
 
 
+class DeliverySection(Section):
+    """Where the service delivers the outbox. The secret that signs it never stands in a file of this form."""
+
+    url: EndpointUrl | None = Field(
+        default=None,
+        description="The endpoint that each outbox row is POSTed to, https unless it is on this machine; unset: nothing "
+        "is delivered, the outbox is for a worker of yours.",
+    )
+    secret_file: KeyFile | None = Field(
+        default=None,
+        description="The file with the signing secret (whsec_…); unset: RECONCILER_SIGNING_SECRET, else the systemd "
+        "credential signing_secret. A relative path is looked up as that of a key_file.",
+    )
+    timeout: RequestDuration = Field(
+        default=timedelta(seconds=10),
+        description="How long a delivery may take in all, a minute at most.",
+    )
+    every: PositiveDuration = Field(
+        default=timedelta(seconds=10),
+        description="How often the outbox is looked at for what is due.",
+    )
+    give_up: PositiveDuration = Field(
+        default=timedelta(days=3),
+        description="How long a row is tried; after that it stays in the outbox, and status is critical.",
+    )
+
+
 class AccountSection(Section):
     """One Stripe account of several. Without this table there is one account, named default."""
 
@@ -242,6 +271,7 @@ class Configuration(BaseSettings):
     budget: BudgetSection = BudgetSection()
     sweep: SweepSection = SweepSection()
     service: ServiceSection = ServiceSection()
+    delivery: DeliverySection = DeliverySection()
     accounts: tuple[AccountSection, ...] = ()
 
     @classmethod

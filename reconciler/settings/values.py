@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ _LONGEST_IDENTIFIER: Final = 63
 """PostgreSQL cuts longer identifiers off (NAMEDATALEN - 1 bytes)."""
 _LONGEST_DURATION: Final = timedelta(days=73_050)
 """Two hundred years: what is added to a time, or taken from it, must not leave the calendar."""
+_LONGEST_REQUEST: Final = timedelta(minutes=1)
 DURATION_FORM: Final = (
     'a duration is a whole number and a unit, such as "90s", "2m", "6h", "30d" or "2w"'
 )
@@ -156,6 +158,43 @@ def _api_base(value: str) -> str:
     return value
 
 
+def is_loopback(address: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _endpoint(value: str) -> str:
+    problem = 'write it as "https://host/path"'
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"this is no address; {problem}") from None
+    if not value.isascii() or any(char.isspace() or not char.isprintable() for char in value):
+        raise ValueError(f"an address has neither spaces nor other such characters; {problem}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"this is no https address; {problem}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            f"an address carries no name and no password, the signature is enough; {problem}"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(f"nothing may follow the path: the signature proves who sends; {problem}")
+    if parts.scheme == "http" and not is_loopback(value):
+        raise ValueError(f"only this machine's own addresses may go without TLS; {problem}")
+    return value
+
+
+def _short(value: timedelta) -> timedelta:
+    if value > _LONGEST_REQUEST:
+        raise ValueError('it must be "1m" or less')
+    return value
+
+
 def _listen(value: str) -> str:
     if not value:
         return value
@@ -185,6 +224,7 @@ def _not_empty(value: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 PositiveDuration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
+RequestDuration = Annotated[PositiveDuration, AfterValidator(_short)]
 Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
@@ -195,6 +235,7 @@ WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]
 ModeName = Annotated[Mode, BeforeValidator(_mode)]
 Currency = Annotated[str, AfterValidator(_currency)]
 ApiBase = Annotated[str, AfterValidator(_api_base)]
+EndpointUrl = Annotated[str, AfterValidator(_endpoint)]
 Listen = Annotated[str, AfterValidator(_listen)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]

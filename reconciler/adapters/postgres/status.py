@@ -50,6 +50,10 @@ class PostgresStatus:
         rows = self._rows("status_pace")
         return rows[0] if rows else (None, None)
 
+    def outbox(self) -> TupleRow:
+        """Undelivered outbox rows: how many, how many given up, the age of the oldest in seconds, the last error."""
+        return self._rows("status_outbox")[0]
+
     def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
         """How many rows with a PaymentIntent have each open outcome."""
         parameters = {"account": self._account, "open": table.open_statuses}

@@ -16,6 +16,7 @@ from reconciler.engine.status import (
     Expectations,
     LanePace,
     Level,
+    OutboxStatus,
     Pace,
     PassStatus,
     Remark,
@@ -157,6 +158,12 @@ def as_json(
         "requests": one.requests,
         "tail_lag_seconds": one.tail_lag,
         "pace": None if one.pace is None else _pace_json(one.pace),
+        "outbox": {
+            "waiting": one.outbox.waiting,
+            "given_up": one.outbox.given_up,
+            "oldest_age_seconds": one.outbox.oldest_age,
+            "last_error": one.outbox.last_error,
+        },
     }
 
 
@@ -203,6 +210,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("reads, 30 days", reads),
             ("reads a second", "" if one.pace is None else _pace_text(one.pace)),
             ("requests", str(one.requests) if one.requests else ""),
+            ("outbox", _outbox_text(one.outbox)),
         ]
     )
     if one.passes:
@@ -228,6 +236,13 @@ def _pace_text(pace: Pace) -> str:
 def _lane_text(lane: LanePace) -> str:
     slowed = f", slowed to {lane.rate:.3g}" if lane.rate < lane.limit else ""
     return f"{lane.busiest} of {lane.limit:.4g} ({lane.used:.0%}{slowed})"
+
+
+def _outbox_text(outbox: OutboxStatus) -> str:
+    if outbox.oldest_age is None:
+        return ""
+    error = f"; last error: {outbox.last_error}" if outbox.last_error else ""
+    return f"{outbox.waiting:,} wait, the oldest for {in_words(outbox.oldest_age)}{error}"
 
 
 def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.cli.invocation import Invocation
 from reconciler.entrypoints.doctor.check import Check, Level
 from reconciler.errors import ConfigurationError
-from reconciler.settings import KeyKind, Settings, key_facts
+from reconciler.settings import KeyKind, Settings, is_loopback, key_facts
 
 ABOUT = "configuration"
 
@@ -40,13 +38,20 @@ def _usable_part(call: Invocation) -> Settings | None:
 
 def _warnings(settings: Settings) -> Iterator[Check]:
     address = settings.stripe.api_base
-    if address.startswith("http://") and not _is_loopback(address):
+    if address.startswith("http://") and not is_loopback(address):
         yield Check(
             ABOUT,
             Level.WARNING,
             f"stripe.api_base is {address}: the key crosses the network readable by everyone on the way",
             "Use https, or a proxy on this machine.",
         )
+    url = settings.delivery.url
+    if url is not None:
+        yield Check(ABOUT, Level.OK, f"the outbox is delivered to {url}, signed")
+        if url.startswith("http://"):
+            yield Check(
+                ABOUT, Level.OK, "delivery.url has no TLS, which is right on this machine alone"
+            )
     if not settings.table.write:
         yield Check(
             ABOUT,
@@ -60,14 +65,6 @@ def _warnings(settings: Settings) -> Iterator[Check]:
             Level.OK,
             'corrections.mode is "report": only a person with sweep --apply corrects rows',
         )
-
-
-def _is_loopback(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def key_checks(settings: Settings) -> Iterator[Check]:

@@ -28,10 +28,16 @@ class Lanes:
     @contextmanager
     def using(self, name: str) -> Iterator[OpenAccount]:
         """The open account of that name, for the length of the block. Raises what opening it raises."""
+        with self.busy(name):
+            yield self._lane(name)
+
+    @contextmanager
+    def busy(self, name: str) -> Iterator[None]:
+        """Something is at work under that name that needs no open account."""
         with self._free:
             self._used.add(name)
         try:
-            yield self._lane(name)
+            yield
         finally:
             with self._free:
                 self._used.discard(name)

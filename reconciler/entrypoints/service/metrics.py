@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.delivery import DeliveryReport
 from reconciler.engine.pacer import Limits, Pacer
 from reconciler.engine.report import SweepReport
 from reconciler.engine.status import AccountStatus
@@ -114,6 +115,13 @@ class Metrics:
             ("job", "event"),
             registry=registry,
         )
+        self._deliveries = Counter(
+            "reconciler_deliveries",
+            "Attempts to deliver an outbox row to the merchant's endpoint, by result: delivered, failed, or given_up"
+            " (failed for the last time).",
+            ("account", "result"),
+            registry=registry,
+        )
         self._held = Gauge(
             "reconciler_lease_held",
             "1 where this process holds the account.",
@@ -161,6 +169,15 @@ class Metrics:
     def failed(self, account: str, job: str, _error: ReconcilerError) -> None:
         """A pass could not begin."""
         self._passes.labels(account, job, "failed").inc()
+
+    def delivered(self, report: DeliveryReport) -> None:
+        """A run of deliveries ended."""
+        for result, count in (
+            ("delivered", report.delivered),
+            ("failed", report.failed - report.given_up),
+            ("given_up", report.given_up),
+        ):
+            self._deliveries.labels(report.account, result).inc(count)
 
     def heard(self, job: str, event: str) -> None:
         """The scheduler said something of a job."""
@@ -234,7 +251,7 @@ class _Figures(Collector):
 
 
 def _families(
-    statuses: Iterable[AccountStatus], limits: Mapping[str, int]
+    statuses: Sequence[AccountStatus], limits: Mapping[str, int]
 ) -> Iterator[GaugeMetricFamily]:
     def gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(f"reconciler_{name}", text, labels=("account", *labels))
@@ -253,6 +270,7 @@ def _families(
     lease = gauge("lease_seconds_left", "Until the account's lease ends; -1 where nobody holds it.")
     person = gauge("needs_person", "1 where the service cannot go on until somebody acts.")
     lag = gauge("tail_lag_seconds", "Between now and the newest event that is sure to be handled.")
+    outbox = tuple(_outbox(statuses, gauge))
     for status in statuses:
         account = status.account
         if status.tail_lag is not None:
@@ -277,7 +295,7 @@ def _families(
         left = status.lease.seconds_left
         lease.add_metric((account,), -1 if left is None else left)
         person.add_metric((account,), int(status.lease.needs_person))
-    yield from (age, payments, found, stake, waiting, reads, limit, lease, person, lag)
+    yield from (age, payments, found, stake, waiting, reads, limit, lease, person, lag, *outbox)
 
 
 def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFamily]:
@@ -297,3 +315,16 @@ def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFam
             for name, figure in figures.items():
                 families[name].add_metric((status.account, endpoint), figure)
     yield from families.values()
+
+
+def _outbox(
+    statuses: Sequence[AccountStatus], gauge: Callable[..., GaugeMetricFamily]
+) -> Iterator[GaugeMetricFamily]:
+    waiting = gauge("outbox_waiting", "Outbox rows that nobody has taken delivery of.")
+    oldest = gauge("outbox_oldest_age_seconds", "Since the oldest of them was written.")
+    given_up = gauge("outbox_given_up", "Those of them that are no longer tried.")
+    for status in statuses:
+        waiting.add_metric((status.account,), status.outbox.waiting)
+        oldest.add_metric((status.account,), status.outbox.oldest_age or 0)
+        given_up.add_metric((status.account,), status.outbox.given_up)
+    yield from (waiting, oldest, given_up)

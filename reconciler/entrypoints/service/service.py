@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from reconciler.clock import Clock
+from reconciler.engine.circuit import Circuit
 from reconciler.engine.pacer import Pacer
+from reconciler.engine.report import SweepKind
 from reconciler.engine.watch import Pulse
+from reconciler.entrypoints.service.delivering import Deliverer, is_delivery
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.timetable import JOBS, Timetable
 from reconciler.entrypoints.service.worker import AccountWorker
 from reconciler.settings import Settings
+from reconciler.wiring import chance
 
 JOIN_SECONDS: Final = 0.2
 LATE: Final = 3
@@ -36,8 +40,18 @@ class Service:
             settings.service.lease.total_seconds(),
             self.pacers,
         )
+        circuit = Circuit(clock, chance)
         self._workers = [
-            AccountWorker(settings, account, clock, self._team, self._timetable, pulse, metrics)
+            AccountWorker(
+                settings,
+                account,
+                clock,
+                self._team,
+                self._timetable,
+                pulse,
+                metrics,
+                Deliverer(settings, account.name, clock, circuit, pulse, metrics),
+            )
             for account in settings.accounts
         ]
         self._is_stopping = False
@@ -112,14 +126,18 @@ class Service:
         self, running: Sequence[str], stuck: Sequence[str]
     ) -> tuple[bool, Mapping[str, object]]:
         """Whether each account had a complete pass lately, or has one that moves."""
-        quickest = min(job.every(self._settings) for job in JOBS).total_seconds()
+        quickest = min(
+            job.every(self._settings) for job in JOBS if isinstance(job.kind, SweepKind)
+        ).total_seconds()
         limit = LATE * quickest + self._settings.service.stall.total_seconds()
         now = self._clock.monotonic()
         late = [
             worker.account
             for worker in self._workers
             if now - worker.moved_at > limit
-            and not any(name.startswith(f"{worker.account}:") for name in running)
+            and not any(
+                name.startswith(f"{worker.account}:") for name in running if not is_delivery(name)
+            )
         ]
         died = self.died
         facts: dict[str, object] = {

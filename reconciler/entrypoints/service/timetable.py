@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Final
 
 from apscheduler.events import (
@@ -40,13 +41,29 @@ _EVENTS: Final = {
 }
 
 
+class Chore(Enum):
+    """Work of the service that is no pass."""
+
+    HOUSEKEEPING = "housekeeping"
+    DELIVER = "deliver"
+
+
+def _always(_settings: Settings) -> bool:
+    return True
+
+
+def _delivers(settings: Settings) -> bool:
+    return settings.delivery.url is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done again and again. ``kind`` is the pass to make, None for housekeeping."""
+    """Something that is done again and again: a pass, or a chore. It is there only where it ``exists``."""
 
     name: str
     every: Callable[[Settings], timedelta]
-    kind: SweepKind | None
+    kind: SweepKind | Chore
+    exists: Callable[[Settings], bool] = _always
 
 
 def tail_pace(settings: Settings) -> timedelta:
@@ -62,7 +79,8 @@ JOBS: Final = (
     Job("tail", tail_pace, SweepKind.TAIL),
     Job("due", lambda settings: settings.service.due, SweepKind.DUE),
     Job("window", lambda settings: settings.service.window, SweepKind.WINDOW),
-    Job("housekeeping", lambda settings: settings.service.housekeeping, None),
+    Job("housekeeping", lambda settings: settings.service.housekeeping, Chore.HOUSEKEEPING),
+    Job("deliver", lambda settings: settings.delivery.every, Chore.DELIVER, _delivers),
 )
 """A new cadence is a line here."""
 

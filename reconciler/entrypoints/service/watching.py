@@ -15,6 +15,7 @@ from reconciler.engine.status import (
     Expectations,
     LeaseStatus,
     OpenFindings,
+    OutboxStatus,
     PassStatus,
 )
 from reconciler.engine.tail import CURSOR
@@ -52,6 +53,7 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                     requests=source.requests(),
                     tail_lag=source.lag(CURSOR),
                     pace=from_pace_form(*source.pace()),
+                    outbox=OutboxStatus(*source.outbox()),
                 )
             )
         return tuple(found)
@@ -76,7 +78,11 @@ def expectations(settings: Settings) -> Expectations:
         "window": settings.service.window,
     }
     reads = settings.budget.reads_per_30_days
-    return Expectations(every, None if reads is None else int(reads * settings.budget.share))
+    return Expectations(
+        every,
+        None if reads is None else int(reads * settings.budget.share),
+        delivers=settings.delivery.url is not None,
+    )
 
 
 def figures(settings: Settings) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:

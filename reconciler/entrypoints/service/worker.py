@@ -24,12 +24,13 @@ from reconciler.engine.ports import Progress
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
 from reconciler.engine.status import COVERING
 from reconciler.engine.watch import Pulse
+from reconciler.entrypoints.service.delivering import DELIVER, Deliverer
 from reconciler.entrypoints.service.lanes import Lanes
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
 from reconciler.entrypoints.service.own_row import OwnRow
 from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.telling import Watched, wide
-from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+from reconciler.entrypoints.service.timetable import JOBS, Chore, Job, Timetable
 from reconciler.entrypoints.service.troubles import Troubles
 from reconciler.errors import (
     DatabaseBusyError,
@@ -73,6 +74,7 @@ class AccountWorker(threading.Thread):
         timetable: Timetable,
         pulse: Pulse,
         metrics: Metrics,
+        deliverer: Deliverer,
     ) -> None:
         super().__init__(name=f"account-{account.name}", daemon=True)
         self.account = account.name
@@ -87,6 +89,7 @@ class AccountWorker(threading.Thread):
         self._giving_up = threading.Event()
         limits, name = limits_of(settings, account), account.name
         self.pacer = MeteredPacer(limits, clock, self._giving_up, metrics, name, self._may_send)
+        self._deliverer = deliverer
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._latest: Lease | None = None
@@ -174,7 +177,7 @@ class AccountWorker(threading.Thread):
             self.moved_at = self._clock.monotonic()
             self._metrics.holds(self.account, held=True)
             try:
-                self._schedule(PostgresStatus(database, self.account), self._row)
+                self._schedule(PostgresStatus(database, self.account), self._row, database)
                 self._attend(opened, lease, bell)
             finally:
                 self._let_go(lanes)
@@ -186,16 +189,23 @@ class AccountWorker(threading.Thread):
             self._troubles.clear()
         self._clock.wait(self._stopping, seconds)
 
-    def _schedule(self, status: PostgresStatus, row: OwnRow) -> None:
+    def _schedule(self, status: PostgresStatus, row: OwnRow, database: Database) -> None:
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
-        for job in JOBS:
+        for job in (job for job in JOBS if job.exists(self._settings)):
             every = job.every(self._settings)
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
             first = 0.0
             if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
                 first = every.total_seconds() - min(known)
-            run = row.tidy if job.kind is None else partial(self._cast, job, job.kind)
+            run: Callable[[], None]
+            match job.kind:
+                case SweepKind():
+                    run = partial(self._cast, job, job.kind)
+                case Chore.HOUSEKEEPING:
+                    run = row.tidy
+                case Chore.DELIVER:
+                    run = partial(self._deliver, database)
             self._timetable.put(self.account, job, every, first, run)
 
     def _attend(self, opened: OpenAccount, lease: Lease, bell: RequestBell) -> None:
@@ -271,6 +281,15 @@ class AccountWorker(threading.Thread):
             return
         if report.failure is not None and not isinstance(report.failure, StoppedError):
             lanes.renew(job.name)
+
+    def _deliver(self, database: Database) -> None:
+        """One run of what the outbox has for the merchant's endpoint."""
+        lanes, lease = self._lanes, self._lease
+        if lanes is None or lease is None or self._stopping.is_set():
+            return
+        with lanes.busy(DELIVER):
+            report = self._deliverer.run(database, lease.epoch, self._check, self._stopping)
+        self._set_trouble(DELIVER, report.trouble)
 
     def _pass(
         self,

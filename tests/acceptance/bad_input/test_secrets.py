@@ -17,6 +17,7 @@ from reconciler.sandbox import Break
 from tests.acceptance.world import EVENTS, LIST, RETRIEVE, World
 
 KEY = "rk_test_51HiddenFromEverybody0001"
+SIGNING = "whsec_HushHushHushHushHushHushHush"
 PASSWORD = "hush-Pa55word"
 CUSTOMER = "cus_PersonalData"
 DESCRIPTION = "for Jane Doe, 4 Privet Drive"
@@ -38,8 +39,13 @@ def guarded(world: World) -> Iterator[World]:
         KEY, permissions=["payment_intent_read", "charge_read", "event_read", "dispute_read"]
     )
     url = make_conninfo(world.shop.url, user=name, password=PASSWORD)
-    world.environ |= {"STRIPE_API_KEY": KEY, "DATABASE_URL": url}
-    world.secrets += [KEY, KEY[-12:], PASSWORD, CUSTOMER, "Privet"]
+    world.environ |= {
+        "STRIPE_API_KEY": KEY,
+        "DATABASE_URL": url,
+        "RECONCILER_DELIVERY__URL": "https://shop.example/reconciler",
+        "RECONCILER_SIGNING_SECRET": SIGNING,
+    }
+    world.secrets += [KEY, KEY[-12:], SIGNING[6:], PASSWORD, CUSTOMER, "Privet"]
     yield world
     search(world)
     with psycopg.connect(world.shop.url, autocommit=True) as connection:
@@ -201,6 +207,8 @@ def test_secrets_in_the_wrong_places(world: World) -> None:
     for change in (
         {"stripe": {"api_base": f"https://someone:{PASSWORD}@api.stripe.com"}},
         {"stripe": {"key": KEY}},
+        {"delivery": {"secret": KEY}},
+        {"delivery": {"url": f"https://someone:{PASSWORD}@shop.example/"}},
         {"stripe": {"livemode": KEY}},
         {"payments": {"amount_unit": KEY}},
         {"corrections": {"grace": KEY}},

@@ -67,6 +67,8 @@ WRONG = [
     ("outbox", OUTBOX, {"to_status": "NULL"}),
     ("outbox", OUTBOX, {"kind": "'other'"}),
     ("outbox", OUTBOX, {"attempts": "-1"}),
+    ("outbox", OUTBOX, {"given_up_at": "now()", "attempts": "1"}),
+    ("outbox", OUTBOX, {"given_up_at": "now()", "last_error": "'x'"}),
     ("outbox", OUTBOX, {"delivered_at": "now() - interval '1 day'"}),
     ("ledger", LEDGER, {"seq": "2"}),
     ("ledger", LEDGER, {"prev": "repeat('b', 64)"}),

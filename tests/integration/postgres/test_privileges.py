@@ -9,8 +9,11 @@ from reconciler.adapters.postgres.access import schema_access
 from reconciler.adapters.postgres.activity import PostgresActivity
 from reconciler.adapters.postgres.casebook import PostgresCasebook
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.migration import migrate, pending
+from reconciler.adapters.postgres.outbox import PostgresOutbox
+from reconciler.adapters.postgres.status import PostgresStatus
 from reconciler.domain.discrepancy import State
 from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft, first_break
@@ -241,3 +244,22 @@ def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding,
         table.store.transaction(table.epoch) as page,
     ):
         page.read_again(["pi_1"], [], lock=True)
+
+
+def test_the_daemons_role_is_enough_to_deliver(stocked, roles):
+    """With what migrate grants every step of a delivery can be made."""
+    for number in (1, 2):
+        stocked.execute(
+            "INSERT INTO reconciler.outbox (account, payment_key, payment_intent, kind, to_status, outcome,"
+            f" ledger_seq) VALUES ('default', '{number}', 'pi_1', 'correction', 'paid', 'succeeded', {number})"
+        )
+    with Database(roles[0]) as database:
+        epoch = PostgresLeaseStore(database, "default").acquire("me", 60)
+        outbox = PostgresOutbox(database, "default")
+        first, second = outbox.claim(epoch, 60), outbox.claim(epoch, 60)
+        outbox.failed(first, "it answered 500", 3600, given_up=False)
+        assert outbox.claim(epoch, 60) is None
+        assert outbox.try_now() == 1
+        assert outbox.claim(epoch, 60).notice == first.notice
+        outbox.delivered(second.notice.number)
+        assert PostgresStatus(database, "default").outbox()[:2] == (1, 0)

@@ -16,6 +16,7 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.discrepancy import Kind, Severity
 from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.engine.delivery import DeliveryReport
 from reconciler.engine.pacer import Limits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.engine.status import (
@@ -23,6 +24,7 @@ from reconciler.engine.status import (
     LanePace,
     LeaseStatus,
     OpenFindings,
+    OutboxStatus,
     Pace,
     PassStatus,
 )
@@ -48,6 +50,7 @@ STATUS = AccountStatus(
     requests=0,
     tail_lag=90.0,
     pace=Pace(NOW, LanePace(50.0, 50.0, 12), {"events": LanePace(12.5, 6.25, 12)}),
+    outbox=OutboxStatus(waiting=3, given_up=1, oldest_age=60.0, last_error="it answered 500"),
 )
 
 
@@ -65,6 +68,7 @@ def full_metrics(clock: ManualClock) -> Metrics:
     report.examined = report.corrected = 1
     metrics.ended(report, "due", (12.0,))
     metrics.page("default", "due")
+    metrics.delivered(DeliveryReport("default", delivered=2, failed=2, given_up=1))
     metrics.heard("default:due", "skipped")
     metrics.holds("default", held=True)
     return metrics

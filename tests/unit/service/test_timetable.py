@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind
-from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+from reconciler.entrypoints.service.timetable import JOBS, Chore, Job, Timetable
+from reconciler.settings import DeliverySection, load
+from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
 SOON = 20.0
 OFTEN = timedelta(seconds=0.05)
@@ -110,5 +113,14 @@ def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
 
 
 def test_every_net_has_its_job() -> None:
-    """No kind of pass is forgotten; "all" is not one of its own."""
-    assert {job.kind for job in JOBS} == {*SweepKind, None} - {SweepKind.ALL}
+    """No kind of pass is forgotten, and no chore; "all" is not one of its own."""
+    assert {job.kind for job in JOBS} == {*SweepKind, *Chore} - {SweepKind.ALL}
+
+
+def test_nothing_is_delivered_where_no_endpoint_is_configured() -> None:
+    """The outbox is left to a worker of the merchant's unless somebody names an endpoint."""
+    (deliver,) = (job for job in JOBS if job.kind is Chore.DELIVER)
+    settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
+    assert not deliver.exists(settings)
+    endpoint = DeliverySection(url="https://shop.example/reconciler")
+    assert deliver.exists(replace(settings, delivery=endpoint))

@@ -57,7 +57,9 @@ def test_example_tells_the_defaults() -> None:
         "\n".join(line for line in lines if line.startswith("[") or "# the default" in line)
     )
     assert len(stated["corrections"]) == 3
-    configured = {name: stated[name] for name in ("stripe", "corrections", "budget", "sweep")}
+    configured = {
+        name: stated[name] for name in ("stripe", "corrections", "budget", "sweep", "delivery")
+    }
     assert all(configured.values())
     assert Configuration(**configured) == Configuration()
     assert stated["payments"]["amount_unit"] == PaymentsSection.model_fields["amount_unit"].default

@@ -1,0 +1,44 @@
+"""The signature as a receiver checks it: with Stripe's own SDK."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import stripe
+
+from reconciler.domain.delivery import body_of, signature
+from tests.unit.domain.test_delivery import NOTICE
+
+SECRET = "whsec_" + "0123456789abcdef" * 4
+
+
+def verify(body: bytes, header: str, secret: str = SECRET) -> bool:
+    checked = stripe.WebhookSignature.verify_header(body.decode(), header, secret, tolerance=300)
+    return bool(checked)
+
+
+def test_stripe_s_own_verifier_takes_it() -> None:
+    """A receiver needs no code of its own."""
+    body = body_of(NOTICE)
+    assert verify(body, signature(body, SECRET, datetime.now(UTC)))
+
+
+NOW = datetime.now(UTC)
+BODY = body_of(NOTICE)
+
+
+@pytest.mark.parametrize(
+    ("body", "secret", "signed_at"),
+    [
+        (BODY.replace(b"paid", b"free"), SECRET, NOW),
+        (BODY, "whsec_another", NOW),
+        (BODY, SECRET, datetime.fromtimestamp(0, UTC)),
+    ],
+    ids=["another body", "another secret", "an old message"],
+)
+def test_and_refuses_what_is_not_ours(body: bytes, secret: str, signed_at: datetime) -> None:
+    """A body that was changed, another secret, an old message that is replayed."""
+    header = signature(BODY, SECRET, signed_at)
+    with pytest.raises(stripe.SignatureVerificationError):
+        verify(body, header, secret)

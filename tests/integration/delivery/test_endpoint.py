@@ -1,0 +1,130 @@
+"""Endpoints that fail in every way there is: nothing is lost, nothing hangs, and it is said what went wrong."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import stripe
+
+from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpxWebhookSender
+from reconciler.clock import SystemClock
+from tests.endpoint import SOON, Behaviour, Break
+from tests.integration.delivery.conftest import SECRET, TIMEOUT, Post
+
+
+def test_a_correction_arrives_signed(post: Post) -> None:
+    """Once, as JSON, with a signature that Stripe's SDK takes; then the row is delivered."""
+    post.put("1")
+    post.put("2", kind="revert")
+    assert post.run().delivered == 2
+    first, second = post.endpoint.all()
+    assert first.headers["content-type"] == "application/json"
+    assert first.path == "/reconciler"
+    header = first.headers["reconciler-signature"]
+    assert stripe.WebhookSignature.verify_header(first.body, header, SECRET, 300)
+    assert first.id == f"default:{post.rows()[0]['id']}"
+    assert (first.json["type"], second.json["type"]) == ("payment.corrected", "payment.reverted")
+    assert post.waiting() == []
+    assert post.run().delivered == 0
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        (500, "it answered 500"),
+        (503, "it answered 503"),
+        (400, "it answered 400"),
+        (401, "it answered 401"),
+        (410, "it answered 410"),
+        (302, "it answered 302, a redirect, which is not followed"),
+        (307, "it answered 307, a redirect, which is not followed"),
+        (Break.HANG, "no answer within 0.5 s"),
+        (Break.TRICKLE, "no answer within 0.5 s"),
+        (Break.RESET, "the connection broke before an answer came"),
+        (Break.DROP, "the connection broke before an answer came"),
+    ],
+)
+def test_a_failure_is_tried_again_under_the_same_id(
+    post: Post, behaviour: Behaviour, said: str
+) -> None:
+    """Whatever the endpoint does, the row stays, says why, waits some seconds, and comes again with the same id."""
+    post.put("1")
+    post.endpoint.behave(behaviour)
+    began = post.clock.monotonic()
+    report = post.run()
+    assert post.clock.monotonic() - began < TIMEOUT + 5
+    assert (report.delivered, report.failed) == (0, 1)
+    (row,) = post.rows()
+    assert row["last_error"].startswith(said)
+    assert row["attempts"] == 1
+    assert 0 < (row["next_attempt_at"] - row["last_attempt_at"]).total_seconds() <= 10
+    assert post.run().failed == 0, "its pause is not over"
+    assert post.endpoint.tried.qsize() == 1
+    post.later()
+    assert post.run().delivered == 1
+    sent = {received.id for received in post.endpoint.all()}
+    assert sent == {f"default:{row['id']}"}
+
+
+@pytest.mark.parametrize("behaviour", [Break.CUT, Break.TRICKLE_BODY])
+def test_a_status_that_has_come_counts(post: Post, behaviour: Behaviour) -> None:
+    """200 is receipt, whatever becomes of a body that nobody reads; and it costs no more than the time allowed."""
+    post.put("1")
+    post.endpoint.behave(behaviour)
+    assert post.run().delivered == 1
+    assert post.endpoint.tried.qsize() == 1
+
+
+def test_nobody_listens(post: Post) -> None:
+    """An address where nothing is fails like any other."""
+    post.put("1")
+    sender = HttpxWebhookSender(
+        "http://127.0.0.1:9/reconciler", TIMEOUT, SystemClock(), threading.Event()
+    )
+    receipt = sender.post(b"{}", {})
+    assert receipt.status is None
+    assert (receipt.fault or "").startswith("no connection")
+    sender.close()
+
+
+def test_a_redirect_leads_nowhere(post: Post) -> None:
+    """The message goes to the configured address alone."""
+    post.put("1")
+    post.endpoint.behave(308)
+    post.run()
+    assert [received.path for received in post.endpoint.all()] == ["/reconciler"]
+
+
+def test_a_stop_does_not_wait_for_the_endpoint(post: Post) -> None:
+    """A service that stops leaves a request that hangs within seconds, whatever its time is."""
+    post.endpoint.usual = Break.HANG
+    stopping = threading.Event()
+    clock = SystemClock()
+    sender = HttpxWebhookSender(post.endpoint.url, 60.0, clock, stopping)
+    receipts = []
+    thread = threading.Thread(target=lambda: receipts.append(sender.post(b"{}", {})))
+    thread.start()
+    post.endpoint.tried.get(timeout=SOON)
+    began = clock.monotonic()
+    stopping.set()
+    thread.join(SOON)
+    assert clock.monotonic() - began < STOP_SECONDS + 3
+    assert receipts[0].fault == "the service stopped before an answer came"
+    sender.close()
+
+
+def test_an_outage_is_few_requests_and_then_everything_flows(post: Post) -> None:
+    """Three failures and it is left alone; after the first success the rest goes out in the same run."""
+    post.put(*map(str, range(20)))
+    post.endpoint.usual = 503
+    deliverer = post.deliverer()
+    nothing = type("Progress", (), {"advance": lambda *_: None})()
+    assert deliverer.run(post.epoch, lambda: None, nothing).endpoint_down
+    assert deliverer.run(post.epoch, lambda: None, nothing).failed == 0
+    assert post.endpoint.tried.qsize() == 3
+    post.endpoint.usual = 200
+    deliverer._circuit._probe_at = 0.0
+    report = deliverer.run(post.epoch, lambda: None, nothing)
+    assert (report.delivered, report.endpoint_down) == (20, False)
+    assert post.waiting() == []

@@ -1,0 +1,234 @@
+"""Claims: at least once, in order for each payment, beside a worker of the merchant's, and only under the lease."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from reconciler.adapters.postgres.status import PostgresStatus
+from reconciler.engine.delivery import Delivery
+from reconciler.errors import DatabaseUnavailableError, LeaseLostError
+from tests.endpoint import SOON, Break
+from tests.integration.delivery.conftest import NoProgress, Post
+
+WORKER = """
+    SELECT id FROM reconciler.outbox
+     WHERE delivered_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())
+     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+"""As the README has it."""
+
+
+def test_a_later_row_of_a_payment_never_overtakes(post: Post) -> None:
+    """While the first fails, the second of the same payment waits; another payment does not."""
+    post.put("a", "a", "b", "a")
+    post.endpoint.behave(500)
+    assert post.run().delivered == 1
+    assert [received.key for received in post.endpoint.all()] == ["a", "b"]
+    post.later()
+    assert post.run().delivered == 3
+    numbers = [received.json["data"]["ledger_seq"] for received in post.endpoint.all()]
+    assert numbers == [1, 2, 4]
+
+
+def test_two_deliverers_at_once_send_each_row_once(post: Post) -> None:
+    """Claims keep them apart, and the order of each payment holds."""
+    keys = [str(number % 7) for number in range(60)]
+    post.put(*keys)
+    deliverers = [post.deliverer() for _ in range(2)]
+
+    def work(deliverer: Delivery) -> int:
+        done = 0
+        while post.waiting():
+            done += deliverer.run(post.epoch, lambda: None, NoProgress()).delivered
+        return done
+
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(work, deliverers))
+    received = post.endpoint.all()
+    assert sum(counts) == len(received) == 60
+    assert max(Counter(one.id for one in received).values()) == 1
+    for key in set(keys):
+        numbers = [one.json["data"]["ledger_seq"] for one in received if one.key == key]
+        assert numbers == sorted(numbers)
+
+
+def test_a_kill_between_sending_and_noting_sends_it_again(post: Post) -> None:
+    """The claim of the dead ends by itself; until then nobody sends it, then it comes with the same id."""
+    post.put("1", "1")
+
+    class KilledError(Exception):
+        pass
+
+    def die(_number: int) -> None:
+        raise KilledError
+
+    deliverer = post.deliverer()
+    deliverer._outbox = type(post.outbox)(post.database, "default")
+    deliverer._outbox.delivered = die  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        deliverer.run(post.epoch, lambda: None, NoProgress())
+    assert post.run().delivered == 0, "its claim is not over, and it stands before the other"
+    post.tell(
+        "UPDATE reconciler.outbox SET claimed_until = now() - interval '1s' WHERE claimed_until IS NOT NULL"
+    )
+    assert post.run().delivered == 2
+    first, again, second = post.endpoint.all()
+    assert first.id == again.id != second.id
+
+
+def test_a_claim_is_short(post: Post) -> None:
+    """A little longer than a request may take."""
+    post.put("1")
+    assert post.outbox.claim(post.epoch, 3.0) is not None
+    (row,) = post.ask("SELECT claimed_until - now() AS left FROM reconciler.outbox")
+    assert timedelta(seconds=1) < row["left"] <= timedelta(seconds=3)
+
+
+def test_nothing_is_locked_while_a_request_is_out(post: Post) -> None:
+    """The worker's query comes through at once and leaves the row alone; no transaction of ours is open."""
+    post.put("1", "2")
+    post.endpoint.usual = Break.HANG
+    thread = threading.Thread(target=post.run)
+    thread.start()
+    post.endpoint.tried.get(timeout=SOON)
+    with psycopg.connect(post.url) as worker:
+        taken = worker.execute(WORKER, {"limit": 10}).fetchall()
+        (open_ones,) = worker.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
+        ).fetchone() or (None,)
+    thread.join(SOON)
+    assert (len(taken), open_ones) == (1, 0)
+
+
+def test_a_worker_of_the_merchant_s_beside_it(post: Post) -> None:
+    """Together they do every row, and none twice."""
+    post.put(*map(str, range(80)))
+    fulfilled: list[int] = []
+
+    def work() -> None:
+        with psycopg.connect(post.url) as worker:
+            while True:
+                rows = worker.execute(WORKER, {"limit": 3}).fetchall()
+                for (number,) in rows:
+                    worker.execute(
+                        "UPDATE reconciler.outbox SET delivered_at = now() WHERE id = %s", (number,)
+                    )
+                    fulfilled.append(number)
+                worker.commit()
+                if not rows and not post.waiting():
+                    return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while post.waiting():
+        assert post.run().failure is None
+    thread.join(SOON)
+    sent = [int(one.id.split(":")[1]) for one in post.endpoint.all()]
+    assert sorted(sent + fulfilled) == [row["id"] for row in post.rows()]
+
+
+def test_a_row_that_the_worker_holds_is_left_with_those_behind_it(post: Post) -> None:
+    """SKIP LOCKED: we neither wait for it nor send a later row of that payment."""
+    post.put("a", "a", "b")
+    with psycopg.connect(post.url) as worker:
+        worker.execute(WORKER, {"limit": 1}).fetchall()
+        assert post.run().delivered == 1
+    assert [one.key for one in post.endpoint.all()] == ["b"]
+
+
+def test_another_account_s_rows_are_not_touched(post: Post) -> None:
+    """Each account's holder delivers its own."""
+    post.put("1")
+    post.tell("UPDATE reconciler.outbox SET account = 'other'")
+    assert post.run().delivered == 0
+
+
+def test_without_the_lease_nothing_is_sent(post: Post) -> None:
+    """A holder that lost it cannot claim, whatever it believes."""
+    post.put("1")
+    post.tell("UPDATE reconciler.leases SET epoch = epoch + 1")
+    report = post.run()
+    assert isinstance(report.failure, LeaseLostError)
+    assert post.endpoint.tried.empty()
+    assert post.rows()[0]["attempts"] == 0
+
+
+def test_a_lease_that_goes_in_the_middle_ends_the_run(post: Post) -> None:
+    """What is on its way is noted when it was received; nothing after it is sent."""
+    post.put("1", "2", "3")
+
+    def lose() -> None:
+        if not post.endpoint.tried.empty():
+            post.tell("UPDATE reconciler.leases SET epoch = epoch + 1")
+
+    report = post.run(check=lose)
+    assert isinstance(report.failure, LeaseLostError)
+    assert post.endpoint.tried.qsize() == 1
+    assert post.waiting() == ["2", "3"]
+
+
+def test_a_late_failure_says_nothing_of_another_s_attempt(post: Post) -> None:
+    """A process that comes back from a pause cannot undo the claim of its successor."""
+    post.put("1")
+    mine = post.outbox.claim(post.epoch, 0)
+    assert mine is not None
+    successor = post.outbox.claim(post.epoch, 60)
+    assert successor is not None
+    assert successor.number == 2
+    post.outbox.failed(mine, "too late", 5, given_up=True)
+    (row,) = post.rows()
+    assert row["given_up_at"] is None
+    assert row["last_error"] is None
+    post.outbox.delivered(successor.notice.number)
+    post.outbox.failed(successor, "no", 5, given_up=True)
+    assert post.rows()[0]["given_up_at"] is None
+
+
+def test_it_is_given_up_and_stays(post: Post) -> None:
+    """After its time it is tried no more, is counted with its error, and holds back what comes after it; never dropped."""
+    post.put("1", "1", "2")
+    post.terms = replace(post.terms, give_up=timedelta(hours=1))
+    post.endpoint.behave(500, 200)
+    assert post.run().given_up == 0
+    post.tell(
+        "UPDATE reconciler.outbox SET tried_since = now() - interval '1 hour' WHERE attempts > 0"
+        " AND delivered_at IS NULL"
+    )
+    post.later()
+    post.endpoint.behave(404)
+    assert post.run().given_up == 1
+    post.later()
+    before = post.endpoint.tried.qsize()
+    post.run()
+    assert post.endpoint.tried.qsize() == before
+    waiting, given_up, age, error = PostgresStatus(post.database, "default").outbox()
+    assert (waiting, given_up, error) == (2, 1, "it answered 404")
+    assert age >= 0
+    post.tell(
+        "UPDATE reconciler.outbox SET given_up_at = NULL, tried_since = NULL, next_attempt_at = NULL"
+        " WHERE given_up_at IS NOT NULL"
+    )
+    assert post.run().delivered == 2
+
+
+def test_a_database_that_goes_is_a_trouble(post: Post) -> None:
+    """The run ends and says so; what was claimed comes again."""
+    post.put("1")
+
+    def fail(_epoch: int, _seconds: float) -> None:
+        raise DatabaseUnavailableError("gone.")
+
+    deliverer = post.deliverer()
+    deliverer._outbox = type(post.outbox)(post.database, "default")
+    deliverer._outbox.claim = fail  # type: ignore[method-assign,assignment]
+    report = deliverer.run(post.epoch, lambda: None, NoProgress())
+    assert isinstance(report.trouble, DatabaseUnavailableError)
+    assert post.waiting() == ["1"]

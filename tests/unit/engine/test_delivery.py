@@ -1,0 +1,224 @@
+"""Runs of deliveries with an outbox and an endpoint of plain lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.clock import ManualClock
+from reconciler.domain.delivery import Attempt, Notice, NoticeType, Receipt, receipt_of
+from reconciler.engine.circuit import FAILURES, LONGEST_PROBE_SECONDS, Circuit
+from reconciler.engine.delivery import RUN_SECONDS, Delivery, DeliveryReport, Terms
+from reconciler.errors import LeaseLostError, StoppedError
+from tests.unit.engine.doubles import NOW
+
+SECRET = "whsec_" + "a" * 32
+
+
+@dataclass
+class PlainOutbox:
+    """Notices by number; those that failed wait until ``try_now``."""
+
+    due: list[int]
+    waiting: list[int] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    given_up: list[int] = field(default_factory=list)
+    taken_up: int = 0
+
+    def claim(self, epoch: int, seconds: float) -> Attempt | None:
+        if not self.due:
+            return None
+        number = self.due[0]
+        notice = Notice(
+            "default",
+            number,
+            NoticeType.CORRECTED,
+            NOW,
+            str(number),
+            "pi",
+            "pending",
+            "paid",
+            "succeeded",
+            1,
+        )
+        return Attempt(notice, 1, 0.0)
+
+    def delivered(self, number: int) -> None:
+        self.due.remove(number)
+        self.done.append(number)
+
+    def failed(self, attempt: Attempt, error: str, seconds: float, *, given_up: bool) -> None:
+        self.due.remove(attempt.notice.number)
+        (self.given_up if given_up else self.waiting).append(attempt.notice.number)
+
+    def try_now(self) -> int:
+        self.taken_up += 1
+        self.due, self.waiting = sorted(self.due + self.waiting), []
+        return len(self.due)
+
+
+@dataclass
+class PlainSender:
+    """Answers with ``status``; each request takes ``seconds``."""
+
+    clock: ManualClock
+    status: int = 200
+    seconds: float = 0.0
+    posts: int = 0
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
+        self.posts += 1
+        self.clock.advance(timedelta(seconds=self.seconds))
+        return receipt_of(self.status)
+
+
+class Bench:
+    def __init__(self, count: int) -> None:
+        self.clock = ManualClock(NOW)
+        self.outbox = PlainOutbox(list(range(1, count + 1)))
+        self.sender = PlainSender(self.clock)
+        self.circuit = Circuit(self.clock, lambda: 0.0)
+        self.terms = Terms(SECRET, timedelta(seconds=10), timedelta(days=3))
+        self.check: Callable[[], None] = lambda: None
+        self.progress: list[int] = []
+        self.delivery = self.another(self.outbox)
+
+    def another(self, outbox: PlainOutbox, account: str = "default") -> Delivery:
+        return Delivery(
+            account, outbox, self.sender, self.clock, self.circuit, self.terms, lambda: 0.0
+        )
+
+    def advance(self, examined: int, total: int | None) -> None:
+        self.progress.append(examined)
+
+    def run(self) -> DeliveryReport:
+        return self.delivery.run(1, self.check, self)
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+
+def test_all_that_is_due_goes_out_in_order() -> None:
+    """Oldest first, each a beat of the pulse."""
+    bench = Bench(5)
+    report = bench.run()
+    assert (report.delivered, report.failed) == (5, 0)
+    assert bench.outbox.done == [1, 2, 3, 4, 5]
+    assert bench.progress == [1, 2, 3, 4, 5]
+
+
+def test_an_endpoint_that_is_down_is_not_hammered() -> None:
+    """After a few failures in a row nothing is sent, then one probe after each growing pause."""
+    bench = Bench(1000)
+    bench.sender.status = 503
+    assert bench.run().endpoint_down
+    assert bench.sender.posts == FAILURES
+    bench.run()
+    assert bench.sender.posts == FAILURES
+    for _ in range(100):
+        bench.wait(LONGEST_PROBE_SECONDS + 1)
+        before = bench.sender.posts
+        bench.run()
+        bench.run()
+        assert bench.sender.posts == before + 1
+    assert len(bench.outbox.done) == 0
+
+
+def test_a_day_of_outage_costs_few_requests() -> None:
+    """Asked every ten seconds for a day, it sends a probe every five minutes."""
+    bench = Bench(1000)
+    bench.sender.status = 500
+    for _ in range(8640):
+        bench.run()
+        bench.wait(10)
+    assert 250 < bench.sender.posts < 300
+
+
+def test_everything_flows_again_after_the_first_success() -> None:
+    """What had failed because the endpoint was down does not wait its own hour."""
+    bench = Bench(20)
+    bench.sender.status = 500
+    bench.run()
+    assert bench.outbox.waiting == [1, 2, 3]
+    bench.sender.status = 200
+    bench.wait(LONGEST_PROBE_SECONDS)
+    report = bench.run()
+    assert report.delivered == 20
+    assert not report.endpoint_down
+    assert bench.outbox.taken_up == 1
+
+
+def test_accounts_share_what_they_know_of_the_endpoint() -> None:
+    """The circuit is the endpoint's: another account sends nothing to one that is down."""
+    bench = Bench(10)
+    bench.sender.status = 500
+    bench.run()
+    outbox = PlainOutbox([1, 2, 3], waiting=[4])
+    assert bench.another(outbox, "other").run(1, lambda: None, bench).failed == 0
+    assert bench.sender.posts == FAILURES
+    bench.sender.status = 200
+    bench.wait(LONGEST_PROBE_SECONDS)
+    bench.run()
+    bench.another(outbox, "other").run(1, lambda: None, bench)
+    assert sorted(outbox.done) == [1, 2, 3, 4]
+
+
+def test_a_row_that_the_endpoint_refuses_does_not_stop_the_others() -> None:
+    """One failure among successes is the row's own."""
+    bench = Bench(3)
+    statuses = iter([200, 410, 200])
+    original = bench.sender.post
+
+    def post(body: bytes, headers: Mapping[str, str]) -> Receipt:
+        bench.sender.status = next(statuses)
+        return original(body, headers)
+
+    bench.sender.post = post  # type: ignore[method-assign]
+    report = bench.run()
+    assert (report.delivered, report.failed, report.endpoint_down) == (2, 1, False)
+    assert bench.outbox.waiting == [2]
+    assert report.last_fault == "it answered 410"
+
+
+def test_what_was_tried_for_long_enough_is_given_up() -> None:
+    """And counted."""
+    bench = Bench(1)
+    bench.terms = replace(bench.terms, give_up=timedelta(0))
+    bench.delivery = bench.another(bench.outbox)
+    bench.sender.status = 500
+    report = bench.run()
+    assert (report.failed, report.given_up) == (1, 1)
+    assert bench.outbox.given_up == [1]
+
+
+@pytest.mark.parametrize("error", [LeaseLostError("gone."), StoppedError("stop.")])
+def test_it_stops_between_two_notices(error: LeaseLostError | StoppedError) -> None:
+    """A holder that lost the lease, and a service that stops, sends nothing more; that is no trouble."""
+    bench = Bench(5)
+
+    def check() -> None:
+        if bench.sender.posts == 2:
+            raise error
+
+    bench.check = check
+    report = bench.run()
+    assert bench.outbox.done == [1, 2]
+    assert report.failure is error
+    assert report.trouble is None
+
+
+def test_a_slow_endpoint_does_not_make_a_run_endless() -> None:
+    """A run ends after its time, whatever waits."""
+    bench = Bench(1000)
+    bench.sender.seconds = 9
+    assert bench.run().delivered == RUN_SECONDS // 9 + 1
+
+
+def test_the_secret_is_in_no_text() -> None:
+    """Neither the terms nor the report show it."""
+    bench = Bench(1)
+    assert SECRET not in repr(bench.terms)
+    assert SECRET not in str(bench.run().as_json())

@@ -1,0 +1,55 @@
+"""What of the outbox somebody should know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.engine.status import (
+    UNDELIVERED,
+    AccountStatus,
+    Expectations,
+    LeaseStatus,
+    Level,
+    OutboxStatus,
+    remarks,
+)
+
+STATUS = AccountStatus(
+    account="default",
+    lease=LeaseStatus("me", 20.0, True, "update", None, None, None, False),
+    passes=(),
+    open_payments={},
+    findings=(),
+    reads=0,
+    requests=0,
+)
+DELIVERS = Expectations({}, None, delivers=True)
+LONG = UNDELIVERED.total_seconds() + 1
+
+
+def test_an_empty_outbox_is_no_remark() -> None:
+    """All is delivered."""
+    assert remarks(STATUS, DELIVERS) == ()
+
+
+@pytest.mark.parametrize(
+    ("outbox", "expected", "levels"),
+    [
+        (OutboxStatus(5, 0, 10.0, None), DELIVERS, []),
+        (OutboxStatus(5, 0, LONG, "it answered 500"), DELIVERS, [Level.WARNING]),
+        (OutboxStatus(5, 0, LONG, None), replace(DELIVERS, delivers=False), []),
+        (OutboxStatus(5, 1, 10.0, "it answered 500"), DELIVERS, [Level.CRITICAL]),
+        (OutboxStatus(5, 1, 10.0, "x"), replace(DELIVERS, delivers=False), [Level.CRITICAL]),
+    ],
+)
+def test_what_waits_is_told(
+    outbox: OutboxStatus, expected: Expectations, levels: list[Level]
+) -> None:
+    """A while is nothing, long is a warning where an endpoint should have it, given up is critical whatever is configured."""
+    found = remarks(replace(STATUS, outbox=outbox), expected)
+    assert [remark.level for remark in found] == levels
+    for remark in found:
+        assert outbox.last_error is not None
+        assert outbox.last_error in remark.what
