@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from bisect import bisect_left
@@ -19,7 +20,13 @@ LIMIT = 25
 
 
 TRAVEL = 0.03
-"""Requests that were sent a second apart may arrive so much closer together on a busy machine."""
+"""Requests that were sent a second apart may arrive so much closer together."""
+
+
+def travel() -> float:
+    """The same on a machine where more wants to run than there are cores: what was let go is sent later."""
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(0.2, TRAVEL * max(1.0, busy))
 
 
 def among_many(town: Town) -> list[str]:
@@ -83,7 +90,7 @@ def test_no_second_is_above_the_limit(town: Town) -> None:
     assert seen.rate_limited == 0
     times = sorted(one.at for one in seen.recent)
     assert len(times) == seen.reads
-    assert most_within(times, 1 - TRAVEL) <= LIMIT
+    assert most_within(times, 1 - travel()) <= LIMIT
     assert town.ask("SELECT count(*) = count(DISTINCT payment_key) FROM reconciler.outbox") == [
         (True,)
     ]

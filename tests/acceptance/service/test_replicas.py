@@ -32,16 +32,21 @@ def open_accounts(town: Town, *names: str, lease: float = LEASE, **changes: obje
         town.stripe.add_key(key_of(name), account=account, permissions=list(NEEDED))
         (town.config.parent / f"{name}.key").write_text(key_of(name))
         more += f'\n[[accounts]]\nname = "{name}"\nkey_file = "{name}.key"\n'
-        intent = town.stripe.create_payment(1250, "eur", at=HOUR_AGO, account=account)
-        town.stripe.succeed(intent.id, at=HOUR_AGO)
-        town.execute(
-            "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at, shop)"
-            f" VALUES ({number}, '{intent.id}', 'pending', 1250, 'eur', '{HOUR_AGO}', '{name}')"
-        )
+        lose(town, number, name, account)
     town.configure(lease=f"{lease:.0f}s", **changes)
     text = town.config.read_text().replace("[payments]", '[payments]\naccount = "shop"')
     town.config.write_text(text + more)
     del town.environ["STRIPE_API_KEY"]
+
+
+def lose(town: Town, number: int, name: str, account: str) -> None:
+    """A payment whose webhook is lost."""
+    intent = town.stripe.create_payment(1250, "eur", at=HOUR_AGO, account=account)
+    town.stripe.succeed(intent.id, at=HOUR_AGO)
+    town.execute(
+        "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at, shop)"
+        f" VALUES ({number}, '{intent.id}', 'pending', 1250, 'eur', '{HOUR_AGO}', '{name}')"
+    )
 
 
 def holders(town: Town) -> dict[str, int]:
@@ -140,6 +145,8 @@ def test_one_that_cannot_work_is_not_counted_on(town: Town, mended: bool) -> Non
     another = "rk_test_another0000001"
     town.stripe.add_key(another, account=ACCOUNT, permissions=list(NEEDED))
     town.stripe.revoke_key(key_of("eu"))
+    # only a read meets it
+    lose(town, 100, "eu", ACCOUNT)
     first.event("pass.finished", job="due", complete=False)
     SystemClock().wait(first.finished, LEASE)
     assert holders(town) == {"eu": first.process.pid}
