@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
@@ -109,8 +111,8 @@ class HttpxWebhookSender:
         causes = _causes(error)
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
             return "its TLS certificate is not trusted here"
-        said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-        words = f" ({said[0]})" if said else ""
+        said = next(filter(None, map(_reason, causes)), None)
+        words = f" ({said})" if said else ""
         match error:
             case httpx.ConnectTimeout() | httpx.PoolTimeout():
                 return f"no connection within {self._timeout:g} s"
@@ -133,6 +135,13 @@ async def _read_some(answer: httpx.Response) -> None:
         size += len(chunk)
         if size > MOST_BYTES:
             return
+
+
+def _reason(cause: BaseException) -> str | None:
+    """The system's words for what it could not do; asyncio's own have the address in them."""
+    if isinstance(cause, ssl.SSLError | socket.gaierror):
+        return cause.strerror
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else None
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
