@@ -90,7 +90,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """Everything that there is to see of one account."""
+    """Everything that there is to see of one account. ``reads`` are those of 30 days, ``reads_allowed`` our share."""
 
     account: str
     lease: LeaseStatus
@@ -98,6 +98,7 @@ class AccountStatus:
     open_payments: Mapping[str, int]
     findings: tuple[OpenFindings, ...]
     reads: int
+    reads_allowed: int
     requests: int
 
     def age(self, net: str) -> float | None:

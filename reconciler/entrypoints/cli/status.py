@@ -81,15 +81,17 @@ def status(
             raise
         write_line(f"RECONCILER UNKNOWN - {' '.join(redact(str(error)).split())}")
         return int(Level.UNKNOWN)
-    found = {one.account: remarks(one, expected) for one in statuses}
+    found = {one.account: remarks(one, expected[one.account]) for one in statuses}
     match chosen:
         case Form.TEXT:
             for number, one in enumerate(statuses):
                 if number:
                     write_line()
-                _write(one, found[one.account], expected)
+                _write(one, found[one.account], expected[one.account])
         case Form.JSON:
-            write_json([as_json(one, found[one.account], expected) for one in statuses])
+            write_json(
+                [as_json(one, found[one.account], expected[one.account]) for one in statuses]
+            )
         case Form.NAGIOS:
             return _nagios(statuses, found)
     return int(ExitCode.DONE)
@@ -97,13 +99,15 @@ def status(
 
 def _read(
     context: typer.Context, account: str | None
-) -> tuple[tuple[AccountStatus, ...], Expectations]:
+) -> tuple[tuple[AccountStatus, ...], Mapping[str, Expectations]]:
     from reconciler.entrypoints.service.watching import expectations, read_statuses
 
-    settings = invocation(context).settings(need_stripe=False)
+    call = invocation(context)
+    settings = call.settings(need_stripe=False)
     if account is not None:
         settings.account(account)
-    return read_statuses(settings, account), expectations(settings)
+    statuses = read_statuses(settings, call.clock, account)
+    return statuses, {one.account: expectations(settings, one) for one in statuses}
 
 
 def as_json(
@@ -151,6 +155,7 @@ def as_json(
         "held_back": one.held_back,
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
+        "tail_every_seconds": expected.every["tail"].total_seconds(),
         "requests": one.requests,
     }
 
@@ -178,6 +183,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("mode", lease.mode or ""),
             ("open payments", open_payments or "none"),
             ("reads, 30 days", reads),
+            ("tail", f"every {in_words(expected.every['tail'].total_seconds())}"),
             ("requests", str(one.requests) if one.requests else ""),
         ]
     )

@@ -23,13 +23,10 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.clock import Clock
+from reconciler.domain.reserves import tail_pace
 from reconciler.engine.report import SweepKind
 from reconciler.settings import Settings
 
-FASTEST_TAIL: Final = timedelta(seconds=10)
-MONTH: Final = timedelta(days=30)
-TAIL_PART: Final = 0.5
-"""The part of the reads of 30 days that the tail may spend when nothing happens."""
 STEP_SECONDS: Final = 2.0
 """A wall clock that gains or loses more than this against the monotonic one has been set."""
 
@@ -42,27 +39,27 @@ _EVENTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done again and again. ``kind`` is the pass to make, None for housekeeping."""
+    """Something that is done again and again. ``kind`` is the pass to make, None for housekeeping.
+
+    ``every`` is told the reads that we may spend in 30 days.
+    """
 
     name: str
-    every: Callable[[Settings], timedelta]
+    every: Callable[[Settings, int], timedelta]
     kind: SweepKind | None
 
 
-def tail_pace(settings: Settings) -> timedelta:
-    """How often the tail is read: as configured, and no faster than the reads of 30 days allow."""
-    pace = max(FASTEST_TAIL, settings.service.tail)
-    reads = settings.budget.reads_per_30_days
-    if reads is None:
-        return pace
-    return max(pace, MONTH / (reads * settings.budget.share * TAIL_PART))
+def tail_every(settings: Settings, allowed: int) -> timedelta:
+    """How often the tail is read: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
+    return tail_pace(settings.service.tail, allowed)
 
 
+TAIL: Final = Job("tail", tail_every, SweepKind.TAIL)
 JOBS: Final = (
-    Job("tail", tail_pace, SweepKind.TAIL),
-    Job("due", lambda settings: settings.service.due, SweepKind.DUE),
-    Job("window", lambda settings: settings.service.window, SweepKind.WINDOW),
-    Job("housekeeping", lambda settings: settings.service.housekeeping, None),
+    TAIL,
+    Job("due", lambda settings, _: settings.service.due, SweepKind.DUE),
+    Job("window", lambda settings, _: settings.service.window, SweepKind.WINDOW),
+    Job("housekeeping", lambda settings, _: settings.service.housekeeping, None),
 )
 """A new cadence is a line here."""
 

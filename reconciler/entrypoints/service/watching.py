@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.status import PostgresStatus
+from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.clock import Clock
 from reconciler.domain.discrepancy import Severity
 from reconciler.engine.status import (
     AccountStatus,
@@ -15,12 +17,14 @@ from reconciler.engine.status import (
     OpenFindings,
     PassStatus,
 )
-from reconciler.entrypoints.service.timetable import tail_pace
+from reconciler.entrypoints.service.timetable import JOBS
 from reconciler.settings import Settings
-from reconciler.wiring import table_mapping
+from reconciler.wiring import reads_allowed, table_mapping
 
 
-def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountStatus, ...]:
+def read_statuses(
+    settings: Settings, clock: Clock, only: str | None = None
+) -> tuple[AccountStatus, ...]:
     """The status of each account, or of one. Needs the database and the table, no key.
 
     Raises ConfigurationError, DatabaseUnavailableError and DatabaseRefusedError.
@@ -46,26 +50,27 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                         for severity, *rest in source.discrepancies()
                     ),
                     reads=source.reads(),
+                    reads_allowed=_allowed(settings, PostgresStore(database, table, name), clock),
                     requests=source.requests(),
                 )
             )
         return tuple(found)
 
 
-def expectations(settings: Settings) -> Expectations:
-    """What the configuration promises. The tail is missed only by a service: a timer does not cast it."""
-    every = {
-        "tail": tail_pace(settings),
-        "due": settings.service.due,
-        "window": settings.service.window,
-    }
-    reads = settings.budget.reads_per_30_days
-    return Expectations(every, None if reads is None else int(reads * settings.budget.share))
+def _allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int:
+    """Our share of the reads of 30 days."""
+    return round(reads_allowed(settings, store, clock) * settings.budget.share)
 
 
-def figures(settings: Settings) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
+def expectations(settings: Settings, status: AccountStatus) -> Expectations:
+    """What the configuration promises for an account. The tail is missed only by a service: a timer does not cast it."""
+    every = {job.name: job.every(settings, status.reads_allowed) for job in JOBS if job.kind}
+    return Expectations(every, status.reads_allowed)
+
+
+def figures(
+    settings: Settings, clock: Clock
+) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
     """The statuses, and the reads that each account may spend, for /metrics."""
-    expected = expectations(settings)
-    statuses = read_statuses(settings)
-    limits = {one.account: expected.reads for one in statuses if expected.reads is not None}
-    return statuses, limits
+    statuses = read_statuses(settings, clock)
+    return statuses, {one.account: one.reads_allowed for one in statuses}

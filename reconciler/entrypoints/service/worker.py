@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -28,7 +29,7 @@ from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.lanes import Lanes
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
 from reconciler.entrypoints.service.telling import Watched, wide
-from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
+from reconciler.entrypoints.service.timetable import JOBS, TAIL, Job, Timetable
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -40,7 +41,7 @@ from reconciler.errors import (
 )
 from reconciler.log import redact
 from reconciler.settings import Account, Settings
-from reconciler.wiring import holder, limits_of, open_account
+from reconciler.wiring import holder, limits_of, new_allowance, open_account
 
 BELL_SECONDS: Final = 1.0
 """How long it listens for a request before it looks at the lease and at the stop flag again."""
@@ -55,6 +56,9 @@ PATIENCE_SECONDS: Final = 10.0
 """How long a page in hand may go on trying after a stop."""
 SPREAD_SECONDS: Final = 2.0
 REQUESTS: Final = "request"
+HOUSEKEEPING: Final = "housekeeping"
+STEADY: Final = 0.02
+"""A smaller change of the tail's pace is none: the job would only lose its place."""
 
 log = structlog.stdlib.get_logger()
 
@@ -84,6 +88,8 @@ class AccountWorker(threading.Thread):
         self._pacer = MeteredPacer(
             limits_of(settings, account), clock, self._giving_up, metrics, account.name
         )
+        self._allowance = new_allowance(settings)
+        self._tail_every = timedelta(0)
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._lanes: Lanes | None = None
@@ -103,6 +109,11 @@ class AccountWorker(threading.Thread):
         """What keeps it from its work, None where nothing does."""
         with self._lock:
             return next((redact(str(error)) for error in self._troubles.values()), None)
+
+    @property
+    def reads_allowed(self) -> int:
+        """The reads that we may spend in 30 days."""
+        return self._allowance.allowed
 
     def stop(self) -> None:
         """Let passes end at their next page, and give the lease back."""
@@ -142,6 +153,7 @@ class AccountWorker(threading.Thread):
                 writes_rows=self._mode is Mode.UPDATE,
                 database=database,
                 pacer=self._pacer,
+                allowance=self._allowance,
             )
             lanes = Lanes(opening)
             stack.callback(lanes.close)
@@ -182,7 +194,8 @@ class AccountWorker(threading.Thread):
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
         for job in JOBS:
-            every = job.every(self._settings)
+            every = job.every(self._settings, self.reads_allowed)
+            self._tail_every = every if job is TAIL else self._tail_every
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
             first = 0.0
             if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
@@ -293,13 +306,26 @@ class AccountWorker(threading.Thread):
         level("pass.finished", job=job, **wide(report))
 
     def _tidy(self) -> None:
-        record = self._record
-        if record is None:
+        record, lanes = self._record, self._lanes
+        if record is None or lanes is None:
             return
         try:
+            with lanes.using(HOUSEKEEPING) as opened:
+                self._follow_transactions(opened)
             log.info("housekeeping.finished", account=self.account, removed=record.tidy())
         except ReconcilerError as error:
+            lanes.renew(HOUSEKEEPING)
             log.warning("housekeeping.failed", account=self.account, why=redact(str(error)))
+
+    def _follow_transactions(self, opened: OpenAccount) -> None:
+        """Stripe allows reads by the transaction, so that the tail's pace goes with their number."""
+        opened.count_transactions()
+        every = TAIL.every(self._settings, self.reads_allowed)
+        if self._lease is not None and abs(every - self._tail_every) > self._tail_every * STEADY:
+            self._tail_every = every
+            run = partial(self._cast, TAIL, SweepKind.TAIL)
+            self._timetable.put(self.account, TAIL, every, every.total_seconds(), run)
+            log.info("tail.paced", account=self.account, seconds=every.total_seconds())
 
     def _let_go(self, lanes: Lanes) -> None:
         """Wait for the passes in hand before the lease goes back; they end at their next page."""

@@ -38,6 +38,7 @@ STATUS = AccountStatus(
         OpenFindings(Severity.WARNING, "missed_outcome", False, "eur", 1, 500),
     ),
     reads=10,
+    reads_allowed=100,
     requests=0,
 )
 

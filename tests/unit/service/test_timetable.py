@@ -14,7 +14,7 @@ from reconciler.entrypoints.service.timetable import JOBS, Job, Timetable
 
 SOON = 20.0
 OFTEN = timedelta(seconds=0.05)
-JOB = Job("due", lambda _: OFTEN, SweepKind.DUE)
+JOB = Job("due", lambda *_: OFTEN, SweepKind.DUE)
 
 
 class SetClock(SystemClock):
