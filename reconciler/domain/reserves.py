@@ -90,4 +90,3 @@ class Reserves:
             today = spent.day.get(net, 0)
             left = min(left, math.ceil(A_DAY * (left + today)) - today)
         return max(0, left)
-

@@ -20,25 +20,21 @@ class Shop:
 
     reserves: Reserves
     hours: deque[Counter[Net]] = field(default_factory=deque)
-
-    @property
-    def spent(self) -> Spent:
-        month: Counter[Net] = Counter()
-        for hour in self.hours:
-            month.update(hour)
-        day: Counter[Net] = Counter()
-        for hour in list(self.hours)[-HOURS:]:
-            day.update(hour)
-        return Spent(month, day)
+    month: Counter[Net] = field(default_factory=Counter)
+    day: Counter[Net] = field(default_factory=Counter)
 
     def hour(self, wanted: dict[Net, int]) -> Counter[Net]:
         """An hour in which the nets want so many reads, the greediest first."""
+        if len(self.hours) >= HOURS:
+            self.day.subtract(self.hours[-HOURS])
+        if len(self.hours) >= HOURS * SPAN.days:
+            self.month.subtract(self.hours.popleft())
         self.hours.append(Counter())
-        if len(self.hours) > HOURS * SPAN.days:
-            self.hours.popleft()
         for net in (Net.WINDOW, Net.DUE, Net.TAIL):
-            left = self.reserves.left(net, self.spent, by_service=True)
-            self.hours[-1][net] += min(wanted[net], left)
+            spent = Spent(self.month, self.day)
+            taken = min(wanted[net], self.reserves.left(net, spent, by_service=True))
+            for sums in (self.hours[-1], self.day, self.month):
+                sums[net] += taken
         return self.hours[-1]
 
 
@@ -59,8 +55,8 @@ def test_demand_far_above_the_allowance(allowed: int) -> None:
         assert got[Net.TAIL] == int(owed), f"a tick was missed in hour {hour}"
         owed -= int(owed)
         days[-1].update(got)
-        assert shop.spent.total <= allowed
-    month = shop.spent.month
+        assert shop.month.total() <= allowed
+    month = shop.month
     rest = allowed - reserves.tail
     assert month[Net.DUE] >= rest / 2
     assert month[Net.WINDOW] >= rest / 5
