@@ -24,18 +24,31 @@ def test_it_answers_as_a_set_does(texts: list[str]) -> None:
 
 def test_neighbours_in_a_bucket_do_not_make_a_third() -> None:
     """Bytes that stand there across two entries are no entry."""
-    bucket = bytearray(b"abcdefghijkl")
-    assert fingerprints._is_in(bucket, b"abcdef")
-    assert fingerprints._is_in(bucket, b"ghijkl")
-    assert not fingerprints._is_in(bucket, b"defghi")
-    assert fingerprints._is_in(bytearray(b"xdefghixxxxxdefghi"), b"defghi")
+    bucket = b"abcdefghij"
+    assert fingerprints._is_in(bucket, b"abcde")
+    assert fingerprints._is_in(bucket, b"fghij")
+    assert not fingerprints._is_in(bucket, b"defgh")
+    assert fingerprints._is_in(b"xdefghixxxdefgh", b"defgh") is False
+    assert fingerprints._is_in(b"xdefgxxxxxdefgh", b"defgh")
+
+
+def test_each_set_is_salted_anew() -> None:
+    """Two texts that one set takes for one are told apart by the next."""
+    one, other = Fingerprints(), Fingerprints()
+    assert one._place("pi_1") != other._place("pi_1")
+
+
+def test_two_of_a_million_are_seldom_taken_for_one() -> None:
+    """Less than once in a thousand sets of a million: pairs over the values that a fingerprint can have."""
+    values = len(Fingerprints()._buckets) << (8 * fingerprints._SIZE)
+    assert 1_000_000**2 / 2 / values < 1 / 4000
 
 
 def test_many_ids_take_little_memory() -> None:
-    """A hundred thousand in less than 14 bytes each, all of them known and no others."""
+    """A hundred thousand in less than 8 bytes each, all of them known and no others."""
     kept = Fingerprints()
     number = 100_000
     assert sum(kept.add(f"pi_{n:024d}") for n in range(number)) == number
-    assert sum(sys.getsizeof(bucket) for bucket in kept._buckets) < 14 * number
+    assert sum(sys.getsizeof(bucket) for bucket in kept._buckets) < 8 * number
     assert all(f"pi_{n:024d}" in kept for n in range(0, number, 100))
     assert not any(f"pi_{n:024d}" in kept for n in range(number, number + 10_000))
