@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import day, memory, reads, round_trips, window
+from tests.benchmarks import day, memory, month, reads, round_trips, window
 from tests.benchmarks.figures import Figure, as_json, load, machine, say, table
 from tests.benchmarks.options import Options
 from tests.benchmarks.shop import Databases
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "due": reads.run_due,
     "tail": reads.run_tail,
     "day": day.run,
+    "month": month.run,
     "memory": memory.run,
     "round-trips": round_trips.run,
 }
