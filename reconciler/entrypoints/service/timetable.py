@@ -30,6 +30,9 @@ from reconciler.settings import Settings
 STEP_SECONDS: Final = 2.0
 """A wall clock that gains or loses more than this against the monotonic one has been set."""
 
+STEADY: Final = 0.02
+"""A smaller change of a pace is none: the job would only lose its place."""
+
 _EVENTS: Final = {
     EVENT_JOB_ERROR: "failed",
     EVENT_JOB_MISSED: "missed",
@@ -115,6 +118,15 @@ class Timetable:
             next_run_time=self._clock.now() + timedelta(seconds=max(0.0, first_in)),
             replace_existing=True,
         )
+
+    def pace(self, account: str, job: Job, every: timedelta) -> bool:
+        """Run a job of an account so often from now on; whether that is something new, and the job is there."""
+        found = self._scheduler.get_job(_name(account, job.name))
+        if found is None or abs(found.trigger.interval - every) <= STEADY * every:
+            return False
+        with contextlib.suppress(JobLookupError):
+            found.reschedule("interval", seconds=every.total_seconds(), timezone="UTC")
+        return True
 
     def drop(self, account: str) -> None:
         """Forget the jobs of an account. A pass that runs is not touched."""

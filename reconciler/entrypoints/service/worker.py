@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -57,8 +56,6 @@ PATIENCE_SECONDS: Final = 10.0
 SPREAD_SECONDS: Final = 2.0
 REQUESTS: Final = "request"
 HOUSEKEEPING: Final = "housekeeping"
-STEADY: Final = 0.02
-"""A smaller change of the tail's pace is none: the job would only lose its place."""
 
 log = structlog.stdlib.get_logger()
 
@@ -89,7 +86,6 @@ class AccountWorker(threading.Thread):
             limits_of(settings, account), clock, self._giving_up, metrics, account.name
         )
         self._allowance = new_allowance(settings)
-        self._tail_every = timedelta(0)
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._lanes: Lanes | None = None
@@ -195,7 +191,6 @@ class AccountWorker(threading.Thread):
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
         for job in JOBS:
             every = job.every(self._settings, self.reads_allowed)
-            self._tail_every = every if job is TAIL else self._tail_every
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
             first = 0.0
             if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
@@ -321,10 +316,7 @@ class AccountWorker(threading.Thread):
         """Stripe allows reads by the transaction, so that the tail's pace goes with their number."""
         opened.count_transactions()
         every = TAIL.every(self._settings, self.reads_allowed)
-        if self._lease is not None and abs(every - self._tail_every) > self._tail_every * STEADY:
-            self._tail_every = every
-            run = partial(self._cast, TAIL, SweepKind.TAIL)
-            self._timetable.put(self.account, TAIL, every, every.total_seconds(), run)
+        if self._timetable.pace(self.account, TAIL, every):
             log.info("tail.paced", account=self.account, seconds=every.total_seconds())
 
     def _let_go(self, lanes: Lanes) -> None:

@@ -112,3 +112,17 @@ def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
 def test_every_net_has_its_job() -> None:
     """No kind of pass is forgotten; "all" is not one of its own."""
     assert {job.kind for job in JOBS} == {*SweepKind, None} - {SweepKind.ALL}
+
+
+def test_a_pace_is_changed_where_it_is_another(heard: queue.Queue[tuple[str, str]]) -> None:
+    """A job goes on at its new pace; one that has that pace already, or is not there, is left alone."""
+    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    runs: queue.Queue[int] = queue.Queue()
+    hour = timedelta(hours=1)
+    timetable.put("default", JOB, hour, hour.total_seconds(), lambda: runs.put(1))
+    timetable.start()
+    assert not timetable.pace("default", JOB, hour * 1.01)
+    assert not timetable.pace("other", JOB, OFTEN)
+    assert timetable.pace("default", JOB, OFTEN)
+    assert [runs.get(timeout=SOON) for _ in range(2)] == [1, 1]
+    timetable.stop()
