@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 
 from reconciler.adapters.postgres.audit import Audit
 from reconciler.adapters.postgres.casebook import PostgresCasebook
@@ -26,9 +27,10 @@ from reconciler.clock import Clock
 from reconciler.domain.endpoint import Endpoint
 from reconciler.domain.page import TimeRange
 from reconciler.domain.plan import Budget, Lanes
+from reconciler.domain.reserves import DAYS
 from reconciler.domain.subject import Rules
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
-from reconciler.engine.allowance import DAYS, ReadAllowance, documented_reads
+from reconciler.engine.allowance import FEWEST_READS, Purse, ReadAllowance, documented_reads
 from reconciler.engine.circuit import Circuit
 from reconciler.engine.delivery import Delivery, Terms
 from reconciler.engine.pacer import Limits, Pacer
@@ -84,17 +86,22 @@ def limits_of(settings: Settings, account: Account) -> Limits:
     )
 
 
-def allowance_of(settings: Settings, store: PostgresStore, clock: Clock) -> ReadAllowance:
-    """Our share of the reads that Stripe allows in 30 days, less those that are booked.
+def new_allowance(settings: Settings) -> ReadAllowance:
+    """The reads of 30 days of an account that is not open yet: what Stripe allows at least, and nothing spent."""
+    allowed = settings.budget.reads_per_30_days or FEWEST_READS
+    return ReadAllowance(allowed, settings.budget.share, settings.service.tail)
 
-    Where the configuration does not say what Stripe allows, every row of the last 30 days counts as a transaction.
+
+def reads_allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int:
+    """The reads that Stripe allows in 30 days.
+
+    Where the configuration does not say, every row of the last 30 days counts as a transaction.
     """
-    budget = settings.budget
-    allowed = budget.reads_per_30_days
-    if allowed is None:
-        lately = TimeRange(since=clock.now() - timedelta(days=DAYS))
-        allowed = documented_reads(store.count_between(lately))
-    return ReadAllowance(allowed, budget.share, store.booked_reads())
+    allowed = settings.budget.reads_per_30_days
+    if allowed is not None:
+        return allowed
+    lately = TimeRange(since=clock.now() - timedelta(days=DAYS))
+    return documented_reads(store.count_between(lately))
 
 
 def budget_of(limits: Limits, allowed: int) -> Budget:
@@ -110,13 +117,13 @@ def open_gateway(
     account: Account,
     clock: Clock,
     pacer: Pacer,
-    allowance: ReadAllowance | None = None,
+    purse: Purse | None = None,
 ) -> StripeGateway:
-    """Stripe, read with this account's key. Close it. Without an allowance only the pace is kept."""
+    """Stripe, read with this account's key. Close it. Without a purse only the pace is kept."""
 
     def buy(endpoint: Endpoint) -> None:
-        if allowance is not None:
-            allowance.take(endpoint)
+        if purse is not None:
+            purse.take(endpoint)
         pacer.take(endpoint)
 
     payments = settings.payments
@@ -151,11 +158,13 @@ def open_account(
     writes_rows: bool = False,
     database: Database | None = None,
     pacer: Pacer | None = None,
+    allowance: ReadAllowance | None = None,
 ) -> Iterator[OpenAccount]:
     """An account with its table and its Stripe, for the length of the block.
 
     ``writes_rows`` is whether rows are going to be corrected: then the privileges for that are looked for at once.
-    ``database`` and ``pacer`` are shared by those who open one account several times; without them it has its own.
+    ``database``, ``pacer`` and ``allowance`` are shared by those who open one account several times; without them it has
+    its own.
     Raises ConfigurationError where the mapping does not fit the table.
     """
     with ExitStack() as stack:
@@ -171,9 +180,12 @@ def open_account(
         ).fitting()
         limits = limits_of(settings, account)
         store = PostgresStore(database, table, account.name)
-        allowance = allowance_of(settings, store, clock)
+        allowance = allowance or new_allowance(settings)
+        allowance.resize(reads_allowed(settings, store, clock))
+        allowance.renew(store.booked_reads)
+        purse = Purse(allowance)
         pacer = pacer or Pacer(limits, clock)
-        gateway = open_gateway(settings, account, clock, pacer, allowance)
+        gateway = open_gateway(settings, account, clock, pacer, purse)
         stack.callback(gateway.close)
         yield OpenAccount(
             name=account.name,
@@ -191,7 +203,8 @@ def open_account(
             rules=rules_of(settings),
             limits=limits,
             budget=budget_of(limits, allowance.documented),
-            allowance=allowance,
+            purse=purse,
+            transactions_allow=partial(reads_allowed, settings, store, clock),
             has_schema=store.has_schema,
         )
 

@@ -17,6 +17,9 @@ FINE: Final = 4
 over many densities, plans are then within 5 % of the best that can be done without buckets; with 25 it is 15 %."""
 COARSE: Final = 100
 """The most intents in a joined bucket where much is due: the stretch goes on there whatever the edges are."""
+MOST_COARSE: Final = 1000
+"""Where there are very many rows the joined buckets are larger, so that a plan's memory does not grow with them: about so
+many remain of what is dense throughout."""
 DENSE: Final = 0.2
 """Much is due from this share of the rows on."""
 MOST_GROUPS: Final = 200_000
@@ -105,15 +108,20 @@ def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:
     return max(good[-1] if good else WIDTHS[0], few[0] if few else WIDTHS[-1])
 
 
-def joined(buckets: Iterable[Bucket], ratio: float = 1.0) -> Iterator[Bucket]:
+def coarse(rows: int, ratio: float = 1.0) -> int:
+    """The most intents in a joined bucket, for so many rows in all."""
+    return max(COARSE, int(rows * max(1.0, ratio)) // MOST_COARSE)
+
+
+def joined(buckets: Iterable[Bucket], ratio: float = 1.0, most: int = COARSE) -> Iterator[Bucket]:
     """The same counts in fewer buckets, with edges only where a plan may want one.
 
     Neighbours without a due row become one, since no stretch begins or ends there; touching ones in which much is due
-    are joined up to ``COARSE`` intents. At most two buckets for each due row remain, whatever came in.
+    are joined up to ``most`` intents (see ``coarse``). At most two buckets for each due row remain, whatever came in.
     """
     before: Bucket | None = None
     for bucket in buckets:
-        if before is not None and _belong_together(before, bucket, ratio):
+        if before is not None and _belong_together(before, bucket, ratio, most):
             rows, due = before.rows + bucket.rows, before.due + bucket.due
             before = Bucket(before.start, bucket.end, rows, due)
             continue
@@ -124,11 +132,11 @@ def joined(buckets: Iterable[Bucket], ratio: float = 1.0) -> Iterator[Bucket]:
         yield before
 
 
-def _belong_together(one: Bucket, other: Bucket, ratio: float) -> bool:
+def _belong_together(one: Bucket, other: Bucket, ratio: float, most: int) -> bool:
     if not one.due and not other.due:
         return True
     dense = all(bucket.due > DENSE * bucket.rows for bucket in (one, other))
-    small = (one.rows + other.rows) * max(1.0, ratio) <= COARSE
+    small = (one.rows + other.rows) * max(1.0, ratio) <= most
     return dense and small and one.end == other.start
 
 

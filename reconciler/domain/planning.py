@@ -12,7 +12,7 @@ from reconciler.domain.histogram import PAGE_SIZE, Ground, Histogram, Learnt
 from reconciler.domain.page import TimeRange
 from reconciler.domain.plan import Budget, Lanes, List, Plan, Retrieve, Step
 
-__all__ = ["PAGE_SIZE", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
+__all__ = ["PAGE_SIZE", "cursors_of", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
 
 LONGEST_PAGE_SECONDS: Final = 15.0
 """A page takes no longer to read than this: what is recorded must not be old."""
@@ -30,6 +30,11 @@ def whole_seconds(created: TimeRange) -> TimeRange:
     return TimeRange(since, until)
 
 
+def cursors_of(expected: int) -> int:
+    """How many cursors list so many intents side by side."""
+    return max(1, min(MOST_CURSORS, expected // (PAGE_SIZE * PAGES_A_CURSOR)))
+
+
 def stretches(created: TimeRange, now: datetime, expected: int) -> tuple[TimeRange, ...]:
     """A range cut into stretches, each listed by a cursor of its own, side by side.
 
@@ -40,7 +45,7 @@ def stretches(created: TimeRange, now: datetime, expected: int) -> tuple[TimeRan
     until = whole.until or now
     if whole.since is None:
         return (whole,)
-    cursors = max(1, min(MOST_CURSORS, expected // (PAGE_SIZE * PAGES_A_CURSOR)))
+    cursors = cursors_of(expected)
     width = int((until - whole.since).total_seconds()) // cursors
     if width < 1:
         return (whole,)
@@ -73,8 +78,9 @@ def plan(
     kept = list(_steps(runs, ground, _cut(runs, ground, most_cursors, allowed)))
     left_out = list(_steps(left, ground, [1] * len(left)))
     if histogram.undated:
-        undated = Retrieve(None, histogram.undated)
-        (kept if allowed is None or allowed >= histogram.undated else left_out).append(undated)
+        # where reads are short, rows without a time come last: they are old imports more often than not
+        fits = allowed is None or (not left and allowed >= histogram.undated)
+        (kept if fits else left_out).append(Retrieve(None, histogram.undated))
     unmet = sum(ground.unmet(run.first, run.last) for run in runs if run.listed)
     return _priced(tuple(kept), tuple(left_out), unmet, histogram, budget)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,11 +13,12 @@ from reconciler.domain.endpoint import Endpoint
 from reconciler.domain.page import TimeRange
 from reconciler.domain.plan import Budget
 from reconciler.domain.planning import retrieve_page_size
+from reconciler.domain.reserves import Net
 from reconciler.domain.subject import Rules
-from reconciler.engine.allowance import ReadAllowance
+from reconciler.engine.allowance import Purse, ReadAllowance
 from reconciler.engine.authority import Authority
 from reconciler.engine.explanation import Explanation, explain
-from reconciler.engine.forecast import Forecast, forecast_due, forecast_window
+from reconciler.engine.forecast import Forecast, forecast_due, forecast_window, spendable
 from reconciler.engine.guest import GuestBook, as_guest
 from reconciler.engine.handover import SweepRequests, hand_over
 from reconciler.engine.lease import Lease
@@ -62,8 +63,19 @@ class OpenAccount:
     rules: Rules
     limits: Limits
     budget: Budget
-    allowance: ReadAllowance
+    purse: Purse
+    transactions_allow: Callable[[], int]
+    """The reads that Stripe allows in 30 days, counted anew."""
     has_schema: bool
+
+    @property
+    def allowance(self) -> ReadAllowance:
+        """The reads of 30 days."""
+        return self.purse.allowance
+
+    def count_transactions(self) -> None:
+        """Look again at how many reads Stripe allows: it is by the transaction."""
+        self.allowance.resize(self.transactions_allow())
 
     def sweep(self, request: Request, progress: Progress) -> SweepReport:
         """One pass that a person asks for: handed to the service where that holds the account.
@@ -90,7 +102,7 @@ class OpenAccount:
 
         Raises ConfigurationError where our schema is missing and something is to be written.
         """
-        self.allowance.renew(self.store.booked_reads())
+        self.allowance.renew(self.store.booked_reads)
         if request.writing is not Writing.NOTHING and not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
         authority = Authority(
@@ -101,27 +113,44 @@ class OpenAccount:
             writing=request.writing,
             epoch=epoch,
         )
-        return Sweep(self._surroundings(), request, authority, check, progress).run()
+        try:
+            return Sweep(self._surroundings(), request, authority, check, progress).run()
+        finally:
+            self.purse.cast(Net.PERSON, by_service=False)
 
     def forecast(
         self, kind: SweepKind, since: Moment | None, until: Moment | None
     ) -> tuple[Forecast, ...]:
         """What a pass would ask Stripe now, net by net, and what it would cost."""
         now = self.clock.now()
+        self.allowance.renew(self.store.booked_reads)
         created = TimeRange(_at(since, now), _at(until, now))
         found: list[Forecast] = []
+        spent = 0
         if kind in (SweepKind.WINDOW, SweepKind.ALL):
             window = TimeRange(created.since or now - self.rules.horizon, created.until)
-            found.append(forecast_window(self.store, window, self.budget, now))
-            created = TimeRange(created.since, window.since) if kind is SweepKind.ALL else created
+            budget = self._budget_of(Net.WINDOW)
+            found.append(forecast_window(self.store, window, budget, now))
+            spent = found[0].plan.reads
+            if kind is SweepKind.ALL:
+                created = TimeRange(created.since, found[0].listed_since or created.until)
         if kind in (SweepKind.DUE, SweepKind.ALL):
-            found.append(forecast_due(self.store, created, self.budget))
+            found.append(forecast_due(self.store, created, self._budget_of(Net.DUE, spent)))
         return tuple(found)
+
+    def _budget_of(self, net: Net, spent: int = 0) -> Budget:
+        """What a plan of a net may spend, after ``spent`` more."""
+        left = spendable(self.allowance.left(net))
+        return replace(self.budget, reads_left=max(0, left - spent))
 
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
-        with as_guest(self.guests, self.pacer, self.clock):
-            return explain(self.stripe, self.store, self.rules, self.name, intent_id)
+        try:
+            with as_guest(self.guests, self.pacer, self.clock):
+                return explain(self.stripe, self.store, self.rules, self.name, intent_id)
+        finally:
+            if self.has_schema:
+                self.allowance.book(self.store.book_reads)
 
     def resolve(
         self,
@@ -204,6 +233,7 @@ class OpenAccount:
             per_hour=self.per_hour,
             keeps_books=self.has_schema,
             budget=self.budget,
+            purse=self.purse,
         )
 
 

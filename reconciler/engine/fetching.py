@@ -152,7 +152,7 @@ class Fetcher:
             page = self._stripe.list_intents(stretch, after)
         except (StripeUnavailableError, StripeRequestError) as error:
             where = "" if after is None else f", from before {after} on"
-            lost = Unexamined(f"the intents created {_in_words(stretch)}{where}", str(error))
+            lost = Unexamined(f"the intents created {in_words(stretch)}{where}", str(error))
             return FetchedPage((), (lost,), Origin.LIST, stretch), None
         answers = tuple(Answer(intent, at) for intent in page.intents)
         unreadable = tuple(
@@ -238,7 +238,8 @@ def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:
     return FetchedPage(tuple(answers), tuple(failures))
 
 
-def _in_words(created: TimeRange) -> str:
+def in_words(created: TimeRange) -> str:
+    """A range as a report names it."""
     since = "" if created.since is None else f"from {created.since:%Y-%m-%d %H:%M:%S}"
     until = "" if created.until is None else f"until {created.until:%Y-%m-%d %H:%M:%S}"
     return f"{since} {until}".strip() or "at any time"

@@ -5,65 +5,54 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-_BUCKET_BITS: Final = 11
-_BUCKETS: Final = 1 << _BUCKET_BITS
+_BITS: Final = 11
+_BUCKETS: Final = 1 << _BITS
 _SIZE: Final = 5
-_REST: Final = (1 << (8 * _SIZE)) - 1
-_BLOCK: Final = 95 * _SIZE
-"""Bytes of a full block: with its header it fills what Python's allocator gives out as one piece. Blocks that grow without a
-bound leave holes behind them, half as large again as what they hold."""
+_MASK: Final = (1 << (8 * _SIZE)) - 1
+_SALT_BYTES: Final = 4
 
 
 class Fingerprints:
-    """A set of texts of which only 51 bits each are kept, in about six bytes: a set of numbers needs seventy.
+    """A set of texts of which only 51 bits each are kept, in five bytes: a set of numbers needs seventy.
 
-    One of a million texts counts as there without being so in one of four thousand such sets, and another one each time:
-    every set has a salt of its own. Not safe between threads.
+    Among a million texts two share their bits, so that one of them counts as there without being so, in one of four
+    thousand such sets. Each set has a salt of its own: what is mistaken in one is not mistaken in the next. Not safe between
+    threads.
     """
 
     def __init__(self) -> None:
-        self._salt = secrets.randbits(62)
-        # a bucket is found by 11 of the bits, and holds the other 40 of its texts in full blocks and a last one
-        self._full: list[tuple[bytes, ...]] = [()] * _BUCKETS
-        self._last: list[bytes] = [b""] * _BUCKETS
+        # a bucket is found by 11 of the bits, and holds the other 40 of its texts one after the other; as bytes and not
+        # as a bytearray, which keeps an eighth in reserve
+        self._buckets = [b""] * _BUCKETS
+        self._salt = secrets.token_hex(_SALT_BYTES)
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, text: str) -> bool:
-        return self._holds(*self._place(text))
+        number, rest = self._place(text)
+        return _is_in(self._buckets[number], rest)
 
     def add(self, text: str) -> bool:
         """Take it in; whether it was new."""
-        bucket, rest = self._place(text)
-        if self._holds(bucket, rest):
+        number, rest = self._place(text)
+        bucket = self._buckets[number]
+        if _is_in(bucket, rest):
             return False
-        last = self._last[bucket] + rest
-        if len(last) == _BLOCK:
-            self._full[bucket] += (last,)
-            last = b""
-        self._last[bucket] = last
+        self._buckets[number] = bucket + rest
         self._count += 1
         return True
 
-    def _holds(self, bucket: int, rest: bytes) -> bool:
-        if _is_in(self._last[bucket], rest):
-            return True
-        for block in self._full[bucket]:  # noqa: SIM110 - a generator costs as much again as the search
-            if _is_in(block, rest):
-                return True
-        return False
-
     def _place(self, text: str) -> tuple[int, bytes]:
-        bits = hash((self._salt, text))
-        rest = (bits >> _BUCKET_BITS) & _REST
+        bits = hash(self._salt + text)
+        rest = (bits >> _BITS) & _MASK
         return bits & (_BUCKETS - 1), rest.to_bytes(_SIZE, "little")
 
 
-def _is_in(block: bytes, rest: bytes) -> bool:
-    at = block.find(rest)
+def _is_in(bucket: bytes, rest: bytes) -> bool:
+    at = bucket.find(rest)
     while at % _SIZE and at >= 0:
         # the end of one and the beginning of the next look alike
-        at = block.find(rest, at + 1)
+        at = bucket.find(rest, at + 1)
     return at >= 0

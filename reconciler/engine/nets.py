@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.page import RowReference, TimeRange
-from reconciler.domain.plan import Budget, List, overrun
+from reconciler.domain.plan import Budget, List, Plan, overrun
 from reconciler.domain.planning import stretches, whole_seconds
+from reconciler.domain.reserves import Net
 from reconciler.domain.subject import Rules
+from reconciler.engine.allowance import Purse
 from reconciler.engine.authority import Authority
-from reconciler.engine.fetching import FetchedPage, Fetcher
+from reconciler.engine.fetching import FetchedPage, Fetcher, in_words
 from reconciler.engine.fingerprints import Fingerprints
-from reconciler.engine.forecast import plan_of
+from reconciler.engine.forecast import plan_of, spendable, window_part
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Moment, Request, SweepKind, SweepReport
 from reconciler.engine.tail import Tail
@@ -31,6 +34,7 @@ schedule that is three quarters of its reads."""
 
 ROWS_A_QUERY: Final = 1000
 """Rows are looked for in larger pages than Stripe's: each costs a round trip and nothing else."""
+SHORT: Final = "What this net may take now of the reads of 30 days does not pay for it; they come back day by day."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Surroundings:
     per_hour: int
     keeps_books: bool
     budget: Budget
+    purse: Purse
 
 
 class Nets:
@@ -78,6 +83,7 @@ class Nets:
         """All pages of the pass. The window comes first: what its lists show need not be retrieved one by one."""
         request = self._request
         if request.intents:
+            self._cast(Net.PERSON)
             yield from self._fetcher.retrieve_pages(self.unmet(request.intents))
             return
         window = request.kind in (SweepKind.WINDOW, SweepKind.ALL)
@@ -86,14 +92,24 @@ class Nets:
             yield from self._window()
         # a bounded pass of all nets has listed its range, which shows more than the events of that range
         if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
+            self._cast(Net.TAIL)
             yield from self.tail.pages(self._fetcher, self.unmet, self._range(None))
             if self.tail.is_too_old and not window:
                 self._report.notes.append(self.tail.too_old)
                 yield from self._window()
         if request.kind in (SweepKind.DUE, SweepKind.ALL):
+            self._cast(Net.DUE)
             yield from self._due()
         if not bounded and request.kind is not SweepKind.WINDOW:
+            self._cast(Net.DUE)
             yield from self._checks()
+        if request.kind is SweepKind.TAIL:
+            # what is recorded last is recorded for the tail
+            self._cast(Net.TAIL)
+
+    def _cast(self, net: Net) -> None:
+        """What is read from now on, is read by this net; nothing of the one before is under way."""
+        self._with.purse.cast(net, by_service=self._by_service)
 
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
         """Those that this pass has not met yet; some bits of each are kept, not the id."""
@@ -118,16 +134,35 @@ class Nets:
         waiting = store.count_open(created, due_by)
         if not waiting:
             return
-        if waiting >= (FEWEST_PLANNED_BY_SERVICE if self._by_service else FEWEST_PLANNED):
-            yield from self._planned(created, due_by)
-        rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
-        yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
+        fewest = FEWEST_PLANNED_BY_SERVICE if self._by_service else FEWEST_PLANNED
+        chosen: Plan | None = None
+        if waiting >= min(fewest, spendable(self._with.purse.left) + 1):
+            chosen = self._plan(created, due_by)
+            yield from self._planned(chosen)
+        if chosen is None or chosen.is_complete:
+            yield from self._retrieve(self._open(created, due_by), "open payments")
+            return
+        self._leave_out(chosen)
+        for step in chosen.steps:
+            if step.rows is not None:
+                what = f"open payments created {in_words(step.rows)}"
+                yield from self._retrieve(self._open(step.rows, due_by), what)
 
-    def _planned(self, created: TimeRange, due_by: datetime | None) -> Iterator[FetchedPage]:
+    def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
+        store = self._with.store
+        rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
+        return (row.payment_intent for row in rows)
+
+    def _plan(self, created: TimeRange, due_by: datetime | None) -> Plan:
         if self.listed is not None:
             # the window has shown what is younger than its start
             created = TimeRange(created.since, self.listed.since)
-        chosen = plan_of(self._with.store, created, self._with.budget, due_by)
+        left = spendable(self._with.purse.left)
+        return plan_of(
+            self._with.store, created, replace(self._with.budget, reads_left=left), due_by
+        )
+
+    def _planned(self, chosen: Plan) -> Iterator[FetchedPage]:
         lists = {step.created: step for step in chosen.steps if isinstance(step, List)}
 
         def goes_on(stretch: TimeRange, reads: int) -> bool:
@@ -136,17 +171,37 @@ class Nets:
 
         yield from self._fetcher.planned_pages(tuple(lists), goes_on)
 
+    def _leave_out(self, chosen: Plan) -> None:
+        """Say what the reads do not pay for: a step each, for none of it is asked."""
+        for step in chosen.left_out:
+            where = "without a time" if step.rows is None else f"created {in_words(step.rows)}"
+            self._report.miss(f"{step.due:,} open payments {where}", SHORT, step.due)
+
     def _checks(self) -> Iterator[FetchedPage]:
         if not self._with.keeps_books:
             return
-        checks = self._with.store.due_checks(self._with.stripe.now(), MOST_CHECKS)
-        if len(checks) == MOST_CHECKS:
-            self._report.miss("further checks", "More have come due than one pass takes.")
-        yield from self._fetcher.retrieve_pages(self.unmet(checks))
+        left = self._with.purse.left
+        most = min(MOST_CHECKS, spendable(left))
+        checks = self._with.store.due_checks(self._with.stripe.now(), most + 1)
+        if len(checks) > most and self._request.kind is not SweepKind.TAIL:
+            # those that the tail leaves stay for due, which says so
+            why = "More have come due than one pass takes." if most == MOST_CHECKS else SHORT
+            self._report.miss("further checks", why)
+        yield from self._fetcher.retrieve_pages(self.unmet(checks[:most]))
 
     def _window(self) -> Iterator[FetchedPage]:
-        created = whole_seconds(self._range(self._with.rules.horizon))
-        expected = self._with.store.count_between(created)
+        self._cast(Net.WINDOW)
+        whole = whole_seconds(self._range(self._with.rules.horizon))
+        now = self._with.stripe.now()
+        left = spendable(self._with.purse.left)
+        found = window_part(self._with.store, whole, left, now)
+        if found.left_out is not None:
+            what = f"{found.rows_left_out:,} payments, and the intents created {in_words(found.left_out)}"
+            self._report.miss(what, SHORT, max(1, found.rows_left_out))
+        if found.part is not None:
+            yield from self._listed(found.part, found.rows)
+
+    def _listed(self, created: TimeRange, expected: int) -> Iterator[FetchedPage]:
         self.listed_from = self._with.stripe.now()
         unread = set(stretches(created, self.listed_from, expected))
         is_whole = True
@@ -161,7 +216,16 @@ class Nets:
         if is_whole:
             self.listed = created
         rows = keyset(lambda after: self._with.store.payments_between(created, after, ROWS_A_QUERY))
-        yield from self._fetcher.retrieve_pages(self.unmet(row.payment_intent for row in rows))
+        what = f"payments that the list did not show, created {in_words(created)}"
+        yield from self._retrieve((row.payment_intent for row in rows), what)
+
+    def _retrieve(self, intents: Iterable[str], what: str) -> Iterator[FetchedPage]:
+        """Retrieve those not met yet, as many as the net may. Of the others nothing is asked: they are told."""
+        source = self.unmet(intents)
+        yield from self._fetcher.retrieve_pages(islice(source, spendable(self._with.purse.left)))
+        left_out = sum(1 for _ in source)
+        if left_out:
+            self._report.miss(f"{left_out:,} {what}", SHORT, left_out)
 
     def _range(self, horizon: timedelta | None) -> TimeRange:
         since = self._moment(self._request.since or horizon)

@@ -20,6 +20,7 @@ from reconciler.domain.page import (
     RowReference,
     TimeRange,
 )
+from reconciler.domain.reserves import Net, Spent
 
 
 class Stripe(Protocol):
@@ -174,12 +175,12 @@ class Store(Protocol):
         """Remember how it ended, with its ledger entries, in one transaction."""
         ...
 
-    def booked_reads(self) -> int:
-        """The rolling sum of reads over 30 days."""
+    def booked_reads(self) -> Spent:
+        """The rolling sums of reads over 30 days, by net."""
         ...
 
-    def book_reads(self, count: int) -> None:
-        """Add to the rolling sum of reads."""
+    def book_reads(self, reads: Mapping[Net, int]) -> None:
+        """Add to the rolling sums of reads."""
         ...
 
 

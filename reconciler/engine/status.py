@@ -133,7 +133,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """Everything that there is to see of one account."""
+    """Everything that there is to see of one account. ``reads`` are those of 30 days, ``reads_allowed`` our share."""
 
     account: str
     lease: LeaseStatus
@@ -141,6 +141,7 @@ class AccountStatus:
     open_payments: Mapping[str, int]
     findings: tuple[OpenFindings, ...]
     reads: int
+    reads_allowed: int
     requests: int
     tail_lag: float | None = None
     """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""

@@ -32,6 +32,9 @@ DOUBTFUL: Final = (
 LOST_PAGES: Final = 2
 """After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
 READS_A_BOOKING: Final = 500
+PART_A_BOOKING: Final = 0.005
+"""A shop with few reads books more often: what a crash loses is never more than this part of the reads of 30 days."""
+FEWEST_A_BOOKING: Final = 25
 
 
 class Sweep:
@@ -57,7 +60,6 @@ class Sweep:
         self._totals = DayTotals()
         self._lessons = Lessons()
         self._lost = 0
-        self._booked = 0
         self.report = SweepReport(
             account=authority.account,
             kind=request.kind,
@@ -78,7 +80,6 @@ class Sweep:
         """Do it. Returns a report in every case; ``report.failure`` is what ended the pass early."""
         began = self._with.clock.monotonic()
         reads, limited = self._with.stripe.reads, self._with.stripe.rate_limited
-        self._booked = reads
         try:
             self._run()
         except ReconcilerError as error:
@@ -167,7 +168,9 @@ class Sweep:
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
             batch.flush(self._check_lease)
-        if self._with.stripe.reads - self._booked >= READS_A_BOOKING:
+        allowance = self._with.purse.allowance
+        part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * allowance.allowed))
+        if allowance.unbooked >= min(READS_A_BOOKING, part):
             self._book()
         self._progress.advance(self.report.examined, None)
 
@@ -227,10 +230,8 @@ class Sweep:
             self._proof.retrieved(answer.intent)
 
     def _book(self) -> None:
-        reads = self._with.stripe.reads
-        if self._with.keeps_books and reads > self._booked:
-            self._with.store.book_reads(reads - self._booked)
-            self._booked = reads
+        if self._with.keeps_books:
+            self._with.purse.allowance.book(self._with.store.book_reads)
 
     @property
     def _is_quiet(self) -> bool:

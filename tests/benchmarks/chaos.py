@@ -63,6 +63,7 @@ grace = "1s"
 per_hour = 1000000
 [budget]
 share = 1
+reads_per_30_days = 100000000
 global_per_second = 60
 endpoint_per_second = 60
 [service]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from reconciler.domain.endpoint import Endpoint
 from reconciler.engine.account import OpenAccount
@@ -28,6 +29,8 @@ NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9"
 """The gateway is not used."""
 MOST_CURSORS = 8
+SEED = 20261102
+"""Where rows are spread at random, they are so each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +91,19 @@ def run_due(options: Options) -> list[Figure]:
     many = options.sized(tiny=300, usual=20_000, full=100_000)
     sparse = options.sized(tiny=2_000, usual=1_000_000, full=1_000_000)
     dense, thin = Rows(many), Rows(sparse, open_every=max(1, sparse // 200))
+    random = Random(SEED)
+    spread = Rows(sparse, chosen=tuple(sorted(random.sample(range(sparse), thin.open))))
     best = -(-many // PAGE)
     most = int(1.05 * best) + MOST_CURSORS
     with Databases(options.postgres) as databases:
         (one,) = passed(databases, "dense", dense, SweepKind.DUE)
         (two,) = passed(databases, "sparse", thin, SweepKind.DUE)
+        (three,) = passed(databases, "sparse, at random", spread, SweepKind.DUE)
         odd = list(_odd_worlds(databases, options))
     return [
         _figure(f"due, {many:,} open of {many:,}", one, f"<= {most:,}", most),
         _figure(f"due, {thin.open} open of {sparse:,}", two, "<= 200", 200),
+        _figure(f"due, {spread.open} open of {sparse:,}, at random", three, "<= 200", 200),
         *odd,
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ class Rows:
     """``rows`` rows, the n-th for intent ``n * intents_a_row``; every ``open_every``-th is open here, the others paid.
 
     Of the open ones every ``wrong_every``-th was paid at Stripe. ``late_by`` is added to Stripe's time to give the row's,
-    and ``scattered`` spreads it evenly over so much on either side.
+    and ``scattered`` spreads it evenly over so much on either side. With ``chosen`` these rows are open instead.
     """
 
     rows: int
@@ -22,11 +23,12 @@ class Rows:
     intents_a_row: int = 1
     late_by: timedelta = timedelta(0)
     scattered: timedelta = timedelta(0)
+    chosen: tuple[int, ...] = ()
 
     @property
     def open(self) -> int:
         """How many rows are open here."""
-        return -(-self.rows // self.open_every)
+        return len(self.chosen) or -(-self.rows // self.open_every)
 
     @property
     def wrong(self) -> int:
@@ -43,6 +45,10 @@ class Rows:
         row, other = divmod(number, self.intents_a_row)
         if other:
             return False
+        if self.chosen:
+            at = bisect_left(self.chosen, row)
+            is_open = at < len(self.chosen) and self.chosen[at] == row
+            return not is_open or at % self.wrong_every == 0
         nth, settled = divmod(row, self.open_every)
         return bool(settled) or nth % self.wrong_every == 0
 
@@ -55,9 +61,12 @@ class Rows:
         created = f"n * {self.intents_a_row} * {seconds} / {self.intents} + {jitter}"
         base = (stripe.since + self.late_by).isoformat()
         digits = f"lpad((n * {self.intents_a_row})::text, {DIGITS}, '0')"
+        is_open = f"n % {self.open_every} = 0"
+        if self.chosen:
+            is_open = f"n IN ({', '.join(map(str, self.chosen))})"
         return (
             f"SELECT n, '{PREFIX}' || {digits},"
-            f" CASE WHEN n % {self.open_every} = 0 THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"
+            f" CASE WHEN {is_open} THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"
             f" timestamptz '{base}' + ({created}) * interval '1 second'"
             f" FROM generate_series({wanted.start}::bigint, {wanted.stop - 1}) AS n"
         )

@@ -10,7 +10,7 @@ from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import statement
 from reconciler.adapters.postgres.transactions import counting
-from reconciler.domain.histogram import Bucket, Histogram, Learnt, bucket_width, joined
+from reconciler.domain.histogram import Bucket, Histogram, Learnt, bucket_width, coarse, joined
 from reconciler.domain.page import TimeRange
 
 MOST_SKEW = timedelta(days=2)
@@ -61,7 +61,7 @@ class Counts:
             # whole buckets, so that none has fewer rows than it says
             whole = _within(created, _floor(first, width), _floor(last, width) + width)
             counted = self._buckets(connection, whole, width, due_by)
-            return Histogram(tuple(joined(counted, ratio)), undated)
+            return Histogram(tuple(joined(counted, ratio, coarse(rows, ratio))), undated)
 
     def _rows(
         self,

@@ -20,6 +20,7 @@ from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence
 from reconciler.domain.histogram import Histogram, Learnt
 from reconciler.domain.ledger import Draft, rfc3339
 from reconciler.domain.page import SCHEDULED, Loaded, RowReference, TimeRange
+from reconciler.domain.reserves import DAYS, Net, Spent
 from reconciler.errors import DatabaseRefusedError
 
 
@@ -243,17 +244,25 @@ class PostgresStore:
                     "It has ended already; begin another one.",
                 )
 
-    def booked_reads(self) -> int:
-        """As ``engine.ports.Store`` has it; 0 where our schema may not be read."""
+    def booked_reads(self) -> Spent:
+        """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
         if not self.can_read_schema:
-            return 0
-        parameters = {"account": self._account, "days": 30}
+            return Spent()
+        parameters = {"account": self._account, "days": DAYS}
         with self._database.connection("adding up the reads") as connection:
-            return _number(connection.execute(statement("reads_sum"), parameters))
+            rows = connection.execute(statement("reads_by_net"), parameters).fetchall()
+        return Spent(
+            {Net(net): int(month) for net, month, _ in rows},
+            {Net(net): int(day) for net, _, day in rows},
+        )
 
-    def book_reads(self, count: int) -> None:
+    def book_reads(self, reads: Mapping[Net, int]) -> None:
         """As ``engine.ports.Store`` has it."""
-        parameters = {"account": self._account, "count": count}
+        parameters = {
+            "account": self._account,
+            "nets": [net.value for net in reads],
+            "counts": list(reads.values()),
+        }
         with self._database.connection("booking reads") as connection:
             connection.execute(statement("reads_book"), parameters)
 

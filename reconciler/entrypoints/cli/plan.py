@@ -89,6 +89,10 @@ def as_json(kind: SweepKind, found: Sequence[Forecast]) -> Mapping[str, object]:
             _step_json(forecast.kind, step) for forecast in found for step in forecast.plan.steps
         ],
         "left_out": sum(len(one.left_out) for one in plans),
+        "left_out_payments": sum(step.due for one in plans for step in one.left_out),
+        "left_out_steps": [
+            _step_json(forecast.kind, step) for forecast in found for step in forecast.plan.left_out
+        ],
         "reads": sum(one.reads for one in plans),
         "reads_one_by_one": sum(one.reads_one_by_one for one in plans),
         "seconds": round(sum(one.seconds for one in plans), 3),
@@ -146,12 +150,7 @@ _COLUMNS: Final = (
 
 
 def _write(found: Sequence[Forecast], allowance: int) -> None:
-    rows = [Row(forecast.kind, step) for forecast in found for step in forecast.plan.steps]
-    if rows:
-        write_table(_COLUMNS, rows[:SHOWN])
-        if len(rows) > SHOWN:
-            write_line(f"and {len(rows) - SHOWN:,} steps more")
-        write_line()
+    _write_steps([Row(forecast.kind, step) for forecast in found for step in forecast.plan.steps])
     plans = [forecast.plan for forecast in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
@@ -162,9 +161,26 @@ def _write(found: Sequence[Forecast], allowance: int) -> None:
     share = sum(one.allowance_share for one in plans)
     write_line(f"{share:.2%} of the {allowance:,} reads that Stripe allows in 30 days.")
     if any(not one.is_complete for one in plans):
-        write_line(
-            "Not all of it fits into what is left of the reads: the pass would not be complete."
-        )
+        _write_left_out(found)
+
+
+def _write_steps(rows: Sequence[Row]) -> None:
+    if rows:
+        write_table(_COLUMNS, rows[:SHOWN])
+        if len(rows) > SHOWN:
+            write_line(f"and {len(rows) - SHOWN:,} steps more")
+        write_line()
+
+
+def _write_left_out(found: Sequence[Forecast]) -> None:
+    rows = [Row(forecast.kind, step) for forecast in found for step in forecast.plan.left_out]
+    payments = sum(row.step.due for row in rows)
+    write_line()
+    write_line(
+        f"Not all of it fits into what is left of the reads, so {payments:,} payments would not be asked about"
+        " and the pass would not be complete. Left out:"
+    )
+    _write_steps(rows)
 
 
 def _seconds(plans: Sequence[Plan], which: str) -> str:

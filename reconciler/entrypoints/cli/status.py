@@ -85,15 +85,17 @@ def status(
             raise
         write_line(f"RECONCILER UNKNOWN - {' '.join(redact(str(error)).split())}")
         return int(Level.UNKNOWN)
-    found = {one.account: remarks(one, expected) for one in statuses}
+    found = {one.account: remarks(one, expected[one.account]) for one in statuses}
     match chosen:
         case Form.TEXT:
             for number, one in enumerate(statuses):
                 if number:
                     write_line()
-                _write(one, found[one.account], expected)
+                _write(one, found[one.account], expected[one.account])
         case Form.JSON:
-            write_json([as_json(one, found[one.account], expected) for one in statuses])
+            write_json(
+                [as_json(one, found[one.account], expected[one.account]) for one in statuses]
+            )
         case Form.NAGIOS:
             return _nagios(statuses, found, expected)
     return int(ExitCode.DONE)
@@ -101,13 +103,15 @@ def status(
 
 def _read(
     context: typer.Context, account: str | None
-) -> tuple[tuple[AccountStatus, ...], Expectations]:
+) -> tuple[tuple[AccountStatus, ...], Mapping[str, Expectations]]:
     from reconciler.entrypoints.service.watching import expectations, read_statuses
 
-    settings = invocation(context).settings(need_stripe=False)
+    call = invocation(context)
+    settings = call.settings(need_stripe=False)
     if account is not None:
         settings.account(account)
-    return read_statuses(settings, account), expectations(settings)
+    statuses = read_statuses(settings, call.clock, account)
+    return statuses, {one.account: expectations(settings, one) for one in statuses}
 
 
 def as_json(
@@ -155,6 +159,7 @@ def as_json(
         "held_back": one.held_back,
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
+        "tail_every_seconds": expected.every["tail"].total_seconds(),
         "requests": one.requests,
         "tail_lag_seconds": one.tail_lag,
         "pace": None if one.pace is None else _pace_json(one.pace),
@@ -206,7 +211,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("lease", left),
             ("mode", lease.mode or ""),
             ("open payments", "not to be read" if one.table_fault else open_payments or "none"),
-            ("tail", "" if one.tail_lag is None else f"{in_words(one.tail_lag)} behind"),
+            ("tail", _tail_text(one, expected)),
             ("reads, 30 days", reads),
             ("reads a second", "" if one.pace is None else _pace_text(one.pace)),
             ("requests", str(one.requests) if one.requests else ""),
@@ -226,6 +231,11 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             for item in one.findings
         ]
         write_table(_FINDINGS, rows, indent=2)
+
+
+def _tail_text(one: AccountStatus, expected: Expectations) -> str:
+    every = f"every {in_words(expected.every['tail'].total_seconds())}"
+    return every if one.tail_lag is None else f"{every}, {in_words(one.tail_lag)} behind"
 
 
 def _pace_text(pace: Pace) -> str:
@@ -255,10 +265,9 @@ def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:
 
 def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str]:
     """Figures as monitoring plots them; a limit stands where the format has the critical threshold."""
-    reads = f"{one.reads};;{expected.reads}" if expected.reads else f"{one.reads}"
     figures = {
         "held_back": f"{one.held_back}",
-        "reads": reads,
+        "reads": f"{one.reads};;{expected.reads}",
         "critical": f"{one.open_count(Severity.CRITICAL)}",
         "warning": f"{one.open_count(Severity.WARNING)}",
         "open_payments": f"{sum(one.open_payments.values())}",
@@ -277,7 +286,7 @@ def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str
 def _nagios(
     statuses: Sequence[AccountStatus],
     found: Mapping[str, tuple[Remark, ...]],
-    expected: Expectations,
+    expected: Mapping[str, Expectations],
 ) -> int:
     every = [(one, remark) for one in statuses for remark in found[one.account]]
     level = max((remark.level for _, remark in every), default=Level.OK)
@@ -289,7 +298,7 @@ def _nagios(
     data = " ".join(
         f"'{one.account}_{name}'={value}"
         for one in statuses
-        for name, value in _performance(one, expected).items()
+        for name, value in _performance(one, expected[one.account]).items()
     )
     # the vertical bar begins the performance data
     text = redact("; ".join(told) or "all passes are complete").replace("|", "/")

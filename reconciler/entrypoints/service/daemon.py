@@ -69,7 +69,7 @@ class Daemon:
         """Work until a signal ends it. Raises ConfigurationError where a person has to act first."""
         faulthandler.enable(sys.stderr, all_threads=True)
         self._listen()
-        self._metrics.watch_database(lambda: figures(self._settings), self._clock)
+        self._metrics.watch_database(lambda: figures(self._settings, self._clock), self._clock)
         self._startup = StartUp(self._settings, self._clock, self._stopping)
         self._startup.start()
         log.info("service.starting", accounts=[one.name for one in self._settings.accounts])

@@ -122,19 +122,24 @@ class Service:
         """What keeps accounts from their work."""
         return {worker.account: worker.trouble for worker in self._workers if worker.trouble}
 
+    def _longest_rest(self, worker: AccountWorker) -> float:
+        """Seconds that may go by without a complete pass, while none moves."""
+        every = [
+            job.every(self._settings, worker.reads_allowed)
+            for job in JOBS
+            if isinstance(job.kind, SweepKind)
+        ]
+        return LATE * min(every).total_seconds() + self._settings.service.stall.total_seconds()
+
     def alive(
         self, running: Sequence[str], stuck: Sequence[str]
     ) -> tuple[bool, Mapping[str, object]]:
         """Whether each account had a complete pass lately, or has one that moves."""
-        quickest = min(
-            job.every(self._settings) for job in JOBS if isinstance(job.kind, SweepKind)
-        ).total_seconds()
-        limit = LATE * quickest + self._settings.service.stall.total_seconds()
         now = self._clock.monotonic()
         late = [
             worker.account
             for worker in self._workers
-            if now - worker.moved_at > limit
+            if now - worker.moved_at > self._longest_rest(worker)
             and not any(
                 name.startswith(f"{worker.account}:") for name in running if not is_delivery(name)
             )

@@ -24,15 +24,15 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.clock import Clock
+from reconciler.domain.reserves import tail_pace
 from reconciler.engine.report import SweepKind
 from reconciler.settings import Settings
 
-FASTEST_TAIL: Final = timedelta(seconds=10)
-MONTH: Final = timedelta(days=30)
-TAIL_PART: Final = 0.5
-"""The part of the reads of 30 days that the tail may spend when nothing happens."""
 STEP_SECONDS: Final = 2.0
 """A wall clock that gains or loses more than this against the monotonic one has been set."""
+
+STEADY: Final = 0.02
+"""A smaller change of a pace is none: the job would only lose its place."""
 
 _EVENTS: Final = {
     EVENT_JOB_ERROR: "failed",
@@ -58,29 +58,29 @@ def _delivers(settings: Settings) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done again and again: a pass, or a chore. It is there only where it ``exists``."""
+    """Something that is done again and again: a pass, or a chore. It is there only where it ``exists``.
+
+    ``every`` is told the reads that we may spend in 30 days.
+    """
 
     name: str
-    every: Callable[[Settings], timedelta]
+    every: Callable[[Settings, int], timedelta]
     kind: SweepKind | Chore
     exists: Callable[[Settings], bool] = _always
 
 
-def tail_pace(settings: Settings) -> timedelta:
-    """How often the tail is read: as configured, and no faster than the reads of 30 days allow."""
-    pace = max(FASTEST_TAIL, settings.service.tail)
-    reads = settings.budget.reads_per_30_days
-    if reads is None:
-        return pace
-    return max(pace, MONTH / (reads * settings.budget.share * TAIL_PART))
+def tail_every(settings: Settings, allowed: int) -> timedelta:
+    """How often the tail is read: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
+    return tail_pace(settings.service.tail, allowed)
 
 
+TAIL: Final = Job("tail", tail_every, SweepKind.TAIL)
 JOBS: Final = (
-    Job("tail", tail_pace, SweepKind.TAIL),
-    Job("due", lambda settings: settings.service.due, SweepKind.DUE),
-    Job("window", lambda settings: settings.service.window, SweepKind.WINDOW),
-    Job("housekeeping", lambda settings: settings.service.housekeeping, Chore.HOUSEKEEPING),
-    Job("deliver", lambda settings: settings.delivery.every, Chore.DELIVER, _delivers),
+    TAIL,
+    Job("due", lambda settings, _: settings.service.due, SweepKind.DUE),
+    Job("window", lambda settings, _: settings.service.window, SweepKind.WINDOW),
+    Job("housekeeping", lambda settings, _: settings.service.housekeeping, Chore.HOUSEKEEPING),
+    Job("deliver", lambda settings, _: settings.delivery.every, Chore.DELIVER, _delivers),
 )
 """A new cadence is a line here."""
 
@@ -136,6 +136,15 @@ class Timetable:
             next_run_time=self._clock.now() + timedelta(seconds=max(0.0, first_in)),
             replace_existing=True,
         )
+
+    def pace(self, account: str, job: Job, every: timedelta) -> bool:
+        """Run a job of an account so often from now on; whether that is something new, and the job is there."""
+        found = self._scheduler.get_job(_name(account, job.name))
+        if found is None or abs(found.trigger.interval - every) <= STEADY * every:
+            return False
+        with contextlib.suppress(JobLookupError):
+            found.reschedule("interval", seconds=every.total_seconds(), timezone="UTC")
+        return True
 
     def drop(self, account: str) -> None:
         """Forget the jobs of an account. A pass that runs is not touched."""

@@ -8,8 +8,12 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
 from reconciler.adapters.postgres.merchant_table import MerchantTable
 from reconciler.adapters.postgres.status import PostgresStatus
+from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.clock import Clock
 from reconciler.domain.discrepancy import Severity
+from reconciler.engine.allowance import FEWEST_READS
 from reconciler.engine.pace_form import from_pace_form
+from reconciler.engine.report import SweepKind
 from reconciler.engine.status import (
     AccountStatus,
     Expectations,
@@ -19,13 +23,15 @@ from reconciler.engine.status import (
     PassStatus,
 )
 from reconciler.engine.tail import CURSOR
-from reconciler.entrypoints.service.timetable import tail_pace
+from reconciler.entrypoints.service.timetable import JOBS
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
-from reconciler.wiring import table_mapping
+from reconciler.wiring import reads_allowed, table_mapping
 
 
-def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountStatus, ...]:
+def read_statuses(
+    settings: Settings, clock: Clock, only: str | None = None
+) -> tuple[AccountStatus, ...]:
     """The status of each account, or of one. Needs the database and the table, no key.
 
     A table that is not as configured is a remark. Raises DatabaseUnavailableError and DatabaseRefusedError.
@@ -50,6 +56,7 @@ def read_statuses(settings: Settings, only: str | None = None) -> tuple[AccountS
                         for severity, *rest in source.discrepancies()
                     ),
                     reads=source.reads(),
+                    reads_allowed=_allowed(settings, database, table, name, clock),
                     requests=source.requests(),
                     tail_lag=source.lag(CURSOR),
                     pace=from_pace_form(*source.pace()),
@@ -70,24 +77,30 @@ def _table(
         return None, str(error)
 
 
-def expectations(settings: Settings) -> Expectations:
-    """What the configuration promises. The tail is missed only by a service: a timer does not cast it."""
+def _allowed(
+    settings: Settings, database: Database, table: MerchantTable | None, name: str, clock: Clock
+) -> int:
+    """Our share of the reads of 30 days; of the least that Stripe allows where the table cannot be counted."""
+    if table is None:
+        documented = settings.budget.reads_per_30_days or FEWEST_READS
+    else:
+        documented = reads_allowed(settings, PostgresStore(database, table, name), clock)
+    return round(documented * settings.budget.share)
+
+
+def expectations(settings: Settings, status: AccountStatus) -> Expectations:
+    """What the configuration promises for an account. The tail is missed only by a service: a timer does not cast it."""
     every = {
-        "tail": tail_pace(settings),
-        "due": settings.service.due,
-        "window": settings.service.window,
+        job.name: job.every(settings, status.reads_allowed)
+        for job in JOBS
+        if isinstance(job.kind, SweepKind)
     }
-    reads = settings.budget.reads_per_30_days
-    return Expectations(
-        every,
-        None if reads is None else int(reads * settings.budget.share),
-        delivers=settings.delivery.url is not None,
-    )
+    return Expectations(every, status.reads_allowed, delivers=settings.delivery.url is not None)
 
 
-def figures(settings: Settings) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
+def figures(
+    settings: Settings, clock: Clock
+) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
     """The statuses, and the reads that each account may spend, for /metrics."""
-    expected = expectations(settings)
-    statuses = read_statuses(settings)
-    limits = {one.account: expected.reads for one in statuses if expected.reads is not None}
-    return statuses, limits
+    statuses = read_statuses(settings, clock)
+    return statuses, {one.account: one.reads_allowed for one in statuses}

@@ -30,7 +30,7 @@ from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
 from reconciler.entrypoints.service.own_row import OwnRow
 from reconciler.entrypoints.service.team import Team
 from reconciler.entrypoints.service.telling import Watched, wide
-from reconciler.entrypoints.service.timetable import JOBS, Chore, Job, Timetable
+from reconciler.entrypoints.service.timetable import JOBS, TAIL, Chore, Job, Timetable
 from reconciler.entrypoints.service.troubles import Troubles
 from reconciler.errors import (
     DatabaseBusyError,
@@ -42,7 +42,7 @@ from reconciler.errors import (
 )
 from reconciler.log import redact
 from reconciler.settings import Account, Settings
-from reconciler.wiring import limits_of, open_account
+from reconciler.wiring import limits_of, new_allowance, open_account
 
 BELL_SECONDS: Final = 1.0
 """How long it listens for a request before it looks at lease and stop flag again."""
@@ -58,6 +58,7 @@ PATIENCE_SECONDS: Final = 10.0
 STANDBY_SECONDS: Final = 0.5
 """How often one that stands by asks whether an account falls to it; that costs no query."""
 REQUESTS: Final = "request"
+HOUSEKEEPING: Final = "housekeeping"
 
 log = structlog.stdlib.get_logger()
 
@@ -90,6 +91,7 @@ class AccountWorker(threading.Thread):
         limits, name = limits_of(settings, account), account.name
         self.pacer = MeteredPacer(limits, clock, self._giving_up, metrics, name, self._may_send)
         self._deliverer = deliverer
+        self._allowance = new_allowance(settings)
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._latest: Lease | None = None
@@ -108,6 +110,11 @@ class AccountWorker(threading.Thread):
     def trouble(self) -> str | None:
         """What keeps it from its work, None where nothing does."""
         return self._troubles.first
+
+    @property
+    def reads_allowed(self) -> int:
+        """The reads that we may spend in 30 days."""
+        return self._allowance.allowed
 
     def stop(self) -> None:
         """Let passes end at their next page, and give the lease back."""
@@ -144,6 +151,7 @@ class AccountWorker(threading.Thread):
                 writes_rows=self._mode is Mode.UPDATE,
                 database=database,
                 pacer=self.pacer,
+                allowance=self._allowance,
             )
             lanes = Lanes(opening)
             stack.callback(lanes.close)
@@ -193,7 +201,7 @@ class AccountWorker(threading.Thread):
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
         for job in (job for job in JOBS if job.exists(self._settings)):
-            every = job.every(self._settings)
+            every = job.every(self._settings, self.reads_allowed)
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
             first = 0.0
             if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
@@ -203,7 +211,7 @@ class AccountWorker(threading.Thread):
                 case SweepKind():
                     run = partial(self._cast, job, job.kind)
                 case Chore.HOUSEKEEPING:
-                    run = row.tidy
+                    run = partial(self._keep_house, row)
                 case Chore.DELIVER:
                     run = partial(self._deliver, database)
             self._timetable.put(self.account, job, every, first, run)
@@ -344,6 +352,23 @@ class AccountWorker(threading.Thread):
             row.pace(self.pacer)
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("pass.finished", job=job, **wide(report))
+
+    def _keep_house(self, row: OwnRow) -> None:
+        """Remove what nobody needs any longer, and follow the number of transactions."""
+        row.tidy()
+        lanes = self._lanes
+        if lanes is None:
+            return
+        try:
+            with lanes.using(HOUSEKEEPING) as opened:
+                opened.count_transactions()
+        except ReconcilerError as error:
+            lanes.renew(HOUSEKEEPING)
+            log.warning("transactions.uncounted", account=self.account, why=redact(str(error)))
+            return
+        every = TAIL.every(self._settings, self.reads_allowed)
+        if self._timetable.pace(self.account, TAIL, every):
+            log.info("tail.paced", account=self.account, seconds=every.total_seconds())
 
     def _let_go(self, lanes: Lanes) -> None:
         """Wait for the passes in hand before the lease goes back; they end at their next page."""

@@ -62,6 +62,7 @@ grace = "1s"
 per_hour = {per_hour}
 [budget]
 share = 1
+reads_per_30_days = 100000000
 global_per_second = {speed}
 endpoint_per_second = {speed}
 [service]

@@ -107,3 +107,12 @@ def test_a_database_that_cannot_be_reached(town: Town, form: str, code: int) -> 
 
 
 TOLD = "Check that the server runs"
+
+
+def test_a_small_shop_reads_the_tail_less_often(town: Town) -> None:
+    """Where the reads of 30 days are not configured the pace follows from the rows there are, and is shown."""
+    town.environ["RECONCILER_BUDGET__READS_PER_30_DAYS"] = "10000"
+    town.environ["RECONCILER_BUDGET__SHARE"] = "0.5"
+    (found,) = json.loads(town.run("status", "--json")[1])
+    assert (found["reads_30_days_limit"], found["tail_every_seconds"]) == (5000, 1036.8)
+    assert "every 17 min" in town.run("status")[1]

@@ -83,6 +83,24 @@ class Machine:
         self._numbers = 0
         self._since = 0.0
         self.url = postgres.start()
+        self.url_inside = self.url.partition("?")[0] + "?host=/srv/postgres&port=5432"
+        self._open_shop()
+        # the service runs as a user of its own
+        folder.chmod(0o755)
+        socket = Path(self.url.partition("host=")[2].partition("&")[0].replace("%2F", "/"))
+        socket.chmod(0o755)
+        packages = folder / "packages"
+        self._systemd = PrivateSystemd(
+            {
+                packages: _packages(packages),
+                self._check_out(folder / "checkout"): CHECKOUT,
+                socket: "/srv/postgres",
+            }
+        )
+        self.installed = self._install()
+        """What came of the README's commands."""
+
+    def _open_shop(self) -> None:
         migrate(self.url, daemon_role=None, auditor_role=None)
         self.execute(
             "CREATE TABLE payments (id bigint PRIMARY KEY, stripe_payment_intent_id text, status text, amount bigint,"
@@ -94,39 +112,34 @@ class Machine:
             " (account, kind, mode, applied, asked_by, finished_at, complete, report)"
             " VALUES ('default', 'window', 'update', true, 'service', now(), true, '{}')"
         )
-        socket = Path(self.url.partition("host=")[2].partition("&")[0].replace("%2F", "/"))
-        self.url_inside = self.url.partition("?")[0] + "?host=/srv/postgres&port=5432"
-        folder.chmod(0o755)
-        # the service runs as a user of its own
-        socket.chmod(0o755)
-        checkout = folder / "checkout"
-        shutil.copytree(REPOSITORY / "systemd", checkout / "systemd")
-        shutil.copy(Path(__file__).with_name("attempts.py"), checkout)
+
+    def _check_out(self, folder: Path) -> Path:
+        """The repository's files that the README's commands take, and those made in its steps before."""
+        shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
+        shutil.copy(Path(__file__).with_name("attempts.py"), folder)
         for name, text in (
             ("reconciler.toml", self.configuration()),
             ("stripe_key", TEST_KEY),
             ("database_url", self.url_inside),
         ):
-            (checkout / name).write_text(text, encoding="utf-8")
-        packages = folder / "packages"
-        self._systemd = PrivateSystemd(
-            {packages: _packages(packages), checkout: CHECKOUT, socket: "/srv/postgres"}
-        )
+            (folder / name).write_text(text, encoding="utf-8")
+        return folder
+
+    def _install(self) -> subprocess.CompletedProcess[str]:
+        """Make the environment around the packages and type the README's commands; the service is stopped again."""
         self.run(str(SYSTEM_PYTHON), "-m", "venv", "--without-pip", VENV)
         self.write(f"{VENV}/bin/reconciler", PROGRAM)
         self.run("chmod", "0755", f"{VENV}/bin/reconciler")
-        self.installed = self._systemd.run(
-            "bash",
-            "-euc",
-            f"cd {CHECKOUT}\n{installation_steps()}",
-            environ={
-                "RECONCILER_CONFIG": f"{CHECKOUT}/reconciler.toml",
-                "STRIPE_API_KEY": TEST_KEY,
-                "DATABASE_URL": self.url_inside,
-            },
-        )
-        """What came of the README's commands."""
+        environ = {
+            "RECONCILER_CONFIG": f"{CHECKOUT}/reconciler.toml",
+            "STRIPE_API_KEY": TEST_KEY,
+            "DATABASE_URL": self.url_inside,
+        }
+        typed = f"cd {CHECKOUT}\n{installation_steps()}"
+        done = self._systemd.run("bash", "-euc", typed, environ=environ)
+        self._systemd.run("systemctl", "stop", UNIT)
         self.drop_in(UNIT, "haste", HASTE)
+        return done
 
     def configuration(self, **changes: object) -> str:
         text = CONFIGURATION.format(**{**USUAL, **BRISK, **changes})

@@ -10,7 +10,7 @@ from typing import Final
 SCRIPT: Final = Path(__file__).with_name("private_systemd.sh")
 UNAVAILABLE: Final = 69
 """How the script ends where the machine cannot boot a systemd."""
-END_SECONDS: Final = 30.0
+END_SECONDS: Final = 60.0
 COMMAND_SECONDS: Final = 90.0
 ENVIRONMENT: Final = {
     "PATH": "/opt/reconciler/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -8,7 +8,7 @@
 # left then: processes die with the PID namespace, mounts and what was written with the mount namespace, and the cgroups
 # are removed. The network is the machine's. Where the machine cannot, it says why and ends with 69.
 set -euo pipefail
-readonly BOOT_SECONDS=30 END_SECONDS=10 UNAVAILABLE=69
+readonly BOOT_SECONDS=30 END_SECONDS=20 UNAVAILABLE=69
 
 cannot() {
   echo "$1" >&2
@@ -27,6 +27,7 @@ require() {
   unshare --mount bash -c 'mount -t tmpfs tmpfs /tmp && mkdir /tmp/{root,changes,work} &&
     mount -t overlay -o lowerdir=/,upperdir=/tmp/changes,workdir=/tmp/work overlay /tmp/root' 2>/dev/null ||
     cannot "no overlayfs can be mounted over /"
+  [ -n "$(own_cgroups)" ] || cannot "no cgroup of this process is mounted under /sys/fs/cgroup"
   while read -r folder _; do
     [ -w "$folder" ] || cannot "$folder cannot be written to: booting a systemd needs a cgroup"
   done < <(own_cgroups)

@@ -36,6 +36,7 @@ def test_keep_alive(server: SandboxServer) -> None:
 
 def test_stops_with_open_connections(sandbox: Sandbox) -> None:
     """Stopping cuts idle connections and leaves no thread behind; a stopped server has no address."""
+    before = set(threading.enumerate())
     server = SandboxServer(sandbox).start()
     with httpx.Client(base_url=server.url, headers=HEADERS) as client:
         client.get("/v1/account")
@@ -43,7 +44,7 @@ def test_stops_with_open_connections(sandbox: Sandbox) -> None:
         server.stop()
         with pytest.raises(httpx.TransportError):
             client.get("/v1/account")
-    assert not [thread for thread in threading.enumerate() if thread.name == "sandbox"]
+    assert set(threading.enumerate()) <= before
     with pytest.raises(RuntimeError, match="start it first"):
         _ = server.url
 

@@ -17,6 +17,7 @@ from reconciler.adapters.postgres.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.subject import Rules
+from reconciler.engine.allowance import Purse, ReadAllowance
 from reconciler.engine.authority import Authority
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
@@ -48,6 +49,9 @@ class Passes:
     per_hour: int = 500
     mode: Mode = Mode.UPDATE
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    allowance: ReadAllowance = field(
+        default_factory=lambda: ReadAllowance(10_000, 1.0, timedelta(minutes=1))
+    )
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
     def run(
@@ -65,6 +69,9 @@ class Passes:
             lease = stack.enter_context(
                 Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
             )
+            self.allowance.renew(store.booked_reads)
+            purse = Purse(self.allowance)
+            self.stripe.buy = purse.take
             sweep = None
             if writing is not Writing.NOTHING:
                 sweep = store.start_sweep(
@@ -86,6 +93,7 @@ class Passes:
                 per_hour=self.per_hour,
                 keeps_books=True,
                 budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
+                purse=purse,
             )
             return Sweep(surroundings, asked, authority, lease.check, NoProgress()).run()
 

@@ -15,6 +15,7 @@ from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft, first_break
 from reconciler.domain.money import Money
 from reconciler.domain.page import Check, CorrectionEntry, PageRecord
+from reconciler.domain.reserves import Net
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, UsageError
 
 NOTHING = Draft(Action.RESOLUTION, {})
@@ -244,16 +245,19 @@ def test_a_pass_from_start_to_end(table, seen):
 
 
 def test_reads_are_summed_over_thirty_days(table):
-    """Reads of one account add up by the hour; those of long ago and of others do not count."""
-    for count in (3, 4):
-        table.store.book_reads(count)
+    """Reads of one account add up by hour and net; those of long ago and of others do not count."""
+    table.store.book_reads({Net.TAIL: 3})
+    table.store.book_reads({Net.WINDOW: 1, Net.TAIL: 3})
     table.all(
-        "INSERT INTO reconciler.reads SELECT a, date_trunc('hour', now() - d, 'UTC'), 100 FROM"
+        "INSERT INTO reconciler.reads SELECT a, date_trunc('hour', now() - d, 'UTC'), 100, 'due' FROM"
         " (VALUES ('default', interval '29 days'), ('default', interval '31 days'), ('other', interval '1 day')) v (a, d) RETURNING 1"
     )
     activity = PostgresActivity(table.database)
     assert (activity.reads("default"), activity.reads("default", days=1)) == (107, 7)
     assert activity.reads("nobody") == 0
+    booked = table.store.booked_reads()
+    assert booked.month == {Net.TAIL: 6, Net.WINDOW: 1, Net.DUE: 100}
+    assert booked.day == {Net.TAIL: 6, Net.WINDOW: 1, Net.DUE: 0}
 
 
 def test_events_checks_and_the_outbox(table, make_correction, seen):

@@ -49,7 +49,7 @@ SWEEP = {
 }
 LEASE = {"account": "'a'", "epoch": "1"}
 REQUEST = {"account": "'a'", "asked_by": "'me'", "options": "'{}'"}
-READS = {"account": "'a'", "hour": "date_trunc('hour', now())", "count": "1"}
+READS = {"account": "'a'", "hour": "date_trunc('hour', now())", "net": "'due'", "count": "1"}
 
 WRONG = [
     ("discrepancies", DISCREPANCY, {"state": "'closed'"}),
@@ -86,6 +86,7 @@ WRONG = [
     ("sweep_requests", REQUEST, {"status": "'asked'", "sweep": "1"}),
     ("reads", READS, {"hour": "date_trunc('hour', now()) + interval '1 minute'"}),
     ("reads", READS, {"count": "-1"}),
+    ("reads", READS, {"net": "'nobody'"}),
 ]  # fmt: skip
 
 

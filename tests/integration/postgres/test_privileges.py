@@ -19,6 +19,7 @@ from reconciler.domain.intent import Event
 from reconciler.domain.ledger import Action, Draft, first_break
 from reconciler.domain.lifecycle import Change
 from reconciler.domain.page import Check, PageRecord, TimeRange
+from reconciler.domain.reserves import Net
 from reconciler.errors import DatabaseRefusedError
 
 OURS = (
@@ -83,7 +84,7 @@ def test_the_daemons_role_is_enough_for_a_pass(
                 sweep=sweep,
             )
         )
-    table.store.book_reads(3)
+    table.store.book_reads({Net.DUE: 3})
     table.store.finish_sweep(sweep, {"complete": True}, [Draft(Action.PASS, {})], table.epoch)
     book = PostgresCasebook(table.database, "default")
     book.settle(1, State.RESOLVED, "fine", "jo", Draft(Action.RESOLUTION, {}))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.domain.endpoint import Endpoint
 from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.page import EventPage, IntentPage, TimeRange
 
@@ -31,13 +32,17 @@ def an_intent(ident: str, status: str = "succeeded", **changes: object) -> Inten
 
 @dataclass
 class PlainStripe:
-    """Answers from dictionaries; ``fail`` may raise for an id, ``events`` are listed as Stripe does, or ``event_pages`` come in order."""
+    """Answers from dictionaries; ``fail`` may raise for an id, ``events`` are listed as Stripe does, or ``event_pages`` come in order.
+
+    ``buy`` is called before each read, as the gateway does.
+    """
 
     intents: dict[str, Intent] = field(default_factory=dict)
     event_pages: list[tuple[Event, ...]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     present: datetime = NOW
     fail: Callable[[str], None] = lambda _: None
+    buy: Callable[[Endpoint], None] = lambda _: None
     reads: int = 0
     rate_limited: int = 0
     asked: list[str] = field(default_factory=list)
@@ -47,6 +52,7 @@ class PlainStripe:
         return self.present
 
     def retrieve(self, intent_id: str) -> Intent | MissingIntent:
+        self.buy(Endpoint.RETRIEVE)
         with self.lock:
             self.reads += 1
             self.asked.append(intent_id)
@@ -57,6 +63,7 @@ class PlainStripe:
         return replace(found, seen_at=self.present)
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
+        self.buy(Endpoint.LIST)
         with self.lock:
             self.reads += 1
         self.fail(after or "first page")
@@ -73,6 +80,7 @@ class PlainStripe:
     def list_events(
         self, created: TimeRange, types: Sequence[str], after: str | None = None
     ) -> EventPage:
+        self.buy(Endpoint.EVENTS)
         with self.lock:
             self.reads += 1
         assert len(types) <= 20

@@ -23,9 +23,10 @@ STATUS = AccountStatus(
     open_payments={},
     findings=(),
     reads=0,
+    reads_allowed=5000,
     requests=0,
 )
-DELIVERS = Expectations({}, None, delivers=True)
+DELIVERS = Expectations({}, 5000, delivers=True)
 LONG = UNDELIVERED.total_seconds() + 1
 
 

@@ -47,6 +47,7 @@ STATUS = AccountStatus(
         OpenFindings(Severity.WARNING, "missed_outcome", False, "eur", 1, 500),
     ),
     reads=10,
+    reads_allowed=100,
     requests=0,
     tail_lag=90.0,
     pace=Pace(NOW, LanePace(50.0, 50.0, 12), {"events": LanePace(12.5, 6.25, 12)}),

@@ -33,7 +33,14 @@ def test_deliveries_say_nothing_about_passes(
 ) -> None:
     """Being alive means that passes are complete: a delivery every ten seconds is no reason to miss one, nor a pass."""
     clock = ManualClock(NOW)
-    settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
+    settings = load(
+        EXAMPLE,
+        {
+            **ENVIRON,
+            "STRIPE_API_KEY": "rk_live_abc",
+            "RECONCILER_BUDGET__READS_PER_30_DAYS": "100000000",
+        },
+    )
     endpoint = DeliverySection(url="https://shop.example/reconciler")
     service = Service(
         replace(settings, delivery=endpoint), "replica", clock, Pulse(clock, 180), Metrics()

@@ -17,7 +17,7 @@ from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
 SOON = 20.0
 OFTEN = timedelta(seconds=0.05)
-JOB = Job("due", lambda _: OFTEN, SweepKind.DUE)
+JOB = Job("due", lambda *_: OFTEN, SweepKind.DUE)
 
 
 class SetClock(SystemClock):
@@ -124,3 +124,17 @@ def test_nothing_is_delivered_where_no_endpoint_is_configured() -> None:
     assert not deliver.exists(settings)
     endpoint = DeliverySection(url="https://shop.example/reconciler")
     assert deliver.exists(replace(settings, delivery=endpoint))
+
+
+def test_a_pace_is_changed_where_it_is_another(heard: queue.Queue[tuple[str, str]]) -> None:
+    """A job goes on at its new pace; one that has that pace already, or is not there, is left alone."""
+    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    runs: queue.Queue[int] = queue.Queue()
+    hour = timedelta(hours=1)
+    timetable.put("default", JOB, hour, hour.total_seconds(), lambda: runs.put(1))
+    timetable.start()
+    assert not timetable.pace("default", JOB, hour * 1.01)
+    assert not timetable.pace("other", JOB, OFTEN)
+    assert timetable.pace("default", JOB, OFTEN)
+    assert [runs.get(timeout=SOON) for _ in range(2)] == [1, 1]
+    timetable.stop()

@@ -1,4 +1,4 @@
--- depends: 0004_housekeeping
+-- depends: 0005_reads_by_net
 -- Services that are alive, so that they can share the accounts; what the last holder of a lease had just spent, so that
 -- the next one does not spend it again; and the pace of the service at work.
 
