@@ -26,8 +26,6 @@ from tests.benchmarks.town import Town, town
 
 PAGES_A_SECOND = 12.5
 """Half of Stripe's default limit on an endpoint."""
-MARGIN_SECONDS = 10
-"""How much longer there is work than until the latest signal."""
 LEAST_LEFT = 1_000
 """Rows that must be left at the signal: the figure is not to be of a replica that has nothing to correct."""
 SEED = 20
@@ -47,6 +45,9 @@ class Takeover:
 def run(options: Options) -> list[Figure]:
     """Killed, and stopped."""
     lease = options.sized(tiny=1, usual=6, full=30)
+    # there is work for so much longer than until the latest signal
+    margin = options.sized(tiny=3, usual=10, full=10)
+    rows = int(100 * PAGES_A_SECOND * (lease / 3 + margin))
     figures: list[Figure] = []
     with Databases(options.postgres) as databases:
         for number, words, most in (
@@ -54,7 +55,7 @@ def run(options: Options) -> list[Figure]:
             (signal.SIGTERM, "stopped", lease / 3 + BATCH_SECONDS),
         ):
             runs = [
-                _one(databases, lease, number, random.Random(SEED + place))
+                _one(databases, rows, lease, number, random.Random(SEED + place))
                 for place in range(options.repeated(usual=2))
             ]
             figures += _figures(f"failover, holder {words}, lease {lease} s", most, runs)
@@ -86,7 +87,9 @@ def _figures(name: str, most: float, runs: list[Takeover]) -> list[Figure]:
     ]
 
 
-def _one(databases: Databases, lease: int, number: int, chance: random.Random) -> Takeover:
+def _one(
+    databases: Databases, rows: int, lease: int, number: int, chance: random.Random
+) -> Takeover:
     """One takeover, over a table of its own."""
     with (
         town(
@@ -100,7 +103,7 @@ def _one(databases: Databases, lease: int, number: int, chance: random.Random) -
         replicas(2, made.environ) as (holder, other),
     ):
         # the window and the due net may share it, and what is left must be enough for the other replica
-        made.make(int(100 * PAGES_A_SECOND * (lease / 3 + MARGIN_SECONDS)), paid=True)
+        made.make(rows, paid=True)
         holder.start()
         holder.wait_for("lease.taken")
         other.start()
@@ -129,11 +132,11 @@ def _first_page(other: Service) -> float:
 
 
 def _first_row(made: Town, moment: float, taken: float) -> float:
-    """Seconds from a moment until the first row was written once the other held the lease."""
+    """Seconds from a moment until the first row was written once the other held the lease: until then it was the holder."""
     pause, until = threading.Event(), time.monotonic() + LONGEST
     query = (
         "SELECT extract(epoch FROM min(at))::float8 FROM written"
-        f" WHERE at > to_timestamp({moment + taken - 1:.3f})"
+        f" WHERE at > to_timestamp({moment + taken:.3f})"
     )
     while time.monotonic() < until:
         ((first,),) = asked(made.url, query)

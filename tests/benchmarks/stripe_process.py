@@ -156,6 +156,8 @@ def _serve(latency: float, **world: Any) -> None:
                 case "open":
                     _tell({"intent": sandbox.create_payment(OPENED_AMOUNT, "eur").id})
                     continue
+                case _:
+                    pass  # the counts are asked for
             _tell(_counts(sandbox))
 
 
