@@ -36,6 +36,14 @@ class Line:
         return self.event == event and all(self.fields.get(key) == wanted[key] for key in wanted)
 
 
+def of_the_unit() -> dict[str, str]:
+    """The environment that the shipped unit gives the service, but for its home and its configuration."""
+    unit = (REPOSITORY / "systemd" / "reconciler.service").read_text(encoding="utf-8")
+    lines = [line for line in unit.splitlines() if line.startswith("Environment=")]
+    pairs = [pair.split("=", 1) for line in lines for pair in line.split("=", 1)[1].split()]
+    return {name: value for name, value in pairs if name not in ("HOME", "RECONCILER_CONFIG")}
+
+
 class Service:
     """A replica that may be started again after it has ended. ``environ`` is all that it gets."""
 
@@ -58,7 +66,7 @@ class Service:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "reconciler", "run"],
             cwd=REPOSITORY,
-            env={"PATH": os.defpath, **self._environ},
+            env={"PATH": os.defpath, **of_the_unit(), **self._environ},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -59,18 +59,6 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         }
 
 
-def pending(dsn: str) -> tuple[str, ...]:
-    """The migrations that the database lacks, in order. Writes nothing; all of them where our schema is not there."""
-    known = [migration.id for migration in read_migrations(_SOURCE)]
-    doing = "looking for pending migrations"
-    with clothed(doing), connect(dsn) as connection:
-        found = connection.execute(statement("migration_book")).fetchone()
-        if found is None or found[0] is None:
-            return tuple(known)
-        applied = {row[0] for row in connection.execute(statement("migrations_applied"))}
-        return tuple(name for name in known if name not in applied)
-
-
 def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> tuple[str, ...]:
     """Bring our schema up to date and grant the roles what they need; the names of what was applied.
 

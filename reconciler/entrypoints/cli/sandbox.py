@@ -6,14 +6,16 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.errors import ExitCode, UsageError
-from reconciler.sandbox import LIVE_KEY, NO_LIMITS, TEST_KEY, Faults, Limits, Sandbox, SandboxServer
+
+if TYPE_CHECKING:
+    from reconciler.sandbox import Faults, Sandbox
 
 _DELIVER_EVERY: Final = 1.0
 
@@ -53,6 +55,8 @@ def sandbox(
 
     It runs until it is interrupted, and speaks to Stripe's own SDKs.
     """
+    from reconciler.sandbox import NO_LIMITS, Limits, Sandbox, SandboxServer
+
     call = invocation(context)
     world = Sandbox(
         call.clock,
@@ -85,6 +89,8 @@ def sandbox(
 
 def faults(texts: Sequence[str], seed: int) -> Faults:
     """Shares and seconds from ``name=number``. Raises UsageError for a name or number that is none."""
+    from reconciler.sandbox import Faults
+
     known = tuple(field.name for field in fields(Faults) if isinstance(field.default, float))
     seconds = ("late_by", "latency", "latency_jitter")
     chosen: dict[str, float] = {}
@@ -128,6 +134,8 @@ def _stock(world: Sandbox, count: int) -> None:
 
 
 def _announce(url: str) -> None:
+    from reconciler.sandbox import LIVE_KEY, TEST_KEY
+
     write_line(f"A sandbox Stripe listens at {url} until you interrupt it.")
     write_line(f"Its keys are {TEST_KEY} and {LIVE_KEY}. To look at it:")
     write_line(f"  RECONCILER_STRIPE__API_BASE={url} STRIPE_API_KEY={TEST_KEY} reconciler doctor")

@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.adapters.postgres.access import schema_access
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.inspection import inspect
-from reconciler.adapters.postgres.migration import pending
+from reconciler.adapters.postgres.pending_migrations import pending
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.check import Check, Level, failed
 from reconciler.errors import ReconcilerError

@@ -11,8 +11,9 @@ from reconciler.adapters.postgres.casebook import PostgresCasebook
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.ledger_reader import PostgresLedger
-from reconciler.adapters.postgres.migration import migrate, pending
+from reconciler.adapters.postgres.migration import migrate
 from reconciler.adapters.postgres.outbox import PostgresOutbox
+from reconciler.adapters.postgres.pending_migrations import pending
 from reconciler.adapters.postgres.status import PostgresStatus
 from reconciler.domain.discrepancy import State
 from reconciler.domain.intent import Event
