@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.domain.histogram import COARSE, MOST_COARSE, coarse
 from reconciler.domain.page import TimeRange
 from reconciler.domain.planning import MOST_CURSORS, retrieve_page_size, stretches, whole_seconds
 
@@ -56,3 +57,13 @@ def test_a_range_without_a_start_is_one_stretch() -> None:
 def test_a_page_can_be_read_within_fifteen_seconds(per_second: float, size: int) -> None:
     """A page is never larger than can be read in 15 s, nor than 100, nor empty."""
     assert retrieve_page_size(per_second) == size
+
+
+@pytest.mark.parametrize(
+    ("rows", "ratio"), [(0, 1.0), (10_000, 1.0), (1_000_000, 1.0), (1_000_000, 10.0)]
+)
+def test_a_large_table_is_joined_into_no_more_buckets(rows: int, ratio: float) -> None:
+    """Joined buckets grow with the table, so that what a plan keeps in memory does not; a small one is not coarsened."""
+    most = coarse(rows, ratio)
+    assert most >= COARSE
+    assert rows * ratio / most <= MOST_COARSE + 1

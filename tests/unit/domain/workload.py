@@ -1,4 +1,4 @@
-"""What the schedule costs a shop, and how often the events list may be read with what is left."""
+"""A model of what the schedule costs a shop: its looks by simulated time, each pass planned as usual."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ from reconciler.domain.histogram import Bucket, Ground, Histogram, Learnt
 from reconciler.domain.intent import Intent
 from reconciler.domain.schedule import looks
 
-ALLOWANCE_SPAN: Final = timedelta(days=30)
-FASTEST_TAIL: Final = timedelta(seconds=10)
-TAIL_SHARE: Final = 0.5
-"""Where the reads run short the events list comes first: it keeps this share of them, whatever else is wanted."""
 SLOT: Final = timedelta(minutes=1)
 """Looks that fall into one minute are taken by one pass."""
 
@@ -29,19 +25,6 @@ class Cohort:
     sample: Intent
     a_day: float
     open_for: timedelta
-
-
-def tail_pace(reads_per_30_days: int, share: float, other_reads: float) -> timedelta:
-    """The time between two reads of the events list, so that 30 days of them fit beside ``other_reads``.
-
-    From 10 s upward without a bound. ``reads_per_30_days`` is Stripe's allowance, ``share`` ours of it. Raises ValueError
-    where that is nothing.
-    """
-    ours = reads_per_30_days * share
-    if ours <= 0 or other_reads < 0:
-        raise ValueError("the tail's pace needs reads to spend: an allowance and a share above 0")
-    ticks = max(ours - other_reads, ours * TAIL_SHARE)
-    return max(FASTEST_TAIL, ALLOWANCE_SPAN / ticks)
 
 
 def reads_per_day(
