@@ -87,7 +87,12 @@ class HttpxWebhookSender:
     ) -> str | None:
         """Put the receipt into ``received`` as soon as the status is there; else say why there is none."""
         try:
-            async with self._opened().stream(
+            client = self._opened()
+        except (OSError, ImportError, ValueError):
+            # of a certificate file that is not there, or a proxy's address that httpx does not take
+            return "no connection can be made: check SSL_CERT_FILE and the proxy variables of the environment"
+        try:
+            async with client.stream(
                 "POST", self._url, content=body, headers=dict(headers)
             ) as answer:
                 received.append(receipt_of(answer.status_code))

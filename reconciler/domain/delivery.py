@@ -67,6 +67,18 @@ class Receipt:
         """Whether the endpoint has said that it has received it. It does not say that anything was fulfilled."""
         return self.fault is None
 
+    @property
+    def is_endpoints_fault(self) -> bool:
+        """Whether the failure is likely to be the endpoint's, and not one of what was sent."""
+        if self.fault is None:
+            return False
+        return (
+            self.status is None
+            or self.status >= 500
+            or 300 <= self.status < 400
+            or self.status in (408, 429)
+        )
+
 
 def body_of(notice: Notice) -> bytes:
     """The message as JSON; ``created`` is in Unix seconds. No personal data, and no secret."""

@@ -21,7 +21,7 @@ from reconciler.domain.delivery import (
     pause,
     signature,
 )
-from reconciler.engine.circuit import Circuit
+from reconciler.engine.circuit import FAILURES, Circuit
 from reconciler.engine.ports import Progress
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
 
@@ -34,9 +34,10 @@ CLAIM_SLACK_SECONDS: Final = 15.0
 class Outbox(Protocol):
     """One account's outbox. No call leaves a transaction or a lock behind."""
 
-    def claim(self, epoch: int, seconds: float) -> Attempt | None:
+    def claim(self, epoch: int, seconds: float, *, probe: bool = False) -> Attempt | None:
         """The oldest row that is due, taken for so many seconds; None where there is none.
 
+        As a ``probe`` the one that was tried least.
         Never a row with an undelivered one of the same payment before it. Raises LeaseLostError.
         """
         ...
@@ -49,8 +50,8 @@ class Outbox(Protocol):
         """It has not; it is due again in so many seconds, or never where it is given up."""
         ...
 
-    def try_now(self) -> int:
-        """Let everything that waits for its next attempt be due at once; how many there are."""
+    def try_now(self, most_attempts: int) -> int:
+        """Let everything that was tried no more often, and waits for its next attempt, be due at once; how many there are."""
         ...
 
 
@@ -144,11 +145,11 @@ class Delivery:
         """One notice; False where none may be sent now."""
         if self._circuit.has_recovered(self._account):
             # what failed because the endpoint was down need not wait its own time
-            self._outbox.try_now()
+            self._outbox.try_now(FAILURES)
         if not self._circuit.may_try():
             return False
         claim = self._terms.timeout.total_seconds() + CLAIM_SLACK_SECONDS
-        attempt = self._outbox.claim(epoch, claim)
+        attempt = self._outbox.claim(epoch, claim, probe=self._circuit.is_open)
         if attempt is None:
             return False
         self._circuit.began()
@@ -158,7 +159,11 @@ class Delivery:
             self._outbox.delivered(attempt.notice.number)
             report.delivered += 1
             return True
-        self._circuit.failed()
+        if receipt.is_endpoints_fault:
+            self._circuit.failed()
+        else:
+            # it answers: what it refuses is this notice, and the others need not wait for that
+            self._circuit.succeeded()
         given_up = gives_up(attempt, self._terms.give_up)
         seconds = pause(attempt.number, self._chance())
         self._outbox.failed(attempt, receipt.fault, seconds, given_up=given_up)

@@ -20,12 +20,13 @@ class PostgresOutbox:
         self._database = database
         self._account = account
 
-    def claim(self, epoch: int, seconds: float) -> Attempt | None:
+    def claim(self, epoch: int, seconds: float, *, probe: bool = False) -> Attempt | None:
         """The oldest row that is due, ours alone for so many seconds; None where there is none.
 
+        As a ``probe`` the one that was tried least: it says most about the endpoint.
         Raises LeaseLostError where the lease of this epoch is gone.
         """
-        parameters = {"account": self._account, "seconds": seconds}
+        parameters = {"account": self._account, "seconds": seconds, "probe": probe}
         with self._database.connection("claiming a delivery") as connection, ending(connection):
             with connection.pipeline():
                 begin(connection)
@@ -50,9 +51,11 @@ class PostgresOutbox:
             given_up=given_up,
         )
 
-    def try_now(self) -> int:
-        """Let everything that waits for its next attempt be due at once; how many there are."""
-        return self._run("outbox_try_now", "taking up deliveries").rowcount
+    def try_now(self, most_attempts: int) -> int:
+        """Let everything that was tried no more often, and waits for its next attempt, be due at once; how many there are."""
+        return self._run(
+            "outbox_try_now", "taking up deliveries", most_attempts=most_attempts
+        ).rowcount
 
     def _run(self, name: str, doing: str, **values: object) -> Cursor:
         with (

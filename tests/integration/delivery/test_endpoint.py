@@ -128,3 +128,15 @@ def test_an_outage_is_few_requests_and_then_everything_flows(post: Post) -> None
     report = deliverer.run(post.epoch, lambda: None, nothing)
     assert (report.delivered, report.endpoint_down) == (20, False)
     assert post.waiting() == []
+
+
+def test_a_client_that_cannot_be_made_is_a_failure_like_any_other(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate file that is not there, or a proxy of an odd scheme: the row stays and says what to look at."""
+    post.put("1")
+    monkeypatch.setenv("HTTP_PROXY", "gopher://127.0.0.1:70")
+    assert post.run().failed == 1
+    (row,) = post.rows()
+    assert "SSL_CERT_FILE" in row["last_error"]
+    assert row["attempts"] == 1

@@ -223,7 +223,7 @@ def test_a_database_that_goes_is_a_trouble(post: Post) -> None:
     """The run ends and says so; what was claimed comes again."""
     post.put("1")
 
-    def fail(_epoch: int, _seconds: float) -> None:
+    def fail(_epoch: int, _seconds: float, *, probe: bool) -> None:
         raise DatabaseUnavailableError("gone.")
 
     deliverer = post.deliverer()

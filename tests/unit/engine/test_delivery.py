@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -27,11 +29,13 @@ class PlainOutbox:
     done: list[int] = field(default_factory=list)
     given_up: list[int] = field(default_factory=list)
     taken_up: int = 0
+    tries: Counter[int] = field(default_factory=Counter)
 
-    def claim(self, epoch: int, seconds: float) -> Attempt | None:
+    def claim(self, epoch: int, seconds: float, *, probe: bool = False) -> Attempt | None:
         if not self.due:
             return None
-        number = self.due[0]
+        number = min(self.due, key=lambda one: (self.tries[one] if probe else 0, one))
+        self.tries[number] += 1
         notice = Notice(
             "default",
             number,
@@ -54,10 +58,12 @@ class PlainOutbox:
         self.due.remove(attempt.notice.number)
         (self.given_up if given_up else self.waiting).append(attempt.notice.number)
 
-    def try_now(self) -> int:
+    def try_now(self, most_attempts: int) -> int:
         self.taken_up += 1
-        self.due, self.waiting = sorted(self.due + self.waiting), []
-        return len(self.due)
+        again = [number for number in self.waiting if self.tries[number] <= most_attempts]
+        self.waiting = [number for number in self.waiting if number not in again]
+        self.due = sorted(self.due + again)
+        return len(again)
 
 
 @dataclass
@@ -69,10 +75,14 @@ class PlainSender:
     seconds: float = 0.0
     posts: int = 0
 
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """The status for single payments, by their key."""
+
     def post(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
         self.posts += 1
         self.clock.advance(timedelta(seconds=self.seconds))
-        return receipt_of(self.status)
+        key = json.loads(body)["data"]["payment_key"]
+        return receipt_of(self.refused.get(key, self.status))
 
 
 class Bench:
@@ -108,6 +118,24 @@ def test_all_that_is_due_goes_out_in_order() -> None:
     assert (report.delivered, report.failed) == (5, 0)
     assert bench.outbox.done == [1, 2, 3, 4, 5]
     assert bench.progress == [1, 2, 3, 4, 5]
+
+
+def test_what_is_refused_holds_up_nothing_else() -> None:
+    """An endpoint that answers 404 for single notices is up: all others go out at once."""
+    bench = Bench(40)
+    bench.sender.refused = {str(number): 404 for number in range(1, 31)}
+    report = bench.run()
+    assert (report.delivered, report.failed, report.endpoint_down) == (10, 30, False)
+
+
+def test_a_probe_is_what_was_tried_least() -> None:
+    """Notices on which the endpoint breaks each time do not keep it taken for down: another one shows that it is up."""
+    bench = Bench(20)
+    bench.sender.refused = {str(number): 500 for number in range(1, FAILURES + 1)}
+    for _ in range(2 * FAILURES):
+        bench.run()
+        bench.wait(LONGEST_PROBE_SECONDS)
+    assert set(bench.outbox.done) == set(range(FAILURES + 1, 21))
 
 
 def test_an_endpoint_that_is_down_is_not_hammered() -> None:

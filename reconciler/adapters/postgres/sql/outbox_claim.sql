@@ -1,4 +1,5 @@
--- the oldest that is due, and of each payment no later row before an earlier one; one that somebody works on is left
+-- the oldest that is due, as a probe the one tried least, and of each payment no later row before an earlier one; one that
+-- somebody works on is left
 UPDATE reconciler.outbox AS o
 SET claimed_until = clock_timestamp() + make_interval(secs => %(seconds)s),
     attempts = o.attempts + 1,
@@ -15,7 +16,7 @@ WHERE o.account = %(account)s AND o.id = (
             WHERE earlier.account = w.account AND earlier.payment_key = w.payment_key AND earlier.id < w.id
                 AND earlier.delivered_at IS NULL
         )
-    ORDER BY w.id
+    ORDER BY CASE WHEN %(probe)s THEN w.attempts ELSE 0 END, w.id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
