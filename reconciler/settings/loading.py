@@ -120,11 +120,12 @@ def load(
     need_stripe: bool = True,
     need_table: bool = True,
     need_database: bool = True,
+    need_delivery: bool = True,
 ) -> Settings:
     """The settings of a file and an environment; the environment wins.
 
     ``path`` is the file somebody named; without one it is searched for. What is not needed may be missing, but must
-    be right where it is there; keys are not even looked at then. Raises ConfigurationError with every fault.
+    be right where it is there; keys and the signing secret are not even looked at then. Raises ConfigurationError with every fault.
     """
     source = find_file(path, environ)
     faults: list[str] = []
@@ -137,7 +138,7 @@ def load(
     faults += joint_faults(raw)
     faults += _missing(raw, need_table=need_table, need_database=need_database)
     keys = _keys(raw, environ, source, faults) if need_stripe else ()
-    secret = signing_secret(raw, environ, source, faults) if need_stripe else None
+    secret = signing_secret(raw, environ, source, faults) if need_delivery else None
     if faults or configuration is None:
         raise ConfigurationError(tuple(dict.fromkeys(faults)))
     return Settings(

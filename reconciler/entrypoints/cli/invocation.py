@@ -25,9 +25,17 @@ class Invocation:
     config: Path | None = None
     clock: Clock = field(default_factory=SystemClock)
 
-    def settings(self, *, need_stripe: bool = True, need_table: bool = True) -> Settings:
+    def settings(
+        self, *, need_stripe: bool = True, need_table: bool = True, need_delivery: bool = False
+    ) -> Settings:
         """The configuration, with what the command needs of it. Raises ConfigurationError with every fault."""
-        return load(self.config, self.environ, need_stripe=need_stripe, need_table=need_table)
+        return load(
+            self.config,
+            self.environ,
+            need_stripe=need_stripe,
+            need_table=need_table,
+            need_delivery=need_delivery,
+        )
 
     @property
     def asked_by(self) -> str:

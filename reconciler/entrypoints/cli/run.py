@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any, Final
 
 import typer
@@ -29,4 +30,4 @@ def run(context: typer.Context) -> int:
         del sys.modules[name]
     block_signals()
     call = invocation(context)
-    return int(Daemon(call.settings, call.environ, call.clock).run())
+    return int(Daemon(partial(call.settings, need_delivery=True), call.environ, call.clock).run())

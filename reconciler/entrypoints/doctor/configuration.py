@@ -19,7 +19,7 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[Check]]:
     Where only the key or the table is missing, the rest of the checks can still be made without it.
     """
     try:
-        settings = call.settings()
+        settings = call.settings(need_delivery=True)
     except ConfigurationError as error:
         checks = [Check(ABOUT, Level.FAULT, fault) for fault in error.faults]
         return _usable_part(call), checks

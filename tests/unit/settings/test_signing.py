@@ -66,6 +66,17 @@ def test_a_missing_secret_is_named_with_all_its_places() -> None:
         assert place in said
 
 
+def test_what_delivers_nothing_needs_no_secret() -> None:
+    """A pass by timer, and a person's commands, go on where the service alone has the secret."""
+    endpoint = {"RECONCILER_DELIVERY__URL": "https://shop.example/reconciler"}
+    settings = load(
+        EXAMPLE,
+        {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc", **endpoint},
+        need_delivery=False,
+    )
+    assert settings.signing_secret is None
+
+
 @pytest.mark.parametrize(
     "secret",
     ["hunter2hunter2hunter2hunter2hunter2", "whsec_short", f"{SECRET} more", "whsec_ü" * 9],
