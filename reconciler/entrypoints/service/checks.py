@@ -44,13 +44,12 @@ class Round:
 def check(settings: Settings, clock: Clock, held: Mapping[str, Pacer]) -> Round:
     """All checks of settings that were read without a fault. Costs a few reads an account.
 
-    ``held`` are the pacers of the accounts that this process holds meanwhile.
+    ``held`` are the pacers of the accounts that this process holds meanwhile. While the database is away Stripe is not
+    asked: those reads would be made anew each round, for as long as that lasts.
     """
-    checks = [
-        *key_checks(settings),
-        *database_checks(settings),
-        *stripe_checks(settings, clock, held),
-    ]
+    checks = [*key_checks(settings), *database_checks(settings)]
+    if all(one.level is not Level.UNREACHABLE for one in checks):
+        checks += stripe_checks(settings, clock, held)
     faults = tuple(map(_sentence, (one for one in checks if one.level is Level.FAULT)))
     away = tuple(map(_sentence, (one for one in checks if one.level is Level.UNREACHABLE)))
     if faults:

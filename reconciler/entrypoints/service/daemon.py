@@ -167,8 +167,10 @@ class Daemon:
             return
         service = self._service
         if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
-            self._keep("a pass does not end, so nothing was changed; the watchdog will see to it")
-            return
+            # its passes were told to stop and its timetable is gone: it cannot go on, and a restart takes the new file
+            log.critical("service.stop_hangs", passes=list(self._pulse.running()))
+            self._dump()
+            self._leave(ExitCode.TEMPORARY)
         listened = self._settings.service.listen
         self._settings = settings
         self._pulse.stall = settings.service.stall.total_seconds()

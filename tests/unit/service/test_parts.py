@@ -26,10 +26,14 @@ from reconciler.engine.report import (
 )
 from reconciler.engine.report_form import as_form, from_form
 from reconciler.engine.watch import Pulse
+from reconciler.entrypoints.doctor.check import Check, Level
+from reconciler.entrypoints.service import checks
 from reconciler.entrypoints.service.checks import Health, Round, StartUp
 from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.errors import ConfigurationError, ReconcilerError, UsageError, WrongKeyError
+from reconciler.settings import load
 from tests.unit.engine.doubles import NOW
+from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
 
 def test_a_pass_that_moves_is_not_stuck() -> None:
@@ -203,3 +207,18 @@ def test_another_versions_report_is_told_as_such() -> None:
         from_form({**as_form(a_report()), "kind": "yearly"})
     with pytest.raises(ReconcilerError, match="another version"):
         from_form({})
+
+
+def test_stripe_is_not_asked_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that waits for its database looks again and again: the reads of 30 days are not for that."""
+    away = Check("database", Level.UNREACHABLE, "it is down", "Start it.")
+    asked: list[str] = []
+    monkeypatch.setattr(checks, "key_checks", lambda _settings: ())
+    monkeypatch.setattr(checks, "database_checks", lambda _settings: (away,))
+    monkeypatch.setattr(checks, "stripe_checks", lambda *_: asked.append("stripe") or ())
+    settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
+    assert checks.check(settings, ManualClock(NOW), {}).health is checks.Health.UNREACHABLE
+    assert asked == []
+    monkeypatch.setattr(checks, "database_checks", lambda _settings: ())
+    assert checks.check(settings, ManualClock(NOW), {}).health is checks.Health.GOOD
+    assert asked == ["stripe"]
