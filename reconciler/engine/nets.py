@@ -221,9 +221,11 @@ class Nets:
 
     def _retrieve(self, intents: Iterable[str], what: str) -> Iterator[FetchedPage]:
         """Retrieve those not met yet, as many as the net may. Of the others nothing is asked: they are told."""
-        source = self.unmet(intents)
-        yield from self._fetcher.retrieve_pages(islice(source, spendable(self._with.purse.left)))
-        left_out = sum(1 for _ in source)
+        wanted = iter(intents)
+        affordable = islice(self.unmet(wanted), spendable(self._with.purse.left))
+        yield from self._fetcher.retrieve_pages(affordable)
+        # they are not met: another net, with reads of its own, may ask for them
+        left_out = sum(1 for intent in wanted if intent not in self._met)
         if left_out:
             self._report.miss(f"{left_out:,} {what}", SHORT, left_out)
 

@@ -64,10 +64,12 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 
     The roles must exist. The daemon's gets our schema, never UPDATE or DELETE on the ledger; SELECT and UPDATE on
     the merchant's table are for the merchant to grant. The auditor's reads our schema and adds notes. Two at once are
-    safe: the second waits for the first and finds nothing to do.
+    safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError where a table of ours is held by
+    somebody for longer than three seconds: what was applied before stays, and another try goes on.
     """
     with clothed("migrating the schema reconciler"), connect(dsn) as connection:
         connection.execute(statement("migration_lock"))
+        connection.execute(statement("migration_patience"))
         applied = _apply(connection)
         with connection.transaction():
             for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
