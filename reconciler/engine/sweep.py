@@ -118,22 +118,28 @@ class Sweep:
                 surroundings.per_hour,
             )
             nets = Nets(surroundings, self._request, self._authority, fetcher, self.report)
-            for page in nets.pages():
-                self._take(page, batch, nets)
-                if self._edge.is_stopping:
-                    self._end_here(batch)
-            if self._proof.is_doubtful or self._unheld:
-                self._prove_by_rows(fetcher, nets)
-            self._proof.conclude()
-            batch.flush(self._edge.may_write)
-            self._edge.may_go_on()
-            self._listed, self._listed_from = nets.listed, nets.listed_from
-            if self._proof.is_doubtful and self._unheld:
-                # with a doubtful key they are not ours to speak of
-                self._unheld.drop(DOUBTFUL)
-            self._unheld.judge(batch, fetcher, nets.listed, self._edge)
-            missed = self.report.unexamined_count - nets.tail.failed - batch.refused
-            nets.tail.finish(everything_recorded=missed == 0)
+            try:
+                self._go(nets, batch, fetcher)
+            finally:
+                nets.give_back()
+
+    def _go(self, nets: Nets, batch: Batch, fetcher: Fetcher) -> None:
+        for page in nets.pages():
+            self._take(page, batch, nets)
+            if self._edge.is_stopping:
+                self._end_here(batch)
+        if self._proof.is_doubtful or self._unheld:
+            self._prove_by_rows(fetcher, nets)
+        self._proof.conclude()
+        batch.flush(self._edge.may_write)
+        self._edge.may_go_on()
+        self._listed, self._listed_from = nets.listed, nets.listed_from
+        if self._proof.is_doubtful and self._unheld:
+            # with a doubtful key they are not ours to speak of
+            self._unheld.drop(DOUBTFUL)
+        self._unheld.judge(batch, fetcher, nets.listed, self._edge)
+        missed = self.report.unexamined_count - nets.tail.failed - batch.refused
+        nets.tail.finish(everything_recorded=missed == 0)
 
     def _end_here(self, batch: Batch) -> None:
         """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.

@@ -19,6 +19,7 @@ from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.subject import Rules
 from reconciler.engine.allowance import Purse, ReadAllowance
 from reconciler.engine.authority import SERVICE, Authority
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
@@ -62,6 +63,7 @@ class Passes:
     allowance: ReadAllowance = field(
         default_factory=lambda: ReadAllowance(10_000, 1.0, timedelta(minutes=1))
     )
+    checks: ChecksInHand = field(default_factory=ChecksInHand)
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
     def run(
@@ -117,6 +119,7 @@ class Passes:
             keeps_books=True,
             budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
             purse=purse,
+            checks=self.checks,
         )
         return Sweep(surroundings, asked, authority, lane.check, NoProgress()).run()
 
