@@ -160,7 +160,7 @@ class Store(Protocol):
     def transaction(self, epoch: int) -> AbstractContextManager[PageTransaction]:
         """A transaction that commits at the end of the block and rolls back on an error.
 
-        Within a process there is one at a time, so ask Stripe nothing in the block.
+        Within a process the account has one at a time, so ask Stripe nothing in the block.
         """
         ...
 

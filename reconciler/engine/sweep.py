@@ -163,7 +163,7 @@ class Sweep:
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost = self._lost + 1 if page.is_lost else 0
-        if self._lost >= LOST_PAGES:
+        if self._lost >= LOST_PAGES and not self._edge.is_stopping:
             raise StripeUnavailableError(
                 f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
                 f"The last error was: {page.failures[-1].why}",

@@ -21,10 +21,9 @@ class Open(Protocol):
 
 
 class Lanes:
-    """Open accounts by name, opened when they are first wanted; they share one database, one pacer and the checks in
-    hand.
+    """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
 
-    Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
+    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
     the table is looked at again.
     """
 

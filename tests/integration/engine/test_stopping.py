@@ -9,7 +9,12 @@ import pytest
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.report import SweepKind, SweepReport
-from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
+from reconciler.errors import (
+    LeaseLostError,
+    ReconcilerError,
+    StoppedError,
+    StripeUnavailableError,
+)
 from tests.integration.engine.passes import Lane, Passes
 from tests.integration.engine.test_overtaken import a_payment, knows
 
@@ -107,3 +112,23 @@ def test_a_stop_while_what_has_no_row_is_judged(passes: Passes) -> None:
     report = stopped(passes, after(4, StoppedError("The service was stopped.")), SweepKind.WINDOW)
     assert isinstance(report.failure, StoppedError)
     assert len(passes.table("SELECT * FROM reconciler.discrepancies")) == 100
+
+
+def test_pages_that_are_lost_do_not_hide_a_stop(passes: Passes) -> None:
+    """Stripe was given up on because of the stop: what had been read before is recorded all the same."""
+    for number in range(300):
+        a_payment(passes, number, f"pi_{number}")
+        knows(passes, f"pi_{number}")
+
+    def down(asked: str) -> None:
+        if asked.startswith("pi_") and int(asked.removeprefix("pi_")) >= 100:
+            raise StripeUnavailableError("Stripe cannot be had.")
+
+    passes.stripe.fail = down
+    report = stopped(
+        passes,
+        after(2, StoppedError("The service was stopped.")),
+        intents=tuple(f"pi_{number}" for number in range(300)),
+    )
+    assert isinstance(report.failure, StoppedError)
+    assert Counter(passes.statuses().values()) == {"paid": 100, "pending": 200}
