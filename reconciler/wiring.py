@@ -31,6 +31,7 @@ from reconciler.domain.reserves import DAYS
 from reconciler.domain.subject import Rules
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
 from reconciler.engine.allowance import FEWEST_READS, Purse, ReadAllowance, documented_reads
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.engine.circuit import Circuit
 from reconciler.engine.delivery import Delivery, Terms
 from reconciler.engine.pacer import Limits, Pacer
@@ -159,11 +160,12 @@ def open_account(
     database: Database | None = None,
     pacer: Pacer | None = None,
     allowance: ReadAllowance | None = None,
+    checks: ChecksInHand | None = None,
 ) -> Iterator[OpenAccount]:
     """An account with its table and its Stripe, for the length of the block.
 
     ``writes_rows`` is whether rows are going to be corrected: then the privileges for that are looked for at once.
-    ``database``, ``pacer`` and ``allowance`` are shared by those who open one account several times; without them it has
+    ``database``, ``pacer``, ``allowance`` and ``checks`` are shared by those who open one account several times; without them it has
     its own.
     Raises ConfigurationError where the mapping does not fit the table.
     """
@@ -204,6 +206,7 @@ def open_account(
             limits=limits,
             budget=budget_of(limits, allowance.documented),
             purse=purse,
+            checks=checks or ChecksInHand(),
             transactions_allow=partial(reads_allowed, settings, store, clock),
             has_schema=store.has_schema,
         )

@@ -17,6 +17,7 @@ from reconciler.domain.reserves import Net
 from reconciler.domain.subject import Rules
 from reconciler.engine.allowance import Purse, ReadAllowance
 from reconciler.engine.authority import Authority
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.engine.explanation import Explanation, explain
 from reconciler.engine.forecast import Forecast, forecast_due, forecast_window, spendable
 from reconciler.engine.guest import GuestBook, as_guest
@@ -64,6 +65,7 @@ class OpenAccount:
     limits: Limits
     budget: Budget
     purse: Purse
+    checks: ChecksInHand
     transactions_allow: Callable[[], int]
     """The reads that Stripe allows in 30 days, counted anew."""
     has_schema: bool
@@ -234,6 +236,7 @@ class OpenAccount:
             keeps_books=self.has_schema,
             budget=self.budget,
             purse=self.purse,
+            checks=self.checks,
         )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -17,6 +18,7 @@ from reconciler.domain.reserves import Net
 from reconciler.domain.subject import Rules
 from reconciler.engine.allowance import Purse
 from reconciler.engine.authority import Authority
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.engine.fetching import FetchedPage, Fetcher, in_words
 from reconciler.engine.fingerprints import Fingerprints
 from reconciler.engine.forecast import plan_of, spendable, window_part
@@ -39,7 +41,10 @@ SHORT: Final = "What this net may take now of the reads of 30 days does not pay 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a pass works with. ``keeps_books`` is whether our schema is there and may be written."""
+    """What a pass works with. ``keeps_books`` is whether our schema is there and may be written.
+
+    ``checks`` is shared with the passes that go beside it.
+    """
 
     stripe: Stripe
     store: Store
@@ -51,6 +56,7 @@ class Surroundings:
     keeps_books: bool
     budget: Budget
     purse: Purse
+    checks: ChecksInHand
 
 
 class Nets:
@@ -74,6 +80,7 @@ class Nets:
         self._report = report
         self._by_service = authority.is_service
         self._met = Fingerprints()
+        self._taken: tuple[str, ...] = ()
         self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
         self.listed: TimeRange | None = None
@@ -151,7 +158,11 @@ class Nets:
     def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
         store = self._with.store
         rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
-        return (row.payment_intent for row in rows)
+        intents = (row.payment_intent for row in rows)
+        if not self._by_service:
+            return intents
+        # what the tail is asking about as a check, it settles
+        return (intent for intent in intents if not self._with.checks.holds(intent))
 
     def _plan(self, created: TimeRange, due_by: datetime | None) -> Plan:
         if self.listed is not None:
@@ -182,12 +193,29 @@ class Nets:
             return
         left = self._with.purse.left
         most = min(MOST_CHECKS, spendable(left))
-        checks = self._with.store.due_checks(self._with.stripe.now(), most + 1)
-        if len(checks) > most and self._request.kind is not SweepKind.TAIL:
+        checks, are_more = self._due_checks(most)
+        if are_more and self._request.kind is not SweepKind.TAIL:
             # those that the tail leaves stay for due, which says so
             why = "More have come due than one pass takes." if most == MOST_CHECKS else SHORT
             self._report.miss("further checks", why)
-        yield from self._fetcher.retrieve_pages(self.unmet(checks[:most]))
+        yield from self._fetcher.retrieve_pages(self.unmet(checks))
+
+    def _due_checks(self, most: int) -> tuple[tuple[str, ...], bool]:
+        """So many of the checks that have come due, and whether there are more.
+
+        The service leaves out what another of its passes has in hand; a person's pass takes all.
+        """
+        read = partial(self._with.store.due_checks, self._with.stripe.now())
+        if self._by_service:
+            self._taken, are_more = self._with.checks.take(read, most)
+            return self._taken, are_more
+        found = read(most + 1)
+        return found[:most], len(found) > most
+
+    def give_back(self) -> None:
+        """The pass has ended: the checks that it had in hand are settled, or there for another."""
+        self._with.checks.give_back(self._taken)
+        self._taken = ()
 
     def _window(self) -> Iterator[FetchedPage]:
         self._cast(Net.WINDOW)

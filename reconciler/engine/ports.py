@@ -158,7 +158,10 @@ class Store(Protocol):
         ...
 
     def transaction(self, epoch: int) -> AbstractContextManager[PageTransaction]:
-        """A transaction that commits at the end of the block and rolls back on an error."""
+        """A transaction that commits at the end of the block and rolls back on an error.
+
+        Within a process the account has one at a time, so ask Stripe nothing in the block.
+        """
         ...
 
     def corrections_by_service(self, since_seconds: int) -> int:

@@ -19,11 +19,17 @@ from reconciler.engine.fetching import Answer, FetchedPage, Fetcher, Origin
 from reconciler.engine.key_proof import FEWEST, KeyProof
 from reconciler.engine.lessons import Lessons
 from reconciler.engine.nets import Nets, Surroundings
+from reconciler.engine.page_edge import PageEdge
 from reconciler.engine.ports import Progress
 from reconciler.engine.reconcile import Examination
 from reconciler.engine.report import Request, SweepReport, Writing
 from reconciler.engine.unheld import Unheld
-from reconciler.errors import DatabaseBusyError, ReconcilerError, StripeUnavailableError
+from reconciler.errors import (
+    DatabaseBusyError,
+    ReconcilerError,
+    StripeUnavailableError,
+    WrongKeyError,
+)
 
 DOUBTFUL: Final = (
     "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
@@ -38,7 +44,10 @@ FEWEST_A_BOOKING: Final = 25
 
 
 class Sweep:
-    """One pass over one account. ``check_lease`` raises where the lease is lost."""
+    """One pass over one account.
+
+    ``check_lease`` raises where the lease is lost, and StoppedError where the pass is to end with the page in hand.
+    """
 
     def __init__(
         self,
@@ -51,7 +60,7 @@ class Sweep:
         self._with = surroundings
         self._request = request
         self._authority = authority
-        self._check_lease = check_lease
+        self._edge = PageEdge(check_lease)
         self._progress = progress
         self._proof = KeyProof()
         self._remembered: dict[str, list[PaidSibling]] = {}
@@ -109,29 +118,52 @@ class Sweep:
                 surroundings.per_hour,
             )
             nets = Nets(surroundings, self._request, self._authority, fetcher, self.report)
-            for page in nets.pages():
-                self._take(page, batch, nets)
-            if self._proof.is_doubtful or self._unheld:
-                self._prove_by_rows(fetcher, nets)
+            try:
+                self._go(nets, batch, fetcher)
+            finally:
+                nets.give_back()
+
+    def _go(self, nets: Nets, batch: Batch, fetcher: Fetcher) -> None:
+        for page in nets.pages():
+            self._take(page, batch, nets)
+            if self._edge.is_stopping:
+                self._end_here(batch)
+        if self._proof.is_doubtful or self._unheld:
+            self._prove_by_rows(fetcher, nets)
+        self._proof.conclude()
+        batch.flush(self._edge.may_write)
+        self._edge.may_go_on()
+        self._listed, self._listed_from = nets.listed, nets.listed_from
+        if self._proof.is_doubtful and self._unheld:
+            # with a doubtful key they are not ours to speak of
+            self._unheld.drop(DOUBTFUL)
+        self._unheld.judge(batch, fetcher, nets.listed, self._edge)
+        missed = self.report.unexamined_count - nets.tail.failed - batch.refused
+        nets.tail.finish(everything_recorded=missed == 0)
+
+    def _end_here(self, batch: Batch) -> None:
+        """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.
+
+        No further read is made for the proof, and nobody is blamed for a key that was not asked to the end.
+        """
+        try:
             self._proof.conclude()
-            batch.flush(self._check_lease)
-            self._listed, self._listed_from = nets.listed, nets.listed_from
-            if self._proof.is_doubtful and self._unheld:
-                # with a doubtful key they are not ours to speak of
-                self._unheld.drop(DOUBTFUL)
-            self._unheld.judge(batch, fetcher, nets.listed, self._check_lease)
-            missed = self.report.unexamined_count - nets.tail.failed - batch.refused
-            nets.tail.finish(everything_recorded=missed == 0)
+            is_believed = not self._proof.is_doubtful
+        except WrongKeyError:
+            is_believed = False
+        if is_believed:
+            batch.flush(self._edge.may_write)
+        self._edge.may_go_on()
 
     def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
-        self._check_lease()
+        self._edge.may_write()
         if page.origin is Origin.PLANNED:
             self._take_planned(page, batch, nets)
             return
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost = self._lost + 1 if page.is_lost else 0
-        if self._lost >= LOST_PAGES:
+        if self._lost >= LOST_PAGES and not self._edge.is_stopping:
             raise StripeUnavailableError(
                 f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
                 f"The last error was: {page.failures[-1].why}",
@@ -167,7 +199,7 @@ class Sweep:
     def _keep(self, examination: Examination, answers: tuple[Answer, ...], batch: Batch) -> None:
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
-            batch.flush(self._check_lease)
+            batch.flush(self._edge.may_write)
         allowance = self._with.purse.allowance
         part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * allowance.allowed))
         if allowance.unbooked >= min(READS_A_BOOKING, part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.clock import Clock
@@ -15,6 +15,7 @@ from reconciler.domain.subject import Rules
 from reconciler.engine.batch import STALE_SECONDS, Batch
 from reconciler.engine.fetching import Answer, Fetcher
 from reconciler.engine.freshness import Look
+from reconciler.engine.page_edge import PageEdge
 from reconciler.engine.ports import Store
 from reconciler.engine.report import Act, Line, SweepReport
 from reconciler.errors import StripeUnavailableError
@@ -67,12 +68,12 @@ class Unheld:
         batch: Batch,
         fetcher: Fetcher,
         listed: TimeRange | None,
-        check: Callable[[], None],
+        edge: PageEdge,
     ) -> None:
         """Link them to rows by their orders, or say that there is no row.
 
         ``listed`` is the range over which every intent is known. An order of which some intent has just changed, could
-        not be read again, or has an intent that was not seen, waits as a whole.
+        not be read again, or has an intent that was not seen, waits as a whole. Raises StoppedError after the page in hand.
         """
         if not self._answers:
             return
@@ -86,9 +87,12 @@ class Unheld:
         waiting = self._unsettled(seen) | lost
         for answers in self._by_order():
             self._judge(batch, answers, listed, seen, waiting)
-            if batch.is_ripe:
-                batch.flush(check)
-        batch.flush(check)
+            edge.may_write()
+            if batch.is_ripe or edge.is_stopping:
+                batch.flush(edge.may_write)
+                edge.may_go_on()
+        batch.flush(edge.may_write)
+        edge.may_go_on()
 
     def _judge(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -128,6 +130,7 @@ class Database:
             configure=_configure,
             name="reconciler",
         )
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __enter__(self) -> Self:
         # the pool would try again and again for its whole timeout, and not say why it fails
@@ -146,6 +149,16 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
+
+    @contextmanager
+    def turn(self, account: str) -> Iterator[None]:
+        """Wait until no other thread has this account's turn, and have it for the length of the block.
+
+        Rows are locked with SKIP LOCKED, for the merchant's sake: two threads of ours that met at the same rows would
+        each leave them to a later pass. Take the turn before the connection, so that none is held while waiting.
+        """
+        with self._turns[account]:
+            yield
 
     @contextmanager
     def connection(self, doing: str) -> Iterator[Connection]:

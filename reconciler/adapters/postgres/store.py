@@ -196,8 +196,14 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self, epoch: int) -> Iterator[PostgresPageTransaction]:
-        """As ``engine.ports.Store`` has it. It is READ COMMITTED and begins with the first statement."""
-        with self._database.connection("recording a page") as connection:
+        """As ``engine.ports.Store`` has it. It is READ COMMITTED and begins with the first statement.
+
+        The threads that share the database take turns: the next one finds the rows as this one has left them.
+        """
+        with (
+            self._database.turn(self._account),
+            self._database.connection("recording a page") as connection,
+        ):
             page = PostgresPageTransaction(
                 connection, self._table, self._reader, self._account, epoch
             )

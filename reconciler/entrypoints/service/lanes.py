@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Protocol
 
 from reconciler.engine.account import OpenAccount
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.errors import ReconcilerError
 
-Open = Callable[[], AbstractContextManager[OpenAccount]]
+
+class Open(Protocol):
+    """Opens the account of these lanes."""
+
+    def __call__(self, *, checks: ChecksInHand) -> AbstractContextManager[OpenAccount]:
+        """With the checks in hand that its lanes share."""
+        ...
 
 
 class Lanes:
     """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
 
-    Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
+    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
     the table is looked at again.
     """
 
     def __init__(self, open_account: Open) -> None:
         self._open = open_account
+        self._checks = ChecksInHand()
         self._free = threading.Condition()
         self._lanes: dict[str, tuple[ExitStack, OpenAccount]] = {}
         self._used: set[str] = set()
@@ -74,7 +83,7 @@ class Lanes:
         if known is not None:
             return known[1]
         with ExitStack() as stack:
-            account = stack.enter_context(self._open())
+            account = stack.enter_context(self._open(checks=self._checks))
             with self._free:
                 self._lanes[name] = (stack.pop_all(), account)
         return account

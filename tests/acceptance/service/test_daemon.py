@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 
 import psycopg
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import ACCOUNT, LIVE_KEY
+from reconciler.sandbox import ACCOUNT, LIVE_KEY, Break
 from tests.acceptance.service.conftest import Town
 
 Manager = tuple[str, Callable[[str], None]]
@@ -117,6 +118,29 @@ def test_a_stop_in_the_middle_keeps_what_was_recorded(town: Town) -> None:
     corrected = town.statuses().get("paid", 0)
     assert corrected < 400
     assert town.ask("SELECT count(*) FROM reconciler.outbox") == [(corrected,)]
+    assert town.ask("SELECT bool_and(finished_at IS NOT NULL) FROM reconciler.sweeps") == [(True,)]
+    assert town.run("verify")[0] == 0
+
+
+def test_a_stop_finishes_the_page_that_is_being_read(town: Town) -> None:
+    """SIGTERM while a read is on its way: what that page shows is recorded, then exit 0, within seconds."""
+    town.configure(due="1s")
+    town.window_was_read()
+    daemon = town.start()
+    daemon.event("pass.finished", job="due", complete=True)
+    retrieve = "GET /v1/payment_intents/{id}"
+    town.stripe.faults.script(Break.SLOW, endpoint=retrieve, seconds=3)
+    town.pay(2)
+    clock = SystemClock()
+    until = clock.monotonic() + 20
+    while town.stripe.faults.scripted and clock.monotonic() < until:
+        clock.wait(threading.Event(), 0.02)
+    assert not town.stripe.faults.scripted
+    began = clock.monotonic()
+    assert daemon.end() == 0
+    assert clock.monotonic() - began < 10
+    assert town.statuses() == {"paid": 2}
+    assert town.ask("SELECT count(*) FROM reconciler.outbox") == [(2,)]
     assert town.ask("SELECT bool_and(finished_at IS NOT NULL) FROM reconciler.sweeps") == [(True,)]
     assert town.run("verify")[0] == 0
 

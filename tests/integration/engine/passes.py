@@ -18,7 +18,8 @@ from reconciler.clock import ManualClock
 from reconciler.domain.plan import Budget, Lanes
 from reconciler.domain.subject import Rules
 from reconciler.engine.allowance import Purse, ReadAllowance
-from reconciler.engine.authority import Authority
+from reconciler.engine.authority import SERVICE, Authority
+from reconciler.engine.checks_in_hand import ChecksInHand
 from reconciler.engine.lease import Lease
 from reconciler.engine.nets import Surroundings
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
@@ -39,6 +40,16 @@ class NoProgress:
         pass
 
 
+@dataclass(frozen=True)
+class Lane:
+    """What a pass works under; ``around`` may replace this lane's store alone."""
+
+    database: Database
+    epoch: int
+    check: Callable[[], None]
+    around: Callable[[PostgresStore], PostgresStore] = lambda store: store
+
+
 @dataclass
 class Passes:
     """Runs passes over one shop; ``store`` may be replaced to make trouble."""
@@ -52,6 +63,7 @@ class Passes:
     allowance: ReadAllowance = field(
         default_factory=lambda: ReadAllowance(10_000, 1.0, timedelta(minutes=1))
     )
+    checks: ChecksInHand = field(default_factory=ChecksInHand)
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
     def run(
@@ -61,41 +73,55 @@ class Passes:
         asked_by: str = "ops@host",
         **request: object,
     ) -> SweepReport:
-        asked = Request(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
         with ExitStack() as stack:
             database = stack.enter_context(Database(self.shop.url))
-            table = inspect(database, self.shop.mapping, writes=True).fitting()
-            store = self.around(PostgresStore(database, table, "default"))
-            lease = stack.enter_context(
-                Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
+            lease = stack.enter_context(self.lease(database))
+            lane = Lane(database, lease.epoch, lease.check)
+            return self.cast(lane, kind, writing, asked_by, **request)
+
+    def lease(self, database: Database) -> Lease:
+        return Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
+
+    def cast(
+        self,
+        lane: Lane,
+        kind: SweepKind,
+        writing: Writing = Writing.ROWS,
+        asked_by: str = SERVICE,
+        **request: object,
+    ) -> SweepReport:
+        """A pass under a lease that the caller holds: several may be made side by side."""
+        asked = Request(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
+        table = inspect(lane.database, self.shop.mapping, writes=True).fitting()
+        store = self.around(lane.around(PostgresStore(lane.database, table, "default")))
+        self.allowance.renew(store.booked_reads)
+        purse = Purse(self.allowance)
+        self.stripe.buy = purse.take
+        sweep = None
+        if writing is not Writing.NOTHING:
+            sweep = store.start_sweep(
+                {
+                    "kind": kind.value,
+                    "mode": self.mode.value,
+                    "applied": writing is Writing.ROWS,
+                    "asked_by": asked_by,
+                }
             )
-            self.allowance.renew(store.booked_reads)
-            purse = Purse(self.allowance)
-            self.stripe.buy = purse.take
-            sweep = None
-            if writing is not Writing.NOTHING:
-                sweep = store.start_sweep(
-                    {
-                        "kind": kind.value,
-                        "mode": self.mode.value,
-                        "applied": writing is Writing.ROWS,
-                        "asked_by": asked_by,
-                    }
-                )
-            authority = Authority("default", sweep, asked_by, self.mode, writing, lease.epoch)
-            surroundings = Surroundings(
-                stripe=self.stripe,
-                store=store,
-                clock=self.clock,
-                rules=self.rules,
-                workers=4,
-                page_size=100,
-                per_hour=self.per_hour,
-                keeps_books=True,
-                budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
-                purse=purse,
-            )
-            return Sweep(surroundings, asked, authority, lease.check, NoProgress()).run()
+        authority = Authority("default", sweep, asked_by, self.mode, writing, lane.epoch)
+        surroundings = Surroundings(
+            stripe=self.stripe,
+            store=store,
+            clock=self.clock,
+            rules=self.rules,
+            workers=4,
+            page_size=100,
+            per_hour=self.per_hour,
+            keeps_books=True,
+            budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
+            purse=purse,
+            checks=self.checks,
+        )
+        return Sweep(surroundings, asked, authority, lane.check, NoProgress()).run()
 
     def statuses(self) -> dict[str, str | None]:
         return {key: row["status"] for key, row in self.shop.rows().items()}
