@@ -11,6 +11,7 @@ from reconciler.adapters.postgres.replicas import Standing
 from reconciler.clock import ManualClock
 from reconciler.domain.endpoint import Endpoint
 from reconciler.engine.pacer import Limits
+from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
 from reconciler.entrypoints.service.team import AWAY_LEASES, Team
 from reconciler.errors import LeaseLostError
@@ -39,7 +40,7 @@ def clock() -> ManualClock:
 
 
 def a_team(clock: ManualClock, *accounts: str) -> Team:
-    return Team("", "me", accounts, clock, LEASE, dict)
+    return Team("", "me", accounts, clock, LEASE, dict, Pulse(clock, 60))
 
 
 def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> None:
