@@ -1,4 +1,4 @@
-"""Whether the work moves: which passes are running, and when each last moved."""
+"""Whether the work moves: which passes are running, what else is at work, and when each last moved."""
 
 from __future__ import annotations
 
@@ -10,74 +10,110 @@ from dataclasses import dataclass
 from reconciler.clock import Clock
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
+    name: str
+    is_pass: bool
     moved_at: float
     reads: Callable[[], int]
     reads_seen: int
-    pages: int = 0
+    rests: bool = False
 
 
 class PassPulse:
     """The pulse of one running pass: each page that it goes on by is a beat."""
 
-    def __init__(self, pulse: Pulse, name: str) -> None:
+    def __init__(self, pulse: Pulse, running: _Running) -> None:
         self._pulse = pulse
-        self._name = name
+        self._running = running
 
     def advance(self, examined: int, total: int | None) -> None:  # noqa: ARG002 - a Progress
         """A page was examined."""
-        self._pulse.beat(self._name)
+        self._pulse.beat(self._running)
+
+
+class Steps:
+    """The pulse of a thread's other work, such as its main loop: each step of it is a beat."""
+
+    def __init__(self, pulse: Pulse, running: _Running) -> None:
+        self._pulse = pulse
+        self._running = running
+
+    def advance(self) -> None:
+        """A step was made."""
+        self._pulse.beat(self._running)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """For the length of the block it waits for the clock, or for something that is watched by itself."""
+        self._pulse.beat(self._running, rests=True)
+        try:
+            yield
+        finally:
+            self._pulse.beat(self._running)
 
 
 class Pulse:
-    """All running passes of the process. A pass that neither ends a page nor a read for ``stall`` seconds is stuck.
+    """All that is at work in the process. A pass that neither ends a page nor a read for ``stall`` seconds is stuck.
 
-    Reads count as well as pages: a page may have to wait long for its turn in Stripe's budget.
+    Reads count as well as pages: a page may have to wait long for its turn in Stripe's budget. Other work is stuck
+    where it makes no step for so long and does not rest.
     """
 
     def __init__(self, clock: Clock, stall: float) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._running: dict[str, _Running] = {}
+        self._running: list[_Running] = []
         self.stall = stall
 
     @contextmanager
     def watching(self, name: str, reads: Callable[[], int]) -> Iterator[PassPulse]:
         """Watch a pass for the length of the block. ``reads`` counts what it has asked Stripe."""
-        with self._lock:
-            self._running[name] = _Running(self._clock.monotonic(), reads, reads())
-        try:
-            yield PassPulse(self, name)
-        finally:
-            with self._lock:
-                del self._running[name]
+        running = _Running(name, True, self._clock.monotonic(), reads, reads())
+        with self._listed(running):
+            yield PassPulse(self, running)
 
-    def beat(self, name: str) -> None:
-        """The pass of that name has gone on by a page."""
+    @contextmanager
+    def attending(self, name: str) -> Iterator[Steps]:
+        """Watch what is no pass for the length of the block: it never counts as one that runs."""
+        running = _Running(name, False, self._clock.monotonic(), lambda: 0, 0)
+        with self._listed(running):
+            yield Steps(self, running)
+
+    def beat(self, running: _Running, *, rests: bool = False) -> None:
+        """It has gone on by a page or a step; whether it rests from now on."""
         with self._lock:
-            running = self._running.get(name)
-            if running is not None:
-                running.moved_at = self._clock.monotonic()
-                running.pages += 1
+            running.moved_at, running.rests = self._clock.monotonic(), rests
 
     def running(self) -> tuple[str, ...]:
         """The passes that are being made now."""
         with self._lock:
-            return tuple(sorted(self._running))
+            return tuple(sorted({one.name for one in self._running if one.is_pass}))
 
     def stuck(self) -> tuple[str, ...]:
-        """The passes that do not move."""
+        """The passes, and what else is at work, that do not move."""
         now = self._clock.monotonic()
         with self._lock:
-            for running in self._running.values():
+            for running in self._running:
                 reads = running.reads()
                 if reads != running.reads_seen:
                     running.reads_seen, running.moved_at = reads, now
             return tuple(
                 sorted(
-                    name
-                    for name, running in self._running.items()
-                    if now - running.moved_at > self.stall
+                    {
+                        one.name
+                        for one in self._running
+                        if not one.rests and now - one.moved_at > self.stall
+                    }
                 )
             )
+
+    @contextmanager
+    def _listed(self, running: _Running) -> Iterator[None]:
+        with self._lock:
+            self._running.append(running)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.remove(running)

@@ -207,7 +207,7 @@ class ServiceSection(Section):
     )
     stall: PositiveDuration = Field(
         default=timedelta(minutes=3),
-        description="How long a pass may go without a page or a read before it counts as stuck.",
+        description="How long a pass may go without a page or a read, and other work without a step, before it counts as stuck.",
     )
     listen: Listen = Field(
         default="127.0.0.1:9464",

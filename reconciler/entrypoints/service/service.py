@@ -39,6 +39,7 @@ class Service:
             clock,
             settings.service.lease.total_seconds(),
             self.pacers,
+            pulse,
         )
         circuit = Circuit(clock, chance)
         self._workers = [

@@ -19,6 +19,7 @@ from reconciler.clock import Clock
 from reconciler.domain.sharing import fair_shares
 from reconciler.engine.guest import LOOK_SECONDS, PART, ROOM_SECONDS
 from reconciler.engine.pacer import Pacer
+from reconciler.engine.watch import Pulse, Steps
 from reconciler.errors import ReconcilerError
 from reconciler.log import redact
 
@@ -47,6 +48,7 @@ class Team(threading.Thread):
         clock: Clock,
         lease_seconds: float,
         holding: Callable[[], Mapping[str, Pacer]],
+        pulse: Pulse,
     ) -> None:
         super().__init__(name="team", daemon=True)
         self.replica = replica
@@ -55,13 +57,14 @@ class Team(threading.Thread):
         self._clock = clock
         self._seconds = lease_seconds
         self._holding = holding
+        self._pulse = pulse
         self._stopping = threading.Event()
         self._leaving = False
         self._lock = threading.Lock()
         self._away: dict[str, _Away] = {}
         self._standing: Standing | None = None
         self._shares: Mapping[str, str] = {}
-        self._seen_at = 0.0
+        self._seen_at = clock.monotonic()
         self._free_since: dict[str, float] = {}
         self._failed = False
         self._told = ""
@@ -69,11 +72,14 @@ class Team(threading.Thread):
     def may_take(self, account: str) -> bool:
         """Whether this replica should try for the account's lease now.
 
-        One that falls to another is left to it for a lease's time; then it cannot be up to much.
+        One that falls to another is left to it for a lease's time; then it cannot be up to much. Where the others
+        have not been seen for so long, be it that the looking fails or hangs, whoever finds it free takes it.
         """
         with self._lock:
             now = self._clock.monotonic()
-            standing = self._fresh(now)
+            if self._is_blind(now):
+                return True
+            standing = self._standing
             if standing is None:
                 return self._failed
             if standing.holders.get(account) is not None:
@@ -132,17 +138,20 @@ class Team(threading.Thread):
 
     def run(self) -> None:
         """Look again and again; outages are waited out."""
-        while not self._stopping.is_set():
-            try:
-                with Database(self._url, size=1) as database:
-                    self._attend(PostgresReplicas(database, self.replica))
-            except ReconcilerError as error:
-                with self._lock:
-                    self._failed = True
-                self._tell(redact(str(error)))
-                self._clock.wait(self._stopping, self._seconds / 3)
+        with self._pulse.attending("team") as steps:
+            while not self._stopping.is_set():
+                steps.advance()
+                try:
+                    with Database(self._url, size=1) as database:
+                        self._attend(PostgresReplicas(database, self.replica), steps)
+                except ReconcilerError as error:
+                    with self._lock:
+                        self._failed = True
+                    self._tell(redact(str(error)))
+                    with steps.resting():
+                        self._clock.wait(self._stopping, self._seconds / 3)
 
-    def _attend(self, replicas: PostgresReplicas) -> None:
+    def _attend(self, replicas: PostgresReplicas, steps: Steps) -> None:
         look_at = self._clock.monotonic()
         here = True
         while not self._stopping.is_set():
@@ -156,7 +165,8 @@ class Team(threading.Thread):
                 self._tell("")
             self._make_room(replicas)
             pause = min(LOOK_SECONDS, look_at - now) if here else LOOK_SECONDS
-            self._clock.wait(self._stopping, pause)
+            with steps.resting():
+                self._clock.wait(self._stopping, pause)
         if self._leaving and here:
             replicas.withdraw(self._accounts)
 
@@ -184,7 +194,11 @@ class Team(threading.Thread):
 
     def _fresh(self, now: float) -> Standing | None:
         """How things stood at the last look, None where that is too long ago to say anything."""
-        return None if now - self._seen_at > self._seconds else self._standing
+        return None if self._is_blind(now) else self._standing
+
+    def _is_blind(self, now: float) -> bool:
+        """Whether the others have not been seen for longer than a lease lasts."""
+        return now - self._seen_at > self._seconds
 
     def _tell(self, why: str) -> None:
         """Once for each thing that is new."""

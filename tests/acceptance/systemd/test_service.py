@@ -63,15 +63,22 @@ def test_it_comes_back_when_stopped(watched: Machine) -> None:
     watched.until("the payment is right", lambda: watched.pending() == 0)
 
 
-def test_a_hang_is_found(watched: Machine) -> None:
-    """A page that waits for ever: the watchdog is not fed, every stack is in the journal, another process goes on."""
-    first = watched.restart(stall="2s")
-    watched.until("a due pass has run", lambda: '"job": "due"' in watched.journal())
+@pytest.mark.parametrize("due", ["1s", "1h"], ids=["in a pass", "beside the passes"])
+def test_a_hang_is_found(watched: Machine, due: str) -> None:
+    """A page, or a look between passes, that waits for ever: the watchdog is not fed, every stack is in the journal, another
+    process goes on."""
+    first = watched.restart(stall="2s", due=due)
+    watched.until(
+        "a due pass and a tail pass have run",
+        lambda: all(f'"job": "{job}"' in watched.journal() for job in ("due", "tail")),
+    )
     stopped = watched.backends()
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
         watched.until("the hang is told", lambda: "pass.stuck" in watched.journal())
+        # for the process that comes next
+        watched.configure()
         watched.until("another process runs", lambda: another(watched, first))
         assert "Watchdog timeout" in watched.journal()
         assert "most recent call first" in watched.journal()

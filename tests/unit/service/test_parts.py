@@ -55,6 +55,37 @@ def test_a_pass_that_moves_is_not_stuck() -> None:
     assert pulse.running() == ()
 
 
+def test_other_work_that_makes_no_step_is_stuck() -> None:
+    """A thread's loop is watched as a pass is, but never counts as a pass; while it rests it may take its time."""
+    clock = ManualClock(NOW)
+    pulse = Pulse(clock, 60)
+    with pulse.attending("account default") as steps:
+        assert pulse.running() == ()
+        clock.advance(timedelta(seconds=50))
+        steps.advance()
+        clock.advance(timedelta(seconds=50))
+        assert pulse.stuck() == ()
+        with steps.resting():
+            clock.advance(timedelta(hours=1))
+            assert pulse.stuck() == ()
+        assert pulse.stuck() == ()
+        clock.advance(timedelta(seconds=61))
+        assert pulse.stuck() == ("account default",)
+        assert pulse.running() == ()
+    assert pulse.stuck() == ()
+
+
+def test_one_of_the_same_name_does_not_hide_what_hangs() -> None:
+    """After a reload the old thread may hang on beside the new one: it stays stuck until it ends."""
+    clock = ManualClock(NOW)
+    pulse = Pulse(clock, 60)
+    with pulse.attending("team"):
+        clock.advance(timedelta(seconds=61))
+        with pulse.attending("team"):
+            assert pulse.stuck() == ("team",)
+        assert pulse.stuck() == ("team",)
+
+
 @pytest.mark.parametrize("abstract", [True, False])
 def test_messages_reach_the_manager(tmp_path: Path, abstract: bool) -> None:
     """Both forms of address work, and the watchdog is fed only for this process."""

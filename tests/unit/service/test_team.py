@@ -11,6 +11,7 @@ from reconciler.adapters.postgres.replicas import Standing
 from reconciler.clock import ManualClock
 from reconciler.domain.endpoint import Endpoint
 from reconciler.engine.pacer import Limits
+from reconciler.engine.watch import Pulse
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
 from reconciler.entrypoints.service.team import AWAY_LEASES, Team
 from reconciler.errors import LeaseLostError
@@ -39,7 +40,7 @@ def clock() -> ManualClock:
 
 
 def a_team(clock: ManualClock, *accounts: str) -> Team:
-    return Team("", "me", accounts, clock, LEASE, dict)
+    return Team("", "me", accounts, clock, LEASE, dict, Pulse(clock, 60))
 
 
 def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> None:
@@ -51,6 +52,22 @@ def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> Non
     team._failed = True
     clock.advance(timedelta(seconds=LEASE + 1))
     assert team.may_take("eu")
+
+
+@pytest.mark.parametrize("has_seen", [True, False])
+def test_a_look_that_hangs_keeps_no_account_from_being_taken(
+    clock: ManualClock, has_seen: bool
+) -> None:
+    """No error comes of a look that hangs. After a lease's time the others are unseen: whoever finds an account free
+    takes it, and gives none up."""
+    team = a_team(clock, "eu")
+    if has_seen:
+        team._look(Others({"eu": "a"}, frozenset({"a"})))  # type: ignore[arg-type]
+    clock.advance(timedelta(seconds=LEASE))
+    assert not team.may_take("eu")
+    clock.advance(timedelta(seconds=1))
+    assert team.may_take("eu")
+    assert team.successor("eu") is None
 
 
 def test_what_falls_to_another_is_left_to_it_for_a_while(clock: ManualClock) -> None:
