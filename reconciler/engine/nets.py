@@ -63,7 +63,8 @@ class Nets:
     """Casts the nets of one pass in turn. An intent that two of them meet comes out once.
 
     ``listed`` is the range over which a window's lists showed every intent, None before that; ``listed_from`` is
-    Stripe's time when they began.
+    Stripe's time when they began. ``left_by_tail`` is how many payments the reads did not pay for where the tail has fallen
+    back to the window: it begins anew all the same.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Nets:
         self._by_service = authority.is_service
         self._met = Fingerprints()
         self._taken: tuple[str, ...] = ()
+        self.left_by_tail = 0
         self._shown: Counter[TimeRange] = Counter()
         self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
         self.listed: TimeRange | None = None
@@ -225,7 +227,7 @@ class Nets:
         found = window_part(self._with.store, whole, left, now)
         if found.left_out is not None:
             what = f"{found.rows_left_out:,} payments, and the intents created {in_words(found.left_out)}"
-            self._report.miss(what, SHORT, max(1, found.rows_left_out))
+            self._leave_to_others(what, max(1, found.rows_left_out))
         if found.part is not None:
             yield from self._listed(found.part, found.rows)
 
@@ -255,7 +257,13 @@ class Nets:
         # they are not met: another net, with reads of its own, may ask for them
         left_out = sum(1 for intent in wanted if intent not in self._met)
         if left_out:
-            self._report.miss(f"{left_out:,} {what}", SHORT, left_out)
+            self._leave_to_others(f"{left_out:,} {what}", left_out)
+
+    def _leave_to_others(self, what: str, count: int) -> None:
+        """Say what the reads do not pay for. Where the tail has fallen back to the window that is no failure of its own."""
+        self._report.miss(what, SHORT, count)
+        if self.tail.is_too_old:
+            self.left_by_tail += count
 
     def _range(self, horizon: timedelta | None) -> TimeRange:
         since = self._moment(self._request.since or horizon)

@@ -138,7 +138,7 @@ class Sweep:
             # with a doubtful key they are not ours to speak of
             self._unheld.drop(DOUBTFUL)
         self._unheld.judge(batch, fetcher, nets.listed, self._edge)
-        missed = self.report.unexamined_count - nets.tail.failed - batch.refused
+        missed = self.report.unexamined_count - nets.tail.failed - batch.refused - nets.left_by_tail
         nets.tail.finish(everything_recorded=missed == 0)
 
     def _end_here(self, batch: Batch) -> None:

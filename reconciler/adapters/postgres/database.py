@@ -63,6 +63,11 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
             "connect_timeout": str(CONNECT_SECONDS),
             # a database without an encoding (SQL_ASCII) would answer in bytes
             "client_encoding": "UTF8",
+            # a server that has gone without a word is noticed in about the time of a lease, not in a quarter of an hour
+            "keepalives_idle": "10",
+            "keepalives_interval": "5",
+            "keepalives_count": "3",
+            "tcp_user_timeout": "25000",
         }
         missing = {name: value for name, value in defaults.items() if name not in given}
         return make_conninfo(dsn, **missing), threshold

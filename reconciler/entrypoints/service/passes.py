@@ -86,6 +86,7 @@ class AccountPasses:
         self._giving_up = giving_up
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
+        self._refused_by: str | None = None
         self._lanes: Lanes | None = None
         self._row: OwnRow | None = None
         self.troubles = Troubles()
@@ -258,8 +259,15 @@ class AccountPasses:
         self.troubles.put(where, error)
         needs_person, row = self.troubles.need_a_person, self._row
         if needs_person:
+            self._refused_by = where if error is not None else self._refused_by
             self._team.cannot_work(self._account)
         if row is not None and self._lease is not None:
-            if where != "account" and not needs_person and error is None:
+            if error is None and not needs_person and self._proves(where):
                 self._team.works(self._account)
             row.trouble(self.troubles)
+
+    def _proves(self, where: str) -> bool:
+        """Whether what went well shows that the account can be worked on: the same pass that could not, where one could not."""
+        if where in ("account", DELIVER):
+            return False
+        return self._refused_by in (None, "account", where)

@@ -130,3 +130,35 @@ def test_the_service_takes_no_more_than_a_days_part(mixed: Passes) -> None:
     again = mixed.stripe.reads
     mixed.run(SweepKind.DUE, Writing.ROWS, SERVICE)
     assert mixed.stripe.reads <= max(again, 10)
+
+
+def test_the_tail_begins_anew_after_a_long_outage(passes: Passes) -> None:
+    """Its cursor is too old and the window's reads pay for a part alone: the report says so, and the tail reads on."""
+    sell(passes, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
+    with_reads(passes, 60)
+    long_ago = (NOW - timedelta(days=29)).isoformat()
+    passes.shop.execute(
+        sql.SQL(
+            "INSERT INTO reconciler.cursors (account, name, handled_until) VALUES ('default', 'tail', {})"
+        ).format(sql.Literal(long_ago))
+    )
+    assert not passes.run(SweepKind.TAIL, Writing.FINDINGS, SERVICE).complete
+    (cursor,) = passes.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
+    assert cursor["handled_until"] == NOW - passes.rules.grace
+
+
+def test_due_asks_what_the_window_left_out(passes: Passes) -> None:
+    """In a person's pass of all nets due has reads of its own: what the window could not pay for is not taken for met."""
+    sell(passes, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
+    for ident in list(passes.stripe.intents):
+        # made long before their rows: the list of the range shows none of them, and each row is asked for
+        passes.stripe.intents[ident] = an_intent(ident, created=NOW - timedelta(days=200))
+    with_reads(passes, 200)
+    passes.run(SweepKind.ALL, Writing.FINDINGS, since=timedelta(days=30))
+    spent = {
+        str(row["net"]): int(str(row["reads"]))
+        for row in passes.table(
+            "SELECT net, sum(count) AS reads FROM reconciler.reads GROUP BY net"
+        )
+    }
+    assert spent["due"] >= 50

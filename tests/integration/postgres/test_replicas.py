@@ -37,7 +37,15 @@ def test_who_is_alive_is_seen(opened):
     seen = two.renew(["eu"], ["us"], 60)
     assert (seen.holders, seen.able["us"]) == ({"eu": None, "us": None}, frozenset())
     two.withdraw(["eu", "us"])
-    assert one.renew([], ["eu"], 60).able == {"eu": frozenset()}
+    assert one.renew([], ["eu"], 60).able["eu"] == frozenset()
+
+
+def test_accounts_of_others_are_seen_too(opened):
+    """Who works on accounts that we do not know has that much less room for ours."""
+    PostgresReplicas(opened, "one").renew(["eu", "us", "jp"], [], 60)
+    PostgresLeaseStore(opened, "jp").acquire("one", 60)
+    seen = PostgresReplicas(opened, "two").renew(["eu"], [], 60)
+    assert (seen.holders["jp"], seen.able["us"]) == ("one", {"one"})
 
 
 def test_dead_rows_are_tidied(opened):
