@@ -36,6 +36,15 @@ from reconciler.domain.payment import StatusMap
 settings.register_profile("reconciler", deadline=None)
 settings.load_profile("reconciler")
 
+TESTS = Path(__file__).parent
+LONG = (
+    TESTS / "acceptance" / "benchmarks",
+    TESTS / "acceptance" / "systemd",
+    TESTS / "acceptance" / "service" / "test_budget.py",
+    TESTS / "acceptance" / "service" / "test_chaos.py",
+)
+"""Tests of many real processes, a machine booted or a benchmark among them: minutes, and left out unless they are asked for."""
+
 FAST = (
     "fsync=off",
     "synchronous_commit=off",
@@ -59,6 +68,14 @@ def _programs() -> Path:
     if wheel is None or wheel.origin is None:
         raise RuntimeError("no PostgreSQL: install the demo extra or set RECONCILER_TEST_POSTGRES")
     return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is long."""
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in LONG):
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_report_header() -> str:
