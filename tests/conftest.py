@@ -40,10 +40,13 @@ TESTS = Path(__file__).parent
 LONG = (
     TESTS / "acceptance" / "benchmarks",
     TESTS / "acceptance" / "systemd",
+    TESTS / "acceptance" / "service" / "test_bad_days.py",
     TESTS / "acceptance" / "service" / "test_budget.py",
     TESTS / "acceptance" / "service" / "test_chaos.py",
+    TESTS / "acceptance" / "service" / "test_hangs.py",
+    TESTS / "acceptance" / "service" / "test_replicas.py",
 )
-"""Tests of many real processes, a machine booted or a benchmark among them: minutes, and left out unless they are asked for."""
+"""Tests of many real processes, of outages, of a booted machine: minutes, and left out unless they are asked for."""
 
 FAST = (
     "fsync=off",
