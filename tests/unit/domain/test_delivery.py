@@ -15,6 +15,7 @@ from reconciler.domain.delivery import (
     Attempt,
     Notice,
     NoticeType,
+    Receipt,
     body_of,
     gives_up,
     pause,
@@ -93,3 +94,23 @@ def test_nothing_else_is(status: int) -> None:
 def test_it_is_given_up_after_its_time(tried_for: float, expected: bool) -> None:
     """Time counts from the first attempt, however many there were."""
     assert gives_up(Attempt(NOTICE, 1, tried_for), timedelta(hours=1)) is expected
+
+
+@pytest.mark.parametrize(
+    ("receipt", "its_own"),
+    [
+        (receipt_of(200), False),
+        (receipt_of(302), True),
+        (receipt_of(400), False),
+        (receipt_of(404), False),
+        (receipt_of(408), True),
+        (receipt_of(410), False),
+        (receipt_of(429), True),
+        (receipt_of(500), True),
+        (receipt_of(503), True),
+        (Receipt(None, "no answer within 10 s"), True),
+    ],
+)
+def test_whose_fault_a_failure_is(receipt: Receipt, its_own: bool) -> None:
+    """An endpoint that answers 4xx is up and refuses that one notice; one that breaks, redirects or is silent is not."""
+    assert receipt.is_endpoints_fault is its_own
