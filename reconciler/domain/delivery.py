@@ -54,18 +54,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came of an attempt. ``fault`` is why it is no delivery, None where it is one.
+    """What came of an attempt. ``fault`` is why it is no delivery, None where the endpoint has said that it received
+    it; that says nothing of what was fulfilled.
 
     ``status`` is the answer's, None where there was none.
     """
 
     status: int | None
     fault: str | None
-
-    @property
-    def is_delivered(self) -> bool:
-        """Whether the endpoint has said that it has received it. It does not say that anything was fulfilled."""
-        return self.fault is None
 
     @property
     def is_endpoints_fault(self) -> bool:

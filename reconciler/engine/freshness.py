@@ -77,12 +77,6 @@ class FreshEvents:
                 found[event.payment_intent].append(event)
         return Look({intent: tuple(events) for intent, events in found.items()}, now)
 
-    def forget_before(self, moment: datetime) -> None:
-        """No page to come was fetched before then: older events are of no more use."""
-        if self._since is not None and self._since < moment:
-            self._since = moment
-            self._known = {name: e for name, e in self._known.items() if e.created >= moment}
-
     def _read(self, since: datetime) -> datetime:
         after: str | None = None
         for _ in range(LONGEST_LOOK):
