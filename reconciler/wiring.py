@@ -11,30 +11,30 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 
-from reconciler.adapters.postgres.audit import Audit
-from reconciler.adapters.postgres.casebook import PostgresCasebook
+from reconciler.adapters.postgres.audit.audit import Audit
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook
+from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.inspection import inspect
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.mapping import TableMapping
-from reconciler.adapters.postgres.outbox import PostgresOutbox
-from reconciler.adapters.postgres.replicas import PostgresGuestBook
-from reconciler.adapters.postgres.store import PostgresStore
-from reconciler.adapters.postgres.sweep_requests import PostgresSweepRequests
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
+from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
+from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
-from reconciler.domain.endpoint import Endpoint
-from reconciler.domain.page import TimeRange
-from reconciler.domain.plan import Budget, Lanes
-from reconciler.domain.reserves import DAYS
-from reconciler.domain.subject import Rules
+from reconciler.domain.model.match import Rules
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.plan import Budget, Lanes
+from reconciler.domain.quota.source_priority import DAYS
+from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
-from reconciler.engine.allowance import FEWEST_READS, Purse, ReadAllowance, documented_reads
-from reconciler.engine.checks_in_hand import ChecksInHand
-from reconciler.engine.circuit import Circuit
-from reconciler.engine.delivery import Delivery, Terms
-from reconciler.engine.pacer import Limits, Pacer
+from reconciler.engine.delivery.circuit_breaker import Circuit
+from reconciler.engine.delivery.deliver import Delivery, Terms
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.read_quota import FEWEST_READS, Purse, ReadAllowance, documented_reads
+from reconciler.engine.sources.claimed_rechecks import ChecksInHand
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Account, PaymentsSection, Settings, key_facts
 from reconciler.settings.signing import NO_SECRET

@@ -26,11 +26,11 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.adapters.postgres.mapping import TableMapping
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import ManualClock
+from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import StatusMap
 
 # a busy machine is no defect: what is slow is found by the test run's own time limit
 settings.register_profile("reconciler", deadline=None)

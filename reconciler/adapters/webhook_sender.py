@@ -18,7 +18,7 @@ from typing import Final
 import httpx
 
 from reconciler.clock import Clock
-from reconciler.domain.delivery import Receipt, receipt_of
+from reconciler.domain.outbox_message import Receipt, receipt_of
 
 MOST_BYTES: Final = 4096
 """As much of an answer's body is read, so that its connection can be used again; the rest is not waited for."""

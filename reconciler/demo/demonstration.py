@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from reconciler.adapters.postgres.audit import Audit
-from reconciler.adapters.postgres.demo_shop import DemoShop, StoredFinding
-from reconciler.adapters.postgres.embedded import EmbeddedPostgres
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.audit.audit import Audit
+from reconciler.adapters.postgres.demo.demo_shop import DemoShop, StoredFinding
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import Clock, ManualClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.interruption import Interruption
@@ -21,7 +21,7 @@ from reconciler.demo.oracle import Scene, Verdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
-from reconciler.domain.ledger import first_break
+from reconciler.domain.audit.ledger import first_break
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
 from reconciler.sandbox import Limits, Sandbox, SandboxServer

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.demo.stage import Stage
-from reconciler.domain.discrepancy import Kind
-from reconciler.sandbox.objects import Intent
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.sandbox.objects.records import Intent
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)

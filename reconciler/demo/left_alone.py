@@ -16,7 +16,7 @@ from reconciler.demo.disagreements import (
     bring,
 )
 from reconciler.demo.stage import APP, Stage
-from reconciler.sandbox.objects import Intent
+from reconciler.sandbox.objects.records import Intent
 
 Plant = Callable[[Stage], None]
 

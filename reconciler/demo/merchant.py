@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 
-from reconciler.adapters.postgres.demo_shop import DemoShop
+from reconciler.adapters.postgres.demo.demo_shop import DemoShop
 from reconciler.clock import Clock
-from reconciler.sandbox.chance import Chance
+from reconciler.sandbox.state.chance import Chance
 from reconciler.sandbox.webhooks import signature
 
 TOLERANCE: Final = 300

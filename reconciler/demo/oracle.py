@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.adapters.postgres.demo_shop import ShopRow, StoredFinding
+from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
 from reconciler.demo.script import Finding, Script
-from reconciler.domain.discrepancy import Kind
-from reconciler.sandbox.sandbox import Sandbox
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.sandbox.state.sandbox import Sandbox
 
 _STATUS: dict[str, str] = {
     "requires_confirmation": "pending",

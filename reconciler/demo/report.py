@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler.demo.demonstration import Result
 from reconciler.demo.merchant import STATUS_OF
-from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money, as_major
 
 WHY: Final[Mapping[Kind, str]] = {

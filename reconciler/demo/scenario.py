@@ -10,8 +10,8 @@ from typing import Final
 
 from reconciler.demo.merchant import Luck, Merchant
 from reconciler.demo.stage import Stage
-from reconciler.sandbox.objects import Intent
-from reconciler.sandbox.sandbox import Sandbox
+from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.state.sandbox import Sandbox
 
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)

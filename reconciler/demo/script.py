@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from reconciler.demo.disagreements import DAY, HOUR, STEP, SUCCEEDED, bring
 from reconciler.demo.stage import Stage
-from reconciler.domain.discrepancy import Kind
-from reconciler.sandbox.objects import Intent
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.sandbox.objects.records import Intent
 
 Plant = Callable[[Stage], None]
 

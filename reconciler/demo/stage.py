@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from reconciler.adapters.postgres.demo_shop import DemoShop, ShopRow
+from reconciler.adapters.postgres.demo.demo_shop import DemoShop, ShopRow
 from reconciler.clock import ManualClock
 from reconciler.demo.script import End, Script
-from reconciler.domain.discrepancy import Kind
-from reconciler.sandbox.objects import Intent
-from reconciler.sandbox.sandbox import Sandbox
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.state.sandbox import Sandbox
 
 APP = "shop"
 """The metadata that tells this shop's intents from those of others on the same Stripe account."""

@@ -9,28 +9,33 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.domain.endpoint import Endpoint
-from reconciler.domain.page import TimeRange
-from reconciler.domain.plan import Budget
-from reconciler.domain.planning import retrieve_page_size
-from reconciler.domain.reserves import Net
-from reconciler.domain.subject import Rules
-from reconciler.engine.allowance import Purse, ReadAllowance
-from reconciler.engine.authority import Authority
-from reconciler.engine.checks_in_hand import ChecksInHand
-from reconciler.engine.explanation import Explanation, explain
-from reconciler.engine.forecast import Forecast, forecast_due, forecast_window, spendable
-from reconciler.engine.guest import GuestBook, as_guest
-from reconciler.engine.handover import SweepRequests, hand_over
-from reconciler.engine.lease import Lease
-from reconciler.engine.nets import Surroundings
-from reconciler.engine.pacer import Limits, Pacer
+from reconciler.domain.model.match import Rules
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.plan import Budget
+from reconciler.domain.planning.planning import retrieve_page_size
+from reconciler.domain.quota.source_priority import Net
+from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.engine.actions.explain import Explanation, explain
+from reconciler.engine.actions.resolve import Resolution, resolve
+from reconciler.engine.actions.resolve import accept_stripe as accept_outcome_of_stripe
+from reconciler.engine.actions.revert import Reversal, revert
+from reconciler.engine.actor import Authority
+from reconciler.engine.lease.lease import Lease
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.read_quota import Purse, ReadAllowance
+from reconciler.engine.limits.reserved_share import GuestBook, as_guest
+from reconciler.engine.planning.read_estimate import (
+    Forecast,
+    forecast_due,
+    forecast_window,
+    spendable,
+)
 from reconciler.engine.ports import Casebook, LeaseStore, Progress, Store, Stripe
 from reconciler.engine.report import Mode, Moment, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.resolution import Resolution, resolve
-from reconciler.engine.resolution import accept_stripe as accept_outcome_of_stripe
-from reconciler.engine.reversal import Reversal, revert
-from reconciler.engine.sweep import Sweep
+from reconciler.engine.sources.claimed_rechecks import ChecksInHand
+from reconciler.engine.sources.sources import Surroundings
+from reconciler.engine.sweep.sweep import Sweep
+from reconciler.engine.sweep_requests.hand_over import SweepRequests, hand_over
 from reconciler.errors import ConfigurationError, LeaseHeldError
 
 MOST_WORKERS: Final = 16

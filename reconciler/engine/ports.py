@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.domain.discrepancy import Discrepancy, State
-from reconciler.domain.histogram import Histogram, Learnt
-from reconciler.domain.intent import Charge, Intent, MissingIntent
-from reconciler.domain.ledger import Draft
-from reconciler.domain.page import (
+from reconciler.domain.audit.ledger import Draft
+from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.page import (
     CorrectionEntry,
     EventPage,
     IntentPage,
@@ -20,7 +19,8 @@ from reconciler.domain.page import (
     RowReference,
     TimeRange,
 )
-from reconciler.domain.reserves import Net, Spent
+from reconciler.domain.planning.histogram import Histogram, Learnt
+from reconciler.domain.quota.source_priority import Net, Spent
 
 
 class Stripe(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
-from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.errors import ReconcilerError
 

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from reconciler.sandbox.answers import Answer, Refusal
-from reconciler.sandbox.faults import Break, Faults
-from reconciler.sandbox.limits import NO_LIMITS, Limits, RequestLog, Seen
-from reconciler.sandbox.objects import (
+from reconciler.sandbox.api.server import SandboxServer
+from reconciler.sandbox.api.serving import Options, opened, serve
+from reconciler.sandbox.faults.faults import Break, Faults
+from reconciler.sandbox.faults.rate_limits import NO_LIMITS, Limits, RequestLog, Seen
+from reconciler.sandbox.objects.answers import Answer, Refusal
+from reconciler.sandbox.objects.records import (
     API_VERSION,
     AttemptError,
     Charge,
@@ -20,11 +22,9 @@ from reconciler.sandbox.objects import (
     Refund,
     WebhookEndpoint,
 )
-from reconciler.sandbox.records import ACCOUNT
-from reconciler.sandbox.sandbox import LIVE_KEY, TEST_KEY, Sandbox
-from reconciler.sandbox.seeding import Kind, fill, make, prepared
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.serving import Options, opened, serve
+from reconciler.sandbox.state.sandbox import LIVE_KEY, TEST_KEY, Sandbox
+from reconciler.sandbox.state.seeding import Kind, fill, make, prepared
+from reconciler.sandbox.state.store import ACCOUNT
 from reconciler.sandbox.webhooks import Delivery, Fate, Receiver, signature
 
 __all__ = [

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from urllib.parse import urlsplit
 
-from reconciler.sandbox.chance import Chance
-from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.objects import Event, WebhookEndpoint
-from reconciler.sandbox.shapes import encode, event_shape
+from reconciler.sandbox.faults.faults import FaultPlan
+from reconciler.sandbox.objects.json import encode, event_shape
+from reconciler.sandbox.objects.records import Event, WebhookEndpoint
+from reconciler.sandbox.state.chance import Chance
 
 HOUR = 3600
 # Seconds after each failed attempt. Stripe documents "up to 3 days" in live mode and 3 tries over a few hours in a

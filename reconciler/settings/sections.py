@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from reconciler.domain.payment import StatusMap
+from reconciler.domain.model.payment import StatusMap
 from reconciler.engine.report import Mode
 from reconciler.settings.values import (
     AccountName,

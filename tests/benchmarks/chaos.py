@@ -31,8 +31,8 @@ REPOSITORY = Path(__file__).parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(REPOSITORY))
 
-from reconciler.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from reconciler.adapters.postgres.migration import migrate  # noqa: E402
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres  # noqa: E402
+from reconciler.adapters.postgres.schema.migration import migrate  # noqa: E402
 from reconciler.clock import SystemClock  # noqa: E402
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer  # noqa: E402
 from tests.benchmarks.service import Service  # noqa: E402

@@ -20,7 +20,7 @@ from datetime import timedelta
 import psycopg
 
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.authority import SERVICE
+from reconciler.engine.actor import SERVICE
 from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
 from tests.benchmarks.figures import Figure, load, say
 from tests.benchmarks.options import Options

@@ -26,9 +26,9 @@ from unittest.mock import patch
 import psycopg
 
 from reconciler import wiring
-from reconciler.adapters.postgres.audit import Audit
-from reconciler.adapters.postgres.demo_shop import DemoShop
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.audit.audit import Audit
+from reconciler.adapters.postgres.demo.demo_shop import DemoShop
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
@@ -38,7 +38,7 @@ from reconciler.demo.oracle import Scene, Verdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
-from reconciler.domain.ledger import first_break
+from reconciler.domain.audit.ledger import first_break
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 from reconciler.sandbox import NO_LIMITS, Faults, Sandbox, SandboxServer

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from reconciler.domain.reserves import SPAN, Net, Spent, tail_pace
-from reconciler.engine.allowance import Purse, ReadAllowance, documented_reads
+from reconciler.domain.quota.source_priority import SPAN, Net, Spent, tail_pace
+from reconciler.engine.limits.read_quota import Purse, ReadAllowance, documented_reads
 from reconciler.engine.ports import Store
 from reconciler.engine.report import SweepKind
 from tests.benchmarks.day import Shop

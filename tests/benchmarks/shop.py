@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.adapters.postgres.embedded import EmbeddedPostgres
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.schema.migration import migrate
 
 TABLE = """
 CREATE TABLE payments (

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.domain.endpoint import Endpoint
-from reconciler.domain.intent import Charge, Event, Intent, MissingIntent, Snapshot
-from reconciler.domain.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, Snapshot
+from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.quota.stripe_limits import Endpoint
 
 PAGE = 100
 AMOUNT = 1250

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from reconciler.adapters.postgres.failures import clothed, not_connected, translated
+from reconciler.adapters.postgres.errors import clothed, not_connected, translated
 from reconciler.adapters.postgres.statements import statement
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 

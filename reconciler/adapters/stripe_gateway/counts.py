@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from reconciler.domain.endpoint import Endpoint
+from reconciler.domain.quota.stripe_limits import Endpoint
 
 
 class Counts:

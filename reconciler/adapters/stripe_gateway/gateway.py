@@ -28,9 +28,9 @@ from reconciler.adapters.stripe_gateway.sending import Sender
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import Timeouts, Transport
 from reconciler.clock import Clock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.domain.intent import Charge, Intent, MissingIntent
-from reconciler.domain.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.errors import MalformedAnswerError, StripeRequestError
 
 API_BASE: Final = "https://api.stripe.com"

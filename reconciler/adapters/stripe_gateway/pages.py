@@ -24,8 +24,8 @@ from reconciler.adapters.stripe_gateway.wire import (
     WireIntent,
     WirePage,
 )
-from reconciler.domain.intent import Charge, Event, Intent
-from reconciler.domain.page import EventPage, IntentPage
+from reconciler.domain.model.intent import Charge, Event, Intent
+from reconciler.domain.model.page import EventPage, IntentPage
 from reconciler.errors import MalformedAnswerError
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from reconciler.adapters.stripe_gateway.refusal import Refusal
 from reconciler.adapters.stripe_gateway.retrying import Retries, RetryPolicy
 from reconciler.adapters.stripe_gateway.stripe_time import StripeTime
 from reconciler.clock import Clock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from reconciler.adapters.stripe_gateway.credentials import KeyLabel
 from reconciler.adapters.stripe_gateway.decoding import ERROR_BODY, FieldError, decode
 from reconciler.adapters.stripe_gateway.stripe_time import parse_date
 from reconciler.adapters.stripe_gateway.wire import WireError
-from reconciler.domain.endpoint import RateLimitReason
+from reconciler.domain.quota.stripe_limits import RateLimitReason
 from reconciler.errors import ReconcilerError, StripeRefusedError, StripeRequestError
 
 LONGEST_FLOOR: Final = 30.0

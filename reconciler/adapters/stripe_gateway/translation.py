@@ -18,7 +18,7 @@ from reconciler.adapters.stripe_gateway.wire import (
     WireIntent,
     WireMethod,
 )
-from reconciler.domain.intent import Charge, Event, Intent, NextAction, Snapshot
+from reconciler.domain.model.intent import Charge, Event, Intent, NextAction, Snapshot
 from reconciler.domain.outcome import of_stripe
 from reconciler.errors import WrongKeyError
 

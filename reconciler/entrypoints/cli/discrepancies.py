@@ -9,9 +9,9 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
 from reconciler.clock import Clock
-from reconciler.domain.discrepancy import Discrepancy, Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     Format,

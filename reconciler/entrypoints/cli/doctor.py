@@ -9,7 +9,7 @@ import typer
 from reconciler.entrypoints.cli.arguments import JsonOption
 from reconciler.entrypoints.cli.invocation import Invocation, invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
-from reconciler.entrypoints.doctor.check import Check, Level, exit_code
+from reconciler.entrypoints.doctor.doctor_check import Check, Level, exit_code
 
 
 def doctor(context: typer.Context, json: JsonOption = False) -> int:

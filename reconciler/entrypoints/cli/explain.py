@@ -7,13 +7,13 @@ from typing import Annotated, assert_never
 
 import typer
 
-from reconciler.domain.decision import Correct, Decision, Flag, Keep, Wait
-from reconciler.domain.discrepancy import Finding
-from reconciler.domain.evidence import evidence, local_values, stripe_values
-from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.findings.discrepancy import Finding
+from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.payment import Payment
-from reconciler.engine.explanation import Explanation
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
+from reconciler.domain.rules.evidence import evidence, local_values, stripe_values
+from reconciler.engine.actions.explain import Explanation
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, intent_id
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
-from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter
-from reconciler.domain.ledger import Entry, canonical
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
+from reconciler.domain.audit.ledger import Entry, canonical
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
 from reconciler.entrypoints.cli.invocation import invocation
@@ -20,7 +20,7 @@ from reconciler.entrypoints.cli.output import json_text, warn, write_csv
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.adapters.postgres.audit import Audit
+    from reconciler.adapters.postgres.audit.audit import Audit
 
 ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash")
 HEAD_NAMES: Final = ("account", "seq", "hash")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.adapters.postgres.pending_migrations import pending
+from reconciler.adapters.postgres.schema.pending_migrations import pending
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.errors import ExitCode
@@ -30,7 +30,7 @@ def migrate(
 
     They are in a schema of their own, "reconciler"; yours are not touched. Run it as a role that may create a schema.
     """
-    from reconciler.adapters.postgres.migration import migrate as apply_migrations
+    from reconciler.adapters.postgres.schema.migration import migrate as apply_migrations
 
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     url = settings.database_url.get_secret_value()

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, Final, Generic, TextIO, TypeVar
 
-from reconciler.domain.ledger import rfc3339
+from reconciler.domain.audit.ledger import rfc3339
 from reconciler.domain.money import Money
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.log import redact

@@ -9,9 +9,9 @@ from typing import Annotated, Final, assert_never
 
 import typer
 
-from reconciler.domain.page import TimeRange
-from reconciler.domain.plan import List, Plan, Retrieve, Step
-from reconciler.engine.forecast import Forecast
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.plan import List, Plan, Retrieve, Step
+from reconciler.engine.planning.read_estimate import Forecast
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
 from reconciler.entrypoints.cli.invocation import invocation

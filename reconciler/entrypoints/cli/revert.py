@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.engine.reversal import Reversal, Skipped
+from reconciler.engine.actions.revert import Reversal, Skipped
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import Column, write_json, write_line, write_table

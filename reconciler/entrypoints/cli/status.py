@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from reconciler.domain.discrepancy import Severity
+from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.money import Money
-from reconciler.engine.status import (
+from reconciler.engine.health.status import (
     AccountStatus,
     Expectations,
     LanePace,
@@ -104,7 +104,7 @@ def status(
 def _read(
     context: typer.Context, account: str | None
 ) -> tuple[tuple[AccountStatus, ...], Mapping[str, Expectations]]:
-    from reconciler.entrypoints.service.watching import expectations, read_statuses
+    from reconciler.entrypoints.service.status_queries import expectations, read_statuses
 
     call = invocation(context)
     settings = call.settings(need_stripe=False)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import Act, Line, Missed, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import Format

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import typer
 
-from reconciler.domain.ledger import Break, Entry, first_break
+from reconciler.domain.audit.ledger import Break, Entry, first_break
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line

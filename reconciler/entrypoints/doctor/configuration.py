@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.cli.invocation import Invocation
-from reconciler.entrypoints.doctor.check import Check, Level
+from reconciler.entrypoints.doctor.doctor_check import Check, Level
 from reconciler.errors import ConfigurationError
 from reconciler.settings import KeyKind, Settings, is_loopback, key_facts
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reconciler.adapters.postgres.access import schema_access
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.inspection import inspect
-from reconciler.adapters.postgres.pending_migrations import pending
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.schema.pending_migrations import pending
+from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.engine.report import Mode
-from reconciler.entrypoints.doctor.check import Check, Level, failed
+from reconciler.entrypoints.doctor.doctor_check import Check, Level, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Settings
 from reconciler.wiring import table_mapping

@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
 
-from reconciler.adapters.postgres.access import schema_access
+from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.replicas import PostgresGuestBook
+from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.adapters.stripe_gateway import Access
 from reconciler.clock import Clock
-from reconciler.engine.guest import PART, as_guest
-from reconciler.engine.pacer import Pacer
-from reconciler.entrypoints.doctor.check import Check, Level, failed
+from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.reserved_share import PART, as_guest
+from reconciler.entrypoints.doctor.doctor_check import Check, Level, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, open_gateway

@@ -17,13 +17,13 @@ from typing import Final
 import structlog
 
 from reconciler.clock import Clock
-from reconciler.engine.watch import Pulse
-from reconciler.entrypoints.service.checks import StartUp
-from reconciler.entrypoints.service.http import Endpoints
+from reconciler.engine.health.watchdog import Pulse
+from reconciler.entrypoints.service.http_endpoints import Endpoints
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.entrypoints.service.service import Service
-from reconciler.entrypoints.service.watching import figures
+from reconciler.entrypoints.service.startup_checks import StartUp
+from reconciler.entrypoints.service.status_queries import figures
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.log import redact
 from reconciler.settings import Settings

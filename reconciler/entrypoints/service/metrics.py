@@ -11,11 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from reconciler.clock import Clock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.engine.delivery import DeliveryReport
-from reconciler.engine.pacer import Limits, Pacer
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.engine.delivery.deliver import DeliveryReport
+from reconciler.engine.health.status import AccountStatus
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
 from reconciler.engine.report import SweepReport
-from reconciler.engine.status import AccountStatus
 from reconciler.errors import ReconcilerError
 
 FRESH_SECONDS: Final = 60.0

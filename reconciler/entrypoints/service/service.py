@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.engine.circuit import Circuit
-from reconciler.engine.pacer import Pacer
+from reconciler.engine.delivery.circuit_breaker import Circuit
+from reconciler.engine.health.watchdog import Pulse
+from reconciler.engine.limits.rate_limiter import Pacer
 from reconciler.engine.report import SweepKind
-from reconciler.engine.watch import Pulse
-from reconciler.entrypoints.service.delivering import Deliverer, is_delivery
+from reconciler.entrypoints.service.account_worker import AccountWorker
+from reconciler.entrypoints.service.delivery_job import Deliverer, is_delivery
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.entrypoints.service.team import Team
-from reconciler.entrypoints.service.timetable import JOBS, Timetable
-from reconciler.entrypoints.service.worker import AccountWorker
+from reconciler.entrypoints.service.replica_group import Team
+from reconciler.entrypoints.service.scheduler import JOBS, Timetable
 from reconciler.settings import Settings
 from reconciler.wiring import chance
 

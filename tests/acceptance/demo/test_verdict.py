@@ -11,7 +11,7 @@ from reconciler.clock import Clock, SystemClock
 from reconciler.demo import demonstration
 from reconciler.demo.demonstration import Plan, Result, demonstrate
 from reconciler.demo.report import faults
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.app import run

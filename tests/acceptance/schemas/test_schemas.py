@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import StatusMap
 from tests.acceptance.world import NOW, World
 
 AGE = timedelta(days=2)

@@ -15,9 +15,9 @@ import apscheduler.schedulers.base as schedulers
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
-from reconciler.engine.watch import Pulse
+from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.entrypoints.service.service import Service
 from reconciler.sandbox import ACCOUNT

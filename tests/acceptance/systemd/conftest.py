@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from reconciler.adapters.postgres.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.clock import SystemClock
 from reconciler.sandbox import Sandbox, SandboxServer
 from tests.acceptance.systemd.machine import UNIT, Machine

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import psycopg
 
-from reconciler.adapters.postgres.embedded import EmbeddedPostgres
-from reconciler.adapters.postgres.migration import migrate
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, SandboxServer
 from tests.acceptance.service.conftest import CONFIGURATION, LONGEST, REPOSITORY, USUAL

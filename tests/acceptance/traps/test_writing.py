@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.engine.authority import SERVICE
+from reconciler.engine.actor import SERVICE
 from reconciler.engine.report import Request, SweepKind, Writing
 from reconciler.settings import load
 from reconciler.wiring import open_account

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import stripe
 
-from reconciler.domain.delivery import body_of, signature
+from reconciler.domain.outbox_message import body_of, signature
 from tests.unit.domain.test_delivery import NOTICE
 
 SECRET = "whsec_" + "0123456789abcdef" * 4

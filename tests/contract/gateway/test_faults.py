@@ -7,10 +7,10 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.domain.page import TimeRange
-from reconciler.engine.pacer import Limits as Budget
-from reconciler.engine.pacer import Pacer
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.engine.limits.rate_limiter import Limits as Budget
+from reconciler.engine.limits.rate_limiter import Pacer
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
 from reconciler.sandbox import TEST_KEY, Break, Faults, Limits, Sandbox, SandboxServer, fill
 from tests.contract.gateway.conftest import Opening

@@ -7,9 +7,9 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import ManualClock
-from reconciler.domain.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import Outcome, of_stripe
-from reconciler.domain.page import TimeRange
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeRefusedError, WrongKeyError
 from reconciler.sandbox import LIVE_KEY, Kind, Sandbox, fill, make

@@ -8,7 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Faults, Sandbox, make
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 
 def types_of(answer: httpx.Response) -> list[str]:

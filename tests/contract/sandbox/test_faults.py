@@ -10,7 +10,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Answer, Break, Faults, Sandbox, SandboxServer, make
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 LIST = "/v1/payment_intents"
 

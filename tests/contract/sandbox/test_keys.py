@@ -18,7 +18,7 @@ from reconciler.sandbox import (
     SandboxServer,
     make,
 )
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 Clients = Callable[..., stripe.StripeClient]
 

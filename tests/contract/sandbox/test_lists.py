@@ -8,7 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Sandbox, make, prepared
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 LIST = "/v1/payment_intents"
 

@@ -8,7 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import API_VERSION, Refusal, Sandbox, make
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 FIELDS = {
     "id", "object", "amount", "amount_capturable", "amount_received", "canceled_at", "cancellation_reason",

@@ -11,7 +11,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Fate, Faults, Sandbox, make
-from reconciler.sandbox.seeding import Kind
+from reconciler.sandbox.state.seeding import Kind
 
 
 class Inbox:

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.outbox import PostgresOutbox
+from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import SystemClock
-from reconciler.engine.circuit import Circuit
-from reconciler.engine.delivery import Delivery, DeliveryReport, Terms
+from reconciler.engine.delivery.circuit_breaker import Circuit
+from reconciler.engine.delivery.deliver import Delivery, DeliveryReport, Terms
 from tests.endpoint import Endpoint, serving
 
 SECRET = "whsec_" + "0123456789abcdef" * 4

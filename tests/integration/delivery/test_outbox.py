@@ -11,8 +11,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.status import PostgresStatus
-from reconciler.engine.delivery import Delivery
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
+from reconciler.engine.delivery.deliver import Delivery
 from reconciler.errors import DatabaseUnavailableError, LeaseLostError
 from tests.endpoint import SOON, Break
 from tests.integration.delivery.conftest import NoProgress, Post

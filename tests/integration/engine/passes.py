@@ -10,20 +10,20 @@ from datetime import timedelta
 import psycopg
 from psycopg.rows import dict_row
 
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.inspection import inspect
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.store import PostgresStore
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
-from reconciler.domain.plan import Budget, Lanes
-from reconciler.domain.subject import Rules
-from reconciler.engine.allowance import Purse, ReadAllowance
-from reconciler.engine.authority import SERVICE, Authority
-from reconciler.engine.checks_in_hand import ChecksInHand
-from reconciler.engine.lease import Lease
-from reconciler.engine.nets import Surroundings
+from reconciler.domain.model.match import Rules
+from reconciler.domain.planning.plan import Budget, Lanes
+from reconciler.engine.actor import SERVICE, Authority
+from reconciler.engine.lease.lease import Lease
+from reconciler.engine.limits.read_quota import Purse, ReadAllowance
 from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sweep import Sweep
+from reconciler.engine.sources.claimed_rechecks import ChecksInHand
+from reconciler.engine.sources.sources import Surroundings
+from reconciler.engine.sweep.sweep import Sweep
 from tests.conftest import STATUSES, Shop
 from tests.unit.engine.doubles import NOW, PlainStripe
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from reconciler.domain.ledger import Entry, first_break
+from reconciler.domain.audit.ledger import Entry, first_break
 from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server

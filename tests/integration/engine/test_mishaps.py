@@ -6,7 +6,7 @@ import signal
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.domain.intent import Snapshot
+from reconciler.domain.model.intent import Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import StripeUnavailableError
@@ -114,11 +114,11 @@ def test_two_passes_at_once_keep_the_hourly_limit(passes: Passes) -> None:
         from contextlib import ExitStack
 
         from reconciler.adapters.postgres.database import Database
-        from reconciler.adapters.postgres.inspection import inspect
-        from reconciler.adapters.postgres.store import PostgresStore
-        from reconciler.engine.authority import SERVICE, Authority
+        from reconciler.adapters.postgres.merchant.inspection import inspect
+        from reconciler.adapters.postgres.page.store import PostgresStore
+        from reconciler.engine.actor import SERVICE, Authority
         from reconciler.engine.report import Mode, Request
-        from reconciler.engine.sweep import Sweep
+        from reconciler.engine.sweep.sweep import Sweep
 
         with ExitStack() as stack:
             db = stack.enter_context(Database(passes.shop.url))

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.intent import Event, Snapshot
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, Writing
 from tests.integration.engine.passes import Passes

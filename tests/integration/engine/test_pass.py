@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.intent import Event
-from reconciler.domain.ledger import first_break
+from reconciler.domain.audit.ledger import first_break
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Event
 from reconciler.engine.report import Act, Mode, SweepKind, Writing
 from reconciler.errors import ExitCode, StripeUnavailableError
 from tests.integration.engine.passes import Passes
@@ -292,7 +292,7 @@ def test_an_order_paid_twice_is_found_in_a_dry_run_too(passes: Passes) -> None:
 
 def test_the_ledger_of_many_passes_holds(passes: Passes) -> None:
     """Whatever was recorded, the chain verifies from its first entry to its head."""
-    from reconciler.domain.ledger import Entry
+    from reconciler.domain.audit.ledger import Entry
 
     for number in range(5):
         a_payment(

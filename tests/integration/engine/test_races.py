@@ -8,14 +8,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.casebook import PostgresCasebook
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
 from reconciler.clock import SystemClock
-from reconciler.domain.discrepancy import Kind, State
-from reconciler.engine.lease import Lease
+from reconciler.domain.findings.discrepancy import Kind, State
+from reconciler.engine.actions.resolve import resolve
+from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
-from reconciler.engine.resolution import resolve
 from reconciler.errors import ExitCode, LeaseHeldError, LeaseLostError
 from tests.conftest import MakeShop
 from tests.integration.engine.passes import Passes

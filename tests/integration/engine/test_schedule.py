@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.engine.authority import SERVICE
+from reconciler.engine.actor import SERVICE
 from reconciler.engine.report import SweepKind, SweepReport, Writing
 from tests.integration.engine.passes import Passes
 from tests.unit.engine.doubles import NOW, an_intent

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from psycopg import sql
 
-from reconciler.domain.reserves import Net
-from reconciler.engine.allowance import ReadAllowance
-from reconciler.engine.authority import SERVICE
+from reconciler.domain.quota.source_priority import Net
+from reconciler.engine.actor import SERVICE
+from reconciler.engine.limits.read_quota import ReadAllowance
 from reconciler.engine.report import SweepKind, Writing
 from tests.integration.engine.passes import Passes
 from tests.unit.engine.doubles import NOW, an_intent

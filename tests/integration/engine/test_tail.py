@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.intent import Event, Snapshot
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, SweepReport, Writing
 from reconciler.errors import StripeUnavailableError

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.inspection import inspect
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.store import PostgresStore
-from reconciler.domain.discrepancy import Finding, Kind, Severity, State
-from reconciler.domain.ledger import Action, Draft
-from reconciler.domain.lifecycle import Change
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.page.store import PostgresStore
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import Finding, Kind, Severity, State
+from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.page import PageRecord, RowWrite
-from reconciler.domain.payment import Payment
 
 SEEN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 

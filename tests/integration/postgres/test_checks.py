@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.page import SCHEDULED, Check, PageRecord
+from reconciler.domain.model.page import SCHEDULED, Check, PageRecord
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from reconciler.adapters.postgres.database import Database, connect
-from reconciler.adapters.postgres.failures import clothed
+from reconciler.adapters.postgres.errors import clothed
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseRefusedError,

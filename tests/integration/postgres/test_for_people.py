@@ -6,16 +6,19 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.postgres.activity import PostgresActivity
-from reconciler.adapters.postgres.casebook import PostgresCasebook
-from reconciler.adapters.postgres.discrepancy_list import DiscrepancyFilter, PostgresDiscrepancies
-from reconciler.adapters.postgres.ledger_reader import PostgresLedger
-from reconciler.domain.discrepancy import Kind, Reason, Severity, State
-from reconciler.domain.intent import Event
-from reconciler.domain.ledger import Action, Draft, first_break
+from reconciler.adapters.postgres.audit.activity import PostgresActivity
+from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
+    DiscrepancyFilter,
+    PostgresDiscrepancies,
+)
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.domain.audit.ledger import Action, Draft, first_break
+from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.page import Check, CorrectionEntry, PageRecord
 from reconciler.domain.money import Money
-from reconciler.domain.page import Check, CorrectionEntry, PageRecord
-from reconciler.domain.reserves import Net
+from reconciler.domain.quota.source_priority import Net
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, UsageError
 
 NOTHING = Draft(Action.RESOLUTION, {})

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.merchant_table import MerchantTable
-from reconciler.adapters.postgres.status import PostgresStatus
-from reconciler.domain.histogram import Histogram
-from reconciler.domain.page import SCHEDULED, Check, PageRecord, TimeRange
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.domain.model.page import SCHEDULED, Check, PageRecord, TimeRange
+from reconciler.domain.planning.histogram import Histogram
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

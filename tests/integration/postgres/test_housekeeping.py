@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.migration import migrate
-from reconciler.adapters.postgres.services import PostgresServiceRecord
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.statements import statement
-from reconciler.domain.histogram import Learnt
-from reconciler.domain.ledger import Action, Draft
-from reconciler.domain.page import PageRecord
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.planning.histogram import Learnt
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.inspection import Inspection, inspect
+from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
+from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import StatusMap
 from reconciler.errors import ConfigurationError
 
 

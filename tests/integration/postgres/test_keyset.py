@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.adapters.postgres.inspection import inspect
-from reconciler.domain.page import PageRecord, TimeRange
-from reconciler.engine.nets import keyset
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.domain.model.page import PageRecord, TimeRange
+from reconciler.engine.sources.sources import keyset
 from reconciler.errors import DatabaseRefusedError, RowMovedError
 
 

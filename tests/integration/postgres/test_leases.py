@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
 
 
 @pytest.fixture

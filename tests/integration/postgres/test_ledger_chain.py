@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.postgres.chain import append
+from reconciler.adapters.postgres.audit.ledger_append import append
+from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.database import Database, connect
-from reconciler.adapters.postgres.ledger_reader import PostgresLedger
-from reconciler.domain.ledger import Action, Draft, entry_hash, first_break
+from reconciler.domain.audit.ledger import Action, Draft, entry_hash, first_break
 
 # everything that UTF-8 can write but NUL, which no text of PostgreSQL's can hold
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
@@ -141,7 +141,7 @@ def test_the_ledger_refuses_change_even_from_a_superuser(database, query, silenc
 
 def test_the_owner_has_no_right_to_change_the_ledger(empty_database, role):
     """A role that made the schema itself, as in a small shop, may add to the ledger and not change it."""
-    from reconciler.adapters.postgres.migration import migrate
+    from reconciler.adapters.postgres.schema.migration import migrate
 
     name, as_role = role("owner")
     with psycopg.connect(empty_database) as connection:

@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import reconciler.adapters.postgres
-from reconciler.adapters.postgres.migration import migrate
-from reconciler.adapters.postgres.pending_migrations import pending
+from reconciler.adapters.postgres.schema.migration import migrate
+from reconciler.adapters.postgres.schema.pending_migrations import pending
 from reconciler.errors import DatabaseRefusedError, ReconcilerError
 
 FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"

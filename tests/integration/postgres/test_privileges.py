@@ -5,22 +5,22 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.access import schema_access
-from reconciler.adapters.postgres.activity import PostgresActivity
-from reconciler.adapters.postgres.casebook import PostgresCasebook
+from reconciler.adapters.postgres.audit.activity import PostgresActivity
+from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.ledger_reader import PostgresLedger
-from reconciler.adapters.postgres.migration import migrate
-from reconciler.adapters.postgres.outbox import PostgresOutbox
-from reconciler.adapters.postgres.pending_migrations import pending
-from reconciler.adapters.postgres.status import PostgresStatus
-from reconciler.domain.discrepancy import State
-from reconciler.domain.intent import Event
-from reconciler.domain.ledger import Action, Draft, first_break
-from reconciler.domain.lifecycle import Change
-from reconciler.domain.page import Check, PageRecord, TimeRange
-from reconciler.domain.reserves import Net
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
+from reconciler.adapters.postgres.schema.migration import migrate
+from reconciler.adapters.postgres.schema.pending_migrations import pending
+from reconciler.adapters.postgres.schema.schema_access import schema_access
+from reconciler.domain.audit.ledger import Action, Draft, first_break
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.page import Check, PageRecord, TimeRange
+from reconciler.domain.quota.source_priority import Net
 from reconciler.errors import DatabaseRefusedError
 
 OURS = (
@@ -125,7 +125,7 @@ def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
 def test_linking_needs_its_own_privilege(stocked, roles, bench):
     """Without UPDATE on the PaymentIntent's column linking is a fault at start, with the GRANT to run."""
     with Database(roles[0]) as database:
-        from reconciler.adapters.postgres.inspection import inspect
+        from reconciler.adapters.postgres.merchant.inspection import inspect
 
         assert inspect(database, stocked.mapping, writes=True).faults == ()
         [fault] = inspect(database, stocked.mapping, writes=True, links=True).faults
@@ -212,7 +212,7 @@ def test_a_database_that_is_read_only_has_no_schema_to_write(stocked, bench):
 
 def test_row_security_that_hides_rows_is_told(stocked, role, bench):
     """A policy that keeps rows from our role is a warning, and an update that it swallows counts as moved."""
-    from reconciler.adapters.postgres.inspection import inspect
+    from reconciler.adapters.postgres.merchant.inspection import inspect
     from reconciler.errors import RowMovedError
 
     daemon, as_daemon = role("daemon")
@@ -224,7 +224,7 @@ def test_row_security_that_hides_rows_is_told(stocked, role, bench):
     warnings = inspect(table.database, stocked.mapping, writes=True).warnings
     assert any("Row security" in warning for warning in warnings)
     payment = table.store.load(["pi_1"]).payments[0]
-    from reconciler.domain.page import RowWrite
+    from reconciler.domain.model.page import RowWrite
 
     write = RowWrite(payment, "paid", "pi_1", Draft(Action.CORRECTION, {}))
     with pytest.raises(RowMovedError):

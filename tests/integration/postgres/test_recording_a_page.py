@@ -9,12 +9,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from reconciler.domain.discrepancy import Cause, Closing, Kind, Reason, Severity, State
-from reconciler.domain.intent import Event
-from reconciler.domain.ledger import Action, Draft
-from reconciler.domain.lifecycle import Change
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import Cause, Closing, Kind, Reason, Severity, State
+from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.page import Check, PageRecord, TimeRange
 from reconciler.domain.money import Money
-from reconciler.domain.page import Check, PageRecord, TimeRange
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, RowMovedError
 
 

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
+from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
+from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook, PostgresReplicas
+from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.migration import migrate
-from reconciler.adapters.postgres.replicas import PostgresGuestBook, PostgresReplicas
-from reconciler.adapters.postgres.services import PostgresServiceRecord
+from reconciler.adapters.postgres.schema.migration import migrate
 
 
 @pytest.fixture

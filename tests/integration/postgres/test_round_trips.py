@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from reconciler.domain.discrepancy import State
-from reconciler.domain.intent import Event
-from reconciler.domain.ledger import Action, Draft
-from reconciler.domain.page import Check, PageRecord
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.page import Check, PageRecord
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.statements import statement
-from reconciler.adapters.postgres.status import PostgresStatus
 
 
 @pytest.fixture

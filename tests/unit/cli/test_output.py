@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.entrypoints.cli import output
 from reconciler.entrypoints.cli.output import Column

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import Act, Line, Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import Format

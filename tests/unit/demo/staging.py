@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from reconciler.adapters.postgres.demo_shop import ShopRow
+from reconciler.adapters.postgres.demo.demo_shop import ShopRow
 from reconciler.clock import ManualClock
 from reconciler.demo.stage import Stage
 from reconciler.sandbox import Sandbox

@@ -146,6 +146,6 @@ def test_the_ways_of_losing_add_up(lose: float) -> None:
 
 def test_the_listed_shop_is_what_a_merchant_writes_to() -> None:
     """The list that stands in for the table in these tests takes what the real one takes."""
-    from reconciler.adapters.postgres.demo_shop import DemoShop
+    from reconciler.adapters.postgres.demo.demo_shop import DemoShop
 
     assert {"add", "take"} <= set(vars(ListedShop)) & set(vars(DemoShop))

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.postgres.demo_shop import ShopRow, StoredFinding
+from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
 from reconciler.demo.oracle import Scene, Verdict, judge
 from reconciler.demo.stage import Stage
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from tests.unit.demo.staging import PRESENT, make_stage
 

@@ -10,7 +10,7 @@ from reconciler.demo.disagreements import DISAGREEMENTS
 from reconciler.demo.left_alone import JUST_NOW, SETTLED
 from reconciler.demo.planting import plant
 from reconciler.demo.side_conditions import SIDE_CONDITIONS, WITH_LOST_WEBHOOK
-from reconciler.domain.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind
 from tests.unit.demo.staging import PRESENT, make_stage
 
 EVERY_KIND = set(Kind) - {Kind.MISSED_OUTCOME}

@@ -13,7 +13,7 @@ from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
 from reconciler.demo.oracle import true_status
 from reconciler.demo.scenario import LATEST, STORIES, Deed, Story, live
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.table import TABLE, Cell
+from reconciler.domain.rules.decision_table import TABLE, Cell
 from tests.unit.demo.staging import PRESENT, make_stage
 
 HEARD = {

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from reconciler.domain.histogram import Bucket, Histogram, Learnt
-from reconciler.domain.page import TimeRange
-from reconciler.domain.plan import Budget, Lanes, List, Plan, Retrieve, overrun
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.histogram import Bucket, Histogram, Learnt
+from reconciler.domain.planning.plan import Budget, Lanes, List, Plan, Retrieve, overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LANES = Lanes(list=12.5, retrieve=12.5, everything=50)

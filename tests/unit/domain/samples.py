@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.domain.intent import Charge, Event, Intent, MissingIntent, NextAction
+from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
+from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import Payment, StatusMap
-from reconciler.domain.subject import PaidSibling, Rules, Subject
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 """A Wednesday, by Stripe's clock."""

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.cadence import (
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Intent, NextAction
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.deadlines import (
     add_business_days,
     capture_is_expiring,
     is_overdue,
@@ -17,10 +20,7 @@ from reconciler.domain.cadence import (
     processing_deadline,
     voucher_deadline,
 )
-from reconciler.domain.decision import Correct, Keep, decide
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.intent import Intent, NextAction
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Keep, decide
 from tests.unit.domain.samples import (
     CREATED,
     HORIZON,

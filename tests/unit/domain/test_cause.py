@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, cause_of, decide
-from reconciler.domain.discrepancy import Cause, Kind
-from reconciler.domain.intent import Event
+from reconciler.domain.findings.discrepancy import Cause, Kind
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import StatusMap
+from reconciler.domain.rules.decision import Correct, Flag, cause_of, decide
 from tests.unit.domain.samples import (
     CREATED,
     NOW,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, decide
-from reconciler.domain.intent import Intent
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import Payment, StatusMap
+from reconciler.domain.rules.decision import Correct, Flag, decide
 from tests.unit.domain.samples import (
     AMOUNT,
     LOCAL_STATUS,

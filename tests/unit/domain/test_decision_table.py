@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from reconciler.domain.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.table import TABLE, Cell
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
+from reconciler.domain.rules.decision_table import TABLE, Cell
 from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, payment, rules, subject
 
 THE_TABLE = """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.delivery import (
+from reconciler.domain.outbox_message import (
     FIRST_SECONDS,
     LONGEST_SECONDS,
     Attempt,

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, decide
-from reconciler.domain.discrepancy import (
+from reconciler.domain.findings.discrepancy import (
     Closing,
     Finding,
     Kind,
@@ -17,9 +16,10 @@ from reconciler.domain.discrepancy import (
     Severity,
     State,
 )
-from reconciler.domain.lifecycle import Change, changes, is_settled_by_person
+from reconciler.domain.findings.lifecycle import Change, changes, is_settled_by_person
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Flag, decide
 from tests.unit.domain.samples import NOW, intent_of, payment, rules, subject
 
 STORED_ID = 7

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.comparison import compare
-from reconciler.domain.decision import Correct, Flag, Keep, decide
-from reconciler.domain.discrepancy import Finding, Kind
+from reconciler.domain.findings.discrepancy import Finding, Kind
+from reconciler.domain.model.match import PaidSibling, Subject
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.subject import PaidSibling, Subject
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
 from tests.unit.domain.samples import (
     AMOUNT,
     CREATED,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.comparison import compare
-from reconciler.domain.discrepancy import Finding, Kind
-from reconciler.domain.intent import Intent, MissingIntent, NextAction
+from reconciler.domain.findings.discrepancy import Finding, Kind
+from reconciler.domain.model.intent import Intent, MissingIntent, NextAction
+from reconciler.domain.model.match import Subject
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.subject import Subject
+from reconciler.domain.rules.comparison import compare
 from tests.unit.domain.samples import (
     NOW,
     charge,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, Keep, Wait, decide
-from reconciler.domain.intent import Intent
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Flag, Keep, Wait, decide
 from tests.unit.domain.samples import (
     AMOUNT,
     GRACE,

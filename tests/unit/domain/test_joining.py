@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.domain.intent import Intent
-from reconciler.domain.joining import join, link, speaks_without_row
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.page import Loaded, TimeRange
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import Loaded, TimeRange
-from reconciler.domain.payment import Payment, StatusMap
-from reconciler.domain.subject import Rules, Subject
+from reconciler.domain.rules.matching import join, link, speaks_without_row
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 EVERYTHING = TimeRange(NOW - timedelta(days=30))

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.decision import Correct, Decision, Flag, Keep, decide
-from reconciler.domain.discrepancy import Finding, Kind, Severity
-from reconciler.domain.intent import Intent, MissingIntent
+from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
+from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.match import Subject
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import Payment, StatusMap
-from reconciler.domain.subject import Subject
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from tests.unit.domain.samples import (
     AMOUNT,
     HORIZON,

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.ledger import (
+from reconciler.domain.audit.ledger import (
     GENESIS,
     Action,
     Entry,
@@ -24,6 +23,7 @@ from reconciler.domain.ledger import (
     first_break,
     rfc3339,
 )
+from reconciler.domain.findings.discrepancy import Kind
 
 AT = datetime(2026, 6, 10, 12, 0, 0, 123, tzinfo=UTC)
 BODY: dict[str, Any] = {

@@ -6,11 +6,11 @@ from dataclasses import fields
 
 import pytest
 
-from reconciler.domain.discrepancy import Kind, State
-from reconciler.domain.ledger import Action, Draft
-from reconciler.domain.lifecycle import Change
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import Kind, State
+from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.model.page import Check, PageRecord, RowWrite, TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import Check, PageRecord, RowWrite, TimeRange
 from tests.unit.domain.samples import NOW, SECOND, event, payment
 
 

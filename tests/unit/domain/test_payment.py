@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import StatusMap
 
 STATUSES = StatusMap(
     read={"new": Outcome.INCOMPLETE, "pending": Outcome.INCOMPLETE, "paid": Outcome.SUCCEEDED},

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.histogram import COARSE, MOST_COARSE, coarse
-from reconciler.domain.page import TimeRange
-from reconciler.domain.planning import MOST_CURSORS, retrieve_page_size, stretches, whole_seconds
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.histogram import COARSE, MOST_COARSE, coarse
+from reconciler.domain.planning.planning import (
+    MOST_CURSORS,
+    retrieve_page_size,
+    stretches,
+    whole_seconds,
+)
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 moments = st.datetimes(

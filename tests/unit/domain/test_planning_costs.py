@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.histogram import (
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.histogram import (
     FINE,
     MOST_GROUPS,
     WIDTHS,
@@ -18,9 +19,8 @@ from reconciler.domain.histogram import (
     Learnt,
     bucket_width,
 )
-from reconciler.domain.page import TimeRange
-from reconciler.domain.plan import Budget, Lanes, List, Retrieve, overrun
-from reconciler.domain.planning import plan
+from reconciler.domain.planning.plan import Budget, Lanes, List, Retrieve, overrun
+from reconciler.domain.planning.planning import plan
 from tests.unit.domain.planning_worlds import LANES, LIMIT, START, budget
 
 HOUR = timedelta(hours=1)

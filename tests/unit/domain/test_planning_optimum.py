@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.histogram import Histogram, Learnt, bucket_width, joined
-from reconciler.domain.plan import List
-from reconciler.domain.planning import MOST_CURSORS, plan
+from reconciler.domain.planning.histogram import Histogram, Learnt, bucket_width, joined
+from reconciler.domain.planning.plan import List
+from reconciler.domain.planning.planning import MOST_CURSORS, plan
 from tests.unit.domain.planning_worlds import (
     budget,
     counted,

@@ -7,9 +7,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.histogram import Histogram, Learnt, joined
-from reconciler.domain.plan import List, Plan, Retrieve
-from reconciler.domain.planning import plan
+from reconciler.domain.planning.histogram import Histogram, Learnt, joined
+from reconciler.domain.planning.plan import List, Plan, Retrieve
+from reconciler.domain.planning.planning import plan
 from tests.unit.domain.planning_worlds import (
     START,
     World,

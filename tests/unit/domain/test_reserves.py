@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.reserves import SPAN, Net, Reserves, Spent, tail_pace
+from reconciler.domain.quota.source_priority import SPAN, Net, Reserves, Spent, tail_pace
 
 MINUTE = timedelta(minutes=1)
 HOURS = 24

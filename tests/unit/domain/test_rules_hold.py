@@ -8,14 +8,14 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.comparison import compare
-from reconciler.domain.decision import Correct, Flag, Keep, Wait, decide
-from reconciler.domain.discrepancy import Kind, Severity
-from reconciler.domain.intent import Charge, Event, Intent, MissingIntent, NextAction
-from reconciler.domain.lifecycle import changes
+from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.findings.lifecycle import changes
+from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
+from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import Payment, StatusMap
-from reconciler.domain.subject import PaidSibling, Rules, Subject
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.decision import Correct, Flag, Keep, Wait, decide
 from tests.unit.domain.samples import (
     HORIZON,
     LOCAL_STATUS,

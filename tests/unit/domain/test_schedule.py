@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.cadence import CAPTURE_WARNING, capture_is_expiring, is_overdue
-from reconciler.domain.intent import Intent, NextAction
+from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.schedule import (
+from reconciler.domain.polling.next_poll import (
     FLOOR,
     LAG,
     SLOT_AFTER_DEADLINE,
@@ -23,6 +22,7 @@ from reconciler.domain.schedule import (
     looks,
     next_look,
 )
+from reconciler.domain.rules.deadlines import CAPTURE_WARNING, capture_is_expiring, is_overdue
 from tests.unit.domain.samples import charge, intent
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

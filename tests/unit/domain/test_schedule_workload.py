@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from reconciler.domain.histogram import Learnt
-from reconciler.domain.intent import Intent, NextAction
-from reconciler.domain.reserves import tail_pace
-from reconciler.domain.schedule import looks
+from reconciler.domain.model.intent import Intent, NextAction
+from reconciler.domain.planning.histogram import Learnt
+from reconciler.domain.polling.next_poll import looks
+from reconciler.domain.quota.source_priority import tail_pace
 from tests.unit.domain.samples import charge, intent
 from tests.unit.domain.workload import Cohort, reads_per_day
 

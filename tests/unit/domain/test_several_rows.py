@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.decision import Correct, Flag, Keep, decide
-from reconciler.domain.discrepancy import Finding, Kind, Severity
+from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.payment import Payment
+from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
 from tests.unit.domain.samples import AMOUNT, NOW, intent_of, missing, payment, rules, subject
 from tests.unit.domain.test_decision_table import EXPECTED
 from tests.unit.domain.test_kinds import found_in

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.domain.sharing import fair_shares
+from reconciler.domain.account_assignment import fair_shares
 
 ACCOUNTS = ("eu", "jp", "uk", "us", "za")
 REPLICAS = ("a", "b", "c", "d")

@@ -8,14 +8,20 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.comparison import compare
-from reconciler.domain.discrepancy import Kind
-from reconciler.domain.intent import Intent
-from reconciler.domain.joining import join, link, named_order, paid_intent, speaks_without_row
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Subject
+from reconciler.domain.model.page import Loaded, TimeRange
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import Loaded, TimeRange
-from reconciler.domain.payment import Payment
-from reconciler.domain.subject import Subject
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.matching import (
+    join,
+    link,
+    named_order,
+    paid_intent,
+    speaks_without_row,
+)
 from tests.unit.domain.samples import CREATED, NOW, intent_of, missing, payment, rules, sibling
 
 LINKED = rules(link_metadata="order_id")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.comparison import compare
-from reconciler.domain.intent import Event, Snapshot
+from reconciler.domain.model.intent import Event, Snapshot
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import AT_STRIPE, Outcome
-from reconciler.domain.payment import Payment
-from reconciler.domain.table import TABLE, Cell
-from reconciler.domain.tail import asks_for_a_look
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.decision_table import TABLE, Cell
+from reconciler.domain.rules.event_filter import asks_for_a_look
 from tests.unit.domain.samples import AMOUNT, CREATED, NOW, intent_of, payment, rules, subject
 
 LOCAL = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]

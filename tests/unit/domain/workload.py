@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Final
 
-from reconciler.domain.covering import cover, reads
-from reconciler.domain.histogram import Bucket, Ground, Histogram, Learnt
-from reconciler.domain.intent import Intent
-from reconciler.domain.schedule import looks
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.planning.histogram import Bucket, Ground, Histogram, Learnt
+from reconciler.domain.planning.list_or_retrieve import cover, reads
+from reconciler.domain.polling.next_poll import looks
 
 SLOT: Final = timedelta(minutes=1)
 """Looks that fall into one minute are taken by one pass."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.domain.endpoint import Endpoint
-from reconciler.domain.intent import Charge, Event, Intent, MissingIntent
-from reconciler.domain.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
+from reconciler.domain.quota.stripe_limits import Endpoint
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 

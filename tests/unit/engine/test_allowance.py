@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.endpoint import Endpoint
-from reconciler.domain.reserves import Net, Spent
-from reconciler.engine.allowance import Purse, ReadAllowance, ReadsSpentError, documented_reads
+from reconciler.domain.quota.source_priority import Net, Spent
+from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.engine.limits.read_quota import (
+    Purse,
+    ReadAllowance,
+    ReadsSpentError,
+    documented_reads,
+)
 from reconciler.errors import DatabaseBusyError, ExitCode
 
 MINUTE = timedelta(minutes=1)

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.delivery import Attempt, Notice, NoticeType, Receipt, receipt_of
-from reconciler.engine.circuit import FAILURES, LONGEST_PROBE_SECONDS, Circuit
-from reconciler.engine.delivery import RUN_SECONDS, Delivery, DeliveryReport, Terms
+from reconciler.domain.outbox_message import Attempt, Notice, NoticeType, Receipt, receipt_of
+from reconciler.engine.delivery.circuit_breaker import FAILURES, LONGEST_PROBE_SECONDS, Circuit
+from reconciler.engine.delivery.deliver import RUN_SECONDS, Delivery, DeliveryReport, Terms
 from reconciler.errors import LeaseLostError, StoppedError
 from tests.unit.engine.doubles import NOW
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.page import TimeRange
-from reconciler.domain.planning import stretches
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.planning import stretches
 from reconciler.engine import fetching
-from reconciler.engine.fetching import Fetcher
+from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.engine import fingerprints
-from reconciler.engine.fingerprints import Fingerprints
+from reconciler.engine.sources.id_set import Fingerprints
 
 
 @given(st.lists(st.text(max_size=3), max_size=60))

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.intent import Event
-from reconciler.engine.freshness import CHANGING_TYPES, LONGEST_LOOK, look
+from reconciler.domain.model.intent import Event
+from reconciler.engine.reads.recent_events import CHANGING_TYPES, LONGEST_LOOK, look
 from reconciler.errors import StripeUnavailableError
 from tests.unit.engine.doubles import NOW, PlainStripe
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.endpoint import Endpoint
-from reconciler.engine.guest import PART, ROOM_SECONDS, as_guest
-from reconciler.engine.lease import Lease
-from reconciler.engine.pacer import Limits, Pacer
+from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.engine.lease.lease import Lease
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS, as_guest
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_lease import PatientClock, PlainLeases

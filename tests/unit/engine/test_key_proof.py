@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.domain.intent import MissingIntent
-from reconciler.engine.key_proof import KeyProof
+from reconciler.domain.model.intent import MissingIntent
+from reconciler.engine.sweep.stripe_key_check import KeyProof
 from reconciler.errors import ExitCode, WrongKeyError
 from tests.unit.engine.doubles import NOW, an_intent
 

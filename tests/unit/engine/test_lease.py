@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.engine.lease import Lease
+from reconciler.engine.lease.lease import Lease
 from reconciler.errors import DatabaseUnavailableError, LeaseHeldError, LeaseLostError
 from tests.unit.engine.doubles import NOW
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.engine.lane import LATELY_MINUTES
-from reconciler.engine.pace_form import as_pace_form, from_pace_form
-from reconciler.engine.pacer import Limits, Pacer
-from reconciler.engine.status import LanePace
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.engine.health.rate_usage import as_pace_form, from_pace_form
+from reconciler.engine.health.status import LanePace
+from reconciler.engine.limits.endpoint_limit import LATELY_MINUTES
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
 from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_pacer import take_many
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.clock import ManualClock, SystemClock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.engine.lane import FLOOR
-from reconciler.engine.pacer import Limits, Pacer
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.engine.limits.endpoint_limit import FLOOR
+from reconciler.engine.limits.rate_limiter import Limits, Pacer
 from reconciler.errors import StripeUnavailableError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.engine.status import (
+from reconciler.engine.health.status import (
     UNDELIVERED,
     AccountStatus,
     Expectations,

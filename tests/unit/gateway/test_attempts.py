@@ -10,9 +10,9 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts, transport
 from reconciler.clock import ManualClock, SystemClock
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.domain.intent import Intent, MissingIntent
-from reconciler.domain.page import TimeRange
+from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.errors import (
     ConfigurationError,
     MalformedAnswerError,

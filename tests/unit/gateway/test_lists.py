@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.intent import Event, Snapshot
+from reconciler.domain.model.intent import Event, Snapshot
+from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import TimeRange
 from reconciler.errors import MalformedAnswerError, StripeRequestError
 from tests.unit.gateway.canned import CREATED, SECRET, charge, event, intent, page, reply
 from tests.unit.gateway.conftest import Rigging

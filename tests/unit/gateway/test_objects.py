@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.domain.intent import Charge, Intent, NextAction
+from reconciler.domain.model.intent import Charge, Intent, NextAction
+from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.page import TimeRange
 from reconciler.errors import MalformedAnswerError, StripeRequestError, WrongKeyError
 from tests.unit.gateway.canned import CREATED, charge, event, intent, page, reply
 from tests.unit.gateway.conftest import Rigging

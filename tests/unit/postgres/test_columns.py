@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.postgres.columns import EPOCH, Column, ColumnKind
+from reconciler.adapters.postgres.merchant.columns import EPOCH, Column, ColumnKind
 
 TEXT = Column("c", "text", "pg_catalog", "text", "S", None, (), True, True)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=9, minutes=30))])

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Faults, Kind, Sandbox, make
-from reconciler.sandbox.chance import Chance, Ids
-from reconciler.sandbox.keys import masked
+from reconciler.sandbox.state.chance import Chance, Ids
+from reconciler.sandbox.state.keys import masked
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

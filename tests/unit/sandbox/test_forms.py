@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.sandbox import Refusal
-from reconciler.sandbox.forms import created_range, parse
+from reconciler.sandbox.api.parameters import created_range, parse
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.sandbox import Intent
-from reconciler.sandbox.timeline import PageQuery, Timeline
+from reconciler.sandbox.state.timeline import PageQuery, Timeline
 
 
 def intent(number: int, created: int) -> Intent:

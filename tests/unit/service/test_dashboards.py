@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.discrepancy import Kind, Severity
-from reconciler.domain.endpoint import Endpoint, RateLimitReason
-from reconciler.engine.delivery import DeliveryReport
-from reconciler.engine.pacer import Limits
-from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
-from reconciler.engine.status import (
+from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.engine.delivery.deliver import DeliveryReport
+from reconciler.engine.health.status import (
     AccountStatus,
     LanePace,
     LeaseStatus,
@@ -28,6 +26,8 @@ from reconciler.engine.status import (
     Pace,
     PassStatus,
 )
+from reconciler.engine.limits.rate_limiter import Limits
+from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredPacer, Metrics
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.engine.watch import Pulse
+from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.entrypoints.service.service import LATE, Service
 from reconciler.settings import DeliverySection, load

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
-from reconciler.engine.handover import as_options, as_request, capped
+from reconciler.engine.health.watchdog import Pulse
 from reconciler.engine.report import (
     Act,
     Line,
@@ -24,12 +24,12 @@ from reconciler.engine.report import (
     Unexamined,
     Writing,
 )
-from reconciler.engine.report_form import as_form, from_form
-from reconciler.engine.watch import Pulse
-from reconciler.entrypoints.doctor.check import Check, Level
+from reconciler.engine.sweep_requests.hand_over import as_options, as_request, capped
+from reconciler.engine.sweep_requests.report_codec import as_form, from_form
+from reconciler.entrypoints.doctor.doctor_check import Check, Level
 from reconciler.entrypoints.service import checks
-from reconciler.entrypoints.service.checks import Health, Round, StartUp
 from reconciler.entrypoints.service.sd_notify import Notifier
+from reconciler.entrypoints.service.startup_checks import Health, Round, StartUp
 from reconciler.errors import ConfigurationError, ReconcilerError, UsageError, WrongKeyError
 from reconciler.settings import load
 from tests.unit.engine.doubles import NOW

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.postgres.replicas import Standing
+from reconciler.adapters.postgres.coordination.replicas import Standing
 from reconciler.clock import ManualClock
-from reconciler.domain.endpoint import Endpoint
-from reconciler.engine.pacer import Limits
-from reconciler.engine.watch import Pulse
+from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.engine.health.watchdog import Pulse
+from reconciler.engine.limits.rate_limiter import Limits
 from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
-from reconciler.entrypoints.service.team import AWAY_LEASES, Team
+from reconciler.entrypoints.service.replica_group import AWAY_LEASES, Team
 from reconciler.errors import LeaseLostError
 from tests.unit.engine.doubles import NOW
 

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind
-from reconciler.entrypoints.service.timetable import JOBS, Chore, Job, Timetable
+from reconciler.entrypoints.service.scheduler import JOBS, Chore, Job, Timetable
 from reconciler.settings import DeliverySection, load
 from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 

@@ -1,0 +1,73 @@
+"""How the work stands, read from our tables and from the merchant's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from psycopg.rows import TupleRow
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import counting
+
+
+class PostgresStatus:
+    """One account's figures as plain rows. Every method is one statement. Safe to share between threads."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self._account = account
+
+    def lease(self) -> TupleRow:
+        """holder, seconds left, whether a service, its mode, since, error, error_at, needs_person."""
+        return self._rows("status_lease")[0]
+
+    def passes(self) -> list[TupleRow]:
+        """For each kind: id, end, age in seconds and asker of the last complete pass; id, end, complete, stopped of the last."""
+        return self._rows("status_passes")
+
+    def discrepancies(self) -> list[TupleRow]:
+        """Open ones: severity, kind, held back, currency, count, stake."""
+        return self._rows("status_discrepancies")
+
+    def reads(self) -> int:
+        """Reads of the last 30 days."""
+        return int(self._rows("reads_sum", days=30)[0][0])
+
+    def requests(self) -> int:
+        """Requests that wait or are being worked on."""
+        return int(self._rows("status_requests")[0][0])
+
+    def lag(self, cursor: str) -> float | None:
+        """Seconds that a cursor is behind the present, None where there is none."""
+        rows = self._rows("status_lag", cursor=cursor)
+        return float(rows[0][0]) if rows else None
+
+    def pace(self) -> TupleRow:
+        """How fast the service asks Stripe, and when it said so; both None where it never did."""
+        rows = self._rows("status_pace")
+        return rows[0] if rows else (None, None)
+
+    def outbox(self) -> TupleRow:
+        """Undelivered outbox rows: how many, how many given up, the age of the oldest in seconds, the last error."""
+        return self._rows("status_outbox")[0]
+
+    def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
+        """How many rows with a PaymentIntent have each open outcome."""
+        parameters = {"account": self._account, "open": table.open_statuses}
+        with (
+            self._database.connection("counting open payments") as connection,
+            counting(connection),
+        ):
+            rows = connection.execute(table.open_by_status, parameters).fetchall()
+        counts: Counter[str] = Counter()
+        for status, count in rows:
+            counts[table.mapping.statuses.outcome(status).value] += count
+        return dict(sorted(counts.items()))
+
+    def _rows(self, name: str, **values: object) -> list[TupleRow]:
+        parameters = {"account": self._account, **values}
+        with self._database.connection("reading the status") as connection:
+            return connection.execute(statement(name), parameters).fetchall()

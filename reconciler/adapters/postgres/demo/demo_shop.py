@@ -1,0 +1,108 @@
+"""The database of the demonstration's merchant, and a look into ours that does not go through the reconciler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.adapters.postgres.database import connect
+from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.statements import statement
+from reconciler.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class ShopRow:
+    """One row of ``shop.payments``. ``id`` is a uuid as text, ``amount`` is in minor units."""
+
+    id: str
+    order_id: str
+    payment_intent: str | None
+    status: str
+    amount: int
+    currency: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """One row of ``reconciler.discrepancies``."""
+
+    subject: str
+    kind: str
+    state: str
+    severity: str
+    stake: Money
+
+
+class DemoShop:
+    """One connection to the demonstration's database. Every statement commits by itself."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = connect(url)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def create(self) -> None:
+        """Make the merchant's table."""
+        with clothed("making the table shop.payments"):
+            self._connection.execute(statement("demo_schema"))
+
+    def add(self, row: ShopRow) -> None:
+        """A new payment, as the checkout writes it."""
+        values = {
+            "id": row.id,
+            "order_id": row.order_id,
+            "payment_intent": row.payment_intent,
+            "status": row.status,
+            "amount": row.amount,
+            "currency": row.currency,
+            "created_at": row.created_at,
+        }
+        with clothed("adding a payment"):
+            self._connection.execute(statement("demo_add"), values)
+
+    def take(self, payment_intent: str, order_id: str | None, status: str, at: datetime) -> None:
+        """What a webhook says: the row that holds the intent, or has its order and no intent yet, has this status.
+
+        ``at`` is when the event was made; a row that has taken a later one already stays as it is.
+        """
+        values = {
+            "payment_intent": payment_intent,
+            "order_id": order_id,
+            "status": status,
+            "at": at,
+        }
+        with clothed("handling a webhook"):
+            self._connection.execute(statement("demo_take"), values)
+
+    def rows(self) -> dict[str, ShopRow]:
+        """The whole table, by id."""
+        with clothed("reading shop.payments"):
+            return {
+                row[0]: ShopRow(*row) for row in self._connection.execute(statement("demo_rows"))
+            }
+
+    def findings(self) -> tuple[StoredFinding, ...]:
+        """Every discrepancy that is stored, in whatever state."""
+        with clothed("reading the discrepancies"):
+            return tuple(
+                StoredFinding(subject, kind, state, severity, Money(amount, currency))
+                for subject, kind, state, severity, amount, currency in self._connection.execute(
+                    statement("demo_findings")
+                )
+            )
+
+    def checks(self) -> frozenset[str]:
+        """The intents that a check waits for."""
+        with clothed("reading the checks"):
+            return frozenset(row[0] for row in self._connection.execute(statement("demo_checks")))
+
+    def outbox(self) -> tuple[tuple[str, str | None], ...]:
+        """The key and the new status of every correction handed to the merchant's own worker."""
+        with clothed("reading the outbox"):
+            return tuple(
+                (key, status) for key, status in self._connection.execute(statement("demo_outbox"))
+            )

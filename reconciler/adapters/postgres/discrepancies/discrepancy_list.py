@@ -1,0 +1,110 @@
+"""Stored discrepancies, to be listed and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import streaming
+from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
+from reconciler.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class DiscrepancyFilter:
+    """Which discrepancies are wanted; what is not set does not matter. ``since`` is of the time last seen."""
+
+    id: int | None = None
+    account: str | None = None
+    states: tuple[State, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    since: datetime | None = None
+    payment_intent: str | None = None
+
+    def parameters(self, limit: int | None) -> dict[str, object]:
+        """The statement's parameters; an empty choice is no choice."""
+        return {
+            "id": self.id,
+            "account": self.account,
+            "states": [state.value for state in self.states] or None,
+            "kinds": [kind.value for kind in self.kinds] or None,
+            "severities": [severity.value for severity in self.severities] or None,
+            "since": self.since,
+            "payment_intent": self.payment_intent,
+            "limit": limit,
+        }
+
+
+class PostgresDiscrepancies:
+    """The discrepancies of all accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, wanted: DiscrepancyFilter, limit: int | None = None) -> tuple[Discrepancy, ...]:
+        """Those that fit, the last seen first."""
+        with self._database.connection("listing discrepancies") as connection:
+            rows = connection.execute(
+                statement("discrepancies_find"), wanted.parameters(limit)
+            ).fetchall()
+        return tuple(_discrepancy(*row) for row in rows)
+
+    @contextmanager
+    def reading(self, wanted: DiscrepancyFilter) -> Iterator[Iterator[Discrepancy]]:
+        """The same, one at a time from one snapshot, however many there are: for an export."""
+        doing = "reading discrepancies"
+        with self._database.connection(doing) as connection, streaming(connection):
+            rows = connection.cursor("discrepancies")
+            with rows:
+                rows.execute(statement("discrepancies_find"), wanted.parameters(None))
+                yield (_discrepancy(*row) for row in rows)
+
+
+def _discrepancy(
+    number: int,
+    account: str,
+    kind: str,
+    severity: str,
+    state: str,
+    payment_intent: str | None,
+    keys: list[str],
+    stake_amount: int,
+    currency: str,
+    reason: str | None,
+    cause: str | None,
+    closing: str | None,
+    note: str | None,
+    resolved_by: str | None,
+    first_seen: datetime,
+    last_seen: datetime,
+    fingerprint: str,
+    local: dict[str, object],
+    stripe: dict[str, object],
+    evidence: dict[str, object],
+) -> Discrepancy:
+    return Discrepancy(
+        id=number,
+        account=account,
+        kind=Kind(kind),
+        severity=Severity(severity),
+        state=State(state),
+        payment_intent=payment_intent,
+        keys=tuple(keys),
+        stake=Money(stake_amount, currency),
+        reason=reason,
+        cause=cause,
+        closing=closing,
+        note=note,
+        resolved_by=resolved_by,
+        first_seen=first_seen,
+        last_seen=last_seen,
+        fingerprint=fingerprint,
+        local=local,
+        stripe=stripe,
+        evidence=evidence,
+    )

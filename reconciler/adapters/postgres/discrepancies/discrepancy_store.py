@@ -1,0 +1,110 @@
+"""The discrepancies of one account, for a person to settle; and the corrections of a pass, to take back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.adapters.postgres.audit.ledger_append import append
+from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
+    DiscrepancyFilter,
+    PostgresDiscrepancies,
+)
+from reconciler.adapters.postgres.schema.schema_access import schema_access
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import begin, ending
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.model.page import CorrectionEntry
+from reconciler.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody had to say about a discrepancy. ``at`` is the database's clock."""
+
+    author: str
+    note: str
+    at: datetime
+
+
+class PostgresCasebook:
+    """As ``engine.ports.Casebook`` has it, and notes."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self._account = account
+
+    def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
+        """One discrepancy of this account, None where there is none with this number."""
+        wanted = DiscrepancyFilter(account=self._account, id=discrepancy_id)
+        found = PostgresDiscrepancies(self._database).find(wanted)
+        return found[0] if found else None
+
+    def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
+        """Set a person's verdict with its ledger entry, in one transaction.
+
+        Raises UsageError where there is no such discrepancy, DatabaseBusyError while a pass records it.
+        """
+        with self._database.connection("settling a discrepancy") as connection, ending(connection):
+            with connection.pipeline():
+                begin(connection)
+                settled = connection.execute(
+                    statement("discrepancy_settle"),
+                    {**self._of(discrepancy_id), "state": state.value, "note": note, "by": by},
+                )
+                append(connection, self._account, [entry])
+            if settled.fetchone() is None:
+                raise self._unknown(discrepancy_id)
+
+    def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
+        """What a pass corrected, in the ledger's order, and whether it was taken back."""
+        parameters = {"account": self._account, "sweep": sweep}
+        with self._database.connection("reading a pass's corrections") as connection:
+            rows = connection.execute(statement("corrections_of_sweep"), parameters).fetchall()
+        return tuple(CorrectionEntry(*row) for row in rows)
+
+    def notes(self, discrepancy_id: int) -> tuple[Note, ...]:
+        """What people had to say about a discrepancy, in order."""
+        with self._database.connection("reading notes") as connection:
+            rows = connection.execute(
+                statement("notes_of_discrepancy"), self._of(discrepancy_id)
+            ).fetchall()
+        return tuple(Note(*row) for row in rows)
+
+    def add_note(self, discrepancy_id: int, note: str, by: str) -> None:
+        """Add a note, with its ledger entry.
+
+        The auditor's role may not append to the ledger: its note stands alone, and is signed with the role's name
+        instead of ``by``. Raises UsageError where there is no such discrepancy.
+        """
+        if self.discrepancy(discrepancy_id) is None:
+            raise self._unknown(discrepancy_id)
+        may_append = schema_access(self._database).may_write
+        with self._database.connection("adding a note") as connection, ending(connection):
+            if may_append:
+                self._add_with_entry(connection, discrepancy_id, note, by)
+            else:
+                values = {**self._of(discrepancy_id), "note": note}
+                connection.execute(statement("note_add_as_auditor"), values)
+
+    def _add_with_entry(
+        self, connection: Connection, discrepancy_id: int, note: str, by: str
+    ) -> None:
+        body = {"discrepancy": discrepancy_id, "note": note, "asked_by": by}
+        with connection.pipeline():
+            begin(connection)
+            connection.execute(
+                statement("note_add"), {**self._of(discrepancy_id), "note": note, "by": by}
+            )
+            append(connection, self._account, [Draft(Action.NOTE, body)])
+
+    def _of(self, discrepancy_id: int) -> dict[str, object]:
+        return {"account": self._account, "id": discrepancy_id}
+
+    def _unknown(self, discrepancy_id: int) -> UsageError:
+        return UsageError(
+            f"There is no discrepancy {discrepancy_id} of account {self._account}.",
+            "List them with: reconciler discrepancies",
+        )

@@ -1,0 +1,80 @@
+"""Storing what an examination does to discrepancies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.adapters.postgres.database import Connection
+from reconciler.adapters.postgres.statements import statement
+from reconciler.domain.audit.ledger import canonical
+from reconciler.domain.findings.discrepancy import Finding
+from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.model.page import PageRecord
+
+
+def put_changes(connection: Connection, account: str, record: PageRecord) -> None:
+    """Insert, refresh and close discrepancies, three statements at most. Meant for a pipeline.
+
+    A change without a finding only moves the state. Where one identity occurs twice the last stands.
+    """
+    changes = tuple({(change.subject, change.kind): change for change in record.changes}.values())
+    times: dict[str, object] = {
+        "account": account,
+        "seen_at": record.seen_at,
+        "sweep": record.sweep,
+    }
+    new = [
+        _values(change, change.finding)
+        for change in changes
+        if change.finding and change.id is None
+    ]
+    if new:
+        connection.execute(statement("discrepancies_insert"), {**times, "changes": canonical(new)})
+    again = [
+        _values(change, change.finding)
+        for change in changes
+        if change.finding and change.id is not None
+    ]
+    if again:
+        connection.execute(
+            statement("discrepancies_update"), {**times, "changes": canonical(again)}
+        )
+    _move(connection, times, [change for change in changes if change.finding is None])
+
+
+def _move(connection: Connection, times: dict[str, object], changes: Sequence[Change]) -> None:
+    if not changes:
+        return
+    connection.execute(
+        statement("discrepancies_move"),
+        {
+            **times,
+            "subjects": [change.subject for change in changes],
+            "kinds": [change.kind.value for change in changes],
+            "states": [change.state.value for change in changes],
+            "closings": [change.closing for change in changes],
+            "notes": [change.note for change in changes],
+            "settled_by": [change.by for change in changes],
+            "news": [change.is_news for change in changes],
+        },
+    )
+
+
+def _values(change: Change, finding: Finding) -> dict[str, object]:
+    return {
+        "subject": change.subject,
+        "kind": change.kind.value,
+        "state": change.state.value,
+        "is_news": change.is_news,
+        "payment_intent": finding.payment_intent,
+        "keys": finding.keys,
+        "severity": finding.severity.value,
+        "reason": finding.reason,
+        "cause": finding.cause,
+        "stake_amount": abs(finding.stake.amount),
+        "currency": finding.stake.currency,
+        "local": finding.local,
+        "stripe": finding.stripe,
+        "evidence": finding.evidence,
+        "fingerprint": finding.fingerprint,
+    }

@@ -1,0 +1,136 @@
+"""The merchant's payments counted by time, for the plan of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.merchant.columns import EPOCH
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.transactions import counting
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.planning.histogram import (
+    Bucket,
+    Histogram,
+    Learnt,
+    bucket_width,
+    coarse,
+    joined,
+)
+
+MOST_SKEW = timedelta(days=2)
+"""Rows that are further from their intents were imported or backdated: no clock is that wrong."""
+GROUPS_A_FETCH = 5_000
+"""A range may have two hundred thousand groups: they come by a cursor on the server, and are joined as they come."""
+_TICK = timedelta(seconds=1)
+"""What is counted finer than a microsecond was rounded: so far a row may be from its time."""
+
+
+class Counts:
+    """Histograms of one account's rows, made by the database: never all keys at once."""
+
+    def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
+        self._database = database
+        self._table = table
+        self._account = account
+
+    def rows(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
+        """Rows that name an intent and were created in a range; with ``due_by`` the open ones due by then."""
+        with (
+            self._database.connection("counting payments") as connection,
+            counting(connection),
+        ):
+            return self._rows(connection, created, only_open=only_open, due_by=due_by)
+
+    def histogram(
+        self, created: TimeRange, ratio: float, due_by: datetime | None, margin: timedelta
+    ) -> Histogram:
+        """Rows that name an intent, from the first that is due to the last, and how many of them are due.
+
+        Due are the open rows of the range; with ``due_by`` only those for which no check lies after it. ``margin`` is
+        how far rows are counted beyond the first and the last. ``ratio`` is Stripe's intents for each row: it decides
+        how fine the buckets are.
+        """
+        with (
+            self._database.connection("counting payments by time") as connection,
+            counting(connection),
+        ):
+            statement_of = self._table.histogram_span(created, scheduled=due_by is not None)
+            parameters = self._parameters(created, due_by)
+            first, last, undated = connection.execute(statement_of, parameters).fetchall()[0]
+            if first is None:
+                return Histogram((), undated)
+            first, last = first - margin - _TICK, last + margin + _TICK
+            rows = self._rows(connection, _within(created, first, last), only_open=False)
+            width = bucket_width(last - first, rows, ratio)
+            # whole buckets, so that none has fewer rows than it says
+            whole = _within(created, _floor(first, width), _floor(last, width) + width)
+            counted = self._buckets(connection, whole, width, due_by)
+            return Histogram(tuple(joined(counted, ratio, coarse(rows, ratio))), undated)
+
+    def _rows(
+        self,
+        connection: Connection,
+        created: TimeRange,
+        *,
+        only_open: bool,
+        due_by: datetime | None = None,
+    ) -> int:
+        query = self._table.references_count(
+            created, only_open=only_open, scheduled=due_by is not None
+        )
+        answer = connection.execute(query, self._parameters(created, due_by))
+        return int(answer.fetchall()[0][0])
+
+    def _buckets(
+        self, connection: Connection, created: TimeRange, width: timedelta, due_by: datetime | None
+    ) -> Iterator[Bucket]:
+        parameters = {**self._parameters(created, due_by), "width": width}
+        with connection.cursor("histogram") as counted:
+            counted.itersize = GROUPS_A_FETCH
+            query = self._table.histogram(created, scheduled=due_by is not None)
+            for start, rows, due in counted.execute(query, parameters):
+                yield Bucket(start, start + width, rows, due)
+
+    def _parameters(self, created: TimeRange, due_by: datetime | None) -> dict[str, object]:
+        return {
+            **self._table.range_parameters(created),
+            "account": self._account,
+            "open": self._table.open_statuses,
+            "due_by": due_by,
+        }
+
+    def learnt(self) -> Learnt:
+        """What the last complete window pass has taught; nothing where there was none."""
+        parameters = {"account": self._account}
+        with self._database.connection("reading what passes have taught") as connection:
+            row = connection.execute(statement("learnt"), parameters).fetchone()
+        if row is None:
+            return Learnt()
+        ratio, earliest, latest = row
+        return Learnt(
+            ratio=max(1.0, ratio),
+            earliest=_bounded(earliest),
+            latest=max(_bounded(latest), _bounded(earliest)),
+        )
+
+
+def _bounded(seconds: float | None) -> timedelta:
+    skew = timedelta(seconds=seconds or 0.0)
+    return max(-MOST_SKEW, min(MOST_SKEW, skew))
+
+
+def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
+    """These bounds, as far as the range goes."""
+    if created.since is not None:
+        since = max(since, created.since)
+    if created.until is not None:
+        until = min(until, created.until)
+    return TimeRange(since, until)
+
+
+def _floor(moment: datetime, width: timedelta) -> datetime:
+    """Where the bucket of a moment begins."""
+    return moment - (moment - EPOCH) % width

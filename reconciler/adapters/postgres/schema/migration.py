@@ -1,0 +1,105 @@
+"""Bringing our schema up to date.
+
+yoyo-migrations keeps the book of what was applied and splits the files; the transaction and the lock are ours.
+By itself yoyo marks a migration on another connection than the one that applied it, so that a crash between the two
+leaves a schema that it can neither apply nor skip, and its lock is a row that a crash leaves behind.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+from psycopg import errors, sql
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import Migration, default_migration_table
+
+from reconciler.adapters.postgres.database import Connection, connect
+from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.statements import statement, template
+from reconciler.errors import DatabaseRefusedError
+
+SCHEMA: Final = "reconciler"
+_SOURCE: Final = "package:reconciler.adapters.postgres:migrations"
+
+
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo on one connection of ours, whose search_path leads to our schema."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._ours = connection
+        name = connection.info.dbname
+        uri = DatabaseURI("postgresql+psycopg", None, None, None, None, name, {})
+        super().__init__(uri, default_migration_table)
+
+    def connect(self, dburi: DatabaseURI) -> Connection:  # noqa: ARG002 - yoyo's signature
+        return self._ours
+
+    def apply_whole(self, migration: Migration) -> None:
+        """Apply, mark and log in one transaction."""
+        with self.transaction():
+            migration.process_steps(self, "apply")
+            self.mark_one(migration, log=False)
+            self.log_migration(migration, "apply")
+
+    def get_log_data(
+        self, migration: Migration | None = None, operation: str = "apply"
+    ) -> dict[str, object]:
+        """What yoyo logs, without asking the name service who and where we are: that may hang, or fail."""
+        return {
+            "id": str(uuid4()),
+            "migration_id": migration.id if migration else None,
+            "migration_hash": migration.hash if migration else None,
+            "username": "reconciler",
+            "hostname": "",
+            "created_at_utc": self.execute("SELECT now() AT TIME ZONE 'UTC'").fetchone()[0],
+            "operation": operation,
+        }
+
+
+def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> tuple[str, ...]:
+    """Bring our schema up to date and grant the roles what they need; the names of what was applied.
+
+    The roles must exist. The daemon's gets our schema, never UPDATE or DELETE on the ledger; SELECT and UPDATE on
+    the merchant's table are for the merchant to grant. The auditor's reads our schema and adds notes. Two at once are
+    safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError where a table of ours is held by
+    somebody for longer than three seconds: what was applied before stays, and another try goes on.
+    """
+    with clothed("migrating the schema reconciler"), connect(dsn) as connection:
+        connection.execute(statement("migration_lock"))
+        connection.execute(statement("migration_patience"))
+        applied = _apply(connection)
+        with connection.transaction():
+            for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
+                if role is not None:
+                    _grant(connection, role, grants)
+        return applied
+
+
+def _apply(connection: Connection) -> tuple[str, ...]:
+    found = connection.execute(statement("migration_book")).fetchone()
+    book, schema = found if found is not None else (None, None)
+    if schema is None:
+        connection.execute(statement("create_schema"))
+    connection.execute(statement("migration_path"))
+    backend = _Backend(connection)
+    if book is None:
+        backend.create_lock_table()
+    # whoever left yoyo's own lock behind has died: ours is held by a connection, so it cannot be
+    backend.break_lock()
+    missing = backend.to_apply(read_migrations(_SOURCE))
+    for migration in missing:
+        backend.apply_whole(migration)
+    return tuple(migration.id for migration in missing)
+
+
+def _grant(connection: Connection, role: str, grants: str) -> None:
+    try:
+        connection.execute(template(grants).format(role=sql.Identifier(role)))
+    except errors.UndefinedObject:
+        raise DatabaseRefusedError(
+            f"There is no role {role} to grant privileges to.",
+            f"Create it first: CREATE ROLE {sql.Identifier(role).as_string()} LOGIN.",
+        ) from None

@@ -1,0 +1,200 @@
+"""From decisions to what is written: rows, discrepancies, checks and the ledger's entries of one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.findings.discrepancy import Finding, Kind, Known, Reason
+from reconciler.domain.findings.lifecycle import Change, changes
+from reconciler.domain.model.intent import Event, Intent
+from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.page import Check, PageRecord, RowWrite
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
+from reconciler.domain.rules.side_findings import is_paid
+from reconciler.engine.actor import Authority
+from reconciler.engine.page.next_recheck import jitter_of, scheduled_check
+from reconciler.engine.report import Mode, Writing
+
+
+class Recording:
+    """Collects one page's decisions.
+
+    ``now`` is Stripe's time, ``allowance`` is how many rows may still be corrected, None for any number.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        rules: Rules,
+        known: Mapping[str, tuple[Known, ...]],
+        now: datetime,
+        allowance: int | None,
+    ) -> None:
+        self._now = now
+        self._authority = authority
+        self._rules = rules
+        self._known = known
+        self._allowance = allowance
+        self._writes: list[RowWrite] = []
+        self._changes: dict[tuple[str, Kind], Change] = {}
+        self._foreign: dict[tuple[str, Kind], Finding] = {}
+        self._checks: list[Check] = []
+        self._settled: list[str] = []
+        self._events: list[Event] = []
+        self.held_back = 0
+
+    def add(self, subject: Subject, decision: Decision, events: Sequence[Event]) -> Decision:
+        """Take one subject's decision, with the fresh events known of it.
+
+        Returns the decision as it is carried out: a correction that the hourly limit holds back is a flag.
+        """
+        self._events.extend(events)
+        match decision:
+            case Keep():
+                self._verdict(subject, (), corrected=False)
+            case Flag(findings):
+                self._verdict(subject, findings, corrected=False)
+            case Correct():
+                return self._correct(subject, decision)
+            case Wait(until, why):
+                self._checks.append(Check(subject.intent.id, until, why))
+            case _ as unreachable:
+                assert_never(unreachable)
+        return decision
+
+    def page(self, checks: Sequence[str], most_an_hour: int | None) -> PageRecord:
+        """Everything collected. ``checks`` are the intents of the page that have a check now."""
+        for identity, finding in self._foreign.items():
+            if identity not in self._changes:
+                stored = self._known.get(finding.subject, ())
+                met = tuple(item for item in stored if item.kind is finding.kind)
+                self._changes[identity] = changes(met, (finding,), corrected=False)[0]
+        news = [self._entry(change) for change in self._changes.values() if change.is_news]
+        return PageRecord(
+            writes=tuple(self._writes),
+            changes=tuple(self._changes.values()),
+            checks=tuple(self._checks),
+            settled=tuple(
+                intent
+                for intent in self._settled
+                # what was only scheduled is not among the checks, and goes as well
+                if intent in checks or self._authority.is_service
+            ),
+            events=tuple(self._events),
+            drafts=tuple(news),
+            seen_at=self._now,
+            sweep=self._authority.sweep,
+            most_an_hour=most_an_hour,
+        )
+
+    def _correct(self, subject: Subject, decision: Correct) -> Decision:
+        why_not = self._why_not_written()
+        if why_not is not None:
+            findings = tuple(
+                replace(found, reason=why_not) if found.kind is Kind.MISSED_OUTCOME else found
+                for found in decision.findings
+            )
+            self._verdict(subject, findings, corrected=False)
+            return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
+        if self._allowance is not None:
+            self._allowance -= 1
+        self._writes.append(
+            RowWrite(
+                payment=decision.payment,
+                to_status=decision.status,
+                payment_intent=subject.intent.id,
+                entry=self._correction(subject, decision),
+            )
+        )
+        self._verdict(subject, decision.findings, corrected=True)
+        return decision
+
+    def _why_not_written(self) -> Reason | None:
+        if self._authority.writing is not Writing.ROWS:
+            reports = self._authority.mode is Mode.REPORT
+            return Reason.REPORT_MODE if reports else Reason.NOT_APPLIED
+        if self._allowance is not None and self._allowance <= 0:
+            self.held_back += 1
+            return Reason.HOURLY_LIMIT
+        return None
+
+    def _verdict(self, subject: Subject, findings: tuple[Finding, ...], *, corrected: bool) -> None:
+        stands = any(not (corrected and found.kind is Kind.MISSED_OUTCOME) for found in findings)
+        self._settle(subject, corrected=corrected, has_finding=stands)
+        own = tuple(found for found in findings if found.subject == subject.intent.id)
+        for found in findings:
+            if found.subject != subject.intent.id:
+                self._foreign[found.subject, found.kind] = found
+        known = self._known.get(subject.intent.id, ())
+        intent = subject.intent
+        shown = isinstance(intent, Intent)
+        # who else was paid for the order is not always known here: while this one is paid, the pair stands
+        paid = isinstance(intent, Intent) and is_paid(intent)
+        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if paid else frozenset()
+        for change in changes(known, own, corrected=corrected, shown=shown, unseen=unseen):
+            self._changes[change.subject, change.kind] = change
+
+    def _settle(self, subject: Subject, *, corrected: bool, has_finding: bool) -> None:
+        """A verdict lifts the check; the service leaves one for the next look at what stays open."""
+        if self._authority.is_service:
+            if corrected and isinstance(subject.intent, Intent):
+                rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
+                subject = replace(subject, payments=tuple(rows))
+            check = scheduled_check(
+                subject,
+                self._now,
+                self._rules.horizon,
+                jitter_of(self._authority.account),
+                has_finding=has_finding,
+            )
+            if check is not None:
+                self._checks.append(check)
+                return
+        self._settled.append(subject.intent.id)
+
+    def _correction(self, subject: Subject, decision: Correct) -> Draft:
+        payment = decision.payment
+        return Draft(
+            Action.CORRECTION,
+            {
+                "sweep": self._authority.sweep,
+                "asked_by": self._authority.asked_by,
+                "key": payment.key,
+                "payment_intent": subject.intent.id,
+                "outcome": decision.outcome.value,
+                "before": {"status": payment.status, "payment_intent": payment.payment_intent},
+                "after": {"status": decision.status, "payment_intent": subject.intent.id},
+                "amount": payment.amount,
+                "currency": payment.currency,
+                "request_id": subject.intent.request_id,
+                "seen_at": subject.intent.seen_at,
+            },
+        )
+
+    def _entry(self, change: Change) -> Draft:
+        action = Action.FINDING_OPENED if change.id is None else Action.FINDING_CHANGED
+        body: dict[str, object] = {
+            "sweep": self._authority.sweep,
+            "asked_by": self._authority.asked_by,
+            "subject": change.subject,
+            "kind": change.kind.value,
+            "state": change.state.value,
+        }
+        if change.closing is not None:
+            body["closing"] = change.closing.value
+        finding = change.finding
+        if finding is not None:
+            body |= {
+                "severity": finding.severity.value,
+                "keys": list(finding.keys),
+                "stake": {"amount": finding.stake.amount, "currency": finding.stake.currency},
+                "reason": finding.reason.value if finding.reason else None,
+                "local": finding.local,
+                "stripe": finding.stripe,
+                "evidence": finding.evidence,
+            }
+        return Draft(action, body)

@@ -1,0 +1,267 @@
+"""Pages that were examined and wait to be recorded, so that one look at fresh events serves several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.clock import Clock
+from reconciler.domain.model.intent import Event, Intent
+from reconciler.domain.model.match import Rules
+from reconciler.domain.model.page import Check, PageRecord
+from reconciler.domain.outcome import Outcome
+from reconciler.engine.actor import Authority
+from reconciler.engine.page.counting import tally
+from reconciler.engine.page.next_recheck import jitter_of, scheduled_check
+from reconciler.engine.page.reconcile_page import (
+    NO_EVENTS,
+    Examination,
+    Judged,
+    PageReconciler,
+    PageResult,
+)
+from reconciler.engine.ports import Store, Stripe
+from reconciler.engine.reads.fetcher import Answer, Fetcher
+from reconciler.engine.reads.recent_events import FreshEvents, Look
+from reconciler.engine.report import SweepReport, Writing
+from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    RowRefusedError,
+    StripeUnavailableError,
+)
+
+PAGES_A_LOOK: Final = 20
+MOST_SCHEDULED: Final = 1000
+LONGEST_HOLD_SECONDS: Final = 10.0
+"""How long an examined page waits for others to share its look with."""
+STALE_SECONDS: Final = 30.0
+"""An older snapshot is fetched again before it is recorded, unless it can no longer change."""
+REFUSED_AGAIN: Final = timedelta(hours=6)
+"""When to try again what the merchant's own rules do not allow to be written."""
+
+_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An examined page with the answers it was made of; times are by the monotonic clock."""
+
+    examination: Examination
+    answers: tuple[Answer, ...]
+
+    @property
+    def oldest(self) -> float:
+        """When its oldest answer was asked for."""
+        return min((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def newest(self) -> float:
+        """When its newest answer was asked for."""
+        return max((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def seen_at(self) -> datetime:
+        """Stripe's time of its oldest answer."""
+        return min(answer.intent.seen_at for answer in self.answers)
+
+    @property
+    def name(self) -> str:
+        """How a report names the page."""
+        first, last = self.answers[0].intent.id, self.answers[-1].intent.id
+        return first if first == last else f"{first} to {last}"
+
+
+class Batch:
+    """Holds examined pages and records them. ``per_hour`` bounds what the service corrects.
+
+    ``refused`` counts what the merchant's own rules did not allow to be written; each left a check.
+    """
+
+    def __init__(
+        self,
+        stripe: Stripe,
+        store: Store,
+        clock: Clock,
+        rules: Rules,
+        authority: Authority,
+        fetcher: Fetcher,
+        report: SweepReport,
+        per_hour: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._authority = authority
+        self._fetcher = fetcher
+        self._report = report
+        self._held: list[Held] = []
+        self._scheduled: list[Check] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._database_failures = 0
+        self.refused = 0
+        self.fresh = FreshEvents(stripe)
+        self.pages = PageReconciler(store, rules, authority, per_hour)
+
+    def add(self, examination: Examination, answers: Sequence[Answer]) -> None:
+        """Take an examined page; whoever leaves no trace is done with at once."""
+        quiet, rest = examination.parted()
+        if quiet:
+            tally(self._report, PageResult(quiet), self._authority, self._seen)
+            self._schedule(quiet)
+        if rest is not None:
+            judged = {item.subject.intent.id for item in rest.judged}
+            kept = tuple(answer for answer in answers if answer.intent.id in judged)
+            self._held.append(Held(rest, kept))
+
+    @property
+    def is_ripe(self) -> bool:
+        """Whether the pages held should be recorded now."""
+        if len(self._scheduled) >= MOST_SCHEDULED:
+            return True
+        if not self._held:
+            return False
+        age = self._clock.monotonic() - self._held[0].oldest
+        return len(self._held) >= PAGES_A_LOOK or age >= LONGEST_HOLD_SECONDS
+
+    def leave(self, checks: Sequence[Check]) -> None:
+        """Leave checks without a verdict, in a transaction of their own."""
+        if checks and self._authority.writing is not Writing.NOTHING:
+            with self._store.transaction(self._authority.epoch) as transaction:
+                transaction.write(PageRecord(checks=tuple(checks)))
+
+    def flush(self, check: Callable[[], None]) -> None:
+        """Record every page held, or show it in a dry run. ``check`` raises where the lease is lost.
+
+        A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a pass.
+        """
+        check()
+        self._note_schedule()
+        held, self._held = self._held, []
+        seen: Look | None = None
+        looked_at = 0.0
+        for position, stale in enumerate(held):
+            check()
+            page = self._refreshed(stale)
+            if not page.answers:
+                continue
+            if not page.examination.agrees and (seen is None or page.newest > looked_at):
+                looked_at = self._clock.monotonic()
+                since = min(one.seen_at for one in (page, *held[position + 1 :]))
+                try:
+                    seen = self.fresh.look(since - self._rules.grace)
+                except StripeUnavailableError as error:
+                    self._unexamined([page, *held[position + 1 :]], error)
+                    return
+            self._record(page, seen)
+
+    def _unexamined(self, pages: Sequence[Held], error: StripeUnavailableError) -> None:
+        """Without the look it cannot be known that nothing is on the way."""
+        for page in pages:
+            why = f"The look at fresh events failed: {error}"
+            self._report.miss(page.name, why, len(page.answers))
+
+    def _schedule(self, quiet: Sequence[Judged]) -> None:
+        """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
+        if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
+            return
+        jitter = jitter_of(self._authority.account)
+        for item in quiet:
+            now = item.subject.intent.seen_at
+            check = scheduled_check(item.subject, now, self._rules.horizon, jitter)
+            if check is not None:
+                self._scheduled.append(check)
+
+    def _note_schedule(self) -> None:
+        scheduled, self._scheduled = self._scheduled, []
+        try:
+            self.leave(scheduled)
+        except DatabaseBusyError:
+            return  # what is not noted comes up again at the next pass, and is noted then
+
+    def _refreshed(self, page: Held) -> Held:
+        """The page with what has become stale fetched and judged again."""
+        now = self._clock.monotonic()
+        stale = [
+            answer.intent.id
+            for answer in page.answers
+            if now - answer.at > STALE_SECONDS
+            and isinstance(answer.intent, Intent)
+            and answer.intent.outcome not in _FINAL
+        ]
+        if not stale:
+            return page
+        again = self._fetcher.retrieve_again(stale)
+        for failure in again.failures:
+            self._report.miss(failure.what, failure.why)
+        fresh = {answer.intent.id: answer for answer in again.answers}
+        lost = {failure.what for failure in again.failures}
+        answers = tuple(
+            fresh.get(answer.intent.id, answer)
+            for answer in page.answers
+            if answer.intent.id not in lost
+        )
+        subjects = [
+            replace(item.subject, intent=fresh[item.subject.intent.id].intent)
+            if item.subject.intent.id in fresh
+            else item.subject
+            for item in page.examination.judged
+            if item.subject.intent.id not in lost
+        ]
+        examination = page.examination
+        return Held(self.pages.judge(subjects, examination.loaded, examination.events), answers)
+
+    def _record(self, page: Held, seen: Look | None) -> None:
+        events = NO_EVENTS if seen is None else seen.events
+        now = max(answer.intent.seen_at for answer in page.answers)
+        now = now if seen is None else max(now, seen.now)
+        try:
+            result = self._recorded(page.examination, events, now)
+        except RowRefusedError:
+            for item in page.examination.judged:
+                self._record_alone(replace(page.examination, judged=(item,)), events, now)
+            return
+        except (DatabaseBusyError, DatabaseUnavailableError) as error:
+            self._failed(page.name, error, len(page.answers))
+            return
+        self._database_failures = 0
+        tally(self._report, result, self._authority, self._seen)
+
+    def _record_alone(
+        self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
+    ) -> None:
+        """One subject of a page of which a row was refused: that row must not lose the others."""
+        intent = examination.judged[0].subject.intent.id
+        try:
+            result = self._recorded(examination, events, now)
+        except RowRefusedError as error:
+            self.refused += 1
+            self._report.miss(intent, str(error))
+            self.leave([Check(intent, now + REFUSED_AGAIN, "the table refused its correction")])
+            return
+        except (DatabaseBusyError, DatabaseUnavailableError) as error:
+            self._failed(intent, error, 1)
+            return
+        tally(self._report, result, self._authority, self._seen)
+
+    def _failed(
+        self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
+    ) -> None:
+        """Not recorded: named, and tried again by a later pass. Raises where the database is gone for good."""
+        self._report.miss(what, str(error), count)
+        if isinstance(error, DatabaseUnavailableError):
+            self._database_failures += 1
+            if self._database_failures > 1:
+                raise error
+
+    def _recorded(
+        self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
+    ) -> PageResult:
+        if self._authority.writing is Writing.NOTHING:
+            subjects = [item.subject for item in examination.judged]
+            seen = examination.events
+            judged = self.pages.judge(subjects, examination.loaded, seen, events, now).judged
+            return PageResult(list(judged))
+        return self.pages.record(examination, events, now)

@@ -1,0 +1,245 @@
+"""Reading pages from Stripe, several reads at once, in pages that are handed over one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import islice
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Final, Self
+
+from reconciler.clock import Clock
+from reconciler.domain.model.intent import Event, Intent, MissingIntent
+from reconciler.domain.model.page import TimeRange
+from reconciler.engine.ports import Stripe
+from reconciler.engine.report import Unexamined
+from reconciler.errors import StripeRequestError, StripeUnavailableError
+
+POSSIBLE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
+"""What can be put into a path of Stripe's API. Stripe does not promise the prefix of an id."""
+PAGES_AHEAD: Final = 24
+"""So many pages may wait to be handed over: at Stripe's limit they are read in the second that a recording may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Stripe said of an intent, and when by our monotonic clock."""
+
+    intent: Intent | MissingIntent
+    at: float
+
+
+class Origin(Enum):
+    """Why an intent was asked for."""
+
+    ROW = "row"
+    """A row, a check or a person names it."""
+    LIST = "list"
+    """Stripe's list shows it."""
+    PLANNED = "planned"
+    """Stripe's list shows it, and was read for the open rows of its range alone: they are many there."""
+    EVENT = "event"
+    """An event names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """Up to a hundred answers, and what could not be had.
+
+    Of a list, ``stretch`` is the range that was listed and ``ends`` whether it ended with this page, without a gap.
+    ``events`` are those that made us ask, by intent.
+    """
+
+    answers: tuple[Answer, ...]
+    failures: tuple[Unexamined, ...] = ()
+    origin: Origin = Origin.ROW
+    stretch: TimeRange | None = None
+    ends: bool = False
+    events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+
+    @property
+    def is_lost(self) -> bool:
+        """Nothing of it could be had."""
+        return bool(self.failures) and not self.answers
+
+
+class Fetcher:
+    """Reads with a pool of threads; use it in a with block. Fatal errors of the port come out of the iterators."""
+
+    def __init__(self, stripe: Stripe, clock: Clock, workers: int, page_size: int) -> None:
+        self._stripe = stripe
+        self._clock = clock
+        self._page_size = page_size
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stripe")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def retrieve_pages(self, intents: Iterable[str]) -> Iterator[FetchedPage]:
+        """Retrieve each intent. While one page is handed over, the next is being read."""
+        source = iter(intents)
+        reading: deque[list[Future[Answer | Unexamined]]] = deque()
+        while chunk := list(islice(source, self._page_size)):
+            reading.append([self._pool.submit(self._retrieve, intent) for intent in chunk])
+            if len(reading) > 1:
+                yield _collected(reading.popleft())
+        while reading:
+            yield _collected(reading.popleft())
+
+    def retrieve_again(self, intents: Sequence[str]) -> FetchedPage:
+        """Retrieve these now, as one page."""
+        return _collected([self._pool.submit(self._retrieve, intent) for intent in intents])
+
+    def list_pages(self, stretches: Sequence[TimeRange]) -> Iterator[FetchedPage]:
+        """List each stretch with a cursor of its own, in the order in which the pages arrive.
+
+        While the pages handed over are worked on the cursors read on, up to ``PAGES_AHEAD``.
+        """
+        cursors = _Cursors(self._pool, self._list)
+        for stretch in stretches:
+            cursors.start(stretch, None)
+        yield from cursors.pages()
+
+    def planned_pages(
+        self, stretches: Sequence[TimeRange], goes_on: Callable[[TimeRange, int], bool]
+    ) -> Iterator[FetchedPage]:
+        """The same for a plan: before each further page ``goes_on`` is asked, with the stretch and its reads so far.
+
+        It is asked when the page before has been handed over, so that it can tell what that page has shown.
+        """
+        pages = dict.fromkeys(stretches, 1)
+        reading = {self._pool.submit(self._list, stretch, None): stretch for stretch in pages}
+        while reading:
+            done, _ = wait(reading, return_when=FIRST_COMPLETED)
+            for future in done:
+                stretch = reading.pop(future)
+                page, after = future.result()
+                yield replace(page, origin=Origin.PLANNED)
+                if after is not None and goes_on(stretch, pages[stretch]):
+                    pages[stretch] += 1
+                    reading[self._pool.submit(self._list, stretch, after)] = stretch
+
+    def _retrieve(self, intent_id: str) -> Answer | Unexamined:
+        if not POSSIBLE_ID.fullmatch(intent_id):
+            seen_at = self._stripe.now()
+            return Answer(
+                MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()
+            )
+        at = self._clock.monotonic()
+        try:
+            return Answer(self._stripe.retrieve(intent_id), at)
+        except (StripeUnavailableError, StripeRequestError) as error:
+            return Unexamined(intent_id, str(error))
+
+    def _list(self, stretch: TimeRange, after: str | None) -> tuple[FetchedPage, str | None]:
+        at = self._clock.monotonic()
+        try:
+            page = self._stripe.list_intents(stretch, after)
+        except (StripeUnavailableError, StripeRequestError) as error:
+            where = "" if after is None else f", from before {after} on"
+            lost = Unexamined(f"the intents created {in_words(stretch)}{where}", str(error))
+            return FetchedPage((), (lost,), Origin.LIST, stretch), None
+        answers = tuple(Answer(intent, at) for intent in page.intents)
+        unreadable = tuple(
+            Unexamined(intent, "Stripe's answer about it could not be understood.")
+            for intent in page.unreadable
+        )
+        ends = page.next_after is None
+        return FetchedPage(answers, unreadable, Origin.LIST, stretch, ends), page.next_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A page with the cursor of the next one, and whether that one is read already."""
+
+    page: FetchedPage
+    stretch: TimeRange
+    after: str | None
+    goes_on: bool
+
+
+class _Cursors:
+    """Cursors that read on by themselves while there is room for their pages, and are sent on where there was none.
+
+    No thread waits for room: whoever hands pages over may itself need one of the pool's.
+    """
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        read: Callable[[TimeRange, str | None], tuple[FetchedPage, str | None]],
+    ) -> None:
+        self._pool = pool
+        self._read = read
+        self._room = threading.Semaphore(PAGES_AHEAD)
+        self._ready: SimpleQueue[Future[_Listing]] = SimpleQueue()
+        self._under_way = threading.Semaphore(0)
+
+    def start(self, stretch: TimeRange, after: str | None) -> None:
+        """Read a page of a stretch, and then further."""
+        self._under_way.release()
+        self._submit(stretch, after)
+
+    def pages(self) -> Iterator[FetchedPage]:
+        """Every page: of a stretch in its order, of several as they come."""
+        while self._under_way.acquire(blocking=False):
+            listing = self._ready.get().result()
+            if listing.goes_on:
+                self._room.release()
+            elif listing.after is not None:
+                self.start(listing.stretch, listing.after)
+            yield listing.page
+
+    def _submit(self, stretch: TimeRange, after: str | None) -> None:
+        self._pool.submit(self._step, stretch, after).add_done_callback(self._done)
+
+    def _step(self, stretch: TimeRange, after: str | None) -> _Listing:
+        page, after = self._read(stretch, after)
+        goes_on = after is not None and self._room.acquire(blocking=False)
+        return _Listing(page, stretch, after, goes_on)
+
+    def _done(self, future: Future[_Listing]) -> None:
+        """Hand the page over, then read its successor, counted first: nobody may think that nothing is under way."""
+        succeeded = not future.cancelled() and future.exception() is None
+        listing = future.result() if succeeded else None
+        if listing is None or not listing.goes_on:
+            self._ready.put(future)
+            return
+        self._under_way.release()
+        self._ready.put(future)
+        # the pool closes where a pass ends early: then nobody waits for the page
+        with contextlib.suppress(RuntimeError):
+            self._submit(listing.stretch, listing.after)
+
+
+def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:
+    answers, failures = [], []
+    for future in futures:
+        match future.result():
+            case Answer() as answer:
+                answers.append(answer)
+            case Unexamined() as failure:
+                failures.append(failure)
+    return FetchedPage(tuple(answers), tuple(failures))
+
+
+def in_words(created: TimeRange) -> str:
+    """A range as a report names it."""
+    since = "" if created.since is None else f"from {created.since:%Y-%m-%d %H:%M:%S}"
+    until = "" if created.until is None else f"until {created.until:%Y-%m-%d %H:%M:%S}"
+    return f"{since} {until}".strip() or "at any time"

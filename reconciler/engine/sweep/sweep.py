@@ -1,0 +1,299 @@
+"""One pass: its pages, the proof of the key, and what is to be said at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, assert_never
+
+from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.match import PaidSibling
+from reconciler.domain.model.page import TimeRange
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.matching import paid_intent
+from reconciler.engine.actor import Authority
+from reconciler.engine.page.pages_to_record import Batch
+from reconciler.engine.page.reconcile_page import Examination
+from reconciler.engine.page.unmatched import Unheld
+from reconciler.engine.ports import Progress
+from reconciler.engine.reads.fetcher import Answer, FetchedPage, Fetcher, Origin
+from reconciler.engine.reads.listing_statistics import Lessons
+from reconciler.engine.report import Request, SweepReport, Writing
+from reconciler.engine.sources.sources import Nets, Surroundings
+from reconciler.engine.stop_token import PageEdge
+from reconciler.engine.sweep.day_totals import DayTotals
+from reconciler.engine.sweep.stripe_key_check import FEWEST, KeyProof
+from reconciler.errors import (
+    DatabaseBusyError,
+    ReconcilerError,
+    StripeUnavailableError,
+    WrongKeyError,
+)
+
+DOUBTFUL: Final = (
+    "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
+    " recorded."
+)
+LOST_PAGES: Final = 2
+"""After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
+READS_A_BOOKING: Final = 500
+PART_A_BOOKING: Final = 0.005
+"""A shop with few reads books more often: what a crash loses is never more than this part of the reads of 30 days."""
+FEWEST_A_BOOKING: Final = 25
+
+
+class Sweep:
+    """One pass over one account.
+
+    ``check_lease`` raises where the lease is lost, and StoppedError where the pass is to end with the page in hand.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        request: Request,
+        authority: Authority,
+        check_lease: Callable[[], None],
+        progress: Progress,
+    ) -> None:
+        self._with = surroundings
+        self._request = request
+        self._authority = authority
+        self._edge = PageEdge(check_lease)
+        self._progress = progress
+        self._proof = KeyProof()
+        self._remembered: dict[str, list[PaidSibling]] = {}
+        self._listed: TimeRange | None = None
+        self._listed_from: datetime | None = None
+        self._totals = DayTotals()
+        self._lessons = Lessons()
+        self._lost = 0
+        self.report = SweepReport(
+            account=authority.account,
+            kind=request.kind,
+            mode=authority.mode,
+            writing=authority.writing,
+            asked_by=authority.asked_by,
+            sweep=authority.sweep,
+        )
+        self._unheld = Unheld(
+            surroundings.store,
+            surroundings.clock,
+            surroundings.rules,
+            authority.account,
+            self.report,
+        )
+
+    def run(self) -> SweepReport:
+        """Do it. Returns a report in every case; ``report.failure`` is what ended the pass early."""
+        began = self._with.clock.monotonic()
+        reads, limited = self._with.stripe.reads, self._with.stripe.rate_limited
+        try:
+            self._run()
+        except ReconcilerError as error:
+            self.report.stop(error)
+        except KeyboardInterrupt:
+            self.report.complete = False
+            self.report.stopped = "It was interrupted; what had been recorded stays."
+        self.report.reads = self._with.stripe.reads - reads
+        self.report.rate_limited = self._with.stripe.rate_limited - limited
+        self.report.seconds = self._with.clock.monotonic() - began
+        self._conclude()
+        return self.report
+
+    def _run(self) -> None:
+        surroundings = self._with
+        with Fetcher(
+            surroundings.stripe, surroundings.clock, surroundings.workers, surroundings.page_size
+        ) as fetcher:
+            batch = Batch(
+                surroundings.stripe,
+                surroundings.store,
+                surroundings.clock,
+                surroundings.rules,
+                self._authority,
+                fetcher,
+                self.report,
+                surroundings.per_hour,
+            )
+            nets = Nets(surroundings, self._request, self._authority, fetcher, self.report)
+            try:
+                self._go(nets, batch, fetcher)
+            finally:
+                nets.give_back()
+
+    def _go(self, nets: Nets, batch: Batch, fetcher: Fetcher) -> None:
+        for page in nets.pages():
+            self._take(page, batch, nets)
+            if self._edge.is_stopping:
+                self._end_here(batch)
+        if self._proof.is_doubtful or self._unheld:
+            self._prove_by_rows(fetcher, nets)
+        self._proof.conclude()
+        batch.flush(self._edge.may_write)
+        self._edge.may_go_on()
+        self._listed, self._listed_from = nets.listed, nets.listed_from
+        if self._proof.is_doubtful and self._unheld:
+            # with a doubtful key they are not ours to speak of
+            self._unheld.drop(DOUBTFUL)
+        self._unheld.judge(batch, fetcher, nets.listed, self._edge)
+        missed = self.report.unexamined_count - nets.tail.failed - batch.refused - nets.left_by_tail
+        nets.tail.finish(everything_recorded=missed == 0)
+
+    def _end_here(self, batch: Batch) -> None:
+        """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.
+
+        No further read is made for the proof, and nobody is blamed for a key that was not asked to the end.
+        """
+        try:
+            self._proof.conclude()
+            is_believed = not self._proof.is_doubtful
+        except WrongKeyError:
+            is_believed = False
+        if is_believed:
+            batch.flush(self._edge.may_write)
+        self._edge.may_go_on()
+
+    def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
+        self._edge.may_write()
+        if page.origin is Origin.PLANNED:
+            self._take_planned(page, batch, nets)
+            return
+        for failure in page.failures:
+            self.report.miss(failure.what, failure.why)
+        self._lost = self._lost + 1 if page.is_lost else 0
+        if self._lost >= LOST_PAGES and not self._edge.is_stopping:
+            raise StripeUnavailableError(
+                f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
+                f"The last error was: {page.failures[-1].why}",
+            )
+        answers = page.answers
+        if page.origin is Origin.LIST:
+            new = set(nets.unmet(answer.intent.id for answer in answers))
+            answers = tuple(answer for answer in answers if answer.intent.id in new)
+        try:
+            examination, unheld = batch.pages.examine(
+                [answer.intent for answer in answers], self._remembered, page.events
+            )
+        except DatabaseBusyError as error:
+            self.report.miss(_named(answers), str(error), len(answers))
+            return
+        self._learn(page.origin, examination, answers)
+        self._remember(examination)
+        later = {intent.id for intent in unheld}
+        self._unheld.add([one for one in answers if one.intent.id in later], page.events)
+        self._keep(examination, answers, batch)
+
+    def _take_planned(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
+        """A page of a list that was read for its open rows; what it fails to show is retrieved one by one later."""
+        answers = tuple(answer for answer in page.answers if not nets.is_met(answer.intent.id))
+        examination, _ = batch.pages.examine(
+            [answer.intent for answer in answers], self._remembered, page.events, only_open=True
+        )
+        nets.meet(page.stretch, [item.subject.intent.id for item in examination.judged])
+        self._learn(page.origin, examination, answers)
+        self._remember(examination)
+        self._keep(examination, answers, batch)
+
+    def _keep(self, examination: Examination, answers: tuple[Answer, ...], batch: Batch) -> None:
+        batch.add(examination, answers)
+        if self._proof.is_given and batch.is_ripe:
+            batch.flush(self._edge.may_write)
+        allowance = self._with.purse.allowance
+        part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * allowance.allowed))
+        if allowance.unbooked >= min(READS_A_BOOKING, part):
+            self._book()
+        self._progress.advance(self.report.examined, None)
+
+    def _learn(self, origin: Origin, examination: Examination, answers: tuple[Answer, ...]) -> None:
+        """What a page says about the key, and what a list says about its days."""
+        match origin:
+            case Origin.ROW:
+                for answer in answers:
+                    self._proof.retrieved(answer.intent)
+                self._report_unknown(examination)
+            case Origin.LIST | Origin.PLANNED | Origin.EVENT:
+                # Stripe itself showed these, so only those that a row names prove anything
+                if any(item.subject.payments for item in examination.judged):
+                    self._proof.listed_and_named()
+                if origin is Origin.LIST:
+                    self._add_up(examination, answers)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _report_unknown(self, examination: Examination) -> None:
+        """A person asked for an intent by name, and neither side has heard of it."""
+        for item in examination.judged if self._request.intents else ():
+            subject = item.subject
+            if isinstance(subject.intent, MissingIntent) and not subject.payments:
+                why = (
+                    "Neither Stripe nor the table knows it: check the id, the key and the account."
+                )
+                self.report.miss(subject.intent.id, why)
+
+    def _add_up(self, examination: Examination, answers: tuple[Answer, ...]) -> None:
+        for answer in answers:
+            if isinstance(answer.intent, Intent):
+                self._totals.add_intent(answer.intent)
+        held = tuple(item.subject for item in examination.judged if item.subject.payments)
+        for subject in held:
+            self._totals.add_rows(subject)
+        self._lessons.add(len(answers), held)
+
+    def _remember(self, examination: Examination) -> None:
+        """Keep in mind what Stripe says was paid and the table does not say yet, for the pages to come."""
+        for item in examination.judged:
+            subject, intent = item.subject, item.subject.intent
+            if subject.order is None or not isinstance(intent, Intent):
+                continue
+            says_so = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
+            if intent.outcome is Outcome.SUCCEEDED and not says_so:
+                sibling = paid_intent(intent, next(iter(subject.payments), None))
+                self._remembered.setdefault(subject.order, []).append(sibling)
+
+    def _prove_by_rows(self, fetcher: Fetcher, nets: Nets) -> None:
+        """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
+        if self._proof.is_given:
+            return
+        newest = self._with.store.newest_payments(FEWEST)
+        unmet = list(nets.unmet(row.payment_intent for row in newest))
+        for answer in fetcher.retrieve_again(unmet).answers:
+            self._proof.retrieved(answer.intent)
+
+    def _book(self) -> None:
+        if self._with.keeps_books:
+            self._with.purse.allowance.book(self._with.store.book_reads)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """A tick of the service that met nothing: the ledger keeps what happened, not that nothing did."""
+        report = self.report
+        return self._authority.is_service and report.complete and report.examined == 0
+
+    def _conclude(self) -> None:
+        """Write down how it ended, where there is a place for it."""
+        sweep = self._authority.sweep
+        try:
+            self._book()
+            if sweep is None or self._authority.writing is Writing.NOTHING:
+                return
+            body = dict(self.report.as_json())
+            seconds = body.pop("seconds")
+            entry = Draft(Action.PASS, {**body, "milliseconds": round(self.report.seconds * 1000)})
+            totals: tuple[Draft, ...] = ()
+            if self._listed is not None and self._listed_from is not None and self.report.complete:
+                totals = self._totals.drafts(sweep, self._listed, self._listed_from)
+            self._with.store.finish_sweep(
+                sweep,
+                {**body, "seconds": seconds, **self._lessons.body()},
+                () if self._is_quiet else (*totals, entry),
+                self._authority.epoch,
+            )
+        except ReconcilerError as error:
+            if self.report.failure is None:
+                self.report.stop(error)
+
+
+def _named(answers: tuple[Answer, ...]) -> str:
+    return f"{answers[0].intent.id} to {answers[-1].intent.id}" if answers else "an empty page"

@@ -1,0 +1,273 @@
+"""The passes and chores of one account while its lease is ours: by the timetable, and as people ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
+from reconciler.adapters.postgres.database import Database
+from reconciler.clock import Clock
+from reconciler.engine.account import OpenAccount
+from reconciler.engine.actor import SERVICE
+from reconciler.engine.health.status import COVERING
+from reconciler.engine.health.watchdog import Pulse, Steps
+from reconciler.engine.lease.lease import Lease
+from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.read_quota import ReadAllowance
+from reconciler.engine.ports import Progress
+from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
+from reconciler.engine.sweep_requests.hand_over import SweepRequests, Telling, serve_next
+from reconciler.entrypoints.service.account_errors import Troubles
+from reconciler.entrypoints.service.delivery_job import DELIVER, Deliverer
+from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.progress_log import Watched, wide
+from reconciler.entrypoints.service.replica_group import Team
+from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job, Timetable
+from reconciler.entrypoints.service.service_status_row import OwnRow
+from reconciler.entrypoints.service.sweep_slots import Lanes
+from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
+from reconciler.log import redact
+from reconciler.settings import Settings
+
+AT_ONCE_UP_TO_SECONDS: Final = 3600.0
+"""A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
+PATIENCE_SECONDS: Final = 10.0
+"""How long a page in hand may go on trying after a stop."""
+REQUESTS: Final = "request"
+HOUSEKEEPING: Final = "housekeeping"
+
+log = structlog.stdlib.get_logger()
+
+
+def check_lease(account: str, lease: Lease) -> None:
+    """Raise LeaseLostError where the lease is another's, or may be by now."""
+    lease.check()
+    if lease.has_run_out:
+        raise LeaseLostError(
+            f"The lease on account {account} was not renewed in time.",
+            "Nothing is written or read until it is taken anew, here or elsewhere.",
+        )
+
+
+class AccountPasses:
+    """Between ``begin`` and ``end`` the timetable casts them; each is made under the lease that ``begin`` was given."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        account: str,
+        clock: Clock,
+        team: Team,
+        timetable: Timetable,
+        pulse: Pulse,
+        metrics: Metrics,
+        deliverer: Deliverer,
+        pacer: Pacer,
+        allowance: ReadAllowance,
+        stopping: threading.Event,
+        giving_up: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._account = account
+        self._clock = clock
+        self._team = team
+        self._timetable = timetable
+        self._pulse = pulse
+        self._metrics = metrics
+        self._deliverer = deliverer
+        self._pacer = pacer
+        self._allowance = allowance
+        self._stopping = stopping
+        self._giving_up = giving_up
+        self._mode = settings.corrections.mode
+        self._lease: Lease | None = None
+        self._refused_by: str | None = None
+        self._lanes: Lanes | None = None
+        self._row: OwnRow | None = None
+        self.troubles = Troubles()
+        self.moved_at = clock.monotonic()
+        """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
+
+    @property
+    def under_lease(self) -> bool:
+        """Whether the account is ours now."""
+        return self._lease is not None
+
+    def begin(self, lease: Lease, lanes: Lanes, row: OwnRow) -> None:
+        """The account is ours from now on."""
+        self._giving_up.clear()
+        self._lanes = lanes
+        self._lease, self._row = lease, row
+        self.set_trouble("account", None)
+        self.moved_at = self._clock.monotonic()
+        self._metrics.holds(self._account, held=True)
+
+    def end(self, lanes: Lanes) -> None:
+        """Wait for the passes in hand before the lease goes back; they end at their next page."""
+        self._timetable.drop(self._account)
+        self._lease = None
+        self._metrics.holds(self._account, held=False)
+        if not lanes.idle_but(REQUESTS, PATIENCE_SECONDS):
+            # whoever waits for Stripe is told that it cannot be had; the page ends with what it has
+            self._giving_up.set()
+            lanes.idle_but(REQUESTS, None)
+        self._row = None
+
+    def schedule(self, status: PostgresStatus, row: OwnRow, database: Database) -> None:
+        """A frequent job begins at once; a rare one when its last complete pass is old enough."""
+        ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
+        for job in (job for job in JOBS if job.exists(self._settings)):
+            every = job.every(self._settings, self._allowance.allowed)
+            known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
+            first = 0.0
+            if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
+                first = every.total_seconds() - min(known)
+            run: Callable[[Steps], None]
+            match job.kind:
+                case SweepKind():
+                    run = partial(self._cast, job, job.kind)
+                case Chore.HOUSEKEEPING:
+                    run = partial(self._keep_house, row)
+                case Chore.DELIVER:
+                    run = partial(self._deliver, database)
+            self._timetable.put(self._account, job, every, first, partial(self._work, job, run))
+
+    def serve_one(self, opened: OpenAccount, lease: Lease, steps: Steps) -> SweepReport | None:
+        """Make the pass that was asked for first; None where none was. Raises what the requests raise."""
+        requests: SweepRequests = opened.requests
+
+        def run(request: Request, number: int) -> SweepReport:
+            log.info(
+                "request.taken", account=self._account, request=number, asked_by=request.asked_by
+            )
+            return self._pass(
+                REQUESTS,
+                opened,
+                request,
+                lambda other: Telling(requests, number, lease.epoch, self._clock, other),
+                steps,
+            )
+
+        return serve_next(requests, lease.epoch, self._mode, run)
+
+    def _work(self, job: Job, run: Callable[[Steps], None]) -> None:
+        """One run of a job. What it does before and after its pass can hang as well as the pass."""
+        with self._pulse.attending(f"job {self._account}:{job.name}") as steps:
+            run(steps)
+
+    def _cast(self, job: Job, kind: SweepKind, steps: Steps) -> None:
+        """One pass of the timetable."""
+        lanes = self._lanes
+        if lanes is None or self._lease is None or self._stopping.is_set():
+            return
+        writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
+        request = Request(kind=kind, writing=writing, asked_by=SERVICE)
+        try:
+            with lanes.using(job.name) as opened:
+                report = self._pass(job.name, opened, request, lambda progress: progress, steps)
+        except LeaseLostError:
+            return  # the worker says so, once
+        except ReconcilerError as error:
+            self.set_trouble(job.name, error)
+            self._metrics.failed(self._account, job.name, error)
+            log.warning("pass.failed", account=self._account, job=job.name, why=redact(str(error)))
+            lanes.renew(job.name)
+            return
+        if report.failure is not None and not isinstance(report.failure, StoppedError):
+            lanes.renew(job.name)
+
+    def _deliver(self, database: Database, steps: Steps) -> None:
+        """One run of what the outbox has for the merchant's endpoint."""
+        lanes, lease = self._lanes, self._lease
+        if lanes is None or lease is None or self._stopping.is_set():
+            return
+        with lanes.busy(DELIVER), steps.resting():
+            report = self._deliverer.run(database, lease.epoch, self._check, self._stopping)
+        self.set_trouble(DELIVER, report.trouble)
+
+    def _pass(
+        self,
+        job: str,
+        opened: OpenAccount,
+        request: Request,
+        told: Callable[[Progress], Progress],
+        steps: Steps,
+    ) -> SweepReport:
+        lease = self._lease
+        if lease is None:
+            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
+        name = f"{self._account}:{job}"
+        with (
+            steps.resting(),
+            self._pulse.watching(name, lambda: opened.stripe.reads) as pulse,
+        ):
+            watched = Watched(pulse, self._metrics, opened, job, self._clock)
+            report = opened.sweep_under(lease.epoch, self._check, request, told(watched))
+        self._note(job, report)
+        return report
+
+    def _check(self) -> None:
+        """What a pass asks between pages."""
+        if self._stopping.is_set():
+            raise StoppedError(
+                "The service was stopped; what had been recorded stays.", "The next pass goes on."
+            )
+        lease = self._lease
+        if lease is None:
+            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
+        check_lease(self._account, lease)
+
+    def _note(self, job: str, report: SweepReport) -> None:
+        failure = report.failure
+        if report.complete:
+            self.moved_at = self._clock.monotonic()
+        if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
+            self.set_trouble(job, failure)
+        row = self._row
+        self._metrics.ended(report, job, () if row is None else row.delays(report))
+        if row is not None:
+            row.pace(self._pacer)
+        level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
+        level("pass.finished", job=job, **wide(report))
+
+    def _keep_house(self, row: OwnRow, steps: Steps) -> None:
+        """Remove what nobody needs any longer, and follow the number of transactions."""
+        row.tidy()
+        lanes = self._lanes
+        if lanes is None:
+            return
+        steps.advance()
+        try:
+            with lanes.using(HOUSEKEEPING) as opened:
+                steps.advance()
+                opened.count_transactions()
+        except ReconcilerError as error:
+            lanes.renew(HOUSEKEEPING)
+            log.warning("transactions.uncounted", account=self._account, why=redact(str(error)))
+            return
+        every = TAIL.every(self._settings, self._allowance.allowed)
+        if self._timetable.pace(self._account, TAIL, every):
+            log.info("tail.paced", account=self._account, seconds=every.total_seconds())
+
+    def set_trouble(self, where: str, error: ReconcilerError | None) -> None:
+        """Keep it for /readyz, for the other replicas and, while the account is ours, for ``reconciler status``."""
+        self.troubles.put(where, error)
+        needs_person, row = self.troubles.need_a_person, self._row
+        if needs_person:
+            self._refused_by = where if error is not None else self._refused_by
+            self._team.cannot_work(self._account)
+        if row is not None and self._lease is not None:
+            if error is None and not needs_person and self._proves(where):
+                self._team.works(self._account)
+            row.trouble(self.troubles)
+
+    def _proves(self, where: str) -> bool:
+        """Whether what went well shows that the account can be worked on: the same pass that could not, where one could not."""
+        if where in ("account", DELIVER):
+            return False
+        return self._refused_by in (None, "account", where)

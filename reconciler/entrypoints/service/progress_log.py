@@ -1,0 +1,56 @@
+"""What the log and the metrics are told of a pass: one wide line a page, and one at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from reconciler.clock import Clock
+from reconciler.engine.account import OpenAccount
+from reconciler.engine.health.watchdog import PassPulse
+from reconciler.engine.report import SweepReport
+from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.log import redact
+
+log = structlog.stdlib.get_logger()
+
+
+class Watched:
+    """Progress of a pass: into the pulse, the metrics and the log."""
+
+    def __init__(
+        self, pulse: PassPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
+    ) -> None:
+        self._pulse = pulse
+        self._metrics = metrics
+        self._opened = opened
+        self._job = job
+        self._clock = clock
+        self._at = clock.monotonic()
+        self._reads = opened.stripe.reads
+        self._examined = 0
+
+    def advance(self, examined: int, total: int | None) -> None:
+        """A page was examined."""
+        self._pulse.advance(examined, total)
+        self._metrics.page(self._opened.name, self._job)
+        now, reads = self._clock.monotonic(), self._opened.stripe.reads
+        log.info(
+            "page.examined",
+            account=self._opened.name,
+            job=self._job,
+            examined=examined - self._examined,
+            examined_in_all=examined,
+            reads=reads - self._reads,
+            seconds=round(now - self._at, 3),
+        )
+        self._at, self._reads, self._examined = now, reads, examined
+
+
+def wide(report: SweepReport) -> Mapping[str, object]:
+    """A pass as one line of the log."""
+    return {
+        name: redact(value) if isinstance(value, str) else value
+        for name, value in report.as_json().items()
+    }

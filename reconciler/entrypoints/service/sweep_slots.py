@@ -1,0 +1,89 @@
+"""The ways into one account: one for each kind of pass, so that a long one does not keep a quick one waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Protocol
+
+from reconciler.engine.account import OpenAccount
+from reconciler.engine.sources.claimed_rechecks import ChecksInHand
+from reconciler.errors import ReconcilerError
+
+
+class Open(Protocol):
+    """Opens the account of these lanes."""
+
+    def __call__(self, *, checks: ChecksInHand) -> AbstractContextManager[OpenAccount]:
+        """With the checks in hand that its lanes share."""
+        ...
+
+
+class Lanes:
+    """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
+
+    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
+    the table is looked at again.
+    """
+
+    def __init__(self, open_account: Open) -> None:
+        self._open = open_account
+        self._checks = ChecksInHand()
+        self._free = threading.Condition()
+        self._lanes: dict[str, tuple[ExitStack, OpenAccount]] = {}
+        self._used: set[str] = set()
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[OpenAccount]:
+        """The open account of that name, for the length of the block. Raises what opening it raises."""
+        with self.busy(name):
+            yield self._lane(name)
+
+    @contextmanager
+    def busy(self, name: str) -> Iterator[None]:
+        """Something is at work under that name that needs no open account."""
+        with self._free:
+            self._used.add(name)
+        try:
+            yield
+        finally:
+            with self._free:
+                self._used.discard(name)
+                self._free.notify_all()
+
+    def renew(self, name: str) -> None:
+        """Close the lane; the next pass opens it anew."""
+        with self._free:
+            lane = self._lanes.pop(name, None)
+        if lane is not None:
+            lane[0].close()
+
+    def idle_but(self, name: str, seconds: float | None) -> bool:
+        """Wait until no lane but this one is in use; False where that took longer than so many seconds."""
+        with self._free:
+            return self._free.wait_for(lambda: not self._used - {name}, timeout=seconds)
+
+    def close(self) -> None:
+        """Close all lanes. Raises the last error of those that could not be closed."""
+        with self._free:
+            lanes, self._lanes = self._lanes, {}
+        failure: ReconcilerError | None = None
+        for stack, _ in lanes.values():
+            try:
+                stack.close()
+            except ReconcilerError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _lane(self, name: str) -> OpenAccount:
+        with self._free:
+            known = self._lanes.get(name)
+        if known is not None:
+            return known[1]
+        with ExitStack() as stack:
+            account = stack.enter_context(self._open(checks=self._checks))
+            with self._free:
+                self._lanes[name] = (stack.pop_all(), account)
+        return account

@@ -1,0 +1,182 @@
+"""The POST endpoints: what a shop's checkout calls, or a person with curl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.sandbox.api import parameters
+from reconciler.sandbox.api.call import Call
+from reconciler.sandbox.api.get_endpoints import CHARGES, INTENTS, intent_bytes, intent_expansions
+from reconciler.sandbox.objects.answers import Refusal
+from reconciler.sandbox.objects.charge_json import refund_shape
+from reconciler.sandbox.objects.json import encode, intent_shape
+from reconciler.sandbox.objects.payment_methods import METHODS, Token, token_of
+from reconciler.sandbox.objects.records import Intent
+
+CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
+CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
+
+# Understood by Stripe, without effect on the course of a payment here.
+_IGNORED = (
+    "automatic_payment_methods", "confirmation_method", "error_on_requires_action", "mandate", "mandate_data",
+    "off_session", "payment_method_configuration", "payment_method_options", "receipt_email", "return_url",
+    "setup_future_usage", "shipping", "statement_descriptor", "statement_descriptor_suffix", "use_stripe_sdk",
+)  # fmt: skip
+_METHOD = ("payment_method", "payment_method_data")
+
+
+def create_intent(call: Call) -> bytes:
+    known = (
+        "amount",
+        "capture_method",
+        "confirm",
+        "currency",
+        "customer",
+        "description",
+        "metadata",
+        "expand",
+    )
+    parameters.only(call.params, (*known, *_METHOD, *_IGNORED))
+    expand = intent_expansions(call, listing=False)
+    amount = parameters.integer(parameters.required(call.params, "amount"), "amount")
+    if amount < 1:
+        raise Refusal(400, "This value must be greater than or equal to 1.",
+                      code="parameter_invalid_integer", param="amount")  # fmt: skip
+    capture_method = parameters.text(call.params, "capture_method") or CAPTURE_METHODS[1]
+    if capture_method not in CAPTURE_METHODS:
+        raise Refusal(
+            400,
+            f"Invalid capture_method: must be one of {', '.join(CAPTURE_METHODS)}",
+            param="capture_method",
+        )
+    token = _token(call)
+    intent = call.sandbox.create_payment(
+        amount,
+        parameters.required(call.params, "currency").lower(),
+        method=token.method if token else "card",
+        capture_method=capture_method,
+        customer=parameters.text(call.params, "customer"),
+        description=parameters.text(call.params, "description"),
+        metadata=parameters.metadata(call.params),
+        account=call.book.account,
+        livemode=call.book.livemode,
+    )
+    if parameters.flag(call.params, "confirm"):
+        return _confirmed(call, intent, token, expand)
+    if token is not None:
+        intent = call.sandbox.attach(intent.id, token=token)
+    return intent_bytes(call, intent, expand)
+
+
+def update_intent(call: Call) -> bytes:
+    parameters.only(call.params, ("amount", "description", "metadata", "expand", *_METHOD, *_IGNORED))
+    expand = intent_expansions(call, listing=False)
+    intent = call.found("payment_intent", INTENTS)
+    intent = call.sandbox.update(
+        intent.id,
+        amount=parameters.optional_integer(call.params, "amount"),
+        description=parameters.text(call.params, "description"),
+        metadata=parameters.metadata(call.params),
+    )
+    token = _token(call)
+    if token is not None:
+        intent = call.sandbox.attach(intent.id, token=token)
+    return intent_bytes(call, intent, expand)
+
+
+def confirm_intent(call: Call) -> bytes:
+    parameters.only(call.params, ("expand", *_METHOD, *_IGNORED))
+    expand = intent_expansions(call, listing=False)
+    return _confirmed(call, call.found("payment_intent", INTENTS), _token(call), expand)
+
+
+def capture_intent(call: Call) -> bytes:
+    known = (
+        "amount_to_capture",
+        "final_capture",
+        "metadata",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+    )
+    parameters.only(call.params, (*known, "expand"))
+    expand = intent_expansions(call, listing=False)
+    intent = call.found("payment_intent", INTENTS)
+    final = parameters.flag(call.params, "final_capture")
+    captured = call.sandbox.capture(
+        intent.id,
+        parameters.optional_integer(call.params, "amount_to_capture"),
+        final=True if final is None else final,
+    )
+    return intent_bytes(call, captured, expand)
+
+
+def cancel_intent(call: Call) -> bytes:
+    parameters.only(call.params, ("cancellation_reason", "expand"))
+    expand = intent_expansions(call, listing=False)
+    reason = parameters.text(call.params, "cancellation_reason")
+    if reason is not None and reason not in CANCEL_REASONS:
+        raise Refusal(400, f"Invalid cancellation_reason: must be one of {', '.join(CANCEL_REASONS)}",
+                      param="cancellation_reason")  # fmt: skip
+    intent = call.found("payment_intent", INTENTS)
+    return intent_bytes(call, call.sandbox.cancel(intent.id, reason), expand)
+
+
+def create_refund(call: Call) -> bytes:
+    parameters.only(call.params, ("amount", "charge", "metadata", "payment_intent", "reason", "expand"))
+    if "charge" in call.params:
+        ident = call.found("charge", CHARGES, param="charge").payment_intent
+    elif "payment_intent" in call.params:
+        ident = call.found("payment_intent", INTENTS, param="payment_intent").id
+    else:
+        raise Refusal(
+            400,
+            "One of the following params should be provided for this request: payment_intent or charge.",
+        )
+    amount = parameters.optional_integer(call.params, "amount")
+    call.sandbox.refund(ident, amount, reason=parameters.text(call.params, "reason"))
+    return encode(refund_shape(call.sandbox.refunds(ident)[-1]))
+
+
+def _token(call: Call) -> Token | None:
+    """The test payment method that a request names; None if it names none."""
+    name = parameters.text(call.params, "payment_method")
+    data = call.params.get("payment_method_data")
+    if name is None and isinstance(data, dict):
+        kind = data.get("type")
+        if not isinstance(kind, str) or kind not in METHODS:
+            raise Refusal(
+                400,
+                f"The payment method type provided: {kind} is invalid.",
+                param="payment_method_data[type]",
+            )
+        name = f"pm_{kind}"
+    if name is None:
+        return None
+    token = token_of(name)
+    if token is None:
+        raise Refusal(
+            400, f"No such PaymentMethod: '{name}'", code="resource_missing", param="payment_method"
+        )
+    return token
+
+
+def _confirmed(call: Call, intent: Intent, token: Token | None, expand: frozenset[str]) -> bytes:
+    """Attempt the payment; a decline is Stripe's 402 with the intent inside."""
+    if token is None and intent.payment_method is None:
+        raise Refusal(
+            400,
+            "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
+            "a payment method and then confirm it again.",
+            code="payment_intent_unexpected_state",
+        )
+    moved = call.sandbox.confirm(intent.id, token)
+    error = moved.last_payment_error
+    if moved.status == "requires_payment_method" and error is not None:
+        extra: dict[str, Any] = {
+            "charge": error.charge,
+            "decline_code": error.decline_code,
+            "payment_intent": intent_shape(moved),
+        }
+        shown = {name: value for name, value in extra.items() if value is not None}
+        raise Refusal(402, error.message, kind=error.type, code=error.code, **shown)
+    return intent_bytes(call, moved, expand)

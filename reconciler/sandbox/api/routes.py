@@ -1,0 +1,65 @@
+"""Which endpoint answers which method and path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.sandbox.api import get_endpoints, post_endpoints
+from reconciler.sandbox.api.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint: its name is method and path template, the unit of Stripe's rate limits."""
+
+    method: str
+    template: str
+    permission: str
+    handle: Callable[[Call], bytes]
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+_INTENT = "/v1/payment_intents/{id}"
+
+ROUTES = (
+    Route("GET", "/v1/account", "accounts_kyc_basic_read", get_endpoints.account),
+    Route("GET", "/v1/payment_intents", "payment_intent_read", get_endpoints.list_intents),
+    Route("GET", _INTENT, "payment_intent_read", get_endpoints.retrieve_intent),
+    Route("GET", "/v1/charges", "charge_read", get_endpoints.list_charges),
+    Route("GET", "/v1/charges/{id}", "charge_read", get_endpoints.retrieve_charge),
+    Route("GET", "/v1/refunds", "charge_read", get_endpoints.list_refunds),
+    Route("GET", "/v1/refunds/{id}", "charge_read", get_endpoints.retrieve_refund),
+    Route("GET", "/v1/disputes", "dispute_read", get_endpoints.list_disputes),
+    Route("GET", "/v1/disputes/{id}", "dispute_read", get_endpoints.retrieve_dispute),
+    Route("GET", "/v1/events", "event_read", get_endpoints.list_events),
+    Route("GET", "/v1/events/{id}", "event_read", get_endpoints.retrieve_event),
+    Route("GET", "/v1/webhook_endpoints", "webhook_read", get_endpoints.list_endpoints),
+    Route("GET", "/v1/webhook_endpoints/{id}", "webhook_read", get_endpoints.retrieve_endpoint),
+    Route("GET", "/v1/checkout/sessions", "checkout_session_read", get_endpoints.list_checkout_sessions),
+    Route("POST", "/v1/payment_intents", "payment_intent_write", post_endpoints.create_intent),
+    Route("POST", _INTENT, "payment_intent_write", post_endpoints.update_intent),
+    Route("POST", f"{_INTENT}/confirm", "payment_intent_write", post_endpoints.confirm_intent),
+    Route("POST", f"{_INTENT}/capture", "payment_intent_write", post_endpoints.capture_intent),
+    Route("POST", f"{_INTENT}/cancel", "payment_intent_write", post_endpoints.cancel_intent),
+    Route("POST", "/v1/refunds", "charge_write", post_endpoints.create_refund),
+)
+
+_BY_SHAPE = {
+    (route.method, *(part for part in route.template.split("/") if part)): route for route in ROUTES
+}
+
+
+def route_of(method: str, path: str) -> tuple[Route | None, str]:
+    """The endpoint of a request and the id in its path; None where there is no such endpoint."""
+    parts = [part for part in path.split("/") if part]
+    exact = _BY_SHAPE.get((method, *parts))
+    if exact is not None:
+        return exact, ""
+    if len(parts) < 3:
+        return None, ""
+    ident = parts[2]
+    return _BY_SHAPE.get((method, *parts[:2], "{id}", *parts[3:])), ident

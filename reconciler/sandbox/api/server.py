@@ -1,0 +1,224 @@
+"""The sandbox over HTTP/1.1: a thread for each kept-alive connection, standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
+from types import TracebackType
+from typing import Any, Self
+
+from reconciler.sandbox.api.api import Api, Reply, Request, Sending
+from reconciler.sandbox.state.sandbox import Sandbox
+
+# Closing sends RST instead of FIN, and what is unsent is thrown away.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_LOOK_FOR_STOP = 0.05
+_JOIN_WITHIN = 5.0
+
+
+class _Connection(BaseHTTPRequestHandler):
+    """One client's connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def answer_one(self) -> None:
+        said = self.headers.get("Content-Length") or "0"
+        if not said.isdigit():
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        length = int(said)
+        body = self.rfile.read(length) if length else b""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        with self.server.api.handle(Request(self.command, self.path, headers, body)) as reply:
+            self._send(reply)
+
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer_one  # noqa: N815 - named by the standard library
+
+    def _send(self, reply: Reply) -> None:
+        if reply.sending is Sending.SILENT:
+            self.server.released.wait()
+        if reply.sending in (Sending.SILENT, Sending.RESET):
+            self._hang_up(reset=reply.sending is Sending.RESET)
+            return
+        answer = reply.answer
+        lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
+        lines += [f"{name}: {value}" for name, value in answer.headers]
+        lines += [
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {len(answer.body)}",
+            "",
+            "",
+        ]
+        head = "\r\n".join(lines).encode("latin-1", "replace")
+        if reply.sending is Sending.WHOLE:
+            self.connection.sendall(head + answer.body)
+            return
+        self.connection.sendall(head + answer.body[: len(answer.body) // 2])
+        self._hang_up(reset=reply.sending is Sending.RESET_MIDWAY)
+
+    def _hang_up(self, *, reset: bool) -> None:
+        self.close_connection = True
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.server.reset_on_close(self.connection)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the standard library
+        """Say nothing: the sandbox counts its requests."""
+
+
+class _Listener(TCPServer):
+    """Accepts connections, each in a thread of its own, and can end them all."""
+
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], api: Api, released: threading.Event) -> None:
+        self.api = api
+        self.released = released
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._resetting: set[socket.socket] = set()
+        super().__init__(address, _Connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(
+            target=self._serve, args=(request, client_address), daemon=True, name="sandbox"
+        )
+        with self._lock:
+            self._open[request] = thread
+        thread.start()
+
+    def _serve(self, connection: socket.socket, client_address: Any) -> None:
+        try:
+            # A client that goes away in the middle of its request is no fault of the server's.
+            with contextlib.suppress(OSError):
+                self.finish_request(connection, client_address)
+        finally:
+            with self._lock:
+                resetting = connection in self._resetting
+                self._resetting.discard(connection)
+            if resetting:
+                # shutdown_request would say goodbye politely first.
+                connection.close()
+            else:
+                self.shutdown_request(connection)
+            with self._lock:
+                self._open.pop(connection, None)
+
+    def reset_on_close(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._resetting.add(connection)
+
+    def end_all(self) -> None:
+        """Cut every open connection and wait for its thread."""
+        with self._lock:
+            still_open = list(self._open.items())
+        for connection, _ in still_open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for _, thread in still_open:
+            thread.join(_JOIN_WITHIN)
+
+
+class SandboxServer:
+    """Serves a sandbox until stopped; a context manager.
+
+    Args:
+        sandbox: What to serve; several servers may share one.
+        host: Address to bind, this machine only unless told otherwise.
+        port: Port to bind; 0 takes a free one.
+        deliver_every: If given, a thread delivers due webhooks in this rhythm, in seconds of the pace clock.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        deliver_every: float | None = None,
+    ) -> None:
+        self.sandbox = sandbox
+        self._host = host
+        self._port = port
+        self._deliver_every = deliver_every
+        self._stopping = threading.Event()
+        self._released = threading.Event()
+        self._listener: _Listener | None = None
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end; only once started."""
+        if self._listener is None:
+            raise RuntimeError("the sandbox server is not running: start it first")
+        host, port = self._listener.server_address[:2]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+
+    def start(self) -> SandboxServer:
+        """Bind and serve in the background. Raises OSError if the port is taken."""
+        self._stopping.clear()
+        self._released.clear()
+        self._listener = _Listener(
+            (self._host, self._port), Api(self.sandbox, self._stopping), self._released
+        )
+        self._run(partial(self._listener.serve_forever, poll_interval=_LOOK_FOR_STOP))
+        if self._deliver_every is not None:
+            self._run(partial(self._pump, self._deliver_every))
+        return self
+
+    def stop(self) -> None:
+        """Release hung requests, cut all connections and end all threads. May be called twice."""
+        if self._listener is None:
+            return
+        self._stopping.set()
+        self._released.set()
+        self._listener.shutdown()
+        self._listener.server_close()
+        self._listener.end_all()
+        for thread in self._threads:
+            thread.join(_JOIN_WITHIN)
+        self._threads.clear()
+        self._listener = None
+
+    def release(self) -> None:
+        """Let requests hung by :attr:`Break.SILENT` end: their connections close without an answer."""
+        self._released.set()
+        self._released.clear()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True, name="sandbox")
+        self._threads.append(thread)
+        thread.start()
+
+    def _pump(self, every: float) -> None:
+        while not self.sandbox.pace_clock.wait(self._stopping, every):
+            self.sandbox.deliver_due()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

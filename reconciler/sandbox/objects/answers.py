@@ -1,0 +1,114 @@
+"""What the sandbox answers: status, headers, body, and Stripe's error bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.sandbox.objects.json import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer. ``headers`` are those of this answer only; the server adds its own."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+
+    def with_header(self, name: str, value: str) -> Answer:
+        return replace(self, headers=(*self.headers, (name, value)))
+
+
+class Refusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error of it
+    """Stripe says no: carries the status and the error body.
+
+    Raised to Python callers of :class:`reconciler.sandbox.Sandbox` too, when a payment cannot do what they ask.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        **extra: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.headers = headers
+        self.extra = extra
+
+    def answer(self, request_id: str) -> Answer:
+        """The HTTP answer: ``{"error": {…}}`` with only the fields that apply, as Stripe does."""
+        error: dict[str, Any] = {}
+        if self.code is not None:
+            error["code"] = self.code
+            error["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
+        error["message"] = self.message
+        if self.param is not None:
+            error["param"] = self.param
+        error["request_log_url"] = f"https://dashboard.stripe.com/logs/{request_id}"
+        error["type"] = self.kind
+        error.update(self.extra)
+        return Answer(self.status, encode({"error": error}), self.headers)
+
+
+def unknown_object(
+    kind: str, ident: str, *, other_mode_of: bool | None, param: str = "id", status: int = 404
+) -> Refusal:
+    """404 ``resource_missing``.
+
+    Args:
+        kind: Stripe's type name, such as ``payment_intent``.
+        ident: The id that was asked for.
+        other_mode_of: Whether the key is a live one, if the object exists in the other mode; None if it does not.
+        param: The parameter at fault.
+        status: 404 for the object itself, 400 for one named in a parameter.
+    """
+    message = f"No such {kind}: '{ident}'"
+    if other_mode_of is not None:
+        there, here = ("test", "live") if other_mode_of else ("live", "test")
+        message += f"; a similar object exists in {there} mode, but a {here} mode key was used to make this request."
+    return Refusal(status, message, code="resource_missing", param=param)
+
+
+def unknown_route(method: str, path: str) -> Refusal:
+    return Refusal(404, f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
+                        "help at https://support.stripe.com/.")  # fmt: skip
+
+
+def rate_limited(reason: str) -> Refusal:
+    """429; Stripe sends no Retry-After, only the reason."""
+    return Refusal(
+        429,
+        "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits.",
+        code="rate_limit",
+        headers=(("Stripe-Rate-Limited-Reason", reason),),
+    )
+
+
+def server_error() -> Refusal:
+    return Refusal(
+        500,
+        "Sorry! There was an error while talking to one of our backends. Support has been notified.",
+        kind="api_error",
+    )
+
+
+def wrong_state(verb: str, done: str, status: str, allowed: tuple[str, ...]) -> Refusal:
+    """400: the PaymentIntent's status does not allow what was asked."""
+    return Refusal(
+        400,
+        f"You cannot {verb} this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of "
+        f"the following statuses may be {done}: {', '.join(allowed)}.",
+        code="payment_intent_unexpected_state",
+    )
