@@ -15,8 +15,10 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from reconciler.adapters.postgres.errors import clothed, not_connected, translated
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
+
+_SQL: Final = statements("transactions")
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -98,7 +100,7 @@ def _configure(connection: Connection) -> None:
     """Times with a zone are read in one style alone. The time zone stays: the merchant's triggers may live by it."""
     style = connection.info.parameter_status("DateStyle") or "ISO"
     if not style.startswith("ISO"):
-        connection.execute(statement("date_style"))
+        connection.execute(_SQL["set_date_style"])
 
 
 def _patience(conninfo: str, threshold: int | None) -> dict[str, str]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.errors import LeaseLostError
+
+_SQL: Final = statements("transactions")
 
 Cursor = psycopg.Cursor[TupleRow]
 
 
 def begin(connection: Connection) -> None:
     """Begin a transaction that waits a second for a lock and ten for a statement. Meant for a pipeline."""
-    connection.execute(statement("begin"))
-    connection.execute(statement("patience"))
+    connection.execute(_SQL["begin"])
+    connection.execute(_SQL["set_timeouts"])
 
 
 @contextmanager
@@ -37,7 +40,7 @@ def ending(connection: Connection) -> Iterator[None]:
 
 def fence(connection: Connection, account: str, epoch: int) -> Cursor:
     """Ask for the lease's row, locked against a takeover. Meant for a pipeline."""
-    return connection.execute(statement("lease_fence"), {"account": account, "epoch": epoch})
+    return connection.execute(_SQL["lease_fence"], {"account": account, "epoch": epoch})
 
 
 def check_fence(fenced: Cursor, account: str) -> None:
@@ -53,7 +56,7 @@ def check_fence(fenced: Cursor, account: str) -> None:
 def streaming(connection: Connection) -> Iterator[None]:
     """A transaction that only reads, from one snapshot: what a cursor on the server needs."""
     with ending(connection):
-        connection.execute(statement("begin_snapshot"))
+        connection.execute(_SQL["begin_snapshot"])
         yield
 
 
@@ -61,5 +64,5 @@ def streaming(connection: Connection) -> Iterator[None]:
 def counting(connection: Connection) -> Iterator[None]:
     """The same for statements that may read a whole table: a minute each."""
     with streaming(connection):
-        connection.execute(statement("patience_of_counts"))
+        connection.execute(_SQL["set_count_timeout"])
         yield

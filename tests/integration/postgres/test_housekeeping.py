@@ -130,7 +130,7 @@ def test_ticks_are_not_walked_to_find_what_was_learnt(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.sweeps")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("learnt")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("listing_statistics")
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert passed_over(plan[0]["Plan"]) < 100
     assert table.store.learnt().ratio == 2

@@ -58,7 +58,7 @@ def test_ticks_are_not_counted_to_find_the_kinds(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.sweeps")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("status_passes")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("status_sweeps")
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert rows_read(plan[0]["Plan"]) < 200
     assert len(PostgresStatus(table.database, "default").passes()) == 3

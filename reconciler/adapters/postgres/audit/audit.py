@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from reconciler.adapters.postgres.audit.activity import PostgresActivity
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancies
 
 
 class Audit:
-    """Discrepancies, ledger, and what has been going on. For reading alone."""
+    """Discrepancies and ledger, for reading alone."""
 
     def __init__(self, database: Database) -> None:
         self.discrepancies = PostgresDiscrepancies(database)
         self.ledger = PostgresLedger(database)
-        self.activity = PostgresActivity(database)

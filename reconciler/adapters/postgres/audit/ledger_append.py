@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.audit.ledger import Draft, canonical
+
+_SQL: Final = statements("audit")
 
 
 def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> None:
@@ -22,4 +25,4 @@ def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> Non
         "actions": [draft.action.value for draft in drafts],
         "bodies": [canonical(draft.body) for draft in drafts],
     }
-    connection.execute(statement("ledger_append"), parameters)
+    connection.execute(_SQL["ledger_append"], parameters)

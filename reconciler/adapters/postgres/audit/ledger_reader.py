@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import streaming
 from reconciler.domain.audit.ledger import Entry
+
+_SQL: Final = statements("audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class PostgresLedger:
     def accounts(self) -> tuple[str, ...]:
         """The accounts that have a chain, or a part of one."""
         with self._database.connection("reading the ledger") as connection:
-            rows = connection.execute(statement("ledger_accounts")).fetchall()
+            rows = connection.execute(_SQL["ledger_accounts"]).fetchall()
         return tuple(row[0] for row in rows)
 
     @contextmanager
@@ -44,9 +47,9 @@ class PostgresLedger:
             self._database.connection("reading the ledger") as connection,
             streaming(connection),
         ):
-            found = connection.execute(statement("ledger_head"), parameters).fetchone()
+            found = connection.execute(_SQL["ledger_head"], parameters).fetchone()
             head = None if found is None else (int(found[0]), str(found[1]))
             with connection.cursor("ledger") as rows:
                 rows.itersize = 1000
-                rows.execute(statement("ledger_entries"), parameters)
+                rows.execute(_SQL["ledger_entries"], parameters)
                 yield Chain(account, head, (Entry(*row) for row in rows))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, ending
+
+_SQL: Final = statements("coordination")
 
 
 class PostgresLeaseStore:
@@ -59,4 +63,4 @@ class PostgresLeaseStore:
         ):
             begin(connection)
             values = {"account": self._account, **parameters}
-            return connection.execute(statement(name), values)
+            return connection.execute(_SQL[name], values)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import begin, ending
+
+_SQL: Final = statements("coordination")
+_TRANSACTIONS: Final = statements("transactions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,10 @@ class PostgresReplicas:
             connection.pipeline(),
         ):
             begin(connection)
-            connection.execute(statement("replicas_renew"), {**parameters, "accounts": list(able)})
-            connection.execute(
-                statement("replicas_withdraw"), {**parameters, "accounts": list(unable)}
-            )
+            connection.execute(_SQL["replicas_renew"], {**parameters, "accounts": list(able)})
+            connection.execute(_SQL["replicas_withdraw"], {**parameters, "accounts": list(unable)})
             seen = connection.execute(
-                statement("replicas_look"), {"accounts": [*able, *unable]}
+                _SQL["replicas_view"], {"accounts": [*able, *unable]}
             ).fetchall()
         return Standing(
             {account: holder for account, holder, _ in seen},
@@ -51,12 +53,14 @@ class PostgresReplicas:
         """We work on them no longer: whoever is alive may have them at once."""
         parameters = {"replica": self._replica, "accounts": list(accounts)}
         with self._database.connection("leaving the other replicas") as connection:
-            connection.execute(statement("replicas_withdraw"), parameters)
+            connection.execute(_SQL["replicas_withdraw"], parameters)
 
     def guests(self, accounts: Sequence[str]) -> frozenset[str]:
         """Which of these accounts somebody reads beside their holder."""
         with self._database.connection("looking for guests") as connection:
-            rows = connection.execute(statement("guests"), {"accounts": list(accounts)}).fetchall()
+            rows = connection.execute(
+                _SQL["reserved_share_in_use"], {"accounts": list(accounts)}
+            ).fetchall()
         return frozenset(row[0] for row in rows)
 
 
@@ -80,11 +84,11 @@ class PostgresGuestBook:
             self._database.connection("reading beside the service") as connection,
             ending(connection),
         ):
-            connection.execute(statement("begin"))
-            connection.execute(statement("guest_patience"))
-            connection.execute(statement("guest_enter"), values)
+            connection.execute(_TRANSACTIONS["begin"])
+            connection.execute(_SQL["reserved_share_timeouts"])
+            connection.execute(_SQL["reserved_share_enter"], values)
             yield self._readable and self._is_held(connection)
 
     def _is_held(self, connection: Connection) -> bool:
         values = {"account": self._account}
-        return connection.execute(statement("lease_holder"), values).fetchone() is not None
+        return connection.execute(_SQL["lease_holder"], values).fetchone() is not None

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
+
+_SQL: Final = statements("coordination")
 
 EVENT_DAYS: Final = 30
 """As long as Stripe keeps them: https://docs.stripe.com/api/events."""
@@ -35,7 +37,7 @@ class PostgresServiceRecord:
     def trouble(self, epoch: int, error: str | None, *, needs_person: bool = False) -> None:
         """What keeps the service from its work, None where nothing does any longer."""
         self._run(
-            "service_trouble",
+            "service_error",
             "recording a trouble",
             epoch=epoch,
             error=error,
@@ -45,25 +47,25 @@ class PostgresServiceRecord:
     def pace(self, epoch: int, form: Mapping[str, object]) -> None:
         """How fast the service asks Stripe now."""
         pace = json.dumps(form)
-        self._run("service_pace", "recording the pace", epoch=epoch, pace=pace)
+        self._run("service_rate_usage", "recording the pace", epoch=epoch, pace=pace)
 
     def tidy(self) -> int:
         """Remove events, counts of reads, dead replicas and passes that nobody needs any longer; how many rows."""
         return (
-            self._run("tidy_events", "tidying", days=EVENT_DAYS)
-            + self._run("tidy_reads", "tidying", days=READ_DAYS)
-            + self._run("tidy_replicas", "tidying")
-            + self._run("tidy_sweeps", "tidying", days=SWEEP_DAYS, limit=MOST_SWEEPS)
+            self._run("housekeeping_events", "tidying", days=EVENT_DAYS)
+            + self._run("housekeeping_reads", "tidying", days=READ_DAYS)
+            + self._run("housekeeping_replicas", "tidying")
+            + self._run("housekeeping_sweeps", "tidying", days=SWEEP_DAYS, limit=MOST_SWEEPS)
         )
 
     def correction_delays(self, sweep: int) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to our correction, of each correction of a pass whose events are known."""
         parameters = {"account": self._account, "sweep": sweep}
         with self._database.connection("reading a pass's corrections") as connection:
-            rows = connection.execute(statement("correction_delays"), parameters).fetchall()
+            rows = connection.execute(_SQL["correction_delays"], parameters).fetchall()
         return tuple(float(row[0]) for row in rows)
 
     def _run(self, name: str, doing: str, **values: object) -> int:
         parameters = {"account": self._account, **values}
         with self._database.connection(doing) as connection:
-            return connection.execute(statement(name), parameters).rowcount
+            return connection.execute(_SQL[name], parameters).rowcount

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import counting
+
+_SQL: Final = statements("coordination")
 
 
 class PostgresStatus:
@@ -26,7 +29,7 @@ class PostgresStatus:
 
     def passes(self) -> list[TupleRow]:
         """For each kind: id, end, age in seconds and asker of the last complete pass; id, end, complete, stopped of the last."""
-        return self._rows("status_passes")
+        return self._rows("status_sweeps")
 
     def discrepancies(self) -> list[TupleRow]:
         """Open ones: severity, kind, held back, currency, count, stake."""
@@ -34,7 +37,7 @@ class PostgresStatus:
 
     def reads(self) -> int:
         """Reads of the last 30 days."""
-        return int(self._rows("reads_sum", days=30)[0][0])
+        return int(self._rows("status_reads", days=30)[0][0])
 
     def requests(self) -> int:
         """Requests that wait or are being worked on."""
@@ -47,7 +50,7 @@ class PostgresStatus:
 
     def pace(self) -> TupleRow:
         """How fast the service asks Stripe, and when it said so; both None where it never did."""
-        rows = self._rows("status_pace")
+        rows = self._rows("status_rate_usage")
         return rows[0] if rows else (None, None)
 
     def outbox(self) -> TupleRow:
@@ -70,4 +73,4 @@ class PostgresStatus:
     def _rows(self, name: str, **values: object) -> list[TupleRow]:
         parameters = {"account": self._account, **values}
         with self._database.connection("reading the status") as connection:
-            return connection.execute(statement(name), parameters).fetchall()
+            return connection.execute(_SQL[name], parameters).fetchall()

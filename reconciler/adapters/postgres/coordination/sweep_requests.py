@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Connection, Database, connect
 from reconciler.adapters.postgres.errors import clothed
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.model.sweep_request import AtWork, RequestState, RequestStatus, TakenRequest
+
+_SQL: Final = statements("coordination")
 
 
 class PostgresSweepRequests:
@@ -37,7 +40,7 @@ class PostgresSweepRequests:
 
     def look(self, number: int) -> RequestState | None:
         """How a request stands, None where there is none of that number."""
-        rows = self._rows("request_look", "following a request", id=number)
+        rows = self._rows("request_state", "following a request", id=number)
         if not rows:
             return None
         status, examined, result, answer = rows[0]
@@ -88,12 +91,12 @@ class PostgresSweepRequests:
     def _rows(self, name: str, doing: str, **values: object) -> list[TupleRow]:
         parameters = {"account": self._account, **values}
         with self._database.connection(doing) as connection:
-            return connection.execute(statement(name), parameters).fetchall()
+            return connection.execute(_SQL[name], parameters).fetchall()
 
     def _count(self, name: str, doing: str, **values: object) -> int:
         parameters = {"account": self._account, **values}
         with self._database.connection(doing) as connection:
-            return connection.execute(statement(name), parameters).rowcount
+            return connection.execute(_SQL[name], parameters).rowcount
 
 
 class RequestBell:
@@ -109,7 +112,7 @@ class RequestBell:
         if self._connection is None:
             self._connection = connect(self._dsn)
             with clothed("listening for requests"):
-                self._connection.execute(statement("requests_listen"))
+                self._connection.execute(_SQL["requests_listen"])
             # somebody may have asked before we listened
             return True
         try:

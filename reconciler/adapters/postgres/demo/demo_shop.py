@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from reconciler.adapters.postgres.database import connect
 from reconciler.adapters.postgres.errors import clothed
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.money import Money
+
+_SQL: Final = statements("demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class DemoShop:
     def create(self) -> None:
         """Make the merchant's table."""
         with clothed("making the table shop.payments"):
-            self._connection.execute(statement("demo_schema"))
+            self._connection.execute(_SQL["demo_schema"])
 
     def add(self, row: ShopRow) -> None:
         """A new payment, as the checkout writes it."""
@@ -62,7 +65,7 @@ class DemoShop:
             "created_at": row.created_at,
         }
         with clothed("adding a payment"):
-            self._connection.execute(statement("demo_add"), values)
+            self._connection.execute(_SQL["demo_add"], values)
 
     def take(self, payment_intent: str, order_id: str | None, status: str, at: datetime) -> None:
         """What a webhook says: the row that holds the intent, or has its order and no intent yet, has this status.
@@ -76,14 +79,12 @@ class DemoShop:
             "at": at,
         }
         with clothed("handling a webhook"):
-            self._connection.execute(statement("demo_take"), values)
+            self._connection.execute(_SQL["demo_take"], values)
 
     def rows(self) -> dict[str, ShopRow]:
         """The whole table, by id."""
         with clothed("reading shop.payments"):
-            return {
-                row[0]: ShopRow(*row) for row in self._connection.execute(statement("demo_rows"))
-            }
+            return {row[0]: ShopRow(*row) for row in self._connection.execute(_SQL["demo_rows"])}
 
     def findings(self) -> tuple[StoredFinding, ...]:
         """Every discrepancy that is stored, in whatever state."""
@@ -91,18 +92,18 @@ class DemoShop:
             return tuple(
                 StoredFinding(subject, kind, state, severity, Money(amount, currency))
                 for subject, kind, state, severity, amount, currency in self._connection.execute(
-                    statement("demo_findings")
+                    _SQL["demo_findings"]
                 )
             )
 
     def checks(self) -> frozenset[str]:
         """The intents that a check waits for."""
         with clothed("reading the checks"):
-            return frozenset(row[0] for row in self._connection.execute(statement("demo_checks")))
+            return frozenset(row[0] for row in self._connection.execute(_SQL["demo_rechecks"]))
 
     def outbox(self) -> tuple[tuple[str, str | None], ...]:
         """The key and the new status of every correction handed to the merchant's own worker."""
         with clothed("reading the outbox"):
             return tuple(
-                (key, status) for key, status in self._connection.execute(statement("demo_outbox"))
+                (key, status) for key, status in self._connection.execute(_SQL["demo_outbox"])
             )

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import streaming
 from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
 from reconciler.domain.money import Money
+
+_SQL: Final = statements("discrepancies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class PostgresDiscrepancies:
         """Those that fit, the last seen first."""
         with self._database.connection("listing discrepancies") as connection:
             rows = connection.execute(
-                statement("discrepancies_find"), wanted.parameters(limit)
+                _SQL["discrepancies_find"], wanted.parameters(limit)
             ).fetchall()
         return tuple(_discrepancy(*row) for row in rows)
 
@@ -61,7 +64,7 @@ class PostgresDiscrepancies:
         with self._database.connection(doing) as connection, streaming(connection):
             rows = connection.cursor("discrepancies")
             with rows:
-                rows.execute(statement("discrepancies_find"), wanted.parameters(None))
+                rows.execute(_SQL["discrepancies_find"], wanted.parameters(None))
                 yield (_discrepancy(*row) for row in rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection, Database
@@ -12,12 +13,14 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     PostgresDiscrepancies,
 )
 from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import begin, ending
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
 from reconciler.domain.model.page import CorrectionEntry
 from reconciler.errors import UsageError
+
+_SQL: Final = statements("discrepancies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class PostgresCasebook:
             with connection.pipeline():
                 begin(connection)
                 settled = connection.execute(
-                    statement("discrepancy_settle"),
+                    _SQL["discrepancy_settle"],
                     {**self._of(discrepancy_id), "state": state.value, "note": note, "by": by},
                 )
                 append(connection, self._account, [entry])
@@ -62,14 +65,14 @@ class PostgresCasebook:
         """What a pass corrected, in the ledger's order, and whether it was taken back."""
         parameters = {"account": self._account, "sweep": sweep}
         with self._database.connection("reading a pass's corrections") as connection:
-            rows = connection.execute(statement("corrections_of_sweep"), parameters).fetchall()
+            rows = connection.execute(_SQL["corrections_of_sweep"], parameters).fetchall()
         return tuple(CorrectionEntry(*row) for row in rows)
 
     def notes(self, discrepancy_id: int) -> tuple[Note, ...]:
         """What people had to say about a discrepancy, in order."""
         with self._database.connection("reading notes") as connection:
             rows = connection.execute(
-                statement("notes_of_discrepancy"), self._of(discrepancy_id)
+                _SQL["notes_of_discrepancy"], self._of(discrepancy_id)
             ).fetchall()
         return tuple(Note(*row) for row in rows)
 
@@ -87,7 +90,7 @@ class PostgresCasebook:
                 self._add_with_entry(connection, discrepancy_id, note, by)
             else:
                 values = {**self._of(discrepancy_id), "note": note}
-                connection.execute(statement("note_add_as_auditor"), values)
+                connection.execute(_SQL["note_add_as_auditor"], values)
 
     def _add_with_entry(
         self, connection: Connection, discrepancy_id: int, note: str, by: str
@@ -96,7 +99,7 @@ class PostgresCasebook:
         with connection.pipeline():
             begin(connection)
             connection.execute(
-                statement("note_add"), {**self._of(discrepancy_id), "note": note, "by": by}
+                _SQL["note_add"], {**self._of(discrepancy_id), "note": note, "by": by}
             )
             append(connection, self._account, [Draft(Action.NOTE, body)])
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.audit.ledger import canonical
 from reconciler.domain.findings.discrepancy import Finding
 from reconciler.domain.findings.lifecycle import Change
 from reconciler.domain.model.page import PageRecord
+
+_SQL: Final = statements("discrepancies")
 
 
 def put_changes(connection: Connection, account: str, record: PageRecord) -> None:
@@ -29,16 +32,14 @@ def put_changes(connection: Connection, account: str, record: PageRecord) -> Non
         if change.finding and change.id is None
     ]
     if new:
-        connection.execute(statement("discrepancies_insert"), {**times, "changes": canonical(new)})
+        connection.execute(_SQL["discrepancies_insert"], {**times, "changes": canonical(new)})
     again = [
         _values(change, change.finding)
         for change in changes
         if change.finding and change.id is not None
     ]
     if again:
-        connection.execute(
-            statement("discrepancies_update"), {**times, "changes": canonical(again)}
-        )
+        connection.execute(_SQL["discrepancies_update"], {**times, "changes": canonical(again)})
     _move(connection, times, [change for change in changes if change.finding is None])
 
 
@@ -46,7 +47,7 @@ def _move(connection: Connection, times: dict[str, object], changes: Sequence[Ch
     if not changes:
         return
     connection.execute(
-        statement("discrepancies_move"),
+        _SQL["discrepancies_move"],
         {
             **times,
             "subjects": [change.subject for change in changes],

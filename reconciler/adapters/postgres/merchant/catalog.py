@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.columns import Column
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
+
+_SQL: Final = statements("merchant")
 
 _DOING = "reading the catalog"
 
@@ -54,13 +57,13 @@ def find_relation(database: Database, table: str) -> Relation | None:
     schema, dot, name = table.partition(".")
     names = {"schema": schema if dot else None, "name": name if dot else schema}
     with database.connection(_DOING) as connection:
-        found = connection.execute(statement("relation"), names).fetchone()
+        found = connection.execute(_SQL["relation"], names).fetchone()
         if found is None:
             return None
         oid, schema, name, kind, may_use, updatable, hides, role = found
         parameters = {"relation": oid}
-        columns = connection.execute(statement("relation_columns"), parameters).fetchall()
-        indexes = connection.execute(statement("relation_indexes"), parameters).fetchall()
+        columns = connection.execute(_SQL["relation_columns"], parameters).fetchall()
+        indexes = connection.execute(_SQL["relation_indexes"], parameters).fetchall()
     return Relation(
         schema=schema,
         name=name,
@@ -77,7 +80,7 @@ def find_relation(database: Database, table: str) -> Relation | None:
 def relation_names(database: Database) -> tuple[str, ...]:
     """Tables and views there are, as ``schema.table``: for a hint at the right name."""
     with database.connection(_DOING) as connection:
-        rows = connection.execute(statement("relation_names"), {}).fetchall()
+        rows = connection.execute(_SQL["relation_names"], {}).fetchall()
     return tuple(row[0] for row in rows)
 
 

@@ -11,9 +11,11 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.columns import Column
 from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
-from reconciler.adapters.postgres.statements import template
+from reconciler.adapters.postgres.statements import templates
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import OPEN, Outcome
+
+_TEMPLATES: Final = templates("merchant")
 
 _TRUE: Final = sql.SQL("true")
 _NULL: Final = sql.SQL("NULL")
@@ -97,7 +99,7 @@ class MerchantTable:
     @cached_property
     def open_by_status(self) -> bytes:
         """How many rows have each of the statuses ``open``."""
-        return self._compose("status_open_payments")
+        return self._compose("open_payments_by_status")
 
     def references(
         self, created: TimeRange, *, only_open: bool, after: bool, scheduled: bool = False
@@ -178,14 +180,14 @@ class MerchantTable:
         }
 
     def _compose_sql(self, name: str) -> sql.Composed:
-        return template(name).format(**self._parts)
+        return _TEMPLATES[name].format(**self._parts)
 
     def _compose(self, name: str, **more: sql.Composable) -> bytes:
-        return template(name).format(**self._parts, row=self._row, **more).as_bytes(None)
+        return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)
 
     @cached_property
     def _row(self) -> sql.Composed:
-        return template("row").format(**self._parts)
+        return _TEMPLATES["row"].format(**self._parts)
 
     @cached_property
     def _parts(self) -> Mapping[str, sql.Composable]:

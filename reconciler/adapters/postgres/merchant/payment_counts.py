@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant.columns import EPOCH
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import counting
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import (
@@ -19,6 +20,8 @@ from reconciler.domain.planning.histogram import (
     coarse,
     joined,
 )
+
+_PAGE: Final = statements("page")
 
 MOST_SKEW = timedelta(days=2)
 """Rows that are further from their intents were imported or backdated: no clock is that wrong."""
@@ -106,7 +109,7 @@ class Counts:
         """What the last complete window pass has taught; nothing where there was none."""
         parameters = {"account": self._account}
         with self._database.connection("reading what passes have taught") as connection:
-            row = connection.execute(statement("learnt"), parameters).fetchone()
+            row = connection.execute(_PAGE["listing_statistics"], parameters).fetchone()
         if row is None:
             return Learnt()
         ratio, earliest, latest = row

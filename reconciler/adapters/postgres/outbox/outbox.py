@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
 from reconciler.domain.outbox_message import Attempt, Notice, NoticeType
+
+_SQL: Final = statements("outbox")
 
 _TYPES = {"correction": NoticeType.CORRECTED, "revert": NoticeType.REVERTED}
 
@@ -31,7 +35,7 @@ class PostgresOutbox:
             with connection.pipeline():
                 begin(connection)
                 fenced = fence(connection, self._account, epoch)
-                claimed = connection.execute(statement("outbox_claim"), parameters)
+                claimed = connection.execute(_SQL["outbox_claim"], parameters)
             check_fence(fenced, self._account)
             return self._attempt(claimed)
 
@@ -64,7 +68,7 @@ class PostgresOutbox:
             connection.pipeline(),
         ):
             begin(connection)
-            return connection.execute(statement(name), {"account": self._account, **values})
+            return connection.execute(_SQL[name], {"account": self._account, **values})
 
     def _attempt(self, claimed: Cursor) -> Attempt | None:
         row = claimed.fetchone()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection
@@ -16,12 +17,15 @@ from reconciler.adapters.postgres.errors import clothed
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.rows import RowReader
 from reconciler.adapters.postgres.page.stored_facts import ask
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
 from reconciler.domain.audit.ledger import Action
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import SCHEDULED, Loaded, PageRecord, RowWrite
 from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
+
+_SQL: Final = statements("page")
+_OUTBOX: Final = statements("outbox")
 
 _DOING = "recording a page"
 HOUR_SECONDS = 3600
@@ -113,12 +117,12 @@ class PostgresPageTransaction:
         common = {"account": self._account, "scheduled": SCHEDULED, "now": record.seen_at}
         if record.settled:
             self._connection.execute(
-                statement("checks_remove"), {**common, "intents": list(record.settled)}
+                _SQL["rechecks_remove"], {**common, "intents": list(record.settled)}
             )
         once = {check.payment_intent: check for check in record.checks}
         if once:
             self._connection.execute(
-                statement("checks_put"),
+                _SQL["rechecks_put"],
                 {
                     **common,
                     "intents": list(once),
@@ -131,7 +135,7 @@ class PostgresPageTransaction:
         once = {event.id: event for event in events}
         if once:
             self._connection.execute(
-                statement("events_put"),
+                _SQL["events_put"],
                 {
                     "account": self._account,
                     "ids": list(once),
@@ -147,7 +151,7 @@ class PostgresPageTransaction:
         if record.most_an_hour is None or not record.writes:
             return None
         parameters = {"account": self._account, "seconds": HOUR_SECONDS}
-        return self._connection.execute(statement("corrections_by_service"), parameters)
+        return self._connection.execute(_SQL["corrections_by_service"], parameters)
 
     def _append(self, record: PageRecord) -> None:
         """The ledger, and an outbox row for each write, which names the entry of it."""
@@ -161,7 +165,7 @@ class PostgresPageTransaction:
             for write in record.writes
         ]
         self._connection.execute(
-            statement("outbox_put"),
+            _OUTBOX["outbox_put"],
             {
                 "account": self._account,
                 "entries": len(drafts),
@@ -175,7 +179,7 @@ class PostgresPageTransaction:
                 "outcomes": [statuses.outcome(write.to_status).value for write in record.writes],
             },
         )
-        self._connection.execute(statement("outbox_notify"), {"account": self._account})
+        self._connection.execute(_OUTBOX["outbox_notify"], {"account": self._account})
 
 
 def _check_written(writes: Sequence[RowWrite], written: Cursor | None, *, locked: bool) -> None:

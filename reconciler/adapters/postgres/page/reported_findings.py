@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
+
+_SQL: Final = statements("page")
 
 
 def take_up_reported(database: Database, account: str) -> int:
@@ -13,4 +17,4 @@ def take_up_reported(database: Database, account: str) -> int:
     """
     with database.connection("taking up what was reported") as connection:
         parameters = {"account": account}
-        return connection.execute(statement("checks_now_writable"), parameters).rowcount
+        return connection.execute(_SQL["rechecks_take_up_reported"], parameters).rowcount

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection, Database
@@ -15,13 +16,15 @@ from reconciler.adapters.postgres.merchant.rows import RowReader
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
 from reconciler.adapters.postgres.page.stored_facts import ask
 from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
 from reconciler.domain.audit.ledger import Draft, rfc3339
 from reconciler.domain.model.page import SCHEDULED, Loaded, RowReference, TimeRange
 from reconciler.domain.planning.histogram import Histogram, Learnt
 from reconciler.domain.quota.source_priority import DAYS, Net, Spent
 from reconciler.errors import DatabaseRefusedError
+
+_SQL: Final = statements("page")
 
 
 class PostgresStore:
@@ -158,7 +161,7 @@ class PostgresStore:
             "scheduled": SCHEDULED,
         }
         with self._database.connection("looking for checks that are due") as connection:
-            rows = connection.execute(statement("checks_due"), parameters).fetchall()
+            rows = connection.execute(_SQL["rechecks_due"], parameters).fetchall()
         return tuple(row[0] for row in rows)
 
     def seen_events(self, ids: Sequence[str]) -> frozenset[str]:
@@ -167,7 +170,7 @@ class PostgresStore:
             return frozenset()
         parameters = {"account": self._account, "ids": list(ids)}
         with self._database.connection("looking for events handled before") as connection:
-            rows = connection.execute(statement("events_seen"), parameters).fetchall()
+            rows = connection.execute(_SQL["events_seen"], parameters).fetchall()
         return frozenset(row[0] for row in rows)
 
     def cursors(self) -> Mapping[str, datetime]:
@@ -176,7 +179,7 @@ class PostgresStore:
             return {}
         parameters = {"account": self._account}
         with self._database.connection("reading the cursors") as connection:
-            return dict(connection.execute(statement("cursors"), parameters).fetchall())
+            return dict(connection.execute(_SQL["cursors"], parameters).fetchall())
 
     def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
         """As ``engine.ports.Store`` has it. Raises LeaseLostError where the lease is gone."""
@@ -191,7 +194,7 @@ class PostgresStore:
             with connection.pipeline():
                 begin(connection)
                 fenced = fence(connection, self._account, epoch)
-                connection.execute(statement("cursors_move"), parameters)
+                connection.execute(_SQL["cursors_move"], parameters)
             check_fence(fenced, self._account)
 
     @contextmanager
@@ -216,13 +219,13 @@ class PostgresStore:
             return 0
         parameters = {"account": self._account, "seconds": since_seconds}
         with self._database.connection("counting the service's corrections") as connection:
-            return _number(connection.execute(statement("corrections_by_service"), parameters))
+            return _number(connection.execute(_SQL["corrections_by_service"], parameters))
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """As ``engine.ports.Store`` has it."""
         parameters = {**facts, "account": self._account}
         with self._database.connection("beginning a pass") as connection:
-            return _number(connection.execute(statement("sweep_start"), parameters))
+            return _number(connection.execute(_SQL["sweep_start"], parameters))
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
@@ -240,7 +243,7 @@ class PostgresStore:
         with self._database.connection("ending a pass") as connection, ending(connection):
             with connection.pipeline():
                 begin(connection)
-                ended = connection.execute(statement("sweep_finish"), parameters)
+                ended = connection.execute(_SQL["sweep_finish"], parameters)
                 fenced = fence(connection, self._account, epoch)
                 append(connection, self._account, entries)
             check_fence(fenced, self._account)
@@ -256,7 +259,7 @@ class PostgresStore:
             return Spent()
         parameters = {"account": self._account, "days": DAYS}
         with self._database.connection("adding up the reads") as connection:
-            rows = connection.execute(statement("reads_by_net"), parameters).fetchall()
+            rows = connection.execute(_SQL["reads_by_source"], parameters).fetchall()
         return Spent(
             {Net(net): int(month) for net, month, _ in rows},
             {Net(net): int(day) for net, _, day in rows},
@@ -270,7 +273,7 @@ class PostgresStore:
             "counts": list(reads.values()),
         }
         with self._database.connection("booking reads") as connection:
-            connection.execute(statement("reads_book"), parameters)
+            connection.execute(_SQL["reads_book"], parameters)
 
 
 def _number(answer: Cursor) -> int:

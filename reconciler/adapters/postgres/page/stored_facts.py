@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor
 from reconciler.domain.findings.discrepancy import Kind, Known, Reason, State
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.errors import DatabaseUnavailableError
+
+_SQL: Final = statements("page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def ask(
     connection: Connection, account: str, intents: Sequence[str], *, readable: bool, lock: bool
 ) -> Knowledge:
     """Ask about these intents. ``lock`` keeps their discrepancies from a person until the transaction ends."""
-    at = connection.execute(statement("present"))
+    at = connection.execute(_SQL["current_time"])
     if not readable:
         return Knowledge(at)
     parameters = {
@@ -61,9 +64,11 @@ def ask(
     }
     return Knowledge(
         at=at,
-        known=connection.execute(statement("known_locked" if lock else "known"), parameters),
-        events=connection.execute(statement("events_of_intents"), parameters),
-        checks=connection.execute(statement("checks_of_intents"), parameters),
+        known=connection.execute(
+            _SQL["stored_discrepancies_locked" if lock else "stored_discrepancies"], parameters
+        ),
+        events=connection.execute(_SQL["events_of_intents"], parameters),
+        checks=connection.execute(_SQL["rechecks_of_intents"], parameters),
     )
 
 

@@ -18,8 +18,11 @@ from yoyo.migrations import Migration, default_migration_table
 
 from reconciler.adapters.postgres.database import Connection, connect
 from reconciler.adapters.postgres.errors import clothed
-from reconciler.adapters.postgres.statements import statement, template
+from reconciler.adapters.postgres.statements import statements, templates
 from reconciler.errors import DatabaseRefusedError
+
+_SQL: Final = statements("schema")
+_TEMPLATES: Final = templates("schema")
 
 SCHEMA: Final = "reconciler"
 _SOURCE: Final = "package:reconciler.adapters.postgres:migrations"
@@ -68,8 +71,8 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
     somebody for longer than three seconds: what was applied before stays, and another try goes on.
     """
     with clothed("migrating the schema reconciler"), connect(dsn) as connection:
-        connection.execute(statement("migration_lock"))
-        connection.execute(statement("migration_patience"))
+        connection.execute(_SQL["migration_lock"])
+        connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)
         with connection.transaction():
             for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
@@ -79,11 +82,11 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 
 
 def _apply(connection: Connection) -> tuple[str, ...]:
-    found = connection.execute(statement("migration_book")).fetchone()
+    found = connection.execute(_SQL["migrations_table"]).fetchone()
     book, schema = found if found is not None else (None, None)
     if schema is None:
-        connection.execute(statement("create_schema"))
-    connection.execute(statement("migration_path"))
+        connection.execute(_SQL["create_schema"])
+    connection.execute(_SQL["migration_path"])
     backend = _Backend(connection)
     if book is None:
         backend.create_lock_table()
@@ -97,7 +100,7 @@ def _apply(connection: Connection) -> tuple[str, ...]:
 
 def _grant(connection: Connection, role: str, grants: str) -> None:
     try:
-        connection.execute(template(grants).format(role=sql.Identifier(role)))
+        connection.execute(_TEMPLATES[grants].format(role=sql.Identifier(role)))
     except errors.UndefinedObject:
         raise DatabaseRefusedError(
             f"There is no role {role} to grant privileges to.",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Final
 
 from reconciler.adapters.postgres.database import connect
 from reconciler.adapters.postgres.errors import clothed
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
+
+_SQL: Final = statements("schema")
 
 
 def pending(dsn: str) -> tuple[str, ...]:
@@ -14,8 +17,8 @@ def pending(dsn: str) -> tuple[str, ...]:
     names = (path.name for path in (files("reconciler.adapters.postgres") / "migrations").iterdir())
     known = sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql"))
     with clothed("looking for pending migrations"), connect(dsn) as connection:
-        found = connection.execute(statement("migration_book")).fetchone()
+        found = connection.execute(_SQL["migrations_table"]).fetchone()
         if found is None or found[0] is None:
             return tuple(known)
-        applied = {row[0] for row in connection.execute(statement("migrations_applied"))}
+        applied = {row[0] for row in connection.execute(_SQL["migrations_applied"])}
         return tuple(name for name in known if name not in applied)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
+
+_SQL: Final = statements("schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +23,5 @@ class SchemaAccess:
 def schema_access(database: Database) -> SchemaAccess:
     """Ask the catalog, which everyone may. A dry run needs none of it; a read-only database may not be written."""
     with database.connection("looking for the schema reconciler") as connection:
-        row = connection.execute(statement("schema_access")).fetchone()
+        row = connection.execute(_SQL["schema_access"]).fetchone()
     return SchemaAccess(*row) if row is not None else SchemaAccess(False, False, False)

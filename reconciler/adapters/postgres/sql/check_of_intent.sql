@@ -1,3 +1,0 @@
-SELECT payment_intent, due_at, reason
-FROM reconciler.checks
-WHERE account = %(account)s AND payment_intent = %(payment_intent)s

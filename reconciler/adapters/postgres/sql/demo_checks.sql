@@ -1,1 +1,0 @@
-SELECT payment_intent FROM reconciler.checks

@@ -1,3 +1,0 @@
-SELECT subject, kind, state, severity, stake_amount, currency
-  FROM reconciler.discrepancies
- ORDER BY kind, subject

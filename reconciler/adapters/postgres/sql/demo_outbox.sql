@@ -1,1 +1,0 @@
-SELECT payment_key, to_status FROM reconciler.outbox ORDER BY id

@@ -1,0 +1,139 @@
+-- name: discrepancies_insert
+-- Found for the first time.
+INSERT INTO reconciler.discrepancies AS d (
+    account, subject, kind, payment_intent, keys, severity, state, reason, cause, stake_amount, currency,
+    local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at, sweep
+)
+SELECT
+    %(account)s, c.subject, c.kind, c.payment_intent, c.keys, c.severity, c.state, c.reason, c.cause,
+    c.stake_amount, c.currency, c.local, c.stripe, c.evidence, c.fingerprint,
+    %(seen_at)s, %(seen_at)s, %(seen_at)s, %(sweep)s
+FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
+    subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
+    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text
+)
+ORDER BY c.subject, c.kind
+-- somebody was quicker with the very same: it is met again. What a person has settled since stays as it is, with its
+-- fingerprint, so that the next pass sees whether this one differs
+ON CONFLICT (account, subject, kind) DO UPDATE SET
+    payment_intent = excluded.payment_intent,
+    keys = excluded.keys,
+    severity = excluded.severity,
+    state = excluded.state,
+    reason = excluded.reason,
+    cause = excluded.cause,
+    closing = NULL,
+    note = NULL,
+    resolved_by = NULL,
+    stake_amount = excluded.stake_amount,
+    currency = excluded.currency,
+    local = excluded.local,
+    stripe = excluded.stripe,
+    evidence = excluded.evidence,
+    fingerprint = excluded.fingerprint,
+    last_seen = greatest(d.last_seen, excluded.last_seen),
+    changed_at = excluded.changed_at,
+    sweep = excluded.sweep
+WHERE d.state NOT IN ('resolved', 'ignored')
+
+-- name: discrepancies_update
+-- Met again: identity, first_seen and, while the state stays, what a person said remain.
+UPDATE reconciler.discrepancies AS d
+SET
+    payment_intent = c.payment_intent,
+    keys = c.keys,
+    severity = c.severity,
+    state = c.state,
+    reason = c.reason,
+    cause = c.cause,
+    closing = NULL,
+    note = CASE WHEN d.state = c.state THEN d.note END,
+    resolved_by = CASE WHEN d.state = c.state THEN d.resolved_by END,
+    stake_amount = c.stake_amount,
+    currency = c.currency,
+    local = c.local,
+    stripe = c.stripe,
+    evidence = c.evidence,
+    fingerprint = c.fingerprint,
+    last_seen = greatest(d.last_seen, %(seen_at)s),
+    changed_at = CASE WHEN c.is_news THEN %(seen_at)s ELSE d.changed_at END,
+    sweep = coalesce(%(sweep)s, d.sweep)
+FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
+    subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
+    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, is_news boolean
+)
+WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
+
+-- name: discrepancies_move
+-- Only the state changes: closed without being met again, or settled by a person.
+UPDATE reconciler.discrepancies AS d
+SET
+    state = c.state,
+    closing = c.closing,
+    note = c.note,
+    resolved_by = c.settled_by,
+    changed_at = CASE WHEN c.is_news THEN greatest(%(seen_at)s, d.first_seen) ELSE d.changed_at END,
+    sweep = coalesce(%(sweep)s, d.sweep)
+FROM unnest(
+    %(subjects)s::text[], %(kinds)s::text[], %(states)s::text[], %(closings)s::text[],
+    %(notes)s::text[], %(settled_by)s::text[], %(news)s::boolean[]
+) AS c (subject, kind, state, closing, note, settled_by, is_news)
+WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
+
+-- name: discrepancies_find
+-- One statement for every list and export: an unset filter is null.
+SELECT
+    id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
+    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
+FROM reconciler.discrepancies
+WHERE (%(id)s::bigint IS NULL OR id = %(id)s::bigint)
+    AND (%(account)s::text IS NULL OR account = %(account)s::text)
+    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
+    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s::text[]))
+    AND (%(severities)s::text[] IS NULL OR severity = ANY(%(severities)s::text[]))
+    AND (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s::timestamptz)
+    AND (%(payment_intent)s::text IS NULL OR payment_intent = %(payment_intent)s::text)
+ORDER BY last_seen DESC, id DESC
+LIMIT %(limit)s
+
+-- name: discrepancy_settle
+-- A person's verdict ends what an examination said of closing.
+UPDATE reconciler.discrepancies
+SET state = %(state)s, note = %(note)s, resolved_by = %(by)s, closing = NULL, changed_at = now()
+WHERE account = %(account)s AND id = %(id)s
+RETURNING id
+
+-- name: corrections_of_sweep
+-- What a sweep corrected, and what of it was taken back, in the ledger's order.
+SELECT
+    c.seq,
+    c.body ->> 'key',
+    c.body ->> 'payment_intent',
+    c.body -> 'before',
+    c.body -> 'after',
+    EXISTS (
+        SELECT 1
+        FROM reconciler.ledger AS r
+        WHERE r.account = c.account AND r.action = 'revert' AND r.body -> 'sweep' = c.body -> 'sweep'
+            AND r.body -> 'correction' = to_jsonb(c.seq)
+    )
+FROM reconciler.ledger AS c
+WHERE c.account = %(account)s AND c.action = 'correction' AND c.body -> 'sweep' = to_jsonb(%(sweep)s::bigint)
+ORDER BY c.seq
+
+-- name: note_add
+-- The daemon's role adds a note in a person's name.
+INSERT INTO reconciler.notes (account, discrepancy, author, note)
+VALUES (%(account)s, %(id)s, %(by)s, %(note)s)
+
+-- name: note_add_as_auditor
+-- The author is the role that the database knows.
+INSERT INTO reconciler.notes (account, discrepancy, note)
+VALUES (%(account)s, %(id)s, %(note)s)
+
+-- name: notes_of_discrepancy
+-- The notes of a discrepancy, oldest first.
+SELECT author, note, at
+FROM reconciler.notes
+WHERE account = %(account)s AND discrepancy = %(id)s
+ORDER BY id

@@ -1,2 +1,0 @@
--- which of these events have been handled before
-SELECT id FROM reconciler.events WHERE account = %(account)s AND id = ANY (%(ids)s::text[])

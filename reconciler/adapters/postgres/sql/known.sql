@@ -1,3 +1,0 @@
-SELECT id, subject, kind, state, fingerprint, reason
-FROM reconciler.discrepancies
-WHERE account = %(account)s AND subject = ANY(%(intents)s)

@@ -1,3 +1,0 @@
-SELECT holder
-FROM reconciler.leases
-WHERE account = %(account)s AND expires_at > clock_timestamp()

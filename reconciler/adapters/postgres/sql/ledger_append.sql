@@ -1,2 +1,0 @@
-SELECT ord, seq
-FROM reconciler.append_ledger(%(account)s, %(actions)s::text[], %(bodies)s::text[])

@@ -1,3 +1,0 @@
-SELECT seq, hash
-FROM reconciler.ledger_heads
-WHERE account = %(account)s

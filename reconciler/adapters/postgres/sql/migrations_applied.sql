@@ -1,1 +1,0 @@
-SELECT migration_id FROM reconciler._yoyo_migration

@@ -1,3 +1,0 @@
--- the author is whom the database knows
-INSERT INTO reconciler.notes (account, discrepancy, note)
-VALUES (%(account)s, %(id)s, %(note)s)

@@ -1,1 +1,0 @@
-SELECT pg_notify('reconciler_outbox', %(account)s)

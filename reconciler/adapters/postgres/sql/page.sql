@@ -1,0 +1,143 @@
+-- name: current_time
+-- The database's clock decides what is old.
+SELECT clock_timestamp()
+
+-- name: stored_discrepancies
+-- What is stored about a page's intents.
+SELECT id, subject, kind, state, fingerprint, reason
+FROM reconciler.discrepancies
+WHERE account = %(account)s AND subject = ANY(%(intents)s)
+
+-- name: stored_discrepancies_locked
+-- Locked, so that what a person decides meanwhile is neither missed nor overwritten.
+SELECT id, subject, kind, state, fingerprint, reason
+FROM reconciler.discrepancies
+WHERE account = %(account)s AND subject = ANY(%(intents)s)
+ORDER BY id
+FOR NO KEY UPDATE
+
+-- name: rechecks_of_intents
+-- Rechecks that wait for a verdict; a planned poll waits for none.
+SELECT payment_intent
+FROM reconciler.checks
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s) AND reason <> 'schedule'
+
+-- name: rechecks_due
+-- Rechecks whose time has come, the longest overdue first.
+SELECT payment_intent
+FROM reconciler.checks
+WHERE account = %(account)s AND due_at <= %(now)s AND reason <> %(scheduled)s
+ORDER BY due_at, payment_intent
+LIMIT %(limit)s
+
+-- name: rechecks_put
+-- A poll replaces no other recheck, unless that recheck was due and its verdict comes with the poll.
+INSERT INTO reconciler.checks AS k (account, payment_intent, due_at, reason)
+SELECT %(account)s, c.payment_intent, c.due_at, c.reason
+FROM unnest(%(intents)s::text[], %(due)s::timestamptz[], %(reasons)s::text[]) AS c (payment_intent, due_at, reason)
+ORDER BY c.payment_intent
+ON CONFLICT (account, payment_intent) DO UPDATE SET due_at = excluded.due_at, reason = excluded.reason
+WHERE k.reason = %(scheduled)s OR excluded.reason <> %(scheduled)s OR k.due_at <= %(now)s::timestamptz
+
+-- name: rechecks_remove
+-- A recheck later than the verdict was left by a sweep that knew more.
+DELETE FROM reconciler.checks
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+    AND (reason = %(scheduled)s OR due_at <= %(now)s::timestamptz OR %(now)s::timestamptz IS NULL)
+
+-- name: rechecks_take_up_reported
+-- What was only reported may be corrected from now on, without waiting for its day; Stripe's clock may be behind.
+UPDATE reconciler.checks AS c
+SET due_at = now() - interval '1 minute'
+FROM reconciler.discrepancies AS d
+WHERE c.account = %(account)s AND c.due_at > now() AND d.account = c.account AND d.payment_intent = c.payment_intent
+    AND d.state = 'open' AND d.reason IN ('report_mode', 'not_applied')
+
+-- name: events_of_intents
+-- The events known of a page's intents, oldest first.
+SELECT id, type, created, payment_intent, delivered
+FROM reconciler.events
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+ORDER BY created, id
+
+-- name: events_put
+-- An event never changes, but its delivery may end.
+INSERT INTO reconciler.events AS e (account, id, type, created, payment_intent, delivered)
+SELECT %(account)s, n.id, n.type, n.created, n.payment_intent, n.delivered
+FROM unnest(
+    %(ids)s::text[], %(types)s::text[], %(created)s::timestamptz[], %(intents)s::text[], %(delivered)s::boolean[]
+) AS n (id, type, created, payment_intent, delivered)
+ORDER BY n.id
+ON CONFLICT (account, id) DO UPDATE SET delivered = true WHERE excluded.delivered AND NOT e.delivered
+
+-- name: events_seen
+-- Which of these events were handled before.
+SELECT id FROM reconciler.events WHERE account = %(account)s AND id = ANY (%(ids)s::text[])
+
+-- name: corrections_by_service
+-- now(), as the entries have it: clock_timestamp() may differ from row to row, so no index serves it.
+SELECT count(*)
+FROM reconciler.ledger
+WHERE account = %(account)s AND action = 'correction'
+    AND at > now() - make_interval(secs => %(seconds)s)
+    AND body ->> 'asked_by' = 'service'
+
+-- name: cursors
+-- How far each source that runs again and again has come.
+SELECT name, handled_until FROM reconciler.cursors WHERE account = %(account)s
+
+-- name: cursors_move
+-- A cursor never moves back, unless a wrong clock had moved it into the future.
+INSERT INTO reconciler.cursors AS c (account, name, handled_until)
+SELECT %(account)s, n.name, n.reached
+FROM unnest(%(names)s::text[], %(reached)s::timestamptz[]) AS n (name, reached)
+ORDER BY n.name
+ON CONFLICT (account, name) DO UPDATE
+SET handled_until = CASE
+        WHEN c.handled_until > now() + interval '1 hour' THEN excluded.handled_until
+        ELSE greatest(c.handled_until, excluded.handled_until)
+    END,
+    changed_at = now()
+
+-- name: listing_statistics
+-- What the last complete sweep that listed a window learnt about rows and intents.
+SELECT (s.report ->> 'listed')::float8 / (s.report ->> 'listed_rows')::float8,
+    (s.report ->> 'skew_earliest')::float8, (s.report ->> 'skew_latest')::float8
+FROM unnest(ARRAY['window', 'all']) AS k (kind)
+CROSS JOIN LATERAL (
+    SELECT id, report
+    FROM reconciler.sweeps
+    WHERE account = %(account)s AND kind = k.kind AND complete AND (report ->> 'listed_rows')::float8 > 0
+    ORDER BY id DESC
+    LIMIT 1
+) AS s
+ORDER BY s.id DESC
+LIMIT 1
+
+-- name: sweep_start
+-- A sweep has its number before it writes anything.
+INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by)
+VALUES (%(account)s, %(kind)s, %(mode)s, %(applied)s, %(asked_by)s)
+RETURNING id
+
+-- name: sweep_finish
+-- A sweep ends once; a second end finds no row.
+UPDATE reconciler.sweeps
+SET finished_at = greatest(now(), started_at), complete = %(complete)s, report = %(report)s::jsonb
+WHERE account = %(account)s AND id = %(sweep)s AND finished_at IS NULL
+RETURNING id
+
+-- name: reads_book
+-- Reads are summed by hour and source: Stripe's limit is a rolling sum over 30 days.
+INSERT INTO reconciler.reads AS r (account, hour, net, count)
+SELECT %(account)s, date_trunc('hour', now(), 'UTC'), b.net, b.count
+FROM unnest(%(nets)s::text[], %(counts)s::bigint[]) AS b (net, count)
+ORDER BY b.net
+ON CONFLICT (account, hour, net) DO UPDATE SET count = r.count + excluded.count
+
+-- name: reads_by_source
+-- The rolling sums by source, and of the last day.
+SELECT net, sum(count), coalesce(sum(count) FILTER (WHERE hour > now() - interval '1 day'), 0)
+FROM reconciler.reads
+WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)
+GROUP BY net

@@ -1,3 +1,0 @@
-SELECT coalesce(sum(count), 0)
-FROM reconciler.reads
-WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)

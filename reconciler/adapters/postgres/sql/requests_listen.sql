@@ -1,1 +1,0 @@
-LISTEN reconciler_sweep_requests

@@ -1,0 +1,67 @@
+-- name: create_schema
+-- The owner of the schema is the role that migrates.
+CREATE SCHEMA reconciler
+
+-- name: migration_lock
+-- One migration at a time; the lock ends with the connection. The number is "reconciler" on a phone's keys.
+SELECT pg_advisory_lock(7326624537)
+
+-- name: migration_timeout
+-- A lock that a migration waits for holds up all who come after: the merchant's worker may hold outbox rows.
+SELECT set_config('lock_timeout', '3s', false)
+
+-- name: migration_path
+-- The migrations name their tables without a schema.
+SET search_path TO reconciler
+
+-- name: migrations_table
+-- The table of applied migrations and the schema, each null if it does not exist.
+SELECT to_regclass('reconciler._yoyo_migration')::oid, to_regnamespace('reconciler')::oid
+
+-- name: migrations_applied
+-- What every start asks, to refuse a database of another version.
+SELECT migration_id FROM reconciler._yoyo_migration
+
+-- name: grant_daemon
+-- What the daemon's role may do, and nothing else.
+GRANT USAGE ON SCHEMA reconciler TO {role};
+GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
+GRANT INSERT ON reconciler.ledger TO {role};
+GRANT INSERT ON reconciler.notes TO {role};
+GRANT INSERT, UPDATE ON
+    reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
+    reconciler.discrepancies, reconciler.services TO {role};
+GRANT INSERT, UPDATE, DELETE ON
+    reconciler.checks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
+    reconciler.sweeps TO {role};
+GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};
+
+-- name: grant_auditor
+-- The database gives name and time of a note, so that nobody signs for another.
+GRANT USAGE ON SCHEMA reconciler TO {role};
+GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
+GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
+
+-- name: schema_access
+-- Whether the schema exists, whether this role may read it, and whether it may write what a sweep writes.
+WITH wanted (name, privilege) AS (
+    VALUES
+        ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('checks', 'DELETE'),
+        ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
+        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE')
+),
+found AS (
+    SELECT name, privilege, to_regclass('reconciler.' || name)::oid AS relation
+    FROM wanted
+    -- to_regclass fails where the schema may not be used
+    WHERE has_schema_privilege(to_regnamespace('reconciler')::oid, 'USAGE')
+)
+SELECT
+    to_regnamespace('reconciler') IS NOT NULL AS is_there,
+    count(relation) = (SELECT count(*) FROM wanted)
+        AND coalesce(bool_and(has_table_privilege(relation, 'SELECT')), false) AS may_read,
+    count(relation) = (SELECT count(*) FROM wanted)
+        AND coalesce(bool_and(has_table_privilege(relation, privilege)), false)
+        AND NOT pg_is_in_recovery()
+        AND current_setting('transaction_read_only') = 'off' AS may_write
+FROM found

@@ -1,1 +1,0 @@
-SELECT pace, pace_at FROM reconciler.services WHERE account = %(account)s

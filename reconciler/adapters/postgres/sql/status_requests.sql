@@ -1,1 +1,0 @@
-SELECT count(*) FROM reconciler.sweep_requests WHERE account = %(account)s AND status IN ('asked', 'taken')
