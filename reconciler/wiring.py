@@ -13,10 +13,10 @@ from functools import partial
 
 from reconciler.adapters.postgres.audit.audit import Audit
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook
+from reconciler.adapters.postgres.coordination.replicas import PostgresReservedShare
 from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
@@ -26,15 +26,20 @@ from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.plan import Budget, Lanes
+from reconciler.domain.planning.plan import Budget, ParallelLists
 from reconciler.domain.quota.source_priority import DAYS
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
-from reconciler.engine.delivery.circuit_breaker import Circuit
-from reconciler.engine.delivery.deliver import Delivery, Terms
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
-from reconciler.engine.limits.read_quota import FEWEST_READS, Purse, ReadAllowance, documented_reads
-from reconciler.engine.sources.claimed_rechecks import ChecksInHand
+from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
+from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.read_quota import (
+    FEWEST_READS,
+    ReadQuota,
+    SourceQuota,
+    documented_reads,
+)
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Account, PaymentsSection, Settings, key_facts
 from reconciler.settings.signing import NO_SECRET
@@ -72,13 +77,13 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def limits_of(settings: Settings, account: Account) -> Limits:
+def limits_of(settings: Settings, account: Account) -> RateLimits:
     """Stripe's documented limits for the key's mode, and what the configuration puts in their place."""
     livemode = key_facts(account.api_key.get_secret_value()).livemode
     if livemode is None:
         livemode = account.livemode
     budget = settings.budget
-    return Limits.of(
+    return RateLimits.of(
         livemode=bool(livemode),
         share=budget.share,
         global_per_second=budget.global_per_second,
@@ -87,10 +92,10 @@ def limits_of(settings: Settings, account: Account) -> Limits:
     )
 
 
-def new_allowance(settings: Settings) -> ReadAllowance:
+def new_allowance(settings: Settings) -> ReadQuota:
     """The reads of 30 days of an account that is not open yet: what Stripe allows at least, and nothing spent."""
     allowed = settings.budget.reads_per_30_days or FEWEST_READS
-    return ReadAllowance(allowed, settings.budget.share, settings.service.tail)
+    return ReadQuota(allowed, settings.budget.share, settings.service.tail)
 
 
 def reads_allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int:
@@ -105,11 +110,11 @@ def reads_allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int
     return documented_reads(store.count_between(lately))
 
 
-def budget_of(limits: Limits, allowed: int) -> Budget:
+def budget_of(limits: RateLimits, allowed: int) -> Budget:
     """What a plan is priced with: our requests a second, Stripe's, and Stripe's reads over 30 days."""
-    ours = Lanes(limits.endpoint, limits.endpoint, limits.overall)
+    ours = ParallelLists(limits.endpoint, limits.endpoint, limits.overall)
     share = limits.share
-    stripes = Lanes(ours.list / share, ours.retrieve / share, ours.everything / share)
+    stripes = ParallelLists(ours.list / share, ours.retrieve / share, ours.everything / share)
     return Budget(lanes=ours, limit=stripes, allowance=allowed, read_seconds=SECONDS_A_READ)
 
 
@@ -117,8 +122,8 @@ def open_gateway(
     settings: Settings,
     account: Account,
     clock: Clock,
-    pacer: Pacer,
-    purse: Purse | None = None,
+    pacer: RateLimiter,
+    purse: SourceQuota | None = None,
 ) -> StripeGateway:
     """Stripe, read with this account's key. Close it. Without a purse only the pace is kept."""
 
@@ -158,9 +163,9 @@ def open_account(
     *,
     writes_rows: bool = False,
     database: Database | None = None,
-    pacer: Pacer | None = None,
-    allowance: ReadAllowance | None = None,
-    checks: ChecksInHand | None = None,
+    pacer: RateLimiter | None = None,
+    allowance: ReadQuota | None = None,
+    checks: ClaimedRechecks | None = None,
 ) -> Iterator[OpenAccount]:
     """An account with its table and its Stripe, for the length of the block.
 
@@ -185,8 +190,8 @@ def open_account(
         allowance = allowance or new_allowance(settings)
         allowance.resize(reads_allowed(settings, store, clock))
         allowance.renew(store.booked_reads)
-        purse = Purse(allowance)
-        pacer = pacer or Pacer(limits, clock)
+        purse = SourceQuota(allowance)
+        pacer = pacer or RateLimiter(limits, clock)
         gateway = open_gateway(settings, account, clock, pacer, purse)
         stack.callback(gateway.close)
         yield OpenAccount(
@@ -198,15 +203,15 @@ def open_account(
             stripe=gateway,
             store=store,
             leases=PostgresLeaseStore(database, account.name),
-            casebook=PostgresCasebook(database, account.name),
+            casebook=PostgresDiscrepancyStore(database, account.name),
             requests=PostgresSweepRequests(database, account.name),
-            guests=PostgresGuestBook(database, account.name, readable=store.can_read_schema),
+            guests=PostgresReservedShare(database, account.name, readable=store.can_read_schema),
             pacer=pacer,
             rules=rules_of(settings),
             limits=limits,
             budget=budget_of(limits, allowance.documented),
             purse=purse,
-            checks=checks or ChecksInHand(),
+            checks=checks or ClaimedRechecks(),
             transactions_allow=partial(reads_allowed, settings, store, clock),
             has_schema=store.has_schema,
         )
@@ -223,7 +228,7 @@ def open_delivery(
     account: str,
     clock: Clock,
     database: Database,
-    circuit: Circuit,
+    circuit: CircuitBreaker,
     stopping: threading.Event,
 ) -> Iterator[Delivery]:
     """The way of an account's outbox to the configured endpoint, for the length of the block.
@@ -235,7 +240,7 @@ def open_delivery(
         raise ConfigurationError((NO_SECRET,))
     timeout = section.timeout
     sender = HttpxWebhookSender(section.url, timeout.total_seconds(), clock, stopping)
-    terms = Terms(settings.signing_secret.get_secret_value(), timeout, section.give_up)
+    terms = DeliveryTerms(settings.signing_secret.get_secret_value(), timeout, section.give_up)
     outbox = PostgresOutbox(database, account)
     try:
         yield Delivery(account, outbox, sender, clock, circuit, terms, chance)

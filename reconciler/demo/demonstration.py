@@ -16,15 +16,15 @@ from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import Clock, ManualClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.interruption import Interruption
-from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
-from reconciler.demo.oracle import Scene, Verdict, judge
+from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
+from reconciler.demo.oracle import DemoVerdict, Scene, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
 from reconciler.domain.audit.ledger import first_break
 from reconciler.engine.ports import Progress
-from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
-from reconciler.sandbox import Limits, Sandbox, SandboxServer
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.sandbox import Sandbox, SandboxLimits, SandboxServer
 from reconciler.settings import Settings
 from reconciler.wiring import open_account, open_audit
 
@@ -35,7 +35,7 @@ LONGEST_HISTORY: Final = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoPlan:
     """What is to be shown. ``payments`` is how many there are in all; ``lose`` is a share, 0 to 1."""
 
     payments: int
@@ -44,17 +44,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DemoResult:
     """What came of it. ``payments`` is more than was planned where so few do not hold one of each kind.
 
     ``one_by_one`` is what it would have cost to retrieve the intent of every row.
     """
 
-    plan: Plan
+    plan: DemoPlan
     payments: int
-    webhooks: Counter[Fate]
+    webhooks: Counter[WebhookFate]
     report: SweepReport
-    verdict: Verdict
+    verdict: DemoVerdict
     findings: tuple[StoredFinding, ...]
     ledger_ok: bool
     rows: int
@@ -72,7 +72,7 @@ class Result:
         return self.verdict.is_clean and self.report.complete and self.ledger_ok
 
 
-def demonstrate(plan: Plan, clock: Clock, progress: Progress) -> Result:
+def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
     """Do it, and put everything away again, also when interrupted.
 
     Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises where there is no server to be
@@ -89,13 +89,13 @@ def demonstrate(plan: Plan, clock: Clock, progress: Progress) -> Result:
 
 
 def _on_stage(
-    plan: Plan,
+    plan: DemoPlan,
     url: str,
     clock: Clock,
     progress: Progress,
     interruption: Interruption,
     began: float,
-) -> Result:
+) -> DemoResult:
     with closing(DemoShop(url)) as shop:
         shop.create()
         stage = _set_up(plan, shop, clock)
@@ -104,12 +104,12 @@ def _on_stage(
             configured = settings(server.url, url)
             migrate(url, daemon_role=None, auditor_role=None)
             before = shop.rows()
-            report = run_pass(configured, clock, progress)
+            report = run_sweep(configured, clock, progress)
             # a pass that is interrupted ends with a report like any other
             interruption.take_effect()
         findings = shop.findings()
         scene = Scene(before, shop.rows(), findings, shop.checks(), shop.outbox())
-        return Result(
+        return DemoResult(
             plan=plan,
             payments=stage.script.payments,
             webhooks=webhooks,
@@ -123,16 +123,16 @@ def _on_stage(
         )
 
 
-def _set_up(plan: Plan, shop: DemoShop, clock: Clock) -> Stage:
+def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Stage:
     # Repeatable on purpose; nothing here is a secret.
     random = Random(plan.seed)  # noqa: S311
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     stripe_time = ManualClock(present - LONGEST_HISTORY)
-    sandbox = Sandbox(stripe_time, pace_clock=clock, seed=plan.seed, limits=Limits())
+    sandbox = Sandbox(stripe_time, pace_clock=clock, seed=plan.seed, limits=SandboxLimits())
     return Stage(sandbox, shop, stripe_time, present, random)
 
 
-def _history(stage: Stage, plan: Plan) -> Counter[Fate]:
+def _history(stage: Stage, plan: DemoPlan) -> Counter[WebhookFate]:
     """What happened before the pass; what became of the webhooks.
 
     What is planted is put in place on both sides without the shop's handler, so none of it counts as lost. It comes
@@ -147,9 +147,9 @@ def _history(stage: Stage, plan: Plan) -> Counter[Fate]:
     return Counter(merchant.fates.values())
 
 
-def run_pass(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
+def run_sweep(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
     """``reconciler sweep --apply``, as the command line makes it."""
-    request = Request(kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY)
+    request = SweepRequest(kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY)
     account = configured.account(None)
     with open_account(configured, account, clock, writes_rows=True) as opened:
         return opened.sweep(request, progress)

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.demo.stage import Stage
 from reconciler.domain.findings.discrepancy import Kind
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -36,7 +36,7 @@ def bring(
     amount: int | None = None,
     order: str | None = None,
     livemode: bool | None = None,
-) -> Intent:
+) -> IntentRecord:
     """An intent that has come to this state some time ago, and is in time where it is still open."""
     began = stage.ago(5 * HOUR, 3 * DAY if state in _STILL_OPEN else 20 * DAY)
     intent = stage.open_intent(

@@ -16,7 +16,7 @@ from reconciler.demo.disagreements import (
     bring,
 )
 from reconciler.demo.stage import APP, Stage
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 
 Plant = Callable[[Stage], None]
 
@@ -26,7 +26,7 @@ def _just_now(stage: Stage) -> datetime:
     return stage.ago(timedelta(seconds=5), timedelta(seconds=90))
 
 
-def _wait(stage: Stage, intent: Intent) -> None:
+def _wait(stage: Stage, intent: IntentRecord) -> None:
     stage.script.waits.add(intent.id)
 
 

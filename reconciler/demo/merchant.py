@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from reconciler.adapters.postgres.demo.demo_shop import DemoShop
 from reconciler.clock import Clock
-from reconciler.sandbox.state.chance import Chance
+from reconciler.sandbox.state.chance import SeededChance
 from reconciler.sandbox.webhooks import signature
 
 TOLERANCE: Final = 300
@@ -34,7 +34,7 @@ NEVER_LOST: Final = frozenset({"charge.refunded", "charge.dispute.created"})
 """Money that went back is planted where it was missed: these arrive, so that no discrepancy comes about by chance."""
 
 
-class Fate(Enum):
+class WebhookFate(Enum):
     """What becomes of a webhook on its way into the shop's table."""
 
     HANDLED = "handled"
@@ -49,7 +49,9 @@ class Fate(Enum):
         return self in _LOST
 
 
-_LOST: Final = frozenset({Fate.ENDPOINT_DOWN, Fate.DROPPED, Fate.NEVER_GENERATED})
+_LOST: Final = frozenset(
+    {WebhookFate.ENDPOINT_DOWN, WebhookFate.DROPPED, WebhookFate.NEVER_GENERATED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +68,18 @@ class Luck:
     def is_generated(self, *step: object) -> bool:
         """Whether Stripe makes an event of this step of a payment."""
         share = self.lose * self.without_event
-        return not Chance(self.seed).hit(share, "never generated", *step)
+        return not SeededChance(self.seed).hit(share, "never generated", *step)
 
-    def of_event(self, event_id: str) -> Fate:
+    def of_event(self, event_id: str) -> WebhookFate:
         """What becomes of an event that was generated."""
-        chance = Chance(self.seed)
+        chance = SeededChance(self.seed)
         # so that both ways together lose the share that was asked for
         never = self.lose * self.without_event
         share = (self.lose - never) / (1 - never)
         if chance.hit(share, "lost", event_id):
             down = chance.hit(0.5, "down", event_id)
-            return Fate.ENDPOINT_DOWN if down else Fate.DROPPED
-        return Fate.LATE if chance.hit(self.late, "late", event_id) else Fate.HANDLED
+            return WebhookFate.ENDPOINT_DOWN if down else WebhookFate.DROPPED
+        return WebhookFate.LATE if chance.hit(self.late, "late", event_id) else WebhookFate.HANDLED
 
 
 class Merchant:
@@ -91,7 +93,7 @@ class Merchant:
         self._clock = clock
         self._luck = luck
         self.secret = ""
-        self.fates: dict[str, Fate] = {}
+        self.fates: dict[str, WebhookFate] = {}
 
     @property
     def lost(self) -> int:
@@ -100,7 +102,7 @@ class Merchant:
 
     def not_generated(self, step: str) -> None:
         """Take note that Stripe made no event of a step."""
-        self.fates[step] = Fate.NEVER_GENERATED
+        self.fates[step] = WebhookFate.NEVER_GENERATED
 
     def receive(self, payload: bytes, headers: Mapping[str, str]) -> int:
         """Take a delivery; answers with the HTTP status."""
@@ -110,15 +112,15 @@ class Merchant:
         first = event["id"] not in self.fates
         fate = self._fate(event)
         self.fates[event["id"]] = fate
-        if fate is Fate.ENDPOINT_DOWN or (fate is Fate.LATE and first):
+        if fate is WebhookFate.ENDPOINT_DOWN or (fate is WebhookFate.LATE and first):
             return 503
-        if fate is not Fate.DROPPED:
+        if fate is not WebhookFate.DROPPED:
             self._handle(event)
         return 200
 
-    def _fate(self, event: Mapping[str, Any]) -> Fate:
+    def _fate(self, event: Mapping[str, Any]) -> WebhookFate:
         if event["type"] in NEVER_LOST:
-            return Fate.HANDLED
+            return WebhookFate.HANDLED
         return self._luck.of_event(event["id"])
 
     def _is_signed(self, payload: bytes, header: str) -> bool:

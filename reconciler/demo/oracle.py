@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.script import Finding, Script
+from reconciler.demo.script import PlantedFinding, Script
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.sandbox.state.sandbox import Sandbox
 
@@ -36,7 +36,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DemoVerdict:
     """Each list has a sentence for each fault.
 
     ``wrong_before`` are the correctable rows that were wrong: their status was not the one that they must end with,
@@ -65,13 +65,13 @@ class Verdict:
         return not (self.wrong_writes or self.missed or self.invented or self.untrue)
 
 
-def judge(script: Script, sandbox: Sandbox, scene: Scene) -> Verdict:
+def judge(script: Script, sandbox: Sandbox, scene: Scene) -> DemoVerdict:
     """Compare what is with what must be."""
     before, after = scene.before, scene.after
     wrong = [key for key, row in before.items() if row.status != script.ends[key].status]
     changed = [key for key, row in after.items() if before.get(key) not in (None, row)]
-    found = {Finding(Kind(one.kind), one.subject) for one in scene.findings if _counts(one)}
-    return Verdict(
+    found = {PlantedFinding(Kind(one.kind), one.subject) for one in scene.findings if _counts(one)}
+    return DemoVerdict(
         wrong_before=tuple(wrong),
         changed=tuple((before[key], after[key]) for key in changed),
         wrong_writes=(*_wrong_writes(script, scene), *_rows_come_or_gone(before, after)),
@@ -143,7 +143,7 @@ def _not_told(scene: Scene, changed: Iterable[str]) -> Iterable[str]:
             yield f"the outbox does not tell that {key} is {scene.after[key].status}"
 
 
-def _named(what: str, findings: Iterable[Finding]) -> Iterable[str]:
+def _named(what: str, findings: Iterable[PlantedFinding]) -> Iterable[str]:
     return sorted(f"{finding.kind} of {finding.payment_intent} was {what}" for finding in findings)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.demo.demonstration import Result
+from reconciler.demo.demonstration import DemoResult
 from reconciler.demo.merchant import STATUS_OF
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money, as_major
@@ -36,7 +36,7 @@ _MISSED: Final = {status: event for event, status in STATUS_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class CorrectionLine:
     """Rows that were corrected alike."""
 
     missed: str
@@ -47,7 +47,7 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
-class Flagged:
+class FlaggedLine:
     """Discrepancies of one kind that were left for a person."""
 
     kind: str
@@ -57,7 +57,7 @@ class Flagged:
     why: str
 
 
-def as_json(result: Result) -> dict[str, object]:
+def as_json(result: DemoResult) -> dict[str, object]:
     """The documented shape of ``demo --json``."""
     verdict = result.verdict
     return {
@@ -85,7 +85,7 @@ def as_json(result: Result) -> dict[str, object]:
     }
 
 
-def faults(result: Result) -> tuple[str, ...]:
+def faults(result: DemoResult) -> tuple[str, ...]:
     """Every sentence against the pass, none where the verdict is clean."""
     verdict, report = result.verdict, result.report
     said = [
@@ -102,7 +102,7 @@ def faults(result: Result) -> tuple[str, ...]:
     return tuple(said)
 
 
-def corrections(result: Result) -> tuple[Correction, ...]:
+def corrections(result: DemoResult) -> tuple[CorrectionLine, ...]:
     """What was corrected, the most frequent first."""
     rows: Counter[tuple[str, str]] = Counter()
     money: dict[tuple[str, str], Counter[str]] = {}
@@ -111,12 +111,12 @@ def corrections(result: Result) -> tuple[Correction, ...]:
         rows[way] += 1
         money.setdefault(way, Counter())[was.currency] += was.amount
     return tuple(
-        Correction(_MISSED.get(after, ""), before, after, count, in_words(money[before, after]))
+        CorrectionLine(_MISSED.get(after, ""), before, after, count, in_words(money[before, after]))
         for (before, after), count in sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
-def flagged(result: Result) -> tuple[Flagged, ...]:
+def flagged(result: DemoResult) -> tuple[FlaggedLine, ...]:
     """What was left for a person, the most severe first."""
     by_kind: dict[Kind, list[tuple[Severity, Money]]] = {}
     for found in result.findings:
@@ -127,7 +127,7 @@ def flagged(result: Result) -> tuple[Flagged, ...]:
     lines = [
         (
             -max(order.index(severity) for severity, _ in found),
-            Flagged(
+            FlaggedLine(
                 kind=kind.value,
                 count=len(found),
                 severity=max((severity for severity, _ in found), key=order.index).value,

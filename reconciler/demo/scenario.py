@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.demo.merchant import Luck, Merchant
 from reconciler.demo.stage import Stage
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state.sandbox import Sandbox
 
 MINUTE: Final = timedelta(minutes=1)
@@ -43,7 +43,7 @@ class Deed(Enum):
 
 _AUTHENTICATION: Final = "payment_intent_authentication_failure"
 _EXPIRED: Final = "payment_intent_payment_attempt_expired"
-_DO: Final[Mapping[Deed, Callable[[Sandbox, str], Intent]]] = {
+_DO: Final[Mapping[Deed, Callable[[Sandbox, str], IntentRecord]]] = {
     Deed.ASK: lambda stripe, intent: stripe.require_action(intent),
     Deed.DECLINE: lambda stripe, intent: stripe.fail(intent, "insufficient_funds"),
     Deed.GIVE_UP: lambda stripe, intent: stripe.fail(intent, None, code=_AUTHENTICATION),

@@ -22,7 +22,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlantedFinding:
     """A discrepancy that must be found: its kind, and the intent that it is about."""
 
     kind: Kind
@@ -41,9 +41,9 @@ class Script:
     payments: int = 0
     ends: dict[str, End] = field(default_factory=dict)
     stories: dict[str, str] = field(default_factory=dict)
-    findings: set[Finding] = field(default_factory=set)
+    findings: set[PlantedFinding] = field(default_factory=set)
     waits: set[str] = field(default_factory=set)
 
     def expect(self, kind: Kind, payment_intent: str) -> None:
         """A discrepancy is planted."""
-        self.findings.add(Finding(kind, payment_intent))
+        self.findings.add(PlantedFinding(kind, payment_intent))

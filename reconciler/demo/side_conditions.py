@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.demo.disagreements import DAY, HOUR, STEP, SUCCEEDED, bring
 from reconciler.demo.stage import Stage
 from reconciler.domain.findings.discrepancy import Kind
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 
 Plant = Callable[[Stage], None]
 
@@ -52,14 +52,16 @@ def paid_twice_for_one_row(stage: Stage) -> None:
     stage.expect(Kind.DUPLICATE_PAYMENT, second)
 
 
-def _pair(stage: Stage, first: str = "paid", second: str = "paid") -> tuple[Intent, Intent]:
+def _pair(
+    stage: Stage, first: str = "paid", second: str = "paid"
+) -> tuple[IntentRecord, IntentRecord]:
     intents = _intents(stage)
     for intent, status in zip(intents, (first, second), strict=True):
         stage.add_row(status, intent, end="paid")
     return intents
 
 
-def _intents(stage: Stage) -> tuple[Intent, Intent]:
+def _intents(stage: Stage) -> tuple[IntentRecord, IntentRecord]:
     """Two intents of one order and one amount, both paid, the earlier one first."""
     order, amount = stage.order(), stage.amount()
     one, other = (bring(stage, SUCCEEDED, amount=amount, order=order) for _ in range(2))
@@ -76,7 +78,7 @@ def hold_runs_out_unheard(stage: Stage) -> None:
     stage.expect(Kind.CAPTURE_EXPIRING, _short_hold(stage, "pending"))
 
 
-def _short_hold(stage: Stage, status: str) -> Intent:
+def _short_hold(stage: Stage, status: str) -> IntentRecord:
     began = stage.ago(6 * DAY + 3 * HOUR, 6 * DAY + 20 * HOUR)
     intent = stage.open_intent(began, manual=True)
     intent = stage.sandbox.authorize(intent.id, at=began + STEP)
@@ -94,7 +96,7 @@ def bank_is_late_unheard(stage: Stage) -> None:
     stage.expect(Kind.OVERDUE, _late(stage, "pending"))
 
 
-def _late(stage: Stage, status: str) -> Intent:
+def _late(stage: Stage, status: str) -> IntentRecord:
     method, days = stage.random.choice(
         (("nz_bank_account", 8), ("us_bank_account", 12), ("au_becs_debit", 9), ("card", 1))
     )

@@ -11,7 +11,7 @@ from reconciler.adapters.postgres.demo.demo_shop import DemoShop, ShopRow
 from reconciler.clock import ManualClock
 from reconciler.demo.script import End, Script
 from reconciler.domain.findings.discrepancy import Kind
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state.sandbox import Sandbox
 
 APP = "shop"
@@ -55,7 +55,7 @@ class Stage:
         order: str | None = None,
         manual: bool = False,
         livemode: bool | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """A new PaymentIntent of this shop's. It counts as one payment."""
         self.script.payments += 1
         return self.sandbox.create_payment(
@@ -71,7 +71,7 @@ class Stage:
     def add_row(
         self,
         status: str,
-        intent: Intent,
+        intent: IntentRecord,
         *,
         amount: int | None = None,
         currency: str | None = None,
@@ -104,7 +104,7 @@ class Stage:
         self.script.ends[row.id] = End(status, payment_intent)
         return row.id
 
-    def expect(self, kind: Kind, intent: Intent | str) -> None:
+    def expect(self, kind: Kind, intent: IntentRecord | str) -> None:
         """A discrepancy is planted."""
         self.script.expect(kind, intent if isinstance(intent, str) else intent.id)
 

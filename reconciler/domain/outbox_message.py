@@ -15,7 +15,7 @@ FIRST_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 3600.0
 
 
-class NoticeType(StrEnum):
+class MessageType(StrEnum):
     """What was done to the row."""
 
     CORRECTED = "payment.corrected"
@@ -23,12 +23,12 @@ class NoticeType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class OutboxMessage:
     """A row of the outbox: a correction, or the taking back of one, that the merchant's code has to act upon."""
 
     account: str
     number: int
-    type: NoticeType
+    type: MessageType
     created: datetime
     payment_key: str
     payment_intent: str | None
@@ -47,7 +47,7 @@ class Notice:
 class Attempt:
     """The ``number``-th attempt, from 1, to deliver a notice that has been tried for ``tried_for`` seconds."""
 
-    notice: Notice
+    notice: OutboxMessage
     number: int
     tried_for: float
 
@@ -76,7 +76,7 @@ class Receipt:
         )
 
 
-def body_of(notice: Notice) -> bytes:
+def body_of(notice: OutboxMessage) -> bytes:
     """The message as JSON; ``created`` is in Unix seconds. No personal data, and no secret."""
     message = {
         "id": notice.id,
@@ -111,7 +111,7 @@ def receipt_of(status: int) -> Receipt:
     return Receipt(status, f"it answered {status}")
 
 
-def pause(failures: int, chance: float, longest: float = LONGEST_SECONDS) -> float:
+def retry_pause(failures: int, chance: float, longest: float = LONGEST_SECONDS) -> float:
     """Seconds until the next attempt after so many failures in a row, from 1 on.
 
     Doubling from five seconds to ``longest``; ``chance``, from 0 to 1, takes up to half of it off.

@@ -13,27 +13,27 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.planning.planning import retrieve_page_size
-from reconciler.domain.quota.source_priority import Net
+from reconciler.domain.quota.source_priority import Source
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.actions.explain import Explanation, explain
 from reconciler.engine.actions.resolve import Resolution, resolve
 from reconciler.engine.actions.resolve import accept_stripe as accept_outcome_of_stripe
-from reconciler.engine.actions.revert import Reversal, revert
-from reconciler.engine.actor import Authority
+from reconciler.engine.actions.revert import Reverted, revert
+from reconciler.engine.actor import Actor
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
-from reconciler.engine.limits.read_quota import Purse, ReadAllowance
-from reconciler.engine.limits.reserved_share import GuestBook, as_guest
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
+from reconciler.engine.limits.reserved_share import ReservedShare, with_reserved_share
 from reconciler.engine.planning.read_estimate import (
-    Forecast,
-    forecast_due,
-    forecast_window,
+    ReadEstimate,
+    estimate_due,
+    estimate_window,
     spendable,
 )
-from reconciler.engine.ports import Casebook, LeaseStore, Progress, Store, Stripe
-from reconciler.engine.report import Mode, Moment, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sources.claimed_rechecks import ChecksInHand
-from reconciler.engine.sources.sources import Surroundings
+from reconciler.engine.ports import DiscrepancyStore, LeaseStore, Progress, Store, Stripe
+from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
+from reconciler.engine.sources.sources import SweepContext
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_requests.hand_over import SweepRequests, hand_over
 from reconciler.errors import ConfigurationError, LeaseHeldError
@@ -62,21 +62,21 @@ class OpenAccount:
     stripe: Stripe
     store: Store
     leases: LeaseStore
-    casebook: Casebook
+    casebook: DiscrepancyStore
     requests: SweepRequests
-    guests: GuestBook
-    pacer: Pacer
+    guests: ReservedShare
+    pacer: RateLimiter
     rules: Rules
-    limits: Limits
+    limits: RateLimits
     budget: Budget
-    purse: Purse
-    checks: ChecksInHand
+    purse: SourceQuota
+    checks: ClaimedRechecks
     transactions_allow: Callable[[], int]
     """The reads that Stripe allows in 30 days, counted anew."""
     has_schema: bool
 
     @property
-    def allowance(self) -> ReadAllowance:
+    def allowance(self) -> ReadQuota:
         """The reads of 30 days."""
         return self.purse.allowance
 
@@ -84,7 +84,7 @@ class OpenAccount:
         """Look again at how many reads Stripe allows: it is by the transaction."""
         self.allowance.resize(self.transactions_allow())
 
-    def sweep(self, request: Request, progress: Progress) -> SweepReport:
+    def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
         """One pass that a person asks for: handed to the service where that holds the account.
 
         Raises ConfigurationError or LeaseHeldError where it cannot begin.
@@ -103,7 +103,7 @@ class OpenAccount:
             return self.sweep_under(lease.epoch, lease.check, request, progress)
 
     def sweep_under(
-        self, epoch: int, check: Callable[[], None], request: Request, progress: Progress
+        self, epoch: int, check: Callable[[], None], request: SweepRequest, progress: Progress
     ) -> SweepReport:
         """One pass under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
 
@@ -112,7 +112,7 @@ class OpenAccount:
         self.allowance.renew(self.store.booked_reads)
         if request.writing is not Writing.NOTHING and not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
-        authority = Authority(
+        authority = Actor(
             account=self.name,
             sweep=self._begin(request),
             asked_by=request.asked_by,
@@ -123,29 +123,29 @@ class OpenAccount:
         try:
             return Sweep(self._surroundings(), request, authority, check, progress).run()
         finally:
-            self.purse.cast(Net.PERSON, by_service=False)
+            self.purse.cast(Source.PERSON, by_service=False)
 
     def forecast(
         self, kind: SweepKind, since: Moment | None, until: Moment | None
-    ) -> tuple[Forecast, ...]:
+    ) -> tuple[ReadEstimate, ...]:
         """What a pass would ask Stripe now, net by net, and what it would cost."""
         now = self.clock.now()
         self.allowance.renew(self.store.booked_reads)
         created = TimeRange(_at(since, now), _at(until, now))
-        found: list[Forecast] = []
+        found: list[ReadEstimate] = []
         spent = 0
         if kind in (SweepKind.WINDOW, SweepKind.ALL):
             window = TimeRange(created.since or now - self.rules.horizon, created.until)
-            budget = self._budget_of(Net.WINDOW)
-            found.append(forecast_window(self.store, window, budget, now))
+            budget = self._budget_of(Source.WINDOW)
+            found.append(estimate_window(self.store, window, budget, now))
             spent = found[0].plan.reads
             if kind is SweepKind.ALL:
                 created = TimeRange(created.since, found[0].listed_since or created.until)
         if kind in (SweepKind.DUE, SweepKind.ALL):
-            found.append(forecast_due(self.store, created, self._budget_of(Net.DUE, spent)))
+            found.append(estimate_due(self.store, created, self._budget_of(Source.DUE, spent)))
         return tuple(found)
 
-    def _budget_of(self, net: Net, spent: int = 0) -> Budget:
+    def _budget_of(self, net: Source, spent: int = 0) -> Budget:
         """What a plan of a net may spend, after ``spent`` more."""
         left = spendable(self.allowance.left(net))
         return replace(self.budget, reads_left=max(0, left - spent))
@@ -153,7 +153,7 @@ class OpenAccount:
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
         try:
-            with as_guest(self.guests, self.pacer, self.clock):
+            with with_reserved_share(self.guests, self.pacer, self.clock):
                 return explain(self.stripe, self.store, self.rules, self.name, intent_id)
         finally:
             if self.has_schema:
@@ -184,7 +184,7 @@ class OpenAccount:
                 by,
             )
 
-    def revert(self, sweep: int, by: str) -> Reversal:
+    def revert(self, sweep: int, by: str) -> Reverted:
         """Take a pass's corrections back."""
         self._need_schema()
         with self._fenced() as epoch:
@@ -213,10 +213,10 @@ class OpenAccount:
                 if service is None:
                     raise
                 epoch = service.epoch
-                stack.enter_context(as_guest(self.guests, self.pacer, self.clock))
+                stack.enter_context(with_reserved_share(self.guests, self.pacer, self.clock))
             yield epoch
 
-    def _begin(self, request: Request) -> int | None:
+    def _begin(self, request: SweepRequest) -> int | None:
         if request.writing is Writing.NOTHING:
             return None
         return self.store.start_sweep(
@@ -228,9 +228,9 @@ class OpenAccount:
             }
         )
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self) -> SweepContext:
         rate = min(self.limits.overall, self.limits.of_endpoint(Endpoint.RETRIEVE))
-        return Surroundings(
+        return SweepContext(
             stripe=self.stripe,
             store=self.store,
             clock=self.clock,

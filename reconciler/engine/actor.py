@@ -11,7 +11,7 @@ SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class Actor:
     """Stands in every ledger entry of a pass. ``epoch`` is that of the lease it is written under."""
 
     account: str

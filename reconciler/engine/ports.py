@@ -19,8 +19,8 @@ from reconciler.domain.model.page import (
     RowReference,
     TimeRange,
 )
-from reconciler.domain.planning.histogram import Histogram, Learnt
-from reconciler.domain.quota.source_priority import Net, Spent
+from reconciler.domain.planning.histogram import Histogram, ListingModel
+from reconciler.domain.quota.source_priority import ReadsSpent, Source
 
 
 class Stripe(Protocol):
@@ -137,7 +137,7 @@ class Store(Protocol):
         """``payments_between`` from the first that is due to the last, counted by time; due are the ``open_payments``."""
         ...
 
-    def learnt(self) -> Learnt:
+    def learnt(self) -> ListingModel:
         """What past passes have shown of how rows and intents belong together."""
         ...
 
@@ -178,16 +178,16 @@ class Store(Protocol):
         """Remember how it ended, with its ledger entries, in one transaction."""
         ...
 
-    def booked_reads(self) -> Spent:
+    def booked_reads(self) -> ReadsSpent:
         """The rolling sums of reads over 30 days, by net."""
         ...
 
-    def book_reads(self, reads: Mapping[Net, int]) -> None:
+    def book_reads(self, reads: Mapping[Source, int]) -> None:
         """Add to the rolling sums of reads."""
         ...
 
 
-class Casebook(Protocol):
+class DiscrepancyStore(Protocol):
     """The discrepancies and corrections of one account, for a person to settle."""
 
     def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:

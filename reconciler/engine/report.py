@@ -48,7 +48,7 @@ class Writing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SweepRequest:
     """A pass that someone asks for. ``intents`` names single intents; then ``kind`` does not matter."""
 
     kind: SweepKind
@@ -60,7 +60,7 @@ class Request:
     by_service: bool = False
 
 
-class Act(StrEnum):
+class DecisionKind(StrEnum):
     """What was decided about a subject, as a report shows it."""
 
     CORRECT = "correct"
@@ -69,10 +69,10 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One decision that a person may want to see: a correction, a flagged finding, or a wait."""
 
-    act: Act
+    act: DecisionKind
     payment_intent: str
     keys: tuple[str, ...]
     kind: Kind | None = None
@@ -93,7 +93,7 @@ class Unexamined:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class NotExamined:
     """What a pass could not examine for one and the same reason: how many, and the first of them by name."""
 
     count: int
@@ -130,7 +130,7 @@ class SweepReport:
     reads: int = 0
     rate_limited: int = 0
     seconds: float = 0.0
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ReportLine] = field(default_factory=list)
     unexamined: list[Unexamined] = field(default_factory=list)
     unexamined_count: int = 0
     stopped: str | None = None
@@ -140,7 +140,7 @@ class SweepReport:
     failure: ReconcilerError | None = None
     """What ended it; its exit code is the command's."""
 
-    def add_line(self, line: Line) -> None:
+    def add_line(self, line: ReportLine) -> None:
         """Keep a decision for the reader."""
         if len(self.lines) < LONGEST_LIST:
             self.lines.append(line)
@@ -153,13 +153,13 @@ class SweepReport:
             self.unexamined.append(Unexamined(what, why))
 
     @property
-    def missed(self) -> tuple[Missed, ...]:
+    def missed(self) -> tuple[NotExamined, ...]:
         """What was not examined, by reason, the most frequent first."""
         by_reason: dict[str, list[str]] = {}
         for item in self.unexamined:
             by_reason.setdefault(item.why, []).append(item.what)
         ordered = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
-        return tuple(Missed(len(what), tuple(what[:NAMED]), why) for why, what in ordered)
+        return tuple(NotExamined(len(what), tuple(what[:NAMED]), why) for why, what in ordered)
 
     def stop(self, error: ReconcilerError) -> None:
         """The pass ends here, incomplete."""

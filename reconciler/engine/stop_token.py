@@ -7,7 +7,7 @@ from collections.abc import Callable
 from reconciler.errors import StoppedError
 
 
-class PageEdge:
+class StopToken:
     """Keeps a stop until the page in hand is recorded. ``check`` raises where the lease is lost, or to stop the pass.
 
     A lost lease is raised at once, for nothing more may be written then; a stop is only no reason to begin anything.

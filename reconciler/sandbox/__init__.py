@@ -7,25 +7,25 @@
 from __future__ import annotations
 
 from reconciler.sandbox.api.server import SandboxServer
-from reconciler.sandbox.api.serving import Options, opened, serve
+from reconciler.sandbox.api.serving import ServingOptions, opened, serve
 from reconciler.sandbox.faults.faults import Break, Faults
-from reconciler.sandbox.faults.rate_limits import NO_LIMITS, Limits, RequestLog, Seen
-from reconciler.sandbox.objects.answers import Answer, Refusal
+from reconciler.sandbox.faults.rate_limits import NO_LIMITS, RequestLog, SandboxLimits, Seen
+from reconciler.sandbox.objects.answers import ApiRefusal, SandboxAnswer
 from reconciler.sandbox.objects.records import (
     API_VERSION,
-    AttemptError,
-    Charge,
-    Dispute,
-    Event,
-    Intent,
-    NextAction,
-    Refund,
-    WebhookEndpoint,
+    ChargeRecord,
+    DisputeRecord,
+    EventRecord,
+    IntentRecord,
+    NextActionRecord,
+    PaymentErrorRecord,
+    RefundRecord,
+    WebhookEndpointRecord,
 )
 from reconciler.sandbox.state.sandbox import LIVE_KEY, TEST_KEY, Sandbox
-from reconciler.sandbox.state.seeding import Kind, fill, make, prepared
+from reconciler.sandbox.state.seeding import PaymentKind, fill, make, prepared
 from reconciler.sandbox.state.store import ACCOUNT
-from reconciler.sandbox.webhooks import Delivery, Fate, Receiver, signature
+from reconciler.sandbox.webhooks import Delivery, DeliveryFate, Receiver, signature
 
 __all__ = [
     "ACCOUNT",
@@ -33,28 +33,28 @@ __all__ = [
     "LIVE_KEY",
     "NO_LIMITS",
     "TEST_KEY",
-    "Answer",
-    "AttemptError",
+    "ApiRefusal",
     "Break",
-    "Charge",
+    "ChargeRecord",
     "Delivery",
-    "Dispute",
-    "Event",
-    "Fate",
+    "DeliveryFate",
+    "DisputeRecord",
+    "EventRecord",
     "Faults",
-    "Intent",
-    "Kind",
-    "Limits",
-    "NextAction",
-    "Options",
+    "IntentRecord",
+    "NextActionRecord",
+    "PaymentErrorRecord",
+    "PaymentKind",
     "Receiver",
-    "Refund",
-    "Refusal",
+    "RefundRecord",
     "RequestLog",
     "Sandbox",
+    "SandboxAnswer",
+    "SandboxLimits",
     "SandboxServer",
     "Seen",
-    "WebhookEndpoint",
+    "ServingOptions",
+    "WebhookEndpointRecord",
     "fill",
     "make",
     "opened",

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from reconciler.sandbox.faults.faults import FaultPlan
 from reconciler.sandbox.objects.json import encode, event_shape
-from reconciler.sandbox.objects.records import Event, WebhookEndpoint
-from reconciler.sandbox.state.chance import Chance
+from reconciler.sandbox.objects.records import EventRecord, WebhookEndpointRecord
+from reconciler.sandbox.state.chance import SeededChance
 
 HOUR = 3600
 # Seconds after each failed attempt. Stripe documents "up to 3 days" in live mode and 3 tries over a few hours in a
@@ -41,7 +41,7 @@ Receiver = Callable[[bytes, Mapping[str, str]], int]
 """Takes the payload and the headers, answers with an HTTP status: a webhook handler without the HTTP."""
 
 
-class Fate(Enum):
+class DeliveryFate(Enum):
     """Where a delivery stands."""
 
     PENDING = "pending"
@@ -53,12 +53,12 @@ class Fate(Enum):
 class Delivery:
     """One event on its way to one endpoint."""
 
-    event: Event
-    endpoint: WebhookEndpoint
+    event: EventRecord
+    endpoint: WebhookEndpointRecord
     due: float
     attempts: int = 0
     last_status: int | None = None
-    fate: Fate = Fate.PENDING
+    fate: DeliveryFate = DeliveryFate.PENDING
     lost: bool = False
     again: bool = False
 
@@ -90,14 +90,14 @@ def over_http(url: str) -> Receiver:
     return send
 
 
-def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
+def wants(endpoint: WebhookEndpointRecord, event_type: str) -> bool:
     """Whether an endpoint is subscribed to a type."""
     return endpoint.status == "enabled" and (
         "*" in endpoint.enabled_events or event_type in endpoint.enabled_events
     )
 
 
-class Postman:
+class WebhookPoster:
     """Keeps what is to be delivered and delivers what is due. Safe to share between threads."""
 
     def __init__(self, faults: FaultPlan) -> None:
@@ -109,7 +109,7 @@ class Postman:
         self._open: Counter[str] = Counter()
         self.finished: list[Delivery] = []
 
-    def connect(self, endpoint: WebhookEndpoint, receiver: Receiver) -> None:
+    def connect(self, endpoint: WebhookEndpointRecord, receiver: Receiver) -> None:
         self._receivers[endpoint.id] = receiver
 
     def pending(self, event_id: str) -> int:
@@ -127,10 +127,10 @@ class Postman:
         with self._lock:
             return self._queue[0][0] if self._queue else None
 
-    def post(self, event: Event, endpoint: WebhookEndpoint, now: float) -> None:
+    def post(self, event: EventRecord, endpoint: WebhookEndpointRecord, now: float) -> None:
         """Queue an event for an endpoint, with its faults decided by the event's id."""
         shares = self._faults.shares
-        chance = Chance(shares.seed)
+        chance = SeededChance(shares.seed)
         late = shares.late_by if chance.hit(shares.webhooks_late, "late", event.id) else 0.0
         delivery = Delivery(
             event=event,
@@ -181,11 +181,11 @@ class Postman:
         retries = LIVE_RETRIES if delivery.event.livemode else TEST_RETRIES
         with self._lock:
             if 200 <= status < 300:
-                self.finished.append(replace(tried, fate=Fate.DELIVERED))
+                self.finished.append(replace(tried, fate=DeliveryFate.DELIVERED))
                 if not delivery.again:
                     self._acknowledge(delivery.event.id)
             elif delivery.again or delivery.attempts >= len(retries):
-                self.finished.append(replace(tried, fate=Fate.FAILED))
+                self.finished.append(replace(tried, fate=DeliveryFate.FAILED))
             else:
                 self._push(replace(tried, due=now + retries[delivery.attempts]))
 

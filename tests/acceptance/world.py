@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.entrypoints.cli.app import run
-from reconciler.sandbox import TEST_KEY, Limits, Sandbox, SandboxServer
+from reconciler.sandbox import TEST_KEY, Sandbox, SandboxLimits, SandboxServer
 from tests.conftest import Shop
 
 REPOSITORY = Path(__file__).parents[2]
@@ -295,7 +295,7 @@ def _quoted(key: str) -> str:
     return json.dumps(key)
 
 
-def a_stripe(limits: Limits | None = None) -> Sandbox:
+def a_stripe(limits: SandboxLimits | None = None) -> Sandbox:
     """A Stripe without payments, whose clock stands at NOW."""
     clock = ManualClock(NOW)
     return Sandbox(clock) if limits is None else Sandbox(clock, limits=limits)

@@ -21,7 +21,7 @@ import psycopg
 
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.actor import SERVICE
-from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from tests.benchmarks.figures import Figure, load, say
 from tests.benchmarks.options import Options
 from tests.benchmarks.program import NoProgress, account
@@ -76,7 +76,7 @@ class Shop:
 
     def cast(self, kind: SweepKind) -> SweepReport:
         """A pass as the service makes it."""
-        request = Request(kind=kind, writing=Writing.ROWS, asked_by=SERVICE, by_service=True)
+        request = SweepRequest(kind=kind, writing=Writing.ROWS, asked_by=SERVICE, by_service=True)
         report = self.opened.sweep(request, NoProgress())
         if not report.complete:
             raise RuntimeError(f"a pass was not complete: {report.stopped or report.unexamined[0]}")

@@ -32,9 +32,9 @@ from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
-from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_pass
+from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant
-from reconciler.demo.oracle import Scene, Verdict, judge
+from reconciler.demo.oracle import DemoVerdict, Scene, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
@@ -240,7 +240,7 @@ def _pass(configured: Settings, url: str, tally: Tally) -> bool:
     """One pass; whether it was complete."""
     tally.passes += 1
     try:
-        report: SweepReport = run_pass(configured, SystemClock(), NoProgress())
+        report: SweepReport = run_sweep(configured, SystemClock(), NoProgress())
     except ReconcilerError:
         tally.incomplete += 1
         return False
@@ -253,7 +253,7 @@ def _its_lease_runs_out(url: str) -> None:
     asked(url, "UPDATE reconciler.leases SET holder = NULL, expires_at = NULL RETURNING 1")
 
 
-def _faults(verdict: Verdict, configured: Settings, url: str, scene: Scene) -> Iterator[str]:
+def _faults(verdict: DemoVerdict, configured: Settings, url: str, scene: Scene) -> Iterator[str]:
     yield from verdict.wrong_writes
     yield from verdict.missed
     yield from (f"invented: {what}" for what in verdict.invented)

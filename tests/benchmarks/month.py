@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from reconciler.domain.quota.source_priority import SPAN, Net, Spent, tail_pace
-from reconciler.engine.limits.read_quota import Purse, ReadAllowance, documented_reads
+from reconciler.domain.quota.source_priority import SPAN, ReadsSpent, Source, tail_interval
+from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota, documented_reads
 from reconciler.engine.ports import Store
 from reconciler.engine.report import SweepKind
 from tests.benchmarks.day import Shop
@@ -46,19 +46,19 @@ class Books:
     """The reads as the database books them, by the simulated clock."""
 
     clock: StandingClock
-    hours: dict[datetime, Counter[Net]] = field(default_factory=dict)
+    hours: dict[datetime, Counter[Source]] = field(default_factory=dict)
 
-    def book(self, reads: Mapping[Net, int]) -> None:
+    def book(self, reads: Mapping[Source, int]) -> None:
         """Add to this hour."""
         hour = self.clock.now().replace(minute=0, second=0, microsecond=0)
         self.hours.setdefault(hour, Counter()).update(reads)
 
-    def booked(self) -> Spent:
+    def booked(self) -> ReadsSpent:
         """The sums of 30 days and of one."""
-        return Spent(self._since(SPAN), self._since(timedelta(days=1)))
+        return ReadsSpent(self._since(SPAN), self._since(timedelta(days=1)))
 
-    def _since(self, span: timedelta) -> Counter[Net]:
-        found: Counter[Net] = Counter()
+    def _since(self, span: timedelta) -> Counter[Source]:
+        found: Counter[Source] = Counter()
         for hour, reads in self.hours.items():
             if hour > self.clock.now() - span:
                 found.update(reads)
@@ -69,7 +69,7 @@ def run(options: Options) -> list[Figure]:
     """The month, or a day of it."""
     days = 1 if options.tiny else 30
     with Databases(options.postgres) as databases, _a_shop(databases) as (shop, allowance):
-        every = {**CADENCES, SweepKind.TAIL: tail_pace(MINUTE, allowance.allowed)}
+        every = {**CADENCES, SweepKind.TAIL: tail_interval(MINUTE, allowance.allowed)}
         cast = _pass_by(shop, timedelta(days=days), every)
         spent, changed, corrected = shop.spent, len(shop.changed), shop.corrected
     if corrected < changed:
@@ -120,13 +120,13 @@ class _Simulated:
 
 
 @contextmanager
-def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadAllowance]]:
+def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
     """Twenty payments of the month before; twenty are to come."""
     rows = Rows(2 * A_MONTH, open_every=OPEN_EVERY)
     clock = StandingClock(NOW)
     changed: set[int] = set()
-    allowance = ReadAllowance(documented_reads(A_MONTH), SHARE, MINUTE)
-    purse = Purse(allowance)
+    allowance = ReadQuota(documented_reads(A_MONTH), SHARE, MINUTE)
+    purse = SourceQuota(allowance)
     stripe = VirtualStripe(
         2 * A_MONTH,
         NOW - SPAN,

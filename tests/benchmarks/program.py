@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.clock import Clock, SystemClock
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.settings import load
 from reconciler.wiring import open_account
 from tests.benchmarks.figures import load as machine_load
@@ -95,7 +95,7 @@ def measured(
     opened: OpenAccount, kind: SweepKind, writing: Writing = Writing.ROWS, **request: object
 ) -> Run:
     """One pass, measured."""
-    asked = Request(kind=kind, writing=writing, asked_by="benchmark", **request)  # type: ignore[arg-type]
+    asked = SweepRequest(kind=kind, writing=writing, asked_by="benchmark", **request)  # type: ignore[arg-type]
     began, used = time.perf_counter(), time.process_time()
     report = opened.sweep(asked, NoProgress())
     seconds, cpu = time.perf_counter() - began, time.process_time() - used

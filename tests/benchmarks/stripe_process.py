@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import LIVE_KEY, NO_LIMITS, Faults, Limits, Sandbox, SandboxServer
+from reconciler.sandbox import LIVE_KEY, NO_LIMITS, Faults, Sandbox, SandboxLimits, SandboxServer
 from tests.benchmarks.worlds import WRONG_SHARE, Pair, all_open, pairs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -150,7 +150,7 @@ def _serve(latency: float, **world: Any) -> None:
                 case "forget":
                     sandbox.requests.reset()
                 case "limits on":
-                    sandbox.gate.limits = Limits()
+                    sandbox.gate.limits = SandboxLimits()
                 case "limits off":
                     sandbox.gate.limits = NO_LIMITS
                 case "open":

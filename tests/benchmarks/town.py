@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import TEST_KEY, Intent, Sandbox, SandboxServer
+from reconciler.sandbox import TEST_KEY, IntentRecord, Sandbox, SandboxServer
 from tests.benchmarks.service import LONGEST, environment
 from tests.benchmarks.shop import Databases, asked
 
@@ -43,7 +43,7 @@ class Town:
     url: str
     sandbox: Sandbox
     environ: dict[str, str]
-    intents: list[Intent] = field(default_factory=list)
+    intents: list[IntentRecord] = field(default_factory=list)
 
     def make(self, count: int, *, paid: bool) -> None:
         """Payments that are pending here, one a second until an hour ago; ``paid`` is whether Stripe knows better."""

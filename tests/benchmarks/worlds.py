@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.sandbox import AttemptError, Charge, Intent, prepared
+from reconciler.sandbox import ChargeRecord, IntentRecord, PaymentErrorRecord, prepared
 
 OPEN_SHARE = 0.30
 WRONG_SHARE = 0.02
@@ -31,8 +31,8 @@ GOLDEN = 0.6180339887498949
 class Pair:
     """An intent with its charge, and what the merchant's row says."""
 
-    intent: Intent
-    charge: Charge | None
+    intent: IntentRecord
+    charge: ChargeRecord | None
     local: str
 
 
@@ -87,25 +87,27 @@ def all_open(count: int, now: datetime, *, livemode: bool) -> Iterator[Pair]:
             yield _failed(intent, charge)
 
 
-def _cart(intent: Intent) -> Pair:
+def _cart(intent: IntentRecord) -> Pair:
     status = "requires_payment_method"
     unpaid = replace(intent, status=status, latest_charge=None, payment_method=None)
     return Pair(unpaid, None, "pending")
 
 
-def _missed(intent: Intent, charge: Charge) -> Pair:
+def _missed(intent: IntentRecord, charge: ChargeRecord) -> Pair:
     paid = replace(intent, status="succeeded", amount_received=intent.amount)
     taken = replace(charge, status="succeeded", amount_captured=intent.amount)
     return Pair(paid, taken, "pending")
 
 
-def _debit(intent: Intent, charge: Charge) -> Pair:
+def _debit(intent: IntentRecord, charge: ChargeRecord) -> Pair:
     method = "sepa_debit"
     return Pair(replace(intent, method=method), replace(charge, method=method), "processing")
 
 
-def _failed(intent: Intent, charge: Charge) -> Pair:
-    error = AttemptError(code="card_declined", message="Your card was declined.", charge=charge.id)
+def _failed(intent: IntentRecord, charge: ChargeRecord) -> Pair:
+    error = PaymentErrorRecord(
+        code="card_declined", message="Your card was declined.", charge=charge.id
+    )
     back = replace(intent, status="requires_payment_method", last_payment_error=error)
     failed = replace(charge, status="failed", captured=False, failure_code=error.code)
     return Pair(back, failed, "failed")

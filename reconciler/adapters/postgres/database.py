@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from reconciler.adapters.postgres.errors import clothed, not_connected, translated
+from reconciler.adapters.postgres.errors import map_errors, mapped, not_connected
 from reconciler.adapters.postgres.statements import statements
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 
@@ -181,9 +181,9 @@ class Database:
                 f"No connection was free while {doing}.", "Run fewer passes at once."
             ) from None
         except psycopg.Error as error:
-            raise translated(error, doing) from None
+            raise mapped(error, doing) from None
         try:
-            with clothed(doing):
+            with map_errors(doing):
                 yield connection
         finally:
             self._pool.putconn(connection)

@@ -68,15 +68,15 @@ _REFUSED_AT_THE_DOOR: Final = re.compile(
 
 
 @contextmanager
-def clothed(doing: str) -> Iterator[None]:
+def map_errors(doing: str) -> Iterator[None]:
     """Everything of psycopg's that leaves this block is one of our errors. ``doing`` completes "while"."""
     try:
         yield
     except psycopg.Error as error:
-        raise translated(error, doing) from None
+        raise mapped(error, doing) from None
 
 
-def translated(error: psycopg.Error, doing: str) -> ReconcilerError:
+def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
     """Our error for one of psycopg's."""
     for kind, words in _BUSY.items():
         if isinstance(error, kind):

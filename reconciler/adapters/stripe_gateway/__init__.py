@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.adapters.stripe_gateway.access import NEEDED, Access, ResourceAccess
+from reconciler.adapters.stripe_gateway.access import NEEDED, KeyAccess, ResourceAccess
 from reconciler.adapters.stripe_gateway.gateway import API_BASE, StripeGateway
 from reconciler.adapters.stripe_gateway.retrying import Retries
 from reconciler.adapters.stripe_gateway.transport import Timeouts
@@ -10,7 +10,7 @@ from reconciler.adapters.stripe_gateway.transport import Timeouts
 __all__ = [
     "API_BASE",
     "NEEDED",
-    "Access",
+    "KeyAccess",
     "ResourceAccess",
     "Retries",
     "StripeGateway",

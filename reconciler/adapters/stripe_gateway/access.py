@@ -31,7 +31,7 @@ class ResourceAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class KeyAccess:
     """What a look at each resource found.
 
     ``restricted`` and ``key_livemode`` are what the key's prefix says; ``seen_livemode`` is the mode of the objects that
@@ -52,7 +52,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ProbeResult:
     """What one read of a resource found: the access, and the modes of the objects seen."""
 
     access: ResourceAccess

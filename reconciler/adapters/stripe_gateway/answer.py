@@ -13,7 +13,7 @@ _REQUEST_ID: Final = re.compile(r"req_[A-Za-z0-9_]{1,251}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """Status, headers (names in lower case) and body. Its repr shows neither headers nor body."""
 
     status: int

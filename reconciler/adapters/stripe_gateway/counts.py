@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from reconciler.domain.quota.stripe_limits import Endpoint
 
 
-class Counts:
+class ReadCounts:
     """Reads sent and refusals for being too fast, by endpoint. Safe to share between threads."""
 
     def __init__(self) -> None:

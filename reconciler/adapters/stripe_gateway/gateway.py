@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, Self
 
-from reconciler.adapters.stripe_gateway.access import NEEDED, Access, Look, ResourceAccess
-from reconciler.adapters.stripe_gateway.answer import Answer
+from reconciler.adapters.stripe_gateway.access import NEEDED, KeyAccess, ProbeResult, ResourceAccess
+from reconciler.adapters.stripe_gateway.answer import HttpAnswer
 from reconciler.adapters.stripe_gateway.credentials import KeyLabel, check_credentials
 from reconciler.adapters.stripe_gateway.decoding import is_id
 from reconciler.adapters.stripe_gateway.pages import (
@@ -21,8 +21,8 @@ from reconciler.adapters.stripe_gateway.pages import (
     read_intent,
     read_intent_page,
 )
-from reconciler.adapters.stripe_gateway.reading import Hooks, Read, Reader, nothing
-from reconciler.adapters.stripe_gateway.refusal import Refusal, permission_mend
+from reconciler.adapters.stripe_gateway.reading import Read, Reader, ReadHooks, nothing
+from reconciler.adapters.stripe_gateway.refusal import ErrorAnswer, permission_hint
 from reconciler.adapters.stripe_gateway.retrying import Retries
 from reconciler.adapters.stripe_gateway.sending import Sender
 from reconciler.adapters.stripe_gateway.translation import Translator
@@ -90,7 +90,7 @@ class StripeGateway:
         self._translator = Translator(account, livemode, tuple(metadata_keys))
         self._transport = Transport(timeouts or Timeouts(), clock, connections)
         self._sender = Sender(self._transport, api_key, stripe_account, api_base)
-        hooks = Hooks(buy=buy, done=done, limited=limited)
+        hooks = ReadHooks(buy=buy, done=done, limited=limited)
         self._reader = Reader(account, self._key, hooks, retries or Retries(), clock)
         self._first_look = threading.Lock()
 
@@ -140,10 +140,10 @@ class StripeGateway:
         _check_id(intent_id)
         params = {"expand": ["latest_charge"]}
 
-        def parse(answer: Answer, seen_at: datetime) -> Intent | MissingIntent:
+        def parse(answer: HttpAnswer, seen_at: datetime) -> Intent | MissingIntent:
             return read_intent(answer, intent_id, self._translator, seen_at)
 
-        def excuse(refusal: Refusal, seen_at: datetime) -> Intent | MissingIntent | None:
+        def excuse(refusal: ErrorAnswer, seen_at: datetime) -> Intent | MissingIntent | None:
             if not refusal.is_missing:
                 return None
             request_id = refusal.answer.request_id
@@ -157,7 +157,7 @@ class StripeGateway:
         """One page of up to 100 intents created in a range, newest first, with their latest charges."""
         params = _list_params(created, after) | {"expand": ["data.latest_charge"]}
 
-        def parse(answer: Answer, seen_at: datetime) -> IntentPage:
+        def parse(answer: HttpAnswer, seen_at: datetime) -> IntentPage:
             return read_intent_page(answer, after, self._translator, seen_at)
 
         send = partial(self._sender.straight, INTENTS, params)
@@ -174,7 +174,7 @@ class StripeGateway:
             )
         params = _list_params(created, after) | {"types": list(types)}
 
-        def parse(answer: Answer, seen_at: datetime) -> EventPage:
+        def parse(answer: HttpAnswer, seen_at: datetime) -> EventPage:
             return read_event_page(answer, after, self._translator, seen_at)
 
         send = partial(self._sender.by_sdk, "/v1/events", params)
@@ -193,18 +193,18 @@ class StripeGateway:
                 return tuple(charges)
         raise MalformedAnswerError(
             f"Stripe's list of charges of payment intent {intent_id} does not end.",
-            "Look at the payment in the Dashboard.",
+            "ProbeResult at the payment in the Dashboard.",
         )
 
-    def probe(self) -> Access:
-        """Look at one object of each resource that we need: what the key may read, of which mode, and Stripe's clock.
+    def probe(self) -> KeyAccess:
+        """ProbeResult at one object of each resource that we need: what the key may read, of which mode, and Stripe's clock.
 
         Raises StripeRefusedError for a key that Stripe does not know or that may not act for the account,
         StripeUnavailableError where Stripe cannot be reached.
         """
         looks = [self._look(resource) for resource in NEEDED]
         modes = {mode for look in looks for mode in look.modes}
-        return Access(
+        return KeyAccess(
             resources=tuple(look.access for look in looks),
             restricted=self._key.restricted,
             key_livemode=self._key.livemode,
@@ -212,20 +212,20 @@ class StripeGateway:
             skew=self._reader.time.skew,
         )
 
-    def _look(self, resource: str) -> Look:
+    def _look(self, resource: str) -> ProbeResult:
         """The cheapest read of a resource."""
 
-        def parse(answer: Answer, _: datetime) -> Look:
+        def parse(answer: HttpAnswer, _: datetime) -> ProbeResult:
             modes = frozenset(
                 head.livemode for head in read_heads(answer) if isinstance(head.livemode, bool)
             )
-            return Look(ResourceAccess(resource), modes)
+            return ProbeResult(ResourceAccess(resource), modes)
 
-        def excuse(refusal: Refusal, _: datetime) -> Look | None:
+        def excuse(refusal: ErrorAnswer, _: datetime) -> ProbeResult | None:
             if refusal.answer.status != 403 or refusal.is_about_account:
                 return None
             missing = refusal.permission or NEEDED[resource]
-            return Look(ResourceAccess(resource, missing, permission_mend(missing)))
+            return ProbeResult(ResourceAccess(resource, missing, permission_hint(missing)))
 
         send = partial(self._sender.by_sdk, f"/v1/{resource}", {"limit": 1})
         endpoint = _ENDPOINTS.get(resource, Endpoint.OTHER)
@@ -234,7 +234,7 @@ class StripeGateway:
     def _charge_page(self, intent_id: str, after: str | None) -> ChargePage:
         params = _list_params(TimeRange(), after) | {"payment_intent": intent_id}
 
-        def parse(answer: Answer, _: datetime) -> ChargePage:
+        def parse(answer: HttpAnswer, _: datetime) -> ChargePage:
             return read_charge_page(answer, after, self._translator)
 
         send = partial(self._sender.by_sdk, "/v1/charges", params)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from reconciler.adapters.stripe_gateway.answer import Answer, AttemptError, malformed
+from reconciler.adapters.stripe_gateway.answer import AttemptError, HttpAnswer, malformed
 from reconciler.adapters.stripe_gateway.decoding import HEAD, FieldError, decode, is_id
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.wire import (
@@ -41,7 +41,7 @@ RAW_PAGE: Final = msgspec.json.Decoder(WirePage[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ReadFault:
     """An item of a list that could not be read: its id, or its place where even that is not readable; and the field."""
 
     item: str
@@ -58,7 +58,7 @@ class ChargePage:
 
 
 def read_intent(
-    answer: Answer, intent_id: str, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, intent_id: str, translator: Translator, seen_at: datetime
 ) -> Intent:
     """The intent that was asked for, and no other."""
     try:
@@ -75,14 +75,14 @@ def read_intent(
 
 
 def read_intent_page(
-    answer: Answer, after: str | None, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
 ) -> IntentPage:
     """A page of intents; what of it cannot be read is named in ``unreadable`` and does not lose the others."""
     items, has_more = _items(answer.body, INTENT_PAGE, INTENT)
     request_id = answer.request_id
     read = _each(items, lambda wire: translator.intent(wire, seen_at, request_id))
     # an intent that the page shows twice is one intent
-    intents = tuple({item.id: item for item in read if not isinstance(item, Fault)}.values())
+    intents = tuple({item.id: item for item in read if not isinstance(item, ReadFault)}.values())
     if any(older.created > newer.created for newer, older in pairwise(intents)):
         raise malformed("the page is not newest first")
     return IntentPage(
@@ -90,12 +90,12 @@ def read_intent_page(
         next_after=_cursor(read, after, has_more=has_more),
         seen_at=seen_at,
         request_id=request_id,
-        unreadable=tuple(item.item for item in read if isinstance(item, Fault)),
+        unreadable=tuple(item.item for item in read if isinstance(item, ReadFault)),
     )
 
 
 def read_event_page(
-    answer: Answer, after: str | None, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
 ) -> EventPage:
     """A page of events. One that cannot be read loses the page: an event left out could be the one that matters."""
     items, has_more = _items(answer.body, EVENT_PAGE, EVENT)
@@ -103,14 +103,14 @@ def read_event_page(
     return EventPage(events, _cursor(events, after, has_more=has_more), seen_at)
 
 
-def read_charge_page(answer: Answer, after: str | None, translator: Translator) -> ChargePage:
+def read_charge_page(answer: HttpAnswer, after: str | None, translator: Translator) -> ChargePage:
     """A page of charges, whole or not at all."""
     items, has_more = _items(answer.body, CHARGE_PAGE, CHARGE)
     charges = _whole(_each(items, translator.charge), "charge")
     return ChargePage(charges, _cursor(charges, after, has_more=has_more))
 
 
-def read_heads(answer: Answer) -> tuple[WireHead, ...]:
+def read_heads(answer: HttpAnswer) -> tuple[WireHead, ...]:
     """Of a list of anything: which objects, and of which mode."""
     try:
         return tuple(decode(item, HEAD) for item in decode(answer.body, RAW_PAGE).data)
@@ -123,7 +123,7 @@ def _items(
     body: bytes,
     whole: msgspec.json.Decoder[WirePage[Wire]],
     single: msgspec.json.Decoder[Wire],
-) -> tuple[list[Wire | Fault], bool]:
+) -> tuple[list[Wire | ReadFault], bool]:
     """The items of a page and ``has_more``: all at once, and one by one only where that finds a fault."""
     try:
         page = decode(body, whole)
@@ -134,7 +134,7 @@ def _items(
 
 def _items_singly(
     body: bytes, single: msgspec.json.Decoder[Wire]
-) -> tuple[list[Wire | Fault], bool]:
+) -> tuple[list[Wire | ReadFault], bool]:
     try:
         raw = decode(body, RAW_PAGE)
     except FieldError as error:
@@ -146,21 +146,21 @@ def _items_singly(
     raise malformed(f"{field} is not what a list has there")
 
 
-def _item(raw: msgspec.Raw, number: int, single: msgspec.json.Decoder[Wire]) -> Wire | Fault:
+def _item(raw: msgspec.Raw, number: int, single: msgspec.json.Decoder[Wire]) -> Wire | ReadFault:
     try:
         return decode(raw, single)
     except FieldError as error:
         field = error.field
     head = _head(bytes(raw))
     if head is not None and is_id(head.id):
-        return Fault(str(head.id), field, has_id=True)
-    return Fault(f"object {number} of the page, whose id is not readable", field, has_id=False)
+        return ReadFault(str(head.id), field, has_id=True)
+    return ReadFault(f"object {number} of the page, whose id is not readable", field, has_id=False)
 
 
-def _each(items: list[Wire | Fault], translate: Callable[[Wire], T]) -> list[T | Fault]:
-    read: list[T | Fault] = []
+def _each(items: list[Wire | ReadFault], translate: Callable[[Wire], T]) -> list[T | ReadFault]:
+    read: list[T | ReadFault] = []
     for number, item in enumerate(items, 1):
-        if isinstance(item, Fault):
+        if isinstance(item, ReadFault):
             read.append(item)
             continue
         try:
@@ -168,19 +168,19 @@ def _each(items: list[Wire | Fault], translate: Callable[[Wire], T]) -> list[T |
         except FieldError as error:
             known = is_id(item.id)
             name = item.id if known else f"object {number} of the page, whose id is not readable"
-            read.append(Fault(name, error.field, has_id=known))
+            read.append(ReadFault(name, error.field, has_id=known))
     return read
 
 
-def _whole(read: list[T | Fault], kind: str) -> tuple[T, ...]:
+def _whole(read: list[T | ReadFault], kind: str) -> tuple[T, ...]:
     for item in read:
-        if isinstance(item, Fault):
+        if isinstance(item, ReadFault):
             raise _faulty(f"{kind} {item.item}", item.field)
-    return tuple(item for item in read if not isinstance(item, Fault))
+    return tuple(item for item in read if not isinstance(item, ReadFault))
 
 
 def _cursor(
-    read: list[Intent | Fault] | tuple[Event, ...] | tuple[Charge, ...],
+    read: list[Intent | ReadFault] | tuple[Event, ...] | tuple[Charge, ...],
     after: str | None,
     *,
     has_more: bool,
@@ -191,9 +191,9 @@ def _cursor(
     if not read:
         raise malformed("the page is empty and claims that more follows")
     last = read[-1]
-    if isinstance(last, Fault) and not last.has_id:
+    if isinstance(last, ReadFault) and not last.has_id:
         raise malformed("the page's last object has no readable id to go on from")
-    cursor = last.item if isinstance(last, Fault) else last.id
+    cursor = last.item if isinstance(last, ReadFault) else last.id
     if cursor == after:
         raise malformed("the list does not move on")
     return cursor

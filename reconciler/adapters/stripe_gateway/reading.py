@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from reconciler.adapters.stripe_gateway.answer import Answer, AttemptError
-from reconciler.adapters.stripe_gateway.counts import Counts
+from reconciler.adapters.stripe_gateway.answer import AttemptError, HttpAnswer
+from reconciler.adapters.stripe_gateway.counts import ReadCounts
 from reconciler.adapters.stripe_gateway.credentials import KeyLabel
-from reconciler.adapters.stripe_gateway.refusal import Refusal
+from reconciler.adapters.stripe_gateway.refusal import ErrorAnswer
 from reconciler.adapters.stripe_gateway.retrying import Retries, RetryPolicy
 from reconciler.adapters.stripe_gateway.stripe_time import StripeTime
 from reconciler.clock import Clock
@@ -25,7 +25,7 @@ def nothing(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
+class ReadHooks:
     """What is told while reading, from whatever thread reads.
 
     ``buy`` comes before every attempt, retries included: it may block, and what it raises ends the read. ``done`` comes
@@ -46,18 +46,18 @@ class Read(Generic[T]):
 
     endpoint: Endpoint
     what: str
-    send: Callable[[], Answer]
-    parse: Callable[[Answer, datetime], T]
-    excuse: Callable[[Refusal, datetime], T | None] | None = None
+    send: Callable[[], HttpAnswer]
+    parse: Callable[[HttpAnswer, datetime], T]
+    excuse: Callable[[ErrorAnswer, datetime], T | None] | None = None
 
 
 class Reader:
     """Reads for one account. Safe to share between threads."""
 
     def __init__(
-        self, account: str, key: KeyLabel, hooks: Hooks, retries: Retries, clock: Clock
+        self, account: str, key: KeyLabel, hooks: ReadHooks, retries: Retries, clock: Clock
     ) -> None:
-        self.counts = Counts()
+        self.counts = ReadCounts()
         self.time = StripeTime(clock)
         self._account = account
         self._key = key
@@ -86,20 +86,20 @@ class Reader:
         """Cut waits short and begin no other try."""
         self._closed.set()
 
-    def _sent(self, read: Read[T]) -> Answer:
+    def _sent(self, read: Read[T]) -> HttpAnswer:
         if self._closed.is_set():
             raise AttemptError("the program is stopping", "", retry=False)
         self.counts.sent(read.endpoint)
         return read.send()
 
-    def _judged(self, read: Read[T], answer: Answer, sent_at: float) -> T:
+    def _judged(self, read: Read[T], answer: HttpAnswer, sent_at: float) -> T:
         if answer.is_stripes:
             seen_at = self.time.note(answer.headers.get("date"), sent_at)
         else:
             seen_at = self.time.without_note(sent_at)
         if answer.status == 200:
             return read.parse(answer, seen_at)
-        refusal = Refusal.of(answer)
+        refusal = ErrorAnswer.of(answer)
         excused = None if read.excuse is None else read.excuse(refusal, seen_at)
         if excused is not None:
             return excused

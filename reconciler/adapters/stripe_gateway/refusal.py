@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.adapters.stripe_gateway.answer import Answer, AttemptError
+from reconciler.adapters.stripe_gateway.answer import AttemptError, HttpAnswer
 from reconciler.adapters.stripe_gateway.credentials import KeyLabel
 from reconciler.adapters.stripe_gateway.decoding import ERROR_BODY, FieldError, decode
 from reconciler.adapters.stripe_gateway.stripe_time import parse_date
@@ -35,14 +35,14 @@ RESOURCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorAnswer:
     """An answer with another status than 200, and its error body where it has one."""
 
-    answer: Answer
+    answer: HttpAnswer
     error: WireError | None
 
     @classmethod
-    def of(cls, answer: Answer) -> Refusal:
+    def of(cls, answer: HttpAnswer) -> ErrorAnswer:
         """Read the error body; a proxy's page has none."""
         try:
             return cls(answer, decode(answer.body, ERROR_BODY).error)
@@ -130,7 +130,7 @@ class Refusal:
             )
         return StripeRefusedError(
             f"The key {key.shown} of account {account} lacks the permission {permission} to read {what}{self._quote()}.",
-            permission_mend(permission),
+            permission_hint(permission),
             permission,
         )
 
@@ -159,13 +159,13 @@ class Refusal:
         return f" ({', '.join(parts)})" if parts else ""
 
 
-def permission_mend(permission: str) -> str:
+def permission_hint(permission: str) -> str:
     """What to do about a missing permission."""
     resource = RESOURCES.get(permission, permission)
     return f"Give the restricted key Read on {resource} ({permission}) under Developers > API keys in the Dashboard."
 
 
-def retry_after(answer: Answer) -> float:
+def retry_after(answer: HttpAnswer) -> float:
     """The seconds that a ``Retry-After`` asks for, as a number or a date, at most LONGEST_FLOOR; else 0."""
     value = answer.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):

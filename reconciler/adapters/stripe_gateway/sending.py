@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import stripe
 from stripe import _util
 
-from reconciler.adapters.stripe_gateway.answer import Answer, AttemptError
+from reconciler.adapters.stripe_gateway.answer import AttemptError, HttpAnswer
 from reconciler.adapters.stripe_gateway.transport import Transport
 
 LOGGERS: Final = ("stripe", "httpx", "httpcore")
@@ -52,9 +52,9 @@ class Bridge(stripe.HTTPClient):
         text = answer.body.decode(errors="replace") if answer.status == 200 else _EMPTY_ERROR
         return text, answer.status, answer.headers
 
-    def take(self) -> Answer | None:
+    def take(self) -> HttpAnswer | None:
         """This thread's last answer, once."""
-        answer: Answer | None = self._kept.__dict__.pop("answer", None)
+        answer: HttpAnswer | None = self._kept.__dict__.pop("answer", None)
         return answer
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Sender:
             **({} if stripe_account is None else {"Stripe-Account": stripe_account}),
         }
 
-    def by_sdk(self, path: str, params: Mapping[str, Any]) -> Answer:
+    def by_sdk(self, path: str, params: Mapping[str, Any]) -> HttpAnswer:
         """A read as the SDK sends it. What it makes of the answer is not looked at: one judge serves both ways."""
         with contextlib.suppress(stripe.StripeError):
             self._client.raw_request("get", path, **params)
@@ -94,7 +94,7 @@ class Sender:
             raise AttemptError("the SDK sent nothing", "Report this.", retry=False)
         return answer
 
-    def straight(self, path: str, params: Mapping[str, Any]) -> Answer:
+    def straight(self, path: str, params: Mapping[str, Any]) -> HttpAnswer:
         """The same read without the SDK, which parses and formats each body twice: a page costs it 24 ms of CPU."""
         return self._transport.get(f"{self._base}{path}?{query(params)}", self._headers)
 

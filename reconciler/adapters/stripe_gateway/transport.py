@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from reconciler.adapters.stripe_gateway.answer import Answer, AttemptError, malformed
+from reconciler.adapters.stripe_gateway.answer import AttemptError, HttpAnswer, malformed
 from reconciler.clock import Clock
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
@@ -44,7 +44,7 @@ class Transport:
             follow_redirects=False,
         )
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str]) -> HttpAnswer:
         """The answer; raises AttemptError where there is none, or not a whole one."""
         deadline = self._clock.monotonic() + self._timeouts.attempt
         began = False
@@ -52,7 +52,7 @@ class Transport:
             with self._client.stream("GET", url, headers=dict(headers)) as response:
                 began = True
                 body = self._whole_body(response, deadline)
-                return Answer(response.status_code, _plain(response.headers), body)
+                return HttpAnswer(response.status_code, _plain(response.headers), body)
         except (httpx.TransportError, httpx.DecodingError) as error:
             failed = _failure(error, began=began)
         raise failed

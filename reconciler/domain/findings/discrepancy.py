@@ -138,7 +138,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredDiscrepancy:
     """What is stored of a discrepancy and decides its next state."""
 
     id: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.domain.findings.discrepancy import Closing, Finding, Kind, Known, State
+from reconciler.domain.findings.discrepancy import Closing, Finding, Kind, State, StoredDiscrepancy
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DiscrepancyUpdate:
     """What an examination does to one discrepancy. ``id`` is None for a new one.
 
     ``is_news`` is whether it goes into the ledger: opened, reopened, changed, corrected or closed, but not merely
@@ -27,14 +27,14 @@ class Change:
     """Who settled it and why, where a person did."""
 
 
-def changes(
-    known: tuple[Known, ...],
+def updates(
+    known: tuple[StoredDiscrepancy, ...],
     findings: tuple[Finding, ...],
     *,
     corrected: bool,
     shown: bool = True,
     unseen: frozenset[Kind] = frozenset(),
-) -> tuple[Change, ...]:
+) -> tuple[DiscrepancyUpdate, ...]:
     """The life of one subject's discrepancies after an examination that ended with a verdict.
 
     ``known`` are all discrepancies stored for it, in whatever state; ``corrected`` is whether its missed_outcome has
@@ -58,24 +58,30 @@ def changes(
             closing = Closing.CONDITION_GONE
         else:
             closing = Closing.SUPERSEDED if pair_remains else Closing.AGREEMENT
-        result.append(Change(item.id, item.subject, item.kind, State.CLOSED, None, True, closing))
+        result.append(
+            DiscrepancyUpdate(item.id, item.subject, item.kind, State.CLOSED, None, True, closing)
+        )
     return tuple(result)
 
 
-def _met(stored: Known | None, finding: Finding, *, corrected: bool) -> Change:
+def _met(
+    stored: StoredDiscrepancy | None, finding: Finding, *, corrected: bool
+) -> DiscrepancyUpdate:
     done = corrected and finding.kind is Kind.MISSED_OUTCOME
     state = State.CORRECTED if done else State.OPEN
     if stored is None:
-        return Change(None, finding.subject, finding.kind, state, finding, True)
+        return DiscrepancyUpdate(None, finding.subject, finding.kind, state, finding, True)
     same = stored.fingerprint == finding.fingerprint
     if not done and same and stored.state.is_by_person:
-        return Change(stored.id, stored.subject, stored.kind, stored.state, finding, False)
+        return DiscrepancyUpdate(
+            stored.id, stored.subject, stored.kind, stored.state, finding, False
+        )
     # a row that was written back and corrected again is news, though nothing stored differs
     news = done or stored.state is not state or not same or stored.reason is not finding.reason
-    return Change(stored.id, stored.subject, stored.kind, state, finding, news)
+    return DiscrepancyUpdate(stored.id, stored.subject, stored.kind, state, finding, news)
 
 
-def is_settled_by_person(known: tuple[Known, ...], finding: Finding) -> bool:
+def is_settled_by_person(known: tuple[StoredDiscrepancy, ...], finding: Finding) -> bool:
     """Whether a person has already dealt with this finding, with the same values on both sides."""
     return any(
         item.kind is finding.kind

@@ -59,7 +59,7 @@ class PaidSibling:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Match:
     """An intent, the rows that hold or claim it, and the paid siblings of the same order.
 
     ``contested`` is whether several intents or rows lay claim to one another by link, so that no row may be written.

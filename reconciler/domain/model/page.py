@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.domain.audit.ledger import Draft
-from reconciler.domain.findings.discrepancy import Known
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.discrepancy import StoredDiscrepancy
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
 
@@ -69,7 +69,7 @@ class Loaded:
     payments: tuple[Payment, ...]
     claimable: tuple[Payment, ...]
     paid: tuple[Payment, ...]
-    known: tuple[Known, ...]
+    known: tuple[StoredDiscrepancy, ...]
     events: tuple[Event, ...]
     at: datetime
     checks: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ Where the row is settled meanwhile it has nothing more to say. Every other check
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Recheck:
     """An intent to look at again, and why."""
 
     payment_intent: str
@@ -111,13 +111,13 @@ class Check:
 class PageRecord:
     """All that is written for one page, in one transaction or not at all.
 
-    ``changes`` come with the ledger drafts that they make in ``drafts`` (already in order). ``settled`` are the intents
+    ``updates`` come with the ledger drafts that they make in ``drafts`` (already in order). ``settled`` are the intents
     that got a verdict, so that their checks go.
     """
 
     writes: tuple[RowWrite, ...] = ()
-    changes: tuple[Change, ...] = ()
-    checks: tuple[Check, ...] = ()
+    updates: tuple[DiscrepancyUpdate, ...] = ()
+    checks: tuple[Recheck, ...] = ()
     settled: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
     drafts: tuple[Draft, ...] = ()
@@ -132,7 +132,7 @@ class PageRecord:
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (
-            self.writes or self.changes or self.checks or self.settled or self.events or self.drafts
+            self.writes or self.updates or self.checks or self.settled or self.events or self.drafts
         )
 
 

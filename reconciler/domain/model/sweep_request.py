@@ -21,7 +21,7 @@ class RequestStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AtWork:
+class ServingProcess:
     """A service that has the lease. ``mode`` is the configured one, which caps what a request may do."""
 
     holder: str

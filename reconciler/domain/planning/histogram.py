@@ -77,7 +77,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class ListingModel:
     """What past passes have shown of how rows and intents belong together.
 
     An intent's created is its row's plus something between ``earliest`` and ``latest`` (either may be negative): a
@@ -140,10 +140,10 @@ def _belong_together(one: Bucket, other: Bucket, ratio: float, most: int) -> boo
     return dense and small and one.end == other.start
 
 
-class Ground:
+class ListingCosts:
     """A histogram with what is expected of Stripe's side, as sums between any two buckets (indexes, both included)."""
 
-    def __init__(self, histogram: Histogram, learnt: Learnt) -> None:
+    def __init__(self, histogram: Histogram, learnt: ListingModel) -> None:
         self.buckets = histogram.buckets
         self.middle = (learnt.earliest + learnt.latest) / 2
         """How far intents are shifted from their rows."""

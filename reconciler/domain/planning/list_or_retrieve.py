@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from reconciler.domain.planning.histogram import PAGE_SIZE, Ground
+from reconciler.domain.planning.histogram import PAGE_SIZE, ListingCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ def pages(intents: int) -> int:
     return max(1, -(-intents // PAGE_SIZE))
 
 
-def reads(run: Run, ground: Ground) -> int:
+def reads(run: Run, ground: ListingCosts) -> int:
     """What a run is expected to cost."""
     if not run.listed:
         return ground.due(run.first, run.last)
     return pages(ground.intents(run.first, run.last)) + ground.unmet(run.first, run.last)
 
 
-def cover(ground: Ground) -> tuple[Run, ...]:
+def cover(ground: ListingCosts) -> tuple[Run, ...]:
     """The cheapest runs that cover every due row, oldest first.
 
     A dynamic programme over the buckets with two states: outside a listed stretch, and inside. All that counts of the
@@ -59,7 +59,7 @@ def cover(ground: Ground) -> tuple[Run, ...]:
     return _runs(listed_since, ground)
 
 
-def _runs(listed_since: list[int | None], ground: Ground) -> tuple[Run, ...]:
+def _runs(listed_since: list[int | None], ground: ListingCosts) -> tuple[Run, ...]:
     """Walk back from the last bucket along what was chosen."""
     found: list[Run] = []
     until = len(listed_since)  # the buckets from here on are in runs already
@@ -77,7 +77,7 @@ def _runs(listed_since: list[int | None], ground: Ground) -> tuple[Run, ...]:
     return tuple(run for run in trimmed if run is not None)
 
 
-def trim(run: Run, ground: Ground) -> Run | None:
+def trim(run: Run, ground: ListingCosts) -> Run | None:
     """The run without what has no due row at its ends; None where nothing is left."""
     first, last = run.first, run.last
     while first <= last and not ground.buckets[first].due:
@@ -88,7 +88,7 @@ def trim(run: Run, ground: Ground) -> Run | None:
 
 
 def fit(
-    runs: tuple[Run, ...], ground: Ground, allowed: int
+    runs: tuple[Run, ...], ground: ListingCosts, allowed: int
 ) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
     """The runs that so many reads pay for, and those left out, both in the order of their worth.
 
@@ -109,11 +109,11 @@ def fit(
     return tuple(kept), tuple(left)
 
 
-def _worth(run: Run, ground: Ground) -> float:
+def _worth(run: Run, ground: ListingCosts) -> float:
     return ground.due(run.first, run.last) / reads(run, ground)
 
 
-def _best_part(run: Run, ground: Ground, allowed: int) -> Run | None:
+def _best_part(run: Run, ground: ListingCosts, allowed: int) -> Run | None:
     """The neighbouring buckets of a run with the most due rows that so many reads pay for, the newest of equal ones."""
     best: Run | None = None
     most, first = 1, run.first

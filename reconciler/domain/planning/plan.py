@@ -44,7 +44,7 @@ Step = List | Retrieve
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class ParallelLists:
     """Requests a second: on the list, on retrieving, and over all endpoints together."""
 
     list: float
@@ -61,8 +61,8 @@ class Budget:
     pages one after another.
     """
 
-    lanes: Lanes
-    limit: Lanes
+    lanes: ParallelLists
+    limit: ParallelLists
     allowance: int
     reads_left: int | None = None
     read_seconds: float = 0.0

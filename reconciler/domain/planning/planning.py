@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Final
 
 from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.histogram import PAGE_SIZE, Ground, Histogram, Learnt
+from reconciler.domain.planning.histogram import PAGE_SIZE, Histogram, ListingCosts, ListingModel
 from reconciler.domain.planning.list_or_retrieve import Run, cover, fit, pages, reads
-from reconciler.domain.planning.plan import Budget, Lanes, List, Plan, Retrieve, Step
+from reconciler.domain.planning.plan import Budget, List, ParallelLists, Plan, Retrieve, Step
 
 __all__ = ["PAGE_SIZE", "cursors_of", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
 
@@ -60,7 +60,7 @@ def retrieve_page_size(reads_per_second: float) -> int:
 
 
 def plan(
-    histogram: Histogram, learnt: Learnt, budget: Budget, most_cursors: int = MOST_CURSORS
+    histogram: Histogram, learnt: ListingModel, budget: Budget, most_cursors: int = MOST_CURSORS
 ) -> Plan:
     """The steps that cover all due rows of a histogram at the fewest expected reads.
 
@@ -68,7 +68,7 @@ def plan(
     cut so that about ``most_cursors`` run side by side, each at the price of up to one page more. What
     ``budget.reads_left`` does not pay for is in ``left_out``.
     """
-    ground = Ground(histogram, learnt)
+    ground = ListingCosts(histogram, learnt)
     runs = cover(ground)
     left: tuple[Run, ...] = ()
     allowed = budget.reads_left
@@ -86,7 +86,7 @@ def plan(
 
 
 def _cut(
-    runs: Iterable[Run], ground: Ground, most_cursors: int, reads_left: int | None
+    runs: Iterable[Run], ground: ListingCosts, most_cursors: int, reads_left: int | None
 ) -> list[int]:
     """Into how many cursors each run is cut: long ones only, so that none is much longer than its fair share."""
     lengths = [pages(ground.intents(run.first, run.last)) if run.listed else 0 for run in runs]
@@ -101,7 +101,7 @@ def _cut(
     return found
 
 
-def _steps(runs: Iterable[Run], ground: Ground, cursors: Iterable[int]) -> Iterator[Step]:
+def _steps(runs: Iterable[Run], ground: ListingCosts, cursors: Iterable[int]) -> Iterator[Step]:
     """Lists first, in the order of the runs; then what is retrieved, newest first."""
     retrieved: list[Run] = []
     for run, count in zip(runs, cursors, strict=True):
@@ -114,7 +114,7 @@ def _steps(runs: Iterable[Run], ground: Ground, cursors: Iterable[int]) -> Itera
         yield Retrieve(rows, ground.due(run.first, run.last))
 
 
-def _lists(run: Run, ground: Ground, cursors: int) -> Iterator[List]:
+def _lists(run: Run, ground: ListingCosts, cursors: int) -> Iterator[List]:
     """One list for each cursor, newest first. They touch in Stripe's time; only the outer ends are widened."""
     start, end = ground.buckets[run.first].start, ground.buckets[run.last].end
     edges = [start, *_edges(run, ground, cursors), end]
@@ -133,7 +133,7 @@ def _lists(run: Run, ground: Ground, cursors: int) -> Iterator[List]:
         )
 
 
-def _edges(run: Run, ground: Ground, cursors: int) -> list[datetime]:
+def _edges(run: Run, ground: ListingCosts, cursors: int) -> list[datetime]:
     """Where a run is cut so that its cursors have about the same number of intents: whole seconds at Stripe."""
     start, end = ground.buckets[run.first].start, ground.buckets[run.last].end
     before = ground.intents_before(start - ground.margin)
@@ -165,7 +165,7 @@ def _priced(
     lists = [step.expected_reads for step in steps if isinstance(step, List)]
     retrieves = unmet + sum(step.expected_reads for step in steps if isinstance(step, Retrieve))
 
-    def seconds(lanes: Lanes) -> float:
+    def seconds(lanes: ParallelLists) -> float:
         return max(
             sum(lists) / lanes.list,
             retrieves / lanes.retrieve,

@@ -19,7 +19,7 @@ from reconciler.domain.polling.poll_intervals import (
     AUTHORIZATIONS,
     MONDAY,
     OTHER_AUTHORIZATIONS,
-    pace_of,
+    poll_interval_of,
 )
 from reconciler.domain.rules.deadlines import (
     CAPTURE_WARNING,
@@ -40,7 +40,7 @@ JITTER: Final = 0.1
 """How far jitter moves a look at most: this share of its interval, later."""
 
 
-def next_look(
+def next_poll(
     intent: Intent, now: datetime, created: datetime | None, horizon: timedelta, jitter: float
 ) -> datetime | None:
     """When to look again at an intent that was examined at ``now`` and whose row is still open; None to stop.
@@ -66,7 +66,7 @@ def looks(
 ) -> Iterator[datetime]:
     """Every look at an intent that stays as it is, from its creation on."""
     now = intent.created
-    while (look := next_look(intent, now, created, horizon, jitter)) is not None:
+    while (look := next_poll(intent, now, created, horizon, jitter)) is not None:
         yield look
         now = look
 
@@ -107,7 +107,7 @@ def _held(intent: Intent) -> tuple[datetime, datetime]:
 
 def _by_pace(intent: Intent, now: datetime, jitter: float) -> datetime:
     """The next slot of its pace that is at least half an interval away."""
-    pace = pace_of(intent, now)
+    pace = poll_interval_of(intent, now)
     elapsed, began = pace.elapsed(now), pace.elapsed(intent.changed_at)
     step = pace.step(elapsed - began)
     slot = _slot(max(elapsed + step / 2, began + pace.first), step)

@@ -21,7 +21,7 @@ MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollInterval:
     """The first look comes ``first`` after the wait began, the others at ``growth`` times its age, within bounds.
 
     ``longest`` is None where looks may become ever rarer. With ``business_days`` all of it counts Monday to Friday in
@@ -58,13 +58,17 @@ class Pace:
         return MONDAY + weeks * WEEK + rest
 
 
-def _minutes(first: int, growth: float, longest: timedelta | None, source: str) -> Pace:
+def _minutes(first: int, growth: float, longest: timedelta | None, source: str) -> PollInterval:
     start = timedelta(minutes=first)
-    return Pace(source, start, growth, start, longest)
+    return PollInterval(source, start, growth, start, longest)
 
 
-def _business(first: float, growth: float, shortest: float, longest: int, source: str) -> Pace:
-    return Pace(source, first * DAY, growth, shortest * DAY, longest * DAY, business_days=True)
+def _business(
+    first: float, growth: float, shortest: float, longest: int, source: str
+) -> PollInterval:
+    return PollInterval(
+        source, first * DAY, growth, shortest * DAY, longest * DAY, business_days=True
+    )
 
 
 CUSTOMER: Final = _minutes(
@@ -76,7 +80,7 @@ CUSTOMER: Final = _minutes(
 VOUCHER: Final = _business(
     1, 0.5, 1, 4, "docs/payments/vouchers: the result comes on the business day after paying"
 )
-TRANSFER: Final = Pace(
+TRANSFER: Final = PollInterval(
     "ours: no time is documented for bank transfers",
     timedelta(hours=6),
     0.5,
@@ -136,7 +140,7 @@ OTHER_AUTHORIZATIONS: Final = 7 * DAY
 """Stripe cancels what was not captured after 7 days, if nothing else is said."""
 
 
-def pace_of(intent: Intent, now: datetime) -> Pace:
+def poll_interval_of(intent: Intent, now: datetime) -> PollInterval:
     """The row of the table that an intent waits by."""
     match intent.outcome:
         case Outcome.PROCESSING if is_overdue(intent, now):

@@ -28,7 +28,7 @@ A_DAY: Final = 0.1
 """A net of the service takes in 24 hours no more of what it has left: it never stands still for the rest of the month."""
 
 
-class Net(StrEnum):
+class Source(StrEnum):
     """Who spends a read."""
 
     TAIL = "tail"
@@ -39,11 +39,11 @@ class Net(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ReadsSpent:
     """Reads by net in the last 30 days, and in the last 24 hours of them."""
 
-    month: Mapping[Net, int] = field(default_factory=dict)
-    day: Mapping[Net, int] = field(default_factory=dict)
+    month: Mapping[Source, int] = field(default_factory=dict)
+    day: Mapping[Source, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -51,14 +51,14 @@ class Spent:
         return sum(self.month.values())
 
 
-def tail_pace(configured: timedelta, allowed: int) -> timedelta:
+def tail_interval(configured: timedelta, allowed: int) -> timedelta:
     """The time between two ticks of the tail: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
     slowest = SPAN / max(1.0, allowed * TICKS_PART)
     return max(FASTEST_TAIL, configured, slowest)
 
 
 @dataclass(frozen=True, slots=True)
-class Reserves:
+class SourceShares:
     """How ``allowed`` reads in 30 days are shared, where the tail is configured to tick ``tail_every``."""
 
     allowed: int
@@ -67,25 +67,25 @@ class Reserves:
     @property
     def tail(self) -> int:
         """What is kept for the tail."""
-        return math.ceil(LOOKS * (SPAN / tail_pace(self.tail_every, self.allowed)))
+        return math.ceil(LOOKS * (SPAN / tail_interval(self.tail_every, self.allowed)))
 
     @property
     def due(self) -> int:
         """What is kept for due before window."""
         return max(0, math.ceil(DUE_PART * (self.allowed - self.tail)))
 
-    def left(self, net: Net, spent: Spent, *, by_service: bool) -> int:
+    def left(self, net: Source, spent: ReadsSpent, *, by_service: bool) -> int:
         """How many reads a net may take now.
 
         A pass that a person asks for keeps what is held for the nets before it, and may take the rest at once.
         """
         left = self.allowed - spent.total
-        if net in (Net.TAIL, Net.PERSON):
+        if net in (Source.TAIL, Source.PERSON):
             return max(0, left)
         # the tail's ticks of the next day are held even where it has spent its part
-        left -= max(self.tail - spent.month.get(Net.TAIL, 0), math.ceil(self.tail / DAYS))
-        if net is Net.WINDOW:
-            left -= max(0, self.due - spent.month.get(Net.DUE, 0))
+        left -= max(self.tail - spent.month.get(Source.TAIL, 0), math.ceil(self.tail / DAYS))
+        if net is Source.WINDOW:
+            left -= max(0, self.due - spent.month.get(Source.DUE, 0))
         if by_service:
             today = spent.day.get(net, 0)
             left = min(left, math.ceil(A_DAY * (left + today)) - today)

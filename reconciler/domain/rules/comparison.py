@@ -12,7 +12,7 @@ from typing import assert_never
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
-from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
@@ -30,7 +30,7 @@ class Comparison:
     correct: Payment | None = None
 
 
-def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
+def compare(subject: Match, rules: Rules, now: datetime) -> Comparison:
     """All findings about a subject: at most one pair kind for each row's verdict, and side kinds beside it.
 
     ``now`` is Stripe's time. Never raises for a value it does not know.
@@ -48,7 +48,7 @@ def compare(subject: Subject, rules: Rules, now: datetime) -> Comparison:
             assert_never(unreachable)
 
 
-def _compare_with(subject: Subject, intent: Intent, rules: Rules, now: datetime) -> Comparison:
+def _compare_with(subject: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
     if not subject.payments:
         found = _without_row(intent, rules)
         if found is None:
@@ -83,9 +83,7 @@ def _rows(finding: Finding) -> list[object]:
     return rows if isinstance(rows, list) else [finding.local]
 
 
-def pair_finding(
-    subject: Subject, payment: Payment, intent: Intent, rules: Rules
-) -> Finding | None:
+def pair_finding(subject: Match, payment: Payment, intent: Intent, rules: Rules) -> Finding | None:
     """What a row and its intent disagree about, None where they agree."""
     kind, reason = _pair_kind(subject, payment, intent, rules)
     if kind is None:
@@ -107,7 +105,7 @@ def pair_finding(
 
 
 def _pair_kind(
-    subject: Subject, payment: Payment, intent: Intent, rules: Rules
+    subject: Match, payment: Payment, intent: Intent, rules: Rules
 ) -> tuple[Kind | None, Reason | None]:
     if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
         return Kind.UNKNOWN_STATUS, None
@@ -132,7 +130,7 @@ def _pair_kind(
             assert_never(unreachable)
 
 
-def _unsafe(subject: Subject, payment: Payment, intent: Intent) -> Kind | None:
+def _unsafe(subject: Match, payment: Payment, intent: Intent) -> Kind | None:
     """The conditions over the table: what makes a correction unsafe, the first that holds."""
     succeeded = intent.outcome is Outcome.SUCCEEDED
     if payment.currency != intent.currency:
@@ -223,7 +221,7 @@ def _why_missing(missing: MissingIntent) -> Reason | None:
     return Reason.WRONG_MODE if missing.other_mode else None
 
 
-def _missing_at_stripe(subject: Subject, missing: MissingIntent) -> tuple[Finding, ...]:
+def _missing_at_stripe(subject: Match, missing: MissingIntent) -> tuple[Finding, ...]:
     unknown = [row for row in subject.payments if row.outcome is Outcome.UNKNOWN]
     others = [row for row in subject.payments if row.outcome is not Outcome.UNKNOWN]
     by_kind = {Kind.UNKNOWN_STATUS: unknown, Kind.MISSING_AT_STRIPE: others}

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, Known
+from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import is_settled_by_person
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
-from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.rules.comparison import compare
@@ -55,12 +55,12 @@ Decision = Keep | Correct | Flag | Wait
 
 
 def decide(
-    subject: Subject,
+    subject: Match,
     rules: Rules,
     now: datetime,
     *,
     events: tuple[Event, ...] = (),
-    known: tuple[Known, ...] = (),
+    known: tuple[StoredDiscrepancy, ...] = (),
 ) -> Decision:
     """The decision about a subject.
 

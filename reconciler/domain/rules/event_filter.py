@@ -19,7 +19,7 @@ _SILENT: Final = frozenset(
 """Without a row, these say nothing: no money was taken and none is held."""
 
 
-def asks_for_a_look(
+def asks_for_retrieve(
     events: Sequence[Event],
     payments: Sequence[Payment],
     rules: Rules,

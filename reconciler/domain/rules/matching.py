@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Intent, MissingIntent
-from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded, TimeRange
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
@@ -25,7 +25,7 @@ def join(
     intents: Sequence[Intent | MissingIntent],
     loaded: Loaded,
     remembered: Mapping[str, Sequence[PaidSibling]],
-) -> tuple[Subject, ...]:
+) -> tuple[Match, ...]:
     """One subject an intent, with the rows that hold it.
 
     ``remembered`` are the intents of each order that this pass has met as paid while their rows did not say so.
@@ -33,7 +33,7 @@ def join(
     rows = _by_intent(loaded.payments)
     siblings = Siblings(intents, rows, loaded.paid, remembered)
     return tuple(
-        Subject(
+        Match(
             account=account,
             intent=intent,
             payments=rows.get(intent.id, ()),
@@ -124,7 +124,7 @@ def named_order(intent: Intent, rules: Rules) -> str | None:
     return intent.metadata.get(rules.link_metadata) or None
 
 
-def speaks_without_row(intent: Intent, rules: Rules) -> bool:
+def reportable_without_row(intent: Intent, rules: Rules) -> bool:
     """Whether an intent that no row holds may be a finding, or may be joined to a row by its order."""
     if not rules.owns(intent):
         return False
@@ -137,7 +137,7 @@ def link(
     loaded: Loaded,
     rules: Rules,
     listed: TimeRange | None,
-) -> tuple[Subject, ...]:
+) -> tuple[Match, ...]:
     """Subjects for intents that no row holds: joined to the row of the order that they name, or without a row.
 
     Among the intents of one order only those that took or hold money are candidates, if there are any; else the
@@ -149,7 +149,7 @@ def link(
         if payment.order:
             claimable[payment.order].append(payment)
     by_order: dict[str, list[Intent]] = defaultdict(list)
-    subjects: list[Subject] = []
+    subjects: list[Match] = []
     siblings = Siblings((), {}, loaded.paid, _paid_by_order(intents, claimable, rules))
     for intent in intents:
         order = named_order(intent, rules)
@@ -157,7 +157,7 @@ def link(
             by_order[order].append(intent)
         else:
             others = siblings.of(order, intent.id)
-            subjects.append(Subject(account, intent, (), order=order, siblings=others))
+            subjects.append(Match(account, intent, (), order=order, siblings=others))
     for order, named in by_order.items():
         rows = tuple(claimable[order])
         candidates = _candidates(named, rows, listed)
@@ -165,9 +165,9 @@ def link(
         for intent in named:
             others = siblings.of(order, intent.id)
             if intent in candidates:
-                subjects.append(Subject(account, intent, rows, order, others, contested))
+                subjects.append(Match(account, intent, rows, order, others, contested))
             else:
-                subjects.append(Subject(account, intent, (), order, others))
+                subjects.append(Match(account, intent, (), order, others))
     return tuple(subjects)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
@@ -19,7 +19,7 @@ _UNPAID: Final = frozenset({Outcome.INCOMPLETE, Outcome.FAILED})
 
 
 def side_findings(
-    subject: Subject, intent: Intent, rules: Rules, now: datetime
+    subject: Match, intent: Intent, rules: Rules, now: datetime
 ) -> tuple[Finding, ...]:
     """Every side condition that holds of a subject with rows. ``now`` is Stripe's time."""
     found: list[Finding] = []
@@ -34,7 +34,7 @@ def side_findings(
     return tuple(found)
 
 
-def is_exhausted(subject: Subject, intent: Intent, rules: Rules, now: datetime) -> bool:
+def is_exhausted(subject: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
     """Both sides wait for the bank, and nothing more is to be expected by itself."""
     return intent.outcome in _AT_THE_BANK and any(
         payment.outcome in _AT_THE_BANK and _is_past(payment, intent, rules, now)
@@ -42,7 +42,7 @@ def is_exhausted(subject: Subject, intent: Intent, rules: Rules, now: datetime) 
     )
 
 
-def is_abandoned(subject: Subject, intent: Intent, rules: Rules, now: datetime) -> bool:
+def is_abandoned(subject: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
     """An unpaid cart that nobody will come back to: only counted."""
     return intent.outcome in _UNPAID and any(
         payment.outcome in _UNPAID and _is_past(payment, intent, rules, now)
@@ -63,7 +63,7 @@ def is_paid(intent: Intent) -> bool:
     return intent.outcome is Outcome.SUCCEEDED and not given_back
 
 
-def duplicate_payments(subject: Subject, intent: Intent) -> tuple[Finding, ...]:
+def duplicate_payments(subject: Match, intent: Intent) -> tuple[Finding, ...]:
     """An order that two intents were paid for: one finding on each later-created intent, once a pair.
 
     The finding may be on a sibling: then it belongs to the sibling's identity, not to this subject's.
@@ -106,7 +106,7 @@ def _duplicate(later: PaidSibling, earlier: PaidSibling, order: str) -> Finding:
     )
 
 
-def _side(kind: Kind, severity: Severity, amount: int, subject: Subject, intent: Intent) -> Finding:
+def _side(kind: Kind, severity: Severity, amount: int, subject: Match, intent: Intent) -> Finding:
     return Finding(
         kind=kind,
         severity=severity,

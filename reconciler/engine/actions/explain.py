@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.domain.findings.discrepancy import Known
+from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
-from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.outcome import MISSED_WEBHOOK, NEXT_STEP, Outcome
 from reconciler.domain.rules.deadlines import known_deadline
@@ -15,17 +15,17 @@ from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
 from reconciler.domain.rules.decision_table import TABLE
 from reconciler.domain.rules.matching import join, link, named_order
 from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reads.recent_events import look
+from reconciler.engine.reads.recent_events import read_recent_events
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Both sides of an intent. ``attempts`` are its charges, newest first; ``now`` is Stripe's time."""
 
-    subject: Subject
+    subject: Match
     attempts: tuple[Charge, ...]
     events: tuple[Event, ...]
-    known: tuple[Known, ...]
+    known: tuple[StoredDiscrepancy, ...]
     decision: Decision
     rule: str
     next_step: str
@@ -43,7 +43,7 @@ def explain(
     now = intent.seen_at
     if isinstance(intent, Intent):
         attempts = stripe.list_charges(intent_id)
-        seen = look(stripe, intent.seen_at - rules.grace)
+        seen = read_recent_events(stripe, intent.seen_at - rules.grace)
         fresh, now = seen.events.get(intent_id, ()), max(now, seen.now)
     order = named_order(intent, rules) if isinstance(intent, Intent) else None
     loaded = store.load([intent_id], [order] if order else [])
@@ -64,7 +64,7 @@ def explain(
     )
 
 
-def _subject(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Subject:
+def _subject(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:
     (subject,) = join(account, [intent], loaded, {})
     if subject.payments or not isinstance(intent, Intent):
         return subject
@@ -72,7 +72,7 @@ def _subject(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules
     return linked[0] if linked else subject
 
 
-def rule_in_words(subject: Subject, decision: Decision) -> str:
+def rule_in_words(subject: Match, decision: Decision) -> str:
     """The rule behind a decision, as a sentence."""
     intent = subject.intent
     if isinstance(intent, MissingIntent):
@@ -94,7 +94,7 @@ def rule_in_words(subject: Subject, decision: Decision) -> str:
         case Keep():
             return f"{sides}. Both sides agree as well as they can."
         case Wait(until, why):
-            return f"{sides}. Too early to say: {why}; look again at {until:%Y-%m-%d %H:%M:%S} UTC."
+            return f"{sides}. Too early to say: {why}; read_recent_events again at {until:%Y-%m-%d %H:%M:%S} UTC."
         case Correct(status=status, outcome=outcome):
             missed = " or ".join(MISSED_WEBHOOK.get(outcome, ("its event",)))
             return f"{sides}. {missed} was missed: the row would be set to {status!r}."
@@ -106,7 +106,7 @@ def rule_in_words(subject: Subject, decision: Decision) -> str:
             return f"{sides}. Not safe to correct, or not ours to: {kinds}."
 
 
-def _next_step(subject: Subject, decision: Decision) -> str:
+def _next_step(subject: Match, decision: Decision) -> str:
     """What the business should do."""
     intent = subject.intent
     if isinstance(intent, MissingIntent):

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.ports import Casebook, Store, Stripe
+from reconciler.engine.ports import DiscrepancyStore, Store, Stripe
 from reconciler.errors import DatabaseBusyError, ReconcilerError, RowMovedError, UsageError
 
 
@@ -32,7 +32,7 @@ class Resolution:
 
 
 def resolve(
-    casebook: Casebook, discrepancy_id: int, note: str, by: str, *, ignore: bool = False
+    casebook: DiscrepancyStore, discrepancy_id: int, note: str, by: str, *, ignore: bool = False
 ) -> Resolution:
     """Settle a discrepancy without touching a row."""
     found = _found(casebook, discrepancy_id)
@@ -44,7 +44,7 @@ def resolve(
 def accept_stripe(
     stripe: Stripe,
     store: Store,
-    casebook: Casebook,
+    casebook: DiscrepancyStore,
     rules: Rules,
     epoch: int,
     discrepancy_id: int,
@@ -95,7 +95,7 @@ def _write(
             again = transaction.read_again([intent.id], found.keys, lock=True)
             payment = _row(again, found.keys[0], intent, outcome)
             entry = _entry(found, State.RESOLVED, note, by, (payment, intent, status))
-            settled = Change(
+            settled = DiscrepancyUpdate(
                 found.id,
                 found.payment_intent or "",
                 found.kind,
@@ -108,7 +108,7 @@ def _write(
             transaction.write(
                 PageRecord(
                     writes=(RowWrite(payment, status, intent.id, entry),),
-                    changes=(settled,),
+                    updates=(settled,),
                     seen_at=intent.seen_at,
                 )
             )
@@ -142,7 +142,7 @@ def _outcome(intent: Intent) -> Outcome:
     return intent.outcome
 
 
-def _found(casebook: Casebook, discrepancy_id: int) -> Discrepancy:
+def _found(casebook: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
     found = casebook.discrepancy(discrepancy_id)
     if found is None:
         raise UsageError(

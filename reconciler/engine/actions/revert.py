@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.domain.audit.ledger import Action, Draft
-from reconciler.domain.findings.discrepancy import Kind, Known, State
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import CorrectionEntry, PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
-from reconciler.engine.ports import Casebook, Store
+from reconciler.engine.ports import DiscrepancyStore, Store
 from reconciler.errors import RowMovedError, UsageError
 
 PAGE: Final = 100
@@ -28,7 +28,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Reversal:
+class Reverted:
     """What became of each correction of a pass."""
 
     sweep: int
@@ -37,8 +37,8 @@ class Reversal:
 
 
 def revert(
-    store: Store, casebook: Casebook, epoch: int, sweep: int, by: str, now: datetime
-) -> Reversal:
+    store: Store, casebook: DiscrepancyStore, epoch: int, sweep: int, by: str, now: datetime
+) -> Reverted:
     """Write back what each row was before the pass, where it is still what the pass made of it.
 
     A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
@@ -58,7 +58,7 @@ def revert(
         done, left = _revert_page(store, epoch, sweep, by, now, open_entries[start : start + PAGE])
         reverted += done
         skipped += left
-    return Reversal(sweep, reverted, tuple(skipped))
+    return Reverted(sweep, reverted, tuple(skipped))
 
 
 def _revert_page(
@@ -120,9 +120,9 @@ def _write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrit
     )
 
 
-def _settled(item: Known, sweep: int, by: str) -> Change:
+def _settled(item: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdate:
     note = f"the correction of pass {sweep} was taken back"
-    return Change(
+    return DiscrepancyUpdate(
         item.id, item.subject, item.kind, State.RESOLVED, None, is_news=True, by=by, note=note
     )
 

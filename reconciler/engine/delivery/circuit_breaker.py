@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.domain.outbox_message import pause
+from reconciler.domain.outbox_message import retry_pause
 
 FAILURES: Final = 3
 """So many failures in a row mean that it is the endpoint, and not what was sent."""
 LONGEST_PROBE_SECONDS: Final = 300.0
 
 
-class Circuit:
+class CircuitBreaker:
     """The circuit breaker of one endpoint, shared by all who send to it.
 
-    Closed, everything flows. Open, one request is let through as a probe after each pause, and the first success
+    Closed, everything flows. Open, one request is let through as a probe after each retry_pause, and the first success
     closes it. ``chance`` gives numbers from 0 to 1.
     """
 
@@ -68,5 +68,5 @@ class Circuit:
     def _set_probe(self) -> None:
         beyond = self._failures - FAILURES + 1
         if beyond > 0:
-            seconds = pause(beyond, self._chance(), LONGEST_PROBE_SECONDS)
+            seconds = retry_pause(beyond, self._chance(), LONGEST_PROBE_SECONDS)
             self._probe_at = self._clock.monotonic() + seconds

@@ -18,10 +18,10 @@ from reconciler.domain.outbox_message import (
     Receipt,
     body_of,
     gives_up,
-    pause,
+    retry_pause,
     signature,
 )
-from reconciler.engine.delivery.circuit_breaker import FAILURES, Circuit
+from reconciler.engine.delivery.circuit_breaker import FAILURES, CircuitBreaker
 from reconciler.engine.ports import Progress
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
 
@@ -64,7 +64,7 @@ class WebhookSender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DeliveryTerms:
     """How notices are signed, for how long a request may take and for how long one is tried."""
 
     secret: str = field(repr=False)
@@ -113,8 +113,8 @@ class Delivery:
         outbox: Outbox,
         sender: WebhookSender,
         clock: Clock,
-        circuit: Circuit,
-        terms: Terms,
+        circuit: CircuitBreaker,
+        terms: DeliveryTerms,
         chance: Callable[[], float],
     ) -> None:
         self._account = account
@@ -165,7 +165,7 @@ class Delivery:
             # it answers: what it refuses is this notice, and the others need not wait for that
             self._circuit.succeeded()
         given_up = gives_up(attempt, self._terms.give_up)
-        seconds = pause(attempt.number, self._chance())
+        seconds = retry_pause(attempt.number, self._chance())
         self._outbox.failed(attempt, receipt.fault, seconds, given_up=given_up)
         report.failed += 1
         report.given_up += given_up

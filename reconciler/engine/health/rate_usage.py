@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from reconciler.engine.health.status import LanePace, Pace
-from reconciler.engine.limits.endpoint_limit import LaneUsage
-from reconciler.engine.limits.rate_limiter import Usage
+from reconciler.engine.health.status import EndpointRate, RateUsage
+from reconciler.engine.limits.endpoint_limit import EndpointUsage
+from reconciler.engine.limits.rate_limiter import RateLimiterUsage
 
 
-def as_pace_form(usage: Usage) -> Mapping[str, object]:
+def to_dict(usage: RateLimiterUsage) -> Mapping[str, object]:
     """As JSON can hold it."""
     return {
         "overall": _lane_form(usage.overall),
@@ -23,23 +23,23 @@ def as_pace_form(usage: Usage) -> Mapping[str, object]:
     }
 
 
-def from_pace_form(form: Any, at: datetime | None) -> Pace | None:
+def from_dict(form: Any, at: datetime | None) -> RateUsage | None:
     """What stands there; None where nothing does, or what another version wrote."""
     if form is None or at is None:
         return None
     try:
         endpoints = {str(name): _lane(lane) for name, lane in form["endpoints"].items()}
-        return Pace(at, _lane(form["overall"]), endpoints)
+        return RateUsage(at, _lane(form["overall"]), endpoints)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def _lane_form(lane: LaneUsage) -> Mapping[str, object]:
+def _lane_form(lane: EndpointUsage) -> Mapping[str, object]:
     return {"limit": lane.limit, "rate": round(lane.rate, 3), "busiest": lane.busiest}
 
 
-def _lane(form: Any) -> LanePace:
+def _lane(form: Any) -> EndpointRate:
     limit = float(form["limit"])
     if limit <= 0:
         raise ValueError("a limit is more than nothing")
-    return LanePace(limit, float(form["rate"]), int(form["busiest"]))
+    return EndpointRate(limit, float(form["rate"]), int(form["busiest"]))

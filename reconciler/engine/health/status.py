@@ -26,7 +26,7 @@ COVERING: Final[Mapping[str, tuple[str, ...]]] = {
 """Which kinds of pass do the work of which net."""
 
 
-class Level(IntEnum):
+class StatusLevel(IntEnum):
     """How bad it is, with the numbers that Nagios and its kin want."""
 
     OK = 0
@@ -53,7 +53,7 @@ class LeaseStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class PassStatus:
+class SweepStatus:
     """The last passes of one kind: the last complete one with its age by the database's clock, and the last of all."""
 
     kind: str
@@ -83,7 +83,7 @@ class OpenFindings:
 
 
 @dataclass(frozen=True, slots=True)
-class LanePace:
+class EndpointRate:
     """Requests a second of an endpoint, or of all: what the service allows itself, what Stripe's refusals left of that,
     and the most within any second of the last ten minutes."""
 
@@ -98,12 +98,12 @@ class LanePace:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateUsage:
     """How fast the service asks Stripe, as it said when its last pass ended. Only endpoints that were asked."""
 
     at: datetime
-    overall: LanePace
-    endpoints: Mapping[str, LanePace]
+    overall: EndpointRate
+    endpoints: Mapping[str, EndpointRate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class AccountStatus:
 
     account: str
     lease: LeaseStatus
-    passes: tuple[PassStatus, ...]
+    passes: tuple[SweepStatus, ...]
     open_payments: Mapping[str, int]
     findings: tuple[OpenFindings, ...]
     reads: int
@@ -145,7 +145,7 @@ class AccountStatus:
     requests: int
     tail_lag: float | None = None
     """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""
-    pace: Pace | None = None
+    pace: RateUsage | None = None
     table_fault: str | None = None
     """Why the merchant's table cannot be read, and its open payments not be counted."""
     outbox: OutboxStatus = OutboxStatus()
@@ -173,7 +173,7 @@ class AccountStatus:
 class Remark:
     """One thing that somebody should know."""
 
-    level: Level
+    level: StatusLevel
     what: str
 
 
@@ -184,40 +184,44 @@ def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]
     if expected.reads:
         used = status.reads / expected.reads
         if used >= SCARCE:
-            level = Level.CRITICAL if used >= 1 else Level.WARNING
+            level = StatusLevel.CRITICAL if used >= 1 else StatusLevel.WARNING
             found.append(Remark(level, f"{used:.0%} of the reads of 30 days are used"))
     return tuple(sorted(found, key=lambda remark: -remark.level))
 
 
-def worst(found: tuple[Remark, ...]) -> Level:
+def worst(found: tuple[Remark, ...]) -> StatusLevel:
     """The level of the whole."""
-    return max((remark.level for remark in found), default=Level.OK)
+    return max((remark.level for remark in found), default=StatusLevel.OK)
 
 
 def _of_passes(status: AccountStatus, expected: Expectations) -> Iterator[Remark]:
     for net, every in expected.every.items():
         age = status.age(net)
         if age is None:
-            yield Remark(Level.CRITICAL, f"no {net} pass has ever been complete")
+            yield Remark(StatusLevel.CRITICAL, f"no {net} pass has ever been complete")
         elif age > (MISSING * every + SLACK).total_seconds():
-            yield Remark(Level.CRITICAL, f"the last complete {net} pass was {in_words(age)} ago")
+            yield Remark(
+                StatusLevel.CRITICAL, f"the last complete {net} pass was {in_words(age)} ago"
+            )
         elif age > (LATE * every + SLACK).total_seconds():
-            yield Remark(Level.WARNING, f"the last complete {net} pass was {in_words(age)} ago")
+            yield Remark(
+                StatusLevel.WARNING, f"the last complete {net} pass was {in_words(age)} ago"
+            )
     for item in status.passes:
         if item.kind in expected.every and item.last_complete is False:
             why = f": {' '.join(item.stopped.split())}" if item.stopped else ""
-            yield Remark(Level.WARNING, f"the last {item.kind} pass was not complete{why}")
+            yield Remark(StatusLevel.WARNING, f"the last {item.kind} pass was not complete{why}")
 
 
 def _of_service(status: AccountStatus) -> Iterator[Remark]:
     lease = status.lease
     if lease.error is not None:
-        level = Level.CRITICAL if lease.needs_person else Level.WARNING
+        level = StatusLevel.CRITICAL if lease.needs_person else StatusLevel.WARNING
         yield Remark(level, " ".join(lease.error.split()))
     if status.table_fault is not None:
-        yield Remark(Level.CRITICAL, " ".join(status.table_fault.split()))
+        yield Remark(StatusLevel.CRITICAL, " ".join(status.table_fault.split()))
     if lease.since is not None and lease.holder is None:
-        yield Remark(Level.WARNING, "no service holds the account; one did before")
+        yield Remark(StatusLevel.WARNING, "no service holds the account; one did before")
 
 
 def _of_findings(status: AccountStatus) -> Iterator[Remark]:
@@ -225,10 +229,10 @@ def _of_findings(status: AccountStatus) -> Iterator[Remark]:
         what = (
             f"{status.held_back} corrections were held back by per_hour: look, then sweep --apply"
         )
-        yield Remark(Level.CRITICAL, what)
+        yield Remark(StatusLevel.CRITICAL, what)
     for severity, level in (
-        (Severity.CRITICAL, Level.CRITICAL),
-        (Severity.WARNING, Level.WARNING),
+        (Severity.CRITICAL, StatusLevel.CRITICAL),
+        (Severity.WARNING, StatusLevel.WARNING),
     ):
         count = status.open_count(severity)
         if count:
@@ -245,10 +249,10 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
             f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"
             f" the oldest for {in_words(age)}{why}"
         )
-        yield Remark(Level.CRITICAL, what)
+        yield Remark(StatusLevel.CRITICAL, what)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
         what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {in_words(age)}{why}"
-        yield Remark(Level.WARNING, what)
+        yield Remark(StatusLevel.WARNING, what)
 
 
 def in_words(seconds: float) -> str:

@@ -20,7 +20,7 @@ class _Running:
     rests: bool = False
 
 
-class PassPulse:
+class SweepPulse:
     """The pulse of one running pass: each page that it goes on by is a beat."""
 
     def __init__(self, pulse: Pulse, running: _Running) -> None:
@@ -67,11 +67,11 @@ class Pulse:
         self.stall = stall
 
     @contextmanager
-    def watching(self, name: str, reads: Callable[[], int]) -> Iterator[PassPulse]:
+    def watching(self, name: str, reads: Callable[[], int]) -> Iterator[SweepPulse]:
         """Watch a pass for the length of the block. ``reads`` counts what it has asked Stripe."""
         running = _Running(name, True, self._clock.monotonic(), reads, reads())
         with self._listed(running):
-            yield PassPulse(self, running)
+            yield SweepPulse(self, running)
 
     @contextmanager
     def attending(self, name: str) -> Iterator[Steps]:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from reconciler.clock import Clock
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS
 from reconciler.engine.ports import LeaseStore
 from reconciler.errors import (
@@ -36,7 +36,7 @@ class Lease:
         holder: str,
         clock: Clock,
         seconds: float = LEASE_SECONDS,
-        pacer: Pacer | None = None,
+        pacer: RateLimiter | None = None,
     ) -> None:
         self._store = store
         self._holder = holder

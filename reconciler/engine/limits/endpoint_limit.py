@@ -25,7 +25,7 @@ _SECOND: Final = 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class LaneUsage:
+class EndpointUsage:
     """How much of a lane is in use.
 
     ``limit`` is the rate that we allow ourselves, ``rate`` what is left of it after Stripe's refusals, ``last_second``
@@ -42,7 +42,7 @@ class LaneUsage:
     waiting: int
 
 
-class Lane:
+class EndpointLimit:
     """One rate, one ceiling. Not safe by itself: the pacer holds its lock.
 
     Two rules decide when the next request may go. The bucket spreads them: it fills at the rate and holds little. The
@@ -130,8 +130,8 @@ class Lane:
         self._ceiling = max(1.0, self.in_flight // 2)
         self._lowered_at = now
 
-    def usage(self, now: float, waiting: int) -> LaneUsage:
-        return LaneUsage(
+    def usage(self, now: float, waiting: int) -> EndpointUsage:
+        return EndpointUsage(
             limit=self.limit,
             rate=self.rate(now),
             last_second=sum(gone > now - 1 for gone in self._gone),

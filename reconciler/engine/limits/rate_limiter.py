@@ -16,7 +16,7 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
-from reconciler.engine.limits.endpoint_limit import Lane, LaneUsage
+from reconciler.engine.limits.endpoint_limit import EndpointLimit, EndpointUsage
 from reconciler.errors import StripeUnavailableError
 
 LIVE_PER_SECOND: Final = 100.0
@@ -30,7 +30,7 @@ _SHORTEST_WAIT: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """Requests a second that we may send, the share already taken off."""
 
     overall: float
@@ -52,7 +52,7 @@ class Limits:
         global_per_second: float | None = None,
         endpoint_per_second: float | None = None,
         search_per_second: float | None = None,
-    ) -> Limits:
+    ) -> RateLimits:
         """Stripe's defaults for a live or a test key, or the limits given; ``share`` of each."""
         if global_per_second is None:
             global_per_second = LIVE_PER_SECOND if livemode else TEST_PER_SECOND
@@ -73,11 +73,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class RateLimiterUsage:
     """All lanes: the overall one, and one for each endpoint."""
 
-    overall: LaneUsage
-    endpoints: Mapping[Endpoint, LaneUsage]
+    overall: EndpointUsage
+    endpoints: Mapping[Endpoint, EndpointUsage]
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class _Ticket:
     woken: threading.Event = field(default_factory=threading.Event)
 
 
-class Pacer:
+class RateLimiter:
     """Lets reads go one by one: in each endpoint's lane in the order in which they were asked for.
 
     Pair every ``take`` with a ``done`` when the request has ended, also when it failed. It has no thread of its own:
@@ -97,14 +97,14 @@ class Pacer:
     """
 
     def __init__(
-        self, limits: Limits, clock: Clock, stopping: threading.Event | None = None
+        self, limits: RateLimits, clock: Clock, stopping: threading.Event | None = None
     ) -> None:
         now = clock.monotonic()
         self._clock = clock
         self._stopping = stopping or threading.Event()
         self._lock = threading.Lock()
-        self._overall = Lane(limits.overall, now)
-        self._lanes = {name: Lane(limits.of_endpoint(name), now) for name in Endpoint}
+        self._overall = EndpointLimit(limits.overall, now)
+        self._lanes = {name: EndpointLimit(limits.of_endpoint(name), now) for name in Endpoint}
         self._queues: dict[Endpoint, deque[_Ticket]] = {name: deque() for name in Endpoint}
         self._asked = 0
 
@@ -207,12 +207,12 @@ class Pacer:
         """The requests of the last second, of all endpoints together."""
         return self.usage().overall.last_second
 
-    def usage(self) -> Usage:
+    def usage(self) -> RateLimiterUsage:
         """How much of each budget is in use at this moment."""
         with self._lock:
             now = self._clock.monotonic()
             waiting = {name: len(queue) for name, queue in self._queues.items()}
-            return Usage(
+            return RateLimiterUsage(
                 self._overall.usage(now, sum(waiting.values())),
                 {name: lane.usage(now, waiting[name]) for name, lane in self._lanes.items()},
             )

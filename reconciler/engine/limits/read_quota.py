@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from reconciler.domain.quota.source_priority import DAYS, Net, Reserves, Spent
+from reconciler.domain.quota.source_priority import DAYS, ReadsSpent, Source, SourceShares
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.errors import StripeUnavailableError
 
@@ -20,7 +20,7 @@ READS_A_TRANSACTION: Final = 500
 FEWEST_READS: Final = 10_000
 
 
-class ReadsSpentError(StripeUnavailableError):
+class QuotaSpentError(StripeUnavailableError):
     """A net's part of our reads over 30 days is used up: nothing more is asked."""
 
 
@@ -29,7 +29,7 @@ def documented_reads(transactions: int) -> int:
     return max(FEWEST_READS, READS_A_TRANSACTION * transactions)
 
 
-class ReadAllowance:
+class ReadQuota:
     """Counts reads down, by net. One serves all passes of a process on an account; safe to share between threads.
 
     ``documented`` is what Stripe allows, ``share`` the part of it that we take, ``tail_every`` the configured pace of the
@@ -41,12 +41,12 @@ class ReadAllowance:
         documented: int,
         share: float,
         tail_every: timedelta,
-        spent: Spent = Spent(),  # noqa: B008
+        spent: ReadsSpent = ReadsSpent(),  # noqa: B008
     ) -> None:
         self._share = share
         self._tail_every = tail_every
         self._booked = spent
-        self._taken: Counter[Net] = Counter()
+        self._taken: Counter[Source] = Counter()
         self._lock = threading.Lock()
         self._books = threading.Lock()
         self.resize(documented)
@@ -55,23 +55,23 @@ class ReadAllowance:
         """Take note that Stripe allows another number of reads: transactions came or went."""
         with self._lock:
             self.documented = documented
-            self.reserves = Reserves(round(documented * self._share), self._tail_every)
+            self.reserves = SourceShares(round(documented * self._share), self._tail_every)
 
     @property
     def allowed(self) -> int:
         """Our share of the reads of 30 days."""
         return self.reserves.allowed
 
-    def left(self, net: Net, *, by_service: bool = False) -> int:
+    def left(self, net: Source, *, by_service: bool = False) -> int:
         """Reads that a net may still make now."""
         with self._lock:
             return self._left(net, by_service)
 
-    def take(self, net: Net, endpoint: Endpoint, *, by_service: bool = False) -> None:
-        """Spend one. Raises ReadsSpentError where there is none."""
+    def take(self, net: Source, endpoint: Endpoint, *, by_service: bool = False) -> None:
+        """Spend one. Raises QuotaSpentError where there is none."""
         with self._lock:
             if self._left(net, by_service) <= 0:
-                raise ReadsSpentError(
+                raise QuotaSpentError(
                     f"What {_whose(net)} may take now of this account's {self.allowed:,} reads in {DAYS} days is"
                     f" spent, so {endpoint} was not asked.",
                     "They come back day by day. If Stripe allows the account more, say so in [budget]"
@@ -85,14 +85,14 @@ class ReadAllowance:
         with self._lock:
             return self._taken.total()
 
-    def renew(self, read: Callable[[], Spent]) -> None:
+    def renew(self, read: Callable[[], ReadsSpent]) -> None:
         """Begin anew from what is booked: others may have read meanwhile, and the oldest days drop out."""
         with self._books:
             booked = read()
             with self._lock:
                 self._booked = booked
 
-    def book(self, write: Callable[[Mapping[Net, int]], None]) -> None:
+    def book(self, write: Callable[[Mapping[Source, int]], None]) -> None:
         """Have what was taken booked. What ``write`` raises comes out, and it is booked another time."""
         with self._books:
             with self._lock:
@@ -104,23 +104,23 @@ class ReadAllowance:
                 self._taken.subtract(taken)
                 self._booked = _sum(self._booked, taken)
 
-    def _left(self, net: Net, by_service: bool) -> int:
+    def _left(self, net: Source, by_service: bool) -> int:
         return self.reserves.left(net, _sum(self._booked, self._taken), by_service=by_service)
 
 
-class Purse:
+class SourceQuota:
     """What one way into an account spends of the allowance: in the name of a person, until a net is cast."""
 
-    def __init__(self, allowance: ReadAllowance) -> None:
+    def __init__(self, allowance: ReadQuota) -> None:
         self.allowance = allowance
-        self._net, self._by_service = Net.PERSON, False
+        self._net, self._by_service = Source.PERSON, False
 
-    def cast(self, net: Net, *, by_service: bool) -> None:
+    def cast(self, net: Source, *, by_service: bool) -> None:
         """What is read from now on is read by this net."""
         self._net, self._by_service = net, by_service
 
     def take(self, endpoint: Endpoint) -> None:
-        """Spend one. Raises ReadsSpentError where there is none."""
+        """Spend one. Raises QuotaSpentError where there is none."""
         self.allowance.take(self._net, endpoint, by_service=self._by_service)
 
     @property
@@ -128,19 +128,19 @@ class Purse:
         """Reads that the net which is cast may still make now."""
         return self.left_for(self._net)
 
-    def left_for(self, net: Net) -> int:
+    def left_for(self, net: Source) -> int:
         """Reads that a net may still make now."""
         return self.allowance.left(net, by_service=self._by_service)
 
 
-def _sum(booked: Spent, taken: Mapping[Net, int]) -> Spent:
+def _sum(booked: ReadsSpent, taken: Mapping[Source, int]) -> ReadsSpent:
     if not any(taken.values()):
         return booked
     month, day = Counter(booked.month), Counter(booked.day)
     month.update(taken)
     day.update(taken)
-    return Spent(month, day)
+    return ReadsSpent(month, day)
 
 
-def _whose(net: Net) -> str:
-    return "anybody" if net is Net.PERSON else f"the {net} net"
+def _whose(net: Source) -> str:
+    return "anybody" if net is Source.PERSON else f"the {net} net"

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Protocol
 
 from reconciler.clock import Clock
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
 
 PART: Final = 0.2
 """The guest's part of every rate."""
@@ -22,7 +22,7 @@ ROOM_SECONDS: Final = 3.0
 the holder makes room after it last saw one, too."""
 
 
-class GuestBook(Protocol):
+class ReservedShare(Protocol):
     """Where the guests of one account enter."""
 
     def entered(self) -> AbstractContextManager[bool]:
@@ -31,7 +31,7 @@ class GuestBook(Protocol):
 
 
 @contextmanager
-def as_guest(book: GuestBook, pacer: Pacer, clock: Clock) -> Iterator[None]:
+def with_reserved_share(book: ReservedShare, pacer: RateLimiter, clock: Clock) -> Iterator[None]:
     """Read at a guest's pace for the length of the block. ``pacer`` is the guest's own.
 
     Raises what entering raises: DatabaseBusyError where another guest stays for longer than a minute.

@@ -6,15 +6,15 @@ from typing import assert_never
 
 from reconciler.domain.findings.discrepancy import Finding, Kind
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 from reconciler.domain.rules.decision import Correct, Flag, Keep, Wait
-from reconciler.engine.actor import Authority
-from reconciler.engine.page.reconcile_page import Judged, PageResult
-from reconciler.engine.report import Act, Line, SweepReport, Writing
+from reconciler.engine.actor import Actor
+from reconciler.engine.page.reconcile_page import MatchDecision, PageResult
+from reconciler.engine.report import DecisionKind, ReportLine, SweepReport, Writing
 
 
-def tally(
-    report: SweepReport, result: PageResult, authority: Authority, seen: set[tuple[str, str]]
+def count_page(
+    report: SweepReport, result: PageResult, authority: Actor, seen: set[tuple[str, str]]
 ) -> None:
     """Add a page's final decisions. ``seen`` are the discrepancies that the pass has counted already."""
     report.examined += len(result.judged)
@@ -25,7 +25,7 @@ def tally(
 
 
 def _count(
-    report: SweepReport, item: Judged, authority: Authority, seen: set[tuple[str, str]]
+    report: SweepReport, item: MatchDecision, authority: Actor, seen: set[tuple[str, str]]
 ) -> None:
     subject, decision = item.subject, item.decision
     match decision:
@@ -34,8 +34,8 @@ def _count(
         case Wait(until, why):
             report.waiting += 1
             report.add_line(
-                Line(
-                    Act.WAIT,
+                ReportLine(
+                    DecisionKind.WAIT,
                     subject.intent.id,
                     subject.keys,
                     why=f"{why}; again at {until:%H:%M:%S}",
@@ -52,7 +52,7 @@ def _count(
 
 def _findings(
     report: SweepReport,
-    subject: Subject,
+    subject: Match,
     findings: tuple[Finding, ...],
     seen: set[tuple[str, str]],
     to_status: str | None,
@@ -68,10 +68,10 @@ def _findings(
         report.add_line(_line(subject, finding, to_status if corrects else None))
 
 
-def _line(subject: Subject, finding: Finding, to_status: str | None) -> Line:
+def _line(subject: Match, finding: Finding, to_status: str | None) -> ReportLine:
     intent = subject.intent
-    return Line(
-        act=Act.FLAG if to_status is None else Act.CORRECT,
+    return ReportLine(
+        act=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
         payment_intent=finding.subject,
         keys=finding.keys,
         kind=finding.kind,

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Subject
-from reconciler.domain.model.page import SCHEDULED, Check
-from reconciler.domain.polling.next_poll import next_look
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.page import SCHEDULED, Recheck
+from reconciler.domain.polling.next_poll import next_poll
 
 UNDECIDED_AGAIN: Final = timedelta(days=1)
 """An open row that only a person can put right is looked at once a day."""
@@ -21,20 +21,20 @@ FINDING: Final = "a finding is open"
 """The reason of a check that a person's mending of a settled row is noticed by."""
 
 
-def scheduled_check(
-    subject: Subject, now: datetime, horizon: timedelta, jitter: float, *, has_finding: bool = False
-) -> Check | None:
+def planned_poll(
+    subject: Match, now: datetime, horizon: timedelta, jitter: float, *, has_finding: bool = False
+) -> Recheck | None:
     """When to look again at a subject that got a verdict, None where there is nothing more to expect."""
     if has_finding:
-        return Check(subject.intent.id, now + UNDECIDED_AGAIN, FINDING)
+        return Recheck(subject.intent.id, now + UNDECIDED_AGAIN, FINDING)
     rows = [payment for payment in subject.payments if payment.outcome.is_open]
     if not rows:
         return None
     intent = subject.intent
     if not isinstance(intent, Intent) or not intent.outcome.is_open:
-        return Check(intent.id, now + UNDECIDED_AGAIN, SCHEDULED)
-    look = next_look(intent, now, rows[0].created, horizon, jitter)
-    return Check(intent.id, look or now + NEVER, SCHEDULED)
+        return Recheck(intent.id, now + UNDECIDED_AGAIN, SCHEDULED)
+    look = next_poll(intent, now, rows[0].created, horizon, jitter)
+    return Recheck(intent.id, look or now + NEVER, SCHEDULED)
 
 
 def jitter_of(account: str) -> float:

@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import assert_never
 
 from reconciler.domain.audit.ledger import Action, Draft
-from reconciler.domain.findings.discrepancy import Finding, Kind, Known, Reason
-from reconciler.domain.findings.lifecycle import Change, changes
+from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, StoredDiscrepancy
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates
 from reconciler.domain.model.intent import Event, Intent
-from reconciler.domain.model.match import Rules, Subject
-from reconciler.domain.model.page import Check, PageRecord, RowWrite
+from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.page import PageRecord, Recheck, RowWrite
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
 from reconciler.domain.rules.side_findings import is_paid
-from reconciler.engine.actor import Authority
-from reconciler.engine.page.next_recheck import jitter_of, scheduled_check
+from reconciler.engine.actor import Actor
+from reconciler.engine.page.next_recheck import jitter_of, planned_poll
 from reconciler.engine.report import Mode, Writing
 
 
-class Recording:
+class PageChanges:
     """Collects one page's decisions.
 
     ``now`` is Stripe's time, ``allowance`` is how many rows may still be corrected, None for any number.
@@ -28,9 +28,9 @@ class Recording:
 
     def __init__(
         self,
-        authority: Authority,
+        authority: Actor,
         rules: Rules,
-        known: Mapping[str, tuple[Known, ...]],
+        known: Mapping[str, tuple[StoredDiscrepancy, ...]],
         now: datetime,
         allowance: int | None,
     ) -> None:
@@ -40,14 +40,14 @@ class Recording:
         self._known = known
         self._allowance = allowance
         self._writes: list[RowWrite] = []
-        self._changes: dict[tuple[str, Kind], Change] = {}
+        self._changes: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
         self._foreign: dict[tuple[str, Kind], Finding] = {}
-        self._checks: list[Check] = []
+        self._checks: list[Recheck] = []
         self._settled: list[str] = []
         self._events: list[Event] = []
         self.held_back = 0
 
-    def add(self, subject: Subject, decision: Decision, events: Sequence[Event]) -> Decision:
+    def add(self, subject: Match, decision: Decision, events: Sequence[Event]) -> Decision:
         """Take one subject's decision, with the fresh events known of it.
 
         Returns the decision as it is carried out: a correction that the hourly limit holds back is a flag.
@@ -61,7 +61,7 @@ class Recording:
             case Correct():
                 return self._correct(subject, decision)
             case Wait(until, why):
-                self._checks.append(Check(subject.intent.id, until, why))
+                self._checks.append(Recheck(subject.intent.id, until, why))
             case _ as unreachable:
                 assert_never(unreachable)
         return decision
@@ -72,11 +72,11 @@ class Recording:
             if identity not in self._changes:
                 stored = self._known.get(finding.subject, ())
                 met = tuple(item for item in stored if item.kind is finding.kind)
-                self._changes[identity] = changes(met, (finding,), corrected=False)[0]
+                self._changes[identity] = updates(met, (finding,), corrected=False)[0]
         news = [self._entry(change) for change in self._changes.values() if change.is_news]
         return PageRecord(
             writes=tuple(self._writes),
-            changes=tuple(self._changes.values()),
+            updates=tuple(self._changes.values()),
             checks=tuple(self._checks),
             settled=tuple(
                 intent
@@ -91,7 +91,7 @@ class Recording:
             most_an_hour=most_an_hour,
         )
 
-    def _correct(self, subject: Subject, decision: Correct) -> Decision:
+    def _correct(self, subject: Match, decision: Correct) -> Decision:
         why_not = self._why_not_written()
         if why_not is not None:
             findings = tuple(
@@ -122,7 +122,7 @@ class Recording:
             return Reason.HOURLY_LIMIT
         return None
 
-    def _verdict(self, subject: Subject, findings: tuple[Finding, ...], *, corrected: bool) -> None:
+    def _verdict(self, subject: Match, findings: tuple[Finding, ...], *, corrected: bool) -> None:
         stands = any(not (corrected and found.kind is Kind.MISSED_OUTCOME) for found in findings)
         self._settle(subject, corrected=corrected, has_finding=stands)
         own = tuple(found for found in findings if found.subject == subject.intent.id)
@@ -135,16 +135,16 @@ class Recording:
         # who else was paid for the order is not always known here: while this one is paid, the pair stands
         paid = isinstance(intent, Intent) and is_paid(intent)
         unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if paid else frozenset()
-        for change in changes(known, own, corrected=corrected, shown=shown, unseen=unseen):
+        for change in updates(known, own, corrected=corrected, shown=shown, unseen=unseen):
             self._changes[change.subject, change.kind] = change
 
-    def _settle(self, subject: Subject, *, corrected: bool, has_finding: bool) -> None:
+    def _settle(self, subject: Match, *, corrected: bool, has_finding: bool) -> None:
         """A verdict lifts the check; the service leaves one for the next look at what stays open."""
         if self._authority.is_service:
             if corrected and isinstance(subject.intent, Intent):
                 rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
                 subject = replace(subject, payments=tuple(rows))
-            check = scheduled_check(
+            check = planned_poll(
                 subject,
                 self._now,
                 self._rules.horizon,
@@ -156,7 +156,7 @@ class Recording:
                 return
         self._settled.append(subject.intent.id)
 
-    def _correction(self, subject: Subject, decision: Correct) -> Draft:
+    def _correction(self, subject: Match, decision: Correct) -> Draft:
         payment = decision.payment
         return Draft(
             Action.CORRECTION,
@@ -175,7 +175,7 @@ class Recording:
             },
         )
 
-    def _entry(self, change: Change) -> Draft:
+    def _entry(self, change: DiscrepancyUpdate) -> Draft:
         action = Action.FINDING_OPENED if change.id is None else Action.FINDING_CHANGED
         body: dict[str, object] = {
             "sweep": self._authority.sweep,

@@ -10,21 +10,21 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Check, PageRecord
+from reconciler.domain.model.page import PageRecord, Recheck
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.actor import Authority
-from reconciler.engine.page.counting import tally
-from reconciler.engine.page.next_recheck import jitter_of, scheduled_check
+from reconciler.engine.actor import Actor
+from reconciler.engine.page.counting import count_page
+from reconciler.engine.page.next_recheck import jitter_of, planned_poll
 from reconciler.engine.page.reconcile_page import (
     NO_EVENTS,
-    Examination,
-    Judged,
+    DecidedPage,
+    MatchDecision,
     PageReconciler,
     PageResult,
 )
 from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reads.fetcher import Answer, Fetcher
-from reconciler.engine.reads.recent_events import FreshEvents, Look
+from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
+from reconciler.engine.reads.recent_events import RecentEventReader, RecentEvents
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.errors import (
     DatabaseBusyError,
@@ -46,11 +46,11 @@ _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldPage:
     """An examined page with the answers it was made of; times are by the monotonic clock."""
 
-    examination: Examination
-    answers: tuple[Answer, ...]
+    examination: DecidedPage
+    answers: tuple[FetchedIntent, ...]
 
     @property
     def oldest(self) -> float:
@@ -74,7 +74,7 @@ class Held:
         return first if first == last else f"{first} to {last}"
 
 
-class Batch:
+class PagesToRecord:
     """Holds examined pages and records them. ``per_hour`` bounds what the service corrects.
 
     ``refused`` counts what the merchant's own rules did not allow to be written; each left a check.
@@ -86,7 +86,7 @@ class Batch:
         store: Store,
         clock: Clock,
         rules: Rules,
-        authority: Authority,
+        authority: Actor,
         fetcher: Fetcher,
         report: SweepReport,
         per_hour: int,
@@ -97,24 +97,24 @@ class Batch:
         self._authority = authority
         self._fetcher = fetcher
         self._report = report
-        self._held: list[Held] = []
-        self._scheduled: list[Check] = []
+        self._held: list[HeldPage] = []
+        self._scheduled: list[Recheck] = []
         self._seen: set[tuple[str, str]] = set()
         self._database_failures = 0
         self.refused = 0
-        self.fresh = FreshEvents(stripe)
+        self.fresh = RecentEventReader(stripe)
         self.pages = PageReconciler(store, rules, authority, per_hour)
 
-    def add(self, examination: Examination, answers: Sequence[Answer]) -> None:
+    def add(self, examination: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
         """Take an examined page; whoever leaves no trace is done with at once."""
         quiet, rest = examination.parted()
         if quiet:
-            tally(self._report, PageResult(quiet), self._authority, self._seen)
+            count_page(self._report, PageResult(quiet), self._authority, self._seen)
             self._schedule(quiet)
         if rest is not None:
             judged = {item.subject.intent.id for item in rest.judged}
             kept = tuple(answer for answer in answers if answer.intent.id in judged)
-            self._held.append(Held(rest, kept))
+            self._held.append(HeldPage(rest, kept))
 
     @property
     def is_ripe(self) -> bool:
@@ -126,7 +126,7 @@ class Batch:
         age = self._clock.monotonic() - self._held[0].oldest
         return len(self._held) >= PAGES_A_LOOK or age >= LONGEST_HOLD_SECONDS
 
-    def leave(self, checks: Sequence[Check]) -> None:
+    def leave(self, checks: Sequence[Recheck]) -> None:
         """Leave checks without a verdict, in a transaction of their own."""
         if checks and self._authority.writing is not Writing.NOTHING:
             with self._store.transaction(self._authority.epoch) as transaction:
@@ -140,7 +140,7 @@ class Batch:
         check()
         self._note_schedule()
         held, self._held = self._held, []
-        seen: Look | None = None
+        seen: RecentEvents | None = None
         looked_at = 0.0
         for position, stale in enumerate(held):
             check()
@@ -151,26 +151,26 @@ class Batch:
                 looked_at = self._clock.monotonic()
                 since = min(one.seen_at for one in (page, *held[position + 1 :]))
                 try:
-                    seen = self.fresh.look(since - self._rules.grace)
+                    seen = self.fresh.read(since - self._rules.grace)
                 except StripeUnavailableError as error:
                     self._unexamined([page, *held[position + 1 :]], error)
                     return
             self._record(page, seen)
 
-    def _unexamined(self, pages: Sequence[Held], error: StripeUnavailableError) -> None:
+    def _unexamined(self, pages: Sequence[HeldPage], error: StripeUnavailableError) -> None:
         """Without the look it cannot be known that nothing is on the way."""
         for page in pages:
             why = f"The look at fresh events failed: {error}"
             self._report.miss(page.name, why, len(page.answers))
 
-    def _schedule(self, quiet: Sequence[Judged]) -> None:
+    def _schedule(self, quiet: Sequence[MatchDecision]) -> None:
         """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
         if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
             return
         jitter = jitter_of(self._authority.account)
         for item in quiet:
             now = item.subject.intent.seen_at
-            check = scheduled_check(item.subject, now, self._rules.horizon, jitter)
+            check = planned_poll(item.subject, now, self._rules.horizon, jitter)
             if check is not None:
                 self._scheduled.append(check)
 
@@ -181,7 +181,7 @@ class Batch:
         except DatabaseBusyError:
             return  # what is not noted comes up again at the next pass, and is noted then
 
-    def _refreshed(self, page: Held) -> Held:
+    def _refreshed(self, page: HeldPage) -> HeldPage:
         """The page with what has become stale fetched and judged again."""
         now = self._clock.monotonic()
         stale = [
@@ -211,9 +211,9 @@ class Batch:
             if item.subject.intent.id not in lost
         ]
         examination = page.examination
-        return Held(self.pages.judge(subjects, examination.loaded, examination.events), answers)
+        return HeldPage(self.pages.judge(subjects, examination.loaded, examination.events), answers)
 
-    def _record(self, page: Held, seen: Look | None) -> None:
+    def _record(self, page: HeldPage, seen: RecentEvents | None) -> None:
         events = NO_EVENTS if seen is None else seen.events
         now = max(answer.intent.seen_at for answer in page.answers)
         now = now if seen is None else max(now, seen.now)
@@ -227,10 +227,10 @@ class Batch:
             self._failed(page.name, error, len(page.answers))
             return
         self._database_failures = 0
-        tally(self._report, result, self._authority, self._seen)
+        count_page(self._report, result, self._authority, self._seen)
 
     def _record_alone(
-        self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self, examination: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> None:
         """One subject of a page of which a row was refused: that row must not lose the others."""
         intent = examination.judged[0].subject.intent.id
@@ -239,12 +239,12 @@ class Batch:
         except RowRefusedError as error:
             self.refused += 1
             self._report.miss(intent, str(error))
-            self.leave([Check(intent, now + REFUSED_AGAIN, "the table refused its correction")])
+            self.leave([Recheck(intent, now + REFUSED_AGAIN, "the table refused its correction")])
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._failed(intent, error, 1)
             return
-        tally(self._report, result, self._authority, self._seen)
+        count_page(self._report, result, self._authority, self._seen)
 
     def _failed(
         self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
@@ -257,7 +257,7 @@ class Batch:
                 raise error
 
     def _recorded(
-        self, examination: Examination, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self, examination: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> PageResult:
         if self._authority.writing is Writing.NOTHING:
             subjects = [item.subject for item in examination.judged]

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Known, State
+from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
-from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.rules.decision import Correct, Decision, Keep, Wait, decide
-from reconciler.domain.rules.matching import join, speaks_without_row
-from reconciler.engine.actor import Authority
-from reconciler.engine.page.page_changes import Recording
+from reconciler.domain.rules.matching import join, reportable_without_row
+from reconciler.engine.actor import Actor
+from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.report import Writing
 from reconciler.errors import DatabaseBusyError, HourlyLimitError, RowMovedError
@@ -30,10 +30,10 @@ RETRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class MatchDecision:
     """A subject with the decision about it."""
 
-    subject: Subject
+    subject: Match
     decision: Decision
 
     @property
@@ -43,10 +43,10 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class DecidedPage:
     """A page that was loaded and judged, not yet recorded."""
 
-    judged: tuple[Judged, ...]
+    judged: tuple[MatchDecision, ...]
     loaded: Loaded
     locks_rows: bool = True
     """False where no subject has a row: then there is nothing to lock."""
@@ -58,7 +58,7 @@ class Examination:
         """Every subject agrees: no look at fresh events is needed."""
         return all(item.agrees for item in self.judged)
 
-    def parted(self) -> tuple[list[Judged], Examination | None]:
+    def parted(self) -> tuple[list[MatchDecision], DecidedPage | None]:
         """Those about whom recording would write nothing, and the page of the others, None where there are none.
 
         Most of a page agrees and has nothing to close, no check to lift and no event to remember: its rows are neither
@@ -66,8 +66,8 @@ class Examination:
         """
         standing = {known.subject for known in self.loaded.known if known.state is State.OPEN}
         touched = standing.union(self.loaded.checks, self.events)
-        quiet: list[Judged] = []
-        rest: list[Judged] = []
+        quiet: list[MatchDecision] = []
+        rest: list[MatchDecision] = []
         for item in self.judged:
             still = item.agrees and item.subject.intent.id not in touched
             (quiet if still else rest).append(item)
@@ -78,7 +78,7 @@ class Examination:
 class PageResult:
     """What became of a page: the final decisions, and how many corrections were written or held back."""
 
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[MatchDecision] = field(default_factory=list)
     corrected: int = 0
     held_back: int = 0
 
@@ -86,7 +86,7 @@ class PageResult:
 class PageReconciler:
     """Examines and records pages of one account."""
 
-    def __init__(self, store: Store, rules: Rules, authority: Authority, per_hour: int) -> None:
+    def __init__(self, store: Store, rules: Rules, authority: Actor, per_hour: int) -> None:
         self._store = store
         self._per_hour = per_hour
         self._rules = rules
@@ -99,7 +99,7 @@ class PageReconciler:
         events: Mapping[str, tuple[Event, ...]],
         *,
         only_open: bool = False,
-    ) -> tuple[Examination, tuple[Intent, ...]]:
+    ) -> tuple[DecidedPage, tuple[Intent, ...]]:
         """Load and judge a page; with ``only_open`` no more of it than what an open row holds.
 
         The second value are intents that no row holds and that have something to say: they are left for the end of
@@ -119,7 +119,7 @@ class PageReconciler:
             for subject in subjects
             if not subject.payments
             and isinstance(subject.intent, Intent)
-            and speaks_without_row(subject.intent, self._rules)
+            and reportable_without_row(subject.intent, self._rules)
         )
         later = {intent.id for intent in unheld}
         at_once = [subject for subject in subjects if subject.intent.id not in later]
@@ -127,12 +127,12 @@ class PageReconciler:
 
     def judge(
         self,
-        subjects: Sequence[Subject],
+        subjects: Sequence[Match],
         loaded: Loaded,
         events: Mapping[str, tuple[Event, ...]],
         fresh: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
         now: datetime | None = None,
-    ) -> Examination:
+    ) -> DecidedPage:
         """Decide about subjects.
 
         ``events`` made us ask for them, ``fresh`` are those that the look found. ``now`` is Stripe's time, None for
@@ -150,13 +150,13 @@ class PageReconciler:
                 events=(*stored, *events.get(intent.id, ()), *fresh.get(intent.id, ())),
                 known=known.get(intent.id, ()),
             )
-            judged.append(Judged(subject, decision))
+            judged.append(MatchDecision(subject, decision))
         locks = any(subject.payments for subject in subjects)
-        return Examination(tuple(judged), loaded, locks, events)
+        return DecidedPage(tuple(judged), loaded, locks, events)
 
     def record(
         self,
-        examination: Examination,
+        examination: DecidedPage,
         fresh: Mapping[str, tuple[Event, ...]],
         now: datetime,
     ) -> PageResult:
@@ -189,7 +189,7 @@ class PageReconciler:
     def _record(
         self,
         transaction: PageTransaction,
-        examination: Examination,
+        examination: DecidedPage,
         fresh: Mapping[str, tuple[Event, ...]],
         now: datetime,
         allowance: int | None,
@@ -213,10 +213,10 @@ class PageReconciler:
         kept = [item for item in again_judged if not since.makes_late(item)]
         judged = [*kept, *_waiting([*late, *gone], now)]
         known = _by_subject(again.known)
-        recording = Recording(self._authority, self._rules, known, now, allowance)
+        recording = PageChanges(self._authority, self._rules, known, now, allowance)
         most = None if allowance is None else self._per_hour
         done = [
-            Judged(item.subject, recording.add(item.subject, item.decision, heard))
+            MatchDecision(item.subject, recording.add(item.subject, item.decision, heard))
             for item in judged
             for name in [item.subject.intent.id]
             for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
@@ -227,15 +227,15 @@ class PageReconciler:
         return PageResult(done, len(record.writes), recording.held_back)
 
 
-def _by_subject(known: Sequence[Known]) -> dict[str, tuple[Known, ...]]:
-    found: dict[str, list[Known]] = {}
+def _by_subject(known: Sequence[StoredDiscrepancy]) -> dict[str, tuple[StoredDiscrepancy, ...]]:
+    found: dict[str, list[StoredDiscrepancy]] = {}
     for item in known:
         found.setdefault(item.subject, []).append(item)
     return {subject: tuple(items) for subject, items in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class RowChanges:
     """What has happened to the rows of a page between load and lock, by intent."""
 
     changed: frozenset[str]
@@ -243,7 +243,7 @@ class Moved:
     joined: frozenset[str]
     """A row holds it that was not there."""
 
-    def makes_late(self, item: Judged) -> bool:
+    def makes_late(self, item: MatchDecision) -> bool:
         """Whether whoever moved the row knows something newer than our snapshot."""
         intent = item.subject.intent.id
         if intent in self.changed:
@@ -251,7 +251,7 @@ class Moved:
         return intent in self.joined and isinstance(item.decision, Correct)
 
 
-def _moved(subjects: Sequence[Subject], payments: Sequence[Payment]) -> Moved:
+def _moved(subjects: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
     now = {row.key: _content(row) for row in payments}
     # a row of one subject may have gone over to another: it is as new there as one that was not in the table
     loaded = {
@@ -260,7 +260,7 @@ def _moved(subjects: Sequence[Subject], payments: Sequence[Payment]) -> Moved:
         for row in subject.payments
         for intent in (row.payment_intent, subject.intent.id)
     }
-    return Moved(
+    return RowChanges(
         changed=frozenset(
             subject.intent.id
             for subject in subjects
@@ -279,8 +279,8 @@ def _content(row: Payment) -> tuple[str | None, ...]:
 
 
 def _as_they_are_now(
-    subjects: Sequence[Subject], payments: Sequence[Payment], moved: frozenset[str]
-) -> tuple[list[Subject], list[Subject]]:
+    subjects: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
+) -> tuple[list[Match], list[Match]]:
     """Subjects with their rows as read again, and those of which a row is locked, gone, moved or points elsewhere."""
     by_key = {payment.key: payment for payment in payments}
     by_intent: dict[str | None, list[Payment]] = {}
@@ -301,6 +301,6 @@ def _as_they_are_now(
     return current, gone
 
 
-def _waiting(subjects: Sequence[Subject], now: datetime) -> list[Judged]:
+def _waiting(subjects: Sequence[Match], now: datetime) -> list[MatchDecision]:
     why = "its row is locked or has changed since it was loaded"
-    return [Judged(subject, Wait(now, why)) for subject in subjects]
+    return [MatchDecision(subject, Wait(now, why)) for subject in subjects]

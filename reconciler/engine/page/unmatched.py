@@ -8,16 +8,16 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Check, TimeRange
+from reconciler.domain.model.page import Recheck, TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.planning.planning import PAGE_SIZE
 from reconciler.domain.rules.matching import link, named_order
-from reconciler.engine.page.pages_to_record import STALE_SECONDS, Batch
+from reconciler.engine.page.pages_to_record import STALE_SECONDS, PagesToRecord
 from reconciler.engine.ports import Store
-from reconciler.engine.reads.fetcher import Answer, Fetcher
-from reconciler.engine.reads.recent_events import Look
-from reconciler.engine.report import Act, Line, SweepReport
-from reconciler.engine.stop_token import PageEdge
+from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
+from reconciler.engine.reads.recent_events import RecentEvents
+from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
+from reconciler.engine.stop_token import StopToken
 from reconciler.errors import StripeUnavailableError
 
 MOST: Final = 100_000
@@ -26,7 +26,7 @@ WHY: Final = "an intent of its order has just changed"
 _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
 
-class Unheld:
+class UnmatchedIntents:
     """Collects them, and judges them in the end."""
 
     def __init__(
@@ -37,13 +37,15 @@ class Unheld:
         self._rules = rules
         self._account = account
         self._report = report
-        self._answers: list[Answer] = []
+        self._answers: list[FetchedIntent] = []
         self._heard: dict[str, tuple[Event, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def add(self, answers: Sequence[Answer], events: Mapping[str, tuple[Event, ...]]) -> None:
+    def add(
+        self, answers: Sequence[FetchedIntent], events: Mapping[str, tuple[Event, ...]]
+    ) -> None:
         """Keep these; beyond the most that can be kept they are reported as not examined."""
         kept = answers[: max(0, MOST - len(self._answers))]
         self._answers.extend(kept)
@@ -65,10 +67,10 @@ class Unheld:
 
     def judge(
         self,
-        batch: Batch,
+        batch: PagesToRecord,
         fetcher: Fetcher,
         listed: TimeRange | None,
-        edge: PageEdge,
+        edge: StopToken,
     ) -> None:
         """Link them to rows by their orders, or say that there is no row.
 
@@ -80,7 +82,7 @@ class Unheld:
         lost = self._refresh(fetcher)
         try:
             oldest = min(answer.intent.seen_at for answer in self._answers)
-            seen = batch.fresh.look(oldest - self._rules.grace)
+            seen = batch.fresh.read(oldest - self._rules.grace)
         except StripeUnavailableError as error:
             self.drop(f"The look at fresh events failed: {error}")
             return
@@ -96,10 +98,10 @@ class Unheld:
 
     def _judge(
         self,
-        batch: Batch,
-        answers: Sequence[Answer],
+        batch: PagesToRecord,
+        answers: Sequence[FetchedIntent],
         listed: TimeRange | None,
-        seen: Look,
+        seen: RecentEvents,
         waiting: frozenset[str],
     ) -> None:
         late = [answer for answer in answers if self._order(answer) in waiting]
@@ -119,15 +121,17 @@ class Unheld:
         ):
             batch.add(batch.pages.judge(together, loaded, self._heard), answers)
 
-    def _wait(self, batch: Batch, answers: Sequence[Answer], seen: Look) -> None:
+    def _wait(
+        self, batch: PagesToRecord, answers: Sequence[FetchedIntent], seen: RecentEvents
+    ) -> None:
         until = seen.now + self._rules.grace
-        batch.leave([Check(answer.intent.id, until, WHY) for answer in answers])
+        batch.leave([Recheck(answer.intent.id, until, WHY) for answer in answers])
         self._report.examined += len(answers)
         self._report.waiting += len(answers)
         for answer in answers:
-            self._report.add_line(Line(Act.WAIT, answer.intent.id, (), why=WHY))
+            self._report.add_line(ReportLine(DecisionKind.WAIT, answer.intent.id, (), why=WHY))
 
-    def _order(self, answer: Answer) -> str | None:
+    def _order(self, answer: FetchedIntent) -> str | None:
         intent = answer.intent
         return named_order(intent, self._rules) if isinstance(intent, Intent) else None
 
@@ -141,7 +145,7 @@ class Unheld:
             and isinstance(answer.intent, Intent)
             and answer.intent.outcome not in _FINAL
         }
-        fresh: dict[str, Answer] = {}
+        fresh: dict[str, FetchedIntent] = {}
         for page in fetcher.retrieve_pages(stale):
             fresh.update({answer.intent.id: answer for answer in page.answers})
             for failure in page.failures:
@@ -154,7 +158,7 @@ class Unheld:
         ]
         return frozenset(order for intent in gone if (order := stale[intent]) is not None)
 
-    def _unsettled(self, seen: Look) -> frozenset[str]:
+    def _unsettled(self, seen: RecentEvents) -> frozenset[str]:
         """The orders about which an event is so new that what we hold of them may be old."""
         known = {answer.intent.id: answer for answer in self._answers}
         found: set[str] = set()
@@ -175,14 +179,14 @@ class Unheld:
                 )
         return frozenset(found)
 
-    def _by_order(self) -> Iterator[list[Answer]]:
+    def _by_order(self) -> Iterator[list[FetchedIntent]]:
         """Pages of about a hundred in which all intents of one order are together."""
-        groups: dict[str, list[Answer]] = {}
+        groups: dict[str, list[FetchedIntent]] = {}
         for answer in self._answers:
             order = self._order(answer)
             name = f"order {order}" if order else f"intent {answer.intent.id}"
             groups.setdefault(name, []).append(answer)
-        page: list[Answer] = []
+        page: list[FetchedIntent] = []
         for group in groups.values():
             page.extend(group)
             if len(page) >= PAGE_SIZE:

@@ -22,7 +22,7 @@ HALVINGS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class ReadEstimate:
     """One net's plan, and the payments that it is for. ``listed_since`` is where a window begins that is listed."""
 
     kind: SweepKind
@@ -58,10 +58,10 @@ def plan_of(
     return plan(store.histogram(created, learnt.ratio, due_by), learnt, budget)
 
 
-def forecast_due(store: Store, created: TimeRange, budget: Budget) -> Forecast:
+def estimate_due(store: Store, created: TimeRange, budget: Budget) -> ReadEstimate:
     """What the due net would cost now."""
     chosen = plan_of(store, created, budget)
-    return Forecast(SweepKind.DUE, chosen.reads_one_by_one, chosen)
+    return ReadEstimate(SweepKind.DUE, chosen.reads_one_by_one, chosen)
 
 
 def window_part(store: Store, created: TimeRange, reads_left: int, now: datetime) -> WindowPart:
@@ -97,14 +97,16 @@ def window_part(store: Store, created: TimeRange, reads_left: int, now: datetime
     return WindowPart(TimeRange(edge, created.until), left_out, rows, whole - rows, pages(whole))
 
 
-def forecast_window(store: Store, created: TimeRange, budget: Budget, now: datetime) -> Forecast:
+def estimate_window(
+    store: Store, created: TimeRange, budget: Budget, now: datetime
+) -> ReadEstimate:
     """What the window net would cost now: every intent of the range is listed, whatever its row says."""
     learnt = store.learnt()
     until = created.until or now
     if created.since is None or until <= created.since:
         rows = store.count_between(created)
         chosen = plan(Histogram(()), learnt, budget)
-        return Forecast(SweepKind.WINDOW, rows, chosen, created.since)
+        return ReadEstimate(SweepKind.WINDOW, rows, chosen, created.since)
     left = budget.reads_left
     found = (
         WindowPart(created, None, store.count_between(created), 0, 0)
@@ -121,6 +123,6 @@ def forecast_window(store: Store, created: TimeRange, budget: Budget, now: datet
         expected = math.ceil(found.rows_left_out * learnt.ratio)
         rest = List(found.left_out, found.left_out, pages, expected, found.rows_left_out)
         chosen = replace(chosen, left_out=(rest,), reads_one_by_one=rows)
-    return Forecast(
+    return ReadEstimate(
         SweepKind.WINDOW, rows, chosen, None if found.part is None else found.part.since
     )

@@ -29,7 +29,7 @@ PAGES_AHEAD: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedIntent:
     """What Stripe said of an intent, and when by our monotonic clock."""
 
     intent: Intent | MissingIntent
@@ -57,7 +57,7 @@ class FetchedPage:
     ``events`` are those that made us ask, by intent.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[FetchedIntent, ...]
     failures: tuple[Unexamined, ...] = ()
     origin: Origin = Origin.ROW
     stretch: TimeRange | None = None
@@ -93,7 +93,7 @@ class Fetcher:
     def retrieve_pages(self, intents: Iterable[str]) -> Iterator[FetchedPage]:
         """Retrieve each intent. While one page is handed over, the next is being read."""
         source = iter(intents)
-        reading: deque[list[Future[Answer | Unexamined]]] = deque()
+        reading: deque[list[Future[FetchedIntent | Unexamined]]] = deque()
         while chunk := list(islice(source, self._page_size)):
             reading.append([self._pool.submit(self._retrieve, intent) for intent in chunk])
             if len(reading) > 1:
@@ -134,15 +134,15 @@ class Fetcher:
                     pages[stretch] += 1
                     reading[self._pool.submit(self._list, stretch, after)] = stretch
 
-    def _retrieve(self, intent_id: str) -> Answer | Unexamined:
+    def _retrieve(self, intent_id: str) -> FetchedIntent | Unexamined:
         if not POSSIBLE_ID.fullmatch(intent_id):
             seen_at = self._stripe.now()
-            return Answer(
+            return FetchedIntent(
                 MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()
             )
         at = self._clock.monotonic()
         try:
-            return Answer(self._stripe.retrieve(intent_id), at)
+            return FetchedIntent(self._stripe.retrieve(intent_id), at)
         except (StripeUnavailableError, StripeRequestError) as error:
             return Unexamined(intent_id, str(error))
 
@@ -154,7 +154,7 @@ class Fetcher:
             where = "" if after is None else f", from before {after} on"
             lost = Unexamined(f"the intents created {in_words(stretch)}{where}", str(error))
             return FetchedPage((), (lost,), Origin.LIST, stretch), None
-        answers = tuple(Answer(intent, at) for intent in page.intents)
+        answers = tuple(FetchedIntent(intent, at) for intent in page.intents)
         unreadable = tuple(
             Unexamined(intent, "Stripe's answer about it could not be understood.")
             for intent in page.unreadable
@@ -227,11 +227,11 @@ class _Cursors:
             self._submit(listing.stretch, listing.after)
 
 
-def _collected(futures: Sequence[Future[Answer | Unexamined]]) -> FetchedPage:
+def _collected(futures: Sequence[Future[FetchedIntent | Unexamined]]) -> FetchedPage:
     answers, failures = [], []
     for future in futures:
         match future.result():
-            case Answer() as answer:
+            case FetchedIntent() as answer:
                 answers.append(answer)
             case Unexamined() as failure:
                 failures.append(failure)

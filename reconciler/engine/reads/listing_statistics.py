@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 
 MOST_SAMPLES: Final = 10_000
 TRIMMED: Final = 200
 """One in so many is left out at either end: a few imported rows must not widen every list."""
 
 
-class Lessons:
+class ListingStatistics:
     """Counts what the lists of one pass show. Times are in seconds, Stripe's less ours."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Lessons:
         self._rows = 0
         self._skew: list[float] = []
 
-    def add(self, listed: int, subjects: tuple[Subject, ...]) -> None:
+    def add(self, listed: int, subjects: tuple[Match, ...]) -> None:
         """A page of a list, and those of its intents that rows hold."""
         self._listed += listed
         for subject in subjects:

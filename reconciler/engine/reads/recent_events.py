@@ -1,4 +1,4 @@
-"""The look at what has just happened: events so new that their webhooks may still be on the way."""
+"""What has just happened: events so new that their webhooks may still be on the way."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ CHANGING_TYPES: Final = (
 """The events after which an intent or its charge is not what it was; one query takes 20 types at most."""
 
 LONGEST_LOOK: Final = 200
-"""Pages of events. A look that needs more would be stale itself before it ended."""
+"""Pages of events. A reading that needs more would be old itself before it ended."""
 OVERLAP: Final = timedelta(minutes=2)
-"""How far a look reaches back behind the one before it: events may be listed a little late."""
+"""How far a reading reaches back behind the one before it: events may be listed a little late."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The events known of each intent, and Stripe's time at the look."""
+class RecentEvents:
+    """The events known of each intent, and Stripe's time at the reading."""
 
     events: Mapping[str, tuple[Event, ...]]
     now: datetime
 
 
-class FreshEvents:
+class RecentEventReader:
     """The looks of one pass. Each reads what has come since the one before; what a page needs is always covered."""
 
     def __init__(self, stripe: Stripe) -> None:
@@ -60,10 +60,10 @@ class FreshEvents:
         self._since: datetime | None = None
         self._until: datetime | None = None
 
-    def look(self, since: datetime) -> Look:
+    def read(self, since: datetime) -> RecentEvents:
         """All events created since then, as of now.
 
-        Raises what Stripe's port raises, and StripeUnavailableError where there are more than a look can hold.
+        Raises what Stripe's port raises, and StripeUnavailableError where there are more than one reading can hold.
         """
         begin = since
         if self._since is not None and self._until is not None and self._since <= since:
@@ -75,7 +75,7 @@ class FreshEvents:
         for event in self._known.values():
             if event.payment_intent is not None and event.created >= since:
                 found[event.payment_intent].append(event)
-        return Look({intent: tuple(events) for intent, events in found.items()}, now)
+        return RecentEvents({intent: tuple(events) for intent, events in found.items()}, now)
 
     def _read(self, since: datetime) -> datetime:
         after: str | None = None
@@ -87,11 +87,11 @@ class FreshEvents:
                 return page.seen_at
         raise StripeUnavailableError(
             f"more than {LONGEST_LOOK * 100:,} events have happened since {since.isoformat()}:"
-            " the look at fresh events did not end.",
+            " the reading of recent events did not end.",
             "Run the pass again, with a shorter grace or at a quieter hour.",
         )
 
 
-def look(stripe: Stripe, since: datetime) -> Look:
-    """One look by itself."""
-    return FreshEvents(stripe).look(since)
+def read_recent_events(stripe: Stripe, since: datetime) -> RecentEvents:
+    """One reading by itself."""
+    return RecentEventReader(stripe).read(since)

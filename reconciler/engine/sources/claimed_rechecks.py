@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 
-class ChecksInHand:
+class ClaimedRechecks:
     """Shared by the passes that go side by side over one account. Safe to share between threads.
 
     The tail and the due net both cast the checks that have come due. Whoever comes first has them until its pass has

@@ -12,7 +12,7 @@ _MASK: Final = (1 << (8 * _SIZE)) - 1
 _SALT_BYTES: Final = 4
 
 
-class Fingerprints:
+class IdSet:
     """A set of texts of which only 51 bits each are kept, in five bytes: a set of numbers needs seventy.
 
     Among a million texts two share their bits, so that one of them counts as there without being so, in one of four

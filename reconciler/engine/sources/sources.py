@@ -15,15 +15,15 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import RowReference, TimeRange
 from reconciler.domain.planning.plan import Budget, List, Plan, overrun
 from reconciler.domain.planning.planning import stretches, whole_seconds
-from reconciler.domain.quota.source_priority import Net
-from reconciler.engine.actor import Authority
-from reconciler.engine.limits.read_quota import Purse
+from reconciler.domain.quota.source_priority import Source
+from reconciler.engine.actor import Actor
+from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.planning.read_estimate import plan_of, spendable, window_part
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher, in_words
-from reconciler.engine.report import Moment, Request, SweepKind, SweepReport
-from reconciler.engine.sources.claimed_rechecks import ChecksInHand
-from reconciler.engine.sources.id_set import Fingerprints
+from reconciler.engine.report import Moment, SweepKind, SweepReport, SweepRequest
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
+from reconciler.engine.sources.id_set import IdSet
 from reconciler.engine.sources.tail import Tail
 from reconciler.errors import UsageError
 
@@ -40,7 +40,7 @@ SHORT: Final = "What this net may take now of the reads of 30 days does not pay 
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SweepContext:
     """What a pass works with. ``keeps_books`` is whether our schema is there and may be written.
 
     ``checks`` is shared with the passes that go beside it.
@@ -55,11 +55,11 @@ class Surroundings:
     per_hour: int
     keeps_books: bool
     budget: Budget
-    purse: Purse
-    checks: ChecksInHand
+    purse: SourceQuota
+    checks: ClaimedRechecks
 
 
-class Nets:
+class Sources:
     """Casts the nets of one pass in turn. An intent that two of them meet comes out once.
 
     ``listed`` is the range over which a window's lists showed every intent, None before that; ``listed_from`` is
@@ -69,9 +69,9 @@ class Nets:
 
     def __init__(
         self,
-        surroundings: Surroundings,
-        request: Request,
-        authority: Authority,
+        surroundings: SweepContext,
+        request: SweepRequest,
+        authority: Actor,
         fetcher: Fetcher,
         report: SweepReport,
     ) -> None:
@@ -80,7 +80,7 @@ class Nets:
         self._fetcher = fetcher
         self._report = report
         self._by_service = authority.is_service
-        self._met = Fingerprints()
+        self._met = IdSet()
         self._taken: tuple[str, ...] = ()
         self.left_by_tail = 0
         self._shown: Counter[TimeRange] = Counter()
@@ -92,7 +92,7 @@ class Nets:
         """All pages of the pass. The window comes first: what its lists show need not be retrieved one by one."""
         request = self._request
         if request.intents:
-            self._cast(Net.PERSON)
+            self._cast(Source.PERSON)
             yield from self._fetcher.retrieve_pages(self.unmet(request.intents))
             return
         window = request.kind in (SweepKind.WINDOW, SweepKind.ALL)
@@ -101,22 +101,22 @@ class Nets:
             yield from self._window()
         # a bounded pass of all nets has listed its range, which shows more than the events of that range
         if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
-            self._cast(Net.TAIL)
+            self._cast(Source.TAIL)
             yield from self.tail.pages(self._fetcher, self.unmet, self._range(None))
             if self.tail.is_too_old and not window:
                 self._report.notes.append(self.tail.too_old)
                 yield from self._window()
         if request.kind in (SweepKind.DUE, SweepKind.ALL):
-            self._cast(Net.DUE)
+            self._cast(Source.DUE)
             yield from self._due()
         if not bounded and request.kind is not SweepKind.WINDOW:
-            self._cast(Net.DUE)
+            self._cast(Source.DUE)
             yield from self._checks()
         if request.kind is SweepKind.TAIL:
             # what is recorded last is recorded for the tail
-            self._cast(Net.TAIL)
+            self._cast(Source.TAIL)
 
-    def _cast(self, net: Net) -> None:
+    def _cast(self, net: Source) -> None:
         """What is read from now on, is read by this net; nothing of the one before is under way."""
         self._with.purse.cast(net, by_service=self._by_service)
 
@@ -220,7 +220,7 @@ class Nets:
         self._taken = ()
 
     def _window(self) -> Iterator[FetchedPage]:
-        self._cast(Net.WINDOW)
+        self._cast(Source.WINDOW)
         whole = whole_seconds(self._range(self._with.rules.horizon))
         now = self._with.stripe.now()
         left = spendable(self._with.purse.left)

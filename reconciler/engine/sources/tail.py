@@ -10,9 +10,9 @@ from typing import Final
 
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Check, Loaded, PageRecord, TimeRange
-from reconciler.domain.rules.event_filter import asks_for_a_look
-from reconciler.engine.actor import Authority
+from reconciler.domain.model.page import Loaded, PageRecord, Recheck, TimeRange
+from reconciler.domain.rules.event_filter import asks_for_retrieve
+from reconciler.engine.actor import Actor
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher, Origin
 from reconciler.engine.report import Unexamined, Writing
@@ -67,7 +67,7 @@ class Tail:
     than the grace is left for a later pass: its webhook may be on the way.
     """
 
-    def __init__(self, stripe: Stripe, store: Store, rules: Rules, authority: Authority) -> None:
+    def __init__(self, stripe: Stripe, store: Store, rules: Rules, authority: Actor) -> None:
         self._stripe = stripe
         self._store = store
         self._rules = rules
@@ -122,7 +122,7 @@ class Tail:
         epoch = self._authority.epoch
         if self._lost:
             why = "an event names it, and it could not be read"
-            checks = tuple(Check(intent, self._stripe.now(), why) for intent in self._lost)
+            checks = tuple(Recheck(intent, self._stripe.now(), why) for intent in self._lost)
             with self._store.transaction(epoch) as transaction:
                 transaction.write(PageRecord(checks=checks))
         if not (self._moves and everything_recorded):
@@ -207,7 +207,7 @@ class Tail:
             rows = [row for row in loaded.payments if row.payment_intent == intent]
             orders = {row.order for row in rows if row.order}
             twice = any(order in orders and other != intent for order, other in paid_orders)
-            if asks_for_a_look(events, rows, self._rules, order_was_paid=twice):
+            if asks_for_retrieve(events, rows, self._rules, order_was_paid=twice):
                 wanted.append(intent)
         return wanted
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import TimeRange
 
 
@@ -26,7 +26,7 @@ class DayTotals:
         key = (intent.created.astimezone(UTC).date(), intent.currency)
         _count(self._stripe[key], intent.outcome.value, intent.settled_amount)
 
-    def add_rows(self, subject: Subject) -> None:
+    def add_rows(self, subject: Match) -> None:
         """The rows of an intent that the list showed, as they were when the page was loaded."""
         if not isinstance(subject.intent, Intent):
             return

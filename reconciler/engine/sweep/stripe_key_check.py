@@ -13,7 +13,7 @@ FEWEST: Final = 10
 """Below this number nothing is judged: a handful of rows may well be wrong."""
 
 
-class KeyProof:
+class StripeKeyCheck:
     """Counts what the first retrieves answered.
 
     A wrong key, or the key of another account, answers 404 for every row. So a pass holds back what it would record

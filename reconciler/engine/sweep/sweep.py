@@ -12,18 +12,18 @@ from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.matching import paid_intent
-from reconciler.engine.actor import Authority
-from reconciler.engine.page.pages_to_record import Batch
-from reconciler.engine.page.reconcile_page import Examination
-from reconciler.engine.page.unmatched import Unheld
+from reconciler.engine.actor import Actor
+from reconciler.engine.page.pages_to_record import PagesToRecord
+from reconciler.engine.page.reconcile_page import DecidedPage
+from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
-from reconciler.engine.reads.fetcher import Answer, FetchedPage, Fetcher, Origin
-from reconciler.engine.reads.listing_statistics import Lessons
-from reconciler.engine.report import Request, SweepReport, Writing
-from reconciler.engine.sources.sources import Nets, Surroundings
-from reconciler.engine.stop_token import PageEdge
+from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
+from reconciler.engine.reads.listing_statistics import ListingStatistics
+from reconciler.engine.report import SweepReport, SweepRequest, Writing
+from reconciler.engine.sources.sources import Sources, SweepContext
+from reconciler.engine.stop_token import StopToken
 from reconciler.engine.sweep.day_totals import DayTotals
-from reconciler.engine.sweep.stripe_key_check import FEWEST, KeyProof
+from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
 from reconciler.errors import (
     DatabaseBusyError,
     ReconcilerError,
@@ -51,23 +51,23 @@ class Sweep:
 
     def __init__(
         self,
-        surroundings: Surroundings,
-        request: Request,
-        authority: Authority,
+        surroundings: SweepContext,
+        request: SweepRequest,
+        authority: Actor,
         check_lease: Callable[[], None],
         progress: Progress,
     ) -> None:
         self._with = surroundings
         self._request = request
         self._authority = authority
-        self._edge = PageEdge(check_lease)
+        self._edge = StopToken(check_lease)
         self._progress = progress
-        self._proof = KeyProof()
+        self._proof = StripeKeyCheck()
         self._remembered: dict[str, list[PaidSibling]] = {}
         self._listed: TimeRange | None = None
         self._listed_from: datetime | None = None
         self._totals = DayTotals()
-        self._lessons = Lessons()
+        self._lessons = ListingStatistics()
         self._lost = 0
         self.report = SweepReport(
             account=authority.account,
@@ -77,7 +77,7 @@ class Sweep:
             asked_by=authority.asked_by,
             sweep=authority.sweep,
         )
-        self._unheld = Unheld(
+        self._unheld = UnmatchedIntents(
             surroundings.store,
             surroundings.clock,
             surroundings.rules,
@@ -107,7 +107,7 @@ class Sweep:
         with Fetcher(
             surroundings.stripe, surroundings.clock, surroundings.workers, surroundings.page_size
         ) as fetcher:
-            batch = Batch(
+            batch = PagesToRecord(
                 surroundings.stripe,
                 surroundings.store,
                 surroundings.clock,
@@ -117,13 +117,13 @@ class Sweep:
                 self.report,
                 surroundings.per_hour,
             )
-            nets = Nets(surroundings, self._request, self._authority, fetcher, self.report)
+            nets = Sources(surroundings, self._request, self._authority, fetcher, self.report)
             try:
                 self._go(nets, batch, fetcher)
             finally:
                 nets.give_back()
 
-    def _go(self, nets: Nets, batch: Batch, fetcher: Fetcher) -> None:
+    def _go(self, nets: Sources, batch: PagesToRecord, fetcher: Fetcher) -> None:
         for page in nets.pages():
             self._take(page, batch, nets)
             if self._edge.is_stopping:
@@ -141,7 +141,7 @@ class Sweep:
         missed = self.report.unexamined_count - nets.tail.failed - batch.refused - nets.left_by_tail
         nets.tail.finish(everything_recorded=missed == 0)
 
-    def _end_here(self, batch: Batch) -> None:
+    def _end_here(self, batch: PagesToRecord) -> None:
         """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.
 
         No further read is made for the proof, and nobody is blamed for a key that was not asked to the end.
@@ -155,7 +155,7 @@ class Sweep:
             batch.flush(self._edge.may_write)
         self._edge.may_go_on()
 
-    def _take(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
+    def _take(self, page: FetchedPage, batch: PagesToRecord, nets: Sources) -> None:
         self._edge.may_write()
         if page.origin is Origin.PLANNED:
             self._take_planned(page, batch, nets)
@@ -185,7 +185,7 @@ class Sweep:
         self._unheld.add([one for one in answers if one.intent.id in later], page.events)
         self._keep(examination, answers, batch)
 
-    def _take_planned(self, page: FetchedPage, batch: Batch, nets: Nets) -> None:
+    def _take_planned(self, page: FetchedPage, batch: PagesToRecord, nets: Sources) -> None:
         """A page of a list that was read for its open rows; what it fails to show is retrieved one by one later."""
         answers = tuple(answer for answer in page.answers if not nets.is_met(answer.intent.id))
         examination, _ = batch.pages.examine(
@@ -196,7 +196,9 @@ class Sweep:
         self._remember(examination)
         self._keep(examination, answers, batch)
 
-    def _keep(self, examination: Examination, answers: tuple[Answer, ...], batch: Batch) -> None:
+    def _keep(
+        self, examination: DecidedPage, answers: tuple[FetchedIntent, ...], batch: PagesToRecord
+    ) -> None:
         batch.add(examination, answers)
         if self._proof.is_given and batch.is_ripe:
             batch.flush(self._edge.may_write)
@@ -206,7 +208,9 @@ class Sweep:
             self._book()
         self._progress.advance(self.report.examined, None)
 
-    def _learn(self, origin: Origin, examination: Examination, answers: tuple[Answer, ...]) -> None:
+    def _learn(
+        self, origin: Origin, examination: DecidedPage, answers: tuple[FetchedIntent, ...]
+    ) -> None:
         """What a page says about the key, and what a list says about its days."""
         match origin:
             case Origin.ROW:
@@ -222,7 +226,7 @@ class Sweep:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _report_unknown(self, examination: Examination) -> None:
+    def _report_unknown(self, examination: DecidedPage) -> None:
         """A person asked for an intent by name, and neither side has heard of it."""
         for item in examination.judged if self._request.intents else ():
             subject = item.subject
@@ -232,7 +236,7 @@ class Sweep:
                 )
                 self.report.miss(subject.intent.id, why)
 
-    def _add_up(self, examination: Examination, answers: tuple[Answer, ...]) -> None:
+    def _add_up(self, examination: DecidedPage, answers: tuple[FetchedIntent, ...]) -> None:
         for answer in answers:
             if isinstance(answer.intent, Intent):
                 self._totals.add_intent(answer.intent)
@@ -241,7 +245,7 @@ class Sweep:
             self._totals.add_rows(subject)
         self._lessons.add(len(answers), held)
 
-    def _remember(self, examination: Examination) -> None:
+    def _remember(self, examination: DecidedPage) -> None:
         """Keep in mind what Stripe says was paid and the table does not say yet, for the pages to come."""
         for item in examination.judged:
             subject, intent = item.subject, item.subject.intent
@@ -252,7 +256,7 @@ class Sweep:
                 sibling = paid_intent(intent, next(iter(subject.payments), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
-    def _prove_by_rows(self, fetcher: Fetcher, nets: Nets) -> None:
+    def _prove_by_rows(self, fetcher: Fetcher, nets: Sources) -> None:
         """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
         if self._proof.is_given:
             return
@@ -295,5 +299,5 @@ class Sweep:
                 self.report.stop(error)
 
 
-def _named(answers: tuple[Answer, ...]) -> str:
+def _named(answers: tuple[FetchedIntent, ...]) -> str:
     return f"{answers[0].intent.id} to {answers[-1].intent.id}" if answers else "an empty page"

@@ -11,10 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from reconciler.clock import Clock
-from reconciler.domain.model.sweep_request import AtWork, RequestState, RequestStatus, TakenRequest
+from reconciler.domain.model.sweep_request import (
+    RequestState,
+    RequestStatus,
+    ServingProcess,
+    TakenRequest,
+)
 from reconciler.engine.ports import Progress
-from reconciler.engine.report import Mode, Moment, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sweep_requests.report_codec import as_form, from_form
+from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -35,7 +40,7 @@ _WITHDRAWN: Final = "Whoever asked has taken it back."
 class SweepRequests(Protocol):
     """One account's requests, for those who ask and for the service."""
 
-    def at_work(self) -> AtWork | None:
+    def at_work(self) -> ServingProcess | None:
         """The service that has the account's lease now, None where nobody or somebody else has it."""
         ...
 
@@ -79,7 +84,7 @@ class SweepRequests(Protocol):
         ...
 
 
-def as_options(request: Request) -> dict[str, object]:
+def as_options(request: SweepRequest) -> dict[str, object]:
     """A request as JSON can hold it. Who asks is not in it: that has its own column."""
     return {
         "kind": request.kind.value,
@@ -90,7 +95,7 @@ def as_options(request: Request) -> dict[str, object]:
     }
 
 
-def as_request(options: object, asked_by: str) -> Request:
+def as_request(options: object, asked_by: str) -> SweepRequest:
     """The request of these options. Raises UsageError where they are none: they come from a table."""
     try:
         return _understood(options, asked_by)
@@ -101,11 +106,11 @@ def as_request(options: object, asked_by: str) -> Request:
         ) from None
 
 
-def _understood(options: Any, asked_by: str) -> Request:
+def _understood(options: Any, asked_by: str) -> SweepRequest:
     intents = options["intents"]
     if not isinstance(intents, list) or not all(isinstance(item, str) for item in intents):
         raise TypeError
-    return Request(
+    return SweepRequest(
         kind=SweepKind(options["kind"]),
         writing=Writing(options["writing"]),
         asked_by=asked_by,
@@ -115,7 +120,7 @@ def _understood(options: Any, asked_by: str) -> Request:
     )
 
 
-def capped(request: Request, mode: Mode) -> Request:
+def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
     """The request as far as the service may go: in the mode "report" no row is touched."""
     if request.writing is Writing.ROWS and mode is Mode.REPORT:
         return replace(request, writing=Writing.FINDINGS)
@@ -123,7 +128,7 @@ def capped(request: Request, mode: Mode) -> Request:
 
 
 def hand_over(
-    requests: SweepRequests, request: Request, account: str, clock: Clock, progress: Progress
+    requests: SweepRequests, request: SweepRequest, account: str, clock: Clock, progress: Progress
 ) -> SweepReport | None:
     """Ask the service for the pass and wait for its report; None where no service is at work any longer.
 
@@ -154,7 +159,7 @@ def hand_over(
             f"The service {service.holder} refused the pass: {state.answer}",
             "Mend what it says and ask again.",
         )
-    return from_form(state.result)
+    return from_dict(state.result)
 
 
 def _followed(
@@ -180,7 +185,7 @@ def _left(requests: SweepRequests, number: int) -> str:
     return "It was interrupted here; the service goes on with the pass. reconciler status shows it."
 
 
-class Telling:
+class RequestProgress:
     """Progress of a pass, told to whoever asked for it and to another watcher."""
 
     def __init__(
@@ -210,7 +215,7 @@ def serve_next(
     requests: SweepRequests,
     epoch: int,
     mode: Mode,
-    run: Callable[[Request, int], SweepReport],
+    run: Callable[[SweepRequest, int], SweepReport],
 ) -> SweepReport | None:
     """Take up the oldest request, make its pass by ``run(request, number)`` and answer; None where none waits.
 
@@ -225,7 +230,7 @@ def serve_next(
         report = run(request, taken.id)
         # one that was broken off is for the next holder of the lease, or for whoever asked, to do
         if not isinstance(report.failure, StoppedError | LeaseLostError):
-            requests.finish(taken.id, epoch, report.sweep, report.examined, as_form(report))
+            requests.finish(taken.id, epoch, report.sweep, report.examined, to_dict(report))
         why = ""
     except (DatabaseBusyError, DatabaseUnavailableError, LeaseLostError):
         why = ""  # the next holder of the lease takes it up again

@@ -14,9 +14,9 @@ from reconciler import errors
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import (
-    Act,
-    Line,
+    DecisionKind,
     Mode,
+    ReportLine,
     SweepKind,
     SweepReport,
     Unexamined,
@@ -28,7 +28,7 @@ _PLAIN: Final = (int, float, str, bool, type(None))
 _OF_SERVICE: Final = "The service that made the pass said so."
 
 
-def as_form(report: SweepReport) -> dict[str, object]:
+def to_dict(report: SweepReport) -> dict[str, object]:
     """Every field as JSON can hold it."""
     plain = {
         field.name: value
@@ -49,7 +49,7 @@ def as_form(report: SweepReport) -> dict[str, object]:
     }
 
 
-def from_form(form: Mapping[str, Any]) -> SweepReport:
+def from_dict(form: Mapping[str, Any]) -> SweepReport:
     """The report. Raises ReconcilerError for a form that another version of this program has written."""
     try:
         report = SweepReport(
@@ -82,7 +82,7 @@ def _is_closed(name: str) -> bool:
     return name in {"kind", "mode", "writing", "failure"}
 
 
-def _line_form(line: Line) -> Mapping[str, object]:
+def _line_form(line: ReportLine) -> Mapping[str, object]:
     return {
         "act": line.act.value,
         "payment_intent": line.payment_intent,
@@ -97,10 +97,10 @@ def _line_form(line: Line) -> Mapping[str, object]:
     }
 
 
-def _line(form: Mapping[str, Any]) -> Line:
+def _line(form: Mapping[str, Any]) -> ReportLine:
     kind, severity, stake = form["kind"], form["severity"], form["stake"]
-    return Line(
-        act=Act(form["act"]),
+    return ReportLine(
+        act=DecisionKind(form["act"]),
         payment_intent=form["payment_intent"],
         keys=tuple(form["keys"]),
         kind=None if kind is None else Kind(kind),

@@ -39,7 +39,7 @@ READER_LEFT: Final = 141
 GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--version")
 
 
-class Level(StrEnum):
+class LogLevel(StrEnum):
     """From which severity on the log is written."""
 
     DEBUG = "debug"
@@ -104,7 +104,7 @@ def program(
         ),
     ] = None,
     log_level: Annotated[
-        Level | None,
+        LogLevel | None,
         typer.Option(
             metavar="LEVEL",
             help="debug, info, warning or error; the log goes to standard error.  "
@@ -120,7 +120,7 @@ def program(
 ) -> None:
     """Take the options before the command."""
     environ: Mapping[str, str] = context.obj
-    usual = Level.INFO if context.invoked_subcommand == "run" else Level.WARNING
+    usual = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
     log.configure(
         (log_level or usual).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
     )

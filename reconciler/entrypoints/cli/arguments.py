@@ -36,7 +36,7 @@ _WHAT_IT_IS: Final = {
 _SECRET_PREFIXES: Final = ("sk_", "rk_", "pk_", "whsec_")
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How an answer is written."""
 
     TABLE = "table"
@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[
-    Format | None,
+    OutputFormat | None,
     typer.Option(
         "--format", metavar="table|json|csv", help="How to write the answer.  [default: table]"
     ),
@@ -56,13 +56,13 @@ AccountOption = Annotated[
 ]
 
 
-def chosen_format(form: Format | None, json: bool) -> Format:
+def chosen_format(form: OutputFormat | None, json: bool) -> OutputFormat:
     """The form asked for by --format or --json. Raises UsageError where they contradict each other."""
-    if json and form not in (None, Format.JSON):
+    if json and form not in (None, OutputFormat.JSON):
         raise UsageError(
             f"--json and --format {form} contradict each other.", "Take one of them out."
         )
-    return Format.JSON if json else form or Format.TABLE
+    return OutputFormat.JSON if json else form or OutputFormat.TABLE
 
 
 def chosen_accounts(known: Sequence[str], account: str | None) -> tuple[str, ...]:

@@ -9,12 +9,18 @@ import typer
 
 from reconciler.entrypoints.cli.arguments import JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
-from reconciler.entrypoints.cli.output import Column, warn, write_json, write_line, write_table
-from reconciler.entrypoints.cli.progress import watching
+from reconciler.entrypoints.cli.output import (
+    OutputColumn,
+    warn,
+    write_json,
+    write_line,
+    write_table,
+)
+from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
-    from reconciler.demo.demonstration import Result
+    from reconciler.demo.demonstration import DemoResult
 
 _SEEDS: Final = 1_000_000
 _NEXT: Final = (
@@ -53,12 +59,12 @@ def demo(
 
     Everything is made on this machine, judged by a check that shares nothing with the rules, and put away at the end.
     """
-    from reconciler.demo.demonstration import Plan, demonstrate
+    from reconciler.demo.demonstration import DemoPlan, demonstrate
     from reconciler.demo.report import as_json
 
     call = invocation(context)
-    plan = Plan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
-    with watching("demo") as progress:
+    plan = DemoPlan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
+    with showing_progress("demo") as progress:
         result = demonstrate(plan, call.clock, progress)
     if json:
         write_json(as_json(result))
@@ -68,7 +74,7 @@ def demo(
     return int(ExitCode.DONE if result.is_clean else ExitCode.NO)
 
 
-def _write(result: Result) -> None:
+def _write(result: DemoResult) -> None:
     _write_losses(result)
     write_line()
     _write_corrections(result)
@@ -83,7 +89,7 @@ def _write(result: Result) -> None:
         write_line(line)
 
 
-def _write_losses(result: Result) -> None:
+def _write_losses(result: DemoResult) -> None:
     from reconciler.demo.report import in_words
 
     verdict = result.verdict
@@ -99,15 +105,15 @@ def _write_losses(result: Result) -> None:
     write_line(f"{wrong}, worth {worth}." if worth else f"{wrong}.")
 
 
-def _write_corrections(result: Result) -> None:
-    from reconciler.demo.report import Correction, corrections
+def _write_corrections(result: DemoResult) -> None:
+    from reconciler.demo.report import CorrectionLine, corrections
 
     columns = (
-        Column[Correction]("missed webhook", lambda line: line.missed),
-        Column[Correction]("from", lambda line: line.before),
-        Column[Correction]("to", lambda line: line.after),
-        Column[Correction]("rows", lambda line: f"{line.rows:,}", right=True),
-        Column[Correction]("worth", lambda line: line.money),
+        OutputColumn[CorrectionLine]("missed webhook", lambda line: line.missed),
+        OutputColumn[CorrectionLine]("from", lambda line: line.before),
+        OutputColumn[CorrectionLine]("to", lambda line: line.after),
+        OutputColumn[CorrectionLine]("rows", lambda line: f"{line.rows:,}", right=True),
+        OutputColumn[CorrectionLine]("worth", lambda line: line.money),
     )
     write_line(f"Corrected: {result.report.corrected:,} rows.")
     made = corrections(result)
@@ -115,22 +121,22 @@ def _write_corrections(result: Result) -> None:
         write_table(columns, made, indent=2)
 
 
-def _write_flagged(result: Result) -> None:
-    from reconciler.demo.report import Flagged, flagged
+def _write_flagged(result: DemoResult) -> None:
+    from reconciler.demo.report import FlaggedLine, flagged
 
     columns = (
-        Column[Flagged]("kind", lambda line: line.kind),
-        Column[Flagged]("count", lambda line: f"{line.count:,}", right=True),
-        Column[Flagged]("severity", lambda line: line.severity),
-        Column[Flagged]("at stake", lambda line: line.money),
-        Column[Flagged]("why", lambda line: line.why),
+        OutputColumn[FlaggedLine]("kind", lambda line: line.kind),
+        OutputColumn[FlaggedLine]("count", lambda line: f"{line.count:,}", right=True),
+        OutputColumn[FlaggedLine]("severity", lambda line: line.severity),
+        OutputColumn[FlaggedLine]("at stake", lambda line: line.money),
+        OutputColumn[FlaggedLine]("why", lambda line: line.why),
     )
     left = flagged(result)
     write_line(f"Left for a person: {sum(line.count for line in left):,} discrepancies.")
     write_table(columns, left, indent=2)
 
 
-def _write_figures(result: Result) -> None:
+def _write_figures(result: DemoResult) -> None:
     report = result.report
     write_line(f"Left waiting: {report.waiting:,}, changed too lately to judge; each has a check.")
     write_line(
@@ -141,7 +147,7 @@ def _write_figures(result: Result) -> None:
     write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
 
 
-def _verdict(result: Result) -> str:
+def _verdict(result: DemoResult) -> str:
     verdict = result.verdict
     word = "clean" if result.is_clean else "NOT CLEAN"
     return (
@@ -151,7 +157,7 @@ def _verdict(result: Result) -> str:
     )
 
 
-def _complain(result: Result) -> None:
+def _complain(result: DemoResult) -> None:
     """What speaks against the pass, on standard error: the report may have gone into a file."""
     from reconciler.demo.report import faults
 

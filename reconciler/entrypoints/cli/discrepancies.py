@@ -14,15 +14,15 @@ from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
-    Format,
     FormatOption,
     JsonOption,
+    OutputFormat,
     chosen_format,
     moment,
 )
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
-    Column,
+    OutputColumn,
     filled,
     moment_text,
     money_text,
@@ -59,18 +59,18 @@ NAMES: Final = (
 several with a space between them."""
 
 _COLUMNS: Final = (
-    Column[Discrepancy]("id", lambda found: str(found.id), right=True),
-    Column[Discrepancy]("account", lambda found: found.account),
-    Column[Discrepancy]("state", lambda found: found.state.value),
-    Column[Discrepancy]("severity", lambda found: found.severity.value),
-    Column[Discrepancy]("kind", lambda found: found.kind.value),
-    Column[Discrepancy]("payment_intent", lambda found: found.payment_intent or ""),
-    Column[Discrepancy]("payment", lambda found: " ".join(found.keys)),
-    Column[Discrepancy]("at stake", lambda found: money_text(found.stake), right=True),
-    Column[Discrepancy]("reason", lambda found: found.reason or found.closing or ""),
-    Column[Discrepancy]("cause", lambda found: found.cause or ""),
-    Column[Discrepancy]("first seen", lambda found: moment_text(found.first_seen)),
-    Column[Discrepancy]("last seen", lambda found: moment_text(found.last_seen)),
+    OutputColumn[Discrepancy]("id", lambda found: str(found.id), right=True),
+    OutputColumn[Discrepancy]("account", lambda found: found.account),
+    OutputColumn[Discrepancy]("state", lambda found: found.state.value),
+    OutputColumn[Discrepancy]("severity", lambda found: found.severity.value),
+    OutputColumn[Discrepancy]("kind", lambda found: found.kind.value),
+    OutputColumn[Discrepancy]("payment_intent", lambda found: found.payment_intent or ""),
+    OutputColumn[Discrepancy]("payment", lambda found: " ".join(found.keys)),
+    OutputColumn[Discrepancy]("at stake", lambda found: money_text(found.stake), right=True),
+    OutputColumn[Discrepancy]("reason", lambda found: found.reason or found.closing or ""),
+    OutputColumn[Discrepancy]("cause", lambda found: found.cause or ""),
+    OutputColumn[Discrepancy]("first seen", lambda found: moment_text(found.first_seen)),
+    OutputColumn[Discrepancy]("last seen", lambda found: moment_text(found.last_seen)),
 )
 
 
@@ -132,13 +132,13 @@ def absolute(text: str | None, clock: Clock) -> datetime | None:
     return found if found is None or isinstance(found, datetime) else clock.now() - found
 
 
-def _write(found: Iterator[Discrepancy], form: Format) -> None:
+def _write(found: Iterator[Discrepancy], form: OutputFormat) -> None:
     match form:
-        case Format.JSON:
+        case OutputFormat.JSON:
             write_json_array(as_json(item) for item in found)
-        case Format.CSV:
+        case OutputFormat.CSV:
             write_csv(NAMES, (as_json(item) for item in found), sys.stdout)
-        case Format.TABLE:
+        case OutputFormat.TABLE:
             listed = list(found)
             if listed:
                 write_table(_columns(listed), listed)
@@ -146,7 +146,7 @@ def _write(found: Iterator[Discrepancy], form: Format) -> None:
                 write_line("Nothing disagrees, among those asked for.")
 
 
-def _columns(listed: Sequence[Discrepancy]) -> list[Column[Discrepancy]]:
+def _columns(listed: Sequence[Discrepancy]) -> list[OutputColumn[Discrepancy]]:
     """The columns that tell something: with one account its name does not."""
     one_account = len({found.account for found in listed}) == 1
     return [

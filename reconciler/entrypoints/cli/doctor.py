@@ -9,11 +9,11 @@ import typer
 from reconciler.entrypoints.cli.arguments import JsonOption
 from reconciler.entrypoints.cli.invocation import Invocation, invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
-from reconciler.entrypoints.doctor.doctor_check import Check, Level, exit_code
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, exit_code
 
 
 def doctor(context: typer.Context, json: JsonOption = False) -> int:
-    """Check everything that a pass needs.
+    """DoctorCheck everything that a pass needs.
 
     Configuration, database, table, privileges, indexes, keys, each permission and the clock: every fault at once, with
     its mend. Reads only. Ends with 78 for a fault, and with 75 where Stripe or the database was not to be had.
@@ -40,7 +40,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
     return int(code)
 
 
-def _checks(call: Invocation) -> Iterator[Check]:
+def _checks(call: Invocation) -> Iterator[DoctorCheck]:
     from reconciler.entrypoints.doctor.configuration import key_checks, load_settings
     from reconciler.entrypoints.doctor.database import database_checks
     from reconciler.entrypoints.doctor.stripe import stripe_checks
@@ -48,20 +48,24 @@ def _checks(call: Invocation) -> Iterator[Check]:
     settings, checks = load_settings(call)
     yield from checks
     if settings is None:
-        yield Check("database", Level.SKIPPED, "the configuration does not say where it is")
-        yield Check("Stripe", Level.SKIPPED, "the configuration does not say how to ask it")
+        yield DoctorCheck(
+            "database", CheckLevel.SKIPPED, "the configuration does not say where it is"
+        )
+        yield DoctorCheck(
+            "Stripe", CheckLevel.SKIPPED, "the configuration does not say how to ask it"
+        )
         return
     yield from key_checks(settings)
     yield from database_checks(settings)
     yield from stripe_checks(settings, call.clock)
 
 
-def _write(checks: Sequence[Check]) -> None:
+def _write(checks: Sequence[DoctorCheck]) -> None:
     for check in checks:
         write_line(f"{check.level.value:<11}  {check.about}: {check.what}")
         if check.mend:
             write_line(f"{'':<11}  → {check.mend}")
-    faults = sum(check.level is Level.FAULT for check in checks)
-    warnings = sum(check.level is Level.WARNING for check in checks)
+    faults = sum(check.level is CheckLevel.FAULT for check in checks)
+    warnings = sum(check.level is CheckLevel.WARNING for check in checks)
     write_line()
     write_line(f"Checks: {len(checks)}; faults: {faults}; warnings: {warnings}.")

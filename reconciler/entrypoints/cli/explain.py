@@ -17,7 +17,7 @@ from reconciler.engine.actions.explain import Explanation
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, intent_id
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
-    Column,
+    OutputColumn,
     moment_text,
     money_text,
     write_json,
@@ -159,26 +159,26 @@ def _money_back(charge: Charge) -> str:
 
 
 _ATTEMPTS = (
-    Column[Charge]("attempt", lambda charge: charge.id),
-    Column[Charge]("when", lambda charge: moment_text(charge.created)),
-    Column[Charge]("status", lambda charge: charge.status),
-    Column[Charge]("method", lambda charge: charge.method or ""),
-    Column[Charge]("failure", lambda charge: charge.failure_code or ""),
-    Column[Charge]("money back", _money_back),
+    OutputColumn[Charge]("attempt", lambda charge: charge.id),
+    OutputColumn[Charge]("when", lambda charge: moment_text(charge.created)),
+    OutputColumn[Charge]("status", lambda charge: charge.status),
+    OutputColumn[Charge]("method", lambda charge: charge.method or ""),
+    OutputColumn[Charge]("failure", lambda charge: charge.failure_code or ""),
+    OutputColumn[Charge]("money back", _money_back),
 )
 _EVENTS = (
-    Column[Event]("event", lambda event: event.id),
-    Column[Event]("when", lambda event: moment_text(event.created)),
-    Column[Event]("type", lambda event: event.type),
-    Column[Event]("delivered", lambda event: "yes" if event.delivered else "no"),
+    OutputColumn[Event]("event", lambda event: event.id),
+    OutputColumn[Event]("when", lambda event: moment_text(event.created)),
+    OutputColumn[Event]("type", lambda event: event.type),
+    OutputColumn[Event]("delivered", lambda event: "yes" if event.delivered else "no"),
 )
 _FINDINGS = (
-    Column[Finding]("finding", lambda found: found.kind.value),
-    Column[Finding]("severity", lambda found: found.severity.value),
-    Column[Finding]("at stake", lambda found: money_text(found.stake), right=True),
-    Column[Finding]("payment", lambda found: ", ".join(found.keys)),
-    Column[Finding]("reason", lambda found: found.reason.value if found.reason else ""),
-    Column[Finding]("cause", lambda found: found.cause.value if found.cause else ""),
+    OutputColumn[Finding]("finding", lambda found: found.kind.value),
+    OutputColumn[Finding]("severity", lambda found: found.severity.value),
+    OutputColumn[Finding]("at stake", lambda found: money_text(found.stake), right=True),
+    OutputColumn[Finding]("payment", lambda found: ", ".join(found.keys)),
+    OutputColumn[Finding]("reason", lambda found: found.reason.value if found.reason else ""),
+    OutputColumn[Finding]("cause", lambda found: found.cause.value if found.cause else ""),
 )
 
 

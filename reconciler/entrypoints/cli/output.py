@@ -25,7 +25,7 @@ _FORMULA: Final = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)  # slots and Generic do not go together in Python 3.11
-class Column(Generic[Row]):
+class OutputColumn(Generic[Row]):
     """A column of a table: its title, and the text that a row has in it."""
 
     title: str
@@ -110,7 +110,9 @@ def _cell(value: object) -> object:
             return as_plain(value)
 
 
-def write_table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, indent: int = 0) -> None:
+def write_table(
+    columns: Sequence[OutputColumn[Row]], rows: Iterable[Row], *, indent: int = 0
+) -> None:
     """A table on standard output: drawn where it fits a terminal, else aligned by spaces. Nothing is cut off or folded."""
     cells = [[clean(column.text(row)) for column in columns] for row in rows]
     titles = [column.title for column in columns]
@@ -128,12 +130,12 @@ def write_table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, indent: 
         sys.stdout.write(" " * indent + "  ".join(fitted).rstrip() + "\n")
 
 
-def filled(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> list[Column[Row]]:
+def filled(columns: Sequence[OutputColumn[Row]], rows: Sequence[Row]) -> list[OutputColumn[Row]]:
     """The columns that have something in them."""
     return [column for column in columns if any(column.text(row) for row in rows)]
 
 
-def _draw(columns: Sequence[Column[Row]], cells: Sequence[Sequence[str]]) -> None:
+def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -11,12 +11,12 @@ import typer
 
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.plan import List, Plan, Retrieve, Step
-from reconciler.engine.planning.read_estimate import Forecast
+from reconciler.engine.planning.read_estimate import ReadEstimate
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
-    Column,
+    OutputColumn,
     moment_text,
     write_json,
     write_line,
@@ -29,7 +29,7 @@ SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlanRow:
     """One step as it is shown."""
 
     net: SweepKind
@@ -79,7 +79,7 @@ def plan(
     return int(ExitCode.DONE)
 
 
-def as_json(kind: SweepKind, found: Sequence[Forecast]) -> Mapping[str, object]:
+def as_json(kind: SweepKind, found: Sequence[ReadEstimate]) -> Mapping[str, object]:
     """The documented, stable shape of ``plan --json``."""
     plans = [forecast.plan for forecast in found]
     return {
@@ -136,21 +136,23 @@ def _edge(moment: datetime | None) -> str:
 
 
 _COLUMNS: Final = (
-    Column[Row]("net", lambda row: row.net.value),
-    Column[Row]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
-    Column[Row](
+    OutputColumn[PlanRow]("net", lambda row: row.net.value),
+    OutputColumn[PlanRow]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
+    OutputColumn[PlanRow](
         "since", lambda row: _edge(found.since if (found := _range_of(row.step)) else None)
     ),
-    Column[Row](
+    OutputColumn[PlanRow](
         "until", lambda row: _edge(found.until if (found := _range_of(row.step)) else None)
     ),
-    Column[Row]("payments", lambda row: f"{row.step.due:,}", right=True),
-    Column[Row]("reads", lambda row: f"{row.step.expected_reads:,}", right=True),
+    OutputColumn[PlanRow]("payments", lambda row: f"{row.step.due:,}", right=True),
+    OutputColumn[PlanRow]("reads", lambda row: f"{row.step.expected_reads:,}", right=True),
 )
 
 
-def _write(found: Sequence[Forecast], allowance: int) -> None:
-    _write_steps([Row(forecast.kind, step) for forecast in found for step in forecast.plan.steps])
+def _write(found: Sequence[ReadEstimate], allowance: int) -> None:
+    _write_steps(
+        [PlanRow(forecast.kind, step) for forecast in found for step in forecast.plan.steps]
+    )
     plans = [forecast.plan for forecast in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
@@ -164,7 +166,7 @@ def _write(found: Sequence[Forecast], allowance: int) -> None:
         _write_left_out(found)
 
 
-def _write_steps(rows: Sequence[Row]) -> None:
+def _write_steps(rows: Sequence[PlanRow]) -> None:
     if rows:
         write_table(_COLUMNS, rows[:SHOWN])
         if len(rows) > SHOWN:
@@ -172,8 +174,8 @@ def _write_steps(rows: Sequence[Row]) -> None:
         write_line()
 
 
-def _write_left_out(found: Sequence[Forecast]) -> None:
-    rows = [Row(forecast.kind, step) for forecast in found for step in forecast.plan.left_out]
+def _write_left_out(found: Sequence[ReadEstimate]) -> None:
+    rows = [PlanRow(forecast.kind, step) for forecast in found for step in forecast.plan.left_out]
     payments = sum(row.step.due for row in rows)
     write_line()
     write_line(

@@ -21,7 +21,7 @@ class Silence:
         """Say nothing."""
 
 
-class Watched:
+class ProgressBar:
     """A bar that shows what has been examined, of how much where that is known."""
 
     def __init__(self, bar: Bar, task: TaskID) -> None:
@@ -34,7 +34,7 @@ class Watched:
 
 
 @contextmanager
-def watching(account: str) -> Iterator[Progress]:
+def showing_progress(account: str) -> Iterator[Progress]:
     """Someone to watch a pass for the length of the block. What was drawn is gone after it."""
     if not sys.stderr.isatty():
         yield Silence()
@@ -51,4 +51,4 @@ def watching(account: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Watched(bar, bar.add_task(account, total=None))
+        yield ProgressBar(bar, bar.add_task(account, total=None))

@@ -13,7 +13,7 @@ from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.errors import ExitCode, UsageError
 
 
-class Side(StrEnum):
+class AcceptedSide(StrEnum):
     """Whose word is taken."""
 
     STRIPE = "stripe"
@@ -28,7 +28,7 @@ def resolve(
         str, typer.Option(metavar="TEXT", help="Why, for whoever reads the ledger later.")
     ],
     accept: Annotated[
-        Side | None,
+        AcceptedSide | None,
         typer.Option(
             metavar="stripe", help="Write Stripe's outcome to the row, which the rules would not."
         ),

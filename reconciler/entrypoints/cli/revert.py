@@ -6,16 +6,16 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.engine.actions.revert import Reversal, Skipped
+from reconciler.engine.actions.revert import Reverted, Skipped
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
-from reconciler.entrypoints.cli.output import Column, write_json, write_line, write_table
+from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_line, write_table
 from reconciler.errors import ExitCode
 
 _SKIPPED: Final = (
-    Column[Skipped]("payment", lambda item: item.key),
-    Column[Skipped]("payment_intent", lambda item: item.payment_intent),
-    Column[Skipped]("left alone, because", lambda item: item.why),
+    OutputColumn[Skipped]("payment", lambda item: item.key),
+    OutputColumn[Skipped]("payment_intent", lambda item: item.payment_intent),
+    OutputColumn[Skipped]("left alone, because", lambda item: item.why),
 )
 
 
@@ -53,7 +53,7 @@ def revert(
     return int(ExitCode.NO if done.skipped else ExitCode.DONE)
 
 
-def _write(done: Reversal) -> None:
+def _write(done: Reverted) -> None:
     write_line(f"Pass {done.sweep}: {done.reverted:,} corrections were taken back.")
     if done.skipped:
         write_line()

@@ -55,13 +55,13 @@ def sandbox(
 
     It runs until it is interrupted, and speaks to Stripe's own SDKs.
     """
-    from reconciler.sandbox import NO_LIMITS, Limits, Sandbox, SandboxServer
+    from reconciler.sandbox import NO_LIMITS, Sandbox, SandboxLimits, SandboxServer
 
     call = invocation(context)
     world = Sandbox(
         call.clock,
         seed=seed,
-        limits=Limits() if limits else NO_LIMITS,
+        limits=SandboxLimits() if limits else NO_LIMITS,
         faults=faults(fault or (), seed),
     )
     _stock(world, payments)

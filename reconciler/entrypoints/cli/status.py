@@ -13,13 +13,13 @@ from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.money import Money
 from reconciler.engine.health.status import (
     AccountStatus,
+    EndpointRate,
     Expectations,
-    LanePace,
-    Level,
     OutboxStatus,
-    Pace,
-    PassStatus,
+    RateUsage,
     Remark,
+    StatusLevel,
+    SweepStatus,
     in_words,
     remarks,
     worst,
@@ -27,7 +27,7 @@ from reconciler.engine.health.status import (
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
-    Column,
+    OutputColumn,
     money_text,
     write_json,
     write_line,
@@ -38,7 +38,7 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.log import redact
 
 
-class Form(StrEnum):
+class StatusFormat(StrEnum):
     """How the status is written."""
 
     TEXT = "text"
@@ -47,23 +47,23 @@ class Form(StrEnum):
 
 
 _PASSES = (
-    Column[tuple[str, str, str, str]]("pass", lambda row: row[0]),
-    Column[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
-    Column[tuple[str, str, str, str]]("by", lambda row: row[2]),
-    Column[tuple[str, str, str, str]]("last of all", lambda row: row[3]),
+    OutputColumn[tuple[str, str, str, str]]("pass", lambda row: row[0]),
+    OutputColumn[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
+    OutputColumn[tuple[str, str, str, str]]("by", lambda row: row[2]),
+    OutputColumn[tuple[str, str, str, str]]("last of all", lambda row: row[3]),
 )
 _FINDINGS = (
-    Column[tuple[str, str, str, str]]("severity", lambda row: row[0]),
-    Column[tuple[str, str, str, str]]("kind", lambda row: row[1]),
-    Column[tuple[str, str, str, str]]("open", lambda row: row[2], right=True),
-    Column[tuple[str, str, str, str]]("at stake", lambda row: row[3], right=True),
+    OutputColumn[tuple[str, str, str, str]]("severity", lambda row: row[0]),
+    OutputColumn[tuple[str, str, str, str]]("kind", lambda row: row[1]),
+    OutputColumn[tuple[str, str, str, str]]("open", lambda row: row[2], right=True),
+    OutputColumn[tuple[str, str, str, str]]("at stake", lambda row: row[3], right=True),
 )
 
 
 def status(
     context: typer.Context,
     form: Annotated[
-        Form | None,
+        StatusFormat | None,
         typer.Option(
             "--format", metavar="text|json|nagios", help="How to write it.  [default: text]"
         ),
@@ -75,28 +75,28 @@ def status(
 
     Reads the database alone. With --format nagios it ends with 0, 1, 2 or 3, as monitoring wants it.
     """
-    if json and form not in (None, Form.JSON):
+    if json and form not in (None, StatusFormat.JSON):
         raise UsageError(f"--json and --format {form} contradict each other.", "Take one out.")
-    chosen = Form.JSON if json else form or Form.TEXT
+    chosen = StatusFormat.JSON if json else form or StatusFormat.TEXT
     try:
         statuses, expected = _read(context, account)
     except ReconcilerError as error:
-        if chosen is not Form.NAGIOS:
+        if chosen is not StatusFormat.NAGIOS:
             raise
         write_line(f"RECONCILER UNKNOWN - {' '.join(redact(str(error)).split())}")
-        return int(Level.UNKNOWN)
+        return int(StatusLevel.UNKNOWN)
     found = {one.account: remarks(one, expected[one.account]) for one in statuses}
     match chosen:
-        case Form.TEXT:
+        case StatusFormat.TEXT:
             for number, one in enumerate(statuses):
                 if number:
                     write_line()
                 _write(one, found[one.account], expected[one.account])
-        case Form.JSON:
+        case StatusFormat.JSON:
             write_json(
                 [as_json(one, found[one.account], expected[one.account]) for one in statuses]
             )
-        case Form.NAGIOS:
+        case StatusFormat.NAGIOS:
             return _nagios(statuses, found, expected)
     return int(ExitCode.DONE)
 
@@ -172,7 +172,7 @@ def as_json(
     }
 
 
-def _pace_json(pace: Pace) -> Mapping[str, object]:
+def _pace_json(pace: RateUsage) -> Mapping[str, object]:
     return {
         "at": pace.at,
         "overall": _lane_json(pace.overall),
@@ -180,7 +180,7 @@ def _pace_json(pace: Pace) -> Mapping[str, object]:
     }
 
 
-def _lane_json(lane: LanePace) -> Mapping[str, object]:
+def _lane_json(lane: EndpointRate) -> Mapping[str, object]:
     return {
         "limit": lane.limit,
         "rate": lane.rate,
@@ -238,12 +238,12 @@ def _tail_text(one: AccountStatus, expected: Expectations) -> str:
     return every if one.tail_lag is None else f"{every}, {in_words(one.tail_lag)} behind"
 
 
-def _pace_text(pace: Pace) -> str:
+def _pace_text(pace: RateUsage) -> str:
     lanes = {"all": pace.overall, **dict(sorted(pace.endpoints.items()))}
     return ", ".join(f"{name} {_lane_text(lane)}" for name, lane in lanes.items())
 
 
-def _lane_text(lane: LanePace) -> str:
+def _lane_text(lane: EndpointRate) -> str:
     slowed = f", slowed to {lane.rate:.3g}" if lane.rate < lane.limit else ""
     return f"{lane.busiest} of {lane.limit:.4g} ({lane.used:.0%}{slowed})"
 
@@ -255,7 +255,7 @@ def _outbox_text(outbox: OutboxStatus) -> str:
     return f"{outbox.waiting:,} wait, the oldest for {in_words(outbox.oldest_age)}{error}"
 
 
-def _pass_row(item: PassStatus) -> tuple[str, str, str, str]:
+def _pass_row(item: SweepStatus) -> tuple[str, str, str, str]:
     complete = "never" if item.age is None else f"{in_words(item.age)} ago (pass {item.complete})"
     last = "running or died"
     if item.last is not None:
@@ -289,7 +289,7 @@ def _nagios(
     expected: Mapping[str, Expectations],
 ) -> int:
     every = [(one, remark) for one in statuses for remark in found[one.account]]
-    level = max((remark.level for _, remark in every), default=Level.OK)
+    level = max((remark.level for _, remark in every), default=StatusLevel.OK)
     several = len(statuses) > 1
     told = [
         (f"{one.account}: " if several else "") + remark.what

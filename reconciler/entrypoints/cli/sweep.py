@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.engine.report import Request, SweepKind, SweepReport, Writing
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     FormatOption,
@@ -18,7 +18,7 @@ from reconciler.entrypoints.cli.arguments import (
 )
 from reconciler.entrypoints.cli.invocation import Invocation, invocation
 from reconciler.entrypoints.cli.output import warn, warn_of
-from reconciler.entrypoints.cli.progress import watching
+from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.cli.sweep_report import write_report
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.settings import Account, Settings
@@ -76,7 +76,7 @@ def sweep(
             "Leave one of them out.",
         )
     call = invocation(context)
-    request = Request(
+    request = SweepRequest(
         kind=kind,
         writing=Writing.ROWS if apply else Writing.FINDINGS if record else Writing.NOTHING,
         asked_by=call.asked_by,
@@ -101,7 +101,9 @@ def sweep(
     return int(_exit_code(reports, asked=exit_code))
 
 
-def _pass(call: Invocation, settings: Settings, account: Account, request: Request) -> SweepReport:
+def _pass(
+    call: Invocation, settings: Settings, account: Account, request: SweepRequest
+) -> SweepReport:
     """One account's pass. What keeps it from beginning is in its report too, so that the others have their turn."""
     from reconciler.wiring import open_account
 
@@ -109,7 +111,7 @@ def _pass(call: Invocation, settings: Settings, account: Account, request: Reque
     try:
         with (
             open_account(settings, account, call.clock, writes_rows=writes) as opened,
-            watching(account.name) as progress,
+            showing_progress(account.name) as progress,
         ):
             return opened.sweep(request, progress)
     except ReconcilerError as error:

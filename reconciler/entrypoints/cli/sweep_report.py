@@ -9,10 +9,10 @@ from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
-from reconciler.engine.report import Act, Line, Missed, SweepReport, Writing
-from reconciler.entrypoints.cli.arguments import Format
+from reconciler.engine.report import DecisionKind, NotExamined, ReportLine, SweepReport, Writing
+from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.output import (
-    Column,
+    OutputColumn,
     Row,
     filled,
     money_text,
@@ -53,46 +53,48 @@ _SUMMED: Final = (
 )
 
 _COLUMNS: Final = (
-    Column[Line]("payment_intent", lambda line: line.payment_intent),
-    Column[Line]("payment", lambda line: ", ".join(line.keys)),
-    Column[Line]("kind", lambda line: line.kind.value if line.kind else ""),
-    Column[Line]("severity", lambda line: line.severity.value if line.severity else ""),
-    Column[Line]("local", lambda line: line.local or ""),
-    Column[Line]("stripe", lambda line: line.stripe or ""),
-    Column[Line]("set to", lambda line: line.to_status or ""),
-    Column[Line]("at stake", lambda line: money_text(line.stake) if line.stake else "", right=True),
-    Column[Line]("why", lambda line: line.why or ""),
+    OutputColumn[ReportLine]("payment_intent", lambda line: line.payment_intent),
+    OutputColumn[ReportLine]("payment", lambda line: ", ".join(line.keys)),
+    OutputColumn[ReportLine]("kind", lambda line: line.kind.value if line.kind else ""),
+    OutputColumn[ReportLine]("severity", lambda line: line.severity.value if line.severity else ""),
+    OutputColumn[ReportLine]("local", lambda line: line.local or ""),
+    OutputColumn[ReportLine]("stripe", lambda line: line.stripe or ""),
+    OutputColumn[ReportLine]("set to", lambda line: line.to_status or ""),
+    OutputColumn[ReportLine](
+        "at stake", lambda line: money_text(line.stake) if line.stake else "", right=True
+    ),
+    OutputColumn[ReportLine]("why", lambda line: line.why or ""),
 )
 _KINDS: Final = (
-    Column[tuple[str, int, str]]("kind", lambda row: row[0]),
-    Column[tuple[str, int, str]]("count", lambda row: f"{row[1]:,}", right=True),
-    Column[tuple[str, int, str]]("at stake", lambda row: row[2], right=True),
+    OutputColumn[tuple[str, int, str]]("kind", lambda row: row[0]),
+    OutputColumn[tuple[str, int, str]]("count", lambda row: f"{row[1]:,}", right=True),
+    OutputColumn[tuple[str, int, str]]("at stake", lambda row: row[2], right=True),
 )
 
 
-def _names(missed: Missed) -> str:
+def _names(missed: NotExamined) -> str:
     more = missed.count - len(missed.what)
     return ", ".join(missed.what) + (f" and {more:,} more" if more else "")
 
 
 _UNEXAMINED: Final = (
-    Column[Missed]("not examined", _names),
-    Column[Missed]("why", lambda item: item.why),
+    OutputColumn[NotExamined]("not examined", _names),
+    OutputColumn[NotExamined]("why", lambda item: item.why),
 )
 
 
-def write_report(reports: Sequence[SweepReport], form: Format) -> None:
+def write_report(reports: Sequence[SweepReport], form: OutputFormat) -> None:
     """The reports of a pass over one account or several."""
     for report in reports:
         # what ended a pass may quote the configuration, and a secret may stand where it does not belong
         report.stopped = None if report.stopped is None else redact(report.stopped)
     match form:
-        case Format.JSON:
+        case OutputFormat.JSON:
             write_json(reports[0].as_json() if len(reports) == 1 else summed(reports))
-        case Format.CSV:
+        case OutputFormat.CSV:
             rows = (_row(report, line) for report in reports for line in report.lines)
             write_csv(CSV_NAMES, rows, sys.stdout)
-        case Format.TABLE:
+        case OutputFormat.TABLE:
             for number, report in enumerate(reports):
                 if number:
                     write_line()
@@ -131,7 +133,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
     return whole
 
 
-def _row(report: SweepReport, line: Line) -> dict[str, object]:
+def _row(report: SweepReport, line: ReportLine) -> dict[str, object]:
     return {
         "account": report.account,
         "act": line.act.value,
@@ -153,9 +155,9 @@ def _write(report: SweepReport) -> None:
     write_line(_figures(report))
     corrections = "Corrected" if report.writing is Writing.ROWS else "Would correct"
     for act, title in (
-        (Act.CORRECT, corrections),
-        (Act.FLAG, "Flagged for a person"),
-        (Act.WAIT, "Waiting: too early to say"),
+        (DecisionKind.CORRECT, corrections),
+        (DecisionKind.FLAG, "Flagged for a person"),
+        (DecisionKind.WAIT, "Waiting: too early to say"),
     ):
         _write_lines(title, sorted((line for line in report.lines if line.act is act), key=_rank))
     if report.discrepancies:
@@ -202,12 +204,12 @@ def _figures(report: SweepReport) -> str:
     return "; ".join(parts) + "."
 
 
-def _rank(line: Line) -> int:
+def _rank(line: ReportLine) -> int:
     """The gravest first; within a severity the order of the pass stays."""
     return -1 if line.severity is None else -list(Severity).index(line.severity)
 
 
-def _write_lines(title: str, lines: Sequence[Line]) -> None:
+def _write_lines(title: str, lines: Sequence[ReportLine]) -> None:
     if not lines:
         return
     write_line()
@@ -215,7 +217,9 @@ def _write_lines(title: str, lines: Sequence[Line]) -> None:
     _write_capped(filled(_COLUMNS, lines), lines, "; --format csv has them all")
 
 
-def _write_capped(columns: Sequence[Column[Row]], rows: Sequence[Row], more: str = "") -> None:
+def _write_capped(
+    columns: Sequence[OutputColumn[Row]], rows: Sequence[Row], more: str = ""
+) -> None:
     write_table(columns, rows[:MOST_LINES])
     if len(rows) > MOST_LINES:
         write_line(f"… and {len(rows) - MOST_LINES:,} more{more}.")

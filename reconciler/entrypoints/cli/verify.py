@@ -15,7 +15,7 @@ from reconciler.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LedgerVerdict:
     """What came of recomputing one account's chain."""
 
     account: str
@@ -50,7 +50,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
             with audit.ledger.chain(name) as chain:
                 entries = Counted(chain.entries)
                 broken = first_break(entries, chain.head, name)
-            verdicts.append(Verdict(name, entries.count, broken))
+            verdicts.append(LedgerVerdict(name, entries.count, broken))
     if json:
         write_json(_as_json(verdicts))
     else:
@@ -60,7 +60,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
     )
 
 
-def _as_json(verdicts: Sequence[Verdict]) -> dict[str, object]:
+def _as_json(verdicts: Sequence[LedgerVerdict]) -> dict[str, object]:
     return {
         "ok": all(verdict.broken is None for verdict in verdicts),
         "accounts": [
@@ -76,7 +76,7 @@ def _as_json(verdicts: Sequence[Verdict]) -> dict[str, object]:
     }
 
 
-def _write(verdicts: Sequence[Verdict]) -> None:
+def _write(verdicts: Sequence[LedgerVerdict]) -> None:
     if not verdicts:
         write_line("The ledger is empty.")
     for verdict in verdicts:

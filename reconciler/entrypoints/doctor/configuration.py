@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.cli.invocation import Invocation
-from reconciler.entrypoints.doctor.doctor_check import Check, Level
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
 from reconciler.errors import ConfigurationError
 from reconciler.settings import KeyKind, Settings, is_loopback, key_facts
 
 ABOUT = "configuration"
 
 
-def load_settings(call: Invocation) -> tuple[Settings | None, list[Check]]:
+def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]:
     """The settings as far as they can be used, with every fault of theirs.
 
     Where only the key or the table is missing, the rest of the checks can still be made without it.
@@ -21,10 +21,13 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[Check]]:
     try:
         settings = call.settings(need_delivery=True)
     except ConfigurationError as error:
-        checks = [Check(ABOUT, Level.FAULT, fault) for fault in error.faults]
+        checks = [DoctorCheck(ABOUT, CheckLevel.FAULT, fault) for fault in error.faults]
         return _usable_part(call), checks
     source = "the environment alone" if settings.source is None else str(settings.source)
-    return settings, [Check(ABOUT, Level.OK, f"read from {source}"), *_warnings(settings)]
+    return settings, [
+        DoctorCheck(ABOUT, CheckLevel.OK, f"read from {source}"),
+        *_warnings(settings),
+    ]
 
 
 def _usable_part(call: Invocation) -> Settings | None:
@@ -36,38 +39,40 @@ def _usable_part(call: Invocation) -> Settings | None:
     return None
 
 
-def _warnings(settings: Settings) -> Iterator[Check]:
+def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
     address = settings.stripe.api_base
     if address.startswith("http://") and not is_loopback(address):
-        yield Check(
+        yield DoctorCheck(
             ABOUT,
-            Level.WARNING,
+            CheckLevel.WARNING,
             f"stripe.api_base is {address}: the key crosses the network readable by everyone on the way",
             "Use https, or a proxy on this machine.",
         )
     url = settings.delivery.url
     if url is not None:
-        yield Check(ABOUT, Level.OK, f"the outbox is delivered to {url}, signed")
+        yield DoctorCheck(ABOUT, CheckLevel.OK, f"the outbox is delivered to {url}, signed")
         if url.startswith("http://"):
-            yield Check(
-                ABOUT, Level.OK, "delivery.url has no TLS, which is right on this machine alone"
+            yield DoctorCheck(
+                ABOUT,
+                CheckLevel.OK,
+                "delivery.url has no TLS, which is right on this machine alone",
             )
     if not settings.table.write:
-        yield Check(
+        yield DoctorCheck(
             ABOUT,
-            Level.WARNING,
+            CheckLevel.WARNING,
             "[payments.write] is empty: nothing will ever be corrected",
             "Say which status to write for which outcome.",
         )
     elif settings.corrections.mode is Mode.REPORT:
-        yield Check(
+        yield DoctorCheck(
             ABOUT,
-            Level.OK,
+            CheckLevel.OK,
             'corrections.mode is "report": only a person with sweep --apply corrects rows',
         )
 
 
-def key_checks(settings: Settings) -> Iterator[Check]:
+def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
     """What each account's key is, by its prefix."""
     for account in settings.accounts:
         if account.key is None:
@@ -77,18 +82,18 @@ def key_checks(settings: Settings) -> Iterator[Check]:
         mode = {True: ", live mode", False: ", test mode", None: ""}[facts.livemode]
         match facts.kind:
             case KeyKind.RESTRICTED:
-                yield Check(about, Level.OK, f"a restricted key{mode}")
+                yield DoctorCheck(about, CheckLevel.OK, f"a restricted key{mode}")
             case KeyKind.FULL:
-                yield Check(
+                yield DoctorCheck(
                     about,
-                    Level.WARNING,
+                    CheckLevel.WARNING,
                     f"a full secret key{mode}: it could move money, and nothing here needs that",
                     "Make a restricted key that reads PaymentIntents, Charges and Refunds, Events and Disputes, and use that.",
                 )
             case KeyKind.UNKNOWN:
-                yield Check(
+                yield DoctorCheck(
                     about,
-                    Level.WARNING,
+                    CheckLevel.WARNING,
                     "its prefix tells neither kind nor mode",
                     "Set livemode, so that an object of the other mode is noticed.",
                 )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from reconciler.errors import ExitCode, ReconcilerError
 
 
-class Level(StrEnum):
+class CheckLevel(StrEnum):
     """What came of a check."""
 
     OK = "ok"
@@ -24,29 +24,29 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """One line of the doctor's answer. ``mend`` is empty where nothing is to be done."""
 
     about: str
-    level: Level
+    level: CheckLevel
     what: str
     mend: str = ""
 
 
-def exit_code(checks: Sequence[Check]) -> ExitCode:
+def exit_code(checks: Sequence[DoctorCheck]) -> ExitCode:
     """78 for any fault, else 75 where something was not reachable."""
     levels = {check.level for check in checks}
-    if Level.FAULT in levels:
+    if CheckLevel.FAULT in levels:
         return ExitCode.CONFIGURATION
-    return ExitCode.TEMPORARY if Level.UNREACHABLE in levels else ExitCode.DONE
+    return ExitCode.TEMPORARY if CheckLevel.UNREACHABLE in levels else ExitCode.DONE
 
 
-def failed(about: str, error: ReconcilerError) -> Check:
+def failed(about: str, error: ReconcilerError) -> DoctorCheck:
     """A check that could not be made: a fault, or something that was not to be had just now."""
     unreachable = error.exit_code is ExitCode.TEMPORARY
-    return Check(
+    return DoctorCheck(
         about,
-        Level.UNREACHABLE if unreachable else Level.FAULT,
+        CheckLevel.UNREACHABLE if unreachable else CheckLevel.FAULT,
         " ".join(error.what.split()),
         error.mend,
     )

@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
 
-from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook
+from reconciler.adapters.postgres.coordination.replicas import PostgresReservedShare
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.stripe_gateway import Access
+from reconciler.adapters.stripe_gateway import KeyAccess
 from reconciler.clock import Clock
-from reconciler.engine.limits.rate_limiter import Pacer
-from reconciler.engine.limits.reserved_share import PART, as_guest
-from reconciler.entrypoints.doctor.doctor_check import Check, Level, failed
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.reserved_share import PART, with_reserved_share
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, open_gateway
@@ -27,8 +27,8 @@ WRONG_SKEW: Final = timedelta(seconds=300)
 
 
 def stripe_checks(
-    settings: Settings, clock: Clock, held: Mapping[str, Pacer] | None = None
-) -> Iterator[Check]:
+    settings: Settings, clock: Clock, held: Mapping[str, RateLimiter] | None = None
+) -> Iterator[DoctorCheck]:
     """Every check of every account that has a key, at a guest's pace.
 
     ``held`` are the pacers of the accounts that this process holds: those are asked at their pace instead.
@@ -37,7 +37,7 @@ def stripe_checks(
     # a guest waits until it is made room for: together that takes no longer than for one
     with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(accounts)))) as pool:
 
-        def checks_of(account: Account) -> list[Check]:
+        def checks_of(account: Account) -> list[DoctorCheck]:
             return list(_account_checks(settings, account, clock, (held or {}).get(account.name)))
 
         for found in pool.map(checks_of, accounts):
@@ -45,11 +45,11 @@ def stripe_checks(
 
 
 def _account_checks(
-    settings: Settings, account: Account, clock: Clock, held: Pacer | None
-) -> Iterator[Check]:
+    settings: Settings, account: Account, clock: Clock, held: RateLimiter | None
+) -> Iterator[DoctorCheck]:
     about = f"Stripe, account {account.name}"
     if account.key is None:
-        yield Check(about, Level.SKIPPED, "there is no usable key")
+        yield DoctorCheck(about, CheckLevel.SKIPPED, "there is no usable key")
         return
     try:
         access = _probed(settings, account, clock, held)
@@ -61,9 +61,11 @@ def _account_checks(
     yield from _clock(about, access)
 
 
-def _probed(settings: Settings, account: Account, clock: Clock, held: Pacer | None) -> Access:
+def _probed(
+    settings: Settings, account: Account, clock: Clock, held: RateLimiter | None
+) -> KeyAccess:
     with ExitStack() as stack:
-        pacer = held or Pacer(limits_of(settings, account), clock)
+        pacer = held or RateLimiter(limits_of(settings, account), clock)
         if held is None:
             stack.enter_context(_beside(settings, account, pacer, clock))
         gateway = stack.enter_context(open_gateway(settings, account, clock, pacer))
@@ -71,66 +73,72 @@ def _probed(settings: Settings, account: Account, clock: Clock, held: Pacer | No
 
 
 @contextmanager
-def _beside(settings: Settings, account: Account, pacer: Pacer, clock: Clock) -> Iterator[None]:
+def _beside(
+    settings: Settings, account: Account, pacer: RateLimiter, clock: Clock
+) -> Iterator[None]:
     """Be a guest where the database can be had. Where it cannot nobody holds an account for long."""
     with ExitStack() as stack:
         try:
             url = settings.database_url.get_secret_value()
             database = stack.enter_context(Database(url, size=1))
             readable = schema_access(database).may_read
-            book = PostgresGuestBook(database, account.name, readable=readable)
-            stack.enter_context(as_guest(book, pacer, clock))
+            book = PostgresReservedShare(database, account.name, readable=readable)
+            stack.enter_context(with_reserved_share(book, pacer, clock))
         except ReconcilerError:
             pacer.keep_to(PART)
         yield
 
 
-def _permissions(about: str, access: Access) -> Iterator[Check]:
+def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
     for resource in access.resources:
         name = resource.resource.replace("_", " ")
         if resource.ok:
-            yield Check(about, Level.OK, f"the key may read {name}")
+            yield DoctorCheck(about, CheckLevel.OK, f"the key may read {name}")
         else:
-            yield Check(
+            yield DoctorCheck(
                 about,
-                Level.FAULT,
+                CheckLevel.FAULT,
                 f"the key may not read {name}: {resource.missing} is missing",
                 resource.mend,
             )
 
 
-def _mode(about: str, account: Account, access: Access) -> Iterator[Check]:
+def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorCheck]:
     words = {True: "live mode", False: "test mode"}
     seen = access.seen_livemode
     if seen is None:
-        yield Check(about, Level.OK, "no object was there to tell the mode by")
+        yield DoctorCheck(about, CheckLevel.OK, "no object was there to tell the mode by")
     elif account.livemode is not None and account.livemode is not seen:
-        yield Check(
+        yield DoctorCheck(
             about,
-            Level.FAULT,
+            CheckLevel.FAULT,
             f"its objects are of the {words[seen]}, and livemode is {str(account.livemode).lower()}",
             f"Use a key of the {words[account.livemode]}, or correct livemode.",
         )
     elif account.livemode is None:
-        yield Check(
+        yield DoctorCheck(
             about,
-            Level.WARNING,
+            CheckLevel.WARNING,
             f"its objects are of the {words[seen]}, and livemode is not set",
             f"Set livemode = {str(seen).lower()}, so that a key of the other mode is noticed at once.",
         )
     else:
-        yield Check(about, Level.OK, f"its objects are of the {words[seen]}, as configured")
+        yield DoctorCheck(
+            about, CheckLevel.OK, f"its objects are of the {words[seen]}, as configured"
+        )
 
 
-def _clock(about: str, access: Access) -> Iterator[Check]:
+def _clock(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
     if access.skew is None:
-        yield Check(about, Level.WARNING, "no answer had a Date header to set our clock against")
+        yield DoctorCheck(
+            about, CheckLevel.WARNING, "no answer had a Date header to set our clock against"
+        )
         return
     seconds = access.skew.total_seconds()
     what = f"this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} Stripe's"
     if abs(access.skew) > WRONG_SKEW:
-        yield Check(about, Level.FAULT, what, "Set the clock, with NTP for example.")
+        yield DoctorCheck(about, CheckLevel.FAULT, what, "Set the clock, with NTP for example.")
     elif abs(access.skew) > NOTABLE_SKEW:
-        yield Check(about, Level.WARNING, what, "Set the clock, with NTP for example.")
+        yield DoctorCheck(about, CheckLevel.WARNING, what, "Set the clock, with NTP for example.")
     else:
-        yield Check(about, Level.OK, "this machine's clock agrees with Stripe's")
+        yield DoctorCheck(about, CheckLevel.OK, "this machine's clock agrees with Stripe's")

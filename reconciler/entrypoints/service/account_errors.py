@@ -8,7 +8,7 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.log import redact
 
 
-class Troubles:
+class AccountErrors:
     """The last error of each job, until it went well again. Safe to share between threads."""
 
     def __init__(self) -> None:

@@ -17,19 +17,19 @@ from reconciler.engine.actor import SERVICE
 from reconciler.engine.health.status import COVERING
 from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.rate_limiter import Pacer
-from reconciler.engine.limits.read_quota import ReadAllowance
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.ports import Progress
-from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sweep_requests.hand_over import SweepRequests, Telling, serve_next
-from reconciler.entrypoints.service.account_errors import Troubles
-from reconciler.entrypoints.service.delivery_job import DELIVER, Deliverer
+from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.sweep_requests.hand_over import RequestProgress, SweepRequests, serve_next
+from reconciler.entrypoints.service.account_errors import AccountErrors
+from reconciler.entrypoints.service.delivery_job import DELIVER, DeliveryJob
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.entrypoints.service.progress_log import Watched, wide
-from reconciler.entrypoints.service.replica_group import Team
-from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job, Timetable
-from reconciler.entrypoints.service.service_status_row import OwnRow
-from reconciler.entrypoints.service.sweep_slots import Lanes
+from reconciler.entrypoints.service.progress_log import LoggedProgress, wide
+from reconciler.entrypoints.service.replica_group import ReplicaGroup
+from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job, SweepScheduler
+from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
+from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
 from reconciler.log import redact
 from reconciler.settings import Settings
@@ -44,7 +44,7 @@ HOUSEKEEPING: Final = "housekeeping"
 log = structlog.stdlib.get_logger()
 
 
-def check_lease(account: str, lease: Lease) -> None:
+def raise_if_lease_lost(account: str, lease: Lease) -> None:
     """Raise LeaseLostError where the lease is another's, or may be by now."""
     lease.check()
     if lease.has_run_out:
@@ -54,7 +54,7 @@ def check_lease(account: str, lease: Lease) -> None:
         )
 
 
-class AccountPasses:
+class AccountSweeps:
     """Between ``begin`` and ``end`` the timetable casts them; each is made under the lease that ``begin`` was given."""
 
     def __init__(
@@ -62,13 +62,13 @@ class AccountPasses:
         settings: Settings,
         account: str,
         clock: Clock,
-        team: Team,
-        timetable: Timetable,
+        team: ReplicaGroup,
+        timetable: SweepScheduler,
         pulse: Pulse,
         metrics: Metrics,
-        deliverer: Deliverer,
-        pacer: Pacer,
-        allowance: ReadAllowance,
+        deliverer: DeliveryJob,
+        pacer: RateLimiter,
+        allowance: ReadQuota,
         stopping: threading.Event,
         giving_up: threading.Event,
     ) -> None:
@@ -87,9 +87,9 @@ class AccountPasses:
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._refused_by: str | None = None
-        self._lanes: Lanes | None = None
-        self._row: OwnRow | None = None
-        self.troubles = Troubles()
+        self._lanes: SweepSlots | None = None
+        self._row: ServiceStatusRow | None = None
+        self.troubles = AccountErrors()
         self.moved_at = clock.monotonic()
         """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
 
@@ -98,7 +98,7 @@ class AccountPasses:
         """Whether the account is ours now."""
         return self._lease is not None
 
-    def begin(self, lease: Lease, lanes: Lanes, row: OwnRow) -> None:
+    def begin(self, lease: Lease, lanes: SweepSlots, row: ServiceStatusRow) -> None:
         """The account is ours from now on."""
         self._giving_up.clear()
         self._lanes = lanes
@@ -107,7 +107,7 @@ class AccountPasses:
         self.moved_at = self._clock.monotonic()
         self._metrics.holds(self._account, held=True)
 
-    def end(self, lanes: Lanes) -> None:
+    def end(self, lanes: SweepSlots) -> None:
         """Wait for the passes in hand before the lease goes back; they end at their next page."""
         self._timetable.drop(self._account)
         self._lease = None
@@ -118,7 +118,7 @@ class AccountPasses:
             lanes.idle_but(REQUESTS, None)
         self._row = None
 
-    def schedule(self, status: PostgresStatus, row: OwnRow, database: Database) -> None:
+    def schedule(self, status: PostgresStatus, row: ServiceStatusRow, database: Database) -> None:
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
         ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
         for job in (job for job in JOBS if job.exists(self._settings)):
@@ -141,7 +141,7 @@ class AccountPasses:
         """Make the pass that was asked for first; None where none was. Raises what the requests raise."""
         requests: SweepRequests = opened.requests
 
-        def run(request: Request, number: int) -> SweepReport:
+        def run(request: SweepRequest, number: int) -> SweepReport:
             log.info(
                 "request.taken", account=self._account, request=number, asked_by=request.asked_by
             )
@@ -149,7 +149,7 @@ class AccountPasses:
                 REQUESTS,
                 opened,
                 request,
-                lambda other: Telling(requests, number, lease.epoch, self._clock, other),
+                lambda other: RequestProgress(requests, number, lease.epoch, self._clock, other),
                 steps,
             )
 
@@ -166,7 +166,7 @@ class AccountPasses:
         if lanes is None or self._lease is None or self._stopping.is_set():
             return
         writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
-        request = Request(kind=kind, writing=writing, asked_by=SERVICE)
+        request = SweepRequest(kind=kind, writing=writing, asked_by=SERVICE)
         try:
             with lanes.using(job.name) as opened:
                 report = self._pass(job.name, opened, request, lambda progress: progress, steps)
@@ -194,7 +194,7 @@ class AccountPasses:
         self,
         job: str,
         opened: OpenAccount,
-        request: Request,
+        request: SweepRequest,
         told: Callable[[Progress], Progress],
         steps: Steps,
     ) -> SweepReport:
@@ -206,7 +206,7 @@ class AccountPasses:
             steps.resting(),
             self._pulse.watching(name, lambda: opened.stripe.reads) as pulse,
         ):
-            watched = Watched(pulse, self._metrics, opened, job, self._clock)
+            watched = LoggedProgress(pulse, self._metrics, opened, job, self._clock)
             report = opened.sweep_under(lease.epoch, self._check, request, told(watched))
         self._note(job, report)
         return report
@@ -220,7 +220,7 @@ class AccountPasses:
         lease = self._lease
         if lease is None:
             raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
-        check_lease(self._account, lease)
+        raise_if_lease_lost(self._account, lease)
 
     def _note(self, job: str, report: SweepReport) -> None:
         failure = report.failure
@@ -235,7 +235,7 @@ class AccountPasses:
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("pass.finished", job=job, **wide(report))
 
-    def _keep_house(self, row: OwnRow, steps: Steps) -> None:
+    def _keep_house(self, row: ServiceStatusRow, steps: Steps) -> None:
         """Remove what nobody needs any longer, and follow the number of transactions."""
         row.tidy()
         lanes = self._lanes

@@ -19,13 +19,17 @@ from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import Mode
-from reconciler.entrypoints.service.account_sweeps import REQUESTS, AccountPasses, check_lease
-from reconciler.entrypoints.service.delivery_job import Deliverer
-from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
-from reconciler.entrypoints.service.replica_group import Team
-from reconciler.entrypoints.service.scheduler import Timetable
-from reconciler.entrypoints.service.service_status_row import OwnRow
-from reconciler.entrypoints.service.sweep_slots import Lanes
+from reconciler.entrypoints.service.account_sweeps import (
+    REQUESTS,
+    AccountSweeps,
+    raise_if_lease_lost,
+)
+from reconciler.entrypoints.service.delivery_job import DeliveryJob
+from reconciler.entrypoints.service.metrics import MeteredRateLimiter, Metrics
+from reconciler.entrypoints.service.replica_group import ReplicaGroup
+from reconciler.entrypoints.service.scheduler import SweepScheduler
+from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
+from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -58,11 +62,11 @@ class AccountWorker(threading.Thread):
         settings: Settings,
         account: Account,
         clock: Clock,
-        team: Team,
-        timetable: Timetable,
+        team: ReplicaGroup,
+        timetable: SweepScheduler,
         pulse: Pulse,
         metrics: Metrics,
-        deliverer: Deliverer,
+        deliverer: DeliveryJob,
     ) -> None:
         super().__init__(name=f"account-{account.name}", daemon=True)
         self.account = account.name
@@ -74,11 +78,11 @@ class AccountWorker(threading.Thread):
         self._stopping = threading.Event()
         giving_up = threading.Event()
         limits, name = limits_of(settings, account), account.name
-        self.pacer = MeteredPacer(limits, clock, giving_up, metrics, name, self._may_send)
+        self.pacer = MeteredRateLimiter(limits, clock, giving_up, metrics, name, self._may_send)
         self._allowance = new_allowance(settings)
         self._mode = settings.corrections.mode
         self._latest: Lease | None = None
-        self._passes = AccountPasses(
+        self._passes = AccountSweeps(
             settings,
             name,
             clock,
@@ -156,13 +160,15 @@ class AccountWorker(threading.Thread):
                 pacer=self.pacer,
                 allowance=self._allowance,
             )
-            lanes = Lanes(opening)
+            lanes = SweepSlots(opening)
             stack.callback(lanes.close)
             while not self._stopping.is_set():
                 steps.advance()
                 self._take_over(database, lanes, bell, steps)
 
-    def _take_over(self, database: Database, lanes: Lanes, bell: RequestBell, steps: Steps) -> None:
+    def _take_over(
+        self, database: Database, lanes: SweepSlots, bell: RequestBell, steps: Steps
+    ) -> None:
         """Hold the lease for as long as it lasts and falls to us, or wait a little for it."""
         if not self._team.may_take(self.account):
             self._stand_by(STANDBY_SECONDS, steps)
@@ -186,7 +192,7 @@ class AccountWorker(threading.Thread):
                 with steps.resting():
                     self._passes.end(lanes)
 
-    def _settle_in(self, database: Database, opened: OpenAccount, lease: Lease) -> OwnRow:
+    def _settle_in(self, database: Database, opened: OpenAccount, lease: Lease) -> ServiceStatusRow:
         """Enter ourselves as the account's service, and take up what an earlier holder left."""
         record = PostgresServiceRecord(database, self.account)
         record.register(self._team.replica, lease.epoch, self._mode.value)
@@ -194,7 +200,7 @@ class AccountWorker(threading.Thread):
         if self._mode is Mode.UPDATE:
             take_up_reported(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
-        return OwnRow(record, self.account, lease.epoch)
+        return ServiceStatusRow(record, self.account, lease.epoch)
 
     def _stand_by(self, seconds: float, steps: Steps) -> None:
         """Another works on the account, or should: nothing is wrong with us unless we could not."""
@@ -205,7 +211,7 @@ class AccountWorker(threading.Thread):
             self._clock.wait(self._stopping, seconds)
 
     def _attend(
-        self, opened: OpenAccount, lease: Lease, lanes: Lanes, bell: RequestBell, steps: Steps
+        self, opened: OpenAccount, lease: Lease, lanes: SweepSlots, bell: RequestBell, steps: Steps
     ) -> None:
         """Serve requests until the lease is lost, falls to another replica, or somebody stops us.
 
@@ -216,7 +222,7 @@ class AccountWorker(threading.Thread):
         failing_since: float | None = None
         while not self._stopping.is_set():
             steps.advance()
-            check_lease(self.account, lease)
+            raise_if_lease_lost(self.account, lease)
             if self._falls_to_another(lanes):
                 return
             try:
@@ -238,7 +244,7 @@ class AccountWorker(threading.Thread):
                 with steps.resting():
                     self._clock.wait(self._stopping, BELL_SECONDS)
 
-    def _falls_to_another(self, lanes: Lanes) -> bool:
+    def _falls_to_another(self, lanes: SweepSlots) -> bool:
         """Whether the account should go to another replica, and no pass is under way that would be broken off."""
         to = self._team.successor(self.account)
         if to is None or not lanes.idle_but(REQUESTS, 0):
@@ -249,4 +255,4 @@ class AccountWorker(threading.Thread):
     def _may_send(self) -> None:
         """Asked before each read: one that comes back from a pause must not spend what another spends by now."""
         if self._latest is not None:
-            check_lease(self.account, self._latest)
+            raise_if_lease_lost(self.account, self._latest)

@@ -10,7 +10,7 @@ import structlog
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.clock import Clock
-from reconciler.engine.delivery.circuit_breaker import Circuit
+from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
@@ -28,7 +28,7 @@ def is_delivery(running: str) -> bool:
     return running.endswith(f":{DELIVER}")
 
 
-class Deliverer:
+class DeliveryJob:
     """Runs for one account. Every run opens its own connection to the endpoint; the circuit is shared by all."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Deliverer:
         settings: Settings,
         account: str,
         clock: Clock,
-        circuit: Circuit,
+        circuit: CircuitBreaker,
         pulse: Pulse,
         metrics: Metrics,
     ) -> None:

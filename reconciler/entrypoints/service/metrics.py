@@ -14,7 +14,7 @@ from reconciler.clock import Clock
 from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.status import AccountStatus
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 
@@ -27,12 +27,12 @@ ReadStatus = Callable[[], tuple[Sequence[AccountStatus], Mapping[str, int]]]
 """The status of every account, and the reads of 30 days that each may spend where that is limited."""
 
 
-class MeteredPacer(Pacer):
+class MeteredRateLimiter(RateLimiter):
     """The service's pacer: it counts what goes through it, for /metrics, and asks before each read if it still may."""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: RateLimits,
         clock: Clock,
         stopping: threading.Event,
         metrics: Metrics,

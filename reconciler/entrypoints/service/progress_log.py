@@ -8,7 +8,7 @@ import structlog
 
 from reconciler.clock import Clock
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.health.watchdog import PassPulse
+from reconciler.engine.health.watchdog import SweepPulse
 from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.log import redact
@@ -16,11 +16,11 @@ from reconciler.log import redact
 log = structlog.stdlib.get_logger()
 
 
-class Watched:
+class LoggedProgress:
     """Progress of a pass: into the pulse, the metrics and the log."""
 
     def __init__(
-        self, pulse: PassPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
+        self, pulse: SweepPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
     ) -> None:
         self._pulse = pulse
         self._metrics = metrics

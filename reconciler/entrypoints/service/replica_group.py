@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 
-from reconciler.adapters.postgres.coordination.replicas import PostgresReplicas, Standing
+from reconciler.adapters.postgres.coordination.replicas import GroupView, PostgresReplicas
 from reconciler.adapters.postgres.database import Database
 from reconciler.clock import Clock
 from reconciler.domain.account_assignment import fair_shares
 from reconciler.engine.health.watchdog import Pulse, Steps
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import LOOK_SECONDS, PART, ROOM_SECONDS
 from reconciler.errors import ReconcilerError
 from reconciler.log import redact
@@ -37,7 +37,7 @@ class _Away:
     seconds: float
 
 
-class Team(threading.Thread):
+class ReplicaGroup(threading.Thread):
     """This replica among the others. ``holding`` gives the pacer of each account that is held here now."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Team(threading.Thread):
         accounts: Sequence[str],
         clock: Clock,
         lease_seconds: float,
-        holding: Callable[[], Mapping[str, Pacer]],
+        holding: Callable[[], Mapping[str, RateLimiter]],
         pulse: Pulse,
     ) -> None:
         super().__init__(name="team", daemon=True)
@@ -62,7 +62,7 @@ class Team(threading.Thread):
         self._leaving = False
         self._lock = threading.Lock()
         self._away: dict[str, _Away] = {}
-        self._standing: Standing | None = None
+        self._standing: GroupView | None = None
         self._shares: Mapping[str, str] = {}
         self._seen_at = clock.monotonic()
         self._free_since: dict[str, float] = {}
@@ -192,7 +192,7 @@ class Team(threading.Thread):
             for account in replicas.guests(tuple(held)):
                 held[account].keep_to(1 - PART, ROOM_SECONDS)
 
-    def _fresh(self, now: float) -> Standing | None:
+    def _fresh(self, now: float) -> GroupView | None:
         """How things stood at the last look, None where that is too long ago to say anything."""
         return None if self._is_blind(now) else self._standing
 

@@ -24,7 +24,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.clock import Clock
-from reconciler.domain.quota.source_priority import tail_pace
+from reconciler.domain.quota.source_priority import tail_interval
 from reconciler.engine.report import SweepKind
 from reconciler.settings import Settings
 
@@ -71,7 +71,7 @@ class Job:
 
 def tail_every(settings: Settings, allowed: int) -> timedelta:
     """How often the tail is read: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
-    return tail_pace(settings.service.tail, allowed)
+    return tail_interval(settings.service.tail, allowed)
 
 
 TAIL: Final = Job("tail", tail_every, SweepKind.TAIL)
@@ -93,7 +93,7 @@ class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
         return self._thread is not None and self._thread.is_alive()
 
 
-class Timetable:
+class SweepScheduler:
     """The jobs of all accounts. ``heard`` is called with a job's name and "failed", "missed" or "skipped"."""
 
     def __init__(self, clock: Clock, accounts: int, heard: Callable[[str, str], None]) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.engine.delivery.circuit_breaker import Circuit
+from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.service.account_worker import AccountWorker
-from reconciler.entrypoints.service.delivery_job import Deliverer, is_delivery
+from reconciler.entrypoints.service.delivery_job import DeliveryJob, is_delivery
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.entrypoints.service.replica_group import Team
-from reconciler.entrypoints.service.scheduler import JOBS, Timetable
+from reconciler.entrypoints.service.replica_group import ReplicaGroup
+from reconciler.entrypoints.service.scheduler import JOBS, SweepScheduler
 from reconciler.settings import Settings
 from reconciler.wiring import chance
 
@@ -31,8 +31,8 @@ class Service:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._timetable = Timetable(clock, len(settings.accounts), metrics.heard)
-        self._team = Team(
+        self._timetable = SweepScheduler(clock, len(settings.accounts), metrics.heard)
+        self._team = ReplicaGroup(
             settings.database_url.get_secret_value(),
             replica,
             [account.name for account in settings.accounts],
@@ -41,7 +41,7 @@ class Service:
             self.pacers,
             pulse,
         )
-        circuit = Circuit(clock, chance)
+        circuit = CircuitBreaker(clock, chance)
         self._workers = [
             AccountWorker(
                 settings,
@@ -51,7 +51,7 @@ class Service:
                 self._timetable,
                 pulse,
                 metrics,
-                Deliverer(settings, account.name, clock, circuit, pulse, metrics),
+                DeliveryJob(settings, account.name, clock, circuit, pulse, metrics),
             )
             for account in settings.accounts
         ]
@@ -86,7 +86,7 @@ class Service:
         self._team.stop()
         return True
 
-    def pacers(self) -> Mapping[str, Pacer]:
+    def pacers(self) -> Mapping[str, RateLimiter]:
         """The pacer of each account that is held here now."""
         return {worker.account: worker.pacer for worker in self._workers if worker.holds}
 

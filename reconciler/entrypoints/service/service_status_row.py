@@ -7,17 +7,17 @@ from collections.abc import Callable
 import structlog
 
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
-from reconciler.engine.health.rate_usage import as_pace_form
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.health.rate_usage import to_dict
+from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepReport
-from reconciler.entrypoints.service.account_errors import Troubles
+from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.errors import ReconcilerError
 from reconciler.log import redact
 
 log = structlog.stdlib.get_logger()
 
 
-class OwnRow:
+class ServiceStatusRow:
     """Written for as long as the lease of this epoch is ours."""
 
     def __init__(self, record: PostgresServiceRecord, account: str, epoch: int) -> None:
@@ -25,14 +25,14 @@ class OwnRow:
         self._account = account
         self._epoch = epoch
 
-    def trouble(self, troubles: Troubles) -> None:
+    def trouble(self, troubles: AccountErrors) -> None:
         """What keeps the service from its work, or that nothing does."""
         error, person = troubles.first, troubles.need_a_person
         self._try(lambda: self._record.trouble(self._epoch, error, needs_person=person))
 
-    def pace(self, pacer: Pacer) -> None:
+    def pace(self, pacer: RateLimiter) -> None:
         """How fast the service asks Stripe."""
-        self._try(lambda: self._record.pace(self._epoch, as_pace_form(pacer.usage())))
+        self._try(lambda: self._record.pace(self._epoch, to_dict(pacer.usage())))
 
     def delays(self, report: SweepReport) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to each correction of a pass. Raises what the database does."""

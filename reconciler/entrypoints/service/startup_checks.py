@@ -11,10 +11,10 @@ from typing import Final
 import structlog
 
 from reconciler.clock import Clock
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.entrypoints.doctor.configuration import key_checks
 from reconciler.entrypoints.doctor.database import database_checks
-from reconciler.entrypoints.doctor.doctor_check import Check, Level
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
 from reconciler.entrypoints.doctor.stripe import stripe_checks
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.settings import Settings
@@ -25,7 +25,7 @@ LONGEST_PAUSE: Final = 30.0
 log = structlog.stdlib.get_logger()
 
 
-class Health(Enum):
+class StartHealth(Enum):
     """What came of a round of checks."""
 
     GOOD = "good"
@@ -34,35 +34,35 @@ class Health(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class CheckRound:
     """One round. ``told`` are the checks that are not as they should be, as sentences."""
 
-    health: Health
+    health: StartHealth
     told: tuple[str, ...]
 
 
-def check(settings: Settings, clock: Clock, held: Mapping[str, Pacer]) -> Round:
+def check(settings: Settings, clock: Clock, held: Mapping[str, RateLimiter]) -> CheckRound:
     """All checks of settings that were read without a fault. Costs a few reads an account.
 
     ``held`` are the pacers of the accounts that this process holds meanwhile. While the database is away Stripe is not
     asked: those reads would be made anew each round, for as long as that lasts.
     """
     checks = [*key_checks(settings), *database_checks(settings)]
-    if all(one.level is not Level.UNREACHABLE for one in checks):
+    if all(one.level is not CheckLevel.UNREACHABLE for one in checks):
         checks += stripe_checks(settings, clock, held)
-    faults = tuple(map(_sentence, (one for one in checks if one.level is Level.FAULT)))
-    away = tuple(map(_sentence, (one for one in checks if one.level is Level.UNREACHABLE)))
+    faults = tuple(map(_sentence, (one for one in checks if one.level is CheckLevel.FAULT)))
+    away = tuple(map(_sentence, (one for one in checks if one.level is CheckLevel.UNREACHABLE)))
     if faults:
-        return Round(Health.FAULTY, faults)
+        return CheckRound(StartHealth.FAULTY, faults)
     if away:
-        return Round(Health.UNREACHABLE, away)
+        return CheckRound(StartHealth.UNREACHABLE, away)
     for one in checks:
-        if one.level is Level.WARNING:
+        if one.level is CheckLevel.WARNING:
             log.warning("check.warning", about=one.about, what=one.what, mend=one.mend)
-    return Round(Health.GOOD, ())
+    return CheckRound(StartHealth.GOOD, ())
 
 
-def _sentence(one: Check) -> str:
+def _sentence(one: DoctorCheck) -> str:
     return " ".join(f"{one.about}: {one.what.rstrip('.')}. {one.mend}".split())
 
 
@@ -79,8 +79,8 @@ class StartUp(threading.Thread):
         stopping: threading.Event,
         *,
         once: bool = False,
-        held: Mapping[str, Pacer] | None = None,
-        look: Callable[[Settings, Clock, Mapping[str, Pacer]], Round] = check,
+        held: Mapping[str, RateLimiter] | None = None,
+        look: Callable[[Settings, Clock, Mapping[str, RateLimiter]], CheckRound] = check,
     ) -> None:
         super().__init__(name="start-up", daemon=True)
         self._once = once
@@ -99,13 +99,13 @@ class StartUp(threading.Thread):
         while not self._stopping.is_set():
             found = self._look(self._settings, self._clock, self._held)
             match found.health:
-                case Health.GOOD:
+                case StartHealth.GOOD:
                     self.good = True
                     return
-                case Health.FAULTY:
+                case StartHealth.FAULTY:
                     self.fault = ConfigurationError(found.told)
                     return
-                case Health.UNREACHABLE:
+                case StartHealth.UNREACHABLE:
                     self.waiting = found.told[0]
                     if self._once:
                         return

@@ -11,14 +11,14 @@ from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Severity
-from reconciler.engine.health.rate_usage import from_pace_form
+from reconciler.engine.health.rate_usage import from_dict
 from reconciler.engine.health.status import (
     AccountStatus,
     Expectations,
     LeaseStatus,
     OpenFindings,
     OutboxStatus,
-    PassStatus,
+    SweepStatus,
 )
 from reconciler.engine.limits.read_quota import FEWEST_READS
 from reconciler.engine.report import SweepKind
@@ -48,7 +48,7 @@ def read_statuses(
                 AccountStatus(
                     account=name,
                     lease=LeaseStatus(*source.lease()),
-                    passes=tuple(PassStatus(*row) for row in source.passes()),
+                    passes=tuple(SweepStatus(*row) for row in source.passes()),
                     open_payments={} if table is None else source.open_payments(table),
                     table_fault=fault,
                     findings=tuple(
@@ -59,7 +59,7 @@ def read_statuses(
                     reads_allowed=_allowed(settings, database, table, name, clock),
                     requests=source.requests(),
                     tail_lag=source.lag(CURSOR),
-                    pace=from_pace_form(*source.pace()),
+                    pace=from_dict(*source.pace()),
                     outbox=OutboxStatus(*source.outbox()),
                 )
             )

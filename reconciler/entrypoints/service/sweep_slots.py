@@ -8,28 +8,28 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.sources.claimed_rechecks import ChecksInHand
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 from reconciler.errors import ReconcilerError
 
 
-class Open(Protocol):
+class OpenSlot(Protocol):
     """Opens the account of these lanes."""
 
-    def __call__(self, *, checks: ChecksInHand) -> AbstractContextManager[OpenAccount]:
+    def __call__(self, *, checks: ClaimedRechecks) -> AbstractContextManager[OpenAccount]:
         """With the checks in hand that its lanes share."""
         ...
 
 
-class Lanes:
-    """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
+class SweepSlots:
+    """OpenSlot accounts by name, opened when they are first wanted; they share one database and one pacer.
 
     The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
     the table is looked at again.
     """
 
-    def __init__(self, open_account: Open) -> None:
+    def __init__(self, open_account: OpenSlot) -> None:
         self._open = open_account
-        self._checks = ChecksInHand()
+        self._checks = ClaimedRechecks()
         self._free = threading.Condition()
         self._lanes: dict[str, tuple[ExitStack, OpenAccount]] = {}
         self._used: set[str] = set()

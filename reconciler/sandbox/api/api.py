@@ -19,8 +19,8 @@ from reconciler.sandbox.api.routes import Route, route_of
 from reconciler.sandbox.faults.faults import Break, Breakage
 from reconciler.sandbox.faults.rate_limits import Seen
 from reconciler.sandbox.objects.answers import (
-    Answer,
-    Refusal,
+    ApiRefusal,
+    SandboxAnswer,
     rate_limited,
     server_error,
     unknown_route,
@@ -32,7 +32,7 @@ _PAGE_FAULTS = (Break.EMPTY_PAGE, Break.REPEATED_ITEM, Break.SKIPPED_ITEM)
 _HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body></html>\r\n"
 
 
-class Sending(Enum):
+class ApiSending(Enum):
     """How an answer goes over the wire."""
 
     WHOLE = "whole"
@@ -43,7 +43,7 @@ class Sending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """An HTTP request; ``target`` is path and query as sent, header names are in lower case."""
 
     method: str
@@ -53,11 +53,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiReply:
     """An answer and how to send it."""
 
-    answer: Answer
-    sending: Sending = Sending.WHOLE
+    answer: SandboxAnswer
+    sending: ApiSending = ApiSending.WHOLE
 
 
 class Api:
@@ -67,10 +67,10 @@ class Api:
         self._sandbox = sandbox
         self._stopping = stopping or threading.Event()
         self._numbers = itertools.count(1)
-        self._replayable: dict[tuple[str, bool, str], tuple[str, bytes, Answer]] = {}
+        self._replayable: dict[tuple[str, bool, str], tuple[str, bytes, SandboxAnswer]] = {}
 
     @contextmanager
-    def handle(self, request: Request) -> Iterator[Reply]:
+    def handle(self, request: ApiRequest) -> Iterator[ApiReply]:
         """The reply to a request, which counts as being worked on until the block ends."""
         sandbox = self._sandbox
         number = next(self._numbers)
@@ -86,10 +86,10 @@ class Api:
                 call = self._admit(request, path, ident)
                 entered = self._enter(call, endpoint)
                 reply = self._reply(request, call, route, endpoint, number, request_id)
-            except Refusal as refusal:
-                reply = Reply(refusal.answer(request_id))
-            reply = Reply(self._headed(request, reply.answer, request_id), reply.sending)
-            status = reply.answer.status if reply.sending is Sending.WHOLE else 0
+            except ApiRefusal as refusal:
+                reply = ApiReply(refusal.answer(request_id))
+            reply = ApiReply(self._headed(request, reply.answer, request_id), reply.sending)
+            status = reply.answer.status if reply.sending is ApiSending.WHOLE else 0
             shown = {
                 name: value for name, value in request.headers.items() if name != "authorization"
             }
@@ -101,7 +101,7 @@ class Api:
             if entered is not None:
                 sandbox.gate.leave(entered, endpoint)
 
-    def _admit(self, request: Request, path: str, ident: str) -> Call:
+    def _admit(self, request: ApiRequest, path: str, ident: str) -> Call:
         """Who is asking, and for which account; raises 401 and 403."""
         sandbox = self._sandbox
         key = sandbox.keyring.authenticate(_secret(request.headers.get("authorization")))
@@ -123,13 +123,13 @@ class Api:
 
     def _reply(
         self,
-        request: Request,
+        request: ApiRequest,
         call: Call,
         route: Route | None,
         endpoint: str,
         number: int,
         request_id: str,
-    ) -> Reply:
+    ) -> ApiReply:
         sandbox = self._sandbox
         breakage = sandbox.faults.for_request(number, endpoint, request.target)
         kind = breakage.kind if breakage else None
@@ -147,13 +147,18 @@ class Api:
             raise unknown_route(request.method, call.path)
         page_fault = kind if kind in _PAGE_FAULTS else None
         answer = self._answer(request, call, route, request_id, page_fault)
-        return Reply(
-            answer, Sending(kind.value) if kind and kind.value in _SENDINGS else Sending.WHOLE
+        return ApiReply(
+            answer, ApiSending(kind.value) if kind and kind.value in _SENDINGS else ApiSending.WHOLE
         )
 
     def _answer(
-        self, request: Request, call: Call, route: Route, request_id: str, page_fault: Break | None
-    ) -> Answer:
+        self,
+        request: ApiRequest,
+        call: Call,
+        route: Route,
+        request_id: str,
+        page_fault: Break | None,
+    ) -> SandboxAnswer:
         """The endpoint's own answer."""
         sandbox = self._sandbox
         call.demand(route.permission)
@@ -163,10 +168,12 @@ class Api:
                 sandbox, call.key, call.book, call.path, call.params, call.ident, now, page_fault
             )
             if route.method == "GET":
-                return Answer(200, route.handle(call))
+                return SandboxAnswer(200, route.handle(call))
             return self._once(request, call, route, request_id)
 
-    def _once(self, request: Request, call: Call, route: Route, request_id: str) -> Answer:
+    def _once(
+        self, request: ApiRequest, call: Call, route: Route, request_id: str
+    ) -> SandboxAnswer:
         """A POST, which is answered from memory when its idempotency key was seen."""
         name = request.headers.get("idempotency-key")
         place = (call.book.account, call.book.livemode, name or "")
@@ -174,7 +181,7 @@ class Api:
         if known is not None:
             target, body, answer = known
             if (target, body) != (request.target, request.body):
-                raise Refusal(
+                raise ApiRefusal(
                     400,
                     "Keys for idempotent requests can only be used with the same parameters they were first used with. "
                     f"Try using a key other than '{name}' if you meant to execute a different request.",
@@ -183,24 +190,26 @@ class Api:
             return answer.with_header("Idempotent-Replayed", "true")
         with self._sandbox.caused_by(request_id, name):
             try:
-                answer = Answer(200, route.handle(call))
-            except Refusal as refusal:
+                answer = SandboxAnswer(200, route.handle(call))
+            except ApiRefusal as refusal:
                 answer = refusal.answer(request_id)
         if name:
             self._replayable[place] = (request.target, request.body, answer)
         return answer
 
-    def _headed(self, request: Request, answer: Answer, request_id: str) -> Answer:
+    def _headed(self, request: ApiRequest, answer: SandboxAnswer, request_id: str) -> SandboxAnswer:
         """The answer with the headers that each of Stripe's has; a gateway's page has none but the date."""
         date = ("Date", format_datetime(self._sandbox.clock.now(), usegmt=True))
         if answer.content_type != "application/json":
-            return Answer(answer.status, answer.body, (date, *answer.headers), answer.content_type)
+            return SandboxAnswer(
+                answer.status, answer.body, (date, *answer.headers), answer.content_type
+            )
         headers = [
             ("Server", "nginx"),
             date,
             ("Access-Control-Allow-Origin", "*"),
             ("Cache-Control", "no-cache, no-store"),
-            ("Request-Id", request_id),
+            ("ApiRequest-Id", request_id),
             ("Stripe-Version", request.headers.get("stripe-version", API_VERSION)),
         ]
         for sent, shown in (
@@ -209,13 +218,15 @@ class Api:
         ):
             if sent in request.headers:
                 headers.append((shown, request.headers[sent]))
-        return Answer(answer.status, answer.body, (*headers, *answer.headers), answer.content_type)
+        return SandboxAnswer(
+            answer.status, answer.body, (*headers, *answer.headers), answer.content_type
+        )
 
 
-_SENDINGS = {sending.value for sending in Sending}
+_SENDINGS = {sending.value for sending in ApiSending}
 
 
-def _instead(breakage: Breakage, request_id: str) -> Reply | None:
+def _instead(breakage: Breakage, request_id: str) -> ApiReply | None:
     """What is said instead of the true answer; None where the true answer is at least begun."""
     kind = breakage.kind
     if kind is Break.RATE_LIMITED:
@@ -223,14 +234,14 @@ def _instead(breakage: Breakage, request_id: str) -> Reply | None:
     if kind is Break.SERVER_ERROR:
         raise server_error()
     if kind is Break.BAD_GATEWAY:
-        return Reply(Answer(502, _HTML, content_type="text/html"))
+        return ApiReply(SandboxAnswer(502, _HTML, content_type="text/html"))
     if kind is Break.MALFORMED:
-        return Reply(Answer(200, b'{"object": "list", "data": [{"id": "pi_'))
+        return ApiReply(SandboxAnswer(200, b'{"object": "list", "data": [{"id": "pi_'))
     if kind is Break.ANSWER and breakage.answer is not None:
-        return Reply(breakage.answer)
+        return ApiReply(breakage.answer)
     if kind in (Break.RESET, Break.SILENT):
         # Nothing of it is ever sent.
-        return Reply(Answer(200, request_id.encode()), Sending(kind.value))
+        return ApiReply(SandboxAnswer(200, request_id.encode()), ApiSending(kind.value))
     return None
 
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from reconciler.sandbox.api.parameters import Params
 from reconciler.sandbox.faults.faults import Break
-from reconciler.sandbox.objects.answers import Refusal, unknown_object
+from reconciler.sandbox.objects.answers import ApiRefusal, unknown_object
 from reconciler.sandbox.objects.records import Record
-from reconciler.sandbox.state.account_book import Book
+from reconciler.sandbox.state.account_book import AccountBook
 from reconciler.sandbox.state.keys import Key
 from reconciler.sandbox.state.sandbox import Sandbox
 from reconciler.sandbox.state.timeline import Timeline
@@ -27,7 +27,7 @@ class Call:
 
     sandbox: Sandbox
     key: Key
-    book: Book
+    book: AccountBook
     path: str
     params: Params
     ident: str
@@ -39,7 +39,7 @@ class Call:
         self.key.demand(permission, self.book.account)
 
     def found(
-        self, kind: str, timeline: Callable[[Book], Timeline[R]], *, param: str | None = None
+        self, kind: str, timeline: Callable[[AccountBook], Timeline[R]], *, param: str | None = None
     ) -> R:
         """The object of the path, or of a parameter; raises Stripe's ``resource_missing``."""
         ident = self.ident if param is None else str(self.params.get(param))
@@ -49,8 +49,12 @@ class Call:
         return record
 
     def missing(
-        self, kind: str, timeline: Callable[[Book], Timeline[R]], ident: str, param: str | None
-    ) -> Refusal:
+        self,
+        kind: str,
+        timeline: Callable[[AccountBook], Timeline[R]],
+        ident: str,
+        param: str | None,
+    ) -> ApiRefusal:
         """``resource_missing``, with a word about the other mode where the object is there."""
         elsewhere = timeline(self.sandbox.book(self.book.account, not self.book.livemode))
         return unknown_object(

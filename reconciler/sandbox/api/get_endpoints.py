@@ -10,7 +10,7 @@ import msgspec
 
 from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.call import Call, list_body, spoiled
-from reconciler.sandbox.objects.answers import Refusal
+from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.objects.json import (
     encode,
     event_shape,
@@ -20,15 +20,15 @@ from reconciler.sandbox.objects.json import (
     whole,
 )
 from reconciler.sandbox.objects.records import (
-    Charge,
-    Dispute,
-    Event,
-    Intent,
+    ChargeRecord,
+    DisputeRecord,
+    EventRecord,
+    IntentRecord,
     Record,
-    Refund,
-    WebhookEndpoint,
+    RefundRecord,
+    WebhookEndpointRecord,
 )
-from reconciler.sandbox.state.account_book import RETENTION, Book
+from reconciler.sandbox.state.account_book import RETENTION, AccountBook
 from reconciler.sandbox.state.timeline import PageQuery, Timeline
 
 R = TypeVar("R", bound=Record)
@@ -42,15 +42,15 @@ SUBJECT_PERMISSIONS = {
 }
 
 # Places of the objects in a book, as named in answers and looked for in the other mode.
-INTENTS: Callable[[Book], Timeline[Intent]] = attrgetter("intents")
-CHARGES: Callable[[Book], Timeline[Charge]] = attrgetter("charges")
-REFUNDS: Callable[[Book], Timeline[Refund]] = attrgetter("refunds")
-DISPUTES: Callable[[Book], Timeline[Dispute]] = attrgetter("disputes")
-EVENTS: Callable[[Book], Timeline[Event]] = attrgetter("events")
-ENDPOINTS: Callable[[Book], Timeline[WebhookEndpoint]] = attrgetter("endpoints")
+INTENTS: Callable[[AccountBook], Timeline[IntentRecord]] = attrgetter("intents")
+CHARGES: Callable[[AccountBook], Timeline[ChargeRecord]] = attrgetter("charges")
+REFUNDS: Callable[[AccountBook], Timeline[RefundRecord]] = attrgetter("refunds")
+DISPUTES: Callable[[AccountBook], Timeline[DisputeRecord]] = attrgetter("disputes")
+EVENTS: Callable[[AccountBook], Timeline[EventRecord]] = attrgetter("events")
+ENDPOINTS: Callable[[AccountBook], Timeline[WebhookEndpointRecord]] = attrgetter("endpoints")
 
 
-def intent_bytes(call: Call, intent: Intent, expand: frozenset[str]) -> bytes:
+def intent_bytes(call: Call, intent: IntentRecord, expand: frozenset[str]) -> bytes:
     """An intent, with its latest charge as the id or in whole."""
     head, tail = call.book.intents.parts(intent, intent_parts)
     charge = call.book.latest_charge(intent) if "latest_charge" in expand else None
@@ -166,19 +166,21 @@ def retrieve_event(call: Call) -> bytes:
 
 
 def list_events(call: Call) -> bytes:
-    parameters.only(call.params, (*parameters.PAGING, "created", "type", "types", "delivery_success"))
+    parameters.only(
+        call.params, (*parameters.PAGING, "created", "type", "types", "delivery_success")
+    )
     wanted = _types(call)
     delivered = parameters.flag(call.params, "delivery_success")
     pending = call.sandbox.postman.pending
 
-    def keep(event: Event) -> bool:
+    def keep(event: EventRecord) -> bool:
         return (
             call.book.lists(event, call.now)
             and (wanted is None or _matches(event.type, wanted))
             and (delivered is None or (pending(event.id) == 0) is delivered)
         )
 
-    def render(event: Event) -> bytes:
+    def render(event: EventRecord) -> bytes:
         call.demand(SUBJECT_PERMISSIONS[kind_of(event.subject)])
         return _event_bytes(call, event)
 
@@ -188,11 +190,11 @@ def list_events(call: Call) -> bytes:
 def _types(call: Call) -> list[str] | None:
     one, many = parameters.text(call.params, "type"), parameters.strings(call.params, "types")
     if one is not None and many:
-        raise Refusal(
+        raise ApiRefusal(
             400, "You may only specify one of these parameters: type, types.", param="type"
         )
     if len(many) > TYPES_AT_MOST:
-        raise Refusal(400, f"You may only specify up to {TYPES_AT_MOST} types.", param="types")
+        raise ApiRefusal(400, f"You may only specify up to {TYPES_AT_MOST} types.", param="types")
     return [one] if one is not None else many or None
 
 
@@ -203,18 +205,18 @@ def _matches(event_type: str, wanted: list[str]) -> bool:
     )
 
 
-def _event_bytes(call: Call, event: Event) -> bytes:
+def _event_bytes(call: Call, event: EventRecord) -> bytes:
     return encode(event_shape(event, call.sandbox.postman.pending(event.id)))
 
 
-def _retrieve(call: Call, kind: str, place: Callable[[Book], Timeline[R]]) -> bytes:
+def _retrieve(call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]]) -> bytes:
     parameters.only(call.params, ("expand",))
     parameters.expansions(call.params, (), listing=False)
     return encode(shape_of(call.found(kind, place)))
 
 
 def _plain_page(
-    call: Call, kind: str, place: Callable[[Book], Timeline[R]], filters: tuple[str, ...]
+    call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]], filters: tuple[str, ...]
 ) -> bytes:
     parameters.expansions(call.params, (), listing=True)
     timeline = place(call.book)
@@ -224,7 +226,7 @@ def _plain_page(
 def _page(
     call: Call,
     kind: str,
-    place: Callable[[Book], Timeline[R]],
+    place: Callable[[AccountBook], Timeline[R]],
     filters: tuple[str, ...],
     render: Callable[[R], bytes],
     keep: Callable[[R], bool] | None = None,
@@ -234,7 +236,9 @@ def _page(
     timeline = place(call.book)
     _check_cursor(call, kind, place, query)
     given = [
-        (name, value) for name in filters if (value := parameters.text(call.params, name)) is not None
+        (name, value)
+        for name in filters
+        if (value := parameters.text(call.params, name)) is not None
     ]
     others = given[1:]
 
@@ -250,7 +254,7 @@ def _page(
 
 
 def _check_cursor(
-    call: Call, kind: str, place: Callable[[Book], Timeline[R]], query: PageQuery
+    call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]], query: PageQuery
 ) -> None:
     """Raises Stripe's 400 for a cursor that is unknown, or an event older than its retention."""
     for param in ("starting_after", "ending_before"):
@@ -258,6 +262,6 @@ def _check_cursor(
         if cursor is None:
             continue
         record = place(call.book).get(cursor)
-        expired = isinstance(record, Event) and record.created <= call.now - RETENTION
+        expired = isinstance(record, EventRecord) and record.created <= call.now - RETENTION
         if record is None or expired:
             raise call.missing(kind, place, cursor, param)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from reconciler.sandbox.objects.answers import Refusal
+from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.state.timeline import PageQuery
 
 Value = str | list["Value"] | dict[str, "Value"]
@@ -36,7 +36,7 @@ def _put(into: Params, path: list[str], value: str) -> None:
         return
     inner = into.setdefault(name, {})
     if not isinstance(inner, dict):
-        raise Refusal(400, f"Invalid hash: {name}", param=name)
+        raise ApiRefusal(400, f"Invalid hash: {name}", param=name)
     _put(inner, rest, value)
 
 
@@ -52,7 +52,7 @@ def only(params: Params, known: Iterable[str]) -> None:
     """Raises Stripe's 400 for a parameter that the endpoint does not know."""
     for name in params:
         if name not in known:
-            raise Refusal(
+            raise ApiRefusal(
                 400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name
             )
 
@@ -62,14 +62,16 @@ def text(params: Params, name: str) -> str | None:
     value = params.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise Refusal(400, f"Invalid string: {name}", param=name)
+    raise ApiRefusal(400, f"Invalid string: {name}", param=name)
 
 
 def required(params: Params, name: str) -> str:
     """A plain parameter; raises Stripe's 400 if absent."""
     value = text(params, name)
     if not value:
-        raise Refusal(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
+        raise ApiRefusal(
+            400, f"Missing required param: {name}.", code="parameter_missing", param=name
+        )
     return value
 
 
@@ -80,7 +82,9 @@ def integer(value: Value, param: str) -> int:
             return int(value)
     except ValueError:
         pass
-    raise Refusal(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=param)
+    raise ApiRefusal(
+        400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=param
+    )
 
 
 def optional_integer(params: Params, name: str) -> int | None:
@@ -95,7 +99,7 @@ def flag(params: Params, name: str) -> bool | None:
         return None
     if value in ("true", "false"):
         return value == "true"
-    raise Refusal(400, f"Invalid boolean: {value}", param=name)
+    raise ApiRefusal(400, f"Invalid boolean: {value}", param=name)
 
 
 def strings(params: Params, name: str) -> list[str]:
@@ -105,7 +109,7 @@ def strings(params: Params, name: str) -> list[str]:
         return []
     if isinstance(value, list):
         return [item for item in value if isinstance(item, str)]
-    raise Refusal(400, "Invalid array", param=name)
+    raise ApiRefusal(400, "Invalid array", param=name)
 
 
 def metadata(params: Params) -> dict[str, str]:
@@ -114,7 +118,7 @@ def metadata(params: Params) -> dict[str, str]:
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):
-        raise Refusal(400, "Invalid hash", param="metadata")
+        raise ApiRefusal(400, "Invalid hash", param="metadata")
     return {name: item for name, item in value.items() if isinstance(item, str)}
 
 
@@ -127,11 +131,11 @@ def page_query(params: Params) -> PageQuery:
             if limit < 1
             else f"less than or equal to {LARGEST_PAGE}"
         )
-        raise Refusal(400, f"This value must be {bound} (it currently is '{limit}').",
+        raise ApiRefusal(400, f"This value must be {bound} (it currently is '{limit}').",
                       code="parameter_invalid_integer", param="limit")  # fmt: skip
     after, before = text(params, "starting_after"), text(params, "ending_before")
     if after and before:
-        raise Refusal(
+        raise ApiRefusal(
             400,
             "You cannot parameterize both starting_after and ending_before.",
             param="starting_after",
@@ -152,7 +156,7 @@ def created_range(value: Value | None) -> tuple[int | None, int | None]:
     bounds: dict[str, int] = {}
     for name, bound in value.items():
         if name not in ("gt", "gte", "lt", "lte"):
-            raise Refusal(400, f"Received unknown parameter: created[{name}]",
+            raise ApiRefusal(400, f"Received unknown parameter: created[{name}]",
                           code="parameter_unknown", param=f"created[{name}]")  # fmt: skip
         bounds[name] = integer(bound, f"created[{name}]")
     lows = [bounds[name] + step for name, step in (("gt", 1), ("gte", 0)) if name in bounds]
@@ -167,9 +171,9 @@ def expansions(params: Params, expandable: tuple[str, ...], *, listing: bool) ->
     for path in strings(params, "expand"):
         name = path.removeprefix(prefix)
         if listing and not path.startswith(prefix) and path in expandable:
-            raise Refusal(400, f"This property cannot be expanded ({path}). You may want to try expanding "
+            raise ApiRefusal(400, f"This property cannot be expanded ({path}). You may want to try expanding "
                                f"'data.{path}' instead.", param="expand")  # fmt: skip
         if name not in expandable or not path.startswith(prefix):
-            raise Refusal(400, f"This property cannot be expanded ({path}).", param="expand")
+            raise ApiRefusal(400, f"This property cannot be expanded ({path}).", param="expand")
         found.add(name)
     return frozenset(found)

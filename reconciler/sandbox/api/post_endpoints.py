@@ -7,11 +7,11 @@ from typing import Any
 from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.call import Call
 from reconciler.sandbox.api.get_endpoints import CHARGES, INTENTS, intent_bytes, intent_expansions
-from reconciler.sandbox.objects.answers import Refusal
+from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.objects.charge_json import refund_shape
 from reconciler.sandbox.objects.json import encode, intent_shape
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, token_of
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.objects.records import IntentRecord
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
@@ -40,11 +40,11 @@ def create_intent(call: Call) -> bytes:
     expand = intent_expansions(call, listing=False)
     amount = parameters.integer(parameters.required(call.params, "amount"), "amount")
     if amount < 1:
-        raise Refusal(400, "This value must be greater than or equal to 1.",
+        raise ApiRefusal(400, "This value must be greater than or equal to 1.",
                       code="parameter_invalid_integer", param="amount")  # fmt: skip
     capture_method = parameters.text(call.params, "capture_method") or CAPTURE_METHODS[1]
     if capture_method not in CAPTURE_METHODS:
-        raise Refusal(
+        raise ApiRefusal(
             400,
             f"Invalid capture_method: must be one of {', '.join(CAPTURE_METHODS)}",
             param="capture_method",
@@ -69,7 +69,9 @@ def create_intent(call: Call) -> bytes:
 
 
 def update_intent(call: Call) -> bytes:
-    parameters.only(call.params, ("amount", "description", "metadata", "expand", *_METHOD, *_IGNORED))
+    parameters.only(
+        call.params, ("amount", "description", "metadata", "expand", *_METHOD, *_IGNORED)
+    )
     expand = intent_expansions(call, listing=False)
     intent = call.found("payment_intent", INTENTS)
     intent = call.sandbox.update(
@@ -115,20 +117,22 @@ def cancel_intent(call: Call) -> bytes:
     expand = intent_expansions(call, listing=False)
     reason = parameters.text(call.params, "cancellation_reason")
     if reason is not None and reason not in CANCEL_REASONS:
-        raise Refusal(400, f"Invalid cancellation_reason: must be one of {', '.join(CANCEL_REASONS)}",
+        raise ApiRefusal(400, f"Invalid cancellation_reason: must be one of {', '.join(CANCEL_REASONS)}",
                       param="cancellation_reason")  # fmt: skip
     intent = call.found("payment_intent", INTENTS)
     return intent_bytes(call, call.sandbox.cancel(intent.id, reason), expand)
 
 
 def create_refund(call: Call) -> bytes:
-    parameters.only(call.params, ("amount", "charge", "metadata", "payment_intent", "reason", "expand"))
+    parameters.only(
+        call.params, ("amount", "charge", "metadata", "payment_intent", "reason", "expand")
+    )
     if "charge" in call.params:
         ident = call.found("charge", CHARGES, param="charge").payment_intent
     elif "payment_intent" in call.params:
         ident = call.found("payment_intent", INTENTS, param="payment_intent").id
     else:
-        raise Refusal(
+        raise ApiRefusal(
             400,
             "One of the following params should be provided for this request: payment_intent or charge.",
         )
@@ -144,7 +148,7 @@ def _token(call: Call) -> Token | None:
     if name is None and isinstance(data, dict):
         kind = data.get("type")
         if not isinstance(kind, str) or kind not in METHODS:
-            raise Refusal(
+            raise ApiRefusal(
                 400,
                 f"The payment method type provided: {kind} is invalid.",
                 param="payment_method_data[type]",
@@ -154,16 +158,18 @@ def _token(call: Call) -> Token | None:
         return None
     token = token_of(name)
     if token is None:
-        raise Refusal(
+        raise ApiRefusal(
             400, f"No such PaymentMethod: '{name}'", code="resource_missing", param="payment_method"
         )
     return token
 
 
-def _confirmed(call: Call, intent: Intent, token: Token | None, expand: frozenset[str]) -> bytes:
+def _confirmed(
+    call: Call, intent: IntentRecord, token: Token | None, expand: frozenset[str]
+) -> bytes:
     """Attempt the payment; a decline is Stripe's 402 with the intent inside."""
     if token is None and intent.payment_method is None:
-        raise Refusal(
+        raise ApiRefusal(
             400,
             "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
             "a payment method and then confirm it again.",
@@ -178,5 +184,5 @@ def _confirmed(call: Call, intent: Intent, token: Token | None, expand: frozense
             "payment_intent": intent_shape(moved),
         }
         shown = {name: value for name, value in extra.items() if value is not None}
-        raise Refusal(402, error.message, kind=error.type, code=error.code, **shown)
+        raise ApiRefusal(402, error.message, kind=error.type, code=error.code, **shown)
     return intent_bytes(call, moved, expand)

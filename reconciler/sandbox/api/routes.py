@@ -39,7 +39,12 @@ ROUTES = (
     Route("GET", "/v1/events/{id}", "event_read", get_endpoints.retrieve_event),
     Route("GET", "/v1/webhook_endpoints", "webhook_read", get_endpoints.list_endpoints),
     Route("GET", "/v1/webhook_endpoints/{id}", "webhook_read", get_endpoints.retrieve_endpoint),
-    Route("GET", "/v1/checkout/sessions", "checkout_session_read", get_endpoints.list_checkout_sessions),
+    Route(
+        "GET",
+        "/v1/checkout/sessions",
+        "checkout_session_read",
+        get_endpoints.list_checkout_sessions,
+    ),
     Route("POST", "/v1/payment_intents", "payment_intent_write", post_endpoints.create_intent),
     Route("POST", _INTENT, "payment_intent_write", post_endpoints.update_intent),
     Route("POST", f"{_INTENT}/confirm", "payment_intent_write", post_endpoints.confirm_intent),

@@ -14,7 +14,7 @@ from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Self
 
-from reconciler.sandbox.api.api import Api, Reply, Request, Sending
+from reconciler.sandbox.api.api import Api, ApiReply, ApiRequest, ApiSending
 from reconciler.sandbox.state.sandbox import Sandbox
 
 # Closing sends RST instead of FIN, and what is unsent is thrown away.
@@ -38,16 +38,16 @@ class _Connection(BaseHTTPRequestHandler):
         length = int(said)
         body = self.rfile.read(length) if length else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        with self.server.api.handle(Request(self.command, self.path, headers, body)) as reply:
+        with self.server.api.handle(ApiRequest(self.command, self.path, headers, body)) as reply:
             self._send(reply)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer_one  # noqa: N815 - named by the standard library
 
-    def _send(self, reply: Reply) -> None:
-        if reply.sending is Sending.SILENT:
+    def _send(self, reply: ApiReply) -> None:
+        if reply.sending is ApiSending.SILENT:
             self.server.released.wait()
-        if reply.sending in (Sending.SILENT, Sending.RESET):
-            self._hang_up(reset=reply.sending is Sending.RESET)
+        if reply.sending in (ApiSending.SILENT, ApiSending.RESET):
+            self._hang_up(reset=reply.sending is ApiSending.RESET)
             return
         answer = reply.answer
         lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
@@ -59,11 +59,11 @@ class _Connection(BaseHTTPRequestHandler):
             "",
         ]
         head = "\r\n".join(lines).encode("latin-1", "replace")
-        if reply.sending is Sending.WHOLE:
+        if reply.sending is ApiSending.WHOLE:
             self.connection.sendall(head + answer.body)
             return
         self.connection.sendall(head + answer.body[: len(answer.body) // 2])
-        self._hang_up(reset=reply.sending is Sending.RESET_MIDWAY)
+        self._hang_up(reset=reply.sending is ApiSending.RESET_MIDWAY)
 
     def _hang_up(self, *, reset: bool) -> None:
         self.close_connection = True

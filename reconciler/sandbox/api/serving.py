@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from reconciler.clock import Clock, SystemClock
 from reconciler.sandbox.api.server import SandboxServer
 from reconciler.sandbox.faults.faults import Faults
-from reconciler.sandbox.faults.rate_limits import Limits
+from reconciler.sandbox.faults.rate_limits import SandboxLimits
 from reconciler.sandbox.state.sandbox import LIVE_KEY, TEST_KEY, Sandbox
 from reconciler.sandbox.state.seeding import fill
 
@@ -17,7 +17,7 @@ DELIVER_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ServingOptions:
     """What a sandbox begins with. ``webhook_url`` receives every event made after the start, in the keys' modes.
 
     ``payments`` are spread over the last ``days``. ``keys`` are further full keys of the one account.
@@ -30,11 +30,11 @@ class Options:
     keys: tuple[str, ...] = ()
     webhook_url: str | None = None
     webhook_secret: str | None = field(default=None, repr=False)
-    limits: Limits = field(default_factory=Limits)
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
     faults: Faults | None = None
 
 
-def opened(options: Options, clock: Clock | None = None) -> Sandbox:
+def opened(options: ServingOptions, clock: Clock | None = None) -> Sandbox:
     """A sandbox as the options say, on the machine's clock unless given another."""
     sandbox = Sandbox(
         clock or SystemClock(),
@@ -56,7 +56,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    options: Options | None = None,
+    options: ServingOptions | None = None,
     sandbox: Sandbox | None = None,
     ready: Callable[[str, str], None] | None = None,
     stop: threading.Event | None = None,
@@ -74,7 +74,7 @@ def serve(
     Raises:
         OSError: The port is taken or the address is not this machine's.
     """
-    served = sandbox or opened(options or Options())
+    served = sandbox or opened(options or ServingOptions())
     key = LIVE_KEY if served.livemode else TEST_KEY
     with SandboxServer(served, host=host, port=port, deliver_every=DELIVER_EVERY) as server:
         if ready is not None:

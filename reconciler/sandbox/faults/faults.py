@@ -11,8 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from enum import Enum
 
-from reconciler.sandbox.objects.answers import Answer
-from reconciler.sandbox.state.chance import Chance
+from reconciler.sandbox.objects.answers import SandboxAnswer
+from reconciler.sandbox.state.chance import SeededChance
 
 
 class Break(Enum):
@@ -68,7 +68,7 @@ class Faults:
 
     def drops_after_200(self, event_id: str) -> bool:
         """Whether the merchant's code answers this event with 200 and loses it."""
-        return Chance(self.seed).hit(self.dropped_after_200, "dropped", event_id)
+        return SeededChance(self.seed).hit(self.dropped_after_200, "dropped", event_id)
 
 
 _BY_SHARE = tuple(kind for kind in Break if kind not in (Break.SLOW, Break.ANSWER))
@@ -81,7 +81,7 @@ class Breakage:
     kind: Break
     reason: str = "endpoint-rate"
     seconds: float = 0.0
-    answer: Answer | None = None
+    answer: SandboxAnswer | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class FaultPlan:
         after: int = 0,
         reason: str = "endpoint-rate",
         seconds: float = 0.0,
-        answer: Answer | None = None,
+        answer: SandboxAnswer | None = None,
     ) -> None:
         """Let the next matching requests go wrong. Scripted faults are used up in the order given.
 
@@ -167,7 +167,7 @@ class FaultPlan:
 
     def _by_share(self, number: int) -> Breakage | None:
         shares = self.shares
-        chance = Chance(shares.seed)
+        chance = SeededChance(shares.seed)
         for kind in _BY_SHARE:
             if chance.hit(getattr(shares, kind.value), kind.value, number):
                 return Breakage(kind=kind, reason=shares.rate_limited_reason)
@@ -178,5 +178,5 @@ class FaultPlan:
         shares = self.shares
         if not shares.latency_jitter:
             return shares.latency
-        jitter = Chance(shares.seed).between(-1, 1, "latency", number) * shares.latency_jitter
+        jitter = SeededChance(shares.seed).between(-1, 1, "latency", number) * shares.latency_jitter
         return max(0.0, shares.latency + jitter)

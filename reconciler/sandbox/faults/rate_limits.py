@@ -16,7 +16,7 @@ _KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SandboxLimits:
     """Requests per second and requests at once; None switches a limit off.
 
     The defaults are Stripe's documented ones. ``burst`` is how many seconds' worth an idle bucket holds.
@@ -32,7 +32,7 @@ class Limits:
     burst: float = 1.0
 
 
-NO_LIMITS = Limits(live_per_second=None, test_per_second=None, endpoint_per_second=None)
+NO_LIMITS = SandboxLimits(live_per_second=None, test_per_second=None, endpoint_per_second=None)
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _Bucket:
 class Gate:
     """Admits requests, or names the limit that refuses them. ``holder`` is an account and mode."""
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: SandboxLimits, clock: Clock) -> None:
         self.limits = limits
         self._clock = clock
         self._buckets: dict[tuple[str, str], _Bucket] = {}

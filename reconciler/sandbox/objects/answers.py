@@ -9,7 +9,7 @@ from reconciler.sandbox.objects.json import encode
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SandboxAnswer:
     """A complete HTTP answer. ``headers`` are those of this answer only; the server adds its own."""
 
     status: int
@@ -17,11 +17,11 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
 
-    def with_header(self, name: str, value: str) -> Answer:
+    def with_header(self, name: str, value: str) -> SandboxAnswer:
         return replace(self, headers=(*self.headers, (name, value)))
 
 
-class Refusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error of it
+class ApiRefusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error of it
     """Stripe says no: carries the status and the error body.
 
     Raised to Python callers of :class:`reconciler.sandbox.Sandbox` too, when a payment cannot do what they ask.
@@ -47,7 +47,7 @@ class Refusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error
         self.headers = headers
         self.extra = extra
 
-    def answer(self, request_id: str) -> Answer:
+    def answer(self, request_id: str) -> SandboxAnswer:
         """The HTTP answer: ``{"error": {…}}`` with only the fields that apply, as Stripe does."""
         error: dict[str, Any] = {}
         if self.code is not None:
@@ -59,12 +59,12 @@ class Refusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error
         error["request_log_url"] = f"https://dashboard.stripe.com/logs/{request_id}"
         error["type"] = self.kind
         error.update(self.extra)
-        return Answer(self.status, encode({"error": error}), self.headers)
+        return SandboxAnswer(self.status, encode({"error": error}), self.headers)
 
 
 def unknown_object(
     kind: str, ident: str, *, other_mode_of: bool | None, param: str = "id", status: int = 404
-) -> Refusal:
+) -> ApiRefusal:
     """404 ``resource_missing``.
 
     Args:
@@ -78,17 +78,17 @@ def unknown_object(
     if other_mode_of is not None:
         there, here = ("test", "live") if other_mode_of else ("live", "test")
         message += f"; a similar object exists in {there} mode, but a {here} mode key was used to make this request."
-    return Refusal(status, message, code="resource_missing", param=param)
+    return ApiRefusal(status, message, code="resource_missing", param=param)
 
 
-def unknown_route(method: str, path: str) -> Refusal:
-    return Refusal(404, f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
+def unknown_route(method: str, path: str) -> ApiRefusal:
+    return ApiRefusal(404, f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
                         "help at https://support.stripe.com/.")  # fmt: skip
 
 
-def rate_limited(reason: str) -> Refusal:
+def rate_limited(reason: str) -> ApiRefusal:
     """429; Stripe sends no Retry-After, only the reason."""
-    return Refusal(
+    return ApiRefusal(
         429,
         "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits.",
         code="rate_limit",
@@ -96,17 +96,17 @@ def rate_limited(reason: str) -> Refusal:
     )
 
 
-def server_error() -> Refusal:
-    return Refusal(
+def server_error() -> ApiRefusal:
+    return ApiRefusal(
         500,
         "Sorry! There was an error while talking to one of our backends. Support has been notified.",
         kind="api_error",
     )
 
 
-def wrong_state(verb: str, done: str, status: str, allowed: tuple[str, ...]) -> Refusal:
+def wrong_state(verb: str, done: str, status: str, allowed: tuple[str, ...]) -> ApiRefusal:
     """400: the PaymentIntent's status does not allow what was asked."""
-    return Refusal(
+    return ApiRefusal(
         400,
         f"You cannot {verb} this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of "
         f"the following statuses may be {done}: {', '.join(allowed)}.",

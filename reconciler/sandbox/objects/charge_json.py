@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.sandbox.objects.payment_methods import METHODS
-from reconciler.sandbox.objects.records import Charge, Dispute, Refund
+from reconciler.sandbox.objects.records import ChargeRecord, DisputeRecord, RefundRecord
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ CUSTOMER = {
 }
 
 
-def charge_shape(charge: Charge) -> Json:
+def charge_shape(charge: ChargeRecord) -> Json:
     mode = "" if charge.livemode else "test_"
     settled = charge.status == "succeeded" and charge.captured
     return {
@@ -80,7 +80,7 @@ def charge_shape(charge: Charge) -> Json:
     }
 
 
-def _outcome_shape(charge: Charge) -> Json | None:
+def _outcome_shape(charge: ChargeRecord) -> Json | None:
     if charge.status == "pending":
         return None
     failed = charge.status == "failed"
@@ -99,7 +99,7 @@ def _outcome_shape(charge: Charge) -> Json | None:
     }
 
 
-def _details_shape(charge: Charge) -> Json:
+def _details_shape(charge: ChargeRecord) -> Json:
     details = METHODS[charge.method].details
     if charge.method == "card":
         details = {**details, "amount_authorized": charge.amount if charge.paid else None}
@@ -108,7 +108,7 @@ def _details_shape(charge: Charge) -> Json:
     return {charge.method: details, "type": charge.method}
 
 
-def refund_shape(refund: Refund) -> Json:
+def refund_shape(refund: RefundRecord) -> Json:
     return {
         "id": refund.id,
         "object": "refund",
@@ -131,7 +131,7 @@ def refund_shape(refund: Refund) -> Json:
     }
 
 
-def dispute_shape(dispute: Dispute) -> Json:
+def dispute_shape(dispute: DisputeRecord) -> Json:
     return {
         "id": dispute.id,
         "object": "dispute",

@@ -14,16 +14,16 @@ from reconciler.sandbox.objects.charge_json import (
 from reconciler.sandbox.objects.payment_methods import METHODS
 from reconciler.sandbox.objects.records import (
     API_VERSION,
-    AttemptError,
-    Charge,
-    Dispute,
-    Event,
-    Intent,
-    NextAction,
+    ChargeRecord,
+    DisputeRecord,
+    EventRecord,
+    IntentRecord,
+    NextActionRecord,
+    PaymentErrorRecord,
     Record,
-    Refund,
+    RefundRecord,
     Subject,
-    WebhookEndpoint,
+    WebhookEndpointRecord,
 )
 
 # A place in the intent's JSON where the id, or the whole charge, goes. No user text can hold a NUL as it is escaped.
@@ -38,7 +38,7 @@ def encode(shape: Json) -> bytes:
     return msgspec.json.format(_encoder.encode(shape), indent=2)
 
 
-def intent_parts(intent: Intent) -> tuple[bytes, bytes]:
+def intent_parts(intent: IntentRecord) -> tuple[bytes, bytes]:
     """The intent's JSON before and after the value of ``latest_charge``."""
     shape = intent_shape(intent)
     shape["latest_charge"] = _GAP
@@ -56,27 +56,30 @@ def whole(record: Record) -> tuple[bytes, bytes]:
 
 def shape_of(record: Record, pending_webhooks: int = 0) -> Json:
     """The JSON of any object, nothing expanded."""
-    if isinstance(record, Intent):
+    if isinstance(record, IntentRecord):
         return intent_shape(record)
-    if isinstance(record, Charge):
+    if isinstance(record, ChargeRecord):
         return charge_shape(record)
-    if isinstance(record, Refund):
+    if isinstance(record, RefundRecord):
         return refund_shape(record)
-    if isinstance(record, Dispute):
+    if isinstance(record, DisputeRecord):
         return dispute_shape(record)
-    if isinstance(record, WebhookEndpoint):
+    if isinstance(record, WebhookEndpointRecord):
         return endpoint_shape(record)
     return event_shape(record, pending_webhooks)
 
 
 def kind_of(subject: Subject) -> str:
     """Stripe's name of the object's type."""
-    return {Intent: "payment_intent", Charge: "charge", Refund: "refund", Dispute: "dispute"}[
-        type(subject)
-    ]
+    return {
+        IntentRecord: "payment_intent",
+        ChargeRecord: "charge",
+        RefundRecord: "refund",
+        DisputeRecord: "dispute",
+    }[type(subject)]
 
 
-def intent_shape(intent: Intent) -> Json:
+def intent_shape(intent: IntentRecord) -> Json:
     return {
         "id": intent.id,
         "object": "payment_intent",
@@ -139,7 +142,7 @@ def intent_shape(intent: Intent) -> Json:
     }
 
 
-def _error_shape(intent: Intent, error: AttemptError | None) -> Json | None:
+def _error_shape(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json | None:
     if error is None:
         return None
     mode = "" if intent.livemode else "/test"
@@ -159,7 +162,7 @@ def _error_shape(intent: Intent, error: AttemptError | None) -> Json | None:
     return {name: value for name, value in shape.items() if value is not None}
 
 
-def _method_shape(intent: Intent, error: AttemptError) -> Json:
+def _method_shape(intent: IntentRecord, error: PaymentErrorRecord) -> Json:
     kind = error.payment_method_type
     return {
         "id": error.payment_method,
@@ -175,7 +178,7 @@ def _method_shape(intent: Intent, error: AttemptError) -> Json:
     }
 
 
-def _action_shape(intent: Intent, action: NextAction | None) -> Json | None:
+def _action_shape(intent: IntentRecord, action: NextActionRecord | None) -> Json | None:
     if action is None:
         return None
     if action.type == "redirect_to_url":
@@ -201,7 +204,7 @@ def _action_shape(intent: Intent, action: NextAction | None) -> Json | None:
     return {action.type: inner, "type": action.type}
 
 
-def endpoint_shape(endpoint: WebhookEndpoint) -> Json:
+def endpoint_shape(endpoint: WebhookEndpointRecord) -> Json:
     return {
         "id": endpoint.id,
         "object": "webhook_endpoint",
@@ -217,7 +220,7 @@ def endpoint_shape(endpoint: WebhookEndpoint) -> Json:
     }
 
 
-def event_shape(event: Event, pending_webhooks: int) -> Json:
+def event_shape(event: EventRecord, pending_webhooks: int) -> Json:
     return {
         "id": event.id,
         "object": "event",

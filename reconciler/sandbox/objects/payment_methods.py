@@ -110,7 +110,7 @@ METHODS: dict[str, PaymentMethod] = {
 }  # fmt: skip
 
 
-class Reaction(Enum):
+class TokenReaction(Enum):
     """What confirming with a test token leads to."""
 
     SUCCEED = "succeed"
@@ -124,7 +124,7 @@ class Token:
     """A test payment method as Stripe names them (``pm_card_visa``) and what confirming with it does."""
 
     method: str
-    reaction: Reaction
+    reaction: TokenReaction
     code: str = "card_declined"
     decline_code: str | None = None
 
@@ -154,26 +154,26 @@ _CARDS = (
 )
 
 TOKENS: dict[str, Token] = {
-    **{f"pm_card_{brand}": Token("card", Reaction.SUCCEED) for brand in _CARDS},
+    **{f"pm_card_{brand}": Token("card", TokenReaction.SUCCEED) for brand in _CARDS},
     **{
-        name: Token("card", Reaction.FAIL, code, decline)
+        name: Token("card", TokenReaction.FAIL, code, decline)
         for name, (code, decline) in _DECLINES.items()
     },
-    "pm_card_authenticationRequired": Token("card", Reaction.REQUIRE_ACTION),
-    "pm_card_threeDSecure2Required": Token("card", Reaction.REQUIRE_ACTION),
-    "pm_usBankAccount": Token("us_bank_account", Reaction.PROCESS),
-    "pm_usBankAccount_success": Token("us_bank_account", Reaction.PROCESS),
-    "pm_sepaDebit": Token("sepa_debit", Reaction.PROCESS),
-    "pm_bacsDebit": Token("bacs_debit", Reaction.PROCESS),
+    "pm_card_authenticationRequired": Token("card", TokenReaction.REQUIRE_ACTION),
+    "pm_card_threeDSecure2Required": Token("card", TokenReaction.REQUIRE_ACTION),
+    "pm_usBankAccount": Token("us_bank_account", TokenReaction.PROCESS),
+    "pm_usBankAccount_success": Token("us_bank_account", TokenReaction.PROCESS),
+    "pm_sepaDebit": Token("sepa_debit", TokenReaction.PROCESS),
+    "pm_bacsDebit": Token("bacs_debit", TokenReaction.PROCESS),
 }
 
 
-def reaction_of(method: str) -> Reaction:
+def reaction_of(method: str) -> TokenReaction:
     """What an attempt with this type of payment method leads to when nothing goes wrong."""
     flow = METHODS[method].flow
     if flow is Flow.CARD:
-        return Reaction.SUCCEED
-    return Reaction.PROCESS if flow is Flow.DEBIT else Reaction.REQUIRE_ACTION
+        return TokenReaction.SUCCEED
+    return TokenReaction.PROCESS if flow is Flow.DEBIT else TokenReaction.REQUIRE_ACTION
 
 
 def token_of(name: str) -> Token | None:

@@ -20,7 +20,7 @@ def _no_metadata() -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptError:
+class PaymentErrorRecord:
     """Why the last attempt failed: Stripe's ``last_payment_error``."""
 
     code: str
@@ -33,7 +33,7 @@ class AttemptError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextAction:
+class NextActionRecord:
     """What the customer has to do next; ``expires_at`` only for vouchers and QR codes."""
 
     type: str
@@ -41,7 +41,7 @@ class NextAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class IntentRecord:
     """A PaymentIntent. ``status`` is a string because a test may put one there that nobody knows."""
 
     id: str
@@ -57,8 +57,8 @@ class Intent:
     amount_capturable: int = 0
     amount_received: int = 0
     latest_charge: str | None = None
-    last_payment_error: AttemptError | None = None
-    next_action: NextAction | None = None
+    last_payment_error: PaymentErrorRecord | None = None
+    next_action: NextActionRecord | None = None
     canceled_at: int | None = None
     cancellation_reason: str | None = None
     customer: str | None = None
@@ -73,7 +73,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class ChargeRecord:
     """One attempt to collect the money of an intent."""
 
     id: str
@@ -110,7 +110,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
+class RefundRecord:
     """Money going back."""
 
     id: str
@@ -127,7 +127,7 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
+class DisputeRecord:
     """A customer's bank asks for the money back."""
 
     id: str
@@ -143,11 +143,11 @@ class Dispute:
     method: str = "card"
 
 
-Subject = Intent | Charge | Refund | Dispute
+Subject = IntentRecord | ChargeRecord | RefundRecord | DisputeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class EventRecord:
     """Something happened to ``subject``, which is shown as it was then.
 
     ``visible_at`` is when the events list begins to show it: never earlier than ``created``.
@@ -165,7 +165,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookEndpoint:
+class WebhookEndpointRecord:
     """Where events are sent. ``secret`` signs them and is shown to nobody but its owner."""
 
     id: str
@@ -178,4 +178,4 @@ class WebhookEndpoint:
     status: str = "enabled"
 
 
-Record = Subject | Event | WebhookEndpoint
+Record = Subject | EventRecord | WebhookEndpointRecord

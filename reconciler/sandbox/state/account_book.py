@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from reconciler.sandbox.objects.records import (
-    Charge,
-    Dispute,
-    Event,
-    Intent,
-    Refund,
-    WebhookEndpoint,
+    ChargeRecord,
+    DisputeRecord,
+    EventRecord,
+    IntentRecord,
+    RefundRecord,
+    WebhookEndpointRecord,
 )
 from reconciler.sandbox.state.timeline import Timeline
-from reconciler.sandbox.state.transitions import Change
+from reconciler.sandbox.state.transitions import Transition
 
 RETENTION = 30 * 86_400
 
 
-class Book:
+class AccountBook:
     """The objects of one account in one mode; live and test never mix."""
 
     def __init__(self, account: str, *, livemode: bool) -> None:
         self.account = account
         self.livemode = livemode
-        self.intents: Timeline[Intent] = Timeline(("customer",))
-        self.charges: Timeline[Charge] = Timeline(("payment_intent", "customer"))
-        self.refunds: Timeline[Refund] = Timeline(("payment_intent", "charge"))
-        self.disputes: Timeline[Dispute] = Timeline(("payment_intent", "charge"))
-        self.events: Timeline[Event] = Timeline()
-        self.endpoints: Timeline[WebhookEndpoint] = Timeline()
+        self.intents: Timeline[IntentRecord] = Timeline(("customer",))
+        self.charges: Timeline[ChargeRecord] = Timeline(("payment_intent", "customer"))
+        self.refunds: Timeline[RefundRecord] = Timeline(("payment_intent", "charge"))
+        self.disputes: Timeline[DisputeRecord] = Timeline(("payment_intent", "charge"))
+        self.events: Timeline[EventRecord] = Timeline()
+        self.endpoints: Timeline[WebhookEndpointRecord] = Timeline()
 
-    def take(self, change: Change) -> None:
+    def take(self, change: Transition) -> None:
         """Store what a change made; events are stored apart, for they may fail to be generated."""
         self.intents.put(change.intent)
         if change.charge is not None:
@@ -39,10 +39,10 @@ class Book:
         if change.dispute is not None:
             self.disputes.put(change.dispute)
 
-    def latest_charge(self, intent: Intent) -> Charge | None:
+    def latest_charge(self, intent: IntentRecord) -> ChargeRecord | None:
         """The charge of the last attempt."""
         return self.charges.get(intent.latest_charge) if intent.latest_charge else None
 
-    def lists(self, event: Event, now: int) -> bool:
+    def lists(self, event: EventRecord, now: int) -> bool:
         """Whether the events list shows this event at this second: generated, visible, not older than 30 days."""
         return event.visible_at <= now and event.created > now - RETENTION

@@ -8,7 +8,7 @@ from random import Random
 LETTERS = string.ascii_letters + string.digits
 
 
-class Chance:
+class SeededChance:
     """Choices that depend on the seed and their subject alone, not on what was chosen before.
 
     So a run with the same seed loses the same webhooks, also when threads meet in another order.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.sandbox.objects.answers import Refusal
+from reconciler.sandbox.objects.answers import ApiRefusal
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A Stripe account. ``platform`` is the account that may act for it by ``Stripe-Account``."""
+class SandboxAccount:
+    """A Stripe account. ``platform`` is the account that may act for it by ``Stripe-SandboxAccount``."""
 
     id: str
     platform: str | None = None
@@ -44,7 +44,7 @@ class Key:
             and f"{permission.removesuffix('_read')}_write" in self.permissions
         ):
             return
-        raise Refusal(
+        raise ApiRefusal(
             403,
             f"The provided key '{self.masked}' does not have the required permissions for this endpoint on account "
             f"'{account}'. Having the 'rak_{permission}' permission would allow this request to continue.",
@@ -66,20 +66,20 @@ class KeyRing:
     """Which keys exist and for whom they may speak."""
 
     def __init__(self) -> None:
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[str, SandboxAccount] = {}
         self.keys: dict[str, Key] = {}
 
-    def account(self, ident: str, platform: str | None = None) -> Account:
+    def account(self, ident: str, platform: str | None = None) -> SandboxAccount:
         """The account of this id, opened if it is new."""
         known = self.accounts.get(ident)
         if known is None or (platform is not None and known.platform != platform):
-            known = self.accounts[ident] = Account(ident, platform)
+            known = self.accounts[ident] = SandboxAccount(ident, platform)
         return known
 
     def authenticate(self, secret: str | None) -> Key:
         """The key of a request; raises Stripe's 401."""
         if not secret:
-            raise Refusal(
+            raise ApiRefusal(
                 401,
                 "You did not provide an API key. You need to provide your API key in the Authorization header, using "
                 "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
@@ -88,7 +88,7 @@ class KeyRing:
             )
         key = self.keys.get(secret)
         if key is None:
-            raise Refusal(401, f"Invalid API Key provided: {masked(secret)}")
+            raise ApiRefusal(401, f"Invalid API Key provided: {masked(secret)}")
         return key
 
     def acting_for(self, key: Key, stripe_account: str | None) -> str:
@@ -97,7 +97,7 @@ class KeyRing:
             return key.account
         target = self.accounts.get(stripe_account)
         if target is None or target.platform != key.account:
-            raise Refusal(
+            raise ApiRefusal(
                 403,
                 f"The provided key '{key.masked}' does not have access to account '{stripe_account}' (or that account "
                 "does not exist). Application access may have been revoked.",

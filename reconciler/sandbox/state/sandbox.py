@@ -9,25 +9,25 @@ from functools import partial
 
 from reconciler.clock import Clock, SystemClock
 from reconciler.sandbox.faults.faults import FaultPlan, Faults
-from reconciler.sandbox.faults.rate_limits import NO_LIMITS, Gate, Limits, RequestLog
-from reconciler.sandbox.objects.answers import Refusal
-from reconciler.sandbox.objects.payment_methods import METHODS, Reaction, Token, reaction_of
-from reconciler.sandbox.objects.records import Intent
+from reconciler.sandbox.faults.rate_limits import NO_LIMITS, Gate, RequestLog, SandboxLimits
+from reconciler.sandbox.objects.answers import ApiRefusal
+from reconciler.sandbox.objects.payment_methods import METHODS, Token, TokenReaction, reaction_of
+from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state import transitions
-from reconciler.sandbox.state.store import ACCOUNT, Records
-from reconciler.sandbox.state.transitions import Change, Moment, Step
+from reconciler.sandbox.state.store import ACCOUNT, SandboxStore
+from reconciler.sandbox.state.transitions import Moment, Step, Transition
 
 TEST_KEY = "sk_test_sandbox"
 LIVE_KEY = "sk_live_sandbox"
 
 
-class Sandbox(Records):
+class Sandbox(SandboxStore):
     """A Stripe in memory, to be broken on purpose.
 
     It opens with one account, :data:`ACCOUNT`, and its two full keys, :data:`TEST_KEY` and :data:`LIVE_KEY`. Every
     method that changes a payment happens at the clock's current second, or at ``at`` where given, makes the events
     that Stripe would make, and returns the intent as it is afterwards. A change that Stripe would refuse raises
-    :class:`Refusal`. ``method`` changes the payment method of the attempt. Safe to share between threads.
+    :class:`ApiRefusal`. ``method`` changes the payment method of the attempt. Safe to share between threads.
 
     Args:
         clock: Stripe's time: ``created``, the ``Date`` header, retention, retries of webhooks.
@@ -50,7 +50,7 @@ class Sandbox(Records):
         *,
         pace_clock: Clock | None = None,
         seed: int = 0,
-        limits: Limits = NO_LIMITS,
+        limits: SandboxLimits = NO_LIMITS,
         faults: Faults | None = None,
         livemode: bool = False,
     ) -> None:
@@ -79,7 +79,7 @@ class Sandbox(Records):
         livemode: bool | None = None,
         at: datetime | None = None,
         ident: str | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """A new PaymentIntent in ``requires_payment_method``.
 
         Args:
@@ -92,7 +92,7 @@ class Sandbox(Records):
         _known_method(method)
         book = self.book(account, livemode)
         with self.lock:
-            intent = Intent(
+            intent = IntentRecord(
                 id=ident or self.fresh("pi"),
                 account=account,
                 livemode=book.livemode,
@@ -115,13 +115,13 @@ class Sandbox(Records):
         amount: int | None = None,
         metadata: Mapping[str, str] | None = None,
         description: str | None = None,
-    ) -> Intent:
-        """Change what may be changed before the money moved; clears ``last_payment_error`` as Stripe does.
+    ) -> IntentRecord:
+        """Transition what may be changed before the money moved; clears ``last_payment_error`` as Stripe does.
 
         Stripe makes no event of it. Metadata is merged; an empty value removes its key.
         """
 
-        def step(now: Moment) -> Change:
+        def step(now: Moment) -> Transition:
             intent = now.intent
             merged = {k: v for k, v in {**intent.metadata, **(metadata or {})}.items() if v}
             changed = replace(
@@ -131,16 +131,18 @@ class Sandbox(Records):
                 description=intent.description if description is None else description,
                 last_payment_error=None,
             )
-            return Change(changed)
+            return Transition(changed)
 
         return self._change(ident, None, step)
 
-    def _attempt(self, ident: str, at: datetime | None, method: str | None, step: Step) -> Intent:
+    def _attempt(
+        self, ident: str, at: datetime | None, method: str | None, step: Step
+    ) -> IntentRecord:
         """Make the step with a payment method: a new one if there is none or another type is wanted."""
         if method is not None:
             _known_method(method)
 
-        def paid(now: Moment) -> Change:
+        def paid(now: Moment) -> Transition:
             intent = now.intent
             wanted = method or intent.method
             if intent.payment_method is None or wanted != intent.method:
@@ -156,7 +158,7 @@ class Sandbox(Records):
         method: str | None = None,
         token: Token | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Attach a payment method without confirming: ``requires_confirmation``. A token is kept for the attempt."""
         intent = self._attempt(
             ident, at, token.method if token else method, transitions.await_confirmation
@@ -167,16 +169,16 @@ class Sandbox(Records):
 
     def confirm(
         self, ident: str, token: Token | None = None, *, at: datetime | None = None
-    ) -> Intent:
+    ) -> IntentRecord:
         """Attempt the payment as a test token says, or as the intent's payment method usually goes."""
         token = token or self._tokens.pop(ident, None)
         reaction = token.reaction if token else reaction_of(self.intent(ident).method)
         method = token.method if token else None
-        if reaction is Reaction.FAIL and token is not None:
+        if reaction is TokenReaction.FAIL and token is not None:
             return self.fail(ident, token.decline_code, code=token.code, method=method, at=at)
-        if reaction is Reaction.REQUIRE_ACTION:
+        if reaction is TokenReaction.REQUIRE_ACTION:
             return self.require_action(ident, method=method, at=at)
-        if reaction is Reaction.PROCESS:
+        if reaction is TokenReaction.PROCESS:
             return self.process(ident, method=method, at=at)
         if self.intent(ident).capture_method == "manual":
             return self.authorize(ident, method=method, at=at)
@@ -190,7 +192,7 @@ class Sandbox(Records):
         action: str | None = None,
         expires_at: datetime | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """An attempt that waits for the customer: 3-D Secure, a redirect or a voucher, by payment method."""
         until = None if expires_at is None else int(expires_at.timestamp())
         return self._attempt(
@@ -199,7 +201,7 @@ class Sandbox(Records):
 
     def process(
         self, ident: str, *, method: str | None = None, at: datetime | None = None
-    ) -> Intent:
+    ) -> IntentRecord:
         """An attempt that takes the bank days: ``processing`` with a pending charge."""
         return self._attempt(ident, at, method, transitions.process)
 
@@ -210,7 +212,7 @@ class Sandbox(Records):
         method: str | None = None,
         capture_before: datetime | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Hold the money: ``requires_capture`` until ``capture_before`` (a card's default is 7 days)."""
         until = None if capture_before is None else int(capture_before.timestamp())
         return self._attempt(
@@ -219,7 +221,7 @@ class Sandbox(Records):
 
     def succeed(
         self, ident: str, *, method: str | None = None, at: datetime | None = None
-    ) -> Intent:
+    ) -> IntentRecord:
         """Collect the money, at once or at the end of ``processing`` or ``requires_action``."""
         return self._attempt(ident, at, method, transitions.succeed)
 
@@ -231,7 +233,7 @@ class Sandbox(Records):
         code: str = "card_declined",
         method: str | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Let the attempt fail: back to ``requires_payment_method`` with ``last_payment_error``."""
         declined = decline_code if code == "card_declined" else None
         return self._attempt(
@@ -245,17 +247,17 @@ class Sandbox(Records):
         *,
         final: bool = True,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Collect held money, all or ``amount``. Not ``final``: stays ``requires_capture`` with money received."""
         return self._change(ident, at, partial(transitions.capture, amount=amount, final=final))
 
     def cancel(
         self, ident: str, reason: str | None = None, *, at: datetime | None = None
-    ) -> Intent:
+    ) -> IntentRecord:
         """Cancel it; ``reason`` is a ``cancellation_reason``."""
         return self._change(ident, at, partial(transitions.cancel, reason=reason))
 
-    def expire_authorization(self, ident: str, *, at: datetime | None = None) -> Intent:
+    def expire_authorization(self, ident: str, *, at: datetime | None = None) -> IntentRecord:
         """The hold ran out: ``charge.expired``, and canceled by Stripe."""
         return self._change(
             ident, at, partial(transitions.cancel, reason="automatic", expired=True)
@@ -268,7 +270,7 @@ class Sandbox(Records):
         *,
         reason: str | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Give money back, all that is left or ``amount``; the intent stays ``succeeded``."""
         return self._change(ident, at, partial(transitions.refund, amount=amount, reason=reason))
 
@@ -279,13 +281,13 @@ class Sandbox(Records):
         reason: str = "fraudulent",
         amount: int | None = None,
         at: datetime | None = None,
-    ) -> Intent:
+    ) -> IntentRecord:
         """Open a dispute on the latest charge; the intent stays ``succeeded``."""
         return self._change(ident, at, partial(transitions.dispute, amount=amount, reason=reason))
 
-    def set_status(self, ident: str, status: str) -> Intent:
+    def set_status(self, ident: str, status: str) -> IntentRecord:
         """Put any string there as the status, without an event."""
-        return self._change(ident, None, lambda now: Change(replace(now.intent, status=status)))
+        return self._change(ident, None, lambda now: Transition(replace(now.intent, status=status)))
 
     def expire_due(self) -> int:
         """Let time do its work: cancel authorizations and fail vouchers past their end; returns how many."""
@@ -307,7 +309,7 @@ class Sandbox(Records):
 
 def _known_method(method: str) -> None:
     if method not in METHODS:
-        raise Refusal(
+        raise ApiRefusal(
             400,
             f"The payment method type provided: {method} is invalid.",
             param="payment_method_types",

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 
-from reconciler.sandbox.objects.records import Charge, Intent
-from reconciler.sandbox.state.chance import Chance, Ids
+from reconciler.sandbox.objects.records import ChargeRecord, IntentRecord
+from reconciler.sandbox.state.chance import Ids, SeededChance
 from reconciler.sandbox.state.sandbox import Sandbox
 from reconciler.sandbox.state.store import ACCOUNT
 
 LATER = timedelta(seconds=2)
 
 
-class Kind(Enum):
+class PaymentKind(Enum):
     """What became of a payment."""
 
     ABANDONED = "abandoned"  # created, no attempt made
@@ -36,53 +36,66 @@ class Kind(Enum):
     DISPUTED = "disputed"
 
 
-Moves = Callable[[Sandbox, Intent, datetime], Intent]
+Moves = Callable[[Sandbox, IntentRecord, datetime], IntentRecord]
 
-_COURSES: dict[Kind, Moves] = {
-    Kind.ABANDONED: lambda _sandbox, intent, _at: intent,
-    Kind.UNCONFIRMED: lambda sandbox, intent, at: sandbox.attach(intent.id, at=at),
-    Kind.AUTHENTICATING: lambda sandbox, intent, at: sandbox.require_action(intent.id, at=at),
-    Kind.VOUCHER: lambda sandbox, intent, at: sandbox.require_action(intent.id, at=at),
-    Kind.FAILED: lambda sandbox, intent, at: sandbox.fail(intent.id, at=at),
-    Kind.PROCESSING: lambda sandbox, intent, at: sandbox.process(intent.id, at=at),
-    Kind.SUCCEEDED: lambda sandbox, intent, at: sandbox.succeed(intent.id, at=at),
-    Kind.AUTHORIZED: lambda sandbox, intent, at: sandbox.authorize(intent.id, at=at),
-    Kind.CANCELED: lambda sandbox, intent, at: sandbox.cancel(
+_COURSES: dict[PaymentKind, Moves] = {
+    PaymentKind.ABANDONED: lambda _sandbox, intent, _at: intent,
+    PaymentKind.UNCONFIRMED: lambda sandbox, intent, at: sandbox.attach(intent.id, at=at),
+    PaymentKind.AUTHENTICATING: lambda sandbox, intent, at: sandbox.require_action(
+        intent.id, at=at
+    ),
+    PaymentKind.VOUCHER: lambda sandbox, intent, at: sandbox.require_action(intent.id, at=at),
+    PaymentKind.FAILED: lambda sandbox, intent, at: sandbox.fail(intent.id, at=at),
+    PaymentKind.PROCESSING: lambda sandbox, intent, at: sandbox.process(intent.id, at=at),
+    PaymentKind.SUCCEEDED: lambda sandbox, intent, at: sandbox.succeed(intent.id, at=at),
+    PaymentKind.AUTHORIZED: lambda sandbox, intent, at: sandbox.authorize(intent.id, at=at),
+    PaymentKind.CANCELED: lambda sandbox, intent, at: sandbox.cancel(
         intent.id, "requested_by_customer", at=at
     ),
 }
 
 # These begin as another kind ends, and go on.
-_CONTINUED: dict[Kind, tuple[Kind, Moves]] = {
-    Kind.PARTLY_CAPTURED: (
-        Kind.AUTHORIZED,
+_CONTINUED: dict[PaymentKind, tuple[PaymentKind, Moves]] = {
+    PaymentKind.PARTLY_CAPTURED: (
+        PaymentKind.AUTHORIZED,
         lambda sandbox, intent, at: sandbox.capture(
             intent.id, max(1, intent.amount // 2), final=False, at=at
         ),
     ),
-    Kind.CAPTURED_LESS: (
-        Kind.AUTHORIZED,
+    PaymentKind.CAPTURED_LESS: (
+        PaymentKind.AUTHORIZED,
         lambda sandbox, intent, at: sandbox.capture(intent.id, max(1, intent.amount // 2), at=at),
     ),
-    Kind.EXPIRED: (
-        Kind.AUTHORIZED,
+    PaymentKind.EXPIRED: (
+        PaymentKind.AUTHORIZED,
         lambda sandbox, intent, at: sandbox.expire_authorization(intent.id, at=at),
     ),
-    Kind.REFUNDED: (Kind.SUCCEEDED, lambda sandbox, intent, at: sandbox.refund(intent.id, at=at)),
-    Kind.PARTLY_REFUNDED: (
-        Kind.SUCCEEDED,
+    PaymentKind.REFUNDED: (
+        PaymentKind.SUCCEEDED,
+        lambda sandbox, intent, at: sandbox.refund(intent.id, at=at),
+    ),
+    PaymentKind.PARTLY_REFUNDED: (
+        PaymentKind.SUCCEEDED,
         lambda sandbox, intent, at: sandbox.refund(intent.id, max(1, intent.amount // 3), at=at),
     ),
-    Kind.DISPUTED: (Kind.SUCCEEDED, lambda sandbox, intent, at: sandbox.dispute(intent.id, at=at)),
+    PaymentKind.DISPUTED: (
+        PaymentKind.SUCCEEDED,
+        lambda sandbox, intent, at: sandbox.dispute(intent.id, at=at),
+    ),
 }
 
-_METHODS = {Kind.VOUCHER: "oxxo", Kind.PROCESSING: "us_bank_account"}
-_MANUAL = (Kind.AUTHORIZED, Kind.PARTLY_CAPTURED, Kind.CAPTURED_LESS, Kind.EXPIRED)
+_METHODS = {PaymentKind.VOUCHER: "oxxo", PaymentKind.PROCESSING: "us_bank_account"}
+_MANUAL = (
+    PaymentKind.AUTHORIZED,
+    PaymentKind.PARTLY_CAPTURED,
+    PaymentKind.CAPTURED_LESS,
+    PaymentKind.EXPIRED,
+)
 
 
 def make(
     sandbox: Sandbox,
-    kind: Kind,
+    kind: PaymentKind,
     amount: int,
     currency: str = "usd",
     *,
@@ -92,7 +105,7 @@ def make(
     account: str = ACCOUNT,
     livemode: bool | None = None,
     at: datetime | None = None,
-) -> Intent:
+) -> IntentRecord:
     """A payment of a kind with all its events, created at ``at`` or now and moved two seconds a step.
 
     Without ``at`` every step happens at the clock's present second, so that nothing lies in the future.
@@ -116,28 +129,28 @@ def make(
 
 
 # Of a hundred payments in a shop, about.
-_MIX: Sequence[tuple[Kind, int]] = (
-    (Kind.SUCCEEDED, 62), (Kind.ABANDONED, 8), (Kind.FAILED, 7), (Kind.PROCESSING, 4), (Kind.CANCELED, 4),
-    (Kind.AUTHENTICATING, 3), (Kind.AUTHORIZED, 3), (Kind.REFUNDED, 2), (Kind.VOUCHER, 2), (Kind.UNCONFIRMED, 1),
-    (Kind.PARTLY_REFUNDED, 1), (Kind.DISPUTED, 1), (Kind.CAPTURED_LESS, 1), (Kind.EXPIRED, 1),
+_MIX: Sequence[tuple[PaymentKind, int]] = (
+    (PaymentKind.SUCCEEDED, 62), (PaymentKind.ABANDONED, 8), (PaymentKind.FAILED, 7), (PaymentKind.PROCESSING, 4), (PaymentKind.CANCELED, 4),
+    (PaymentKind.AUTHENTICATING, 3), (PaymentKind.AUTHORIZED, 3), (PaymentKind.REFUNDED, 2), (PaymentKind.VOUCHER, 2), (PaymentKind.UNCONFIRMED, 1),
+    (PaymentKind.PARTLY_REFUNDED, 1), (PaymentKind.DISPUTED, 1), (PaymentKind.CAPTURED_LESS, 1), (PaymentKind.EXPIRED, 1),
 )  # fmt: skip
 
 
-def mixed(chance: Chance, number: int) -> Kind:
+def mixed(chance: SeededChance, number: int) -> PaymentKind:
     """The kind of the ``number``-th payment of an ordinary shop."""
     drawn = chance.between(0, sum(weight for _, weight in _MIX), "kind", number)
     for kind, weight in _MIX:
         drawn -= weight
         if drawn < 0:
             return kind
-    return Kind.SUCCEEDED
+    return PaymentKind.SUCCEEDED
 
 
 def fill(
     sandbox: Sandbox, payments: int, *, days: float = 30, seed: int = 0, currency: str = "usd"
 ) -> None:
     """Fill a sandbox with the payments of an ordinary shop, spread evenly over the days before now."""
-    chance = Chance(seed)
+    chance = SeededChance(seed)
     end = sandbox.clock.now()
     for number in range(payments):
         make(
@@ -160,7 +173,7 @@ def prepared(
     account: str = ACCOUNT,
     livemode: bool = False,
     currency: str = "usd",
-) -> Iterator[tuple[Intent, Charge | None]]:
+) -> Iterator[tuple[IntentRecord, ChargeRecord | None]]:
     """Many plain card payments for :meth:`Sandbox.load`, oldest first, spread evenly over a range of time.
 
     All succeeded but the ``open_share``, which is still ``processing``. Quick: some microseconds each.
@@ -172,7 +185,7 @@ def prepared(
         created = first + int(span * number / count)
         amount = 500 + number * 7919 % 24_500
         waiting = number * 0.6180339887498949 % 1 < open_share
-        charge = Charge(
+        charge = ChargeRecord(
             id=f"ch_{name}",
             account=account,
             livemode=livemode,
@@ -185,7 +198,7 @@ def prepared(
             captured=True,
             amount_captured=0 if waiting else amount,
         )
-        intent = Intent(
+        intent = IntentRecord(
             id=charge.payment_intent,
             account=account,
             livemode=livemode,

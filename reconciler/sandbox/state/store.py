@@ -11,23 +11,23 @@ from reconciler.clock import Clock
 from reconciler.sandbox.faults.faults import FaultPlan
 from reconciler.sandbox.objects.answers import unknown_object
 from reconciler.sandbox.objects.records import (
-    Charge,
-    Event,
-    Intent,
-    Refund,
+    ChargeRecord,
+    EventRecord,
+    IntentRecord,
+    RefundRecord,
     Subject,
-    WebhookEndpoint,
+    WebhookEndpointRecord,
 )
-from reconciler.sandbox.state.account_book import Book
-from reconciler.sandbox.state.chance import Chance, Ids
+from reconciler.sandbox.state.account_book import AccountBook
+from reconciler.sandbox.state.chance import Ids, SeededChance
 from reconciler.sandbox.state.keys import Key, KeyRing
-from reconciler.sandbox.state.transitions import Change, Moment, Step
-from reconciler.sandbox.webhooks import Delivery, Postman, Receiver, over_http, wants
+from reconciler.sandbox.state.transitions import Moment, Step, Transition
+from reconciler.sandbox.webhooks import Delivery, Receiver, WebhookPoster, over_http, wants
 
 ACCOUNT = "acct_1SandboxShop0001"
 
 
-class Records:
+class SandboxStore:
     """The state of a sandbox and the truth about it; :class:`Sandbox` adds what moves payments."""
 
     def __init__(self, clock: Clock, faults: FaultPlan, *, seed: int, livemode: bool) -> None:
@@ -38,9 +38,9 @@ class Records:
         self.lock = threading.RLock()
         self._cause: tuple[str | None, str | None] = (None, None)
         self._ids = Ids(seed)
-        self._books: dict[tuple[str, bool], Book] = {}
-        self._home: dict[str, Book] = {}
-        self.postman = Postman(faults)
+        self._books: dict[tuple[str, bool], AccountBook] = {}
+        self._home: dict[str, AccountBook] = {}
+        self.postman = WebhookPoster(faults)
 
     def fresh(self, prefix: str) -> str:
         """A new id."""
@@ -72,16 +72,18 @@ class Records:
         with self.lock:
             self.keyring.keys.pop(secret, None)
 
-    def book(self, account: str = ACCOUNT, livemode: bool | None = None) -> Book:
+    def book(self, account: str = ACCOUNT, livemode: bool | None = None) -> AccountBook:
         """The objects of an account in a mode."""
         mode = self.livemode if livemode is None else livemode
         with self.lock:
             self.keyring.account(account)
-            return self._books.setdefault((account, mode), Book(account, livemode=mode))
+            return self._books.setdefault((account, mode), AccountBook(account, livemode=mode))
 
     # The truth
 
-    def intents(self, account: str | None = None, livemode: bool | None = None) -> Iterator[Intent]:
+    def intents(
+        self, account: str | None = None, livemode: bool | None = None
+    ) -> Iterator[IntentRecord]:
         """All intents as they are now, oldest first; of one account or mode if given."""
         with self.lock:
             books = list(self._books.values())
@@ -89,28 +91,28 @@ class Records:
             if account in (None, book.account) and livemode in (None, book.livemode):
                 yield from book.intents
 
-    def intent(self, ident: str) -> Intent:
+    def intent(self, ident: str) -> IntentRecord:
         """The intent as it is now; raises the 404 as :class:`Refusal`."""
         found = self._book_of(ident).intents.get(ident)
         if found is None:
             raise unknown_object("payment_intent", ident, other_mode_of=None)
         return found
 
-    def latest_charge(self, ident: str) -> Charge | None:
+    def latest_charge(self, ident: str) -> ChargeRecord | None:
         """The charge of the intent's last attempt as it is now."""
         return self._book_of(ident).latest_charge(self.intent(ident))
 
-    def charges(self, intent: str) -> list[Charge]:
+    def charges(self, intent: str) -> list[ChargeRecord]:
         """All attempts of an intent, oldest first."""
         return self._book_of(intent).charges.of("payment_intent", intent)
 
-    def refunds(self, intent: str) -> list[Refund]:
+    def refunds(self, intent: str) -> list[RefundRecord]:
         """All refunds of an intent, oldest first, those of released money included."""
         return self._book_of(intent).refunds.of("payment_intent", intent)
 
     def events(
         self, about: str | None = None, *, account: str = ACCOUNT, livemode: bool | None = None
-    ) -> list[Event]:
+    ) -> list[EventRecord]:
         """All generated events, oldest first, of one intent if given; whether the list shows them yet or not."""
         return [
             event
@@ -119,7 +121,7 @@ class Records:
             or about in (event.subject.id, getattr(event.subject, "payment_intent", None))
         ]
 
-    def _book_of(self, ident: str) -> Book:
+    def _book_of(self, ident: str) -> AccountBook:
         with self.lock:
             book = self._home.get(ident)
         if book is None:
@@ -128,7 +130,7 @@ class Records:
 
     # Changes
 
-    def load(self, prepared: Iterable[tuple[Intent, Charge | None]]) -> int:
+    def load(self, prepared: Iterable[tuple[IntentRecord, ChargeRecord | None]]) -> int:
         """Take in many payments as they are, without events; returns how many. Oldest first is fastest.
 
         A known id is replaced: so a test puts an unknown status or an impossible amount in place.
@@ -157,16 +159,16 @@ class Records:
     def _second(self, at: datetime | None) -> int:
         return int((at or self.clock.now()).timestamp())
 
-    def _begin(self, intent: Intent) -> Intent:
+    def _begin(self, intent: IntentRecord) -> IntentRecord:
         """Store a new intent and tell of it."""
         with self.lock:
             book = self.book(intent.account, intent.livemode)
             self._home[intent.id] = book
             return self._apply(
-                book, Change(intent, (("payment_intent.created", intent),)), intent.created
+                book, Transition(intent, (("payment_intent.created", intent),)), intent.created
             )
 
-    def _change(self, ident: str, at: datetime | None, step: Step) -> Intent:
+    def _change(self, ident: str, at: datetime | None, step: Step) -> IntentRecord:
         """Move an intent by a step and tell of it."""
         with self.lock:
             book = self._book_of(ident)
@@ -175,21 +177,21 @@ class Records:
             now = Moment(intent, book.latest_charge(intent), self.fresh, moment)
             return self._apply(book, step(now), moment)
 
-    def _apply(self, book: Book, change: Change, moment: int) -> Intent:
+    def _apply(self, book: AccountBook, change: Transition, moment: int) -> IntentRecord:
         book.take(change)
         for kind, subject in change.events:
             self._tell(book, kind, subject, moment)
         return change.intent
 
-    def _tell(self, book: Book, kind: str, subject: Subject, moment: int) -> None:
+    def _tell(self, book: AccountBook, kind: str, subject: Subject, moment: int) -> None:
         ident = self._ids.fresh("evt")
         shares = self.faults.shares
-        chance = Chance(shares.seed)
+        chance = SeededChance(shares.seed)
         if chance.hit(shares.events_never_generated, "generated", ident):
             return
         late = shares.listed_after if chance.hit(shares.events_listed_late, "listed", ident) else 0
         request_id, idempotency_key = self._cause
-        event = Event(
+        event = EventRecord(
             id=ident,
             account=book.account,
             livemode=book.livemode,
@@ -215,7 +217,7 @@ class Records:
         secret: str | None = None,
         account: str = ACCOUNT,
         livemode: bool | None = None,
-    ) -> WebhookEndpoint:
+    ) -> WebhookEndpointRecord:
         """Send the account's events from now on to an address, or to a callable in this process.
 
         The endpoint's ``secret`` signs them. Nothing is sent before :meth:`deliver_due`.
@@ -223,7 +225,7 @@ class Records:
         url = receiver if isinstance(receiver, str) else "https://shop.example.com/webhooks"
         with self.lock:
             book = self.book(account, livemode)
-            endpoint = WebhookEndpoint(
+            endpoint = WebhookEndpointRecord(
                 id=self._ids.fresh("we"),
                 account=account,
                 livemode=book.livemode,

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconciler.sandbox.objects.answers import Refusal, wrong_state
+from reconciler.sandbox.objects.answers import ApiRefusal, wrong_state
 from reconciler.sandbox.objects.payment_methods import METHODS, Flow, decline_message
 from reconciler.sandbox.objects.records import (
-    AttemptError,
-    Charge,
-    Dispute,
-    Intent,
-    NextAction,
-    Refund,
+    ChargeRecord,
+    DisputeRecord,
+    IntentRecord,
+    NextActionRecord,
+    PaymentErrorRecord,
+    RefundRecord,
     Subject,
 )
 
@@ -35,49 +35,49 @@ Fresh = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Transition:
     """The records after a change and the events it makes, as (type, snapshot)."""
 
-    intent: Intent
+    intent: IntentRecord
     events: tuple[tuple[str, Subject], ...] = ()
-    charge: Charge | None = None
-    refund: Refund | None = None
-    dispute: Dispute | None = None
+    charge: ChargeRecord | None = None
+    refund: RefundRecord | None = None
+    dispute: DisputeRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A payment at the second in which something happens to it; ``fresh`` makes ids by prefix."""
 
-    intent: Intent
-    latest: Charge | None
+    intent: IntentRecord
+    latest: ChargeRecord | None
     fresh: Fresh
     at: int
 
     @property
-    def charge(self) -> Charge:
+    def charge(self) -> ChargeRecord:
         """The latest charge; refuses where nothing was charged yet."""
         if self.latest is None:
-            raise Refusal(400, f"This PaymentIntent ({self.intent.id}) does not have a successful charge.",
+            raise ApiRefusal(400, f"This PaymentIntent ({self.intent.id}) does not have a successful charge.",
                           code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip
         return self.latest
 
 
-Step = Callable[[Moment], Change]
-"""One change of a payment; raises :class:`Refusal` where Stripe would not do it."""
+Step = Callable[[Moment], Transition]
+"""One change of a payment; raises :class:`ApiRefusal` where Stripe would not do it."""
 
 
-def _expect(intent: Intent, verb: str, done: str, allowed: tuple[str, ...]) -> None:
+def _expect(intent: IntentRecord, verb: str, done: str, allowed: tuple[str, ...]) -> None:
     if intent.status not in allowed:
         raise wrong_state(verb, done, intent.status, allowed)
 
 
-def _attempt(now: Moment, status: str) -> Charge:
+def _attempt(now: Moment, status: str) -> ChargeRecord:
     """The charge of this attempt: the pending one moved on, or a new one."""
     intent, pending = now.intent, now.latest
     if pending is not None and pending.status == "pending" and pending.id == intent.latest_charge:
         return replace(pending, status=status)
-    return Charge(
+    return ChargeRecord(
         id=now.fresh("py" if METHODS[intent.method].flow is Flow.DEBIT else "ch"),
         account=intent.account,
         livemode=intent.livemode,
@@ -94,14 +94,14 @@ def _attempt(now: Moment, status: str) -> Charge:
     )
 
 
-def await_confirmation(now: Moment) -> Change:
+def await_confirmation(now: Moment) -> Transition:
     """A payment method is attached and nothing was tried yet; Stripe makes no event of it."""
     intent = now.intent
     _expect(intent, "update", "updated", WAITING)
-    return Change(replace(intent, status="requires_confirmation", last_payment_error=None))
+    return Transition(replace(intent, status="requires_confirmation", last_payment_error=None))
 
 
-def require_action(now: Moment, *, action: str | None, expires_at: int | None) -> Change:
+def require_action(now: Moment, *, action: str | None, expires_at: int | None) -> Transition:
     """The customer has to do something: authenticate, or pay a voucher until ``expires_at``."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", WAITING)
@@ -112,12 +112,12 @@ def require_action(now: Moment, *, action: str | None, expires_at: int | None) -
         intent,
         status="requires_action",
         last_payment_error=None,
-        next_action=NextAction(type=action or method.action, expires_at=expires_at),
+        next_action=NextActionRecord(type=action or method.action, expires_at=expires_at),
     )
-    return Change(moved, (("payment_intent.requires_action", moved),))
+    return Transition(moved, (("payment_intent.requires_action", moved),))
 
 
-def process(now: Moment) -> Change:
+def process(now: Moment) -> Transition:
     """The bank works on it: the charge is pending."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", WAITING)
@@ -129,16 +129,18 @@ def process(now: Moment) -> Change:
         last_payment_error=None,
         next_action=None,
     )
-    return Change(moved, (("payment_intent.processing", moved), ("charge.pending", charge)), charge)
+    return Transition(
+        moved, (("payment_intent.processing", moved), ("charge.pending", charge)), charge
+    )
 
 
-def authorize(now: Moment, *, capture_before: int | None) -> Change:
+def authorize(now: Moment, *, capture_before: int | None) -> Transition:
     """The money is held: ``requires_capture`` until ``capture_before``."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", ATTEMPTING)
     held_for = METHODS[intent.method].authorized_for
     if held_for is None:
-        raise Refusal(400, f"The payment method type {intent.method} does not support manual capture.",
+        raise ApiRefusal(400, f"The payment method type {intent.method} does not support manual capture.",
                       code="payment_intent_invalid_parameter", param="capture_method")  # fmt: skip
     charge = replace(
         _attempt(now, "succeeded"),
@@ -157,10 +159,10 @@ def authorize(now: Moment, *, capture_before: int | None) -> Change:
         ("charge.succeeded", charge),
         ("payment_intent.amount_capturable_updated", moved),
     )
-    return Change(moved, events, charge)
+    return Transition(moved, events, charge)
 
 
-def succeed(now: Moment) -> Change:
+def succeed(now: Moment) -> Transition:
     """The money is collected."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", ATTEMPTING)
@@ -173,12 +175,12 @@ def succeed(now: Moment) -> Change:
         last_payment_error=None,
         next_action=None,
     )
-    return Change(
+    return Transition(
         moved, (("charge.succeeded", charge), ("payment_intent.succeeded", moved)), charge
     )
 
 
-def fail(now: Moment, *, code: str, decline_code: str | None) -> Change:
+def fail(now: Moment, *, code: str, decline_code: str | None) -> Transition:
     """The attempt failed. An authentication or a voucher that was not completed leaves no charge."""
     intent = now.intent
     _expect(intent, "confirm", "confirmed", ATTEMPTING)
@@ -199,7 +201,7 @@ def fail(now: Moment, *, code: str, decline_code: str | None) -> Change:
         latest_charge=charge.id if charge else intent.latest_charge,
         payment_method=None,
         next_action=None,
-        last_payment_error=AttemptError(
+        last_payment_error=PaymentErrorRecord(
             code=code,
             message=message,
             decline_code=decline_code,
@@ -211,10 +213,10 @@ def fail(now: Moment, *, code: str, decline_code: str | None) -> Change:
     )
     events: list[tuple[str, Subject]] = [] if charge is None else [("charge.failed", charge)]
     events.append(("payment_intent.payment_failed", moved))
-    return Change(moved, tuple(events), charge)
+    return Transition(moved, tuple(events), charge)
 
 
-def capture(now: Moment, *, amount: int | None, final: bool) -> Change:
+def capture(now: Moment, *, amount: int | None, final: bool) -> Transition:
     """Collect held money. Unless ``final``, the rest stays capturable and the status ``requires_capture``.
 
     The rest of a final capture goes back to the customer, and Stripe counts it in the charge's ``amount_refunded``.
@@ -223,7 +225,7 @@ def capture(now: Moment, *, amount: int | None, final: bool) -> Change:
     _expect(intent, "capture", "captured", ("requires_capture",))
     taken = intent.amount_capturable if amount is None else amount
     if not 0 < taken <= intent.amount_capturable:
-        raise Refusal(400, f"The requested capture amount is greater than the amount you can capture for this "
+        raise ApiRefusal(400, f"The requested capture amount is greater than the amount you can capture for this "
                            f"PaymentIntent ({intent.amount_capturable}).",
                       code="amount_too_large", param="amount_to_capture")  # fmt: skip
     done = final or taken == intent.amount_capturable
@@ -243,10 +245,10 @@ def capture(now: Moment, *, amount: int | None, final: bool) -> Change:
     )
     refund = _refund(now, captured, released, None) if released else None
     after = "payment_intent.succeeded" if done else "payment_intent.amount_capturable_updated"
-    return Change(moved, (("charge.captured", captured), (after, moved)), captured, refund)
+    return Transition(moved, (("charge.captured", captured), (after, moved)), captured, refund)
 
 
-def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Change:
+def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Transition:
     """Irreversible. Held money is released, which Stripe shows as a refund of the uncaptured charge."""
     intent, charge = now.intent, now.latest
     _expect(intent, "cancel", "canceled", CANCELABLE)
@@ -271,11 +273,11 @@ def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Change:
         )
         events.append(("charge.failed", charge))
     events.append(("payment_intent.canceled", moved))
-    return Change(moved, tuple(events), charge)
+    return Transition(moved, tuple(events), charge)
 
 
-def _refund(now: Moment, charge: Charge, amount: int, reason: str | None) -> Refund:
-    return Refund(
+def _refund(now: Moment, charge: ChargeRecord, amount: int, reason: str | None) -> RefundRecord:
+    return RefundRecord(
         id=now.fresh("re"),
         account=charge.account,
         livemode=charge.livemode,
@@ -289,33 +291,37 @@ def _refund(now: Moment, charge: Charge, amount: int, reason: str | None) -> Ref
     )
 
 
-def refund(now: Moment, *, amount: int | None, reason: str | None) -> Change:
+def refund(now: Moment, *, amount: int | None, reason: str | None) -> Transition:
     """Money goes back; the intent stays ``succeeded``."""
     intent, charge = now.intent, now.charge
     left = charge.amount - charge.amount_refunded
     if left == 0:
-        raise Refusal(
-            400, f"Charge {charge.id} has already been refunded.", code="charge_already_refunded"
+        raise ApiRefusal(
+            400,
+            f"ChargeRecord {charge.id} has already been refunded.",
+            code="charge_already_refunded",
         )
     if charge.status != "succeeded" or not charge.captured:
-        raise Refusal(400, f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
+        raise ApiRefusal(400, f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
                       code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip
     back = left if amount is None else amount
     if not 0 < back <= left:
-        raise Refusal(400, f"Refund amount ({back}) is greater than unrefunded amount on charge ({left}).",
+        raise ApiRefusal(400, f"RefundRecord amount ({back}) is greater than unrefunded amount on charge ({left}).",
                       code="charge_exceeds_refundable_amount", param="amount")  # fmt: skip
     returned = replace(charge, amount_refunded=charge.amount_refunded + back)
     made = _refund(now, charge, back, reason)
-    return Change(intent, (("refund.created", made), ("charge.refunded", returned)), returned, made)
+    return Transition(
+        intent, (("refund.created", made), ("charge.refunded", returned)), returned, made
+    )
 
 
-def dispute(now: Moment, *, amount: int | None, reason: str) -> Change:
+def dispute(now: Moment, *, amount: int | None, reason: str) -> Transition:
     """The customer's bank asks for the money back; the intent stays ``succeeded``."""
     intent, charge = now.intent, now.charge
     if charge.status != "succeeded" or not charge.captured:
-        raise Refusal(400, f"Charge {charge.id} was not captured and cannot be disputed.")
+        raise ApiRefusal(400, f"ChargeRecord {charge.id} was not captured and cannot be disputed.")
     disputed = replace(charge, disputed=True)
-    opened = Dispute(
+    opened = DisputeRecord(
         id=now.fresh("dp"),
         account=intent.account,
         livemode=intent.livemode,
@@ -327,4 +333,4 @@ def dispute(now: Moment, *, amount: int | None, reason: str) -> Change:
         reason=reason,
         method=charge.method,
     )
-    return Change(intent, (("charge.dispute.created", opened),), disputed, dispute=opened)
+    return Transition(intent, (("charge.dispute.created", opened),), disputed, dispute=opened)

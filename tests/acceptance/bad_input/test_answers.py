@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Answer as Wire
 from reconciler.sandbox import Break, Faults
+from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World
 
 NOTHING_THERE = "http://127.0.0.1:9"

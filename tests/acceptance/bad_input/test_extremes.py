@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Answer as Wire
 from reconciler.sandbox import Break
+from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import LIST, NOW, RETRIEVE, World
 
 LAST_SECOND = 253402300799

@@ -12,8 +12,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.sandbox import Answer as Wire
 from reconciler.sandbox import Break
+from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, RETRIEVE, World
 
 KEY = "rk_test_51HiddenFromEverybody0001"

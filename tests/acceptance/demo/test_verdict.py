@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.clock import Clock, SystemClock
 from reconciler.demo import demonstration
-from reconciler.demo.demonstration import Plan, Result, demonstrate
+from reconciler.demo.demonstration import DemoPlan, DemoResult, demonstrate
 from reconciler.demo.report import faults
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.engine.ports import Progress
@@ -47,8 +47,8 @@ def borrowed(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return empty_database
 
 
-def _show(payments: int, lose: float, seed: int) -> Result:
-    return demonstrate(Plan(payments, lose, seed), SystemClock(), Unwatched())
+def _show(payments: int, lose: float, seed: int) -> DemoResult:
+    return demonstrate(DemoPlan(payments, lose, seed), SystemClock(), Unwatched())
 
 
 @pytest.mark.parametrize("lose", [0.0, 0.3, 1.0])
@@ -68,7 +68,7 @@ def test_the_pass_is_right_whatever_the_seed(seed: int, lose: float) -> None:
         assert (result.webhooks_lost, result.verdict.wrong_before) == (0, ())
 
 
-def _tampered(monkeypatch: pytest.MonkeyPatch, url: str, tampering: Tampering) -> Result:
+def _tampered(monkeypatch: pytest.MonkeyPatch, url: str, tampering: Tampering) -> DemoResult:
     """The result of a right pass after which somebody has changed the database."""
     real = demonstration.run_pass
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import Limits
+from reconciler.sandbox import SandboxLimits
 from tests.acceptance.service.conftest import HOUR_AGO, LONGEST, Daemon, Town
 
 SETTLED = 150_000
@@ -75,7 +75,7 @@ def test_there_is_one_spender_at_every_moment(town: Town) -> None:
     """Two replicas, a one-off pass, guests, a reload and two handovers: never what two would send, and no 429."""
     town.configure(speed=LIMIT, lease="3s", due="1s")
     intents = among_many(town)
-    town.stripe.gate.limits = Limits()
+    town.stripe.gate.limits = SandboxLimits()
     first = town.start()
     first.event("lease.taken")
     fill_the_lane(town)

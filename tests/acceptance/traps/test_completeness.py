@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Break, Kind, make
+from reconciler.sandbox import Break, PaymentKind, make
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, World
 
 
@@ -38,7 +38,7 @@ def test_a_shared_second_is_not_lost_between_pages(world: World) -> None:
     """Two hundred and fifty payments of one very second are listed over three pages, each once."""
     when = NOW - timedelta(days=2)
     for _ in range(250):
-        make(world.stripe, Kind.SUCCEEDED, 500, "eur", at=when)
+        make(world.stripe, PaymentKind.SUCCEEDED, 500, "eur", at=when)
     world.pay(1)
     answer = world.sweep("--kind", "window")
     assert (answer.code, answer.json["examined"]) == (0, 251)

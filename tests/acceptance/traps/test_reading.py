@@ -12,7 +12,7 @@ from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import SystemClock
 from reconciler.domain.model.page import TimeRange
 from reconciler.errors import StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Answer, Break, Limits, Sandbox, SandboxServer
+from reconciler.sandbox import TEST_KEY, Break, Sandbox, SandboxAnswer, SandboxLimits, SandboxServer
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_stripe
 
 
@@ -48,7 +48,7 @@ def test_a_final_answer_is_not_asked_for_twice(world: World, status: int) -> Non
         b'{"error": {"code": "resource_missing", "message": "no", "type": "invalid_request_error"}}'
     )
     world.stripe.faults.script(
-        Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=Answer(status, body)
+        Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=SandboxAnswer(status, body)
     )
     world.sweep("--payment-intent", intent)
     assert world.stripe.requests.count(RETRIEVE) == 1
@@ -57,7 +57,7 @@ def test_a_final_answer_is_not_asked_for_twice(world: World, status: int) -> Non
 def test_stripes_own_verdict_on_another_try_is_obeyed(world: World) -> None:
     """Stripe-Should-Retry: false ends it at once, even for a 500."""
     intent = world.pay(1)
-    wire = Answer(500, b"{}", (("Stripe-Should-Retry", "false"),))
+    wire = SandboxAnswer(500, b"{}", (("Stripe-Should-Retry", "false"),))
     world.stripe.faults.script(Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire)
     assert world.sweep("--payment-intent", intent).code == 75
     assert world.stripe.requests.count(RETRIEVE) == 1
@@ -113,7 +113,7 @@ def test_the_program_waits_seconds_not_minutes() -> None:
 
 def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
     """With Stripe's documented limits on and half of them ours, no read is refused and the other half stays free."""
-    world.stripe.gate.limits = Limits()
+    world.stripe.gate.limits = SandboxLimits()
     world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
     intents = [world.pay(key) for key in range(24)]
     named = [word for intent in intents for word in ("--payment-intent", intent)]
@@ -128,7 +128,7 @@ def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
 
 def test_the_checkout_is_served_during_a_pass(world: World) -> None:
     """While a pass reads as fast as it may, the shop's own calls on the same account are not refused."""
-    world.stripe.gate.limits = Limits()
+    world.stripe.gate.limits = SandboxLimits()
     world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
     refused: list[str | None] = []
     done = threading.Event()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.sandbox import Answer as Wire
 from reconciler.sandbox import Break
+from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World
 
 MONTHS = timedelta(days=75)

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.engine.actor import SERVICE
-from reconciler.engine.report import Request, SweepKind, Writing
+from reconciler.engine.report import SweepKind, SweepRequest, Writing
 from reconciler.settings import load
 from reconciler.wiring import open_account
 from tests.acceptance.world import EVENTS, NOW, World
@@ -172,7 +172,7 @@ def test_the_service_is_bounded_by_the_hour(world: World) -> None:
     """What the service may correct in an hour ends at per_hour; the rest is kept for a person, who is not bound."""
     world.configure(corrections={"mode": "update", "per_hour": 3})
     settings = load(world.config, world.environ)
-    request = Request(SweepKind.DUE, Writing.ROWS, SERVICE)
+    request = SweepRequest(SweepKind.DUE, Writing.ROWS, SERVICE)
 
     class Nobody:
         def advance(self, examined: int, total: int | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from reconciler.adapters.stripe_gateway import NEEDED, StripeGateway
 from reconciler.domain.model.page import TimeRange
 from reconciler.errors import StripeRefusedError
-from reconciler.sandbox import Kind, Sandbox, make
+from reconciler.sandbox import PaymentKind, Sandbox, make
 from tests.contract.gateway.conftest import START, Opening
 
 ENOUGH = {"payment_intent_read", "charge_read", "event_read", "dispute_read"}
@@ -15,7 +15,7 @@ ENOUGH = {"payment_intent_read", "charge_read", "event_read", "dispute_read"}
 
 def test_the_permissions_of_the_manual_are_enough(sandbox: Sandbox, open_gateway: Opening) -> None:
     """A restricted key with the four documented Read permissions can do everything that the port has."""
-    made = make(sandbox, Kind.DISPUTED, 100, at=START)
+    made = make(sandbox, PaymentKind.DISPUTED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH)
     gateway = open_gateway("rk_test_reader")
     access = gateway.probe()
@@ -32,7 +32,7 @@ def test_each_missing_permission_is_named(
     sandbox: Sandbox, open_gateway: Opening, permission: str
 ) -> None:
     """Whatever is missing is named, for the resources that need it; an event needs also Read on what is in it."""
-    make(sandbox, Kind.DISPUTED, 100, at=START)
+    make(sandbox, PaymentKind.DISPUTED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH - {permission})
     access = open_gateway("rk_test_reader").probe()
     name = f"rak_{permission}"
@@ -47,7 +47,7 @@ def test_a_list_without_the_permission_to_expand_says_which(
     sandbox: Sandbox, open_gateway: Opening
 ) -> None:
     """Reading intents with their charges takes Read on charges too: the 403 of the fast way names it."""
-    make(sandbox, Kind.SUCCEEDED, 100, at=START)
+    make(sandbox, PaymentKind.SUCCEEDED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH - {"charge_read"})
     with pytest.raises(StripeRefusedError) as caught:
         open_gateway("rk_test_reader").list_intents(TimeRange())

@@ -9,10 +9,10 @@ from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
-from reconciler.engine.limits.rate_limiter import Limits as Budget
-from reconciler.engine.limits.rate_limiter import Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limiter import RateLimits as Budget
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Faults, Limits, Sandbox, SandboxServer, fill
+from reconciler.sandbox import TEST_KEY, Break, Faults, RateLimits, Sandbox, SandboxServer, fill
 from tests.contract.gateway.conftest import Opening
 
 FAILING = [
@@ -116,8 +116,8 @@ def test_the_whole_documented_budget_brings_no_429(
 ) -> None:
     """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
     retrieve and a list lane alone, and for both at once against the global limit."""
-    sandbox.gate.limits = Limits(burst=0.2)
-    pacer = Pacer(Budget.of(livemode=livemode, share=1.0), clock)
+    sandbox.gate.limits = RateLimits(burst=0.2)
+    pacer = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
     with StripeGateway(
         "sk_live_sandbox" if livemode else TEST_KEY,
         account="shop",
@@ -143,8 +143,8 @@ def test_a_stripe_that_allows_less_is_obeyed(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock
 ) -> None:
     """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
-    sandbox.gate.limits = Limits(endpoint_per_second=4, burst=0.5)
-    pacer = Pacer(Budget.of(livemode=False, share=1.0), clock)
+    sandbox.gate.limits = RateLimits(endpoint_per_second=4, burst=0.5)
+    pacer = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
     with StripeGateway(
         TEST_KEY,
         account="shop",

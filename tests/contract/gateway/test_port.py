@@ -12,7 +12,7 @@ from reconciler.domain.model.page import TimeRange
 from reconciler.domain.outcome import Outcome, of_stripe
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeRefusedError, WrongKeyError
-from reconciler.sandbox import LIVE_KEY, Kind, Sandbox, fill, make
+from reconciler.sandbox import LIVE_KEY, PaymentKind, Sandbox, fill, make
 from tests.contract.gateway.conftest import START, Opening
 
 INTENT_TYPES = (
@@ -43,9 +43,9 @@ def test_the_gateway_is_what_the_engine_asks_for(gateway: StripeGateway) -> None
     assert all(hasattr(port, name) for name in vars(Stripe) if not name.startswith("_"))
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", PaymentKind)
 def test_every_kind_of_payment_reads_as_it_is(
-    sandbox: Sandbox, open_gateway: Opening, kind: Kind
+    sandbox: Sandbox, open_gateway: Opening, kind: PaymentKind
 ) -> None:
     """Retrieved and listed, a payment is what the sandbox knows of it, in the official SDK's wire form."""
     made = make(sandbox, kind, 4200, "eur", metadata={"order": "A7", "email": "x"}, at=START)
@@ -69,18 +69,18 @@ def test_every_kind_of_payment_reads_as_it_is(
             paid.amount_refunded,
         )
         assert found.charge.disputed is paid.disputed
-    assert found.outcome is of_stripe(truth.status, last_attempt_failed=kind is Kind.FAILED)
-    assert (found.failure_code is not None) == (kind is Kind.FAILED)
+    assert found.outcome is of_stripe(truth.status, last_attempt_failed=kind is PaymentKind.FAILED)
+    assert (found.failure_code is not None) == (kind is PaymentKind.FAILED)
     assert found.metadata == {"order": "A7"}
     assert listed == (replace(found, request_id=listed[0].request_id),)
 
 
-@pytest.mark.parametrize("kind", [Kind.AUTHORIZED, Kind.VOUCHER])
-def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [PaymentKind.AUTHORIZED, PaymentKind.VOUCHER])
+def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: PaymentKind) -> None:
     """An authorization tells until when it can be captured, a voucher until when it can be paid."""
     found = gateway.retrieve(make(sandbox, kind, 4200, at=START).id)
     assert isinstance(found, Intent)
-    if kind is Kind.AUTHORIZED:
+    if kind is PaymentKind.AUTHORIZED:
         assert found.charge is not None
         deadline = found.charge.capture_before
     else:
@@ -129,8 +129,8 @@ def test_every_event_names_its_payment(sandbox: Sandbox, gateway: StripeGateway)
 def test_charge_events_name_their_payment(sandbox: Sandbox, gateway: StripeGateway) -> None:
     """A refund and a dispute lead back to the payment."""
     earlier = START - timedelta(hours=1)
-    refunded = make(sandbox, Kind.REFUNDED, 500, at=earlier)
-    disputed = make(sandbox, Kind.DISPUTED, 500, at=earlier)
+    refunded = make(sandbox, PaymentKind.REFUNDED, 500, at=earlier)
+    disputed = make(sandbox, PaymentKind.DISPUTED, 500, at=earlier)
     types = ["charge.refunded", "charge.dispute.created", "refund.created"]
     found = gateway.list_events(TimeRange(), types).events
     assert {(item.type, item.payment_intent) for item in found} == {

@@ -8,7 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Faults, Sandbox, make
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox.state.seeding import PaymentKind
 
 
 def types_of(answer: httpx.Response) -> list[str]:
@@ -18,7 +18,7 @@ def types_of(answer: httpx.Response) -> list[str]:
 
 def test_newest_first_with_cursor(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """Events come newest first; ending_before the last one seen brings what is newer, oldest first."""
-    make(sandbox, Kind.REFUNDED, 100)
+    make(sandbox, PaymentKind.REFUNDED, 100)
     told = [event.id for event in sandbox.events()]
     assert [event.id for event in client.v1.events.list().data] == told[::-1]
     newer = client.v1.events.list({"ending_before": told[1], "limit": 1})
@@ -38,7 +38,7 @@ def test_newest_first_with_cursor(client: stripe.StripeClient, sandbox: Sandbox)
 )  # fmt: skip
 def test_types(http: httpx.Client, sandbox: Sandbox, query: str, expected: list[str]) -> None:
     """type and types narrow by exact name or by wildcard, in either way of writing a list."""
-    make(sandbox, Kind.SUCCEEDED, 100)
+    make(sandbox, PaymentKind.SUCCEEDED, 100)
     assert types_of(http.get(f"/v1/events?{query}")) == expected
 
 
@@ -94,7 +94,7 @@ def test_never_generated(http: httpx.Client, sandbox: Sandbox) -> None:
     delivered: list[bytes] = []
     sandbox.register_webhook(lambda payload, _headers: delivered.append(payload) or 200)
     sandbox.faults.shares = Faults(events_never_generated=1.0)
-    made = make(sandbox, Kind.SUCCEEDED, 100)
+    made = make(sandbox, PaymentKind.SUCCEEDED, 100)
     sandbox.deliver_due()
     assert types_of(http.get("/v1/events")) == []
     assert delivered == []
@@ -104,7 +104,7 @@ def test_never_generated(http: httpx.Client, sandbox: Sandbox) -> None:
 def test_delivery_success(http: httpx.Client, sandbox: Sandbox) -> None:
     """delivery_success=false shows events pending or failed at an endpoint, true those acknowledged by all."""
     sandbox.register_webhook(lambda payload, _headers: 500 if b"charge." in payload[-40:] else 200)
-    make(sandbox, Kind.SUCCEEDED, 100)
+    make(sandbox, PaymentKind.SUCCEEDED, 100)
     before = http.get("/v1/events", params={"delivery_success": "false"}).json()["data"]
     assert [event["pending_webhooks"] for event in before] == [1, 1, 1]
     sandbox.deliver_due()

@@ -9,15 +9,15 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Answer, Break, Faults, Sandbox, SandboxServer, make
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox import Break, Faults, Sandbox, SandboxAnswer, SandboxServer, make
+from reconciler.sandbox.state.seeding import PaymentKind
 
 LIST = "/v1/payment_intents"
 
 
 @pytest.fixture(autouse=True)
 def payments(sandbox: Sandbox) -> list[str]:
-    return [make(sandbox, Kind.SUCCEEDED, 100 + number).id for number in range(5)]
+    return [make(sandbox, PaymentKind.SUCCEEDED, 100 + number).id for number in range(5)]
 
 
 def test_server_error(client: stripe.StripeClient, sandbox: Sandbox) -> None:
@@ -168,7 +168,7 @@ def test_unknown_status(client: stripe.StripeClient, sandbox: Sandbox, payments:
 
 def test_prepared_answer(http: httpx.Client, sandbox: Sandbox) -> None:
     """Any answer can be put in place of the true one, headers included."""
-    answer = Answer(503, b"{}", (("Stripe-Should-Retry", "false"),))
+    answer = SandboxAnswer(503, b"{}", (("Stripe-Should-Retry", "false"),))
     sandbox.faults.script(Break.ANSWER, answer=answer)
     seen = http.get(LIST)
     assert (seen.status_code, seen.headers["Stripe-Should-Retry"], seen.content) == (

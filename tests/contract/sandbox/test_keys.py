@@ -18,7 +18,7 @@ from reconciler.sandbox import (
     SandboxServer,
     make,
 )
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox.state.seeding import PaymentKind
 
 Clients = Callable[..., stripe.StripeClient]
 
@@ -81,7 +81,7 @@ def test_permission_of_each_endpoint(
 
 def test_expand_needs_read_on_the_expanded(client_for: Clients, sandbox: Sandbox) -> None:
     """Expanding latest_charge needs charge_read too, on lists and retrieves."""
-    made = make(sandbox, Kind.SUCCEEDED, 1)
+    made = make(sandbox, PaymentKind.SUCCEEDED, 1)
     sandbox.add_key("rk_test_pi", permissions=["payment_intent_read"])
     sandbox.add_key("rk_test_both", permissions=["payment_intent_read", "charge_read"])
     narrow = client_for("rk_test_pi").v1.payment_intents
@@ -96,7 +96,7 @@ def test_expand_needs_read_on_the_expanded(client_for: Clients, sandbox: Sandbox
 
 def test_events_need_read_on_their_objects(client_for: Clients, sandbox: Sandbox) -> None:
     """Reading events needs Read on the objects inside them."""
-    make(sandbox, Kind.SUCCEEDED, 1)
+    make(sandbox, PaymentKind.SUCCEEDED, 1)
     sandbox.add_key("rk_test_ev", permissions=["event_read", "payment_intent_read"])
     events = client_for("rk_test_ev").v1.events
     assert len(events.list({"type": "payment_intent.*"}).data) == 2

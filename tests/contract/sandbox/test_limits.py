@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Break, Limits, Sandbox, SandboxServer
+from reconciler.sandbox import Break, Sandbox, SandboxLimits, SandboxServer
 
 LIST = "/v1/payment_intents"
 
@@ -20,7 +20,7 @@ def pace(clock: ManualClock) -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock, pace: ManualClock) -> Sandbox:
-    return Sandbox(clock, pace_clock=pace, limits=Limits())
+    return Sandbox(clock, pace_clock=pace, limits=SandboxLimits())
 
 
 def statuses(http: httpx.Client, target: str, count: int) -> list[int]:
@@ -29,7 +29,7 @@ def statuses(http: httpx.Client, target: str, count: int) -> list[int]:
 
 def test_endpoint_rate(client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox) -> None:
     """More than 25 requests a second on an endpoint are the SDK's RateLimitError, the reason in a header, no Retry-After."""
-    sandbox.gate.limits = Limits(test_per_second=None)
+    sandbox.gate.limits = SandboxLimits(test_per_second=None)
     assert statuses(http, LIST, 25) == [200] * 25
     with pytest.raises(stripe.RateLimitError) as caught:
         client.v1.payment_intents.list()
@@ -46,7 +46,7 @@ def test_endpoint_rate(client: stripe.StripeClient, http: httpx.Client, sandbox:
 
 def test_all_ids_share_a_bucket(http: httpx.Client, sandbox: Sandbox) -> None:
     """Retrieves of different ids are one endpoint, the list is another."""
-    sandbox.gate.limits = Limits(
+    sandbox.gate.limits = SandboxLimits(
         test_per_second=None, endpoints={"GET /v1/payment_intents/{id}": 2}
     )
     assert [http.get(f"{LIST}/pi_{n}").status_code for n in range(3)] == [404, 404, 429]
@@ -75,12 +75,12 @@ def test_refill_on_the_pace_clock(
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(global_at_once=1), "global-concurrency"),
-        (Limits(endpoint_at_once=1), "endpoint-concurrency"),
+        (SandboxLimits(global_at_once=1), "global-concurrency"),
+        (SandboxLimits(endpoint_at_once=1), "endpoint-concurrency"),
     ],
 )
 def test_concurrency(
-    server: SandboxServer, http: httpx.Client, sandbox: Sandbox, limits: Limits, reason: str
+    server: SandboxServer, http: httpx.Client, sandbox: Sandbox, limits: SandboxLimits, reason: str
 ) -> None:
     """A request beside too many unfinished ones is refused for that reason, and admitted when they are done."""
     sandbox.gate.limits = limits

@@ -8,7 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import Sandbox, make, prepared
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox.state.seeding import PaymentKind
 
 LIST = "/v1/payment_intents"
 
@@ -133,7 +133,7 @@ def test_bad_parameters(http: httpx.Client, query: str, param: str) -> None:
 @pytest.mark.parametrize("form", ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"])
 def test_expand_forms(http: httpx.Client, sandbox: Sandbox, form: str) -> None:
     """Both ways to write a list expand, on a retrieve and with data. on a list, escaped or not."""
-    paid = make(sandbox, Kind.SUCCEEDED, 500)
+    paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
     one = http.get(f"{LIST}/{paid.id}?{form}=latest_charge").json()
     listed = http.get(f"{LIST}?{form}=data.latest_charge").json()["data"][0]
     assert one == listed
@@ -144,7 +144,7 @@ def test_expand_forms(http: httpx.Client, sandbox: Sandbox, form: str) -> None:
 def test_unexpanded(http: httpx.Client, sandbox: Sandbox) -> None:
     """Without expand latest_charge is the id, and null where nothing was attempted, expanded or not."""
     cart = sandbox.create_payment(500)
-    paid = make(sandbox, Kind.SUCCEEDED, 500)
+    paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
     assert http.get(f"{LIST}/{paid.id}").json()["latest_charge"] == paid.latest_charge
     assert http.get(f"{LIST}/{cart.id}").json()["latest_charge"] is None
     assert http.get(f"{LIST}/{cart.id}?expand[]=latest_charge").json()["latest_charge"] is None
@@ -152,7 +152,7 @@ def test_unexpanded(http: httpx.Client, sandbox: Sandbox) -> None:
 
 def test_a_changed_intent_is_shown_changed(http: httpx.Client, sandbox: Sandbox) -> None:
     """What was served once is not served stale: neither the intent nor its charge."""
-    paid = make(sandbox, Kind.SUCCEEDED, 500)
+    paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
     target = f"{LIST}/{paid.id}?expand[]=latest_charge"
     assert http.get(target).json()["latest_charge"]["amount_refunded"] == 0
     sandbox.refund(paid.id, 200)
@@ -174,7 +174,7 @@ def test_charges_of_an_intent(client: stripe.StripeClient, sandbox: Sandbox) -> 
     intent = sandbox.create_payment(900)
     sandbox.fail(intent.id, "insufficient_funds")
     sandbox.succeed(intent.id)
-    make(sandbox, Kind.SUCCEEDED, 1)
+    make(sandbox, PaymentKind.SUCCEEDED, 1)
     attempts = client.v1.charges.list({"payment_intent": intent.id}).data
     assert [charge.status for charge in attempts] == ["succeeded", "failed"]
     assert attempts[1].failure_code == "card_declined"
@@ -185,8 +185,8 @@ def test_charges_of_an_intent(client: stripe.StripeClient, sandbox: Sandbox) -> 
 
 def test_refunds_and_disputes(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """Refunds and disputes are listed by intent and by charge."""
-    paid = make(sandbox, Kind.PARTLY_REFUNDED, 900)
-    disputed = make(sandbox, Kind.DISPUTED, 700)
+    paid = make(sandbox, PaymentKind.PARTLY_REFUNDED, 900)
+    disputed = make(sandbox, PaymentKind.DISPUTED, 700)
     refunds = client.v1.refunds.list({"payment_intent": paid.id}).data
     assert [(refund.amount, refund.status) for refund in refunds] == [(300, "succeeded")]
     disputes = client.v1.disputes.list({"charge": str(disputed.latest_charge)}).data

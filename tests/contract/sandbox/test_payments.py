@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import API_VERSION, Refusal, Sandbox, make
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox import API_VERSION, ApiRefusal, Sandbox, make
+from reconciler.sandbox.state.seeding import PaymentKind
 
 FIELDS = {
     "id", "object", "amount", "amount_capturable", "amount_received", "canceled_at", "cancellation_reason",
@@ -18,8 +18,8 @@ FIELDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(PaymentKind))
+def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind) -> None:
     """Payments of every kind have the fields of a PaymentIntent and are read by the SDK."""
     made = make(sandbox, kind, 1000, "eur", metadata={"order_id": "7"})
     read = client.v1.payment_intents.retrieve(made.id, {"expand": ["latest_charge"]})
@@ -34,32 +34,32 @@ def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: Kind) -> Non
 @pytest.mark.parametrize(
     ("kind", "status", "received", "events"),
     [
-        (Kind.ABANDONED, "requires_payment_method", 0, []),
-        (Kind.UNCONFIRMED, "requires_confirmation", 0, []),
-        (Kind.AUTHENTICATING, "requires_action", 0, ["payment_intent.requires_action"]),
-        (Kind.VOUCHER, "requires_action", 0, ["payment_intent.requires_action"]),
-        (Kind.FAILED, "requires_payment_method", 0, ["charge.failed", "payment_intent.payment_failed"]),
-        (Kind.PROCESSING, "processing", 0, ["payment_intent.processing", "charge.pending"]),
-        (Kind.AUTHORIZED, "requires_capture", 0, ["charge.succeeded", "payment_intent.amount_capturable_updated"]),
-        (Kind.SUCCEEDED, "succeeded", 1000, ["charge.succeeded", "payment_intent.succeeded"]),
-        (Kind.CANCELED, "canceled", 0, ["payment_intent.canceled"]),
-        (Kind.REFUNDED, "succeeded", 1000,
+        (PaymentKind.ABANDONED, "requires_payment_method", 0, []),
+        (PaymentKind.UNCONFIRMED, "requires_confirmation", 0, []),
+        (PaymentKind.AUTHENTICATING, "requires_action", 0, ["payment_intent.requires_action"]),
+        (PaymentKind.VOUCHER, "requires_action", 0, ["payment_intent.requires_action"]),
+        (PaymentKind.FAILED, "requires_payment_method", 0, ["charge.failed", "payment_intent.payment_failed"]),
+        (PaymentKind.PROCESSING, "processing", 0, ["payment_intent.processing", "charge.pending"]),
+        (PaymentKind.AUTHORIZED, "requires_capture", 0, ["charge.succeeded", "payment_intent.amount_capturable_updated"]),
+        (PaymentKind.SUCCEEDED, "succeeded", 1000, ["charge.succeeded", "payment_intent.succeeded"]),
+        (PaymentKind.CANCELED, "canceled", 0, ["payment_intent.canceled"]),
+        (PaymentKind.REFUNDED, "succeeded", 1000,
          ["charge.succeeded", "payment_intent.succeeded", "refund.created", "charge.refunded"]),
-        (Kind.DISPUTED, "succeeded", 1000,
+        (PaymentKind.DISPUTED, "succeeded", 1000,
          ["charge.succeeded", "payment_intent.succeeded", "charge.dispute.created"]),
-        (Kind.PARTLY_CAPTURED, "requires_capture", 500,
+        (PaymentKind.PARTLY_CAPTURED, "requires_capture", 500,
          ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.captured",
           "payment_intent.amount_capturable_updated"]),
-        (Kind.CAPTURED_LESS, "succeeded", 500,
+        (PaymentKind.CAPTURED_LESS, "succeeded", 500,
          ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.captured",
           "payment_intent.succeeded"]),
-        (Kind.EXPIRED, "canceled", 0,
+        (PaymentKind.EXPIRED, "canceled", 0,
          ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.expired",
           "payment_intent.canceled"]),
     ],
 )  # fmt: skip
 def test_course(
-    sandbox: Sandbox, kind: Kind, status: str, received: int, events: list[str]
+    sandbox: Sandbox, kind: PaymentKind, status: str, received: int, events: list[str]
 ) -> None:
     """Each kind of payment ends in Stripe's status and money, by Stripe's events in their order."""
     made = make(sandbox, kind, 1000)
@@ -69,7 +69,7 @@ def test_course(
 
 def test_snapshots(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """An event shows the object as it was then, however it went on."""
-    made = make(sandbox, Kind.SUCCEEDED, 1000)
+    made = make(sandbox, PaymentKind.SUCCEEDED, 1000)
     created, _, succeeded = reversed(client.v1.events.list().data)
     assert created.type == "payment_intent.created"
     assert created.data.object["status"] == "requires_payment_method"
@@ -134,7 +134,7 @@ def test_bank_debit(sandbox: Sandbox) -> None:
 
 def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
     """A held card payment shows until when it may be captured; past that Stripe cancels it."""
-    made = make(sandbox, Kind.AUTHORIZED, 1000)
+    made = make(sandbox, PaymentKind.AUTHORIZED, 1000)
     charge = http.get(f"/v1/charges/{made.latest_charge}").json()
     end = int((clock.now() + timedelta(days=7)).timestamp())
     assert charge["payment_method_details"]["card"]["capture_before"] == end
@@ -148,7 +148,7 @@ def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock)
 
 def test_capture_of_less(sandbox: Sandbox) -> None:
     """A final capture of less releases the rest, which the charge counts as refunded though nobody was."""
-    made = make(sandbox, Kind.CAPTURED_LESS, 1000)
+    made = make(sandbox, PaymentKind.CAPTURED_LESS, 1000)
     charge = sandbox.latest_charge(made.id)
     assert charge is not None
     assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (500, 500, False)
@@ -157,7 +157,7 @@ def test_capture_of_less(sandbox: Sandbox) -> None:
 
 def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     """A capture that is not final stays requires_capture with money received, until the rest is taken."""
-    made = make(sandbox, Kind.AUTHORIZED, 1000)
+    made = make(sandbox, PaymentKind.AUTHORIZED, 1000)
     part = client.v1.payment_intents.capture(
         made.id, {"amount_to_capture": 300, "final_capture": False}
     )
@@ -245,9 +245,9 @@ def test_cancel(client: stripe.StripeClient) -> None:
 
 def test_a_refused_attempt_changes_nothing(sandbox: Sandbox) -> None:
     """An attempt on a settled intent is refused and leaves it as it was, without an event."""
-    paid = make(sandbox, Kind.SUCCEEDED, 100)
+    paid = make(sandbox, PaymentKind.SUCCEEDED, 100)
     before = len(sandbox.events())
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiRefusal):
         sandbox.fail(paid.id, method="sepa_debit")
     assert sandbox.intent(paid.id) == paid
     assert len(sandbox.events()) == before

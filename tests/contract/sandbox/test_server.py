@@ -8,7 +8,15 @@ import httpx
 import pytest
 
 from reconciler.clock import ManualClock, SystemClock
-from reconciler.sandbox import TEST_KEY, Options, Sandbox, SandboxServer, opened, prepared, serve
+from reconciler.sandbox import (
+    TEST_KEY,
+    Sandbox,
+    SandboxServer,
+    ServingOptions,
+    opened,
+    prepared,
+    serve,
+)
 
 HEADERS = {"Authorization": f"Bearer {TEST_KEY}"}
 
@@ -90,7 +98,7 @@ def test_serve_until_stopped() -> None:
         up.set()
 
     running = threading.Thread(
-        target=serve, kwargs={"options": Options(payments=30), "ready": ready, "stop": stop}
+        target=serve, kwargs={"options": ServingOptions(payments=30), "ready": ready, "stop": stop}
     )
     running.start()
     assert up.wait(10)
@@ -117,7 +125,7 @@ def test_webhooks_are_pumped(clock: ManualClock) -> None:
 def test_seeded_payments_lie_in_the_past() -> None:
     """Seed payments are spread over the days before now, each step of them past too, and repeat by seed."""
     now = datetime(2026, 5, 1, tzinfo=UTC)
-    options = Options(payments=200, days=10, seed=3, webhook_url="http://127.0.0.1:9/")
+    options = ServingOptions(payments=200, days=10, seed=3, webhook_url="http://127.0.0.1:9/")
     sandbox, again = opened(options, ManualClock(now)), opened(options, ManualClock(now))
     assert list(sandbox.intents()) == list(again.intents())
     assert len({intent.status for intent in sandbox.intents()}) == 7

@@ -10,8 +10,8 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Fate, Faults, Sandbox, make
-from reconciler.sandbox.state.seeding import Kind
+from reconciler.sandbox import DeliveryFate, Faults, Sandbox, make
+from reconciler.sandbox.state.seeding import PaymentKind
 
 
 class Inbox:
@@ -57,7 +57,7 @@ def test_signed(sandbox: Sandbox) -> None:
     """The SDK verifies a delivery with the endpoint's secret, refuses it with another or with a changed body."""
     inbox = Inbox()
     endpoint = sandbox.register_webhook(inbox)
-    make(sandbox, Kind.SUCCEEDED, 100)
+    make(sandbox, PaymentKind.SUCCEEDED, 100)
     assert sandbox.deliver_due() == 3
     assert inbox.types == ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
     for payload, headers in inbox.got:
@@ -73,14 +73,14 @@ def test_over_http(live_merchant: tuple[str, Inbox], sandbox: Sandbox) -> None:
     """Deliveries reach a real server by POST and count as acknowledged by its 200."""
     url, inbox = live_merchant
     endpoint = sandbox.register_webhook(url, enabled_events=("payment_intent.succeeded",))
-    make(sandbox, Kind.SUCCEEDED, 100)
+    make(sandbox, PaymentKind.SUCCEEDED, 100)
     assert sandbox.deliver_due() == 1
     payload, headers = inbox.got[0]
     assert json.loads(payload)["data"]["object"]["status"] == "succeeded"
     assert stripe.WebhookSignature.verify_header(
         payload.decode(), headers["Stripe-Signature"], endpoint.secret
     )
-    assert [delivery.fate for delivery in sandbox.deliveries] == [Fate.DELIVERED]
+    assert [delivery.fate for delivery in sandbox.deliveries] == [DeliveryFate.DELIVERED]
 
 
 def test_a_merchant_that_is_down(sandbox: Sandbox) -> None:
@@ -102,7 +102,7 @@ def test_retries_in_test_mode(sandbox: Sandbox, clock: ManualClock) -> None:
         sandbox.deliver_due()
     assert len({headers["Stripe-Signature"] for _, headers in inbox.got}) == 3
     (delivery,) = sandbox.deliveries
-    assert (delivery.fate, delivery.attempts) == (Fate.FAILED, 3)
+    assert (delivery.fate, delivery.attempts) == (DeliveryFate.FAILED, 3)
     assert sandbox.postman.pending(delivery.event.id) == 1
 
 
@@ -129,7 +129,7 @@ def test_retry_succeeds(sandbox: Sandbox, clock: ManualClock) -> None:
     sandbox.deliver_due()
     clock.advance(timedelta(hours=1))
     sandbox.deliver_due()
-    assert [(d.fate, d.attempts) for d in sandbox.deliveries] == [(Fate.DELIVERED, 2)]
+    assert [(d.fate, d.attempts) for d in sandbox.deliveries] == [(DeliveryFate.DELIVERED, 2)]
     (event,) = sandbox.events()
     assert sandbox.postman.pending(event.id) == 0
 
@@ -144,7 +144,7 @@ def test_lost(sandbox: Sandbox, clock: ManualClock) -> None:
         sandbox.deliver_due()
         clock.advance(timedelta(hours=3))
     assert inbox.got == []
-    assert [delivery.fate for delivery in sandbox.deliveries] == [Fate.FAILED]
+    assert [delivery.fate for delivery in sandbox.deliveries] == [DeliveryFate.FAILED]
 
 
 def test_duplicated(sandbox: Sandbox) -> None:
@@ -178,7 +178,7 @@ def test_reordered(sandbox: Sandbox) -> None:
     inbox = Inbox()
     sandbox.register_webhook(inbox)
     for _ in range(10):
-        make(sandbox, Kind.SUCCEEDED, 100)
+        make(sandbox, PaymentKind.SUCCEEDED, 100)
     sandbox.deliver_due()
     arrived = [json.loads(payload)["id"] for payload, _ in inbox.got]
     made = [event.id for event in sandbox.events()]

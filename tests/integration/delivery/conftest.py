@@ -18,8 +18,8 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import SystemClock
-from reconciler.engine.delivery.circuit_breaker import Circuit
-from reconciler.engine.delivery.deliver import Delivery, DeliveryReport, Terms
+from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
+from reconciler.engine.delivery.deliver import Delivery, DeliveryReport, DeliveryTerms
 from tests.endpoint import Endpoint, serving
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
@@ -41,8 +41,8 @@ class Post:
     stack: ExitStack
     clock: SystemClock = field(default_factory=SystemClock)
     stopping: threading.Event = field(default_factory=threading.Event)
-    terms: Terms = field(
-        default_factory=lambda: Terms(SECRET, timedelta(seconds=TIMEOUT), timedelta(days=3))
+    terms: DeliveryTerms = field(
+        default_factory=lambda: DeliveryTerms(SECRET, timedelta(seconds=TIMEOUT), timedelta(days=3))
     )
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Post:
             " WHERE delivered_at IS NULL"
         )
 
-    def deliverer(self, circuit: Circuit | None = None) -> Delivery:
+    def deliverer(self, circuit: CircuitBreaker | None = None) -> Delivery:
         """Another deliverer of the same outbox, with its own connection to the endpoint."""
         sender = HttpxWebhookSender(self.endpoint.url, TIMEOUT, self.clock, self.stopping)
         self.stack.callback(sender.close)
@@ -91,7 +91,7 @@ class Post:
             self.outbox,
             sender,
             self.clock,
-            circuit or Circuit(self.clock, lambda: 0.0),
+            circuit or CircuitBreaker(self.clock, lambda: 0.0),
             self.terms,
             lambda: 0.0,
         )

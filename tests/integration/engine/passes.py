@@ -16,13 +16,13 @@ from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.planning.plan import Budget, Lanes
-from reconciler.engine.actor import SERVICE, Authority
+from reconciler.domain.planning.plan import Budget, ParallelLists
+from reconciler.engine.actor import SERVICE, Actor
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.read_quota import Purse, ReadAllowance
-from reconciler.engine.report import Mode, Request, SweepKind, SweepReport, Writing
-from reconciler.engine.sources.claimed_rechecks import ChecksInHand
-from reconciler.engine.sources.sources import Surroundings
+from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
+from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
+from reconciler.engine.sources.sources import SweepContext
 from reconciler.engine.sweep.sweep import Sweep
 from tests.conftest import STATUSES, Shop
 from tests.unit.engine.doubles import NOW, PlainStripe
@@ -60,10 +60,10 @@ class Passes:
     per_hour: int = 500
     mode: Mode = Mode.UPDATE
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    allowance: ReadAllowance = field(
-        default_factory=lambda: ReadAllowance(10_000, 1.0, timedelta(minutes=1))
+    allowance: ReadQuota = field(
+        default_factory=lambda: ReadQuota(10_000, 1.0, timedelta(minutes=1))
     )
-    checks: ChecksInHand = field(default_factory=ChecksInHand)
+    checks: ClaimedRechecks = field(default_factory=ClaimedRechecks)
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
     def run(
@@ -91,11 +91,11 @@ class Passes:
         **request: object,
     ) -> SweepReport:
         """A pass under a lease that the caller holds: several may be made side by side."""
-        asked = Request(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
+        asked = SweepRequest(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
         table = inspect(lane.database, self.shop.mapping, writes=True).fitting()
         store = self.around(lane.around(PostgresStore(lane.database, table, "default")))
         self.allowance.renew(store.booked_reads)
-        purse = Purse(self.allowance)
+        purse = SourceQuota(self.allowance)
         self.stripe.buy = purse.take
         sweep = None
         if writing is not Writing.NOTHING:
@@ -107,8 +107,8 @@ class Passes:
                     "asked_by": asked_by,
                 }
             )
-        authority = Authority("default", sweep, asked_by, self.mode, writing, lane.epoch)
-        surroundings = Surroundings(
+        authority = Actor("default", sweep, asked_by, self.mode, writing, lane.epoch)
+        surroundings = SweepContext(
             stripe=self.stripe,
             store=store,
             clock=self.clock,
@@ -117,7 +117,7 @@ class Passes:
             page_size=100,
             per_hour=self.per_hour,
             keeps_books=True,
-            budget=Budget(Lanes(25, 25, 25), Lanes(25, 25, 25), allowance=10_000),
+            budget=Budget(ParallelLists(25, 25, 25), ParallelLists(25, 25, 25), allowance=10_000),
             purse=purse,
             checks=self.checks,
         )

@@ -116,8 +116,8 @@ def test_two_passes_at_once_keep_the_hourly_limit(passes: Passes) -> None:
         from reconciler.adapters.postgres.database import Database
         from reconciler.adapters.postgres.merchant.inspection import inspect
         from reconciler.adapters.postgres.page.store import PostgresStore
-        from reconciler.engine.actor import SERVICE, Authority
-        from reconciler.engine.report import Mode, Request
+        from reconciler.engine.actor import SERVICE, Actor
+        from reconciler.engine.report import Mode, SweepRequest
         from reconciler.engine.sweep.sweep import Sweep
 
         with ExitStack() as stack:
@@ -128,14 +128,14 @@ def test_two_passes_at_once_keep_the_hourly_limit(passes: Passes) -> None:
             sweep = store.start_sweep(
                 {"kind": "due", "mode": "update", "applied": True, "asked_by": SERVICE}
             )
-            asked = Request(
+            asked = SweepRequest(
                 kind=SweepKind.DUE,
                 writing=Writing.ROWS,
                 asked_by=SERVICE,
                 intents=("pi_0", "pi_1", "pi_2"),
             )
             sur = surroundings[0]
-            authority = Authority("default", sweep, SERVICE, Mode.UPDATE, Writing.ROWS, 1)
+            authority = Actor("default", sweep, SERVICE, Mode.UPDATE, Writing.ROWS, 1)
             Sweep(replace(sur, store=store), asked, authority, lambda: None, mod.NoProgress()).run()
 
     surroundings = []

@@ -7,7 +7,7 @@ from datetime import timedelta
 from reconciler.domain.audit.ledger import first_break
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event
-from reconciler.engine.report import Act, Mode, SweepKind, Writing
+from reconciler.engine.report import DecisionKind, Mode, SweepKind, Writing
 from reconciler.errors import ExitCode, StripeUnavailableError
 from tests.integration.engine.passes import Passes
 from tests.unit.engine.doubles import NOW, an_intent
@@ -56,7 +56,7 @@ def test_a_dry_run_writes_nothing_but_its_reads(passes: Passes) -> None:
     report = passes.run(SweepKind.DUE, Writing.NOTHING)
     assert (report.corrected, report.would_correct) == (0, 1)
     assert report.discrepancies == {Kind.MISSED_OUTCOME: 1}
-    assert [line.act for line in report.lines] == [Act.CORRECT]
+    assert [line.act for line in report.lines] == [DecisionKind.CORRECT]
     assert passes.statuses() == {"1": "pending"}
     for table in ("discrepancies", "ledger", "outbox", "checks", "sweeps", "events"):
         assert passes.table(f"SELECT * FROM reconciler.{table}") == []

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.clock import SystemClock
 from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.engine.actions.resolve import resolve
@@ -222,7 +222,7 @@ def test_a_pass_that_slept_too_long_writes_nothing(passes: Passes) -> None:
 def _settle(passes: Passes, *, ignore: bool) -> None:
     (found,) = passes.table("SELECT id FROM reconciler.discrepancies")
     with Database(passes.shop.url) as database:
-        casebook = PostgresCasebook(database, "default")
+        casebook = PostgresDiscrepancyStore(database, "default")
         resolve(casebook, int(str(found["id"])), "I know", "ann@desk", ignore=ignore)
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from psycopg import sql
 
-from reconciler.domain.quota.source_priority import Net
+from reconciler.domain.quota.source_priority import Source
 from reconciler.engine.actor import SERVICE
-from reconciler.engine.limits.read_quota import ReadAllowance
+from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.report import SweepKind, Writing
 from tests.integration.engine.passes import Passes
 from tests.unit.engine.doubles import NOW, an_intent
@@ -44,8 +44,8 @@ def sell(
         passes.stripe.intents[ident] = an_intent(ident, created=since + number * step)
 
 
-def with_reads(passes: Passes, allowed: int) -> ReadAllowance:
-    passes.allowance = ReadAllowance(allowed, 1.0, EVERY)
+def with_reads(passes: Passes, allowed: int) -> ReadQuota:
+    passes.allowance = ReadQuota(allowed, 1.0, EVERY)
     return passes.allowance
 
 
@@ -83,7 +83,7 @@ def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
     """Nothing is left: not one attempt fails, all is named, and the pass is not complete."""
     allowance = with_reads(mixed, 20)
     for _ in range(20):
-        allowance.take(Net.PERSON, None)  # type: ignore[arg-type]
+        allowance.take(Source.PERSON, None)  # type: ignore[arg-type]
     report = mixed.run(SweepKind.DUE, Writing.ROWS)
     assert (report.complete, report.examined, report.unexamined_count) == (False, 0, 240)
     assert (mixed.stripe.reads, mixed.stripe.asked, report.stopped) == (0, [], None)

@@ -16,7 +16,7 @@ from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity, State
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
@@ -75,8 +75,10 @@ def finding(intent: str = "pi_1", kind: Kind = Kind.MISSED_OUTCOME, **values: ob
     return Finding(kind=kind, payment_intent=intent, **chosen)
 
 
-def opened(found: Finding, number: int | None = None, state: State = State.OPEN) -> Change:
-    return Change(number, found.subject, found.kind, state, found, is_news=True)
+def opened(
+    found: Finding, number: int | None = None, state: State = State.OPEN
+) -> DiscrepancyUpdate:
+    return DiscrepancyUpdate(number, found.subject, found.kind, state, found, is_news=True)
 
 
 def correction(
@@ -92,7 +94,7 @@ def make_finding() -> Callable[..., Finding]:
 
 
 @pytest.fixture
-def make_change() -> Callable[..., Change]:
+def make_change() -> Callable[..., DiscrepancyUpdate]:
     return opened
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.model.page import SCHEDULED, Check, PageRecord
+from reconciler.domain.model.page import SCHEDULED, PageRecord, Recheck
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def test_the_schedule_does_not_replace_what_another_lane_left(table, seen):
     """A quiet page's schedule, which knows of no verdict, leaves every other check as it is, due or not."""
     week = timedelta(days=7)
     table.write(
-        PageRecord(checks=(Check("pi_1", seen, "lost"), Check("pi_2", seen + week, "wait")))
+        PageRecord(checks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + week, "wait")))
     )
-    later = [Check(intent, seen + 2 * week, SCHEDULED) for intent in ("pi_1", "pi_2", "pi_3")]
+    later = [Recheck(intent, seen + 2 * week, SCHEDULED) for intent in ("pi_1", "pi_2", "pi_3")]
     table.write(PageRecord(checks=tuple(later)))
     assert checks(table) == {
         "pi_1": (seen, "lost"),
@@ -40,9 +40,9 @@ def test_a_verdicts_schedule_takes_the_place_of_a_check_that_was_due(table, seen
     """The look that a due check asked for has been had; one that lies after this verdict stays."""
     hour, week = timedelta(hours=1), timedelta(days=7)
     table.write(
-        PageRecord(checks=(Check("pi_1", seen, "lost"), Check("pi_2", seen + hour, "wait")))
+        PageRecord(checks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + hour, "wait")))
     )
-    later = tuple(Check(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    later = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
     table.write(PageRecord(checks=later, seen_at=seen))
     assert checks(table) == {"pi_1": (seen + week, SCHEDULED), "pi_2": (seen + hour, "wait")}
 
@@ -50,10 +50,12 @@ def test_a_verdicts_schedule_takes_the_place_of_a_check_that_was_due(table, seen
 def test_the_schedule_moves_and_every_other_check_replaces_it(table, seen):
     """A schedule is moved by the next one, and by a reason to look sooner."""
     week = timedelta(days=7)
-    first = tuple(Check(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    first = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
     table.write(PageRecord(checks=first))
     table.write(
-        PageRecord(checks=(Check("pi_1", seen + 2 * week, SCHEDULED), Check("pi_2", seen, "lost")))
+        PageRecord(
+            checks=(Recheck("pi_1", seen + 2 * week, SCHEDULED), Recheck("pi_2", seen, "lost"))
+        )
     )
     assert checks(table) == {"pi_1": (seen + 2 * week, SCHEDULED), "pi_2": (seen, "lost")}
 
@@ -64,10 +66,10 @@ def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
     table.write(
         PageRecord(
             checks=(
-                Check("pi_1", seen, "lost"),
-                Check("pi_2", seen + hour, "wait"),
-                Check("pi_3", seen + hour, SCHEDULED),
-                Check("pi_4", seen, "of nobody's page"),
+                Recheck("pi_1", seen, "lost"),
+                Recheck("pi_2", seen + hour, "wait"),
+                Recheck("pi_3", seen + hour, SCHEDULED),
+                Recheck("pi_4", seen, "of nobody's page"),
             )
         )
     )
@@ -77,6 +79,6 @@ def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
 
 def test_a_verdict_without_a_time_lifts_all(table, seen):
     """Whoever names no time means these intents whatever their checks say."""
-    table.write(PageRecord(checks=(Check("pi_1", seen + timedelta(hours=1), "wait"),)))
+    table.write(PageRecord(checks=(Recheck("pi_1", seen + timedelta(hours=1), "wait"),)))
     table.write(PageRecord(settled=("pi_1",)))
     assert checks(table) == {}

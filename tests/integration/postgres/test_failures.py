@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from reconciler.adapters.postgres.database import Database, connect
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseRefusedError,
@@ -82,7 +82,7 @@ def test_a_deadlock_is_busy(table):
         blocked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         while table.all(blocked) == [(0,)]:
             pass
-        with pytest.raises(DatabaseBusyError, match="deadlock"), clothed("testing"):
+        with pytest.raises(DatabaseBusyError, match="deadlock"), map_errors("testing"):
             one.execute("SELECT pg_advisory_xact_lock(2)")
         one.rollback()
         waiting.join()

@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from reconciler.adapters.postgres.audit.activity import PostgresActivity
+
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
-    PostgresDiscrepancies,
+    PostgresDiscrepancyList,
 )
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.domain.audit.ledger import Action, Draft, first_break
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import Check, CorrectionEntry, PageRecord
+from reconciler.domain.model.page import CorrectionEntry, PageRecord, Recheck
 from reconciler.domain.money import Money
-from reconciler.domain.quota.source_priority import Net
+from reconciler.domain.quota.source_priority import Source
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, UsageError
 
 NOTHING = Draft(Action.RESOLUTION, {})
@@ -43,20 +43,22 @@ def stored(table, make_finding, make_change, seen):
     ]  # fmt: skip
     for n, finding in enumerate(found):
         change = make_change(finding)
-        table.write(PageRecord(changes=(change,), seen_at=seen + timedelta(hours=n)))
+        table.write(PageRecord(updates=(change,), seen_at=seen + timedelta(hours=n)))
     table.all(
         "INSERT INTO reconciler.discrepancies (account, subject, kind, payment_intent, keys, severity, state, stake_amount,"
         " currency, local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at)"
         " SELECT 'other', subject, kind, payment_intent, keys, severity, state, stake_amount, currency, local, stripe, evidence,"
         " fingerprint, first_seen, last_seen, changed_at FROM reconciler.discrepancies WHERE id = 1 RETURNING 1"
     )
-    PostgresCasebook(table.database, "default").settle(3, State.IGNORED, "known", "jo", NOTHING)
+    PostgresDiscrepancyStore(table.database, "default").settle(
+        3, State.IGNORED, "known", "jo", NOTHING
+    )
     return table
 
 
 def test_a_discrepancy_comes_back_as_it_was_found(stored, seen):
     """Every fact of a finding is stored, and read into the domain's own type."""
-    found = PostgresCasebook(stored.database, "default").discrepancy(2)
+    found = PostgresDiscrepancyStore(stored.database, "default").discrepancy(2)
     assert (found.kind, found.severity, found.state) == (
         Kind.CONTRADICTED,
         Severity.CRITICAL,
@@ -69,10 +71,10 @@ def test_a_discrepancy_comes_back_as_it_was_found(stored, seen):
     )
     assert found.first_seen == found.last_seen == seen + timedelta(hours=1)
     assert (found.local, found.stripe) == ({"status": "pending"}, {"status": "succeeded"})
-    first = PostgresCasebook(stored.database, "default").discrepancy(1)
+    first = PostgresDiscrepancyStore(stored.database, "default").discrepancy(1)
     assert (first.reason, first.evidence) == ("report_mode", {"request_id": "req_1"})
-    assert PostgresCasebook(stored.database, "default").discrepancy(99) is None
-    assert PostgresCasebook(stored.database, "nobody").discrepancy(1) is None
+    assert PostgresDiscrepancyStore(stored.database, "default").discrepancy(99) is None
+    assert PostgresDiscrepancyStore(stored.database, "nobody").discrepancy(1) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_each_filter(stored, seen, wanted, ids):
     """Filters narrow alone and together; the last seen come first."""
     if "since" in wanted:
         wanted = {**wanted, "since": seen + wanted["since"]}
-    listing = PostgresDiscrepancies(stored.database)
+    listing = PostgresDiscrepancyList(stored.database)
     chosen = DiscrepancyFilter(**wanted)
     assert [found.id for found in listing.find(chosen)] == ids
     assert [found.id for found in listing.find(chosen, limit=2)] == ids[:2]
@@ -105,7 +107,7 @@ def test_each_filter(stored, seen, wanted, ids):
 
 def test_settling_is_one_with_its_entry(stored):
     """State, note, name and ledger entry come together; a discrepancy that is not there leaves nothing."""
-    book = PostgresCasebook(stored.database, "default")
+    book = PostgresDiscrepancyStore(stored.database, "default")
     book.settle(
         2, State.RESOLVED, "refunded by hand", "jo", Draft(Action.RESOLUTION, {"discrepancy": 2})
     )
@@ -122,7 +124,9 @@ def test_settling_is_one_with_its_entry(stored):
     with pytest.raises(UsageError, match="no discrepancy 99"):
         book.settle(99, State.RESOLVED, "x", "jo", NOTHING)
     with pytest.raises(UsageError):
-        PostgresCasebook(stored.database, "other").settle(2, State.RESOLVED, "x", "jo", NOTHING)
+        PostgresDiscrepancyStore(stored.database, "other").settle(
+            2, State.RESOLVED, "x", "jo", NOTHING
+        )
     assert stored.all(
         "SELECT count(*) FROM reconciler.ledger WHERE account IN ('default', 'other')"
     ) == [(len(entries),)]
@@ -133,14 +137,14 @@ def test_a_closed_one_can_be_settled(stored):
     stored.all(
         "UPDATE reconciler.discrepancies SET state = 'closed', closing = 'agreement' WHERE id = 1 RETURNING 1"
     )
-    book = PostgresCasebook(stored.database, "default")
+    book = PostgresDiscrepancyStore(stored.database, "default")
     book.settle(1, State.IGNORED, "x", "jo", NOTHING)
     assert book.discrepancy(1).closing is None
 
 
 def test_settling_while_a_pass_records_it_is_busy(stored):
     """The person is told to try again, after a second at most."""
-    book = PostgresCasebook(stored.database, "default")
+    book = PostgresDiscrepancyStore(stored.database, "default")
     with stored.store.transaction(stored.epoch) as page:
         page.read_again(["pi_2"], [], lock=False)
         with pytest.raises(DatabaseBusyError):
@@ -149,7 +153,7 @@ def test_settling_while_a_pass_records_it_is_busy(stored):
 
 def test_notes(stored):
     """Notes stand in order with their authors, each with a ledger entry."""
-    book = PostgresCasebook(stored.database, "default")
+    book = PostgresDiscrepancyStore(stored.database, "default")
     book.add_note(1, "asked the customer", "jo")
     book.add_note(1, "they paid twice", "sam")
     assert [(note.author, note.note) for note in book.notes(1)] == [
@@ -183,7 +187,7 @@ def test_the_corrections_of_a_pass(table, make_correction):
                 )
             )
     table.write(PageRecord(drafts=(Draft(Action.REVERT, {"sweep": 7, "correction": 2}),)))
-    book = PostgresCasebook(table.database, "default")
+    book = PostgresDiscrepancyStore(table.database, "default")
     assert book.corrections(7) == tuple(
         CorrectionEntry(
             n,
@@ -197,7 +201,7 @@ def test_the_corrections_of_a_pass(table, make_correction):
     )
     assert [entry.key for entry in book.corrections(8)] == ["3"]
     assert book.corrections(9) == ()
-    assert PostgresCasebook(table.database, "other").corrections(7) == ()
+    assert PostgresDiscrepancyStore(table.database, "other").corrections(7) == ()
 
 
 def test_corrections_by_the_service_in_the_last_hour(table):
@@ -249,8 +253,8 @@ def test_a_pass_from_start_to_end(table, seen):
 
 def test_reads_are_summed_over_thirty_days(table):
     """Reads of one account add up by hour and net; those of long ago and of others do not count."""
-    table.store.book_reads({Net.TAIL: 3})
-    table.store.book_reads({Net.WINDOW: 1, Net.TAIL: 3})
+    table.store.book_reads({Source.TAIL: 3})
+    table.store.book_reads({Source.WINDOW: 1, Source.TAIL: 3})
     table.all(
         "INSERT INTO reconciler.reads SELECT a, date_trunc('hour', now() - d, 'UTC'), 100, 'due' FROM"
         " (VALUES ('default', interval '29 days'), ('default', interval '31 days'), ('other', interval '1 day')) v (a, d) RETURNING 1"
@@ -259,8 +263,8 @@ def test_reads_are_summed_over_thirty_days(table):
     assert (activity.reads("default"), activity.reads("default", days=1)) == (107, 7)
     assert activity.reads("nobody") == 0
     booked = table.store.booked_reads()
-    assert booked.month == {Net.TAIL: 6, Net.WINDOW: 1, Net.DUE: 100}
-    assert booked.day == {Net.TAIL: 6, Net.WINDOW: 1, Net.DUE: 0}
+    assert booked.month == {Source.TAIL: 6, Source.WINDOW: 1, Source.DUE: 100}
+    assert booked.day == {Source.TAIL: 6, Source.WINDOW: 1, Source.DUE: 0}
 
 
 def test_events_checks_and_the_outbox(table, make_correction, seen):
@@ -268,7 +272,7 @@ def test_events_checks_and_the_outbox(table, make_correction, seen):
     late, early = (
         Event(f"evt_{n}", "charge.failed", seen - timedelta(hours=n), "pi_1") for n in (1, 2)
     )
-    checks = (Check("pi_2", seen + timedelta(hours=1), "b"), Check("pi_1", seen, "a"))
+    checks = (Recheck("pi_2", seen + timedelta(hours=1), "b"), Recheck("pi_1", seen, "a"))
     with table.store.transaction(table.epoch) as page:
         rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
         page.write(

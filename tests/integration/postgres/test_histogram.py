@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.domain.model.page import SCHEDULED, Check, PageRecord, TimeRange
+from reconciler.domain.model.page import SCHEDULED, PageRecord, Recheck, TimeRange
 from reconciler.domain.planning.histogram import Histogram
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -72,7 +72,10 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
     """With a check that lies ahead a row is none of the due ones, and the span ends before it."""
     a_month.write(
         PageRecord(
-            checks=(Check("pi_20", seen + DAY, SCHEDULED), Check("pi_10", seen - DAY, SCHEDULED))
+            checks=(
+                Recheck("pi_20", seen + DAY, SCHEDULED),
+                Recheck("pi_10", seen - DAY, SCHEDULED),
+            )
         )
     )
     found = a_month.store.histogram(TimeRange(), 1.0, seen)
@@ -82,7 +85,7 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
 
 def test_where_nothing_is_due_nothing_is_counted(a_month, seen, monkeypatch):
     """An empty histogram, without a look at the other rows."""
-    checks = (Check(f"pi_{day}", seen + DAY, SCHEDULED) for day in (10, 12, 20))
+    checks = (Recheck(f"pi_{day}", seen + DAY, SCHEDULED) for day in (10, 12, 20))
     a_month.write(PageRecord(checks=tuple(checks)))
     monkeypatch.delattr(MerchantTable, "histogram")
     assert a_month.store.histogram(TimeRange(), 1.0, seen) == Histogram(())

@@ -12,7 +12,7 @@ from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.statements import statement
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.model.page import PageRecord
-from reconciler.domain.planning.histogram import Learnt
+from reconciler.domain.planning.histogram import ListingModel
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_pass_that_left_something_stays(table, make_correction, make_change, m
     with table.store.transaction(table.epoch) as page:
         [payment] = page.read_again(["pi_1"], [], lock=True).payments
         page.write(PageRecord(writes=(make_correction(payment, sweep=corrected),)))
-    table.write(PageRecord(changes=(make_change(make_finding()),), seen_at=seen, sweep=met))
+    table.write(PageRecord(updates=(make_change(make_finding()),), seen_at=seen, sweep=met))
     table.all(
         "INSERT INTO reconciler.sweep_requests (account, asked_by, options, status, epoch, sweep, result)"
         " VALUES ('default', 'ann', '{}', 'done', 1, %(sweep)s, '{}') RETURNING 1",
@@ -117,7 +117,7 @@ def test_only_a_complete_window_teaches(table, passes, ratio):
     if passes:
         assert (learnt.earliest, learnt.latest) == (timedelta(seconds=-1.5), timedelta(seconds=2))
     else:
-        assert learnt == Learnt()
+        assert learnt == ListingModel()
 
 
 def test_ticks_are_not_walked_to_find_what_was_learnt(table):

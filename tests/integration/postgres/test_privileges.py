@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-
 from reconciler.adapters.postgres.audit.activity import PostgresActivity
+
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresCasebook
+from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.schema.pending_migrations import pending
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.domain.audit.ledger import Action, Draft, first_break
 from reconciler.domain.findings.discrepancy import State
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import Check, PageRecord, TimeRange
-from reconciler.domain.quota.source_priority import Net
+from reconciler.domain.model.page import PageRecord, Recheck, TimeRange
+from reconciler.domain.quota.source_priority import Source
 from reconciler.errors import DatabaseRefusedError
 
 OURS = (
@@ -77,17 +77,17 @@ def test_the_daemons_role_is_enough_for_a_pass(
         page.write(
             PageRecord(
                 writes=(make_correction(payment, sweep=sweep),),
-                changes=(make_change(make_finding(), state=State.CORRECTED),),
-                checks=(Check("pi_2", seen, "grace"),),
+                updates=(make_change(make_finding(), state=State.CORRECTED),),
+                checks=(Recheck("pi_2", seen, "grace"),),
                 settled=("pi_1",),
                 events=(Event("evt_1", "charge.failed", seen, "pi_1"),),
                 seen_at=seen,
                 sweep=sweep,
             )
         )
-    table.store.book_reads({Net.DUE: 3})
+    table.store.book_reads({Source.DUE: 3})
     table.store.finish_sweep(sweep, {"complete": True}, [Draft(Action.PASS, {})], table.epoch)
-    book = PostgresCasebook(table.database, "default")
+    book = PostgresDiscrepancyStore(table.database, "default")
     book.settle(1, State.RESOLVED, "fine", "jo", Draft(Action.RESOLUTION, {}))
     book.add_note(1, "a note", "jo")
     table.leases.release("bench", table.epoch)
@@ -144,7 +144,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
     table = bench(stocked)
     table.write(
         PageRecord(
-            changes=(make_change(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
+            updates=(make_change(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
         )
     )
     url = roles[1]
@@ -163,7 +163,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
     assert refused(url, "SELECT reconciler.append_ledger('default', '{note}', '{\"{}\"}')")
     assert refused(url, "SELECT * FROM payments")
     with Database(url) as database:
-        book = PostgresCasebook(database, "default")
+        book = PostgresDiscrepancyStore(database, "default")
         book.add_note(1, "seen by audit", "somebody else")
         [note] = book.notes(1)
         assert note.author.startswith("auditor_")
@@ -239,8 +239,8 @@ def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding,
     table = bench(stocked, url=as_daemon(stocked.url), writes=False)
     with table.store.transaction(table.epoch) as page:
         assert len(page.read_again(["pi_1"], [], lock=False).payments) == 1
-        change: Change = make_change(make_finding())
-        page.write(PageRecord(changes=(change,), seen_at=seen))
+        change: DiscrepancyUpdate = make_change(make_finding())
+        page.write(PageRecord(updates=(change,), seen_at=seen))
     with (
         pytest.raises(DatabaseRefusedError, match="payments"),
         table.store.transaction(table.epoch) as page,

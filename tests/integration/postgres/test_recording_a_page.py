@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import Cause, Closing, Kind, Reason, Severity, State
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import Check, PageRecord, TimeRange
+from reconciler.domain.model.page import PageRecord, Recheck, TimeRange
 from reconciler.domain.money import Money
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, RowMovedError
 
@@ -45,8 +45,8 @@ def trace(table) -> dict[str, int]:
 def everything(payment, make_correction, make_change, make_finding, seen) -> PageRecord:
     return PageRecord(
         writes=(make_correction(payment),),
-        changes=(make_change(make_finding(payment.payment_intent), state=State.CORRECTED),),
-        checks=(Check("pi_9", seen, "an event is as new as what was fetched"),),
+        updates=(make_change(make_finding(payment.payment_intent), state=State.CORRECTED),),
+        checks=(Recheck("pi_9", seen, "an event is as new as what was fetched"),),
         events=(Event("evt_1", "payment_intent.succeeded", seen, "pi_1", delivered=True),),
         drafts=(Draft(Action.FINDING_OPENED, {"subject": payment.payment_intent}),),
         seen_at=seen,
@@ -288,7 +288,7 @@ def test_what_a_person_decides_meanwhile_is_not_overwritten(
 ):
     """Between reading a discrepancy again and writing it, nobody else changes it: the person waits."""
     table = bench(stocked)
-    table.write(PageRecord(changes=(make_change(make_finding()),), seen_at=seen))
+    table.write(PageRecord(updates=(make_change(make_finding()),), seen_at=seen))
     with table.store.transaction(table.epoch) as page:
         page.read_again(["pi_1"], [], lock=False)
         with psycopg.connect(stocked.url) as person:
@@ -312,8 +312,8 @@ def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, se
     table = bench(stocked)
     hour = timedelta(hours=1)
 
-    def write(change: Change, when, sweep=None):
-        table.write(PageRecord(changes=(change,), seen_at=when, sweep=sweep))
+    def write(change: DiscrepancyUpdate, when, sweep=None):
+        table.write(PageRecord(updates=(change,), seen_at=when, sweep=sweep))
         return stored(table)
 
     found = make_finding(reason=Reason.REPORT_MODE, evidence={"seen_at": seen, "n": 1})
@@ -347,7 +347,9 @@ def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, se
     )
     assert after["fingerprint"] == changed.fingerprint != first["fingerprint"]
 
-    gone = Change(number, "pi_1", Kind.MISSED_OUTCOME, State.CLOSED, None, True, Closing.AGREEMENT)
+    gone = DiscrepancyUpdate(
+        number, "pi_1", Kind.MISSED_OUTCOME, State.CLOSED, None, True, Closing.AGREEMENT
+    )
     closed = write(gone, seen + 3 * hour)
     assert (closed["state"], closed["closing"]) == ("closed", "agreement")
     assert (closed["last_seen"], closed["changed_at"]) == (seen + 2 * hour, seen + 3 * hour)
@@ -363,18 +365,18 @@ def test_a_persons_verdict_stays_until_the_state_moves(
     """Resolved with a name and a note: kept while the change keeps the state, gone when it reopens."""
     table = bench(stocked)
     found = make_finding()
-    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
+    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
     number = stored(table)["id"]
-    settled = Change(
+    settled = DiscrepancyUpdate(
         number, "pi_1", found.kind, State.RESOLVED, None, True, by="jo", note="paid by cash"
     )
-    table.write(PageRecord(changes=(settled,), seen_at=seen))
-    kept = Change(number, "pi_1", found.kind, State.RESOLVED, found, is_news=False)
-    table.write(PageRecord(changes=(kept,), seen_at=seen + timedelta(hours=1)))
+    table.write(PageRecord(updates=(settled,), seen_at=seen))
+    kept = DiscrepancyUpdate(number, "pi_1", found.kind, State.RESOLVED, found, is_news=False)
+    table.write(PageRecord(updates=(kept,), seen_at=seen + timedelta(hours=1)))
     row = stored(table)
     assert (row["state"], row["note"], row["resolved_by"]) == ("resolved", "paid by cash", "jo")
     assert (row["last_seen"], row["changed_at"]) == (seen + timedelta(hours=1), seen)
-    table.write(PageRecord(changes=(make_change(found, number),), seen_at=seen))
+    table.write(PageRecord(updates=(make_change(found, number),), seen_at=seen))
     row = stored(table)
     assert (row["state"], row["note"], row["resolved_by"]) == ("open", None, None)
 
@@ -387,14 +389,14 @@ def test_a_finding_that_is_new_to_its_pass_leaves_a_persons_verdict(
     """A pass that read before it was there does not reopen it; where it differs, the next pass sees that it does."""
     table = bench(stocked)
     found = make_finding()
-    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
-    settled = Change(
+    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
+    settled = DiscrepancyUpdate(
         stored(table)["id"], "pi_1", found.kind, verdict, None, True, by="jo", note="paid by cash"
     )
-    table.write(PageRecord(changes=(settled,), seen_at=seen))
+    table.write(PageRecord(updates=(settled,), seen_at=seen))
     before = stored(table)
     met = found if fingerprint == "the same" else make_finding(stripe={"status": "canceled"})
-    table.write(PageRecord(changes=(make_change(met),), seen_at=seen + timedelta(hours=1)))
+    table.write(PageRecord(updates=(make_change(met),), seen_at=seen + timedelta(hours=1)))
     assert stored(table) == before
 
 
@@ -403,9 +405,9 @@ def test_the_same_finding_from_two_sides_is_one(stocked, bench, make_finding, ma
     table = bench(stocked)
     found = make_finding(kind=Kind.DUPLICATE_PAYMENT)
     worse = make_finding(kind=Kind.DUPLICATE_PAYMENT, severity=Severity.CRITICAL)
-    table.write(PageRecord(changes=(make_change(found), make_change(worse)), seen_at=seen))
+    table.write(PageRecord(updates=(make_change(found), make_change(worse)), seen_at=seen))
     assert stored(table)["severity"] == "critical"
-    table.write(PageRecord(changes=(make_change(found),), seen_at=seen))
+    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
     assert stored(table)["severity"] == "warning"
 
 
@@ -415,7 +417,7 @@ def test_a_negative_amount_is_at_stake_without_its_sign(
     """A merchant's row with a negative amount does not lose its page."""
     table = bench(stocked)
     table.write(
-        PageRecord(changes=(make_change(make_finding(stake=Money(-500, "eur"))),), seen_at=seen)
+        PageRecord(updates=(make_change(make_finding(stake=Money(-500, "eur"))),), seen_at=seen)
     )
     assert stored(table)["stake_amount"] == 500
 
@@ -427,15 +429,18 @@ def test_checks_come_and_go(stocked, bench, seen):
     table.write(
         PageRecord(
             checks=(
-                Check("pi_1", later, "grace"),
-                Check("pi_2", seen, "grace"),
-                Check("pi_3", seen, "x"),
+                Recheck("pi_1", later, "grace"),
+                Recheck("pi_2", seen, "grace"),
+                Recheck("pi_3", seen, "x"),
             )
         )
     )
     table.write(
         PageRecord(
-            checks=(Check("pi_2", later + timedelta(hours=1), "again"), Check("pi_4", seen, "new")),
+            checks=(
+                Recheck("pi_2", later + timedelta(hours=1), "again"),
+                Recheck("pi_4", seen, "new"),
+            ),
             settled=("pi_3", "pi_4"),
         )
     )
@@ -494,7 +499,7 @@ def test_a_large_page(shop, bench, make_correction, make_change, make_finding, s
         page.write(
             PageRecord(
                 writes=tuple(make_correction(row) for row in rows),
-                changes=tuple(
+                updates=tuple(
                     make_change(make_finding(row.payment_intent), state=State.CORRECTED)
                     for row in rows
                 ),

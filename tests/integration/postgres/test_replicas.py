@@ -7,7 +7,10 @@ import threading
 import pytest
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.coordination.replicas import PostgresGuestBook, PostgresReplicas
+from reconciler.adapters.postgres.coordination.replicas import (
+    PostgresReplicas,
+    PostgresReservedShare,
+)
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate
@@ -74,7 +77,7 @@ def test_what_the_last_holder_sent_is_known_for_a_second(opened):
 
 def test_one_guest_at_a_time(opened):
     """A holder sees that somebody reads beside it; a second guest waits for the first."""
-    book = PostgresGuestBook(opened, "eu", readable=True)
+    book = PostgresReservedShare(opened, "eu", readable=True)
     watcher = PostgresReplicas(opened, "one")
     assert watcher.guests(["eu", "us"]) == frozenset()
     entered, may_leave = threading.Event(), threading.Event()
@@ -108,7 +111,7 @@ def test_a_guest_learns_that_the_account_is_held(opened):
     """Then it waits for room; where it may not look at our schema it cannot know."""
     PostgresLeaseStore(opened, "eu").acquire("one", 60)
     for readable in (True, False):
-        with PostgresGuestBook(opened, "eu", readable=readable).entered() as beside:
+        with PostgresReservedShare(opened, "eu", readable=readable).entered() as beside:
             assert beside is readable
 
 

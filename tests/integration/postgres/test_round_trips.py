@@ -9,7 +9,7 @@ import pytest
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import Check, PageRecord
+from reconciler.domain.model.page import PageRecord, Recheck
 
 
 @contextmanager
@@ -72,11 +72,11 @@ def test_a_page_is_three_round_trips_and_commit(
             page.write(
                 PageRecord(
                     writes=tuple(make_correction(row) for row in rows),
-                    changes=tuple(
+                    updates=tuple(
                         make_change(make_finding(row.payment_intent), state=State.CORRECTED)
                         for row in rows
                     ),
-                    checks=(Check(f"pi_x{page_number}", seen, "grace"),),
+                    checks=(Recheck(f"pi_x{page_number}", seen, "grace"),),
                     settled=(f"pi_x{page_number - 1}",),
                     events=(Event(f"evt_{page_number}", "payment_intent.succeeded", seen, "pi_1"),),
                     drafts=(Draft(Action.FINDING_OPENED, {}),),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.entrypoints.cli.arguments import (
-    Format,
+    OutputFormat,
     chosen_format,
     intent_id,
     moment,
@@ -131,12 +131,12 @@ def test_secrets_are_not_repeated(text: str) -> None:
     assert "YrKJUKribc" not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", [None, *Format])
+@pytest.mark.parametrize("form", [None, *OutputFormat])
 @pytest.mark.parametrize("json", [True, False])
-def test_formats(form: Format | None, json: bool) -> None:
+def test_formats(form: OutputFormat | None, json: bool) -> None:
     """--json is --format json; a table where nothing is asked; a contradiction is refused."""
-    if json and form in (Format.TABLE, Format.CSV):
+    if json and form in (OutputFormat.TABLE, OutputFormat.CSV):
         with pytest.raises(UsageError, match="contradict"):
             chosen_format(form, json)
         return
-    assert chosen_format(form, json) is (Format.JSON if json else form or Format.TABLE)
+    assert chosen_format(form, json) is (OutputFormat.JSON if json else form or OutputFormat.TABLE)

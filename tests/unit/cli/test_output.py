@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.entrypoints.cli import output
-from reconciler.entrypoints.cli.output import Column
+from reconciler.entrypoints.cli.output import OutputColumn
 from reconciler.errors import ConfigurationError, UsageError
 
 LONG = "pi_" + "x" * 200
 COLUMNS = (
-    Column[tuple[str, int]]("id", lambda row: row[0]),
-    Column[tuple[str, int]]("count", lambda row: f"{row[1]:,}", right=True),
+    OutputColumn[tuple[str, int]]("id", lambda row: row[0]),
+    OutputColumn[tuple[str, int]]("count", lambda row: f"{row[1]:,}", right=True),
 )
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
-from reconciler.engine.report import Act, Line, Mode, SweepKind, SweepReport, Writing
-from reconciler.entrypoints.cli.arguments import Format
+from reconciler.engine.report import DecisionKind, Mode, ReportLine, SweepKind, SweepReport, Writing
+from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.sweep import _exit_code
 from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
 from reconciler.errors import (
@@ -49,8 +49,8 @@ def report(account: str = "default", writing: Writing = Writing.NOTHING) -> Swee
     made.discrepancies.update({Kind.MISSED_OUTCOME: 1, Kind.CONTRADICTED: 1})
     made.stakes.update({(Kind.MISSED_OUTCOME, "eur"): 1_050, (Kind.CONTRADICTED, "eur"): 99_900})
     made.add_line(
-        Line(
-            Act.CORRECT,
+        ReportLine(
+            DecisionKind.CORRECT,
             "pi_1",
             ("7",),
             Kind.MISSED_OUTCOME,
@@ -62,8 +62,8 @@ def report(account: str = "default", writing: Writing = Writing.NOTHING) -> Swee
         )
     )
     made.add_line(
-        Line(
-            Act.FLAG,
+        ReportLine(
+            DecisionKind.FLAG,
             "pi_2",
             ("8", "9"),
             Kind.CONTRADICTED,
@@ -79,7 +79,9 @@ def report(account: str = "default", writing: Writing = Writing.NOTHING) -> Swee
 
 
 def shown(
-    capsys: pytest.CaptureFixture[str], *reports: SweepReport, form: Format = Format.TABLE
+    capsys: pytest.CaptureFixture[str],
+    *reports: SweepReport,
+    form: OutputFormat = OutputFormat.TABLE,
 ) -> str:
     write_report(reports, form)
     return capsys.readouterr().out
@@ -121,18 +123,18 @@ def test_long_lists_are_cut_for_people_alone(capsys: pytest.CaptureFixture[str])
     """A person sees the first of very many and where the rest is; CSV has every line."""
     made = report()
     for number in range(MOST_LINES + 5):
-        made.add_line(Line(Act.WAIT, f"pi_w{number}", ("1",)))
+        made.add_line(ReportLine(DecisionKind.WAIT, f"pi_w{number}", ("1",)))
     text = shown(capsys, made)
     assert f"pi_w{MOST_LINES - 1} " in text
     assert f"pi_w{MOST_LINES} " not in text
     assert "… and 5 more; --format csv has them all." in text
-    rows = list(csv.DictReader(io.StringIO(shown(capsys, made, form=Format.CSV))))
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, made, form=OutputFormat.CSV))))
     assert len(rows) == len(made.lines)
 
 
 def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
     """One account's pass is one object on one line, with every documented key."""
-    text = shown(capsys, report(), form=Format.JSON)
+    text = shown(capsys, report(), form=OutputFormat.JSON)
     found = json.loads(text)
     assert text.count("\n") == 1
     assert found.keys() >= DOCUMENTED
@@ -143,7 +145,7 @@ def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
     """Over several accounts it is still one object: counts are sums, complete only if all are."""
     broken = report("us")
     broken.miss("pi_9", "why")
-    found = json.loads(shown(capsys, report("eu"), broken, form=Format.JSON))
+    found = json.loads(shown(capsys, report("eu"), broken, form=OutputFormat.JSON))
     assert found.keys() >= DOCUMENTED
     assert (found["examined"], found["reads"], found["seconds"]) == (2_400, 28, 6.5)
     assert found["discrepancies"] == {"contradicted": 2, "missed_outcome": 2}
@@ -155,7 +157,7 @@ def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
     """CSV has a line for every decision, amounts in minor units."""
-    rows = list(csv.DictReader(io.StringIO(shown(capsys, report(), form=Format.CSV))))
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, report(), form=OutputFormat.CSV))))
     assert [(row["act"], row["payment"], row["amount"], row["currency"]) for row in rows] == [
         ("correct", "7", "1050", "eur"),
         ("flag", "8 9", "99900", "eur"),

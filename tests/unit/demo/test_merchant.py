@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
+from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
 from reconciler.sandbox.webhooks import signature
 from tests.unit.demo.staging import PRESENT, ListedShop, make_stage
 
@@ -30,7 +30,7 @@ def test_a_webhook_moves_its_row() -> None:
     stage.sandbox.succeed(intent.id)
     stage.sandbox.deliver_due()
     assert stage.shop.rows[key].status == "paid"
-    assert list(merchant.fates.values()) == [Fate.HANDLED]
+    assert list(merchant.fates.values()) == [WebhookFate.HANDLED]
 
 
 def test_a_row_that_has_not_learnt_its_intent_is_found_by_the_order() -> None:
@@ -100,9 +100,9 @@ def test_a_lost_webhook_never_reaches_the_table() -> None:
         stage.clock.advance(timedelta(hours=3))
     assert stage.shop.taken == []
     assert merchant.lost == len(merchant.fates) == 30
-    assert set(merchant.fates.values()) == {Fate.ENDPOINT_DOWN, Fate.DROPPED}
+    assert set(merchant.fates.values()) == {WebhookFate.ENDPOINT_DOWN, WebhookFate.DROPPED}
     acknowledged = sum(delivery.last_status == 200 for delivery in stage.sandbox.deliveries)
-    dropped = sum(fate is Fate.DROPPED for fate in merchant.fates.values())
+    dropped = sum(fate is WebhookFate.DROPPED for fate in merchant.fates.values())
     assert acknowledged == dropped
     assert stage.sandbox.postman.waiting == 0
 

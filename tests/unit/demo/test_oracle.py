@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.oracle import Scene, Verdict, judge
+from reconciler.demo.oracle import DemoVerdict, Scene, judge
 from reconciler.demo.stage import Stage
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
@@ -51,7 +51,7 @@ class Shown:
         self.after[key] = replace(self.after[key], **values)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DemoVerdict:
         scene = Scene(
             self.before, self.after, self.findings, frozenset(self.checks), tuple(self.outbox)
         )

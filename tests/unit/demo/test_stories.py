@@ -9,7 +9,7 @@ from itertools import chain, combinations
 import pytest
 
 from reconciler.demo.configuration import READ
-from reconciler.demo.merchant import STATUS_OF, Fate, Luck, Merchant
+from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
 from reconciler.demo.oracle import true_status
 from reconciler.demo.scenario import LATEST, STORIES, Deed, Story, live
 from reconciler.domain.outcome import Outcome
@@ -93,7 +93,7 @@ def test_without_losses_every_row_ends_right(seed: int) -> None:
     merchant.secret = endpoint.secret
     live(stage, merchant, luck, 120)
     assert merchant.lost == 0
-    assert Fate.LATE in merchant.fates.values()
+    assert WebhookFate.LATE in merchant.fates.values()
     wrong = [
         row for key, row in stage.shop.rows.items() if row.status != stage.script.ends[key].status
     ]
@@ -125,4 +125,4 @@ def test_the_share_of_lost_webhooks_is_the_one_asked_for() -> None:
     live(stage, merchant, luck, 1500)
     fates = Counter(merchant.fates.values())
     assert 0.26 < merchant.lost / fates.total() < 0.34
-    assert all(fates[fate] > 20 for fate in Fate)
+    assert all(fates[fate] > 20 for fate in WebhookFate)

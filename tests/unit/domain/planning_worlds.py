@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.histogram import Bucket, Histogram, Learnt
-from reconciler.domain.planning.plan import Budget, Lanes, List, Plan, Retrieve, overrun
+from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
+from reconciler.domain.planning.plan import Budget, List, ParallelLists, Plan, Retrieve, overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-LANES = Lanes(list=12.5, retrieve=12.5, everything=50)
-LIMIT = Lanes(list=25, retrieve=25, everything=100)
+LANES = ParallelLists(list=12.5, retrieve=12.5, everything=50)
+LIMIT = ParallelLists(list=25, retrieve=25, everything=100)
 
 
 def budget(reads_left: int | None = None) -> Budget:
@@ -83,7 +83,7 @@ def world(
     seed: int,
     counts: Sequence[tuple[int, int]],
     width: timedelta,
-    learnt: Learnt = Learnt(),  # noqa: B008
+    learnt: ListingModel = ListingModel(),  # noqa: B008
     strangers: int = 0,
 ) -> World:
     """Rows by bucket (all, due) at random times in it; intents off by anything between earliest and latest."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
-from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 
@@ -134,9 +134,9 @@ def rules(**changes: Any) -> Rules:
     return replace(usual, **changes)
 
 
-def subject(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -> Subject:
+def subject(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -> Match:
     """An intent with these rows."""
-    return replace(Subject(account="default", intent=seen, payments=payments), **changes)
+    return replace(Match(account="default", intent=seen, payments=payments), **changes)
 
 
 def sibling(payment_intent: str, **changes: Any) -> PaidSibling:

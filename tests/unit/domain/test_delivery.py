@@ -13,21 +13,21 @@ from reconciler.domain.outbox_message import (
     FIRST_SECONDS,
     LONGEST_SECONDS,
     Attempt,
-    Notice,
-    NoticeType,
+    MessageType,
+    OutboxMessage,
     Receipt,
     body_of,
     gives_up,
-    pause,
     receipt_of,
+    retry_pause,
     signature,
 )
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 999_999, tzinfo=UTC)
-NOTICE = Notice(
+NOTICE = OutboxMessage(
     account="default",
     number=42,
-    type=NoticeType.CORRECTED,
+    type=MessageType.CORRECTED,
     created=NOW,
     payment_key="1001",
     payment_intent="pi_1",
@@ -66,14 +66,21 @@ def test_the_signature_is_hmac_sha256_of_time_and_body() -> None:
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_pauses_grow_from_seconds_to_an_hour(failures: int, chance: float) -> None:
     """Never less than half of the first, never more than an hour, and without jitter never shorter than the one before."""
-    assert FIRST_SECONDS / 2 <= pause(failures, chance) <= LONGEST_SECONDS
-    assert pause(failures, 0) <= pause(failures + 1, 0)
-    assert pause(failures, 0) / 2 <= pause(failures, chance) <= pause(failures, 0)
+    assert FIRST_SECONDS / 2 <= retry_pause(failures, chance) <= LONGEST_SECONDS
+    assert retry_pause(failures, 0) <= retry_pause(failures + 1, 0)
+    assert retry_pause(failures, 0) / 2 <= retry_pause(failures, chance) <= retry_pause(failures, 0)
 
 
 def test_the_first_pauses() -> None:
     """They double."""
-    assert [pause(number, 0) for number in (1, 2, 3, 10, 11, 12)] == [5, 10, 20, 2560, 3600, 3600]
+    assert [retry_pause(number, 0) for number in (1, 2, 3, 10, 11, 12)] == [
+        5,
+        10,
+        20,
+        2560,
+        3600,
+        3600,
+    ]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.domain.findings.discrepancy import Finding, Kind
-from reconciler.domain.model.match import PaidSibling, Subject
+from reconciler.domain.model.match import Match, PaidSibling
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
@@ -196,6 +196,6 @@ def test_a_row_and_an_intent_without_one_are_compared_at_last() -> None:
         ) == {later}
 
 
-def duplicate_of(seen: Subject) -> set[str]:
+def duplicate_of(seen: Match) -> set[str]:
     findings = compare(seen, rules(), NOW).findings
     return {found.subject for found in findings if found.kind is Kind.DUPLICATE_PAYMENT}

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Finding, Kind
 from reconciler.domain.model.intent import Intent, MissingIntent, NextAction
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from tests.unit.domain.samples import (
@@ -30,7 +30,7 @@ from tests.unit.domain.test_kinds import KINDS
 LATER = timedelta(hours=5, microseconds=7)
 
 
-def _findings(examined: Subject, now: datetime = NOW) -> dict[Kind, Finding]:
+def _findings(examined: Match, now: datetime = NOW) -> dict[Kind, Finding]:
     return {found.kind: found for found in compare(examined, rules(), now).findings}
 
 
@@ -38,7 +38,7 @@ def _moved(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment + LATER
 
 
-def _at_another_time(examined: Subject) -> Subject:
+def _at_another_time(examined: Match) -> Match:
     """The same values, seen and made at other times and under another request."""
     seen = examined.intent
     other: Intent | MissingIntent
@@ -107,7 +107,7 @@ STRIPE_CHANGES: list[dict[str, Any]] = [
 BEFORE = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED, amount=7))
 
 
-def _fingerprints(examined: Subject) -> set[str]:
+def _fingerprints(examined: Match) -> set[str]:
     return {found.fingerprint for found in _findings(examined).values()}
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Rules, Subject
+from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import Loaded, TimeRange
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.matching import join, link, speaks_without_row
+from reconciler.domain.rules.matching import join, link, reportable_without_row
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 EVERYTHING = TimeRange(NOW - timedelta(days=30))
@@ -65,7 +65,7 @@ def loaded(
 
 def linked(
     *intents: Intent, rows: tuple[Payment, ...], listed: TimeRange | None = EVERYTHING
-) -> dict[str, Subject]:
+) -> dict[str, Match]:
     subjects = link("default", intents, loaded(claimable=rows), RULES, listed)
     assert sorted(subject.intent.id for subject in subjects) == sorted(i.id for i in intents)
     return {subject.intent.id: subject for subject in subjects}
@@ -177,5 +177,5 @@ def test_an_intent_that_names_no_order_or_an_unknown_one_stays_without_a_row() -
 def test_an_intent_of_another_application_is_not_linked() -> None:
     """The metadata filter judges intents without a row, and only ours may claim one."""
     foreign = replace(an_intent("pi_1"), metadata={"order_id": "7"})
-    assert not speaks_without_row(foreign, RULES)
+    assert not reportable_without_row(foreign, RULES)
     assert linked(foreign, rows=(a_row("1"),))["pi_1"].keys == ()

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
@@ -42,17 +42,17 @@ def found_in(decision: Decision) -> tuple[Finding, ...]:
     return decision.findings if isinstance(decision, Correct | Flag) else ()
 
 
-def _pair(local: Outcome, seen: Intent | MissingIntent, **row: object) -> Subject:
+def _pair(local: Outcome, seen: Intent | MissingIntent, **row: object) -> Match:
     return subject(seen, payment(local, **row))
 
 
-def _old(local: Outcome, seen: Intent) -> Subject:
+def _old(local: Outcome, seen: Intent) -> Match:
     return _pair(local, seen, created=NOW - HORIZON - timedelta(days=1))
 
 
 PART = AMOUNT - 1200
 OTHER_CHARGE = charge(amount_refunded=1200)
-KINDS: dict[str, tuple[Subject, Kind, str, int]] = {
+KINDS: dict[str, tuple[Match, Kind, str, int]] = {
     "a missed webhook": (
         _pair(INCOMPLETE, intent_of(SUCCEEDED)),
         Kind.MISSED_OUTCOME,

@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.findings.discrepancy import Kind, State
-from reconciler.domain.findings.lifecycle import Change
-from reconciler.domain.model.page import Check, PageRecord, RowWrite, TimeRange
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.model.page import PageRecord, Recheck, RowWrite, TimeRange
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import NOW, SECOND, event, payment
 
@@ -35,8 +35,8 @@ def test_a_missing_bound_is_no_bound() -> None:
 _DRAFT = Draft(Action.CORRECTION, {})
 CONTENT = {
     "writes": RowWrite(payment(Outcome.INCOMPLETE), "paid", "pi_1", _DRAFT),
-    "changes": Change(None, "pi_1", Kind.OVERDUE, State.OPEN, None, True),
-    "checks": Check("pi_1", NOW, "fresh"),
+    "changes": DiscrepancyUpdate(None, "pi_1", Kind.OVERDUE, State.OPEN, None, True),
+    "checks": Recheck("pi_1", NOW, "fresh"),
     "settled": "pi_1",
     "events": event(NOW),
     "drafts": _DRAFT,

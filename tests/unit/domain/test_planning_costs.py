@@ -16,10 +16,10 @@ from reconciler.domain.planning.histogram import (
     WIDTHS,
     Bucket,
     Histogram,
-    Learnt,
+    ListingModel,
     bucket_width,
 )
-from reconciler.domain.planning.plan import Budget, Lanes, List, Retrieve, overrun
+from reconciler.domain.planning.plan import Budget, List, ParallelLists, Retrieve, overrun
 from reconciler.domain.planning.planning import plan
 from tests.unit.domain.planning_worlds import LANES, LIMIT, START, budget
 
@@ -41,7 +41,7 @@ def test_a_plan_tells_its_reads_its_time_and_its_share() -> None:
     """Lists and retrieves run side by side, each at its lane's pace; the share is of Stripe's 30-day allowance."""
     made = plan(
         Histogram(buckets((1000, 400), (5000, 0), (5000, 0), (5000, 25)), undated=5),
-        Learnt(),
+        ListingModel(),
         Budget(LANES, LIMIT, allowance=10_000),
     )
     assert [type(step) for step in made.steps] == [List, Retrieve, Retrieve]
@@ -55,23 +55,23 @@ def test_a_plan_tells_its_reads_its_time_and_its_share() -> None:
 def test_the_overall_lane_and_a_slow_answer_bound_the_time() -> None:
     """No faster than all endpoints together allow, nor than one cursor reads its pages one after another."""
     histogram = Histogram(buckets((1000, 1000)))
-    narrow = Lanes(list=25, retrieve=25, everything=2)
-    assert plan(histogram, Learnt(), Budget(narrow, LIMIT, 1000)).seconds == pytest.approx(5)
+    narrow = ParallelLists(list=25, retrieve=25, everything=2)
+    assert plan(histogram, ListingModel(), Budget(narrow, LIMIT, 1000)).seconds == pytest.approx(5)
     slow = Budget(LANES, LIMIT, 1000, read_seconds=0.5)
-    assert plan(histogram, Learnt(), slow).seconds == pytest.approx(5)
-    assert plan(histogram, Learnt(), slow).seconds_at_limit == pytest.approx(5)
+    assert plan(histogram, ListingModel(), slow).seconds == pytest.approx(5)
+    assert plan(histogram, ListingModel(), slow).seconds_at_limit == pytest.approx(5)
 
 
 def test_nothing_due_costs_nothing() -> None:
     """A table in which nothing waits is not asked about."""
     for histogram in (Histogram(()), Histogram(buckets((500, 0), (0, 0)))):
-        made = plan(histogram, Learnt(), budget())
+        made = plan(histogram, ListingModel(), budget())
         assert (made.steps, made.left_out, made.reads, made.seconds) == ((), (), 0, 0)
 
 
 def test_a_stretch_is_widened_by_the_skew_and_not_at_its_cuts() -> None:
     """The list reaches as far around its rows as their intents may be, and its cursors touch without overlap."""
-    learnt = Learnt(earliest=timedelta(seconds=-90), latest=timedelta(seconds=30))
+    learnt = ListingModel(earliest=timedelta(seconds=-90), latest=timedelta(seconds=30))
     made = plan(Histogram(buckets((4000, 4000))), learnt, budget())
     lists = [step.created for step in made.steps if isinstance(step, List)]
     assert len(lists) == 5
@@ -86,30 +86,32 @@ def test_a_stretch_is_widened_by_the_skew_and_not_at_its_cuts() -> None:
 def test_one_second_is_not_cut() -> None:
     """Stripe counts in whole seconds: what was created in one of them is one cursor's, however much it is."""
     crowded = Histogram((Bucket(START, START + timedelta(seconds=1), 5000, 5000),))
-    assert [step.expected_reads for step in plan(crowded, Learnt(), budget()).steps] == [50]
+    assert [step.expected_reads for step in plan(crowded, ListingModel(), budget()).steps] == [50]
 
 
 def test_rows_that_lists_do_not_show_are_in_the_price() -> None:
     """A share of rows that had to be retrieved after all in the past is expected again; all of them: no list helps."""
     histogram = Histogram(buckets((1000, 1000)))
-    made = plan(histogram, Learnt(unmet=0.1), budget())
+    made = plan(histogram, ListingModel(unmet=0.1), budget())
     assert (made.reads, made.unmet) == (110, 100)
-    alone = plan(histogram, Learnt(unmet=1.0), budget())
+    alone = plan(histogram, ListingModel(unmet=1.0), budget())
     assert [type(step) for step in alone.steps] == [Retrieve]
 
 
 def test_ten_intents_a_row_make_a_list_dear() -> None:
     """The ratio decides: forty of a hundred due are listed where each row has an intent, not where it has fifty."""
     histogram = Histogram(buckets((100, 40)))
-    assert plan(histogram, Learnt(ratio=10.0), budget()).reads == 10
-    assert plan(histogram, Learnt(ratio=50.0), budget()).reads == 40
-    assert plan(histogram, Learnt(ratio=0.01), budget()).reads == 1
+    assert plan(histogram, ListingModel(ratio=10.0), budget()).reads == 10
+    assert plan(histogram, ListingModel(ratio=50.0), budget()).reads == 40
+    assert plan(histogram, ListingModel(ratio=0.01), budget()).reads == 1
 
 
 def test_short_reads_go_where_they_cover_most_then_to_the_newest() -> None:
     """With six reads: the page of a hundred rows first, then the newest single rows; the older ones are left out."""
     made = plan(
-        Histogram(buckets((900, 4), (900, 3), (100, 100), (900, 2), (900, 2))), Learnt(), budget(6)
+        Histogram(buckets((900, 4), (900, 3), (100, 100), (900, 2), (900, 2))),
+        ListingModel(),
+        budget(6),
     )
     assert [step.due for step in made.steps] == [100, 4]
     assert [step.due for step in made.left_out] == [7]
@@ -119,7 +121,7 @@ def test_short_reads_go_where_they_cover_most_then_to_the_newest() -> None:
 
 def test_a_stretch_too_long_for_the_reads_is_cut_at_a_bucket() -> None:
     """Its newer end is kept; rows without a time that no read is left for are left out by name."""
-    made = plan(Histogram(buckets(*[(100, 100)] * 8), undated=2), Learnt(), budget(5))
+    made = plan(Histogram(buckets(*[(100, 100)] * 8), undated=2), ListingModel(), budget(5))
     (kept,) = made.steps
     assert isinstance(kept, List)
     assert (kept.rows.since, kept.expected_reads) == (START + 3 * HOUR, 5)
@@ -128,7 +130,7 @@ def test_a_stretch_too_long_for_the_reads_is_cut_at_a_bucket() -> None:
 
 def test_the_best_part_of_a_stretch_is_kept() -> None:
     """Four reads list both buckets; with three the one in which they show the most is kept, newer or not."""
-    made = plan(Histogram(buckets((100, 100), (290, 4))), Learnt(), budget(3))
+    made = plan(Histogram(buckets((100, 100), (290, 4))), ListingModel(), budget(3))
     assert [(step.due, step.expected_reads) for step in made.steps] == [(100, 1)]
     assert [step.due for step in made.left_out] == [4]
 
@@ -136,8 +138,8 @@ def test_the_best_part_of_a_stretch_is_kept() -> None:
 def test_a_part_that_shows_little_is_retrieved() -> None:
     """Where a page of what fits would show but one due row, that row is asked for by itself."""
     whole = Histogram(buckets((80, 1), (320, 100)))
-    assert [type(step) for step in plan(whole, Learnt(), budget(4)).steps] == [List]
-    made = plan(whole, Learnt(), budget(3))
+    assert [type(step) for step in plan(whole, ListingModel(), budget(4)).steps] == [List]
+    made = plan(whole, ListingModel(), budget(3))
     assert [type(step) for step in made.steps] == [Retrieve]
     assert [(type(step), step.due) for step in made.left_out] == [(List, 100)]
 
@@ -175,10 +177,10 @@ def test_a_page_alone_may_take_one_more() -> None:
         lambda: Histogram(
             (Bucket(START, START + 2 * HOUR, 1, 1), Bucket(START + HOUR, START + 3 * HOUR, 1, 1))
         ),
-        lambda: Learnt(ratio=0),
-        lambda: Learnt(ratio=float("nan")),
-        lambda: Learnt(earliest=HOUR),
-        lambda: Learnt(unmet=1.1),
+        lambda: ListingModel(ratio=0),
+        lambda: ListingModel(ratio=float("nan")),
+        lambda: ListingModel(earliest=HOUR),
+        lambda: ListingModel(unmet=1.1),
     ],
 )
 def test_counts_that_cannot_be_are_refused(wrong: object) -> None:

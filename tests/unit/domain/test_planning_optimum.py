@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.planning.histogram import Histogram, Learnt, bucket_width, joined
+from reconciler.domain.planning.histogram import Histogram, ListingModel, bucket_width, joined
 from reconciler.domain.planning.plan import List
 from reconciler.domain.planning.planning import MOST_CURSORS, plan
 from tests.unit.domain.planning_worlds import (
@@ -41,7 +41,7 @@ def counts(draw: st.DrawFn) -> list[tuple[int, int]]:
 def test_no_choice_of_buckets_costs_fewer_reads(sizes: list[tuple[int, int]], seed: int) -> None:
     """Where local and Stripe's times agree, the plan costs what the best of all subsets of listed buckets costs."""
     made = world(seed, sizes, WIDTH)
-    chosen = plan(counted(made, WIDTH, len(sizes)), Learnt(), budget(), most_cursors=1)
+    chosen = plan(counted(made, WIDTH, len(sizes)), ListingModel(), budget(), most_cursors=1)
     done = execute(chosen, made)
     assert done.reads == chosen.reads == optimum_by_buckets(made, WIDTH, len(sizes))
     assert done.asked >= made.due
@@ -57,8 +57,8 @@ def test_cursors_side_by_side_cost_at_most_a_page_each(
     sizes = [(rows * times, due * times) for rows, due in sizes]
     made = world(seed, sizes, WIDTH)
     histogram = counted(made, WIDTH, len(sizes))
-    whole = execute(plan(histogram, Learnt(), budget(), most_cursors=1), made)
-    chosen = plan(histogram, Learnt(), budget())
+    whole = execute(plan(histogram, ListingModel(), budget(), most_cursors=1), made)
+    chosen = plan(histogram, ListingModel(), budget())
     done = execute(chosen, made)
     lists = [step for step in chosen.steps if isinstance(step, List)]
     assert done.asked >= made.due
@@ -77,7 +77,7 @@ def test_the_good_width_hides_little(share: float, outages: bool) -> None:
     span = WIDTH * len(sizes)
     width = bucket_width(span, len(made.rows))
     histogram = Histogram(tuple(joined(counted(made, width, span // width).buckets)))
-    chosen = plan(histogram, Learnt(), budget(), most_cursors=1)
+    chosen = plan(histogram, ListingModel(), budget(), most_cursors=1)
     assert execute(chosen, made).reads <= 1.05 * optimum_by_rows(made) + 1
 
 
@@ -97,4 +97,4 @@ def seeded(number: int) -> Iterator[random.Random]:
 def test_known_worlds(sizes: list[tuple[int, int]], most: int) -> None:
     """Dense sets cost a page a hundred payments, sparse ones a read each, and both may stand side by side."""
     made = world(1, sizes, WIDTH)
-    assert plan(counted(made, WIDTH, len(sizes)), Learnt(), budget()).reads <= most
+    assert plan(counted(made, WIDTH, len(sizes)), ListingModel(), budget()).reads <= most

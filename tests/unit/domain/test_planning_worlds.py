@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.planning.histogram import Histogram, Learnt, joined
+from reconciler.domain.planning.histogram import Histogram, ListingModel, joined
 from reconciler.domain.planning.plan import List, Plan, Retrieve
 from reconciler.domain.planning.planning import plan
 from tests.unit.domain.planning_worlds import (
@@ -32,14 +32,16 @@ spreads = st.sampled_from([timedelta(0), timedelta(seconds=3), timedelta(minutes
 
 
 @st.composite
-def learnt_truly(draw: st.DrawFn) -> Learnt:
+def learnt_truly(draw: st.DrawFn) -> ListingModel:
     """Times that are off by hours, and up to ten intents a row."""
     earliest = draw(offsets)
     ratio = draw(st.sampled_from([1.0, 1.3, 4.0, 10.0]))
-    return Learnt(ratio, earliest, earliest + draw(spreads), draw(st.sampled_from([0.0, 0.1])))
+    return ListingModel(
+        ratio, earliest, earliest + draw(spreads), draw(st.sampled_from([0.0, 0.1]))
+    )
 
 
-def made_with(truth: Learnt, counts: list[tuple[int, int]], seed: int) -> World:
+def made_with(truth: ListingModel, counts: list[tuple[int, int]], seed: int) -> World:
     strangers = round((truth.ratio - 1) * sum(rows for rows, _ in counts))
     return world(seed, counts, WIDTH, truth, strangers)
 
@@ -47,7 +49,7 @@ def made_with(truth: Learnt, counts: list[tuple[int, int]], seed: int) -> World:
 @settings(max_examples=150, deadline=None)
 @given(sizes, learnt_truly(), seeds, st.booleans())
 def test_every_due_row_is_asked_about(
-    counts: list[tuple[int, int]], learnt: Learnt, seed: int, may_switch: bool
+    counts: list[tuple[int, int]], learnt: ListingModel, seed: int, may_switch: bool
 ) -> None:
     """With hours between the clocks and ten intents a row: what a stretch is to show it shows, or it is retrieved."""
     made = made_with(learnt, counts, seed)
@@ -60,7 +62,7 @@ def test_every_due_row_is_asked_about(
 @settings(max_examples=100, deadline=None)
 @given(sizes, learnt_truly(), learnt_truly(), seeds)
 def test_a_wrong_picture_costs_reads_and_misses_nothing(
-    counts: list[tuple[int, int]], truth: Learnt, believed: Learnt, seed: int
+    counts: list[tuple[int, int]], truth: ListingModel, believed: ListingModel, seed: int
 ) -> None:
     """Where the past taught something else than what is, rows that the lists do not show are retrieved."""
     made = made_with(truth, counts, seed)
@@ -79,7 +81,7 @@ def test_clocks_that_differ_by_hours_cost_nothing(
 ) -> None:
     """A constant difference shifts what is listed; it does not widen it."""
     off = timedelta(seconds=int(off.total_seconds()))
-    learnt = Learnt(earliest=off, latest=off)
+    learnt = ListingModel(earliest=off, latest=off)
     made = made_with(learnt, counts, seed)
     histogram = counted(made, WIDTH, len(counts))
     shifted = plan(histogram, learnt, budget())
@@ -107,13 +109,13 @@ def test_what_the_reads_do_not_pay_for_is_left_out_by_name(
     """Every due row is in a step or in what is left out and never in both, and the steps cost what is allowed."""
     made = world(seed, counts, WIDTH)
     histogram = Histogram(counted(made, WIDTH, len(counts)).buckets, undated)
-    chosen = plan(histogram, Learnt(), budget(allowed))
+    chosen = plan(histogram, ListingModel(), budget(allowed))
     inside, outside = covered(chosen, made)
     assert inside | outside == made.due
     assert not inside & outside
     assert execute(chosen, made).reads <= chosen.reads <= max(0, allowed)
     assert sum(step.due for step in (*chosen.steps, *chosen.left_out)) == histogram.due
-    unlimited = plan(histogram, Learnt(), budget())
+    unlimited = plan(histogram, ListingModel(), budget())
     assert unlimited.is_complete
     if allowed >= unlimited.reads:
         assert chosen.is_complete

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
-from reconciler.domain.findings.lifecycle import changes
+from reconciler.domain.findings.lifecycle import updates
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
-from reconciler.domain.model.match import PaidSibling, Rules, Subject
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
@@ -106,7 +106,7 @@ siblings = st.lists(
     unique_by=lambda item: item.payment_intent,
 ).map(tuple)
 subjects = st.builds(
-    Subject,
+    Match,
     account=st.just("default"),
     intent=st.one_of(intents, intents, intents, missing_intents),
     payments=rows(),
@@ -141,7 +141,7 @@ many = settings(max_examples=600)
 @many
 @given(subjects, all_rules, events)
 def test_a_correction_is_safe(
-    subject: Subject, rules: Rules, known_events: tuple[Event, ...]
+    subject: Match, rules: Rules, known_events: tuple[Event, ...]
 ) -> None:
     """Never a settled or unknown row, never on a 404, exactly one row, the same money, nothing given or taken back."""
     decision = decide(subject, rules, NOW, events=known_events)
@@ -175,19 +175,19 @@ def test_a_correction_is_safe(
 
 
 @st.composite
-def correctable(draw: st.DrawFn) -> tuple[Subject, Outcome]:
+def correctable(draw: st.DrawFn) -> tuple[Match, Outcome]:
     """A subject that is likely to be corrected: one open row of the right money."""
     outcome = draw(st.sampled_from(list(WRITTEN)))
     held = draw(charges)
     seen = intent_of(outcome, charge=draw(st.none() | st.just(held)), amount=draw(AMOUNTS))
     local = draw(st.sampled_from([one for one in Outcome if one.is_open]))
     row = payment(local, created=draw(st.none() | TIMES))
-    return Subject("default", seen, (row,), siblings=draw(siblings), order="o1"), outcome
+    return Match("default", seen, (row,), siblings=draw(siblings), order="o1"), outcome
 
 
 @many
 @given(correctable(), all_rules)
-def test_what_was_corrected_agrees(made: tuple[Subject, Outcome], rules: Rules) -> None:
+def test_what_was_corrected_agrees(made: tuple[Match, Outcome], rules: Rules) -> None:
     """After the row has taken the outcome the pair has nothing left to say: no correction needs another."""
     subject, outcome = made
     decision = decide(subject, rules, NOW)
@@ -198,7 +198,7 @@ def test_what_was_corrected_agrees(made: tuple[Subject, Outcome], rules: Rules) 
     assert isinstance(again, Keep | Flag)
     left = again.findings if isinstance(again, Flag) else ()
     assert all(found.kind.is_side for found in left)
-    stored = changes((), decision.findings, corrected=True)
+    stored = updates((), decision.findings, corrected=True)
     assert {change.state for change in stored if change.kind is Kind.MISSED_OUTCOME} == {
         "corrected"
     }
@@ -207,7 +207,7 @@ def test_what_was_corrected_agrees(made: tuple[Subject, Outcome], rules: Rules) 
 @many
 @given(subjects, all_rules, st.integers(0, 10**6))
 def test_a_404_is_flagged_or_kept_and_never_more(
-    subject: Subject, rules: Rules, seconds: int
+    subject: Match, rules: Rules, seconds: int
 ) -> None:
     """A 404 is no verdict about money: with rows it is flagged at any time, without it is nothing."""
     gone = replace(subject, intent=MissingIntent("pi_1", NOW))
@@ -221,7 +221,7 @@ def test_a_404_is_flagged_or_kept_and_never_more(
 @many
 @given(subjects, all_rules, events)
 def test_findings_are_well_formed(
-    subject: Subject, rules: Rules, known_events: tuple[Event, ...]
+    subject: Match, rules: Rules, known_events: tuple[Event, ...]
 ) -> None:
     """No amount below zero, keys of the subject, one finding an identity, one pair kind for one row; it never raises."""
     comparison = compare(subject, rules, NOW)
@@ -243,7 +243,7 @@ def test_findings_are_well_formed(
 
 
 @given(subjects, all_rules, st.timedeltas(timedelta(days=-400), timedelta(days=400)))
-def test_deciding_is_pure(subject: Subject, rules: Rules, later: timedelta) -> None:
+def test_deciding_is_pure(subject: Match, rules: Rules, later: timedelta) -> None:
     """The same question has the same answer, and no time makes it fail."""
     assert decide(subject, rules, NOW + later) == decide(subject, rules, NOW + later)
 
@@ -254,7 +254,7 @@ def test_the_random_subjects_are_not_all_alike() -> None:
 
     @settings(max_examples=400, derandomize=True, database=None)
     @given(subjects, correctable(), all_rules)
-    def gather(any_subject: Subject, made: tuple[Subject, Outcome], rules: Rules) -> None:
+    def gather(any_subject: Match, made: tuple[Match, Outcome], rules: Rules) -> None:
         met.add(type(decide(any_subject, rules, NOW)).__name__)
         decision = decide(made[0], rules, NOW)
         met.add(type(decision).__name__)

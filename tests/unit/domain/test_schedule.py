@@ -20,7 +20,7 @@ from reconciler.domain.polling.next_poll import (
     deadlines,
     last_moment,
     looks,
-    next_look,
+    next_poll,
 )
 from reconciler.domain.rules.deadlines import CAPTURE_WARNING, capture_is_expiring, is_overdue
 from tests.unit.domain.samples import charge, intent
@@ -115,7 +115,7 @@ def test_looks_end_with_the_later_of_horizon_and_deadline(
     """Until then there is a next look, never sooner than the floor; the one after it is the last."""
     now = waiting.created + age
     limit = last_moment(waiting, None, horizon)
-    look = next_look(waiting, now, None, horizon, jitter)
+    look = next_poll(waiting, now, None, horizon, jitter)
     if now > limit:
         assert look is None
     else:
@@ -131,8 +131,8 @@ def test_a_later_examination_never_gives_an_earlier_look(
 ) -> None:
     """However a look is delayed, the next is not moved forward by that."""
     earlier, later = sorted((one, other))
-    first = next_look(waiting, waiting.created + earlier, None, horizon, jitter)
-    second = next_look(waiting, waiting.created + later, None, horizon, jitter)
+    first = next_poll(waiting, waiting.created + earlier, None, horizon, jitter)
+    second = next_poll(waiting, waiting.created + later, None, horizon, jitter)
     if second is not None:
         assert first is not None
         assert first <= second
@@ -145,8 +145,8 @@ def test_jitter_moves_no_look_past_a_deadline(
 ) -> None:
     """A look that is planned before a deadline comes before it, and jitter adds at most a tenth of the way to it."""
     now = waiting.created + age
-    planned = next_look(waiting, now, None, horizon, 0.0)
-    moved = next_look(waiting, now, None, horizon, jitter)
+    planned = next_poll(waiting, now, None, horizon, 0.0)
+    moved = next_poll(waiting, now, None, horizon, jitter)
     if planned is None or moved is None:
         assert planned is moved is None
         return
@@ -181,8 +181,8 @@ def test_no_deadline_brings_a_look_within_the_floor() -> None:
     halfway = MONDAY + 84 * HOUR
     after = min(look for look in looks(hold, None, HORIZON, 0.5) if look > halfway)
     now = after - MINUTE / 2
-    assert next_look(hold, now - MINUTE, None, HORIZON, 0.5) == after
-    assert next_look(hold, now, None, HORIZON, 0.5) == now + FLOOR
+    assert next_poll(hold, now - MINUTE, None, HORIZON, 0.5) == after
+    assert next_poll(hold, now, None, HORIZON, 0.5) == now + FLOOR
 
 
 def test_the_hours_of_a_weekend_do_not_count() -> None:
@@ -190,7 +190,7 @@ def test_the_hours_of_a_weekend_do_not_count() -> None:
     saturday = datetime(2026, 6, 13, 9, 0, tzinfo=UTC)
     for hours in (0, 20, 38):
         debit = at("processing", saturday + hours * HOUR, method="sepa_debit")
-        first = next_look(debit, debit.created, None, HORIZON, 0.0)
+        first = next_poll(debit, debit.created, None, HORIZON, 0.0)
         assert first == datetime(2026, 6, 17, tzinfo=UTC)
 
 
@@ -302,7 +302,7 @@ def test_payments_of_an_account_come_due_together() -> None:
         return {
             look
             for cart, now in zip(day, nows, strict=True)
-            if (look := next_look(cart, now, None, HORIZON, jitter))
+            if (look := next_poll(cart, now, None, HORIZON, jitter))
         }
 
     assert len(when(0.3)) <= 2
@@ -313,6 +313,6 @@ def test_the_row_decides_about_the_horizon() -> None:
     """The horizon counts from the row's creation, where it has one: as it does for what is exhausted."""
     cart = at("requires_payment_method")
     now = MONDAY + 2 * DAY
-    assert next_look(cart, now, MONDAY, DAY, 0.5) is None
-    assert next_look(cart, now, MONDAY + 2 * DAY, DAY, 0.5) is not None
-    assert next_look(cart, now, None, DAY, 0.5) is None
+    assert next_poll(cart, now, MONDAY, DAY, 0.5) is None
+    assert next_poll(cart, now, MONDAY + 2 * DAY, DAY, 0.5) is not None
+    assert next_poll(cart, now, None, DAY, 0.5) is None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.model.intent import Intent, NextAction
-from reconciler.domain.planning.histogram import Learnt
+from reconciler.domain.planning.histogram import ListingModel
 from reconciler.domain.polling.next_poll import looks
-from reconciler.domain.quota.source_priority import tail_pace
+from reconciler.domain.quota.source_priority import tail_interval
 from tests.unit.domain.samples import charge, intent
 from tests.unit.domain.workload import Cohort, reads_per_day
 
@@ -51,7 +51,7 @@ def test_a_small_shop_stays_under_its_allowance() -> None:
     ]
     looks = 30 * reads_per_day(cohorts, 220 / 30, HORIZON)
     windows = 30 * 3
-    pace = tail_pace(timedelta(minutes=1), 5_000)
+    pace = tail_interval(timedelta(minutes=1), 5_000)
     assert looks < 1500
     assert pace < timedelta(minutes=20)
     assert HORIZON / pace + looks + windows < 5001
@@ -75,7 +75,7 @@ def test_looks_one_by_one_would_cost_ten_times_as_much() -> None:
 
 def test_intents_without_rows_make_lists_dear() -> None:
     """With ten intents a row fewer stretches are worth a list, and the day costs more."""
-    dear = reads_per_day(shop(500), 500, HORIZON, learnt=Learnt(ratio=10))
+    dear = reads_per_day(shop(500), 500, HORIZON, learnt=ListingModel(ratio=10))
     assert dear > 1.5 * reads_per_day(shop(500), 500, HORIZON)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Subject
+from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import Loaded, TimeRange
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
@@ -20,7 +20,7 @@ from reconciler.domain.rules.matching import (
     link,
     named_order,
     paid_intent,
-    speaks_without_row,
+    reportable_without_row,
 )
 from tests.unit.domain.samples import CREATED, NOW, intent_of, missing, payment, rules, sibling
 
@@ -44,7 +44,7 @@ def _named(intent_id: str, stripe: Outcome = Outcome.SUCCEEDED, hours: int = 0) 
     return intent_of(stripe, id=intent_id, created=created, metadata={"order_id": "o1"})
 
 
-def _duplicates(subjects: tuple[Subject, ...]) -> set[tuple[str, tuple[str, ...], str]]:
+def _duplicates(subjects: tuple[Match, ...]) -> set[tuple[str, tuple[str, ...], str]]:
     return {
         (found.subject, found.keys, found.fingerprint)
         for subject in subjects
@@ -149,9 +149,9 @@ def test_what_has_something_to_say_without_a_row(outcome: Outcome, ours: bool) -
     mine = {"app": "shop"} if ours else {}
     plain = intent_of(outcome, metadata=mine)
     loud = outcome in {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN}
-    assert speaks_without_row(plain, under) == (ours and loud)
+    assert reportable_without_row(plain, under) == (ours and loud)
     naming = intent_of(outcome, metadata={**mine, "order_id": "o1"})
-    assert speaks_without_row(naming, under) == ours
+    assert reportable_without_row(naming, under) == ours
     assert named_order(naming, under) == ("o1" if ours else None)
     assert named_order(naming, rules()) is None
     assert named_order(intent_of(outcome, metadata={**mine, "order_id": ""}), under) is None

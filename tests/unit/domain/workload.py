@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.planning.histogram import Bucket, Ground, Histogram, Learnt
+from reconciler.domain.planning.histogram import Bucket, Histogram, ListingCosts, ListingModel
 from reconciler.domain.planning.list_or_retrieve import cover, reads
 from reconciler.domain.polling.next_poll import looks
 
@@ -35,7 +35,7 @@ def reads_per_day(
     days: int = 30,
     jitter: float = 0.5,
     grain: timedelta = timedelta(minutes=15),
-    learnt: Learnt = Learnt(),  # noqa: B008
+    learnt: ListingModel = ListingModel(),  # noqa: B008
 ) -> float:
     """Reads a day that the looks at a steady population cost, each pass planned as usual; an average over ``days``.
 
@@ -102,7 +102,7 @@ def _reads(
     history: int,
     begin: datetime,
     grain: timedelta,
-    learnt: Learnt,
+    learnt: ListingModel,
 ) -> int:
     """What one pass costs: the grains with due rows, and between them everything that a list would show."""
     buckets: list[Bucket] = []
@@ -115,5 +115,5 @@ def _reads(
         rows = max(count, before[at + 1 + history] - before[at + history])
         buckets.append(Bucket(start, start + grain, rows, count))
         last = at
-    ground = Ground(Histogram(tuple(buckets)), learnt)
+    ground = ListingCosts(Histogram(tuple(buckets)), learnt)
     return sum(reads(run, ground) for run in cover(ground))

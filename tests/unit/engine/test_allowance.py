@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.quota.source_priority import Net, Spent
+from reconciler.domain.quota.source_priority import ReadsSpent, Source
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.limits.read_quota import (
-    Purse,
-    ReadAllowance,
-    ReadsSpentError,
+    QuotaSpentError,
+    ReadQuota,
+    SourceQuota,
     documented_reads,
 )
 from reconciler.errors import DatabaseBusyError, ExitCode
@@ -29,12 +29,12 @@ def test_what_stripe_documents(transactions: int, reads: int) -> None:
 
 def test_what_was_spent_before_counts() -> None:
     """A restart does not forget: the rolling sum is taken off."""
-    allowance = ReadAllowance(20, 0.5, MINUTE, Spent({Net.WINDOW: 8}))
-    purse = Purse(allowance)
+    allowance = ReadQuota(20, 0.5, MINUTE, ReadsSpent({Source.WINDOW: 8}))
+    purse = SourceQuota(allowance)
     purse.take(Endpoint.EVENTS)
     purse.take(Endpoint.LIST)
     assert purse.left == 0
-    with pytest.raises(ReadsSpentError, match="10 reads in 30 days") as caught:
+    with pytest.raises(QuotaSpentError, match="10 reads in 30 days") as caught:
         purse.take(Endpoint.RETRIEVE)
     assert caught.value.exit_code is ExitCode.TEMPORARY
     assert "reads_per_30_days" in caught.value.mend
@@ -42,32 +42,32 @@ def test_what_was_spent_before_counts() -> None:
 
 def test_more_than_all_was_spent() -> None:
     """The limit may have been lowered meanwhile."""
-    allowance = ReadAllowance(5, 1.0, MINUTE, Spent({Net.TAIL: 50}))
-    assert [allowance.left(net) for net in Net] == [0, 0, 0, 0]
+    allowance = ReadQuota(5, 1.0, MINUTE, ReadsSpent({Source.TAIL: 50}))
+    assert [allowance.left(net) for net in Source] == [0, 0, 0, 0]
 
 
 def test_passes_side_by_side_see_what_the_others_took() -> None:
     """What one lane has read and not booked yet is spent for all of them."""
-    allowance = ReadAllowance(1000, 1.0, MINUTE)
-    window, tail = Purse(allowance), Purse(allowance)
-    window.cast(Net.WINDOW, by_service=False)
-    tail.cast(Net.TAIL, by_service=True)
+    allowance = ReadQuota(1000, 1.0, MINUTE)
+    window, tail = SourceQuota(allowance), SourceQuota(allowance)
+    window.cast(Source.WINDOW, by_service=False)
+    tail.cast(Source.TAIL, by_service=True)
     free = window.left
     for _ in range(free):
         window.take(Endpoint.LIST)
-    with pytest.raises(ReadsSpentError, match="the window net"):
+    with pytest.raises(QuotaSpentError, match="the window net"):
         window.take(Endpoint.LIST)
     assert tail.left == 1000 - free
     tail.take(Endpoint.EVENTS)
-    allowance.renew(Spent)  # nothing is booked yet: what was taken is not forgotten
+    allowance.renew(ReadsSpent)  # nothing is booked yet: what was taken is not forgotten
     assert tail.left == 1000 - free - 1
 
 
 def test_what_was_taken_is_booked_once_by_net() -> None:
     """A booking that failed is made again; what is booked is not booked twice, and stays spent."""
-    allowance = ReadAllowance(1000, 1.0, MINUTE)
-    purse = Purse(allowance)
-    for net in (Net.TAIL, Net.DUE, Net.DUE):
+    allowance = ReadQuota(1000, 1.0, MINUTE)
+    purse = SourceQuota(allowance)
+    for net in (Source.TAIL, Source.DUE, Source.DUE):
         purse.cast(net, by_service=False)
         purse.take(Endpoint.RETRIEVE)
 
@@ -79,12 +79,12 @@ def test_what_was_taken_is_booked_once_by_net() -> None:
     booked: list[object] = []
     allowance.book(booked.append)
     allowance.book(booked.append)
-    assert booked == [{Net.TAIL: 1, Net.DUE: 2}]
-    assert (allowance.unbooked, allowance.left(Net.PERSON)) == (0, 997)
+    assert booked == [{Source.TAIL: 1, Source.DUE: 2}]
+    assert (allowance.unbooked, allowance.left(Source.PERSON)) == (0, 997)
 
 
 def test_the_number_of_transactions_changes() -> None:
     """More transactions allow more reads at once."""
-    allowance = ReadAllowance(10_000, 0.5, MINUTE)
+    allowance = ReadQuota(10_000, 0.5, MINUTE)
     allowance.resize(50_000)
-    assert (allowance.allowed, allowance.left(Net.PERSON)) == (25_000, 25_000)
+    assert (allowance.allowed, allowance.left(Source.PERSON)) == (25_000, 25_000)

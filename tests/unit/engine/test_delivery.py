@@ -11,9 +11,19 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.outbox_message import Attempt, Notice, NoticeType, Receipt, receipt_of
-from reconciler.engine.delivery.circuit_breaker import FAILURES, LONGEST_PROBE_SECONDS, Circuit
-from reconciler.engine.delivery.deliver import RUN_SECONDS, Delivery, DeliveryReport, Terms
+from reconciler.domain.outbox_message import (
+    Attempt,
+    MessageType,
+    OutboxMessage,
+    Receipt,
+    receipt_of,
+)
+from reconciler.engine.delivery.circuit_breaker import (
+    FAILURES,
+    LONGEST_PROBE_SECONDS,
+    CircuitBreaker,
+)
+from reconciler.engine.delivery.deliver import RUN_SECONDS, Delivery, DeliveryReport, DeliveryTerms
 from reconciler.errors import LeaseLostError, StoppedError
 from tests.unit.engine.doubles import NOW
 
@@ -36,10 +46,10 @@ class PlainOutbox:
             return None
         number = min(self.due, key=lambda one: (self.tries[one] if probe else 0, one))
         self.tries[number] += 1
-        notice = Notice(
+        notice = OutboxMessage(
             "default",
             number,
-            NoticeType.CORRECTED,
+            MessageType.CORRECTED,
             NOW,
             str(number),
             "pi",
@@ -90,8 +100,8 @@ class Bench:
         self.clock = ManualClock(NOW)
         self.outbox = PlainOutbox(list(range(1, count + 1)))
         self.sender = PlainSender(self.clock)
-        self.circuit = Circuit(self.clock, lambda: 0.0)
-        self.terms = Terms(SECRET, timedelta(seconds=10), timedelta(days=3))
+        self.circuit = CircuitBreaker(self.clock, lambda: 0.0)
+        self.terms = DeliveryTerms(SECRET, timedelta(seconds=10), timedelta(days=3))
         self.check: Callable[[], None] = lambda: None
         self.progress: list[int] = []
         self.delivery = self.another(self.outbox)

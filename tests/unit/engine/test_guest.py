@@ -11,14 +11,14 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
-from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS, as_guest
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS, with_reserved_share
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_lease import PatientClock, PlainLeases
 from tests.unit.engine.test_pacer import most_within, take_many
 
-LIMITS = Limits(overall=25, endpoint=25, search=20)
+LIMITS = RateLimits(overall=25, endpoint=25, search=20)
 
 
 class Book:
@@ -36,8 +36,8 @@ class Book:
 def test_a_guest_takes_a_fifth_and_waits_for_room(held: bool) -> None:
     """Beside a holder it waits until that has made room; alone it begins at once. It never takes more than a fifth."""
     clock = ManualClock(NOW)
-    pacer = Pacer(LIMITS, clock)
-    with as_guest(Book(held=held), pacer, clock):
+    pacer = RateLimiter(LIMITS, clock)
+    with with_reserved_share(Book(held=held), pacer, clock):
         times = take_many(pacer, clock, Endpoint.EVENTS, 20)
     assert times[0] == (ROOM_SECONDS if held else 0)
     assert most_within(times, 1.0) == 5
@@ -48,7 +48,7 @@ def test_a_guest_takes_a_fifth_and_waits_for_room(held: bool) -> None:
 def test_holder_and_guest_stay_within_the_limit() -> None:
     """From when a guest was seen until it is forgotten, both together are within every second's limit."""
     clock = ManualClock(NOW)
-    holder = Pacer(LIMITS, clock)
+    holder = RateLimiter(LIMITS, clock)
     full = take_many(holder, clock, Endpoint.LIST, 60)
     assert most_within(full, 1.0) == 25
     began = clock.monotonic()
@@ -62,7 +62,7 @@ def test_holder_and_guest_stay_within_the_limit() -> None:
 def test_what_another_has_just_sent_counts(sent: int) -> None:
     """The next holder's first second has room for what is left of the limit, and no more."""
     clock = ManualClock(NOW)
-    pacer = Pacer(LIMITS, clock)
+    pacer = RateLimiter(LIMITS, clock)
     pacer.recall(sent)
     times = take_many(pacer, clock, Endpoint.LIST, 60)
     assert sum(at < 1 for at in times) <= 25 - min(25, sent)
@@ -72,7 +72,7 @@ def test_what_another_has_just_sent_counts(sent: int) -> None:
 def test_the_budget_goes_with_the_lease() -> None:
     """Whoever gives the lease back leaves behind what it has just sent; whoever takes it begins with that."""
     leases, clock = PlainLeases(), ManualClock(NOW)
-    giver, taker = Pacer(LIMITS, clock), Pacer(LIMITS, clock)
+    giver, taker = RateLimiter(LIMITS, clock), RateLimiter(LIMITS, clock)
     with Lease(leases, "one", PatientClock(NOW), pacer=giver):
         take_many(giver, clock, Endpoint.LIST, 30)
         sent = giver.last_second
@@ -91,7 +91,7 @@ def test_a_budget_that_cannot_be_learnt_gives_the_lease_back() -> None:
     leases = Forgetful()
     with (
         pytest.raises(DatabaseUnavailableError),
-        Lease(leases, "one", PatientClock(NOW), pacer=Pacer(LIMITS, ManualClock(NOW))),
+        Lease(leases, "one", PatientClock(NOW), pacer=RateLimiter(LIMITS, ManualClock(NOW))),
     ):
         pytest.fail("entered a lease without its budget")
     assert leases.released == 1

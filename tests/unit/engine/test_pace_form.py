@@ -9,35 +9,35 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
-from reconciler.engine.health.rate_usage import as_pace_form, from_pace_form
-from reconciler.engine.health.status import LanePace
+from reconciler.engine.health.rate_usage import from_dict, to_dict
+from reconciler.engine.health.status import EndpointRate
 from reconciler.engine.limits.endpoint_limit import LATELY_MINUTES
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
 from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_pacer import take_many
 
 
-def told(pacer: Pacer) -> object:
-    return json.loads(json.dumps(as_pace_form(pacer.usage())))
+def told(pacer: RateLimiter) -> object:
+    return json.loads(json.dumps(to_dict(pacer.usage())))
 
 
 def test_the_pace_crosses() -> None:
     """Limit, what refusals left of it, and the busiest second, of all and of the endpoints that were asked."""
     clock = ManualClock(NOW)
-    pacer = Pacer(Limits(overall=50, endpoint=12, search=10), clock)
+    pacer = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
     take_many(pacer, clock, Endpoint.EVENTS, 30)
     pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.EVENTS)
-    pace = from_pace_form(told(pacer), NOW)
+    pace = from_dict(told(pacer), NOW)
     assert pace is not None
-    assert pace.overall == LanePace(50, 50, 12)
-    assert pace.endpoints == {"events": LanePace(12, 6, 12)}
+    assert pace.overall == EndpointRate(50, 50, 12)
+    assert pace.endpoints == {"events": EndpointRate(12, 6, 12)}
     assert pace.endpoints["events"].used == 1
 
 
 def test_the_busiest_second_is_forgotten() -> None:
     """It is that of the last ten minutes, so that a burst of yesterday hides nothing of today."""
     clock = ManualClock(NOW)
-    pacer = Pacer(Limits(overall=50, endpoint=12, search=10), clock)
+    pacer = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
     take_many(pacer, clock, Endpoint.LIST, 30)
     clock.advance(timedelta(minutes=LATELY_MINUTES - 2))
     take_many(pacer, clock, Endpoint.LIST, 1)
@@ -62,4 +62,4 @@ def test_the_busiest_second_is_forgotten() -> None:
 )
 def test_what_another_version_wrote_is_nothing(form: object) -> None:
     """The table is untrusted input: the status is shown without it."""
-    assert from_pace_form(form, NOW) is None
+    assert from_dict(form, NOW) is None

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.engine.limits.endpoint_limit import FLOOR
-from reconciler.engine.limits.rate_limiter import Limits, Pacer
+from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
 from reconciler.errors import StripeUnavailableError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ROUNDING = 1e-6
-FAST = Limits(overall=100_000, endpoint=100_000, search=100_000)
+FAST = RateLimits(overall=100_000, endpoint=100_000, search=100_000)
 
 
 class LateClock(ManualClock):
@@ -35,7 +35,9 @@ def most_within(times: Sequence[float], seconds: float) -> int:
     )
 
 
-def take_many(pacer: Pacer, clock: ManualClock, endpoint: Endpoint, count: int) -> list[float]:
+def take_many(
+    pacer: RateLimiter, clock: ManualClock, endpoint: Endpoint, count: int
+) -> list[float]:
     times = []
     for _ in range(count):
         pacer.take(endpoint)
@@ -44,7 +46,7 @@ def take_many(pacer: Pacer, clock: ManualClock, endpoint: Endpoint, count: int) 
     return times
 
 
-def settled_rate(pacer: Pacer, clock: ManualClock, endpoint: Endpoint) -> float:
+def settled_rate(pacer: RateLimiter, clock: ManualClock, endpoint: Endpoint) -> float:
     """The rate seen over fifty reads."""
     times = take_many(pacer, clock, endpoint, 51)
     return 50 / (times[-1] - times[0])
@@ -55,27 +57,27 @@ def settled_rate(pacer: Pacer, clock: ManualClock, endpoint: Endpoint) -> float:
 )
 def test_half_of_stripes_documented_limits_is_the_default(livemode: bool, overall: float) -> None:
     """Without configuration we take half: 100/s live or 25/s sandbox overall, 25/s an endpoint, 20/s for search."""
-    assert Limits.of(livemode=livemode) == Limits(
+    assert RateLimits.of(livemode=livemode) == RateLimits(
         overall=overall, endpoint=12.5, search=10.0, share=0.5
     )
 
 
 def test_share_is_taken_of_overridden_limits_too() -> None:
     """A limit from the configuration is Stripe's limit for this account, so the share comes off it as well."""
-    limits = Limits.of(
+    limits = RateLimits.of(
         livemode=True,
         share=0.25,
         global_per_second=400,
         endpoint_per_second=80,
         search_per_second=8,
     )
-    assert limits == Limits(overall=100, endpoint=20, search=2, share=0.25)
+    assert limits == RateLimits(overall=100, endpoint=20, search=2, share=0.25)
 
 
 @pytest.mark.parametrize("endpoint", list(Endpoint))
 def test_search_has_its_own_limit(endpoint: Endpoint) -> None:
     """Each endpoint has a lane of the endpoint's limit; search has that of search."""
-    limits = Limits(overall=100, endpoint=30, search=7)
+    limits = RateLimits(overall=100, endpoint=30, search=7)
     assert limits.of_endpoint(endpoint) == (7 if endpoint is Endpoint.SEARCH else 30)
 
 
@@ -83,7 +85,7 @@ def test_search_has_its_own_limit(endpoint: Endpoint) -> None:
 def test_a_limit_of_nothing_is_refused(wrong: float) -> None:
     """A limit of zero would let a read wait for ever, so it cannot be built."""
     with pytest.raises(ValueError, match="more than nothing"):
-        Limits(overall=wrong, endpoint=1, search=1)
+        RateLimits(overall=wrong, endpoint=1, search=1)
 
 
 rates = st.one_of(st.integers(1, 60).map(float), st.floats(0.2, 60))
@@ -106,8 +108,8 @@ def test_no_second_sees_more_than_the_rate(
     """Wherever a window of one second is laid, no lane lets more go than its rate (rounded up), nor overall; and no
     window of ceil(rate)/rate seconds sees more than ceil(rate), so that the mean never exceeds the rate."""
     clock = ManualClock(START)
-    limits = Limits(overall=overall, endpoint=endpoint, search=search)
-    pacer = Pacer(limits, clock)
+    limits = RateLimits(overall=overall, endpoint=endpoint, search=search)
+    pacer = RateLimiter(limits, clock)
     gone: dict[Endpoint | None, list[float]] = {}
     for name, idle, count in asked:
         clock.advance(timedelta(seconds=idle))
@@ -126,7 +128,7 @@ def test_no_second_sees_more_than_the_rate(
 def test_a_busy_lane_gets_its_whole_rate(rate: float) -> None:
     """Requests that wait are let go at the lane's full rate: the budget is used, not only kept."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=rate, search=1000), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=rate, search=1000), clock)
     times = take_many(pacer, clock, Endpoint.LIST, 60)
     assert times[-1] <= 59 / rate + 60 * 0.0006
 
@@ -134,14 +136,14 @@ def test_a_busy_lane_gets_its_whole_rate(rate: float) -> None:
 def test_threads_that_wake_late_lose_nothing() -> None:
     """A thread woken 15 ms late does not cost the lane its rate: the next ones make up for it."""
     clock = LateClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=25, search=1000), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=25, search=1000), clock)
     assert settled_rate(pacer, clock, Endpoint.LIST) >= 25 * 0.98
 
 
 def test_the_first_second_brings_no_burst() -> None:
     """Requests are spread: a fresh lane lets no more than a tenth of a second's worth and one go at once."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=20, search=1000), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=20, search=1000), clock)
     clock.advance(timedelta(seconds=60))
     times = take_many(pacer, clock, Endpoint.LIST, 20)
     assert most_within(times, 0.01) <= 3
@@ -150,7 +152,9 @@ def test_the_first_second_brings_no_burst() -> None:
 def test_a_slow_lane_does_not_hold_up_another() -> None:
     """Who waits for the budget of one endpoint does not stand in the way of another endpoint's reads."""
     stopping = threading.Event()
-    pacer = Pacer(Limits(overall=1000, endpoint=1000, search=0.001), SystemClock(), stopping)
+    pacer = RateLimiter(
+        RateLimits(overall=1000, endpoint=1000, search=0.001), SystemClock(), stopping
+    )
     pacer.take(Endpoint.SEARCH)
     held = threading.Thread(target=_expect_stop, args=(pacer, Endpoint.SEARCH))
     held.start()
@@ -162,12 +166,12 @@ def test_a_slow_lane_does_not_hold_up_another() -> None:
     held.join()
 
 
-def _expect_stop(pacer: Pacer, endpoint: Endpoint) -> None:
+def _expect_stop(pacer: RateLimiter, endpoint: Endpoint) -> None:
     with pytest.raises(StripeUnavailableError):
         pacer.take(endpoint)
 
 
-def _until_waiting(pacer: Pacer, count: int) -> None:
+def _until_waiting(pacer: RateLimiter, count: int) -> None:
     turn = threading.Event()
     while pacer.usage().overall.waiting < count:
         turn.wait(0.001)  # lets the other thread run
@@ -180,7 +184,7 @@ def _until_waiting(pacer: Pacer, count: int) -> None:
 )
 def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) -> None:
     """Nobody is overtaken, in the queue of an endpoint or among endpoints that all could go."""
-    pacer = Pacer(FAST, SystemClock())
+    pacer = RateLimiter(FAST, SystemClock())
     pacer.take(Endpoint.RETRIEVE)
     pacer.limited(RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE)  # one at a time from now
     order: list[int] = []
@@ -205,7 +209,7 @@ def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) 
 def test_stopping_ends_every_wait() -> None:
     """Once the program stops, those who wait and those who come get an error instead of a budget."""
     stopping = threading.Event()
-    pacer = Pacer(Limits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping)
+    pacer = RateLimiter(RateLimits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping)
     pacer.take(Endpoint.LIST)
     threads = [
         threading.Thread(target=_expect_stop, args=(pacer, Endpoint.EVENTS)) for _ in range(3)
@@ -240,7 +244,7 @@ class InterruptedClock(ManualClock):
 def test_an_interrupted_wait_leaves_no_place_behind() -> None:
     """A thread that is interrupted while waiting holds up nobody and counts as nothing in flight."""
     clock = InterruptedClock(START)
-    pacer = Pacer(Limits(overall=1, endpoint=1, search=1), clock)
+    pacer = RateLimiter(RateLimits(overall=1, endpoint=1, search=1), clock)
     pacer.take(Endpoint.LIST)
     clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
@@ -253,7 +257,7 @@ def test_an_interrupted_wait_leaves_no_place_behind() -> None:
 def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
     """A thread interrupted at the moment at which it was let go gives its place back."""
     clock = InterruptedClock(START)
-    pacer = Pacer(FAST, clock)
+    pacer = RateLimiter(FAST, clock)
     for _ in range(2):
         pacer.take(Endpoint.LIST)
     pacer.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.LIST)
@@ -275,7 +279,7 @@ def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
 def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) -> None:
     """A 429 of an endpoint halves that lane alone; one without a reason is taken for it."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=200, search=200), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=200, search=200), clock)
     pacer.limited(reason, Endpoint.LIST)
     usage = pacer.usage()
     assert usage.endpoints[Endpoint.LIST].rate == 100
@@ -286,7 +290,7 @@ def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) 
 
 def test_a_global_refusal_slows_everything() -> None:
     """A 429 of the global limiter halves the overall lane and no endpoint's."""
-    pacer = Pacer(Limits(overall=40, endpoint=20, search=20), ManualClock(START))
+    pacer = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
     pacer.limited(RateLimitReason.GLOBAL_RATE, Endpoint.LIST)
     usage = pacer.usage()
     assert usage.overall.rate == 20
@@ -298,7 +302,7 @@ def test_a_global_refusal_slows_everything() -> None:
 )
 def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
     """A refusal because one object is busy says nothing about our pace."""
-    pacer = Pacer(Limits(overall=40, endpoint=20, search=20), ManualClock(START))
+    pacer = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
     before = pacer.usage()
     pacer.limited(reason, Endpoint.RETRIEVE)
     assert pacer.usage() == before
@@ -307,7 +311,7 @@ def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
 def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
     """Ten refused requests that were on their way together are one sign; however many follow, some pace is kept."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=32, search=32), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=32, search=32), clock)
     for _ in range(10):
         pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
     assert pacer.usage().endpoints[Endpoint.LIST].rate == 16
@@ -320,7 +324,7 @@ def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
 def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
     """It regains 5 % of its rate in 10 s, and never more than it had."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=1000, endpoint=100, search=100), clock)
+    pacer = RateLimiter(RateLimits(overall=1000, endpoint=100, search=100), clock)
     pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
     seen = []
     for _ in range(12):
@@ -341,7 +345,7 @@ def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
 def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, lane: str) -> None:
     """A concurrency refusal allows half as many at once as there were, and one more every 10 s; rates stay."""
     clock = ManualClock(START)
-    pacer = Pacer(FAST, clock)
+    pacer = RateLimiter(FAST, clock)
     for _ in range(8):
         pacer.take(Endpoint.LIST)
     pacer.limited(reason, Endpoint.LIST)
@@ -363,7 +367,7 @@ def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, lane: str)
 def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None:
     """At the ceiling the next read goes when one has ended, not before."""
     clock = ManualClock(START)
-    pacer = Pacer(FAST, clock)
+    pacer = RateLimiter(FAST, clock)
     for _ in range(4):
         pacer.take(Endpoint.LIST)
     pacer.limited(reason, Endpoint.LIST)  # two at once
@@ -381,7 +385,7 @@ def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None
 def test_usage_tells_what_each_budget_has_spent() -> None:
     """Usage shows the requests of the last second and those in flight, for each lane and overall."""
     clock = ManualClock(START)
-    pacer = Pacer(Limits(overall=50, endpoint=25, search=20), clock)
+    pacer = RateLimiter(RateLimits(overall=50, endpoint=25, search=20), clock)
     take_many(pacer, clock, Endpoint.LIST, 3)
     pacer.take(Endpoint.EVENTS)
     usage = pacer.usage()

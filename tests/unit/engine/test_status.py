@@ -11,8 +11,8 @@ from reconciler.engine.health.status import (
     AccountStatus,
     Expectations,
     LeaseStatus,
-    Level,
     OutboxStatus,
+    StatusLevel,
     remarks,
 )
 
@@ -39,14 +39,14 @@ def test_an_empty_outbox_is_no_remark() -> None:
     ("outbox", "expected", "levels"),
     [
         (OutboxStatus(5, 0, 10.0, None), DELIVERS, []),
-        (OutboxStatus(5, 0, LONG, "it answered 500"), DELIVERS, [Level.WARNING]),
+        (OutboxStatus(5, 0, LONG, "it answered 500"), DELIVERS, [StatusLevel.WARNING]),
         (OutboxStatus(5, 0, LONG, None), replace(DELIVERS, delivers=False), []),
-        (OutboxStatus(5, 1, 10.0, "it answered 500"), DELIVERS, [Level.CRITICAL]),
-        (OutboxStatus(5, 1, 10.0, "x"), replace(DELIVERS, delivers=False), [Level.CRITICAL]),
+        (OutboxStatus(5, 1, 10.0, "it answered 500"), DELIVERS, [StatusLevel.CRITICAL]),
+        (OutboxStatus(5, 1, 10.0, "x"), replace(DELIVERS, delivers=False), [StatusLevel.CRITICAL]),
     ],
 )
 def test_what_waits_is_told(
-    outbox: OutboxStatus, expected: Expectations, levels: list[Level]
+    outbox: OutboxStatus, expected: Expectations, levels: list[StatusLevel]
 ) -> None:
     """A while is nothing, long is a warning where an endpoint should have it, given up is critical whatever is configured."""
     found = remarks(replace(STATUS, outbox=outbox), expected)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.postgres.merchant.columns import EPOCH, Column, ColumnKind
+from reconciler.adapters.postgres.merchant.columns import EPOCH, ColumnKind, TableColumn
 
-TEXT = Column("c", "text", "pg_catalog", "text", "S", None, (), True, True)
+TEXT = TableColumn("c", "text", "pg_catalog", "text", "S", None, (), True, True)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=9, minutes=30))])
 MOMENTS = st.builds(
     lambda microseconds, zone: (EPOCH + timedelta(microseconds=microseconds)).astimezone(zone),
@@ -23,7 +23,7 @@ MOMENTS = st.builds(
 
 def column(
     name: str, category: str = "N", schema: str = "pg_catalog", members: tuple[str, ...] = ()
-) -> Column:
+) -> TableColumn:
     return replace(TEXT, type_name=name, type_schema=schema, category=category, members=members)
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Faults, Kind, Sandbox, make
-from reconciler.sandbox.state.chance import Chance, Ids
+from reconciler.sandbox import Faults, PaymentKind, Sandbox, make
+from reconciler.sandbox.state.chance import Ids, SeededChance
 from reconciler.sandbox.state.keys import masked
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -30,7 +30,7 @@ def outcome(seed: int) -> tuple[list[str], list[str], list[bool]]:
 
     sandbox.register_webhook(receive)
     for _ in range(40):
-        make(sandbox, Kind.SUCCEEDED, 100)
+        make(sandbox, PaymentKind.SUCCEEDED, 100)
     sandbox.deliver_due()
     drops = [faults.drops_after_200(event.id) for event in sandbox.events()]
     return [intent.id for intent in sandbox.intents()], received, drops
@@ -45,14 +45,14 @@ def test_a_seed_repeats_a_run() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_shares_are_kept(share: float) -> None:
     """About so many are chosen as the share says, none at 0 and all at 1."""
-    hits = sum(Chance(7).hit(share, "lost", f"evt_{n}") for n in range(2000))
+    hits = sum(SeededChance(7).hit(share, "lost", f"evt_{n}") for n in range(2000))
     assert hits == pytest.approx(2000 * share, abs=80 if 0 < share < 1 else 0)
 
 
 def test_choices_do_not_depend_on_order() -> None:
     """What is decided about a thing does not depend on what was asked before."""
-    forth = [Chance(3).hit(0.5, n) for n in range(50)]
-    back = [Chance(3).hit(0.5, n) for n in reversed(range(50))]
+    forth = [SeededChance(3).hit(0.5, n) for n in range(50)]
+    back = [SeededChance(3).hit(0.5, n) for n in reversed(range(50))]
     assert forth == back[::-1]
 
 
@@ -81,8 +81,8 @@ def test_masked(secret: str, shown: str) -> None:
 def test_backdated_payments() -> None:
     """A payment may be made and moved in the past; its events lie there too, in order."""
     sandbox = Sandbox(ManualClock(START))
-    make(sandbox, Kind.SUCCEEDED, 100)
-    old = make(sandbox, Kind.SUCCEEDED, 100, at=START - timedelta(days=3))
+    make(sandbox, PaymentKind.SUCCEEDED, 100)
+    old = make(sandbox, PaymentKind.SUCCEEDED, 100, at=START - timedelta(days=3))
     assert next(iter(sandbox.intents())) == old
     assert [event.created for event in sandbox.events(old.id)] == [
         old.created,

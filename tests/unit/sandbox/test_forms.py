@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.sandbox import Refusal
+from reconciler.sandbox import ApiRefusal
 from reconciler.sandbox.api.parameters import created_range, parse
 
 
@@ -28,7 +28,7 @@ def test_brackets(encoded: str, expected: object) -> None:
 
 def test_a_value_is_no_mapping() -> None:
     """A parameter that is given both plain and nested is refused."""
-    with pytest.raises(Refusal, match="Invalid hash"):
+    with pytest.raises(ApiRefusal, match="Invalid hash"):
         parse("created=1&created[gte]=2")
 
 

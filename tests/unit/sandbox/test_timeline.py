@@ -3,12 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.sandbox import Intent
+from reconciler.sandbox import IntentRecord
 from reconciler.sandbox.state.timeline import PageQuery, Timeline
 
 
-def intent(number: int, created: int) -> Intent:
-    return Intent(
+def intent(number: int, created: int) -> IntentRecord:
+    return IntentRecord(
         id=f"pi_{number}",
         account="acct_1",
         livemode=False,
@@ -43,7 +43,7 @@ def test_pages_are_those_of_a_plain_scan(
     odd_only: bool,
 ) -> None:
     """Whatever the order of arrival, range, cursor and filter, a page is what looking at every object would give."""
-    timeline: Timeline[Intent] = Timeline(("customer",))
+    timeline: Timeline[IntentRecord] = Timeline(("customer",))
     records = [intent(number, second) for number, second in enumerate(created)]
     for record in records:
         timeline.put(record)
@@ -56,7 +56,7 @@ def test_pages_are_those_of_a_plain_scan(
         ending_before=pointed if towards == "before" else None,
     )
 
-    def keep(record: Intent) -> bool:
+    def keep(record: IntentRecord) -> bool:
         return not odd_only or record.created % 2 == 1
 
     page, more = timeline.page(query, None if customer is None else ("customer", customer), keep)
@@ -81,10 +81,10 @@ def test_pages_are_those_of_a_plain_scan(
 
 def test_bytes_are_made_once_and_again_after_a_change() -> None:
     """A record's bytes are kept until it is replaced."""
-    timeline: Timeline[Intent] = Timeline()
+    timeline: Timeline[IntentRecord] = Timeline()
     made: list[int] = []
 
-    def render(record: Intent) -> tuple[bytes, bytes]:
+    def render(record: IntentRecord) -> tuple[bytes, bytes]:
         made.append(record.created)
         return b"%d" % record.created, b""
 

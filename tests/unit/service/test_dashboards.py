@@ -19,16 +19,16 @@ from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.status import (
     AccountStatus,
-    LanePace,
+    EndpointRate,
     LeaseStatus,
     OpenFindings,
     OutboxStatus,
-    Pace,
-    PassStatus,
+    RateUsage,
+    SweepStatus,
 )
-from reconciler.engine.limits.rate_limiter import Limits
+from reconciler.engine.limits.rate_limiter import RateLimits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
-from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredPacer, Metrics
+from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredRateLimiter, Metrics
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
 
@@ -40,7 +40,7 @@ NAME = re.compile(r"\breconciler_[a-z0-9_]+\b")
 STATUS = AccountStatus(
     account="default",
     lease=LeaseStatus("me", 20.0, True, "update", NOW, None, None, False),
-    passes=(PassStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
+    passes=(SweepStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
     open_payments={"incomplete": 3},
     findings=(
         OpenFindings(Severity.WARNING, "missed_outcome", True, "eur", 2, 2500),
@@ -50,7 +50,7 @@ STATUS = AccountStatus(
     reads_allowed=100,
     requests=0,
     tail_lag=90.0,
-    pace=Pace(NOW, LanePace(50.0, 50.0, 12), {"events": LanePace(12.5, 6.25, 12)}),
+    pace=RateUsage(NOW, EndpointRate(50.0, 50.0, 12), {"events": EndpointRate(12.5, 6.25, 12)}),
     outbox=OutboxStatus(waiting=3, given_up=1, oldest_age=60.0, last_error="it answered 500"),
 )
 
@@ -59,7 +59,9 @@ def full_metrics(clock: ManualClock) -> Metrics:
     """Metrics of a service that has done everything once."""
     metrics = Metrics()
     metrics.watch_database(lambda: ((STATUS,), {"default": 100}), clock)
-    pacer = MeteredPacer(Limits(100, 100, 100), clock, threading.Event(), metrics, "default")
+    pacer = MeteredRateLimiter(
+        RateLimits(100, 100, 100), clock, threading.Event(), metrics, "default"
+    )
     for _ in range(2):
         pacer.take(Endpoint.EVENTS)
         pacer.done(Endpoint.EVENTS)

@@ -15,21 +15,21 @@ from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.engine.report import (
-    Act,
-    Line,
+    DecisionKind,
     Mode,
-    Request,
+    ReportLine,
     SweepKind,
     SweepReport,
+    SweepRequest,
     Unexamined,
     Writing,
 )
 from reconciler.engine.sweep_requests.hand_over import as_options, as_request, capped
-from reconciler.engine.sweep_requests.report_codec import as_form, from_form
-from reconciler.entrypoints.doctor.doctor_check import Check, Level
+from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
 from reconciler.entrypoints.service import checks
 from reconciler.entrypoints.service.sd_notify import Notifier
-from reconciler.entrypoints.service.startup_checks import Health, Round, StartUp
+from reconciler.entrypoints.service.startup_checks import CheckRound, StartHealth, StartUp
 from reconciler.errors import ConfigurationError, ReconcilerError, UsageError, WrongKeyError
 from reconciler.settings import load
 from tests.unit.engine.doubles import NOW
@@ -123,7 +123,9 @@ def test_nobody_listening_is_no_failure(tmp_path: Path) -> None:
 
 def test_outages_are_waited_out_and_faults_are_not() -> None:
     """However often nothing can be reached, it looks again; what a person must mend ends it."""
-    rounds = [Round(Health.UNREACHABLE, ("down",))] * 20 + [Round(Health.FAULTY, ("wrong",))]
+    rounds = [CheckRound(StartHealth.UNREACHABLE, ("down",))] * 20 + [
+        CheckRound(StartHealth.FAULTY, ("wrong",))
+    ]
     start = StartUp(
         None,  # type: ignore[arg-type]
         ManualClock(NOW),
@@ -137,14 +139,14 @@ def test_outages_are_waited_out_and_faults_are_not() -> None:
 
 
 REQUESTS = [
-    Request(SweepKind.ALL, Writing.ROWS, "me"),
-    Request(SweepKind.DUE, Writing.NOTHING, "me", since=NOW, until=timedelta(hours=2)),
-    Request(SweepKind.TAIL, Writing.FINDINGS, "me", intents=("pi_1", "pi_2")),
+    SweepRequest(SweepKind.ALL, Writing.ROWS, "me"),
+    SweepRequest(SweepKind.DUE, Writing.NOTHING, "me", since=NOW, until=timedelta(hours=2)),
+    SweepRequest(SweepKind.TAIL, Writing.FINDINGS, "me", intents=("pi_1", "pi_2")),
 ]
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
-def test_a_request_crosses_unchanged(request_: Request) -> None:
+def test_a_request_crosses_unchanged(request_: SweepRequest) -> None:
     """What a person asked for is what the service reads."""
     assert as_request(as_options(request_), "me") == request_
 
@@ -172,7 +174,7 @@ def test_options_that_are_none_are_refused(change: dict[str, object]) -> None:
 
 def test_the_mode_caps_what_a_request_may_do() -> None:
     """In the mode "report" no row is touched; in "update" a request does as it says."""
-    asked = {writing: Request(SweepKind.ALL, writing, "me") for writing in Writing}
+    asked = {writing: SweepRequest(SweepKind.ALL, writing, "me") for writing in Writing}
     for mode in Mode:
         capped_to = {writing: capped(one, mode).writing for writing, one in asked.items()}
         rows = Writing.FINDINGS if mode is Mode.REPORT else Writing.ROWS
@@ -190,8 +192,8 @@ def a_report() -> SweepReport:
     report.stakes[Kind.MISSED_OUTCOME, "eur"] = 2500
     report.notes.append("a note")
     report.lines.append(
-        Line(
-            Act.CORRECT,
+        ReportLine(
+            DecisionKind.CORRECT,
             "pi_1",
             ("1",),
             Kind.MISSED_OUTCOME,
@@ -203,7 +205,7 @@ def a_report() -> SweepReport:
             None,
         )
     )
-    report.lines.append(Line(Act.WAIT, "pi_2", ("2", "3"), why="a webhook may come"))
+    report.lines.append(ReportLine(DecisionKind.WAIT, "pi_2", ("2", "3"), why="a webhook may come"))
     report.unexamined.append(Unexamined("pi_3", "no answer"))
     report.unexamined_count = 1
     return report
@@ -223,7 +225,7 @@ def test_a_report_crosses_unchanged(failure: ReconcilerError | None) -> None:
     report = a_report()
     if failure is not None:
         report.stop(failure)
-    crossed = from_form(as_form(report))
+    crossed = from_dict(to_dict(report))
     assert crossed.as_json() == report.as_json()
     assert (crossed.lines, crossed.unexamined) == (report.lines, report.unexamined)
     assert type(crossed.failure) is type(report.failure)
@@ -235,14 +237,14 @@ def test_a_report_crosses_unchanged(failure: ReconcilerError | None) -> None:
 def test_another_versions_report_is_told_as_such() -> None:
     """A form that cannot be read is an error with its mend, not a traceback."""
     with pytest.raises(ReconcilerError, match="another version"):
-        from_form({**as_form(a_report()), "kind": "yearly"})
+        from_dict({**to_dict(a_report()), "kind": "yearly"})
     with pytest.raises(ReconcilerError, match="another version"):
-        from_form({})
+        from_dict({})
 
 
 def test_stripe_is_not_asked_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that waits for its database looks again and again: the reads of 30 days are not for that."""
-    away = Check("database", Level.UNREACHABLE, "it is down", "Start it.")
+    away = DoctorCheck("database", CheckLevel.UNREACHABLE, "it is down", "Start it.")
     asked: list[str] = []
     monkeypatch.setattr(checks, "key_checks", lambda _settings: ())
     monkeypatch.setattr(checks, "database_checks", lambda _settings: (away,))

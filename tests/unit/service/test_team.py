@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.postgres.coordination.replicas import Standing
+from reconciler.adapters.postgres.coordination.replicas import GroupView
 from reconciler.clock import ManualClock
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.engine.limits.rate_limiter import Limits
-from reconciler.entrypoints.service.metrics import MeteredPacer, Metrics
-from reconciler.entrypoints.service.replica_group import AWAY_LEASES, Team
+from reconciler.engine.limits.rate_limiter import RateLimits
+from reconciler.entrypoints.service.metrics import MeteredRateLimiter, Metrics
+from reconciler.entrypoints.service.replica_group import AWAY_LEASES, ReplicaGroup
 from reconciler.errors import LeaseLostError
 from tests.unit.engine.doubles import NOW
 
@@ -28,10 +28,10 @@ class Others:
         self.others = others
         self.able: list[str] = []
 
-    def renew(self, able: list[str], unable: list[str], seconds: float) -> Standing:
+    def renew(self, able: list[str], unable: list[str], seconds: float) -> GroupView:
         self.able = able
         names = {account: self.others | {"me"} for account in able}
-        return Standing(dict(self.holders), {**dict.fromkeys(unable, self.others), **names})
+        return GroupView(dict(self.holders), {**dict.fromkeys(unable, self.others), **names})
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def clock() -> ManualClock:
     return ManualClock(NOW)
 
 
-def a_team(clock: ManualClock, *accounts: str) -> Team:
-    return Team("", "me", accounts, clock, LEASE, dict, Pulse(clock, 60))
+def a_team(clock: ManualClock, *accounts: str) -> ReplicaGroup:
+    return ReplicaGroup("", "me", accounts, clock, LEASE, dict, Pulse(clock, 60))
 
 
 def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> None:
@@ -139,7 +139,7 @@ def test_no_read_is_sent_under_a_lease_that_ran_out(clock: ManualClock) -> None:
         raise LeaseLostError("gone.")
 
     metrics = Metrics()
-    pacer = MeteredPacer(Limits(9, 9, 9), clock, threading.Event(), metrics, "eu", gone)
+    pacer = MeteredRateLimiter(RateLimits(9, 9, 9), clock, threading.Event(), metrics, "eu", gone)
     with pytest.raises(LeaseLostError):
         pacer.take(Endpoint.LIST)
     assert metrics.reads() == {}

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind
-from reconciler.entrypoints.service.scheduler import JOBS, Chore, Job, Timetable
+from reconciler.entrypoints.service.scheduler import JOBS, Chore, Job, SweepScheduler
 from reconciler.settings import DeliverySection, load
 from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
@@ -37,7 +37,7 @@ def heard() -> queue.Queue[tuple[str, str]]:
 
 def test_a_job_that_raises_is_told_and_comes_again(heard: queue.Queue[tuple[str, str]]) -> None:
     """A defect in one pass ends neither the job nor the scheduler."""
-    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     runs: queue.Queue[int] = queue.Queue()
 
     def broken() -> None:
@@ -54,7 +54,7 @@ def test_a_job_that_raises_is_told_and_comes_again(heard: queue.Queue[tuple[str,
 
 def test_a_job_that_overruns_is_not_begun_twice(heard: queue.Queue[tuple[str, str]]) -> None:
     """While a pass runs its next ticks are left out, and told."""
-    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     end, begun = threading.Event(), queue.Queue[int]()
 
     def long() -> None:
@@ -72,7 +72,7 @@ def test_a_job_that_overruns_is_not_begun_twice(heard: queue.Queue[tuple[str, st
 
 def test_a_scheduler_that_died_is_noticed() -> None:
     """APScheduler says that it runs when its thread has ended; we look at the thread."""
-    timetable = Timetable(SystemClock(), 1, lambda _job, _event: None)
+    timetable = SweepScheduler(SystemClock(), 1, lambda _job, _event: None)
     timetable.start()
     assert timetable.lives
     timetable.stop()
@@ -83,7 +83,7 @@ def test_a_scheduler_that_died_is_noticed() -> None:
 def test_a_clock_that_was_set_moves_the_jobs_along(step: timedelta) -> None:
     """Set back by an hour, a job would wait for that hour; set forward, it would hurry. It keeps its pace instead."""
     clock = SetClock()
-    timetable = Timetable(clock, 1, lambda _job, _event: None)
+    timetable = SweepScheduler(clock, 1, lambda _job, _event: None)
     timetable.put("default", JOB, timedelta(minutes=5), 60, lambda: None)
     timetable.start()
     (job,) = timetable._scheduler.get_jobs()
@@ -99,7 +99,7 @@ def test_a_clock_that_was_set_moves_the_jobs_along(step: timedelta) -> None:
 
 def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
     """Whatever was missed while the machine slept is made up for by one pass, however late it is."""
-    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     runs: queue.Queue[datetime] = queue.Queue()
     timetable.put("default", JOB, timedelta(seconds=3600), 0, lambda: runs.put(datetime.now(UTC)))
     (job,) = timetable._scheduler.get_jobs()
@@ -128,7 +128,7 @@ def test_nothing_is_delivered_where_no_endpoint_is_configured() -> None:
 
 def test_a_pace_is_changed_where_it_is_another(heard: queue.Queue[tuple[str, str]]) -> None:
     """A job goes on at its new pace; one that has that pace already, or is not there, is left alone."""
-    timetable = Timetable(SystemClock(), 1, lambda job, event: heard.put((job, event)))
+    timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     runs: queue.Queue[int] = queue.Queue()
     hour = timedelta(hours=1)
     timetable.put("default", JOB, hour, hour.total_seconds(), lambda: runs.put(1))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancies
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 
 
 class Audit:
     """Discrepancies and ledger, for reading alone."""
 
     def __init__(self, database: Database) -> None:
-        self.discrepancies = PostgresDiscrepancies(database)
+        self.discrepancies = PostgresDiscrepancyList(database)
         self.ledger = PostgresLedger(database)

@@ -16,7 +16,7 @@ _SQL: Final = statements("audit")
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class LedgerChain:
     """One account's chain: its head as (seq, hash), None where it has none, and its entries in order, once."""
 
     account: str
@@ -37,7 +37,7 @@ class PostgresLedger:
         return tuple(row[0] for row in rows)
 
     @contextmanager
-    def chain(self, account: str) -> Iterator[Chain]:
+    def chain(self, account: str) -> Iterator[LedgerChain]:
         """A chain with its head, of one moment: an entry appended meanwhile must not look like a break.
 
         The entries come from a cursor on the server, so that memory stays small; they can be read in the block only.
@@ -52,4 +52,4 @@ class PostgresLedger:
             with connection.cursor("ledger") as rows:
                 rows.itersize = 1000
                 rows.execute(_SQL["ledger_entries"], parameters)
-                yield Chain(account, head, (Entry(*row) for row in rows))
+                yield LedgerChain(account, head, (Entry(*row) for row in rows))

@@ -16,7 +16,7 @@ _TRANSACTIONS: Final = statements("transactions")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GroupView:
     """Who holds each account now, and the live replicas that are able to work on it."""
 
     holders: Mapping[str, str | None]
@@ -30,7 +30,7 @@ class PostgresReplicas:
         self._database = database
         self._replica = replica
 
-    def renew(self, able: Sequence[str], unable: Sequence[str], seconds: float) -> Standing:
+    def renew(self, able: Sequence[str], unable: Sequence[str], seconds: float) -> GroupView:
         """Say that we are alive and on which accounts we are able to work; how things stand then."""
         parameters = {"replica": self._replica, "seconds": seconds}
         with (
@@ -44,7 +44,7 @@ class PostgresReplicas:
             seen = connection.execute(
                 _SQL["replicas_view"], {"accounts": [*able, *unable]}
             ).fetchall()
-        return Standing(
+        return GroupView(
             {account: holder for account, holder, _ in seen},
             {account: frozenset(names) for account, _, names in seen},
         )
@@ -64,7 +64,7 @@ class PostgresReplicas:
         return frozenset(row[0] for row in rows)
 
 
-class PostgresGuestBook:
+class PostgresReservedShare:
     """Reading an account beside its holder, one guest at a time. As ``engine.guest.GuestBook`` has it."""
 
     def __init__(self, database: Database, account: str, *, readable: bool) -> None:

@@ -9,9 +9,14 @@ from typing import Final
 from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Connection, Database, connect
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.adapters.postgres.statements import statements
-from reconciler.domain.model.sweep_request import AtWork, RequestState, RequestStatus, TakenRequest
+from reconciler.domain.model.sweep_request import (
+    RequestState,
+    RequestStatus,
+    ServingProcess,
+    TakenRequest,
+)
 
 _SQL: Final = statements("coordination")
 
@@ -23,10 +28,10 @@ class PostgresSweepRequests:
         self._database = database
         self._account = account
 
-    def at_work(self) -> AtWork | None:
+    def at_work(self) -> ServingProcess | None:
         """The service that has the account's lease now, None where nobody or somebody else has it."""
         rows = self._rows("service_at_work", "looking for the service")
-        return AtWork(*rows[0]) if rows else None
+        return ServingProcess(*rows[0]) if rows else None
 
     def ask(self, asked_by: str, options: Mapping[str, object]) -> int:
         """Put a request down and wake the service; its number."""
@@ -111,12 +116,12 @@ class RequestBell:
         """Wait for a ring; False where none came in time. Raises what a lost connection raises; the next call mends it."""
         if self._connection is None:
             self._connection = connect(self._dsn)
-            with clothed("listening for requests"):
+            with map_errors("listening for requests"):
                 self._connection.execute(_SQL["requests_listen"])
             # somebody may have asked before we listened
             return True
         try:
-            with clothed("listening for requests"):
+            with map_errors("listening for requests"):
                 notices = self._connection.notifies(timeout=seconds, stop_after=1)
                 return any(notice.payload == self._account for notice in notices)
         except BaseException:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.adapters.postgres.database import connect
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.money import Money
 
@@ -50,7 +50,7 @@ class DemoShop:
 
     def create(self) -> None:
         """Make the merchant's table."""
-        with clothed("making the table shop.payments"):
+        with map_errors("making the table shop.payments"):
             self._connection.execute(_SQL["demo_schema"])
 
     def add(self, row: ShopRow) -> None:
@@ -64,7 +64,7 @@ class DemoShop:
             "currency": row.currency,
             "created_at": row.created_at,
         }
-        with clothed("adding a payment"):
+        with map_errors("adding a payment"):
             self._connection.execute(_SQL["demo_add"], values)
 
     def take(self, payment_intent: str, order_id: str | None, status: str, at: datetime) -> None:
@@ -78,17 +78,17 @@ class DemoShop:
             "status": status,
             "at": at,
         }
-        with clothed("handling a webhook"):
+        with map_errors("handling a webhook"):
             self._connection.execute(_SQL["demo_take"], values)
 
     def rows(self) -> dict[str, ShopRow]:
         """The whole table, by id."""
-        with clothed("reading shop.payments"):
+        with map_errors("reading shop.payments"):
             return {row[0]: ShopRow(*row) for row in self._connection.execute(_SQL["demo_rows"])}
 
     def findings(self) -> tuple[StoredFinding, ...]:
         """Every discrepancy that is stored, in whatever state."""
-        with clothed("reading the discrepancies"):
+        with map_errors("reading the discrepancies"):
             return tuple(
                 StoredFinding(subject, kind, state, severity, Money(amount, currency))
                 for subject, kind, state, severity, amount, currency in self._connection.execute(
@@ -98,12 +98,12 @@ class DemoShop:
 
     def checks(self) -> frozenset[str]:
         """The intents that a check waits for."""
-        with clothed("reading the checks"):
+        with map_errors("reading the checks"):
             return frozenset(row[0] for row in self._connection.execute(_SQL["demo_rechecks"]))
 
     def outbox(self) -> tuple[tuple[str, str | None], ...]:
         """The key and the new status of every correction handed to the merchant's own worker."""
-        with clothed("reading the outbox"):
+        with map_errors("reading the outbox"):
             return tuple(
                 (key, status) for key, status in self._connection.execute(_SQL["demo_outbox"])
             )

@@ -43,7 +43,7 @@ class DiscrepancyFilter:
         }
 
 
-class PostgresDiscrepancies:
+class PostgresDiscrepancyList:
     """The discrepancies of all accounts."""
 
     def __init__(self, database: Database) -> None:

@@ -10,7 +10,7 @@ from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
-    PostgresDiscrepancies,
+    PostgresDiscrepancyList,
 )
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.adapters.postgres.statements import statements
@@ -32,7 +32,7 @@ class Note:
     at: datetime
 
 
-class PostgresCasebook:
+class PostgresDiscrepancyStore:
     """As ``engine.ports.Casebook`` has it, and notes."""
 
     def __init__(self, database: Database, account: str) -> None:
@@ -42,7 +42,7 @@ class PostgresCasebook:
     def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
         """One discrepancy of this account, None where there is none with this number."""
         wanted = DiscrepancyFilter(account=self._account, id=discrepancy_id)
-        found = PostgresDiscrepancies(self._database).find(wanted)
+        found = PostgresDiscrepancyList(self._database).find(wanted)
         return found[0] if found else None
 
     def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:

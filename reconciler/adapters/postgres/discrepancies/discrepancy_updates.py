@@ -9,18 +9,18 @@ from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.audit.ledger import canonical
 from reconciler.domain.findings.discrepancy import Finding
-from reconciler.domain.findings.lifecycle import Change
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord
 
 _SQL: Final = statements("discrepancies")
 
 
-def put_changes(connection: Connection, account: str, record: PageRecord) -> None:
+def store_updates(connection: Connection, account: str, record: PageRecord) -> None:
     """Insert, refresh and close discrepancies, three statements at most. Meant for a pipeline.
 
     A change without a finding only moves the state. Where one identity occurs twice the last stands.
     """
-    changes = tuple({(change.subject, change.kind): change for change in record.changes}.values())
+    changes = tuple({(change.subject, change.kind): change for change in record.updates}.values())
     times: dict[str, object] = {
         "account": account,
         "seen_at": record.seen_at,
@@ -43,7 +43,9 @@ def put_changes(connection: Connection, account: str, record: PageRecord) -> Non
     _move(connection, times, [change for change in changes if change.finding is None])
 
 
-def _move(connection: Connection, times: dict[str, object], changes: Sequence[Change]) -> None:
+def _move(
+    connection: Connection, times: dict[str, object], changes: Sequence[DiscrepancyUpdate]
+) -> None:
     if not changes:
         return
     connection.execute(
@@ -61,7 +63,7 @@ def _move(connection: Connection, times: dict[str, object], changes: Sequence[Ch
     )
 
 
-def _values(change: Change, finding: Finding) -> dict[str, object]:
+def _values(change: DiscrepancyUpdate, finding: Finding) -> dict[str, object]:
     return {
         "subject": change.subject,
         "kind": change.kind.value,

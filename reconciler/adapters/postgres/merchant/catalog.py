@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.merchant.columns import Column
+from reconciler.adapters.postgres.merchant.columns import TableColumn
 from reconciler.adapters.postgres.statements import statements
 
 _SQL: Final = statements("merchant")
@@ -44,10 +44,10 @@ class Relation:
     is_updatable: bool
     hides_rows: bool
     role: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     indexes: tuple[Index, ...]
 
-    def column(self, name: str) -> Column | None:
+    def column(self, name: str) -> TableColumn | None:
         """The column of that very name."""
         return next((column for column in self.columns if column.name == name), None)
 
@@ -96,8 +96,8 @@ def _column(
     may_update: bool,
     is_generated: bool,
     is_nullable: bool,
-) -> Column:
-    return Column(
+) -> TableColumn:
+    return TableColumn(
         name=name,
         declared=declared,
         type_schema=type_schema,

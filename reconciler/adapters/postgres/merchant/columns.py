@@ -82,7 +82,7 @@ _NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.FLOAT)
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column as the catalog has it. ``declared`` is the type in PostgreSQL's words, domains by their own name;
     ``type_schema`` and ``type_name`` are of the type beneath. ``length`` is the limit of a varchar or char."""
 

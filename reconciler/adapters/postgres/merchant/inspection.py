@@ -16,7 +16,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
     find_relation,
     relation_names,
 )
-from reconciler.adapters.postgres.merchant.columns import Column, ColumnKind
+from reconciler.adapters.postgres.merchant.columns import ColumnKind, TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.status_values import status_faults, status_warnings
 from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
@@ -124,7 +124,7 @@ def _nearest(name: str, others: Sequence[str]) -> str:
 
 
 def _name_faults(
-    relation: Relation, names: dict[str, str], columns: dict[str, Column | None]
+    relation: Relation, names: dict[str, str], columns: dict[str, TableColumn | None]
 ) -> Iterator[str]:
     present = [column.name for column in relation.columns]
     for role, name in names.items():
@@ -138,7 +138,7 @@ def _name_faults(
 
 
 def _mapping_faults(
-    mapping: TableMapping, found: dict[str, Column], accounts: Sequence[str], *, writes: bool
+    mapping: TableMapping, found: dict[str, TableColumn], accounts: Sequence[str], *, writes: bool
 ) -> Iterator[str]:
     if (mapping.currency is None) == (mapping.currency_constant is None):
         yield "[payments]: give either currency (a column) or currency_constant (one currency for all rows)."
@@ -156,7 +156,7 @@ def _mapping_faults(
         yield f"[payments] updated: {mapping.updated} has another part already. Name the column that keeps the time."
 
 
-def _type_faults(mapping: TableMapping, role: str, column: Column) -> Iterator[str]:
+def _type_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[str]:
     said = f"[payments] {role}: the column {column.name} is {column.declared}"
     if role in _TIMES:
         yield from _time_faults(mapping, role, column)
@@ -166,7 +166,7 @@ def _type_faults(mapping: TableMapping, role: str, column: Column) -> Iterator[s
         yield f"{said}; it has to be {_FITTING[role][1]}. Map another column, or a view that casts it."
 
 
-def _time_faults(mapping: TableMapping, role: str, column: Column) -> Iterator[str]:
+def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[str]:
     unit = mapping.created_unit
     said = f"[payments] {role}: the column {column.name} is {column.declared}"
     if column.is_time(None):
@@ -181,7 +181,7 @@ def _time_faults(mapping: TableMapping, role: str, column: Column) -> Iterator[s
 
 
 def _privilege_faults(
-    relation: Relation, found: dict[str, Column], *, writes: bool, links: bool
+    relation: Relation, found: dict[str, TableColumn], *, writes: bool, links: bool
 ) -> Iterator[str]:
     role = sql.Identifier(relation.role).as_string()
     table = sql.Identifier(relation.schema, relation.name).as_string()
@@ -212,7 +212,7 @@ def _privilege_faults(
         )
 
 
-def _index_warnings(relation: Relation, found: dict[str, Column]) -> Iterator[str]:
+def _index_warnings(relation: Relation, found: dict[str, TableColumn]) -> Iterator[str]:
     if relation.kind not in (RelationKind.TABLE, RelationKind.PARTITIONED):
         return
     partitioned = relation.kind is RelationKind.PARTITIONED
@@ -246,7 +246,7 @@ def _index_warnings(relation: Relation, found: dict[str, Column]) -> Iterator[st
             )
 
 
-def _is_served(relation: Relation, column: Column, account: Column | None) -> bool:
+def _is_served(relation: Relation, column: TableColumn, account: TableColumn | None) -> bool:
     leading = (account.name if account else None, column.name)
     return any(
         index.columns[:1] == (column.name,) or (account and index.columns[:2] == leading)
@@ -262,9 +262,9 @@ def _quoted_table(relation: Relation) -> str:
     return sql.Identifier(relation.schema, relation.name).as_string()
 
 
-def _list(columns: Sequence[Column]) -> str:
+def _list(columns: Sequence[TableColumn]) -> str:
     return ", ".join(column.name for column in columns)
 
 
-def _quoted(columns: Sequence[Column]) -> str:
+def _quoted(columns: Sequence[TableColumn]) -> str:
     return ", ".join(sql.Identifier(column.name).as_string() for column in columns)

@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg import sql
 
-from reconciler.adapters.postgres.merchant.columns import Column
+from reconciler.adapters.postgres.merchant.columns import TableColumn
 from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
 from reconciler.adapters.postgres.statements import templates
 from reconciler.domain.model.page import TimeRange
@@ -32,15 +32,15 @@ class MerchantTable:
     mapping: TableMapping
     schema: str
     name: str
-    key: Column
-    payment_intent: Column
-    status: Column
-    amount: Column
-    created: Column
-    currency: Column | None = None
-    updated: Column | None = None
-    order: Column | None = None
-    account: Column | None = None
+    key: TableColumn
+    payment_intent: TableColumn
+    status: TableColumn
+    amount: TableColumn
+    created: TableColumn
+    currency: TableColumn | None = None
+    updated: TableColumn | None = None
+    order: TableColumn | None = None
+    account: TableColumn | None = None
 
     @cached_property
     def open_statuses(self) -> list[str]:

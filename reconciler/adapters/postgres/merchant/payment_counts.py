@@ -15,7 +15,7 @@ from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import (
     Bucket,
     Histogram,
-    Learnt,
+    ListingModel,
     bucket_width,
     coarse,
     joined,
@@ -31,7 +31,7 @@ _TICK = timedelta(seconds=1)
 """What is counted finer than a microsecond was rounded: so far a row may be from its time."""
 
 
-class Counts:
+class PaymentCounts:
     """Histograms of one account's rows, made by the database: never all keys at once."""
 
     def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
@@ -105,15 +105,15 @@ class Counts:
             "due_by": due_by,
         }
 
-    def learnt(self) -> Learnt:
+    def learnt(self) -> ListingModel:
         """What the last complete window pass has taught; nothing where there was none."""
         parameters = {"account": self._account}
         with self._database.connection("reading what passes have taught") as connection:
             row = connection.execute(_PAGE["listing_statistics"], parameters).fetchone()
         if row is None:
-            return Learnt()
+            return ListingModel()
         ratio, earliest, latest = row
-        return Learnt(
+        return ListingModel(
             ratio=max(1.0, ratio),
             earliest=_bounded(earliest),
             latest=max(_bounded(latest), _bounded(earliest)),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.adapters.postgres.merchant.columns import Column, ColumnKind
+from reconciler.adapters.postgres.merchant.columns import ColumnKind, TableColumn
 from reconciler.domain.model.payment import StatusMap
 
 
-def status_faults(statuses: StatusMap, column: Column) -> Iterator[str]:
+def status_faults(statuses: StatusMap, column: TableColumn) -> Iterator[str]:
     """Values to write that the column would not take, or that would not be read back as what they mean."""
     for outcome, value in statuses.write.items():
         said = f'[payments.write] {outcome.value} = "{value}"'
@@ -26,7 +26,7 @@ def status_faults(statuses: StatusMap, column: Column) -> Iterator[str]:
             yield f"{said} ends in blanks, which {column.name} ({column.declared}) does not keep. Leave them out on both sides."
 
 
-def status_warnings(statuses: StatusMap, column: Column) -> Iterator[str]:
+def status_warnings(statuses: StatusMap, column: TableColumn) -> Iterator[str]:
     """Values to read that no row can have: a slip of the pen, most likely."""
     for value, outcome in statuses.read.items():
         too_long = column.length is not None and len(value) > column.length
@@ -37,9 +37,9 @@ def status_warnings(statuses: StatusMap, column: Column) -> Iterator[str]:
             )
 
 
-def _members(column: Column) -> str:
+def _members(column: TableColumn) -> str:
     return f" ({', '.join(column.members)})" if column.members else ""
 
 
-def _loses_blanks(column: Column, value: str) -> bool:
+def _loses_blanks(column: TableColumn, value: str) -> bool:
     return column.kind is ColumnKind.PADDED and value != value.rstrip(" ")

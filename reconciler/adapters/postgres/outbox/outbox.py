@@ -7,11 +7,11 @@ from typing import Final
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
-from reconciler.domain.outbox_message import Attempt, Notice, NoticeType
+from reconciler.domain.outbox_message import Attempt, MessageType, OutboxMessage
 
 _SQL: Final = statements("outbox")
 
-_TYPES = {"correction": NoticeType.CORRECTED, "revert": NoticeType.REVERTED}
+_TYPES = {"correction": MessageType.CORRECTED, "revert": MessageType.REVERTED}
 
 
 class PostgresOutbox:
@@ -75,7 +75,7 @@ class PostgresOutbox:
         if row is None:
             return None
         number, key, intent, kind, before, after, outcome, seq, created, attempts, tried_for = row
-        notice = Notice(
+        notice = OutboxMessage(
             account=self._account,
             number=number,
             type=_TYPES[kind],

@@ -12,11 +12,11 @@ from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.discrepancies.discrepancy_updates import put_changes
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.discrepancies.discrepancy_updates import store_updates
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.rows import RowReader
-from reconciler.adapters.postgres.page.stored_facts import ask
+from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
 from reconciler.domain.audit.ledger import Action
@@ -65,25 +65,27 @@ class PostgresPageTransaction:
             "intents": table.intents(intents),
             "keys": [key for key in keys if table.key.holds(key)],
         }
-        with clothed(_DOING):
+        with map_errors(_DOING):
             with self._connection.pipeline():
                 self._begin()
                 rows = self._connection.execute(
                     table.rows_locked if lock else table.rows_again, parameters
                 )
                 named = [*intents, *also_known]
-                knowledge = ask(self._connection, self._account, named, readable=True, lock=True)
+                knowledge = ask_for_stored_facts(
+                    self._connection, self._account, named, readable=True, lock=True
+                )
             self._has_locked = lock
             return knowledge.loaded(self._reader.payments(rows.fetchall()))
 
     def write(self, record: PageRecord) -> None:
         """As ``engine.ports.PageTransaction`` has it; one round trip. The block's end commits."""
-        with clothed(_DOING):
+        with map_errors(_DOING):
             with self._connection.pipeline():
                 self._begin()
                 written = self._update(record.writes)
                 fenced = fence(self._connection, self._account, self._epoch)
-                put_changes(self._connection, self._account, record)
+                store_updates(self._connection, self._account, record)
                 self._put_checks(record)
                 self._put_events(record.events)
                 self._append(record)

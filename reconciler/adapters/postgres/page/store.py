@@ -11,17 +11,17 @@ from typing import Final
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.merchant.payment_counts import Counts
+from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.rows import RowReader
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
-from reconciler.adapters.postgres.page.stored_facts import ask
+from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
 from reconciler.domain.audit.ledger import Draft, rfc3339
 from reconciler.domain.model.page import SCHEDULED, Loaded, RowReference, TimeRange
-from reconciler.domain.planning.histogram import Histogram, Learnt
-from reconciler.domain.quota.source_priority import DAYS, Net, Spent
+from reconciler.domain.planning.histogram import Histogram, ListingModel
+from reconciler.domain.quota.source_priority import DAYS, ReadsSpent, Source
 from reconciler.errors import DatabaseRefusedError
 
 _SQL: Final = statements("page")
@@ -39,7 +39,7 @@ class PostgresStore:
         self._table = table
         self._account = account
         self._reader = RowReader(table.mapping, account)
-        self._counts = Counts(database, table, account)
+        self._counts = PaymentCounts(database, table, account)
         access = schema_access(database)
         self.can_read_schema = access.may_read
         self.has_schema = access.may_write
@@ -49,7 +49,7 @@ class PostgresStore:
         with self._database.connection("loading a page") as connection:
             with connection.pipeline():
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
-                knowledge = ask(
+                knowledge = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
             read = self._reader.payments
@@ -146,9 +146,9 @@ class PostgresStore:
         known = due_by if self.can_read_schema else None
         return self._counts.histogram(created, ratio, known, margin)
 
-    def learnt(self) -> Learnt:
+    def learnt(self) -> ListingModel:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
-        return self._counts.learnt() if self.can_read_schema else Learnt()
+        return self._counts.learnt() if self.can_read_schema else ListingModel()
 
     def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:
         """As ``engine.ports.Store`` has it; none where our schema may not be read."""
@@ -253,19 +253,19 @@ class PostgresStore:
                     "It has ended already; begin another one.",
                 )
 
-    def booked_reads(self) -> Spent:
+    def booked_reads(self) -> ReadsSpent:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
         if not self.can_read_schema:
-            return Spent()
+            return ReadsSpent()
         parameters = {"account": self._account, "days": DAYS}
         with self._database.connection("adding up the reads") as connection:
             rows = connection.execute(_SQL["reads_by_source"], parameters).fetchall()
-        return Spent(
-            {Net(net): int(month) for net, month, _ in rows},
-            {Net(net): int(day) for net, _, day in rows},
+        return ReadsSpent(
+            {Source(net): int(month) for net, month, _ in rows},
+            {Source(net): int(day) for net, _, day in rows},
         )
 
-    def book_reads(self, reads: Mapping[Net, int]) -> None:
+    def book_reads(self, reads: Mapping[Source, int]) -> None:
         """As ``engine.ports.Store`` has it."""
         parameters = {
             "account": self._account,

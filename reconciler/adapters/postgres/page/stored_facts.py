@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor
-from reconciler.domain.findings.discrepancy import Kind, Known, Reason, State
+from reconciler.domain.findings.discrepancy import Kind, Reason, State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
@@ -19,7 +19,7 @@ _SQL: Final = statements("page")
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class StoredFacts:
     """Questions that were asked in a pipeline, whose answers are there when it has ended.
 
     Without ``known`` and the rest, our schema is not there or may not be read.
@@ -51,18 +51,18 @@ class Knowledge:
         )
 
 
-def ask(
+def ask_for_stored_facts(
     connection: Connection, account: str, intents: Sequence[str], *, readable: bool, lock: bool
-) -> Knowledge:
+) -> StoredFacts:
     """Ask about these intents. ``lock`` keeps their discrepancies from a person until the transaction ends."""
     at = connection.execute(_SQL["current_time"])
     if not readable:
-        return Knowledge(at)
+        return StoredFacts(at)
     parameters = {
         "account": account,
         "intents": [intent for intent in intents if "\x00" not in intent],
     }
-    return Knowledge(
+    return StoredFacts(
         at=at,
         known=connection.execute(
             _SQL["stored_discrepancies_locked" if lock else "stored_discrepancies"], parameters
@@ -74,8 +74,8 @@ def ask(
 
 def _known(
     number: int, subject: str, kind: str, state: str, fingerprint: str, reason: str | None
-) -> Known:
-    return Known(
+) -> StoredDiscrepancy:
+    return StoredDiscrepancy(
         id=number,
         subject=subject,
         kind=Kind(kind),

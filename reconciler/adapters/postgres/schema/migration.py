@@ -17,7 +17,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
 from reconciler.adapters.postgres.database import Connection, connect
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.adapters.postgres.statements import statements, templates
 from reconciler.errors import DatabaseRefusedError
 
@@ -70,7 +70,7 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
     safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError where a table of ours is held by
     somebody for longer than three seconds: what was applied before stays, and another try goes on.
     """
-    with clothed("migrating the schema reconciler"), connect(dsn) as connection:
+    with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
         connection.execute(_SQL["migration_lock"])
         connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Final
 
 from reconciler.adapters.postgres.database import connect
-from reconciler.adapters.postgres.errors import clothed
+from reconciler.adapters.postgres.errors import map_errors
 from reconciler.adapters.postgres.statements import statements
 
 _SQL: Final = statements("schema")
@@ -16,7 +16,7 @@ def pending(dsn: str) -> tuple[str, ...]:
     """The migrations that the database lacks, in order. Writes nothing; all of them where our schema is not there."""
     names = (path.name for path in (files("reconciler.adapters.postgres") / "migrations").iterdir())
     known = sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql"))
-    with clothed("looking for pending migrations"), connect(dsn) as connection:
+    with map_errors("looking for pending migrations"), connect(dsn) as connection:
         found = connection.execute(_SQL["migrations_table"]).fetchone()
         if found is None or found[0] is None:
             return tuple(known)
