@@ -25,13 +25,13 @@ class ReconcilerError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.TEMPORARY
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.what} {self.mend}".strip()
+        return f"{self.what} {self.hint}".strip()
 
 
 class UsageError(ReconcilerError):
@@ -63,8 +63,8 @@ class StripeRefusedError(ReconcilerError):
 
     exit_code = ExitCode.CONFIGURATION
 
-    def __init__(self, what: str, mend: str, permission: str | None = None) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, hint: str, permission: str | None = None) -> None:
+        super().__init__(what, hint)
         self.permission = permission
 
 

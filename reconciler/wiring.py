@@ -26,7 +26,7 @@ from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.plan import Budget, ParallelLists
+from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.domain.quota.source_priority import DAYS
 from reconciler.domain.quota.stripe_limits import Endpoint
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
@@ -92,7 +92,7 @@ def limits_of(settings: Settings, account: Account) -> RateLimits:
     )
 
 
-def new_allowance(settings: Settings) -> ReadQuota:
+def new_quota(settings: Settings) -> ReadQuota:
     """The reads of 30 days of an account that is not open yet: what Stripe allows at least, and nothing spent."""
     allowed = settings.budget.reads_per_30_days or FEWEST_READS
     return ReadQuota(allowed, settings.budget.share, settings.service.tail)
@@ -112,25 +112,25 @@ def reads_allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int
 
 def budget_of(limits: RateLimits, allowed: int) -> Budget:
     """What a plan is priced with: our requests a second, Stripe's, and Stripe's reads over 30 days."""
-    ours = ParallelLists(limits.endpoint, limits.endpoint, limits.overall)
+    ours = RequestRates(limits.endpoint, limits.endpoint, limits.overall)
     share = limits.share
-    stripes = ParallelLists(ours.list / share, ours.retrieve / share, ours.everything / share)
-    return Budget(lanes=ours, limit=stripes, allowance=allowed, read_seconds=SECONDS_A_READ)
+    stripes = RequestRates(ours.list / share, ours.retrieve / share, ours.everything / share)
+    return Budget(rates=ours, limit=stripes, quota=allowed, read_seconds=SECONDS_A_READ)
 
 
 def open_gateway(
     settings: Settings,
     account: Account,
     clock: Clock,
-    pacer: RateLimiter,
-    purse: SourceQuota | None = None,
+    rate_limiter: RateLimiter,
+    source_quota: SourceQuota | None = None,
 ) -> StripeGateway:
     """Stripe, read with this account's key. Close it. Without a purse only the pace is kept."""
 
-    def buy(endpoint: Endpoint) -> None:
-        if purse is not None:
-            purse.take(endpoint)
-        pacer.take(endpoint)
+    def acquire(endpoint: Endpoint) -> None:
+        if source_quota is not None:
+            source_quota.take(endpoint)
+        rate_limiter.take(endpoint)
 
     payments = settings.payments
     kept = set() if payments is None else {*payments.metadata}
@@ -144,9 +144,9 @@ def open_gateway(
         livemode=account.livemode,
         clock=clock,
         metadata_keys=kept,
-        buy=buy,
-        done=pacer.done,
-        limited=pacer.limited,
+        acquire=acquire,
+        release=rate_limiter.release,
+        limited=rate_limiter.limited,
     )
 
 
@@ -163,8 +163,8 @@ def open_account(
     *,
     writes_rows: bool = False,
     database: Database | None = None,
-    pacer: RateLimiter | None = None,
-    allowance: ReadQuota | None = None,
+    rate_limiter: RateLimiter | None = None,
+    quota: ReadQuota | None = None,
     checks: ClaimedRechecks | None = None,
 ) -> Iterator[OpenAccount]:
     """An account with its table and its Stripe, for the length of the block.
@@ -187,12 +187,12 @@ def open_account(
         ).fitting()
         limits = limits_of(settings, account)
         store = PostgresStore(database, table, account.name)
-        allowance = allowance or new_allowance(settings)
-        allowance.resize(reads_allowed(settings, store, clock))
-        allowance.renew(store.booked_reads)
-        purse = SourceQuota(allowance)
-        pacer = pacer or RateLimiter(limits, clock)
-        gateway = open_gateway(settings, account, clock, pacer, purse)
+        quota = quota or new_quota(settings)
+        quota.resize(reads_allowed(settings, store, clock))
+        quota.renew(store.booked_reads)
+        source_quota = SourceQuota(quota)
+        rate_limiter = rate_limiter or RateLimiter(limits, clock)
+        gateway = open_gateway(settings, account, clock, rate_limiter, source_quota)
         stack.callback(gateway.close)
         yield OpenAccount(
             name=account.name,
@@ -203,15 +203,17 @@ def open_account(
             stripe=gateway,
             store=store,
             leases=PostgresLeaseStore(database, account.name),
-            casebook=PostgresDiscrepancyStore(database, account.name),
+            discrepancy_store=PostgresDiscrepancyStore(database, account.name),
             requests=PostgresSweepRequests(database, account.name),
-            guests=PostgresReservedShare(database, account.name, readable=store.can_read_schema),
-            pacer=pacer,
+            reserved_shares=PostgresReservedShare(
+                database, account.name, readable=store.can_read_schema
+            ),
+            rate_limiter=rate_limiter,
             rules=rules_of(settings),
             limits=limits,
-            budget=budget_of(limits, allowance.documented),
-            purse=purse,
-            checks=checks or ClaimedRechecks(),
+            budget=budget_of(limits, quota.documented),
+            source_quota=source_quota,
+            rechecks=checks or ClaimedRechecks(),
             transactions_allow=partial(reads_allowed, settings, store, clock),
             has_schema=store.has_schema,
         )

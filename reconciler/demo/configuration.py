@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from reconciler.demo.stage import APP
+from reconciler.demo.world import APP
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import Mode
 from reconciler.sandbox import TEST_KEY

@@ -17,10 +17,10 @@ from reconciler.clock import Clock, ManualClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.interruption import Interruption
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
-from reconciler.demo.oracle import DemoVerdict, Scene, judge
+from reconciler.demo.oracle import DemoVerdict, DatabaseState, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
-from reconciler.demo.stage import Stage
+from reconciler.demo.world import World
 from reconciler.domain.audit.ledger import first_break
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
@@ -84,11 +84,11 @@ def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
         put_away.callback(postgres.stop)
         url = postgres.start()
         with interruption.welcome():
-            result = _on_stage(plan, url, clock, progress, interruption, began)
+            result = _in_world(plan, url, clock, progress, interruption, began)
     return result
 
 
-def _on_stage(
+def _in_world(
     plan: DemoPlan,
     url: str,
     clock: Clock,
@@ -98,9 +98,9 @@ def _on_stage(
 ) -> DemoResult:
     with closing(DemoShop(url)) as shop:
         shop.create()
-        stage = _set_up(plan, shop, clock)
-        webhooks = _history(stage, plan)
-        with SandboxServer(stage.sandbox) as server:
+        world = _set_up(plan, shop, clock)
+        webhooks = _history(world, plan)
+        with SandboxServer(world.sandbox) as server:
             configured = settings(server.url, url)
             migrate(url, daemon_role=None, auditor_role=None)
             before = shop.rows()
@@ -108,13 +108,13 @@ def _on_stage(
             # a pass that is interrupted ends with a report like any other
             interruption.take_effect()
         findings = shop.findings()
-        scene = Scene(before, shop.rows(), findings, shop.checks(), shop.outbox())
+        state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
         return DemoResult(
             plan=plan,
-            payments=stage.script.payments,
+            payments=world.expected.payments,
             webhooks=webhooks,
             report=report,
-            verdict=judge(stage.script, stage.sandbox, scene),
+            verdict=judge(world.expected, world.sandbox, state),
             findings=findings,
             ledger_ok=_ledger_holds(configured),
             rows=len(before),
@@ -123,27 +123,27 @@ def _on_stage(
         )
 
 
-def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Stage:
+def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> World:
     # Repeatable on purpose; nothing here is a secret.
     random = Random(plan.seed)  # noqa: S311
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     stripe_time = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(stripe_time, pace_clock=clock, seed=plan.seed, limits=SandboxLimits())
-    return Stage(sandbox, shop, stripe_time, present, random)
+    return World(sandbox, shop, stripe_time, present, random)
 
 
-def _history(stage: Stage, plan: DemoPlan) -> Counter[WebhookFate]:
+def _history(world: World, plan: DemoPlan) -> Counter[WebhookFate]:
     """What happened before the pass; what became of the webhooks.
 
     What is planted is put in place on both sides without the shop's handler, so none of it counts as lost. It comes
     first: the endpoint is registered for the customers alone, and they fill up the number of payments.
     """
-    plant(stage, plan.payments, losing=plan.lose > 0)
+    plant(world, plan.payments, losing=plan.lose > 0)
     luck = Luck(plan.seed, plan.lose)
-    merchant = Merchant(stage.shop, stage.clock, luck)
-    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant = Merchant(world.shop, world.clock, luck)
+    endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
     merchant.secret = endpoint.secret
-    live(stage, merchant, luck, max(1, plan.payments - stage.script.payments))
+    live(world, merchant, luck, max(1, plan.payments - world.expected.payments))
     return Counter(merchant.fates.values())
 
 

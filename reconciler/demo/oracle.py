@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.script import PlantedFinding, Script
+from reconciler.demo.expected import PlantedFinding, Expectations
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.sandbox.state.sandbox import Sandbox
 
@@ -25,13 +25,13 @@ _STATUS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class DatabaseState:
     """What stood in the database before and after the pass."""
 
     before: Mapping[str, ShopRow]
     after: Mapping[str, ShopRow]
     findings: Collection[StoredFinding]
-    checks: frozenset[str]
+    rechecks: frozenset[str]
     outbox: Collection[tuple[str, str | None]]
 
 
@@ -65,25 +65,28 @@ class DemoVerdict:
         return not (self.wrong_writes or self.missed or self.invented or self.untrue)
 
 
-def judge(script: Script, sandbox: Sandbox, scene: Scene) -> DemoVerdict:
+def judge(expected: Expectations, sandbox: Sandbox, state: DatabaseState) -> DemoVerdict:
     """Compare what is with what must be."""
-    before, after = scene.before, scene.after
-    wrong = [key for key, row in before.items() if row.status != script.ends[key].status]
+    before, after = state.before, state.after
+    wrong = [key for key, row in before.items() if row.status != expected.ends[key].status]
     changed = [key for key, row in after.items() if before.get(key) not in (None, row)]
-    found = {PlantedFinding(Kind(one.kind), one.subject) for one in scene.findings if _counts(one)}
+    found = {PlantedFinding(Kind(one.kind), one.subject) for one in state.findings if _counts(one)}
     return DemoVerdict(
         wrong_before=tuple(wrong),
         changed=tuple((before[key], after[key]) for key in changed),
-        wrong_writes=(*_wrong_writes(script, scene), *_rows_come_or_gone(before, after)),
+        wrong_writes=(*_wrong_writes(expected, state), *_rows_come_or_gone(before, after)),
         missed=(
-            *_left_wrong(script, scene, wrong),
-            *_named("not found", script.findings - found),
-            *(f"no check was left for {intent}" for intent in sorted(script.waits - scene.checks)),
-            *_not_told(scene, changed),
+            *_left_wrong(expected, state, wrong),
+            *_named("not found", expected.findings - found),
+            *(
+                f"no check was left for {intent}"
+                for intent in sorted(expected.waits - state.rechecks)
+            ),
+            *_not_told(state, changed),
         ),
-        invented=tuple(_named("not planted", found - script.findings)),
-        untrue=tuple(_untrue(script, sandbox)),
-        planted=Counter(finding.kind for finding in script.findings),
+        invented=tuple(_named("not planted", found - expected.findings)),
+        untrue=tuple(_untrue(expected, sandbox)),
+        planted=Counter(finding.kind for finding in expected.findings),
         found=Counter(finding.kind for finding in found),
         money_before=_money(before[key] for key in wrong),
     )
@@ -105,8 +108,8 @@ def _counts(found: StoredFinding) -> bool:
     return found.kind != Kind.MISSED_OUTCOME and found.state == "open"
 
 
-def _must_be(script: Script, before: ShopRow) -> ShopRow:
-    end = script.ends[before.id]
+def _must_be(expected: Expectations, before: ShopRow) -> ShopRow:
+    end = expected.ends[before.id]
     if before.status == end.status:
         return before
     return replace(
@@ -114,10 +117,10 @@ def _must_be(script: Script, before: ShopRow) -> ShopRow:
     )
 
 
-def _wrong_writes(script: Script, scene: Scene) -> Iterable[str]:
-    for key, was in scene.before.items():
-        row = scene.after.get(key)
-        right = _must_be(script, was)
+def _wrong_writes(expected: Expectations, state: DatabaseState) -> Iterable[str]:
+    for key, was in state.before.items():
+        row = state.after.get(key)
+        right = _must_be(expected, was)
         if row is not None and row not in (was, right):
             yield f"{key} became {row.status} ({row.payment_intent}), it must be {right.status}"
 
@@ -129,27 +132,29 @@ def _rows_come_or_gone(
         yield f"{key} {'is gone' if key in before else 'has appeared'}"
 
 
-def _left_wrong(script: Script, scene: Scene, wrong: Iterable[str]) -> Iterable[str]:
+def _left_wrong(
+    expected: Expectations, state: DatabaseState, wrong: Iterable[str]
+) -> Iterable[str]:
     for key in wrong:
-        if scene.after.get(key) == scene.before[key]:
-            status = scene.before[key].status
-            yield f"{key} is still {status}, it must be {script.ends[key].status}"
+        if state.after.get(key) == state.before[key]:
+            status = state.before[key].status
+            yield f"{key} is still {status}, it must be {expected.ends[key].status}"
 
 
-def _not_told(scene: Scene, changed: Iterable[str]) -> Iterable[str]:
-    told = set(scene.outbox)
+def _not_told(state: DatabaseState, changed: Iterable[str]) -> Iterable[str]:
+    told = set(state.outbox)
     for key in changed:
-        if (key, scene.after[key].status) not in told:
-            yield f"the outbox does not tell that {key} is {scene.after[key].status}"
+        if (key, state.after[key].status) not in told:
+            yield f"the outbox does not tell that {key} is {state.after[key].status}"
 
 
 def _named(what: str, findings: Iterable[PlantedFinding]) -> Iterable[str]:
     return sorted(f"{finding.kind} of {finding.payment_intent} was {what}" for finding in findings)
 
 
-def _untrue(script: Script, sandbox: Sandbox) -> Iterable[str]:
-    for key, intent in script.stories.items():
-        truth, end = true_status(sandbox, intent), script.ends[key].status
+def _untrue(expected: Expectations, sandbox: Sandbox) -> Iterable[str]:
+    for key, intent in expected.stories.items():
+        truth, end = true_status(sandbox, intent), expected.ends[key].status
         if truth != end:
             yield f"the script ends {intent} as {end}, Stripe says {truth}"
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from reconciler.demo.merchant import Luck, Merchant
-from reconciler.demo.stage import Stage
+from reconciler.demo.world import World
 from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state.sandbox import Sandbox
 
@@ -23,7 +23,7 @@ BY_CHECKOUT: Final = 0.2
 """The share of rows that learn their intent's id from the first webhook only."""
 
 
-class Deed(Enum):
+class CustomerAction(Enum):
     """One thing that happens to a payment. Each makes one event that the shop listens to."""
 
     ASK = "the customer is asked to do something"
@@ -43,22 +43,26 @@ class Deed(Enum):
 
 _AUTHENTICATION: Final = "payment_intent_authentication_failure"
 _EXPIRED: Final = "payment_intent_payment_attempt_expired"
-_DO: Final[Mapping[Deed, Callable[[Sandbox, str], IntentRecord]]] = {
-    Deed.ASK: lambda stripe, intent: stripe.require_action(intent),
-    Deed.DECLINE: lambda stripe, intent: stripe.fail(intent, "insufficient_funds"),
-    Deed.GIVE_UP: lambda stripe, intent: stripe.fail(intent, None, code=_AUTHENTICATION),
-    Deed.LAPSE: lambda stripe, intent: stripe.fail(intent, None, code=_EXPIRED),
-    Deed.BOUNCE: lambda stripe, intent: stripe.fail(intent, None, code="debit_not_authorized"),
-    Deed.START: lambda stripe, intent: stripe.process(intent),
-    Deed.HOLD: lambda stripe, intent: stripe.authorize(intent),
-    Deed.PAY: lambda stripe, intent: stripe.succeed(intent),
-    Deed.CAPTURE: lambda stripe, intent: stripe.capture(intent),
-    Deed.CANCEL: lambda stripe, intent: stripe.cancel(intent, "requested_by_customer"),
-    Deed.EXPIRE: lambda stripe, intent: stripe.expire_authorization(intent),
-    Deed.REFUND: lambda stripe, intent: stripe.refund(intent, reason="requested_by_customer"),
-    Deed.DISPUTE: lambda stripe, intent: stripe.dispute(intent),
+_DO: Final[Mapping[CustomerAction, Callable[[Sandbox, str], IntentRecord]]] = {
+    CustomerAction.ASK: lambda stripe, intent: stripe.require_action(intent),
+    CustomerAction.DECLINE: lambda stripe, intent: stripe.fail(intent, "insufficient_funds"),
+    CustomerAction.GIVE_UP: lambda stripe, intent: stripe.fail(intent, None, code=_AUTHENTICATION),
+    CustomerAction.LAPSE: lambda stripe, intent: stripe.fail(intent, None, code=_EXPIRED),
+    CustomerAction.BOUNCE: lambda stripe, intent: stripe.fail(
+        intent, None, code="debit_not_authorized"
+    ),
+    CustomerAction.START: lambda stripe, intent: stripe.process(intent),
+    CustomerAction.HOLD: lambda stripe, intent: stripe.authorize(intent),
+    CustomerAction.PAY: lambda stripe, intent: stripe.succeed(intent),
+    CustomerAction.CAPTURE: lambda stripe, intent: stripe.capture(intent),
+    CustomerAction.CANCEL: lambda stripe, intent: stripe.cancel(intent, "requested_by_customer"),
+    CustomerAction.EXPIRE: lambda stripe, intent: stripe.expire_authorization(intent),
+    CustomerAction.REFUND: lambda stripe, intent: stripe.refund(
+        intent, reason="requested_by_customer"
+    ),
+    CustomerAction.DISPUTE: lambda stripe, intent: stripe.dispute(intent),
 }
-_ALWAYS_HEARD: Final = frozenset({Deed.REFUND, Deed.DISPUTE})
+_ALWAYS_HEARD: Final = frozenset({CustomerAction.REFUND, CustomerAction.DISPUTE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Story:
     method: str
     currency: str
     end: str
-    deeds: tuple[tuple[Deed, timedelta], ...] = ()
+    deeds: tuple[tuple[CustomerAction, timedelta], ...] = ()
     oldest: timedelta = THREE_WEEKS
 
     @property
@@ -82,11 +86,11 @@ class Story:
         return sum((after for _, after in self.deeds), timedelta(0))
 
 
-_ASKED = (Deed.ASK, MINUTE)
-_AT_ONCE = (Deed.PAY, MINUTE)
-_DECLINED = (Deed.DECLINE, MINUTE)
-_HELD = (Deed.HOLD, MINUTE)
-_STARTED = (Deed.START, 2 * MINUTE)
+_ASKED = (CustomerAction.ASK, MINUTE)
+_AT_ONCE = (CustomerAction.PAY, MINUTE)
+_DECLINED = (CustomerAction.DECLINE, MINUTE)
+_HELD = (CustomerAction.HOLD, MINUTE)
+_STARTED = (CustomerAction.START, 2 * MINUTE)
 
 STORIES: Final = (
     # still open, and in time
@@ -98,35 +102,35 @@ STORIES: Final = (
     Story(2, "us_bank_account", "usd", "processing", (_STARTED,), 4 * DAY),
     Story(1, "bacs_debit", "gbp", "processing", (_STARTED,), 5 * DAY),
     Story(1, "nz_bank_account", "nzd", "processing", (_STARTED,), DAY),
-    Story(1, "sepa_debit", "eur", "processing", (_DECLINED, (Deed.START, HOUR)), 8 * DAY),
+    Story(1, "sepa_debit", "eur", "processing", (_DECLINED, (CustomerAction.START, HOUR)), 8 * DAY),
     Story(2, "card", "eur", "authorized", (_HELD,), 5 * DAY),
     Story(1, "cashapp", "usd", "authorized", (_ASKED, _HELD), 5 * DAY),
     Story(1, "klarna", "eur", "authorized", (_ASKED, _HELD), 20 * DAY),
     # no money
     Story(4, "card", "eur", "failed", (_DECLINED,)),
-    Story(2, "card", "gbp", "failed", (_ASKED, (Deed.GIVE_UP, 9 * MINUTE))),
-    Story(1, "oxxo", "mxn", "failed", (_ASKED, (Deed.LAPSE, 5 * DAY))),
-    Story(2, "sepa_debit", "eur", "failed", (_STARTED, (Deed.BOUNCE, 4 * DAY))),
-    Story(2, "card", "usd", "canceled", ((Deed.CANCEL, DAY),)),
-    Story(1, "card", "eur", "canceled", (_DECLINED, (Deed.CANCEL, DAY))),
-    Story(1, "card", "eur", "canceled", (_HELD, (Deed.CANCEL, 2 * DAY))),
-    Story(1, "card", "eur", "canceled", (_HELD, (Deed.EXPIRE, 7 * DAY))),
-    Story(1, "us_bank_account", "usd", "canceled", (_STARTED, (Deed.CANCEL, HOUR))),
+    Story(2, "card", "gbp", "failed", (_ASKED, (CustomerAction.GIVE_UP, 9 * MINUTE))),
+    Story(1, "oxxo", "mxn", "failed", (_ASKED, (CustomerAction.LAPSE, 5 * DAY))),
+    Story(2, "sepa_debit", "eur", "failed", (_STARTED, (CustomerAction.BOUNCE, 4 * DAY))),
+    Story(2, "card", "usd", "canceled", ((CustomerAction.CANCEL, DAY),)),
+    Story(1, "card", "eur", "canceled", (_DECLINED, (CustomerAction.CANCEL, DAY))),
+    Story(1, "card", "eur", "canceled", (_HELD, (CustomerAction.CANCEL, 2 * DAY))),
+    Story(1, "card", "eur", "canceled", (_HELD, (CustomerAction.EXPIRE, 7 * DAY))),
+    Story(1, "us_bank_account", "usd", "canceled", (_STARTED, (CustomerAction.CANCEL, HOUR))),
     # paid
     Story(24, "card", "eur", "paid", (_AT_ONCE,)),
     Story(8, "card", "gbp", "paid", (_AT_ONCE,)),
-    Story(6, "card", "usd", "paid", (_ASKED, (Deed.PAY, 3 * MINUTE))),
-    Story(4, "card", "eur", "paid", (_DECLINED, (Deed.PAY, 5 * MINUTE))),
-    Story(3, "ideal", "eur", "paid", (_ASKED, (Deed.PAY, 2 * MINUTE))),
-    Story(2, "konbini", "jpy", "paid", (_ASKED, (Deed.PAY, 26 * HOUR))),
-    Story(3, "sepa_debit", "eur", "paid", (_STARTED, (Deed.PAY, 5 * DAY))),
-    Story(2, "us_bank_account", "usd", "paid", (_STARTED, (Deed.PAY, 4 * DAY))),
-    Story(4, "card", "eur", "paid", (_HELD, (Deed.CAPTURE, 2 * DAY))),
-    Story(1, "klarna", "eur", "paid", (_ASKED, _HELD, (Deed.CAPTURE, 3 * DAY))),
+    Story(6, "card", "usd", "paid", (_ASKED, (CustomerAction.PAY, 3 * MINUTE))),
+    Story(4, "card", "eur", "paid", (_DECLINED, (CustomerAction.PAY, 5 * MINUTE))),
+    Story(3, "ideal", "eur", "paid", (_ASKED, (CustomerAction.PAY, 2 * MINUTE))),
+    Story(2, "konbini", "jpy", "paid", (_ASKED, (CustomerAction.PAY, 26 * HOUR))),
+    Story(3, "sepa_debit", "eur", "paid", (_STARTED, (CustomerAction.PAY, 5 * DAY))),
+    Story(2, "us_bank_account", "usd", "paid", (_STARTED, (CustomerAction.PAY, 4 * DAY))),
+    Story(4, "card", "eur", "paid", (_HELD, (CustomerAction.CAPTURE, 2 * DAY))),
+    Story(1, "klarna", "eur", "paid", (_ASKED, _HELD, (CustomerAction.CAPTURE, 3 * DAY))),
     # paid, and given back: the shop has heard of it
-    Story(2, "card", "eur", "refunded", (_AT_ONCE, (Deed.REFUND, 3 * DAY))),
-    Story(1, "sepa_debit", "eur", "disputed", (_STARTED, (Deed.PAY, 5 * DAY), (Deed.DISPUTE, 6 * DAY))),
-    Story(1, "card", "usd", "disputed", (_AT_ONCE, (Deed.DISPUTE, 9 * DAY))),
+    Story(2, "card", "eur", "refunded", (_AT_ONCE, (CustomerAction.REFUND, 3 * DAY))),
+    Story(1, "sepa_debit", "eur", "disputed", (_STARTED, (CustomerAction.PAY, 5 * DAY), (CustomerAction.DISPUTE, 6 * DAY))),
+    Story(1, "card", "usd", "disputed", (_AT_ONCE, (CustomerAction.DISPUTE, 9 * DAY))),
 )  # fmt: skip
 
 
@@ -146,65 +150,65 @@ class _Customer:
             yield moment, self.number, place
 
 
-def live(stage: Stage, merchant: Merchant, luck: Luck, customers: int) -> None:
+def live(world: World, merchant: Merchant, luck: Luck, customers: int) -> None:
     """Let so many customers come, in the order of time, with webhooks delivered as they fall due.
 
     The clock ends at the stage's present.
     """
-    crowd = [_customer(stage, number) for number in range(customers)]
+    crowd = [_customer(world, number) for number in range(customers)]
     intents: dict[int, str] = {}
     for moment, number, place in sorted(step for one in crowd for step in one.steps()):
-        _reach(stage, moment)
+        _reach(world, moment)
         customer = crowd[number]
         if place == 0:
-            intents[number] = _begin(stage, customer)
+            intents[number] = _begin(world, customer)
         else:
-            _do(stage, merchant, luck, customer, place, intents[number])
-    _reach(stage, stage.present)
+            _do(world, merchant, luck, customer, place, intents[number])
+    _reach(world, world.present)
 
 
-def _customer(stage: Stage, number: int) -> _Customer:
+def _customer(world: World, number: int) -> _Customer:
     weights = [story.weight for story in STORIES]
-    story = stage.random.choices(STORIES, weights)[0]
-    begins = stage.ago(story.lasts + LATEST, max(story.oldest, story.lasts + LATEST))
-    by_checkout = stage.random.random() < BY_CHECKOUT
+    story = world.random.choices(STORIES, weights)[0]
+    begins = world.ago(story.lasts + LATEST, max(story.oldest, story.lasts + LATEST))
+    by_checkout = world.random.random() < BY_CHECKOUT
     # a dispute does not name the order: its webhook reaches only a row that holds the intent
-    names_intent = bool(_ALWAYS_HEARD & {deed for deed, _ in story.deeds})
+    names_intent = bool(_ALWAYS_HEARD & {action for action, _ in story.deeds})
     return _Customer(number, story, begins, by_checkout and not names_intent)
 
 
-def _reach(stage: Stage, moment: datetime) -> None:
+def _reach(world: World, moment: datetime) -> None:
     """Move on in time, delivering on the way what falls due."""
-    while (due := stage.sandbox.postman.next_due()) is not None and due <= moment.timestamp():
-        stage.clock.advance(max(_until(stage, due), timedelta(0)))
-        stage.sandbox.deliver_due()
-    stage.clock.advance(max(moment - stage.clock.now(), timedelta(0)))
+    while (due := world.sandbox.postman.next_due()) is not None and due <= moment.timestamp():
+        world.clock.advance(max(_until(world, due), timedelta(0)))
+        world.sandbox.deliver_due()
+    world.clock.advance(max(moment - world.clock.now(), timedelta(0)))
 
 
-def _until(stage: Stage, due: float) -> timedelta:
-    return timedelta(seconds=due - stage.clock.now().timestamp())
+def _until(world: World, due: float) -> timedelta:
+    return timedelta(seconds=due - world.clock.now().timestamp())
 
 
-def _begin(stage: Stage, customer: _Customer) -> str:
+def _begin(world: World, customer: _Customer) -> str:
     """The customer opens the checkout: both sides begin to know of the payment."""
     story = customer.story
-    manual = Deed.HOLD in {deed for deed, _ in story.deeds}
-    intent = stage.open_intent(
+    manual = CustomerAction.HOLD in {action for action, _ in story.deeds}
+    intent = world.open_intent(
         customer.begins, currency=story.currency, method=story.method, manual=manual
     )
-    key = stage.add_row("pending", intent, holds=not customer.by_checkout, end=story.end)
-    stage.script.stories[key] = intent.id
+    key = world.add_row("pending", intent, holds=not customer.by_checkout, end=story.end)
+    world.expected.stories[key] = intent.id
     return intent.id
 
 
 def _do(
-    stage: Stage, merchant: Merchant, luck: Luck, customer: _Customer, place: int, intent: str
+    world: World, merchant: Merchant, luck: Luck, customer: _Customer, place: int, intent: str
 ) -> None:
-    deed = customer.story.deeds[place - 1][0]
-    heard = deed in _ALWAYS_HEARD or luck.is_generated(customer.number, place)
+    action = customer.story.deeds[place - 1][0]
+    heard = action in _ALWAYS_HEARD or luck.is_generated(customer.number, place)
     if not heard:
         merchant.not_generated(f"customer {customer.number}, step {place}")
-    plan = stage.sandbox.faults
+    plan = world.sandbox.faults
     plan.shares = replace(plan.shares, events_never_generated=0.0 if heard else 1.0)
-    _DO[deed](stage.sandbox, intent)
+    _DO[action](world.sandbox, intent)
     plan.shares = replace(plan.shares, events_never_generated=0.0)

@@ -11,7 +11,7 @@ UNEVEN: Final = 2
 
 
 def fair_shares(
-    holders: Mapping[str, str | None], able: Mapping[str, Collection[str]]
+    holders: Mapping[str, str | None], eligible: Mapping[str, Collection[str]]
 ) -> Mapping[str, str]:
     """Who should hold each account, from who holds it now and the live replicas that are able to work on it.
 
@@ -22,15 +22,15 @@ def fair_shares(
     placed = {
         account: holder
         for account, holder in sorted(holders.items())
-        if holder is not None and holder in able[account]
+        if holder is not None and holder in eligible[account]
     }
-    load: Counter[str] = Counter(dict.fromkeys(set().union(*able.values()), 0))
+    load: Counter[str] = Counter(dict.fromkeys(set().union(*eligible.values()), 0))
     load.update(placed.values())
     for account in sorted(holders):
-        if account not in placed and able[account]:
-            placed[account] = _least(load, able[account])
+        if account not in placed and eligible[account]:
+            placed[account] = _least(load, eligible[account])
             load[placed[account]] += 1
-    while (move := _move(placed, load, able)) is not None:
+    while (move := _move(placed, load, eligible)) is not None:
         account, to = move
         load[placed[account]] -= 1
         load[to] += 1
@@ -43,13 +43,13 @@ def _least(load: Mapping[str, int], among: Collection[str]) -> str:
 
 
 def _move(
-    placed: Mapping[str, str], load: Mapping[str, int], able: Mapping[str, Collection[str]]
+    placed: Mapping[str, str], load: Mapping[str, int], eligible: Mapping[str, Collection[str]]
 ) -> tuple[str, str] | None:
     """The next account to move and to whom: from whoever has most to whoever has fewest, None where it is even."""
     possible = [
         (load[holder] - load[to], load[holder], account, to)
         for account, holder in placed.items()
-        for to in (_least(load, able[account]),)
+        for to in (_least(load, eligible[account]),)
         if load[holder] - load[to] >= UNEVEN
     ]
     if not possible:

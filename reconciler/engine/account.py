@@ -62,27 +62,27 @@ class OpenAccount:
     stripe: Stripe
     store: Store
     leases: LeaseStore
-    casebook: DiscrepancyStore
+    discrepancy_store: DiscrepancyStore
     requests: SweepRequests
-    guests: ReservedShare
-    pacer: RateLimiter
+    reserved_shares: ReservedShare
+    rate_limiter: RateLimiter
     rules: Rules
     limits: RateLimits
     budget: Budget
-    purse: SourceQuota
-    checks: ClaimedRechecks
+    source_quota: SourceQuota
+    rechecks: ClaimedRechecks
     transactions_allow: Callable[[], int]
     """The reads that Stripe allows in 30 days, counted anew."""
     has_schema: bool
 
     @property
-    def allowance(self) -> ReadQuota:
+    def quota(self) -> ReadQuota:
         """The reads of 30 days."""
-        return self.purse.allowance
+        return self.source_quota.quota
 
     def count_transactions(self) -> None:
         """Look again at how many reads Stripe allows: it is by the transaction."""
-        self.allowance.resize(self.transactions_allow())
+        self.quota.resize(self.transactions_allow())
 
     def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
         """One pass that a person asks for: handed to the service where that holds the account.
@@ -93,26 +93,26 @@ class OpenAccount:
             return self.sweep_under(0, _nothing_to_check, request, progress)
         try:
             with self._lease() as lease:
-                return self.sweep_under(lease.epoch, lease.check, request, progress)
+                return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
         except LeaseHeldError:
             report = hand_over(self.requests, request, self.name, self.clock, progress)
         if report is not None:
             return report
         # no service holds it, or it has gone meanwhile
         with self._lease() as lease:
-            return self.sweep_under(lease.epoch, lease.check, request, progress)
+            return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
 
     def sweep_under(
-        self, epoch: int, check: Callable[[], None], request: SweepRequest, progress: Progress
+        self, epoch: int, recheck: Callable[[], None], request: SweepRequest, progress: Progress
     ) -> SweepReport:
         """One pass under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
 
         Raises ConfigurationError where our schema is missing and something is to be written.
         """
-        self.allowance.renew(self.store.booked_reads)
+        self.quota.renew(self.store.booked_reads)
         if request.writing is not Writing.NOTHING and not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
-        authority = Actor(
+        actor = Actor(
             account=self.name,
             sweep=self._begin(request),
             asked_by=request.asked_by,
@@ -121,16 +121,16 @@ class OpenAccount:
             epoch=epoch,
         )
         try:
-            return Sweep(self._surroundings(), request, authority, check, progress).run()
+            return Sweep(self._context_of(), request, actor, recheck, progress).run()
         finally:
-            self.purse.cast(Source.PERSON, by_service=False)
+            self.source_quota.cast(Source.PERSON, by_service=False)
 
-    def forecast(
+    def estimate(
         self, kind: SweepKind, since: Moment | None, until: Moment | None
     ) -> tuple[ReadEstimate, ...]:
         """What a pass would ask Stripe now, net by net, and what it would cost."""
         now = self.clock.now()
-        self.allowance.renew(self.store.booked_reads)
+        self.quota.renew(self.store.booked_reads)
         created = TimeRange(_at(since, now), _at(until, now))
         found: list[ReadEstimate] = []
         spent = 0
@@ -145,19 +145,19 @@ class OpenAccount:
             found.append(estimate_due(self.store, created, self._budget_of(Source.DUE, spent)))
         return tuple(found)
 
-    def _budget_of(self, net: Source, spent: int = 0) -> Budget:
+    def _budget_of(self, source: Source, spent: int = 0) -> Budget:
         """What a plan of a net may spend, after ``spent`` more."""
-        left = spendable(self.allowance.left(net))
+        left = spendable(self.quota.left(source))
         return replace(self.budget, reads_left=max(0, left - spent))
 
     def explain(self, intent_id: str) -> Explanation:
         """Both sides of one intent, and what would be done."""
         try:
-            with with_reserved_share(self.guests, self.pacer, self.clock):
+            with with_reserved_share(self.reserved_shares, self.rate_limiter, self.clock):
                 return explain(self.stripe, self.store, self.rules, self.name, intent_id)
         finally:
             if self.has_schema:
-                self.allowance.book(self.store.book_reads)
+                self.quota.book(self.store.book_reads)
 
     def resolve(
         self,
@@ -171,12 +171,12 @@ class OpenAccount:
         """Settle a discrepancy, with or without writing Stripe's outcome to its row."""
         self._need_schema()
         if not accept_stripe:
-            return resolve(self.casebook, discrepancy_id, note, by, ignore=ignore)
+            return resolve(self.discrepancy_store, discrepancy_id, note, by, ignore=ignore)
         with self._fenced() as epoch:
             return accept_outcome_of_stripe(
                 self.stripe,
                 self.store,
-                self.casebook,
+                self.discrepancy_store,
                 self.rules,
                 epoch,
                 discrepancy_id,
@@ -189,14 +189,14 @@ class OpenAccount:
         self._need_schema()
         with self._fenced() as epoch:
             now = self.stripe.now()
-            return revert(self.store, self.casebook, epoch, sweep, by, now)
+            return revert(self.store, self.discrepancy_store, epoch, sweep, by, now)
 
     def _need_schema(self) -> None:
         if not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
 
     def _lease(self) -> Lease:
-        return Lease(self.leases, self.holder(), self.clock, pacer=self.pacer)
+        return Lease(self.leases, self.holder(), self.clock, rate_limiter=self.rate_limiter)
 
     @contextmanager
     def _fenced(self) -> Iterator[int]:
@@ -213,7 +213,9 @@ class OpenAccount:
                 if service is None:
                     raise
                 epoch = service.epoch
-                stack.enter_context(with_reserved_share(self.guests, self.pacer, self.clock))
+                stack.enter_context(
+                    with_reserved_share(self.reserved_shares, self.rate_limiter, self.clock)
+                )
             yield epoch
 
     def _begin(self, request: SweepRequest) -> int | None:
@@ -228,7 +230,7 @@ class OpenAccount:
             }
         )
 
-    def _surroundings(self) -> SweepContext:
+    def _context_of(self) -> SweepContext:
         rate = min(self.limits.overall, self.limits.of_endpoint(Endpoint.RETRIEVE))
         return SweepContext(
             stripe=self.stripe,
@@ -240,8 +242,8 @@ class OpenAccount:
             per_hour=self.per_hour,
             keeps_books=self.has_schema,
             budget=self.budget,
-            purse=self.purse,
-            checks=self.checks,
+            source_quota=self.source_quota,
+            rechecks=self.rechecks,
         )
 
 

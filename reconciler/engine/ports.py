@@ -137,11 +137,11 @@ class Store(Protocol):
         """``payments_between`` from the first that is due to the last, counted by time; due are the ``open_payments``."""
         ...
 
-    def learnt(self) -> ListingModel:
+    def listing_model(self) -> ListingModel:
         """What past passes have shown of how rows and intents belong together."""
         ...
 
-    def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:
+    def due_rechecks(self, now: datetime, limit: int) -> tuple[str, ...]:
         """Intents whose check has come, the longest overdue first; what is only scheduled comes as an open row."""
         ...
 

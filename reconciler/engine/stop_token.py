@@ -13,8 +13,8 @@ class StopToken:
     A lost lease is raised at once, for nothing more may be written then; a stop is only no reason to begin anything.
     """
 
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
+    def __init__(self, recheck: Callable[[], None]) -> None:
+        self._check = recheck
         self._stop: StoppedError | None = None
 
     @property
@@ -22,14 +22,14 @@ class StopToken:
         """Whether the pass was told to stop: then what is held is recorded, and nothing else begun."""
         return self._stop is not None
 
-    def may_write(self) -> None:
+    def raise_if_lease_lost(self) -> None:
         """Raises what ``check`` raises, but for a stop, which is kept in mind."""
         try:
             self._check()
         except StoppedError as error:
             self._stop = error
 
-    def may_go_on(self) -> None:
+    def raise_if_stopping(self) -> None:
         """Raises the StoppedError that was kept in mind. Asks nobody: a stop heard now would lose what is held."""
         if self._stop is not None:
             raise self._stop

@@ -96,14 +96,14 @@ def read_key_file(path: Path, source: str) -> FoundKey:
         return FoundKey(fault=f"{source}: {path} is not text; it should hold one line, the key.")
     if not key:
         return FoundKey(fault=f"{source}: {path} is empty; it should hold one line, the key.")
-    return _judged(key, source)
+    return _decisions(key, source)
 
 
 def default_key(environ: Mapping[str, str]) -> FoundKey:
     """The key of an account that names no file: from the environment, else from systemd's credential."""
     key = environ.get(KEY_VARIABLE, "").strip()
     if key:
-        return _judged(key, KEY_VARIABLE)
+        return _decisions(key, KEY_VARIABLE)
     path = credential(environ, CREDENTIAL_NAME)
     return FoundKey() if path is None else read_key_file(path, f"credential {CREDENTIAL_NAME}")
 
@@ -118,6 +118,6 @@ def key_path(named: Path, environ: Mapping[str, str], config: Path | None) -> Pa
     return named if config is None else config.parent / named
 
 
-def _judged(key: str, source: str) -> FoundKey:
+def _decisions(key: str, source: str) -> FoundKey:
     fault = key_fault(key)
     return FoundKey(key, source) if fault is None else FoundKey(fault=f"{source}: {fault}")

@@ -33,7 +33,7 @@ def signing_secret(
         return _from_file(key_path(Path(named), environ, source), "delivery.secret_file", faults)
     secret = environ.get(SIGNING_VARIABLE, "").strip()
     if secret:
-        return _judged(secret, SIGNING_VARIABLE, faults)
+        return _decisions(secret, SIGNING_VARIABLE, faults)
     path = credential(environ, CREDENTIAL_NAME)
     if path is None:
         faults.append(NO_SECRET)
@@ -50,10 +50,10 @@ def _from_file(path: Path, origin: str, faults: list[str]) -> SecretStr | None:
     except (OSError, UnicodeDecodeError):
         faults.append(f"{origin}: it cannot be read as text; it should hold one line, the secret.")
         return None
-    return _judged(secret, origin, faults)
+    return _decisions(secret, origin, faults)
 
 
-def _judged(secret: str, origin: str, faults: list[str]) -> SecretStr | None:
+def _decisions(secret: str, origin: str, faults: list[str]) -> SecretStr | None:
     plain = secret.isascii() and secret.isprintable() and " " not in secret
     if plain and secret.startswith(PREFIX) and len(secret) >= SHORTEST:
         return SecretStr(secret)

@@ -77,30 +77,30 @@ def _spend(stage: Stage, share: float, singles: int) -> Spent:
     with (
         stage.databases.copy_of(stage.template) as database,
         environment(database, stage.stripe.url, KEY, **settings) as environ,
-        replicas(2, environ) as team,
+        replicas(2, environ) as group,
     ):
         stage.stripe.limit(documented=True)
         stage.stripe.forget()
-        for service in team:
+        for service in group:
             service.start()
-        for service in team:
+        for service in group:
             service.wait_for("service.ready")
         began = time.monotonic()
-        holder = _holder(team)
+        holder = _holder(group)
         _one_offs(environ, _some(database, singles))
         holder.wait_for("pass.finished", job="window", seconds=LONGEST_PASS)
         counts, seconds = stage.stripe.counts(), time.monotonic() - began
-        for service in team:
+        for service in group:
             service.end()
     say(f"  share {share}: {dict(counts.most_a_second)} at most in a second, {seconds:.0f} s")
     return Spent(counts, seconds)
 
 
-def _holder(team: list[Service]) -> Service:
+def _holder(group: list[Service]) -> Service:
     """The replica that has the account."""
     clock, until = SystemClock(), time.monotonic() + LONGEST_PASS
     while time.monotonic() < until:
-        for service in team:
+        for service in group:
             if service.has_told("lease.taken"):
                 return service
         clock.sleep(0.05)

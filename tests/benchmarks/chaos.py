@@ -198,9 +198,9 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
     began = clock.monotonic()
     with a_world(seed) as (world, environ):
         handler = Handler(world, seed)
-        team = [Service(environ) for _ in range(replicas)]
+        group = [Service(environ) for _ in range(replicas)]
         try:
-            for replica in team:
+            for replica in group:
                 replica.start()
             handler.start()
             done = in_work = 0
@@ -208,9 +208,9 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
                 world.pay(payments * (done + 1) // kills - payments * done // kills)
                 if chance.random() < 0.8:
                     # most of the time in the middle of work, now and then while all are starting
-                    _somebody_works(team, pause)
+                    _somebody_works(group, pause)
                 pause.wait(chance.random() * 1.5)
-                victim = chance.choice(team)
+                victim = chance.choice(group)
                 in_work += victim.has_told("lease.taken")
                 victim.end(signal.SIGKILL)
                 victim.start()
@@ -220,12 +220,12 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
                 pause.wait(0.5)
             handler.stopping.set()
             handler.join(30)
-            for replica in team:
+            for replica in group:
                 replica.wait_for("service.ready", seconds=60)
-            codes = [replica.end(signal.SIGTERM) for replica in team]
+            codes = [replica.end(signal.SIGTERM) for replica in group]
         finally:
             handler.stopping.set()
-            for replica in team:
+            for replica in group:
                 replica.close()
         return _tally(world, environ, handler) | {
             "seed": seed,
@@ -237,9 +237,9 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
         }
 
 
-def _somebody_works(team: list[Service], pause: threading.Event) -> None:
+def _somebody_works(group: list[Service], pause: threading.Event) -> None:
     for _ in range(600):
-        if any(replica.has_told("lease.taken") for replica in team):
+        if any(replica.has_told("lease.taken") for replica in group):
             return
         pause.wait(0.05)
 

@@ -115,10 +115,10 @@ def _measure(made: Town, payments: int, held: int) -> tuple[float, float, LockWa
         threading.Event().wait(max(0.0, began + held - time.monotonic()))
         if one in made.written():
             raise RuntimeError("the locked row was written while its lock was held")
-        passes = [float(line.fields["seconds"]) for line in service.lines("pass.finished")]
+        sweeps = [float(line.fields["seconds"]) for line in service.lines("pass.finished")]
         watch.stopping.set()
         watch.join(10)
         let_go = time.time()
         handler.rollback()
         after = made.wait_for([one])[one] - let_go
-    return max(written[key] for key in others) - taken, after, watch, max(passes)
+    return max(written[key] for key in others) - taken, after, watch, max(sweeps)

@@ -280,12 +280,12 @@ def _bounds(tick: Line) -> tuple[float, float]:
 
 def _prove(service: Service, database: str, payments: int) -> None:
     """Every payment has a look to come, nothing disagreed, and no pass failed."""
-    ((checks,),) = asked(database, "SELECT count(*) FROM reconciler.checks")
+    ((rechecks,),) = asked(database, "SELECT count(*) FROM reconciler.checks")
     ((findings,),) = asked(database, "SELECT count(*) FROM reconciler.discrepancies")
     failed = [line for line in service.lines("pass.finished") if not line.fields["complete"]]
-    if int(str(checks)) < payments or findings or failed:
+    if int(str(rechecks)) < payments or findings or failed:
         raise RuntimeError(
-            f"{checks} of {payments} payments have a look to come, {findings} findings, {len(failed)} passes failed"
+            f"{rechecks} of {payments} payments have a look to come, {findings} findings, {len(failed)} passes failed"
         )
 
 

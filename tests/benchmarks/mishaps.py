@@ -34,7 +34,7 @@ from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant
-from reconciler.demo.oracle import DemoVerdict, Scene, judge
+from reconciler.demo.oracle import DemoVerdict, Scene, decide_matches
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
@@ -64,7 +64,7 @@ class Tally:
     """What has happened in all lives, and every fault that was found."""
 
     lives: int = 0
-    passes: int = 0
+    sweeps: int = 0
     deaths: int = 0
     lost_connections: int = 0
     incomplete: int = 0
@@ -104,7 +104,7 @@ def run(options: Options) -> list[Figure]:
     for fault in tally.faults[:20]:
         say(f"  {fault}")
     remarks = (
-        f"{tally.passes:,} passes, of which {tally.deaths:,} died, {tally.lost_connections:,} lost their connection"
+        f"{tally.sweeps:,} passes, of which {tally.deaths:,} died, {tally.lost_connections:,} lost their connection"
         f" and {tally.incomplete:,} were not complete; {tally.corrected:,} rows corrected, {tally.findings:,} planted"
         " discrepancies found"
     )
@@ -167,9 +167,9 @@ def live_through(url: str, seed: int, tally: Tally) -> None:
             stage.sandbox.faults.shares = _weather(chance, seed)
             _disturbed(configured, url, chance, tally)
         stage.sandbox.faults.shares = Faults()
-        complete = any(_pass(configured, url, tally) for _ in range(CALM_PASSES))
-        scene = Scene(before, shop.rows(), shop.findings(), shop.checks(), shop.outbox())
-        verdict = judge(stage.script, stage.sandbox, scene)
+        complete = any(_sweep(configured, url, tally) for _ in range(CALM_PASSES))
+        scene = Scene(before, shop.rows(), shop.findings(), shop.rechecks(), shop.outbox())
+        verdict = decide_matches(stage.script, stage.sandbox, scene)
         tally.lives += 1
         tally.corrected += len(verdict.changed)
         tally.findings += sum((verdict.planted & verdict.found).values())
@@ -230,15 +230,15 @@ def _disturbed(configured: Settings, url: str, chance: Random, tally: Tally) -> 
         after_commit=way == "commit",
     )
     with contextlib.suppress(Killed), struck(blow):
-        _pass(configured, url, tally)
+        _sweep(configured, url, tally)
     tally.deaths += blow.fell and blow.kills
     tally.lost_connections += blow.fell and not blow.kills
     _its_lease_runs_out(url)
 
 
-def _pass(configured: Settings, url: str, tally: Tally) -> bool:
+def _sweep(configured: Settings, url: str, tally: Tally) -> bool:
     """One pass; whether it was complete."""
-    tally.passes += 1
+    tally.sweeps += 1
     try:
         report: SweepReport = run_sweep(configured, SystemClock(), NoProgress())
     except ReconcilerError:

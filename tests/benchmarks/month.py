@@ -68,14 +68,14 @@ class Books:
 def run(options: Options) -> list[Figure]:
     """The month, or a day of it."""
     days = 1 if options.tiny else 30
-    with Databases(options.postgres) as databases, _a_shop(databases) as (shop, allowance):
-        every = {**CADENCES, SweepKind.TAIL: tail_interval(MINUTE, allowance.allowed)}
+    with Databases(options.postgres) as databases, _a_shop(databases) as (shop, quota):
+        every = {**CADENCES, SweepKind.TAIL: tail_interval(MINUTE, quota.allowed)}
         cast = _pass_by(shop, timedelta(days=days), every)
         spent, changed, corrected = shop.spent, len(shop.changed), shop.corrected
     if corrected < changed:
         raise RuntimeError(f"{changed - corrected} changes were missed")
     total = spent.total()
-    most = allowance.allowed * days // 30
+    most = quota.allowed * days // 30
     remarks = ", ".join(f"{kind} {spent[kind]:,} in {cast[kind]:,} passes" for kind in sorted(cast))
     name = f"{days} days of a shop with {A_MONTH} payments a month"
     pace = every[SweepKind.TAIL].total_seconds() / 60
@@ -125,15 +125,15 @@ def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
     rows = Rows(2 * A_MONTH, open_every=OPEN_EVERY)
     clock = StandingClock(NOW)
     changed: set[int] = set()
-    allowance = ReadQuota(documented_reads(A_MONTH), SHARE, MINUTE)
-    purse = SourceQuota(allowance)
+    quota = ReadQuota(documented_reads(A_MONTH), SHARE, MINUTE)
+    source_quota = SourceQuota(quota)
     stripe = VirtualStripe(
         2 * A_MONTH,
         NOW - SPAN,
         2 * SPAN,
         lambda number: number % OPEN_EVERY != 0 or number in changed,
         clock.now,
-        buy=purse.take,
+        buy=source_quota.take,
     )
     with (
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,
@@ -142,5 +142,5 @@ def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
         account(url, NOWHERE, KEY, paced=False, clock=clock) as opened,
     ):
         store: Store = _Simulated(opened.store, Books(clock))  # type: ignore[assignment]
-        shops = replace(opened, stripe=stripe, store=store, purse=purse)
-        yield Shop(rows, clock, connection, stripe, shops, changed, stripe.made), allowance
+        shops = replace(opened, stripe=stripe, store=store, source_quota=source_quota)
+        yield Shop(rows, clock, connection, stripe, shops, changed, stripe.made), quota

@@ -130,9 +130,9 @@ def _odd_worlds(databases: Databases, options: Options) -> Iterator[Figure]:
 
 
 def _figure(name: str, spent: Spent, target: str, most: int | None = None) -> Figure:
-    net = spent.lists + spent.retrieves
+    source = spent.lists + spent.retrieves
     remarks = f"{spent.lists:,} lists, {spent.retrieves:,} retrieves; {spent.looks} looks at events"
-    return Figure(name, "reads", target, f"{net:,}", most is None or net <= most, remarks)
+    return Figure(name, "reads", target, f"{source:,}", most is None or source <= most, remarks)
 
 
 def run_tail(options: Options) -> list[Figure]:

@@ -150,9 +150,9 @@ def environment(
 @contextmanager
 def replicas(count: int, environ: Mapping[str, str]) -> Iterator[list[Service]]:
     """So many services, none of them started; what still runs at the end is ended."""
-    team = [Service(environ) for _ in range(count)]
+    group = [Service(environ) for _ in range(count)]
     try:
-        yield team
+        yield group
     finally:
-        for service in team:
+        for service in group:
             service.close()

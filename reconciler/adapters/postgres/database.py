@@ -32,7 +32,7 @@ _UNREADABLE: Final = (
 )
 
 
-PATIENCE = "-c lock_timeout=5s -c statement_timeout=60s"
+TIMEOUTS = "-c lock_timeout=5s -c statement_timeout=60s"
 
 
 def connection_info(dsn: str) -> tuple[str, int | None]:
@@ -45,9 +45,9 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
     threshold: int | None = DEFAULT_PREPARE
     if dsn.startswith(("postgresql://", "postgres://")):
         base, _, query = dsn.partition("?")
-        authority, _, path = base.partition("://")[2].partition("/")
+        actor, _, path = base.partition("://")[2].partition("/")
         # a bare @ or / in a password makes its rest a host or a database, which messages would then name
-        if authority.count("@") > 1 or "@" in path:
+        if actor.count("@") > 1 or "@" in path:
             raise DatabaseRefusedError("The database URL has an @ too many.", _UNREADABLE)
         options = query.split("&")
         ours = [option for option in options if option.startswith(_THRESHOLD)]
@@ -103,7 +103,7 @@ def _configure(connection: Connection) -> None:
         connection.execute(_SQL["set_date_style"])
 
 
-def _patience(conninfo: str, threshold: int | None) -> dict[str, str]:
+def _timeouts(conninfo: str, threshold: int | None) -> dict[str, str]:
     """Bounds for reading: a pass must neither hang behind somebody's lock nor hold somebody up.
 
     They go with the connection's start, so not through a pooler, which shares connections with others.
@@ -111,7 +111,7 @@ def _patience(conninfo: str, threshold: int | None) -> dict[str, str]:
     if threshold is None:
         return {}
     given = conninfo_to_dict(conninfo).get("options") or ""
-    return {"options": f"{PATIENCE} {given}".strip()}
+    return {"options": f"{TIMEOUTS} {given}".strip()}
 
 
 class Database:
@@ -128,7 +128,7 @@ class Database:
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": threshold,
-                **_patience(conninfo, threshold),
+                **_timeouts(conninfo, threshold),
             },
             min_size=0,
             max_size=size,

@@ -89,10 +89,10 @@ def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
             f"PostgreSQL is read-only while {doing}.",
             "It is a standby or default_transaction_read_only is on: connect to the primary.",
         )
-    for kind, mend in _NAMED.items():
+    for kind, hint in _NAMED.items():
         if isinstance(error, kind):
             said = _first_line(error) or "something is missing or forbidden"
-            return DatabaseRefusedError(f"PostgreSQL refused while {doing}: {said}.", mend)
+            return DatabaseRefusedError(f"PostgreSQL refused while {doing}: {said}.", hint)
     if error.sqlstate is None and isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
     ):

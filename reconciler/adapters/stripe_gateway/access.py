@@ -22,7 +22,7 @@ class ResourceAccess:
 
     resource: str
     missing: str | None = None
-    mend: str = ""
+    hint: str = ""
 
     @property
     def ok(self) -> bool:

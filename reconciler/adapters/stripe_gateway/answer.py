@@ -47,7 +47,7 @@ class AttemptError(Exception):
     def __init__(
         self,
         why: str,
-        mend: str,
+        hint: str,
         *,
         retry: bool = True,
         malformed: bool = False,
@@ -55,7 +55,7 @@ class AttemptError(Exception):
     ) -> None:
         super().__init__(why)
         self.why = why
-        self.mend = mend
+        self.hint = hint
         self.retry = retry
         self.malformed = malformed
         self.floor = floor
@@ -64,7 +64,7 @@ class AttemptError(Exception):
         """The error that a caller sees when there is no other try."""
         kind = MalformedAnswerError if self.malformed else StripeUnavailableError
         times = "1 try" if tries == 1 else f"{tries} tries"
-        return kind(f"Stripe gave no usable answer for {what} in {times}: {self.why}.", self.mend)
+        return kind(f"Stripe gave no usable answer for {what} in {times}: {self.why}.", self.hint)
 
 
 def malformed(why: str) -> AttemptError:

@@ -73,8 +73,8 @@ class StripeGateway:
         *,
         account: str,
         clock: Clock,
-        buy: Callable[[Endpoint], None],
-        done: Callable[[Endpoint], None] = nothing,
+        acquire: Callable[[Endpoint], None],
+        release: Callable[[Endpoint], None] = nothing,
         limited: Callable[[RateLimitReason, Endpoint], None] = nothing,
         stripe_account: str | None = None,
         api_base: str = API_BASE,
@@ -90,7 +90,7 @@ class StripeGateway:
         self._translator = Translator(account, livemode, tuple(metadata_keys))
         self._transport = Transport(timeouts or Timeouts(), clock, connections)
         self._sender = Sender(self._transport, api_key, stripe_account, api_base)
-        hooks = ReadHooks(buy=buy, done=done, limited=limited)
+        hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
         self._reader = Reader(account, self._key, hooks, retries or Retries(), clock)
         self._first_look = threading.Lock()
 

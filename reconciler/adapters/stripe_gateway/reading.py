@@ -32,8 +32,8 @@ class ReadHooks:
     when the attempt has ended, however it did. ``limited`` comes with each refusal for being too fast.
     """
 
-    buy: Callable[[Endpoint], None]
-    done: Callable[[Endpoint], None] = nothing
+    acquire: Callable[[Endpoint], None]
+    release: Callable[[Endpoint], None] = nothing
     limited: Callable[[RateLimitReason, Endpoint], None] = nothing
 
 
@@ -71,14 +71,14 @@ class Reader:
         sent_first: list[float] = []
 
         def attempt() -> T:
-            self._hooks.buy(read.endpoint)
+            self._hooks.acquire(read.endpoint)
             sent_at = self._clock.monotonic()
             sent_first.append(sent_at)
             try:
                 answer = self._sent(read)
             finally:
-                self._hooks.done(read.endpoint)
-            return self._judged(read, answer, sent_at)
+                self._hooks.release(read.endpoint)
+            return self._decisions(read, answer, sent_at)
 
         return self._policy.run(attempt, read.what, lambda: sent_first[0])
 
@@ -92,7 +92,7 @@ class Reader:
         self.counts.sent(read.endpoint)
         return read.send()
 
-    def _judged(self, read: Read[T], answer: HttpAnswer, sent_at: float) -> T:
+    def _decisions(self, read: Read[T], answer: HttpAnswer, sent_at: float) -> T:
         if answer.is_stripes:
             seen_at = self.time.note(answer.headers.get("date"), sent_at)
         else:

@@ -107,11 +107,11 @@ class ErrorAnswer:
         reason = self.rate_limit
         if reason is not None:
             why = f"it is asked too often ({reason}){self._quote()}"
-            mend = "Lower budget.share, or let less use this account at once."
+            hint = "Lower budget.share, or let less use this account at once."
         else:
             why = f"it answered with status {status}{self._quote()}"
-            mend = "Look at Stripe's status page; the next pass asks again."
-        return AttemptError(why, mend, retry=retry, floor=retry_after(self.answer))
+            hint = "Look at Stripe's status page; the next pass asks again."
+        return AttemptError(why, hint, retry=retry, floor=retry_after(self.answer))
 
     def _key_refused(self, account: str, key: KeyLabel) -> StripeRefusedError:
         return StripeRefusedError(

@@ -72,7 +72,7 @@ class Loaded:
     known: tuple[StoredDiscrepancy, ...]
     events: tuple[Event, ...]
     at: datetime
-    checks: tuple[str, ...] = ()
+    rechecks: tuple[str, ...] = ()
     """Those of its intents that a check waits for."""
 
 
@@ -117,7 +117,7 @@ class PageRecord:
 
     writes: tuple[RowWrite, ...] = ()
     updates: tuple[DiscrepancyUpdate, ...] = ()
-    checks: tuple[Recheck, ...] = ()
+    rechecks: tuple[Recheck, ...] = ()
     settled: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
     drafts: tuple[Draft, ...] = ()
@@ -132,7 +132,12 @@ class PageRecord:
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (
-            self.writes or self.updates or self.checks or self.settled or self.events or self.drafts
+            self.writes
+            or self.updates
+            or self.rechecks
+            or self.settled
+            or self.events
+            or self.drafts
         )
 
 

@@ -143,20 +143,20 @@ def _belong_together(one: Bucket, other: Bucket, ratio: float, most: int) -> boo
 class ListingCosts:
     """A histogram with what is expected of Stripe's side, as sums between any two buckets (indexes, both included)."""
 
-    def __init__(self, histogram: Histogram, learnt: ListingModel) -> None:
+    def __init__(self, histogram: Histogram, listing_model: ListingModel) -> None:
         self.buckets = histogram.buckets
-        self.middle = (learnt.earliest + learnt.latest) / 2
+        self.middle = (listing_model.earliest + listing_model.latest) / 2
         """How far intents are shifted from their rows."""
-        self.margin = (learnt.latest - learnt.earliest) / 2
+        self.margin = (listing_model.latest - listing_model.earliest) / 2
         """By how much a listed stretch is widened at either end, besides the shift."""
-        self._ratio = max(1.0, learnt.ratio)
-        exact = self._ratio == 1 and not self.margin and not learnt.unmet
+        self._ratio = max(1.0, listing_model.ratio)
+        exact = self._ratio == 1 and not self.margin and not listing_model.unmet
         self.slack = 0 if exact else PAGE_SIZE // 2
         """Intents to allow for in each stretch: where counts are not exact, its last page is half full on average."""
         self._starts = [bucket.start for bucket in self.buckets]
         self._rows = [0, *accumulate(bucket.rows for bucket in self.buckets)]
         self._due = [0, *accumulate(bucket.due for bucket in self.buckets)]
-        self._unmet = [math.ceil(learnt.unmet * due) for due in self._due]
+        self._unmet = [math.ceil(listing_model.unmet * due) for due in self._due]
 
     def intents_before(self, moment: datetime) -> int:
         """Expected intents of rows created before a local moment, from the first bucket on.

@@ -22,14 +22,14 @@ def pages(intents: int) -> int:
     return max(1, -(-intents // PAGE_SIZE))
 
 
-def reads(run: Run, ground: ListingCosts) -> int:
+def reads(run: Run, costs: ListingCosts) -> int:
     """What a run is expected to cost."""
     if not run.listed:
-        return ground.due(run.first, run.last)
-    return pages(ground.intents(run.first, run.last)) + ground.unmet(run.first, run.last)
+        return costs.due(run.first, run.last)
+    return pages(costs.intents(run.first, run.last)) + costs.unmet(run.first, run.last)
 
 
-def cover(ground: ListingCosts) -> tuple[Run, ...]:
+def cover(costs: ListingCosts) -> tuple[Run, ...]:
     """The cheapest runs that cover every due row, oldest first.
 
     A dynamic programme over the buckets with two states: outside a listed stretch, and inside. All that counts of the
@@ -45,21 +45,21 @@ def cover(ground: ListingCosts) -> tuple[Run, ...]:
     opened = 0
     listed_since: list[int | None] = []
     intents_to, unmet_to = 0, 0
-    for at, bucket in enumerate(ground.buckets):
-        intents_from = ground.intents_before(bucket.start - ground.margin)
-        here = PAGE_SIZE * (spent - unmet_to) + ground.slack - intents_from
+    for at, bucket in enumerate(costs.buckets):
+        intents_from = costs.intents_before(bucket.start - costs.margin)
+        here = PAGE_SIZE * (spent - unmet_to) + costs.slack - intents_from
         if here < inside:
             inside, opened = here, at
-        unmet_to += ground.unmet(at, at)
-        intents_to = ground.intents_before(bucket.end + ground.margin)
+        unmet_to += costs.unmet(at, at)
+        intents_to = costs.intents_before(bucket.end + costs.margin)
         listed = math.ceil((inside + intents_to + PAGE_SIZE * unmet_to) / PAGE_SIZE)
         retrieved = spent + bucket.due
         listed_since.append(opened if listed < retrieved else None)
         spent = min(listed, retrieved)
-    return _runs(listed_since, ground)
+    return _runs(listed_since, costs)
 
 
-def _runs(listed_since: list[int | None], ground: ListingCosts) -> tuple[Run, ...]:
+def _runs(listed_since: list[int | None], costs: ListingCosts) -> tuple[Run, ...]:
     """Walk back from the last bucket along what was chosen."""
     found: list[Run] = []
     until = len(listed_since)  # the buckets from here on are in runs already
@@ -73,22 +73,22 @@ def _runs(listed_since: list[int | None], ground: ListingCosts) -> tuple[Run, ..
         found.append(Run(listed=True, first=since, last=until - 1))
         until = retrieved_to = since
     found.append(Run(listed=False, first=0, last=retrieved_to - 1))
-    trimmed = (trim(run, ground) for run in reversed(found))
+    trimmed = (trim(run, costs) for run in reversed(found))
     return tuple(run for run in trimmed if run is not None)
 
 
-def trim(run: Run, ground: ListingCosts) -> Run | None:
+def trim(run: Run, costs: ListingCosts) -> Run | None:
     """The run without what has no due row at its ends; None where nothing is left."""
     first, last = run.first, run.last
-    while first <= last and not ground.buckets[first].due:
+    while first <= last and not costs.buckets[first].due:
         first += 1
-    while last >= first and not ground.buckets[last].due:
+    while last >= first and not costs.buckets[last].due:
         last -= 1
     return None if first > last else replace(run, first=first, last=last)
 
 
 def fit(
-    runs: tuple[Run, ...], ground: ListingCosts, allowed: int
+    runs: tuple[Run, ...], costs: ListingCosts, allowed: int
 ) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
     """The runs that so many reads pay for, and those left out, both in the order of their worth.
 
@@ -97,32 +97,32 @@ def fit(
     """
     kept: list[Run] = []
     left: list[Run] = []
-    for run in sorted(runs, key=lambda run: (-_worth(run, ground), -run.last)):
-        part = run if reads(run, ground) <= allowed else _best_part(run, ground, allowed)
+    for run in sorted(runs, key=lambda run: (-_worth(run, costs), -run.last)):
+        part = run if reads(run, costs) <= allowed else _best_part(run, costs, allowed)
         if part is None:
             left.append(run)
             continue
         kept.append(part)
-        allowed -= reads(part, ground)
+        allowed -= reads(part, costs)
         rests = (replace(run, first=part.last + 1), replace(run, last=part.first - 1))
-        left.extend(rest for rest in (trim(rest, ground) for rest in rests) if rest is not None)
+        left.extend(rest for rest in (trim(rest, costs) for rest in rests) if rest is not None)
     return tuple(kept), tuple(left)
 
 
-def _worth(run: Run, ground: ListingCosts) -> float:
-    return ground.due(run.first, run.last) / reads(run, ground)
+def _worth(run: Run, costs: ListingCosts) -> float:
+    return costs.due(run.first, run.last) / reads(run, costs)
 
 
-def _best_part(run: Run, ground: ListingCosts, allowed: int) -> Run | None:
+def _best_part(run: Run, costs: ListingCosts, allowed: int) -> Run | None:
     """The neighbouring buckets of a run with the most due rows that so many reads pay for, the newest of equal ones."""
     best: Run | None = None
     most, first = 1, run.first
     for last in range(run.first, run.last + 1):
-        while first <= last and reads(replace(run, first=first, last=last), ground) > allowed:
+        while first <= last and reads(replace(run, first=first, last=last), costs) > allowed:
             first += 1
-        if first <= last and ground.due(first, last) >= most:
-            best, most = replace(run, first=first, last=last), ground.due(first, last)
-    part = None if best is None else trim(best, ground)
-    if part is None or ground.due(part.first, part.last) > reads(part, ground):
+        if first <= last and costs.due(first, last) >= most:
+            best, most = replace(run, first=first, last=last), costs.due(first, last)
+    part = None if best is None else trim(best, costs)
+    if part is None or costs.due(part.first, part.last) > reads(part, costs):
         return part
     return replace(part, listed=False)

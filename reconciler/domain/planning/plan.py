@@ -44,7 +44,7 @@ Step = List | Retrieve
 
 
 @dataclass(frozen=True, slots=True)
-class ParallelLists:
+class RequestRates:
     """Requests a second: on the list, on retrieving, and over all endpoints together."""
 
     list: float
@@ -61,9 +61,9 @@ class Budget:
     pages one after another.
     """
 
-    lanes: ParallelLists
-    limit: ParallelLists
-    allowance: int
+    rates: RequestRates
+    limit: RequestRates
+    quota: int
     reads_left: int | None = None
     read_seconds: float = 0.0
 
@@ -85,7 +85,7 @@ class Plan:
     reads_one_by_one: int
     seconds: float
     seconds_at_limit: float
-    allowance_share: float
+    quota_share: float
 
     @property
     def is_complete(self) -> bool:

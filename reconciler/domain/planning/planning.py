@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE, Histogram, ListingCosts, ListingModel
 from reconciler.domain.planning.list_or_retrieve import Run, cover, fit, pages, reads
-from reconciler.domain.planning.plan import Budget, List, ParallelLists, Plan, Retrieve, Step
+from reconciler.domain.planning.plan import Budget, List, RequestRates, Plan, Retrieve, Step
 
 __all__ = ["PAGE_SIZE", "cursors_of", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
 
@@ -60,7 +60,10 @@ def retrieve_page_size(reads_per_second: float) -> int:
 
 
 def plan(
-    histogram: Histogram, learnt: ListingModel, budget: Budget, most_cursors: int = MOST_CURSORS
+    histogram: Histogram,
+    listing_model: ListingModel,
+    budget: Budget,
+    most_cursors: int = MOST_CURSORS,
 ) -> Plan:
     """The steps that cover all due rows of a histogram at the fewest expected reads.
 
@@ -68,28 +71,28 @@ def plan(
     cut so that about ``most_cursors`` run side by side, each at the price of up to one page more. What
     ``budget.reads_left`` does not pay for is in ``left_out``.
     """
-    ground = ListingCosts(histogram, learnt)
-    runs = cover(ground)
+    costs = ListingCosts(histogram, listing_model)
+    runs = cover(costs)
     left: tuple[Run, ...] = ()
     allowed = budget.reads_left
     if allowed is not None:
-        runs, left = fit(runs, ground, max(0, allowed))
-        allowed -= sum(reads(run, ground) for run in runs)
-    kept = list(_steps(runs, ground, _cut(runs, ground, most_cursors, allowed)))
-    left_out = list(_steps(left, ground, [1] * len(left)))
+        runs, left = fit(runs, costs, max(0, allowed))
+        allowed -= sum(reads(run, costs) for run in runs)
+    kept = list(_steps(runs, costs, _cut(runs, costs, most_cursors, allowed)))
+    left_out = list(_steps(left, costs, [1] * len(left)))
     if histogram.undated:
         # where reads are short, rows without a time come last: they are old imports more often than not
         fits = allowed is None or (not left and allowed >= histogram.undated)
         (kept if fits else left_out).append(Retrieve(None, histogram.undated))
-    unmet = sum(ground.unmet(run.first, run.last) for run in runs if run.listed)
+    unmet = sum(costs.unmet(run.first, run.last) for run in runs if run.listed)
     return _priced(tuple(kept), tuple(left_out), unmet, histogram, budget)
 
 
 def _cut(
-    runs: Iterable[Run], ground: ListingCosts, most_cursors: int, reads_left: int | None
+    runs: Iterable[Run], costs: ListingCosts, most_cursors: int, reads_left: int | None
 ) -> list[int]:
     """Into how many cursors each run is cut: long ones only, so that none is much longer than its fair share."""
-    lengths = [pages(ground.intents(run.first, run.last)) if run.listed else 0 for run in runs]
+    lengths = [pages(costs.intents(run.first, run.last)) if run.listed else 0 for run in runs]
     fair = max(PAGES_A_CURSOR, -(-sum(lengths) // max(1, most_cursors)))
     found: list[int] = []
     for length in lengths:
@@ -101,57 +104,57 @@ def _cut(
     return found
 
 
-def _steps(runs: Iterable[Run], ground: ListingCosts, cursors: Iterable[int]) -> Iterator[Step]:
+def _steps(runs: Iterable[Run], costs: ListingCosts, cursors: Iterable[int]) -> Iterator[Step]:
     """Lists first, in the order of the runs; then what is retrieved, newest first."""
     retrieved: list[Run] = []
     for run, count in zip(runs, cursors, strict=True):
         if run.listed:
-            yield from _lists(run, ground, count)
+            yield from _lists(run, costs, count)
         else:
             retrieved.append(run)
     for run in sorted(retrieved, key=lambda run: -run.last):
-        rows = TimeRange(ground.buckets[run.first].start, ground.buckets[run.last].end)
-        yield Retrieve(rows, ground.due(run.first, run.last))
+        rows = TimeRange(costs.buckets[run.first].start, costs.buckets[run.last].end)
+        yield Retrieve(rows, costs.due(run.first, run.last))
 
 
-def _lists(run: Run, ground: ListingCosts, cursors: int) -> Iterator[List]:
+def _lists(run: Run, costs: ListingCosts, cursors: int) -> Iterator[List]:
     """One list for each cursor, newest first. They touch in Stripe's time; only the outer ends are widened."""
-    start, end = ground.buckets[run.first].start, ground.buckets[run.last].end
-    edges = [start, *_edges(run, ground, cursors), end]
+    start, end = costs.buckets[run.first].start, costs.buckets[run.last].end
+    edges = [start, *_edges(run, costs, cursors), end]
     for since, until in reversed(list(pairwise(edges))):
-        asked_since = since - ground.margin if since == start else since
-        asked_until = until + ground.margin if until == end else until
-        intents = ground.intents_before(asked_until) - ground.intents_before(asked_since)
+        asked_since = since - costs.margin if since == start else since
+        asked_until = until + costs.margin if until == end else until
+        intents = costs.intents_before(asked_until) - costs.intents_before(asked_since)
         yield List(
             created=whole_seconds(
-                TimeRange(asked_since + ground.middle, asked_until + ground.middle)
+                TimeRange(asked_since + costs.middle, asked_until + costs.middle)
             ),
             rows=TimeRange(since, until),
             expected_reads=pages(intents),
             expected_intents=intents,
-            due=ground.due_before(until) - ground.due_before(since),
+            due=costs.due_before(until) - costs.due_before(since),
         )
 
 
-def _edges(run: Run, ground: ListingCosts, cursors: int) -> list[datetime]:
+def _edges(run: Run, costs: ListingCosts, cursors: int) -> list[datetime]:
     """Where a run is cut so that its cursors have about the same number of intents: whole seconds at Stripe."""
-    start, end = ground.buckets[run.first].start, ground.buckets[run.last].end
-    before = ground.intents_before(start - ground.margin)
-    intents = ground.intents(run.first, run.last)
-    origin = whole_seconds(TimeRange(start + ground.middle)).since or start
+    start, end = costs.buckets[run.first].start, costs.buckets[run.last].end
+    before = costs.intents_before(start - costs.margin)
+    intents = costs.intents(run.first, run.last)
+    origin = whole_seconds(TimeRange(start + costs.middle)).since or start
     found: list[datetime] = []
     for number in range(1, cursors):
         target = before + intents * number // cursors
         low, high = 1, int((end - start).total_seconds())
         while low < high:
             middle = (low + high) // 2
-            moment = origin + timedelta(seconds=middle) - ground.middle
+            moment = origin + timedelta(seconds=middle) - costs.middle
             low, high = (
-                (middle + 1, high) if ground.intents_before(moment) < target else (low, middle)
+                (middle + 1, high) if costs.intents_before(moment) < target else (low, middle)
             )
-        edge = origin + timedelta(seconds=low) - ground.middle
-        if (found[-1] if found else start) < edge < end:
-            found.append(edge)
+        stop_token = origin + timedelta(seconds=low) - costs.middle
+        if (found[-1] if found else start) < stop_token < end:
+            found.append(stop_token)
     return found
 
 
@@ -165,11 +168,11 @@ def _priced(
     lists = [step.expected_reads for step in steps if isinstance(step, List)]
     retrieves = unmet + sum(step.expected_reads for step in steps if isinstance(step, Retrieve))
 
-    def seconds(lanes: ParallelLists) -> float:
+    def seconds(rates: RequestRates) -> float:
         return max(
-            sum(lists) / lanes.list,
-            retrieves / lanes.retrieve,
-            (sum(lists) + retrieves) / lanes.everything,
+            sum(lists) / rates.list,
+            retrieves / rates.retrieve,
+            (sum(lists) + retrieves) / rates.everything,
             max(lists, default=0) * budget.read_seconds,
         )
 
@@ -179,7 +182,7 @@ def _priced(
         unmet=unmet,
         reads=sum(lists) + retrieves,
         reads_one_by_one=histogram.due,
-        seconds=seconds(budget.lanes),
+        seconds=seconds(budget.rates),
         seconds_at_limit=seconds(budget.limit),
-        allowance_share=(sum(lists) + retrieves) / budget.allowance,
+        quota_share=(sum(lists) + retrieves) / budget.quota,
     )

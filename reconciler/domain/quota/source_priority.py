@@ -74,19 +74,19 @@ class SourceShares:
         """What is kept for due before window."""
         return max(0, math.ceil(DUE_PART * (self.allowed - self.tail)))
 
-    def left(self, net: Source, spent: ReadsSpent, *, by_service: bool) -> int:
+    def left(self, source: Source, spent: ReadsSpent, *, by_service: bool) -> int:
         """How many reads a net may take now.
 
         A pass that a person asks for keeps what is held for the nets before it, and may take the rest at once.
         """
         left = self.allowed - spent.total
-        if net in (Source.TAIL, Source.PERSON):
+        if source in (Source.TAIL, Source.PERSON):
             return max(0, left)
         # the tail's ticks of the next day are held even where it has spent its part
         left -= max(self.tail - spent.month.get(Source.TAIL, 0), math.ceil(self.tail / DAYS))
-        if net is Source.WINDOW:
+        if source is Source.WINDOW:
             left -= max(0, self.due - spent.month.get(Source.DUE, 0))
         if by_service:
-            today = spent.day.get(net, 0)
+            today = spent.day.get(source, 0)
             left = min(left, math.ceil(A_DAY * (left + today)) - today)
         return max(0, left)

@@ -32,19 +32,24 @@ class Resolution:
 
 
 def resolve(
-    casebook: DiscrepancyStore, discrepancy_id: int, note: str, by: str, *, ignore: bool = False
+    discrepancy_store: DiscrepancyStore,
+    discrepancy_id: int,
+    note: str,
+    by: str,
+    *,
+    ignore: bool = False,
 ) -> Resolution:
     """Settle a discrepancy without touching a row."""
-    found = _found(casebook, discrepancy_id)
+    found = _found(discrepancy_store, discrepancy_id)
     state = State.IGNORED if ignore else State.RESOLVED
-    casebook.settle(found.id, state, note, by, _entry(found, state, note, by, None))
+    discrepancy_store.settle(found.id, state, note, by, _entry(found, state, note, by, None))
     return Resolution(found, state)
 
 
 def accept_stripe(
     stripe: Stripe,
     store: Store,
-    casebook: DiscrepancyStore,
+    discrepancy_store: DiscrepancyStore,
     rules: Rules,
     epoch: int,
     discrepancy_id: int,
@@ -56,7 +61,7 @@ def accept_stripe(
     Raises UsageError for a discrepancy that has no single row or intent, CannotAcceptError where there is no local
     value for the outcome, DatabaseBusyError where the row is locked or moved.
     """
-    found = _found(casebook, discrepancy_id)
+    found = _found(discrepancy_store, discrepancy_id)
     if found.payment_intent is None or len(found.keys) != 1:
         raise UsageError(
             f"discrepancy {found.id} names {len(found.keys)} rows: Stripe's outcome can be"
@@ -142,8 +147,8 @@ def _outcome(intent: Intent) -> Outcome:
     return intent.outcome
 
 
-def _found(casebook: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
-    found = casebook.discrepancy(discrepancy_id)
+def _found(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
+    found = discrepancy_store.discrepancy(discrepancy_id)
     if found is None:
         raise UsageError(
             f"there is no discrepancy {discrepancy_id}.", "List them with: reconciler discrepancies"

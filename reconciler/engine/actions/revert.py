@@ -37,7 +37,12 @@ class Reverted:
 
 
 def revert(
-    store: Store, casebook: DiscrepancyStore, epoch: int, sweep: int, by: str, now: datetime
+    store: Store,
+    discrepancy_store: DiscrepancyStore,
+    epoch: int,
+    sweep: int,
+    by: str,
+    now: datetime,
 ) -> Reverted:
     """Write back what each row was before the pass, where it is still what the pass made of it.
 
@@ -45,7 +50,7 @@ def revert(
     next pass does not correct the row again while both sides stay as they are. Raises UsageError for a pass that
     corrected nothing.
     """
-    entries = casebook.corrections(sweep)
+    entries = discrepancy_store.corrections(sweep)
     if not entries:
         raise UsageError(
             f"pass {sweep} corrected nothing.",

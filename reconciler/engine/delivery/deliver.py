@@ -86,7 +86,7 @@ class DeliveryReport:
     failure: ReconcilerError | None = None
 
     @property
-    def trouble(self) -> ReconcilerError | None:
+    def error_met(self) -> ReconcilerError | None:
         """What keeps us from delivering at all: a stop, or another process that goes on, is no trouble."""
         return None if isinstance(self.failure, StoppedError | LeaseLostError) else self.failure
 
@@ -125,13 +125,13 @@ class Delivery:
         self._terms = terms
         self._chance = chance
 
-    def run(self, epoch: int, check: Callable[[], None], progress: Progress) -> DeliveryReport:
+    def run(self, epoch: int, recheck: Callable[[], None], progress: Progress) -> DeliveryReport:
         """Deliver what is due, for a minute at most. What ``check`` raises between notices ends it."""
         report = DeliveryReport(self._account)
         began = self._clock.monotonic()
         try:
             while self._clock.monotonic() - began < RUN_SECONDS:
-                check()
+                recheck()
                 if not self._deliver_next(epoch, report):
                     break
                 progress.advance(report.delivered + report.failed, None)

@@ -14,11 +14,11 @@ from reconciler.engine.limits.rate_limiter import RateLimiterUsage
 def to_dict(usage: RateLimiterUsage) -> Mapping[str, object]:
     """As JSON can hold it."""
     return {
-        "overall": _lane_form(usage.overall),
+        "overall": _endpoint_dict(usage.overall),
         "endpoints": {
-            endpoint.value: _lane_form(lane)
-            for endpoint, lane in usage.endpoints.items()
-            if lane.busiest
+            endpoint.value: _endpoint_dict(endpoint_limit)
+            for endpoint, endpoint_limit in usage.endpoints.items()
+            if endpoint_limit.busiest
         },
     }
 
@@ -28,17 +28,24 @@ def from_dict(form: Any, at: datetime | None) -> RateUsage | None:
     if form is None or at is None:
         return None
     try:
-        endpoints = {str(name): _lane(lane) for name, lane in form["endpoints"].items()}
-        return RateUsage(at, _lane(form["overall"]), endpoints)
+        endpoints = {
+            str(name): _endpoint_rate(endpoint_limit)
+            for name, endpoint_limit in form["endpoints"].items()
+        }
+        return RateUsage(at, _endpoint_rate(form["overall"]), endpoints)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def _lane_form(lane: EndpointUsage) -> Mapping[str, object]:
-    return {"limit": lane.limit, "rate": round(lane.rate, 3), "busiest": lane.busiest}
+def _endpoint_dict(endpoint_limit: EndpointUsage) -> Mapping[str, object]:
+    return {
+        "limit": endpoint_limit.limit,
+        "rate": round(endpoint_limit.rate, 3),
+        "busiest": endpoint_limit.busiest,
+    }
 
 
-def _lane(form: Any) -> EndpointRate:
+def _endpoint_rate(form: Any) -> EndpointRate:
     limit = float(form["limit"])
     if limit <= 0:
         raise ValueError("a limit is more than nothing")

@@ -137,7 +137,7 @@ class AccountStatus:
 
     account: str
     lease: LeaseStatus
-    passes: tuple[SweepStatus, ...]
+    sweeps: tuple[SweepStatus, ...]
     open_payments: Mapping[str, int]
     findings: tuple[OpenFindings, ...]
     reads: int
@@ -150,12 +150,12 @@ class AccountStatus:
     """Why the merchant's table cannot be read, and its open payments not be counted."""
     outbox: OutboxStatus = OutboxStatus()
 
-    def age(self, net: str) -> float | None:
+    def age(self, source: str) -> float | None:
         """Seconds since the net was last cast completely, None where it never was."""
         ages = [
             item.age
-            for item in self.passes
-            if item.kind in COVERING.get(net, (net,)) and item.age is not None
+            for item in self.sweeps
+            if item.kind in COVERING.get(source, (source,)) and item.age is not None
         ]
         return min(ages, default=None)
 
@@ -179,7 +179,7 @@ class Remark:
 
 def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]:
     """All that is not as it should be, the worst first."""
-    found = [*_of_passes(status, expected), *_of_service(status), *_of_findings(status)]
+    found = [*_of_sweeps(status, expected), *_of_service(status), *_of_findings(status)]
     found += _of_outbox(status.outbox, expected)
     if expected.reads:
         used = status.reads / expected.reads
@@ -194,20 +194,20 @@ def worst(found: tuple[Remark, ...]) -> StatusLevel:
     return max((remark.level for remark in found), default=StatusLevel.OK)
 
 
-def _of_passes(status: AccountStatus, expected: Expectations) -> Iterator[Remark]:
-    for net, every in expected.every.items():
-        age = status.age(net)
+def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark]:
+    for source, every in expected.every.items():
+        age = status.age(source)
         if age is None:
-            yield Remark(StatusLevel.CRITICAL, f"no {net} pass has ever been complete")
+            yield Remark(StatusLevel.CRITICAL, f"no {source} pass has ever been complete")
         elif age > (MISSING * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.CRITICAL, f"the last complete {net} pass was {in_words(age)} ago"
+                StatusLevel.CRITICAL, f"the last complete {source} pass was {in_words(age)} ago"
             )
         elif age > (LATE * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.WARNING, f"the last complete {net} pass was {in_words(age)} ago"
+                StatusLevel.WARNING, f"the last complete {source} pass was {in_words(age)} ago"
             )
-    for item in status.passes:
+    for item in status.sweeps:
         if item.kind in expected.every and item.last_complete is False:
             why = f": {' '.join(item.stopped.split())}" if item.stopped else ""
             yield Remark(StatusLevel.WARNING, f"the last {item.kind} pass was not complete{why}")

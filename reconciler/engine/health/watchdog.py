@@ -13,7 +13,7 @@ from reconciler.clock import Clock
 @dataclass(slots=True, eq=False)
 class _Running:
     name: str
-    is_pass: bool
+    is_sweep: bool
     moved_at: float
     reads: Callable[[], int]
     reads_seen: int
@@ -88,7 +88,7 @@ class Pulse:
     def running(self) -> tuple[str, ...]:
         """The passes that are being made now."""
         with self._lock:
-            return tuple(sorted({one.name for one in self._running if one.is_pass}))
+            return tuple(sorted({one.name for one in self._running if one.is_sweep}))
 
     def stuck(self) -> tuple[str, ...]:
         """The passes, and what else is at work, that do not move."""

@@ -36,13 +36,13 @@ class Lease:
         holder: str,
         clock: Clock,
         seconds: float = LEASE_SECONDS,
-        pacer: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._store = store
         self._holder = holder
         self._clock = clock
         self._seconds = seconds
-        self._pacer = pacer
+        self._rate_limiter = rate_limiter
         self._until = 0.0
         self._stop = threading.Event()
         self._lost = threading.Event()
@@ -81,21 +81,21 @@ class Lease:
         if not self._lost.is_set():
             # one that cannot be given back ends by itself, and must not hide what was done under it
             with contextlib.suppress(ReconcilerError):
-                last_second = 0 if self._pacer is None else self._pacer.last_second
+                last_second = 0 if self._rate_limiter is None else self._rate_limiter.last_second
                 self._store.release(self._holder, self.epoch, last_second)
 
     def _take_budget(self) -> None:
-        if self._pacer is not None:
+        if self._rate_limiter is not None:
             # a guest may be reading whom no holder has made room for yet
-            self._pacer.keep_to(1 - PART, ROOM_SECONDS)
-            self._pacer.recall(self._store.last_second())
+            self._rate_limiter.keep_to(1 - PART, ROOM_SECONDS)
+            self._rate_limiter.recall(self._store.last_second())
 
     @property
     def has_run_out(self) -> bool:
         """Whether nothing has renewed it for its whole time by our own clock: another may have it by now."""
         return self._clock.monotonic() >= self._until
 
-    def check(self) -> None:
+    def raise_if_lost(self) -> None:
         """Raise LeaseLostError where another has taken over."""
         if self._lost.is_set():
             raise LeaseLostError(

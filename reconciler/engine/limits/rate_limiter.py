@@ -104,7 +104,9 @@ class RateLimiter:
         self._stopping = stopping or threading.Event()
         self._lock = threading.Lock()
         self._overall = EndpointLimit(limits.overall, now)
-        self._lanes = {name: EndpointLimit(limits.of_endpoint(name), now) for name in Endpoint}
+        self._endpoint_limits = {
+            name: EndpointLimit(limits.of_endpoint(name), now) for name in Endpoint
+        }
         self._queues: dict[Endpoint, deque[_Ticket]] = {name: deque() for name in Endpoint}
         self._asked = 0
 
@@ -153,7 +155,7 @@ class RateLimiter:
             if was_first and queue:
                 queue[0].woken.set()
 
-    def done(self, endpoint: Endpoint) -> None:
+    def release(self, endpoint: Endpoint) -> None:
         """A read that was let go has ended."""
         with self._lock:
             self._ended(endpoint)
@@ -166,11 +168,11 @@ class RateLimiter:
                 case RateLimitReason.GLOBAL_RATE:
                     self._overall.slow_down(now)
                 case RateLimitReason.ENDPOINT_RATE | RateLimitReason.UNKNOWN:
-                    self._lanes[endpoint].slow_down(now)
+                    self._endpoint_limits[endpoint].slow_down(now)
                 case RateLimitReason.GLOBAL_CONCURRENCY:
                     self._overall.lower_ceiling(now)
                 case RateLimitReason.ENDPOINT_CONCURRENCY:
-                    self._lanes[endpoint].lower_ceiling(now)
+                    self._endpoint_limits[endpoint].lower_ceiling(now)
                 case RateLimitReason.RESOURCE_SPECIFIC | RateLimitReason.LOCK_TIMEOUT:
                     pass  # one object is busy, and the retry waits for it
 
@@ -178,15 +180,15 @@ class RateLimiter:
         """Take only this part of every rate for so long: another reads beside us and takes the rest."""
         with self._lock:
             until = self._clock.monotonic() + seconds
-            for lane in (self._overall, *self._lanes.values()):
-                lane.keep_to(part, until)
+            for endpoint_limit in (self._overall, *self._endpoint_limits.values()):
+                endpoint_limit.keep_to(part, until)
 
     def recall(self, count: int) -> None:
         """Begin behind: so many requests were sent by another in the last second, and count as ours."""
         with self._lock:
             now = self._clock.monotonic()
-            for lane in (self._overall, *self._lanes.values()):
-                lane.recall(count, now)
+            for endpoint_limit in (self._overall, *self._endpoint_limits.values()):
+                endpoint_limit.recall(count, now)
 
     @property
     def reads(self) -> int:
@@ -199,8 +201,8 @@ class RateLimiter:
         """Seconds between two reads of one endpoint, a second at most."""
         with self._lock:
             now = self._clock.monotonic()
-            lanes = (self._overall, *self._lanes.values())
-            return min(1.0, max(1 / lane.pace(now) for lane in lanes))
+            endpoint_limits = (self._overall, *self._endpoint_limits.values())
+            return min(1.0, max(1 / endpoint_limit.pace(now) for endpoint_limit in endpoint_limits))
 
     @property
     def last_second(self) -> int:
@@ -214,12 +216,15 @@ class RateLimiter:
             waiting = {name: len(queue) for name, queue in self._queues.items()}
             return RateLimiterUsage(
                 self._overall.usage(now, sum(waiting.values())),
-                {name: lane.usage(now, waiting[name]) for name, lane in self._lanes.items()},
+                {
+                    name: endpoint_limit.usage(now, waiting[name])
+                    for name, endpoint_limit in self._endpoint_limits.items()
+                },
             )
 
     def _ended(self, endpoint: Endpoint) -> None:
         self._overall.in_flight -= 1
-        self._lanes[endpoint].in_flight -= 1
+        self._endpoint_limits[endpoint].in_flight -= 1
         self._let_go()
 
     def _let_go(self) -> float:
@@ -230,7 +235,7 @@ class RateLimiter:
             if ready is None:
                 return min(max(pause, _SHORTEST_WAIT), _LONGEST_WAIT)
             self._overall.go(now)
-            self._lanes[ready].go(now)
+            self._endpoint_limits[ready].go(now)
             queue = self._queues[ready]
             gone = queue.popleft()
             gone.granted = True
@@ -246,10 +251,10 @@ class RateLimiter:
         pause = _LONGEST_WAIT
         ready: list[tuple[int, Endpoint]] = []
         for name, queue in self._queues.items():
-            lane = self._lanes[name]
-            if not queue or lane.is_full(now):
+            endpoint_limit = self._endpoint_limits[name]
+            if not queue or endpoint_limit.is_full(now):
                 continue
-            wait = max(overall, lane.wait(now))
+            wait = max(overall, endpoint_limit.wait(now))
             pause = min(pause, wait)
             if wait == 0:
                 ready.append((queue[0].number, name))

@@ -62,22 +62,22 @@ class ReadQuota:
         """Our share of the reads of 30 days."""
         return self.reserves.allowed
 
-    def left(self, net: Source, *, by_service: bool = False) -> int:
+    def left(self, source: Source, *, by_service: bool = False) -> int:
         """Reads that a net may still make now."""
         with self._lock:
-            return self._left(net, by_service)
+            return self._left(source, by_service)
 
-    def take(self, net: Source, endpoint: Endpoint, *, by_service: bool = False) -> None:
+    def take(self, source: Source, endpoint: Endpoint, *, by_service: bool = False) -> None:
         """Spend one. Raises QuotaSpentError where there is none."""
         with self._lock:
-            if self._left(net, by_service) <= 0:
+            if self._left(source, by_service) <= 0:
                 raise QuotaSpentError(
-                    f"What {_whose(net)} may take now of this account's {self.allowed:,} reads in {DAYS} days is"
+                    f"What {_whose(source)} may take now of this account's {self.allowed:,} reads in {DAYS} days is"
                     f" spent, so {endpoint} was not asked.",
                     "They come back day by day. If Stripe allows the account more, say so in [budget]"
                     " reads_per_30_days; share is the part of it that we take.",
                 )
-            self._taken[net] += 1
+            self._taken[source] += 1
 
     @property
     def unbooked(self) -> int:
@@ -99,38 +99,38 @@ class ReadQuota:
                 taken = self._taken.copy()
             if not taken.total():
                 return
-            write({net: count for net, count in taken.items() if count})
+            write({source: count for source, count in taken.items() if count})
             with self._lock:
                 self._taken.subtract(taken)
                 self._booked = _sum(self._booked, taken)
 
-    def _left(self, net: Source, by_service: bool) -> int:
-        return self.reserves.left(net, _sum(self._booked, self._taken), by_service=by_service)
+    def _left(self, source: Source, by_service: bool) -> int:
+        return self.reserves.left(source, _sum(self._booked, self._taken), by_service=by_service)
 
 
 class SourceQuota:
     """What one way into an account spends of the allowance: in the name of a person, until a net is cast."""
 
-    def __init__(self, allowance: ReadQuota) -> None:
-        self.allowance = allowance
-        self._net, self._by_service = Source.PERSON, False
+    def __init__(self, quota: ReadQuota) -> None:
+        self.quota = quota
+        self._source, self._by_service = Source.PERSON, False
 
-    def cast(self, net: Source, *, by_service: bool) -> None:
+    def cast(self, source: Source, *, by_service: bool) -> None:
         """What is read from now on is read by this net."""
-        self._net, self._by_service = net, by_service
+        self._source, self._by_service = source, by_service
 
     def take(self, endpoint: Endpoint) -> None:
         """Spend one. Raises QuotaSpentError where there is none."""
-        self.allowance.take(self._net, endpoint, by_service=self._by_service)
+        self.quota.take(self._source, endpoint, by_service=self._by_service)
 
     @property
     def left(self) -> int:
         """Reads that the net which is cast may still make now."""
-        return self.left_for(self._net)
+        return self.left_for(self._source)
 
-    def left_for(self, net: Source) -> int:
+    def left_for(self, source: Source) -> int:
         """Reads that a net may still make now."""
-        return self.allowance.left(net, by_service=self._by_service)
+        return self.quota.left(source, by_service=self._by_service)
 
 
 def _sum(booked: ReadsSpent, taken: Mapping[Source, int]) -> ReadsSpent:
@@ -142,5 +142,5 @@ def _sum(booked: ReadsSpent, taken: Mapping[Source, int]) -> ReadsSpent:
     return ReadsSpent(month, day)
 
 
-def _whose(net: Source) -> str:
-    return "anybody" if net is Source.PERSON else f"the {net} net"
+def _whose(source: Source) -> str:
+    return "anybody" if source is Source.PERSON else f"the {source} net"

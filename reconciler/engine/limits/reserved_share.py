@@ -31,17 +31,19 @@ class ReservedShare(Protocol):
 
 
 @contextmanager
-def with_reserved_share(book: ReservedShare, pacer: RateLimiter, clock: Clock) -> Iterator[None]:
+def with_reserved_share(
+    book: ReservedShare, rate_limiter: RateLimiter, clock: Clock
+) -> Iterator[None]:
     """Read at a guest's pace for the length of the block. ``pacer`` is the guest's own.
 
     Raises what entering raises: DatabaseBusyError where another guest stays for longer than a minute.
     """
-    pacer.keep_to(PART)
+    rate_limiter.keep_to(PART)
     with book.entered() as beside:
         if beside:
             clock.sleep(ROOM_SECONDS)
-        before = pacer.reads
+        before = rate_limiter.reads
         yield
-        if pacer.reads > before:
+        if rate_limiter.reads > before:
             # the next guest's reads keep their distance from ours
-            clock.sleep(pacer.spacing)
+            clock.sleep(rate_limiter.spacing)

@@ -14,18 +14,18 @@ from reconciler.engine.report import DecisionKind, ReportLine, SweepReport, Writ
 
 
 def count_page(
-    report: SweepReport, result: PageResult, authority: Actor, seen: set[tuple[str, str]]
+    report: SweepReport, result: PageResult, actor: Actor, seen: set[tuple[str, str]]
 ) -> None:
     """Add a page's final decisions. ``seen`` are the discrepancies that the pass has counted already."""
-    report.examined += len(result.judged)
+    report.examined += len(result.decisions)
     report.corrected += result.corrected
     report.held_back += result.held_back
-    for item in result.judged:
-        _count(report, item, authority, seen)
+    for item in result.decisions:
+        _count(report, item, actor, seen)
 
 
 def _count(
-    report: SweepReport, item: MatchDecision, authority: Actor, seen: set[tuple[str, str]]
+    report: SweepReport, item: MatchDecision, actor: Actor, seen: set[tuple[str, str]]
 ) -> None:
     subject, decision = item.subject, item.decision
     match decision:
@@ -42,7 +42,7 @@ def _count(
                 )
             )
         case Correct(status=status, findings=findings):
-            report.would_correct += authority.writing is not Writing.ROWS
+            report.would_correct += actor.writing is not Writing.ROWS
             _findings(report, subject, findings, seen, to_status=status)
         case Flag(findings):
             _findings(report, subject, findings, seen, to_status=None)

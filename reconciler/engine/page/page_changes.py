@@ -28,21 +28,21 @@ class PageChanges:
 
     def __init__(
         self,
-        authority: Actor,
+        actor: Actor,
         rules: Rules,
         known: Mapping[str, tuple[StoredDiscrepancy, ...]],
         now: datetime,
-        allowance: int | None,
+        quota: int | None,
     ) -> None:
         self._now = now
-        self._authority = authority
+        self._actor = actor
         self._rules = rules
         self._known = known
-        self._allowance = allowance
+        self._allowance = quota
         self._writes: list[RowWrite] = []
         self._changes: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
         self._foreign: dict[tuple[str, Kind], Finding] = {}
-        self._checks: list[Recheck] = []
+        self._rechecks: list[Recheck] = []
         self._settled: list[str] = []
         self._events: list[Event] = []
         self.held_back = 0
@@ -61,12 +61,12 @@ class PageChanges:
             case Correct():
                 return self._correct(subject, decision)
             case Wait(until, why):
-                self._checks.append(Recheck(subject.intent.id, until, why))
+                self._rechecks.append(Recheck(subject.intent.id, until, why))
             case _ as unreachable:
                 assert_never(unreachable)
         return decision
 
-    def page(self, checks: Sequence[str], most_an_hour: int | None) -> PageRecord:
+    def page(self, rechecks: Sequence[str], most_an_hour: int | None) -> PageRecord:
         """Everything collected. ``checks`` are the intents of the page that have a check now."""
         for identity, finding in self._foreign.items():
             if identity not in self._changes:
@@ -77,17 +77,17 @@ class PageChanges:
         return PageRecord(
             writes=tuple(self._writes),
             updates=tuple(self._changes.values()),
-            checks=tuple(self._checks),
+            rechecks=tuple(self._rechecks),
             settled=tuple(
                 intent
                 for intent in self._settled
                 # what was only scheduled is not among the checks, and goes as well
-                if intent in checks or self._authority.is_service
+                if intent in rechecks or self._actor.is_service
             ),
             events=tuple(self._events),
             drafts=tuple(news),
             seen_at=self._now,
-            sweep=self._authority.sweep,
+            sweep=self._actor.sweep,
             most_an_hour=most_an_hour,
         )
 
@@ -114,8 +114,8 @@ class PageChanges:
         return decision
 
     def _why_not_written(self) -> Reason | None:
-        if self._authority.writing is not Writing.ROWS:
-            reports = self._authority.mode is Mode.REPORT
+        if self._actor.writing is not Writing.ROWS:
+            reports = self._actor.mode is Mode.REPORT
             return Reason.REPORT_MODE if reports else Reason.NOT_APPLIED
         if self._allowance is not None and self._allowance <= 0:
             self.held_back += 1
@@ -140,19 +140,19 @@ class PageChanges:
 
     def _settle(self, subject: Match, *, corrected: bool, has_finding: bool) -> None:
         """A verdict lifts the check; the service leaves one for the next look at what stays open."""
-        if self._authority.is_service:
+        if self._actor.is_service:
             if corrected and isinstance(subject.intent, Intent):
                 rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
                 subject = replace(subject, payments=tuple(rows))
-            check = planned_poll(
+            recheck = planned_poll(
                 subject,
                 self._now,
                 self._rules.horizon,
-                jitter_of(self._authority.account),
+                jitter_of(self._actor.account),
                 has_finding=has_finding,
             )
-            if check is not None:
-                self._checks.append(check)
+            if recheck is not None:
+                self._rechecks.append(recheck)
                 return
         self._settled.append(subject.intent.id)
 
@@ -161,8 +161,8 @@ class PageChanges:
         return Draft(
             Action.CORRECTION,
             {
-                "sweep": self._authority.sweep,
-                "asked_by": self._authority.asked_by,
+                "sweep": self._actor.sweep,
+                "asked_by": self._actor.asked_by,
                 "key": payment.key,
                 "payment_intent": subject.intent.id,
                 "outcome": decision.outcome.value,
@@ -178,8 +178,8 @@ class PageChanges:
     def _entry(self, change: DiscrepancyUpdate) -> Draft:
         action = Action.FINDING_OPENED if change.id is None else Action.FINDING_CHANGED
         body: dict[str, object] = {
-            "sweep": self._authority.sweep,
-            "asked_by": self._authority.asked_by,
+            "sweep": self._actor.sweep,
+            "asked_by": self._actor.asked_by,
             "subject": change.subject,
             "kind": change.kind.value,
             "state": change.state.value,

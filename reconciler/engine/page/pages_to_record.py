@@ -49,7 +49,7 @@ _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 class HeldPage:
     """An examined page with the answers it was made of; times are by the monotonic clock."""
 
-    examination: DecidedPage
+    decided_page: DecidedPage
     answers: tuple[FetchedIntent, ...]
 
     @property
@@ -86,7 +86,7 @@ class PagesToRecord:
         store: Store,
         clock: Clock,
         rules: Rules,
-        authority: Actor,
+        actor: Actor,
         fetcher: Fetcher,
         report: SweepReport,
         per_hour: int,
@@ -94,7 +94,7 @@ class PagesToRecord:
         self._store = store
         self._clock = clock
         self._rules = rules
-        self._authority = authority
+        self._actor = actor
         self._fetcher = fetcher
         self._report = report
         self._held: list[HeldPage] = []
@@ -103,17 +103,17 @@ class PagesToRecord:
         self._database_failures = 0
         self.refused = 0
         self.fresh = RecentEventReader(stripe)
-        self.pages = PageReconciler(store, rules, authority, per_hour)
+        self.pages = PageReconciler(store, rules, actor, per_hour)
 
-    def add(self, examination: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
+    def add(self, decided_page: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
         """Take an examined page; whoever leaves no trace is done with at once."""
-        quiet, rest = examination.parted()
+        quiet, rest = decided_page.split_unchanged()
         if quiet:
-            count_page(self._report, PageResult(quiet), self._authority, self._seen)
+            count_page(self._report, PageResult(quiet), self._actor, self._seen)
             self._schedule(quiet)
         if rest is not None:
-            judged = {item.subject.intent.id for item in rest.judged}
-            kept = tuple(answer for answer in answers if answer.intent.id in judged)
+            decisions = {item.subject.intent.id for item in rest.decisions}
+            kept = tuple(answer for answer in answers if answer.intent.id in decisions)
             self._held.append(HeldPage(rest, kept))
 
     @property
@@ -126,29 +126,29 @@ class PagesToRecord:
         age = self._clock.monotonic() - self._held[0].oldest
         return len(self._held) >= PAGES_A_LOOK or age >= LONGEST_HOLD_SECONDS
 
-    def leave(self, checks: Sequence[Recheck]) -> None:
+    def leave(self, rechecks: Sequence[Recheck]) -> None:
         """Leave checks without a verdict, in a transaction of their own."""
-        if checks and self._authority.writing is not Writing.NOTHING:
-            with self._store.transaction(self._authority.epoch) as transaction:
-                transaction.write(PageRecord(checks=tuple(checks)))
+        if rechecks and self._actor.writing is not Writing.NOTHING:
+            with self._store.transaction(self._actor.epoch) as transaction:
+                transaction.write(PageRecord(rechecks=tuple(rechecks)))
 
-    def flush(self, check: Callable[[], None]) -> None:
+    def flush(self, recheck: Callable[[], None]) -> None:
         """Record every page held, or show it in a dry run. ``check`` raises where the lease is lost.
 
         A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a pass.
         """
-        check()
+        recheck()
         self._note_schedule()
         held, self._held = self._held, []
         seen: RecentEvents | None = None
-        looked_at = 0.0
+        read_at = 0.0
         for position, stale in enumerate(held):
-            check()
+            recheck()
             page = self._refreshed(stale)
             if not page.answers:
                 continue
-            if not page.examination.agrees and (seen is None or page.newest > looked_at):
-                looked_at = self._clock.monotonic()
+            if not page.decided_page.agrees and (seen is None or page.newest > read_at):
+                read_at = self._clock.monotonic()
                 since = min(one.seen_at for one in (page, *held[position + 1 :]))
                 try:
                     seen = self.fresh.read(since - self._rules.grace)
@@ -165,14 +165,14 @@ class PagesToRecord:
 
     def _schedule(self, quiet: Sequence[MatchDecision]) -> None:
         """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
-        if not self._authority.is_service or self._authority.writing is Writing.NOTHING:
+        if not self._actor.is_service or self._actor.writing is Writing.NOTHING:
             return
-        jitter = jitter_of(self._authority.account)
+        jitter = jitter_of(self._actor.account)
         for item in quiet:
             now = item.subject.intent.seen_at
-            check = planned_poll(item.subject, now, self._rules.horizon, jitter)
-            if check is not None:
-                self._scheduled.append(check)
+            recheck = planned_poll(item.subject, now, self._rules.horizon, jitter)
+            if recheck is not None:
+                self._scheduled.append(recheck)
 
     def _note_schedule(self) -> None:
         scheduled, self._scheduled = self._scheduled, []
@@ -207,35 +207,37 @@ class PagesToRecord:
             replace(item.subject, intent=fresh[item.subject.intent.id].intent)
             if item.subject.intent.id in fresh
             else item.subject
-            for item in page.examination.judged
+            for item in page.decided_page.decisions
             if item.subject.intent.id not in lost
         ]
-        examination = page.examination
-        return HeldPage(self.pages.judge(subjects, examination.loaded, examination.events), answers)
+        decided_page = page.decided_page
+        return HeldPage(
+            self.pages.decide_matches(subjects, decided_page.loaded, decided_page.events), answers
+        )
 
     def _record(self, page: HeldPage, seen: RecentEvents | None) -> None:
         events = NO_EVENTS if seen is None else seen.events
         now = max(answer.intent.seen_at for answer in page.answers)
         now = now if seen is None else max(now, seen.now)
         try:
-            result = self._recorded(page.examination, events, now)
+            result = self._recorded(page.decided_page, events, now)
         except RowRefusedError:
-            for item in page.examination.judged:
-                self._record_alone(replace(page.examination, judged=(item,)), events, now)
+            for item in page.decided_page.decisions:
+                self._record_alone(replace(page.decided_page, decisions=(item,)), events, now)
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._failed(page.name, error, len(page.answers))
             return
         self._database_failures = 0
-        count_page(self._report, result, self._authority, self._seen)
+        count_page(self._report, result, self._actor, self._seen)
 
     def _record_alone(
-        self, examination: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> None:
         """One subject of a page of which a row was refused: that row must not lose the others."""
-        intent = examination.judged[0].subject.intent.id
+        intent = decided_page.decisions[0].subject.intent.id
         try:
-            result = self._recorded(examination, events, now)
+            result = self._recorded(decided_page, events, now)
         except RowRefusedError as error:
             self.refused += 1
             self._report.miss(intent, str(error))
@@ -244,7 +246,7 @@ class PagesToRecord:
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._failed(intent, error, 1)
             return
-        count_page(self._report, result, self._authority, self._seen)
+        count_page(self._report, result, self._actor, self._seen)
 
     def _failed(
         self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
@@ -257,11 +259,13 @@ class PagesToRecord:
                 raise error
 
     def _recorded(
-        self, examination: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> PageResult:
-        if self._authority.writing is Writing.NOTHING:
-            subjects = [item.subject for item in examination.judged]
-            seen = examination.events
-            judged = self.pages.judge(subjects, examination.loaded, seen, events, now).judged
-            return PageResult(list(judged))
-        return self.pages.record(examination, events, now)
+        if self._actor.writing is Writing.NOTHING:
+            subjects = [item.subject for item in decided_page.decisions]
+            seen = decided_page.events
+            decisions = self.pages.decide_matches(
+                subjects, decided_page.loaded, seen, events, now
+            ).decisions
+            return PageResult(list(decisions))
+        return self.pages.record(decided_page, events, now)

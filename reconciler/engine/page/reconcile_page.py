@@ -46,7 +46,7 @@ class MatchDecision:
 class DecidedPage:
     """A page that was loaded and judged, not yet recorded."""
 
-    judged: tuple[MatchDecision, ...]
+    decisions: tuple[MatchDecision, ...]
     loaded: Loaded
     locks_rows: bool = True
     """False where no subject has a row: then there is nothing to lock."""
@@ -56,29 +56,29 @@ class DecidedPage:
     @property
     def agrees(self) -> bool:
         """Every subject agrees: no look at fresh events is needed."""
-        return all(item.agrees for item in self.judged)
+        return all(item.agrees for item in self.decisions)
 
-    def parted(self) -> tuple[list[MatchDecision], DecidedPage | None]:
+    def split_unchanged(self) -> tuple[list[MatchDecision], DecidedPage | None]:
         """Those about whom recording would write nothing, and the page of the others, None where there are none.
 
         Most of a page agrees and has nothing to close, no check to lift and no event to remember: its rows are neither
         locked nor read again.
         """
-        standing = {known.subject for known in self.loaded.known if known.state is State.OPEN}
-        touched = standing.union(self.loaded.checks, self.events)
+        view = {known.subject for known in self.loaded.known if known.state is State.OPEN}
+        touched = view.union(self.loaded.rechecks, self.events)
         quiet: list[MatchDecision] = []
         rest: list[MatchDecision] = []
-        for item in self.judged:
+        for item in self.decisions:
             still = item.agrees and item.subject.intent.id not in touched
             (quiet if still else rest).append(item)
-        return quiet, replace(self, judged=tuple(rest)) if rest else None
+        return quiet, replace(self, decisions=tuple(rest)) if rest else None
 
 
 @dataclass(slots=True)
 class PageResult:
     """What became of a page: the final decisions, and how many corrections were written or held back."""
 
-    judged: list[MatchDecision] = field(default_factory=list)
+    decisions: list[MatchDecision] = field(default_factory=list)
     corrected: int = 0
     held_back: int = 0
 
@@ -86,11 +86,11 @@ class PageResult:
 class PageReconciler:
     """Examines and records pages of one account."""
 
-    def __init__(self, store: Store, rules: Rules, authority: Actor, per_hour: int) -> None:
+    def __init__(self, store: Store, rules: Rules, actor: Actor, per_hour: int) -> None:
         self._store = store
         self._per_hour = per_hour
         self._rules = rules
-        self._authority = authority
+        self._actor = actor
 
     def examine(
         self,
@@ -106,26 +106,26 @@ class PageReconciler:
         the pass, when it is known who else names their order, and whether the key has proved right.
         """
         loaded = self._store.load([intent.id for intent in intents])
-        subjects = join(self._authority.account, intents, loaded, remembered)
+        subjects = join(self._actor.account, intents, loaded, remembered)
         if only_open:
             asked = [
                 subject
                 for subject in subjects
                 if any(payment.outcome.is_open for payment in subject.payments)
             ]
-            return self.judge(asked, loaded, events), ()
-        unheld = tuple(
+            return self.decide_matches(asked, loaded, events), ()
+        unmatched = tuple(
             subject.intent
             for subject in subjects
             if not subject.payments
             and isinstance(subject.intent, Intent)
             and reportable_without_row(subject.intent, self._rules)
         )
-        later = {intent.id for intent in unheld}
+        later = {intent.id for intent in unmatched}
         at_once = [subject for subject in subjects if subject.intent.id not in later]
-        return self.judge(at_once, loaded, events), unheld
+        return self.decide_matches(at_once, loaded, events), unmatched
 
-    def judge(
+    def decide_matches(
         self,
         subjects: Sequence[Match],
         loaded: Loaded,
@@ -139,7 +139,7 @@ class PageReconciler:
         that of each answer.
         """
         known = _by_subject(loaded.known)
-        judged = []
+        decisions = []
         for subject in subjects:
             intent = subject.intent
             stored = (event for event in loaded.events if event.payment_intent == intent.id)
@@ -150,13 +150,13 @@ class PageReconciler:
                 events=(*stored, *events.get(intent.id, ()), *fresh.get(intent.id, ())),
                 known=known.get(intent.id, ()),
             )
-            judged.append(MatchDecision(subject, decision))
+            decisions.append(MatchDecision(subject, decision))
         locks = any(subject.payments for subject in subjects)
-        return DecidedPage(tuple(judged), loaded, locks, events)
+        return DecidedPage(tuple(decisions), loaded, locks, events)
 
     def record(
         self,
-        examination: DecidedPage,
+        decided_page: DecidedPage,
         fresh: Mapping[str, tuple[Event, ...]],
         now: datetime,
     ) -> PageResult:
@@ -168,9 +168,9 @@ class PageReconciler:
         moved: frozenset[str] = frozenset()
         for _ in range(RETRIES):
             try:
-                allowance = self._allowance()
-                with self._store.transaction(self._authority.epoch) as transaction:
-                    return self._record(transaction, examination, fresh, now, allowance, moved)
+                quota = self._allowance()
+                with self._store.transaction(self._actor.epoch) as transaction:
+                    return self._record(transaction, decided_page, fresh, now, quota, moved)
             except RowMovedError as error:
                 moved |= error.keys
             except HourlyLimitError:
@@ -182,21 +182,21 @@ class PageReconciler:
 
     def _allowance(self) -> int | None:
         """How many rows may still be corrected in this hour; a person is not bound by it."""
-        if not self._authority.is_service or self._authority.writing is not Writing.ROWS:
+        if not self._actor.is_service or self._actor.writing is not Writing.ROWS:
             return None
         return max(0, self._per_hour - self._store.corrections_by_service(HOUR_SECONDS))
 
     def _record(
         self,
         transaction: PageTransaction,
-        examination: DecidedPage,
+        decided_page: DecidedPage,
         fresh: Mapping[str, tuple[Event, ...]],
         now: datetime,
-        allowance: int | None,
+        quota: int | None,
         moved: frozenset[str],
     ) -> PageResult:
-        subjects = [item.subject for item in examination.judged]
-        lock = self._authority.writing is Writing.ROWS and examination.locks_rows
+        subjects = [item.subject for item in decided_page.decisions]
+        lock = self._actor.writing is Writing.ROWS and decided_page.locks_rows
         again = transaction.read_again(
             [subject.intent.id for subject in subjects],
             [key for subject in subjects for key in subject.keys],
@@ -206,25 +206,25 @@ class PageReconciler:
         )
         current, gone = _as_they_are_now(subjects, again.payments, moved)
         since = _moved(subjects, again.payments)
-        loaded = replace(again, events=examination.loaded.events, paid=examination.loaded.paid)
-        events = examination.events
-        again_judged = self.judge(current, loaded, events, fresh, now).judged
-        late = [item.subject for item in again_judged if since.makes_late(item)]
-        kept = [item for item in again_judged if not since.makes_late(item)]
-        judged = [*kept, *_waiting([*late, *gone], now)]
+        loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
+        events = decided_page.events
+        decided_again = self.decide_matches(current, loaded, events, fresh, now).decisions
+        late = [item.subject for item in decided_again if since.makes_late(item)]
+        kept = [item for item in decided_again if not since.makes_late(item)]
+        decisions = [*kept, *_waiting([*late, *gone], now)]
         known = _by_subject(again.known)
-        recording = PageChanges(self._authority, self._rules, known, now, allowance)
-        most = None if allowance is None else self._per_hour
+        page_changes = PageChanges(self._actor, self._rules, known, now, quota)
+        most = None if quota is None else self._per_hour
         done = [
-            MatchDecision(item.subject, recording.add(item.subject, item.decision, heard))
-            for item in judged
+            MatchDecision(item.subject, page_changes.add(item.subject, item.decision, heard))
+            for item in decisions
             for name in [item.subject.intent.id]
             for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
         ]
-        record = recording.page(examination.loaded.checks, most)
+        record = page_changes.page(decided_page.loaded.rechecks, most)
         if not record.is_empty:
             transaction.write(record)
-        return PageResult(done, len(record.writes), recording.held_back)
+        return PageResult(done, len(record.writes), page_changes.held_back)
 
 
 def _by_subject(known: Sequence[StoredDiscrepancy]) -> dict[str, tuple[StoredDiscrepancy, ...]]:

@@ -65,12 +65,12 @@ class UnmatchedIntents:
         self._report.miss("intents without a row", why, len(self._answers))
         self._answers = []
 
-    def judge(
+    def decide_matches(
         self,
         batch: PagesToRecord,
         fetcher: Fetcher,
         listed: TimeRange | None,
-        edge: StopToken,
+        stop_token: StopToken,
     ) -> None:
         """Link them to rows by their orders, or say that there is no row.
 
@@ -89,12 +89,12 @@ class UnmatchedIntents:
         waiting = self._unsettled(seen) | lost
         for answers in self._by_order():
             self._judge(batch, answers, listed, seen, waiting)
-            edge.may_write()
-            if batch.is_ripe or edge.is_stopping:
-                batch.flush(edge.may_write)
-                edge.may_go_on()
-        batch.flush(edge.may_write)
-        edge.may_go_on()
+            stop_token.raise_if_lease_lost()
+            if batch.is_ripe or stop_token.is_stopping:
+                batch.flush(stop_token.raise_if_lease_lost)
+                stop_token.raise_if_stopping()
+        batch.flush(stop_token.raise_if_lease_lost)
+        stop_token.raise_if_stopping()
 
     def _judge(
         self,
@@ -119,7 +119,7 @@ class UnmatchedIntents:
             [subject for subject in subjects if subject.payments],
             [subject for subject in subjects if not subject.payments],
         ):
-            batch.add(batch.pages.judge(together, loaded, self._heard), answers)
+            batch.add(batch.pages.decide_matches(together, loaded, self._heard), answers)
 
     def _wait(
         self, batch: PagesToRecord, answers: Sequence[FetchedIntent], seen: RecentEvents

@@ -54,8 +54,8 @@ def plan_of(
     store: Store, created: TimeRange, budget: Budget, due_by: datetime | None = None
 ) -> Plan:
     """The cheapest way to ask about the open payments of a range; with ``due_by`` about those due by then."""
-    learnt = store.learnt()
-    return plan(store.histogram(created, learnt.ratio, due_by), learnt, budget)
+    listing_model = store.listing_model()
+    return plan(store.histogram(created, listing_model.ratio, due_by), listing_model, budget)
 
 
 def estimate_due(store: Store, created: TimeRange, budget: Budget) -> ReadEstimate:
@@ -69,7 +69,7 @@ def window_part(store: Store, created: TimeRange, reads_left: int, now: datetime
 
     Each cursor may end on a page that is nearly empty; a window whose rows are few costs a read.
     """
-    ratio = store.learnt().ratio
+    ratio = store.listing_model().ratio
     until = created.until or now
 
     def pages(rows: int) -> int:
@@ -90,22 +90,24 @@ def window_part(store: Store, created: TimeRange, reads_left: int, now: datetime
             most, rows = middle, counted
         else:
             fewest = middle
-    edge = (until - most).replace(microsecond=0) + timedelta(seconds=1)
-    if edge >= until:
+    stop_token = (until - most).replace(microsecond=0) + timedelta(seconds=1)
+    if stop_token >= until:
         return WindowPart(None, created, 0, whole, pages(whole))
-    left_out = TimeRange(created.since, edge)
-    return WindowPart(TimeRange(edge, created.until), left_out, rows, whole - rows, pages(whole))
+    left_out = TimeRange(created.since, stop_token)
+    return WindowPart(
+        TimeRange(stop_token, created.until), left_out, rows, whole - rows, pages(whole)
+    )
 
 
 def estimate_window(
     store: Store, created: TimeRange, budget: Budget, now: datetime
 ) -> ReadEstimate:
     """What the window net would cost now: every intent of the range is listed, whatever its row says."""
-    learnt = store.learnt()
+    listing_model = store.listing_model()
     until = created.until or now
     if created.since is None or until <= created.since:
         rows = store.count_between(created)
-        chosen = plan(Histogram(()), learnt, budget)
+        chosen = plan(Histogram(()), listing_model, budget)
         return ReadEstimate(SweepKind.WINDOW, rows, chosen, created.since)
     left = budget.reads_left
     found = (
@@ -116,11 +118,11 @@ def estimate_window(
     buckets: tuple[Bucket, ...] = ()
     if found.part is not None and found.part.since is not None:
         buckets = (Bucket(found.part.since, until, found.rows, found.rows),)
-    chosen = plan(Histogram(buckets), learnt, replace(budget, reads_left=None))
+    chosen = plan(Histogram(buckets), listing_model, replace(budget, reads_left=None))
     rows = found.rows + found.rows_left_out
     if found.left_out is not None:
         pages = max(1, found.pages - chosen.reads)
-        expected = math.ceil(found.rows_left_out * learnt.ratio)
+        expected = math.ceil(found.rows_left_out * listing_model.ratio)
         rest = List(found.left_out, found.left_out, pages, expected, found.rows_left_out)
         chosen = replace(chosen, left_out=(rest,), reads_one_by_one=rows)
     return ReadEstimate(

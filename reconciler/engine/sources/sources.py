@@ -27,7 +27,7 @@ from reconciler.engine.sources.id_set import IdSet
 from reconciler.engine.sources.tail import Tail
 from reconciler.errors import UsageError
 
-MOST_CHECKS: Final = 10_000
+MOST_RECHECKS: Final = 10_000
 FEWEST_PLANNED: Final = 20
 """Fewer open payments are retrieved one by one: a list could spare next to nothing."""
 FEWEST_PLANNED_BY_SERVICE: Final = 3
@@ -55,8 +55,8 @@ class SweepContext:
     per_hour: int
     keeps_books: bool
     budget: Budget
-    purse: SourceQuota
-    checks: ClaimedRechecks
+    source_quota: SourceQuota
+    rechecks: ClaimedRechecks
 
 
 class Sources:
@@ -69,22 +69,22 @@ class Sources:
 
     def __init__(
         self,
-        surroundings: SweepContext,
+        context: SweepContext,
         request: SweepRequest,
-        authority: Actor,
+        actor: Actor,
         fetcher: Fetcher,
         report: SweepReport,
     ) -> None:
-        self._with = surroundings
+        self._context = context
         self._request = request
         self._fetcher = fetcher
         self._report = report
-        self._by_service = authority.is_service
+        self._by_service = actor.is_service
         self._met = IdSet()
         self._taken: tuple[str, ...] = ()
         self.left_by_tail = 0
         self._shown: Counter[TimeRange] = Counter()
-        self.tail = Tail(surroundings.stripe, surroundings.store, surroundings.rules, authority)
+        self.tail = Tail(context.stripe, context.store, context.rules, actor)
         self.listed: TimeRange | None = None
         self.listed_from: datetime | None = None
 
@@ -111,14 +111,14 @@ class Sources:
             yield from self._due()
         if not bounded and request.kind is not SweepKind.WINDOW:
             self._cast(Source.DUE)
-            yield from self._checks()
+            yield from self._rechecks()
         if request.kind is SweepKind.TAIL:
             # what is recorded last is recorded for the tail
             self._cast(Source.TAIL)
 
-    def _cast(self, net: Source) -> None:
+    def _cast(self, source: Source) -> None:
         """What is read from now on, is read by this net; nothing of the one before is under way."""
-        self._with.purse.cast(net, by_service=self._by_service)
+        self._context.source_quota.cast(source, by_service=self._by_service)
 
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
         """Those that this pass has not met yet; some bits of each are kept, not the id."""
@@ -138,14 +138,14 @@ class Sources:
         """Open rows: by lists where they are dense, by single retrieves elsewhere and for what the lists did not show."""
         created = self._range(None)
         # the service keeps to its schedule; a person's pass takes all that is open
-        due_by = self._with.stripe.now() if self._by_service else None
-        store = self._with.store
+        due_by = self._context.stripe.now() if self._by_service else None
+        store = self._context.store
         waiting = store.count_open(created, due_by)
         if not waiting:
             return
         fewest = FEWEST_PLANNED_BY_SERVICE if self._by_service else FEWEST_PLANNED
         chosen: Plan | None = None
-        if waiting >= min(fewest, spendable(self._with.purse.left) + 1):
+        if waiting >= min(fewest, spendable(self._context.source_quota.left) + 1):
             chosen = self._plan(created, due_by)
             yield from self._planned(chosen)
         if chosen is None or chosen.is_complete:
@@ -158,21 +158,21 @@ class Sources:
                 yield from self._retrieve(self._open(step.rows, due_by), what)
 
     def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
-        store = self._with.store
+        store = self._context.store
         rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
         intents = (row.payment_intent for row in rows)
         if not self._by_service:
             return intents
         # what the tail is asking about as a check, it settles
-        return (intent for intent in intents if not self._with.checks.holds(intent))
+        return (intent for intent in intents if not self._context.rechecks.holds(intent))
 
     def _plan(self, created: TimeRange, due_by: datetime | None) -> Plan:
         if self.listed is not None:
             # the window has shown what is younger than its start
             created = TimeRange(created.since, self.listed.since)
-        left = spendable(self._with.purse.left)
+        left = spendable(self._context.source_quota.left)
         return plan_of(
-            self._with.store, created, replace(self._with.budget, reads_left=left), due_by
+            self._context.store, created, replace(self._context.budget, reads_left=left), due_by
         )
 
     def _planned(self, chosen: Plan) -> Iterator[FetchedPage]:
@@ -190,41 +190,41 @@ class Sources:
             where = "without a time" if step.rows is None else f"created {in_words(step.rows)}"
             self._report.miss(f"{step.due:,} open payments {where}", SHORT, step.due)
 
-    def _checks(self) -> Iterator[FetchedPage]:
-        if not self._with.keeps_books:
+    def _rechecks(self) -> Iterator[FetchedPage]:
+        if not self._context.keeps_books:
             return
-        left = self._with.purse.left
-        most = min(MOST_CHECKS, spendable(left))
-        checks, are_more = self._due_checks(most)
+        left = self._context.source_quota.left
+        most = min(MOST_RECHECKS, spendable(left))
+        rechecks, are_more = self._due_rechecks(most)
         if are_more and self._request.kind is not SweepKind.TAIL:
             # those that the tail leaves stay for due, which says so
-            why = "More have come due than one pass takes." if most == MOST_CHECKS else SHORT
+            why = "More have come due than one pass takes." if most == MOST_RECHECKS else SHORT
             self._report.miss("further checks", why)
-        yield from self._fetcher.retrieve_pages(self.unmet(checks))
+        yield from self._fetcher.retrieve_pages(self.unmet(rechecks))
 
-    def _due_checks(self, most: int) -> tuple[tuple[str, ...], bool]:
+    def _due_rechecks(self, most: int) -> tuple[tuple[str, ...], bool]:
         """So many of the checks that have come due, and whether there are more.
 
         The service leaves out what another of its passes has in hand; a person's pass takes all.
         """
-        read = partial(self._with.store.due_checks, self._with.stripe.now())
+        read = partial(self._context.store.due_rechecks, self._context.stripe.now())
         if self._by_service:
-            self._taken, are_more = self._with.checks.take(read, most)
+            self._taken, are_more = self._context.rechecks.take(read, most)
             return self._taken, are_more
         found = read(most + 1)
         return found[:most], len(found) > most
 
     def give_back(self) -> None:
         """The pass has ended: the checks that it had in hand are settled, or there for another."""
-        self._with.checks.give_back(self._taken)
+        self._context.rechecks.give_back(self._taken)
         self._taken = ()
 
     def _window(self) -> Iterator[FetchedPage]:
         self._cast(Source.WINDOW)
-        whole = whole_seconds(self._range(self._with.rules.horizon))
-        now = self._with.stripe.now()
-        left = spendable(self._with.purse.left)
-        found = window_part(self._with.store, whole, left, now)
+        whole = whole_seconds(self._range(self._context.rules.horizon))
+        now = self._context.stripe.now()
+        left = spendable(self._context.source_quota.left)
+        found = window_part(self._context.store, whole, left, now)
         if found.left_out is not None:
             what = f"{found.rows_left_out:,} payments, and the intents created {in_words(found.left_out)}"
             self._leave_to_others(what, max(1, found.rows_left_out))
@@ -232,7 +232,7 @@ class Sources:
             yield from self._listed(found.part, found.rows)
 
     def _listed(self, created: TimeRange, expected: int) -> Iterator[FetchedPage]:
-        self.listed_from = self._with.stripe.now()
+        self.listed_from = self._context.stripe.now()
         unread = set(stretches(created, self.listed_from, expected))
         is_whole = True
         for page in self._fetcher.list_pages(tuple(unread)):
@@ -245,14 +245,16 @@ class Sources:
             return
         if is_whole:
             self.listed = created
-        rows = keyset(lambda after: self._with.store.payments_between(created, after, ROWS_A_QUERY))
+        rows = keyset(
+            lambda after: self._context.store.payments_between(created, after, ROWS_A_QUERY)
+        )
         what = f"payments that the list did not show, created {in_words(created)}"
         yield from self._retrieve((row.payment_intent for row in rows), what)
 
     def _retrieve(self, intents: Iterable[str], what: str) -> Iterator[FetchedPage]:
         """Retrieve those not met yet, as many as the net may. Of the others nothing is asked: they are told."""
         wanted = iter(intents)
-        affordable = islice(self.unmet(wanted), spendable(self._with.purse.left))
+        affordable = islice(self.unmet(wanted), spendable(self._context.source_quota.left))
         yield from self._fetcher.retrieve_pages(affordable)
         # they are not met: another net, with reads of its own, may ask for them
         left_out = sum(1 for intent in wanted if intent not in self._met)
@@ -278,7 +280,7 @@ class Sources:
 
     def _moment(self, moment: Moment | None) -> datetime | None:
         """A span counts back from Stripe's present, not from ours."""
-        return self._with.stripe.now() - moment if isinstance(moment, timedelta) else moment
+        return self._context.stripe.now() - moment if isinstance(moment, timedelta) else moment
 
 
 def keyset(

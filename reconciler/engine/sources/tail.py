@@ -67,11 +67,11 @@ class Tail:
     than the grace is left for a later pass: its webhook may be on the way.
     """
 
-    def __init__(self, stripe: Stripe, store: Store, rules: Rules, authority: Actor) -> None:
+    def __init__(self, stripe: Stripe, store: Store, rules: Rules, actor: Actor) -> None:
         self._stripe = stripe
         self._store = store
         self._rules = rules
-        self._authority = authority
+        self._actor = actor
         self._handled_until: datetime | None = None
         self._reach: Reach | None = None
         self._moves = False
@@ -117,14 +117,14 @@ class Tail:
 
     def finish(self, *, everything_recorded: bool) -> None:
         """Move the cursor past what was handled; an intent that could not be read leaves a check instead."""
-        if self._authority.writing is Writing.NOTHING or self._reach is None:
+        if self._actor.writing is Writing.NOTHING or self._reach is None:
             return
-        epoch = self._authority.epoch
+        epoch = self._actor.epoch
         if self._lost:
             why = "an event names it, and it could not be read"
-            checks = tuple(Recheck(intent, self._stripe.now(), why) for intent in self._lost)
+            rechecks = tuple(Recheck(intent, self._stripe.now(), why) for intent in self._lost)
             with self._store.transaction(epoch) as transaction:
-                transaction.write(PageRecord(checks=checks))
+                transaction.write(PageRecord(rechecks=rechecks))
         if not (self._moves and everything_recorded):
             return
         reached = {CURSOR: self._handled_until} if self._handled_until is not None else {}
@@ -213,6 +213,6 @@ class Tail:
 
     def _note(self, events: Sequence[Event]) -> None:
         """Remember events that need no look, so that the overlap does not bring them up again."""
-        if events and self._authority.writing is not Writing.NOTHING:
-            with self._store.transaction(self._authority.epoch) as transaction:
+        if events and self._actor.writing is not Writing.NOTHING:
+            with self._store.transaction(self._actor.epoch) as transaction:
                 transaction.write(PageRecord(events=tuple(events)))

@@ -51,44 +51,44 @@ class Sweep:
 
     def __init__(
         self,
-        surroundings: SweepContext,
+        context: SweepContext,
         request: SweepRequest,
-        authority: Actor,
+        actor: Actor,
         check_lease: Callable[[], None],
         progress: Progress,
     ) -> None:
-        self._with = surroundings
+        self._context = context
         self._request = request
-        self._authority = authority
-        self._edge = StopToken(check_lease)
+        self._actor = actor
+        self._stop_token = StopToken(check_lease)
         self._progress = progress
         self._proof = StripeKeyCheck()
         self._remembered: dict[str, list[PaidSibling]] = {}
         self._listed: TimeRange | None = None
         self._listed_from: datetime | None = None
         self._totals = DayTotals()
-        self._lessons = ListingStatistics()
+        self._listing_statistics = ListingStatistics()
         self._lost = 0
         self.report = SweepReport(
-            account=authority.account,
+            account=actor.account,
             kind=request.kind,
-            mode=authority.mode,
-            writing=authority.writing,
-            asked_by=authority.asked_by,
-            sweep=authority.sweep,
+            mode=actor.mode,
+            writing=actor.writing,
+            asked_by=actor.asked_by,
+            sweep=actor.sweep,
         )
-        self._unheld = UnmatchedIntents(
-            surroundings.store,
-            surroundings.clock,
-            surroundings.rules,
-            authority.account,
+        self._unmatched = UnmatchedIntents(
+            context.store,
+            context.clock,
+            context.rules,
+            actor.account,
             self.report,
         )
 
     def run(self) -> SweepReport:
         """Do it. Returns a report in every case; ``report.failure`` is what ended the pass early."""
-        began = self._with.clock.monotonic()
-        reads, limited = self._with.stripe.reads, self._with.stripe.rate_limited
+        began = self._context.clock.monotonic()
+        reads, limited = self._context.stripe.reads, self._context.stripe.rate_limited
         try:
             self._run()
         except ReconcilerError as error:
@@ -96,50 +96,53 @@ class Sweep:
         except KeyboardInterrupt:
             self.report.complete = False
             self.report.stopped = "It was interrupted; what had been recorded stays."
-        self.report.reads = self._with.stripe.reads - reads
-        self.report.rate_limited = self._with.stripe.rate_limited - limited
-        self.report.seconds = self._with.clock.monotonic() - began
+        self.report.reads = self._context.stripe.reads - reads
+        self.report.rate_limited = self._context.stripe.rate_limited - limited
+        self.report.seconds = self._context.clock.monotonic() - began
         self._conclude()
         return self.report
 
     def _run(self) -> None:
-        surroundings = self._with
-        with Fetcher(
-            surroundings.stripe, surroundings.clock, surroundings.workers, surroundings.page_size
-        ) as fetcher:
+        context = self._context
+        with Fetcher(context.stripe, context.clock, context.workers, context.page_size) as fetcher:
             batch = PagesToRecord(
-                surroundings.stripe,
-                surroundings.store,
-                surroundings.clock,
-                surroundings.rules,
-                self._authority,
+                context.stripe,
+                context.store,
+                context.clock,
+                context.rules,
+                self._actor,
                 fetcher,
                 self.report,
-                surroundings.per_hour,
+                context.per_hour,
             )
-            nets = Sources(surroundings, self._request, self._authority, fetcher, self.report)
+            sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
-                self._go(nets, batch, fetcher)
+                self._go(sources, batch, fetcher)
             finally:
-                nets.give_back()
+                sources.give_back()
 
-    def _go(self, nets: Sources, batch: PagesToRecord, fetcher: Fetcher) -> None:
-        for page in nets.pages():
-            self._take(page, batch, nets)
-            if self._edge.is_stopping:
+    def _go(self, sources: Sources, batch: PagesToRecord, fetcher: Fetcher) -> None:
+        for page in sources.pages():
+            self._take(page, batch, sources)
+            if self._stop_token.is_stopping:
                 self._end_here(batch)
-        if self._proof.is_doubtful or self._unheld:
-            self._prove_by_rows(fetcher, nets)
+        if self._proof.is_doubtful or self._unmatched:
+            self._prove_by_rows(fetcher, sources)
         self._proof.conclude()
-        batch.flush(self._edge.may_write)
-        self._edge.may_go_on()
-        self._listed, self._listed_from = nets.listed, nets.listed_from
-        if self._proof.is_doubtful and self._unheld:
+        batch.flush(self._stop_token.raise_if_lease_lost)
+        self._stop_token.raise_if_stopping()
+        self._listed, self._listed_from = sources.listed, sources.listed_from
+        if self._proof.is_doubtful and self._unmatched:
             # with a doubtful key they are not ours to speak of
-            self._unheld.drop(DOUBTFUL)
-        self._unheld.judge(batch, fetcher, nets.listed, self._edge)
-        missed = self.report.unexamined_count - nets.tail.failed - batch.refused - nets.left_by_tail
-        nets.tail.finish(everything_recorded=missed == 0)
+            self._unmatched.drop(DOUBTFUL)
+        self._unmatched.decide_matches(batch, fetcher, sources.listed, self._stop_token)
+        missed = (
+            self.report.unexamined_count
+            - sources.tail.failed
+            - batch.refused
+            - sources.left_by_tail
+        )
+        sources.tail.finish(everything_recorded=missed == 0)
 
     def _end_here(self, batch: PagesToRecord) -> None:
         """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.
@@ -152,83 +155,83 @@ class Sweep:
         except WrongKeyError:
             is_believed = False
         if is_believed:
-            batch.flush(self._edge.may_write)
-        self._edge.may_go_on()
+            batch.flush(self._stop_token.raise_if_lease_lost)
+        self._stop_token.raise_if_stopping()
 
-    def _take(self, page: FetchedPage, batch: PagesToRecord, nets: Sources) -> None:
-        self._edge.may_write()
+    def _take(self, page: FetchedPage, batch: PagesToRecord, sources: Sources) -> None:
+        self._stop_token.raise_if_lease_lost()
         if page.origin is Origin.PLANNED:
-            self._take_planned(page, batch, nets)
+            self._take_planned(page, batch, sources)
             return
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost = self._lost + 1 if page.is_lost else 0
-        if self._lost >= LOST_PAGES and not self._edge.is_stopping:
+        if self._lost >= LOST_PAGES and not self._stop_token.is_stopping:
             raise StripeUnavailableError(
                 f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
                 f"The last error was: {page.failures[-1].why}",
             )
         answers = page.answers
         if page.origin is Origin.LIST:
-            new = set(nets.unmet(answer.intent.id for answer in answers))
+            new = set(sources.unmet(answer.intent.id for answer in answers))
             answers = tuple(answer for answer in answers if answer.intent.id in new)
         try:
-            examination, unheld = batch.pages.examine(
+            decided_page, unmatched = batch.pages.examine(
                 [answer.intent for answer in answers], self._remembered, page.events
             )
         except DatabaseBusyError as error:
             self.report.miss(_named(answers), str(error), len(answers))
             return
-        self._learn(page.origin, examination, answers)
-        self._remember(examination)
-        later = {intent.id for intent in unheld}
-        self._unheld.add([one for one in answers if one.intent.id in later], page.events)
-        self._keep(examination, answers, batch)
+        self._learn(page.origin, decided_page, answers)
+        self._remember(decided_page)
+        later = {intent.id for intent in unmatched}
+        self._unmatched.add([one for one in answers if one.intent.id in later], page.events)
+        self._keep(decided_page, answers, batch)
 
-    def _take_planned(self, page: FetchedPage, batch: PagesToRecord, nets: Sources) -> None:
+    def _take_planned(self, page: FetchedPage, batch: PagesToRecord, sources: Sources) -> None:
         """A page of a list that was read for its open rows; what it fails to show is retrieved one by one later."""
-        answers = tuple(answer for answer in page.answers if not nets.is_met(answer.intent.id))
-        examination, _ = batch.pages.examine(
+        answers = tuple(answer for answer in page.answers if not sources.is_met(answer.intent.id))
+        decided_page, _ = batch.pages.examine(
             [answer.intent for answer in answers], self._remembered, page.events, only_open=True
         )
-        nets.meet(page.stretch, [item.subject.intent.id for item in examination.judged])
-        self._learn(page.origin, examination, answers)
-        self._remember(examination)
-        self._keep(examination, answers, batch)
+        sources.meet(page.stretch, [item.subject.intent.id for item in decided_page.decisions])
+        self._learn(page.origin, decided_page, answers)
+        self._remember(decided_page)
+        self._keep(decided_page, answers, batch)
 
     def _keep(
-        self, examination: DecidedPage, answers: tuple[FetchedIntent, ...], batch: PagesToRecord
+        self, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...], batch: PagesToRecord
     ) -> None:
-        batch.add(examination, answers)
+        batch.add(decided_page, answers)
         if self._proof.is_given and batch.is_ripe:
-            batch.flush(self._edge.may_write)
-        allowance = self._with.purse.allowance
-        part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * allowance.allowed))
-        if allowance.unbooked >= min(READS_A_BOOKING, part):
+            batch.flush(self._stop_token.raise_if_lease_lost)
+        quota = self._context.source_quota.quota
+        part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * quota.allowed))
+        if quota.unbooked >= min(READS_A_BOOKING, part):
             self._book()
         self._progress.advance(self.report.examined, None)
 
     def _learn(
-        self, origin: Origin, examination: DecidedPage, answers: tuple[FetchedIntent, ...]
+        self, origin: Origin, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...]
     ) -> None:
         """What a page says about the key, and what a list says about its days."""
         match origin:
             case Origin.ROW:
                 for answer in answers:
                     self._proof.retrieved(answer.intent)
-                self._report_unknown(examination)
+                self._report_unknown(decided_page)
             case Origin.LIST | Origin.PLANNED | Origin.EVENT:
                 # Stripe itself showed these, so only those that a row names prove anything
-                if any(item.subject.payments for item in examination.judged):
+                if any(item.subject.payments for item in decided_page.decisions):
                     self._proof.listed_and_named()
                 if origin is Origin.LIST:
-                    self._add_up(examination, answers)
+                    self._add_up(decided_page, answers)
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _report_unknown(self, examination: DecidedPage) -> None:
+    def _report_unknown(self, decided_page: DecidedPage) -> None:
         """A person asked for an intent by name, and neither side has heard of it."""
-        for item in examination.judged if self._request.intents else ():
+        for item in decided_page.decisions if self._request.intents else ():
             subject = item.subject
             if isinstance(subject.intent, MissingIntent) and not subject.payments:
                 why = (
@@ -236,18 +239,18 @@ class Sweep:
                 )
                 self.report.miss(subject.intent.id, why)
 
-    def _add_up(self, examination: DecidedPage, answers: tuple[FetchedIntent, ...]) -> None:
+    def _add_up(self, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...]) -> None:
         for answer in answers:
             if isinstance(answer.intent, Intent):
                 self._totals.add_intent(answer.intent)
-        held = tuple(item.subject for item in examination.judged if item.subject.payments)
+        held = tuple(item.subject for item in decided_page.decisions if item.subject.payments)
         for subject in held:
             self._totals.add_rows(subject)
-        self._lessons.add(len(answers), held)
+        self._listing_statistics.add(len(answers), held)
 
-    def _remember(self, examination: DecidedPage) -> None:
+    def _remember(self, decided_page: DecidedPage) -> None:
         """Keep in mind what Stripe says was paid and the table does not say yet, for the pages to come."""
-        for item in examination.judged:
+        for item in decided_page.decisions:
             subject, intent = item.subject, item.subject.intent
             if subject.order is None or not isinstance(intent, Intent):
                 continue
@@ -256,31 +259,31 @@ class Sweep:
                 sibling = paid_intent(intent, next(iter(subject.payments), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
-    def _prove_by_rows(self, fetcher: Fetcher, nets: Sources) -> None:
+    def _prove_by_rows(self, fetcher: Fetcher, sources: Sources) -> None:
         """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
         if self._proof.is_given:
             return
-        newest = self._with.store.newest_payments(FEWEST)
-        unmet = list(nets.unmet(row.payment_intent for row in newest))
+        newest = self._context.store.newest_payments(FEWEST)
+        unmet = list(sources.unmet(row.payment_intent for row in newest))
         for answer in fetcher.retrieve_again(unmet).answers:
             self._proof.retrieved(answer.intent)
 
     def _book(self) -> None:
-        if self._with.keeps_books:
-            self._with.purse.allowance.book(self._with.store.book_reads)
+        if self._context.keeps_books:
+            self._context.source_quota.quota.book(self._context.store.book_reads)
 
     @property
     def _is_quiet(self) -> bool:
         """A tick of the service that met nothing: the ledger keeps what happened, not that nothing did."""
         report = self.report
-        return self._authority.is_service and report.complete and report.examined == 0
+        return self._actor.is_service and report.complete and report.examined == 0
 
     def _conclude(self) -> None:
         """Write down how it ended, where there is a place for it."""
-        sweep = self._authority.sweep
+        sweep = self._actor.sweep
         try:
             self._book()
-            if sweep is None or self._authority.writing is Writing.NOTHING:
+            if sweep is None or self._actor.writing is Writing.NOTHING:
                 return
             body = dict(self.report.as_json())
             seconds = body.pop("seconds")
@@ -288,11 +291,11 @@ class Sweep:
             totals: tuple[Draft, ...] = ()
             if self._listed is not None and self._listed_from is not None and self.report.complete:
                 totals = self._totals.drafts(sweep, self._listed, self._listed_from)
-            self._with.store.finish_sweep(
+            self._context.store.finish_sweep(
                 sweep,
-                {**body, "seconds": seconds, **self._lessons.body()},
+                {**body, "seconds": seconds, **self._listing_statistics.body()},
                 () if self._is_quiet else (*totals, entry),
-                self._authority.epoch,
+                self._actor.epoch,
             )
         except ReconcilerError as error:
             if self.report.failure is None:

@@ -118,7 +118,7 @@ def _failure_form(failure: ReconcilerError) -> Mapping[str, object]:
     return {
         "type": type(failure).__name__,
         "what": failure.what,
-        "mend": failure.mend,
+        "mend": failure.hint,
         "faults": list(faults),
     }
 

@@ -29,7 +29,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
                         "about": check.about,
                         "level": check.level.value,
                         "what": check.what,
-                        "mend": check.mend or None,
+                        "mend": check.hint or None,
                     }
                     for check in checks
                 ],
@@ -63,8 +63,8 @@ def _checks(call: Invocation) -> Iterator[DoctorCheck]:
 def _write(checks: Sequence[DoctorCheck]) -> None:
     for check in checks:
         write_line(f"{check.level.value:<11}  {check.about}: {check.what}")
-        if check.mend:
-            write_line(f"{'':<11}  → {check.mend}")
+        if check.hint:
+            write_line(f"{'':<11}  → {check.hint}")
     faults = sum(check.level is CheckLevel.FAULT for check in checks)
     warnings = sum(check.level is CheckLevel.WARNING for check in checks)
     write_line()

@@ -32,7 +32,7 @@ SHOWN: Final = 20
 class PlanRow:
     """One step as it is shown."""
 
-    net: SweepKind
+    source: SweepKind
     step: Step
 
 
@@ -71,41 +71,41 @@ def plan(
     call = invocation(context)
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
-        found = opened.forecast(kind, begin, end)
+        found = opened.estimate(kind, begin, end)
         if json:
             write_json(as_json(kind, found))
         else:
-            _write(found, opened.budget.allowance)
+            _write(found, opened.budget.quota)
     return int(ExitCode.DONE)
 
 
 def as_json(kind: SweepKind, found: Sequence[ReadEstimate]) -> Mapping[str, object]:
     """The documented, stable shape of ``plan --json``."""
-    plans = [forecast.plan for forecast in found]
+    plans = [estimate.plan for estimate in found]
     return {
         "kind": kind,
-        "payments": sum(forecast.payments for forecast in found),
+        "payments": sum(estimate.payments for estimate in found),
         "steps": [
-            _step_json(forecast.kind, step) for forecast in found for step in forecast.plan.steps
+            _step_json(estimate.kind, step) for estimate in found for step in estimate.plan.steps
         ],
         "left_out": sum(len(one.left_out) for one in plans),
         "left_out_payments": sum(step.due for one in plans for step in one.left_out),
         "left_out_steps": [
-            _step_json(forecast.kind, step) for forecast in found for step in forecast.plan.left_out
+            _step_json(estimate.kind, step) for estimate in found for step in estimate.plan.left_out
         ],
         "reads": sum(one.reads for one in plans),
         "reads_one_by_one": sum(one.reads_one_by_one for one in plans),
         "seconds": round(sum(one.seconds for one in plans), 3),
         "seconds_at_limit": round(sum(one.seconds_at_limit for one in plans), 3),
-        "allowance_share": round(sum(one.allowance_share for one in plans), 6),
+        "allowance_share": round(sum(one.quota_share for one in plans), 6),
     }
 
 
-def _step_json(net: SweepKind, step: Step) -> Mapping[str, object]:
+def _step_json(source: SweepKind, step: Step) -> Mapping[str, object]:
     match step:
         case List():
             return {
-                "net": net,
+                "net": source,
                 "act": "list",
                 "since": step.created.since,
                 "until": step.created.until,
@@ -115,7 +115,7 @@ def _step_json(net: SweepKind, step: Step) -> Mapping[str, object]:
             }
         case Retrieve():
             return {
-                "net": net,
+                "net": source,
                 "act": "retrieve",
                 "since": step.rows.since if step.rows else None,
                 "until": step.rows.until if step.rows else None,
@@ -131,37 +131,37 @@ def _range_of(step: Step) -> TimeRange | None:
     return step.created if isinstance(step, List) else step.rows
 
 
-def _edge(moment: datetime | None) -> str:
+def _stop_token(moment: datetime | None) -> str:
     return moment_text(moment) if moment else ""
 
 
 _COLUMNS: Final = (
-    OutputColumn[PlanRow]("net", lambda row: row.net.value),
+    OutputColumn[PlanRow]("net", lambda row: row.source.value),
     OutputColumn[PlanRow]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
     OutputColumn[PlanRow](
-        "since", lambda row: _edge(found.since if (found := _range_of(row.step)) else None)
+        "since", lambda row: _stop_token(found.since if (found := _range_of(row.step)) else None)
     ),
     OutputColumn[PlanRow](
-        "until", lambda row: _edge(found.until if (found := _range_of(row.step)) else None)
+        "until", lambda row: _stop_token(found.until if (found := _range_of(row.step)) else None)
     ),
     OutputColumn[PlanRow]("payments", lambda row: f"{row.step.due:,}", right=True),
     OutputColumn[PlanRow]("reads", lambda row: f"{row.step.expected_reads:,}", right=True),
 )
 
 
-def _write(found: Sequence[ReadEstimate], allowance: int) -> None:
+def _write(found: Sequence[ReadEstimate], quota: int) -> None:
     _write_steps(
-        [PlanRow(forecast.kind, step) for forecast in found for step in forecast.plan.steps]
+        [PlanRow(estimate.kind, step) for estimate in found for step in estimate.plan.steps]
     )
-    plans = [forecast.plan for forecast in found]
+    plans = [estimate.plan for estimate in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
     write_line(f"{reads:,} reads; one by one it would be {one_by_one:,}.")
     write_line(
         f"About {_seconds(plans, 'ours')} at our budget, {_seconds(plans, 'limit')} at Stripe's limit."
     )
-    share = sum(one.allowance_share for one in plans)
-    write_line(f"{share:.2%} of the {allowance:,} reads that Stripe allows in 30 days.")
+    share = sum(one.quota_share for one in plans)
+    write_line(f"{share:.2%} of the {quota:,} reads that Stripe allows in 30 days.")
     if any(not one.is_complete for one in plans):
         _write_left_out(found)
 
@@ -175,7 +175,7 @@ def _write_steps(rows: Sequence[PlanRow]) -> None:
 
 
 def _write_left_out(found: Sequence[ReadEstimate]) -> None:
-    rows = [PlanRow(forecast.kind, step) for forecast in found for step in forecast.plan.left_out]
+    rows = [PlanRow(estimate.kind, step) for estimate in found for step in estimate.plan.left_out]
     payments = sum(row.step.due for row in rows)
     write_line()
     write_line(

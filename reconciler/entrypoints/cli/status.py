@@ -46,7 +46,7 @@ class StatusFormat(StrEnum):
     NAGIOS = "nagios"
 
 
-_PASSES = (
+_SWEEPS = (
     OutputColumn[tuple[str, str, str, str]]("pass", lambda row: row[0]),
     OutputColumn[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
     OutputColumn[tuple[str, str, str, str]]("by", lambda row: row[2]),
@@ -142,7 +142,7 @@ def as_json(
                 "last_complete": item.last_complete,
                 "stopped": item.stopped,
             }
-            for item in one.passes
+            for item in one.sweeps
         ],
         "open_payments": dict(one.open_payments),
         "open_discrepancies": [
@@ -175,17 +175,20 @@ def as_json(
 def _pace_json(pace: RateUsage) -> Mapping[str, object]:
     return {
         "at": pace.at,
-        "overall": _lane_json(pace.overall),
-        "endpoints": {name: _lane_json(lane) for name, lane in sorted(pace.endpoints.items())},
+        "overall": _endpoint_json(pace.overall),
+        "endpoints": {
+            name: _endpoint_json(endpoint_limit)
+            for name, endpoint_limit in sorted(pace.endpoints.items())
+        },
     }
 
 
-def _lane_json(lane: EndpointRate) -> Mapping[str, object]:
+def _endpoint_json(endpoint_limit: EndpointRate) -> Mapping[str, object]:
     return {
-        "limit": lane.limit,
-        "rate": lane.rate,
-        "busiest": lane.busiest,
-        "used": round(lane.used, 4),
+        "limit": endpoint_limit.limit,
+        "rate": endpoint_limit.rate,
+        "busiest": endpoint_limit.busiest,
+        "used": round(endpoint_limit.used, 4),
     }
 
 
@@ -218,8 +221,8 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("outbox", _outbox_text(one.outbox)),
         ]
     )
-    if one.passes:
-        write_table(_PASSES, [_pass_row(item) for item in one.passes], indent=2)
+    if one.sweeps:
+        write_table(_SWEEPS, [_sweep_row(item) for item in one.sweeps], indent=2)
     if one.findings:
         rows = [
             (
@@ -239,13 +242,20 @@ def _tail_text(one: AccountStatus, expected: Expectations) -> str:
 
 
 def _pace_text(pace: RateUsage) -> str:
-    lanes = {"all": pace.overall, **dict(sorted(pace.endpoints.items()))}
-    return ", ".join(f"{name} {_lane_text(lane)}" for name, lane in lanes.items())
+    endpoint_limits = {"all": pace.overall, **dict(sorted(pace.endpoints.items()))}
+    return ", ".join(
+        f"{name} {_endpoint_text(endpoint_limit)}"
+        for name, endpoint_limit in endpoint_limits.items()
+    )
 
 
-def _lane_text(lane: EndpointRate) -> str:
-    slowed = f", slowed to {lane.rate:.3g}" if lane.rate < lane.limit else ""
-    return f"{lane.busiest} of {lane.limit:.4g} ({lane.used:.0%}{slowed})"
+def _endpoint_text(endpoint_limit: EndpointRate) -> str:
+    slowed = (
+        f", slowed to {endpoint_limit.rate:.3g}"
+        if endpoint_limit.rate < endpoint_limit.limit
+        else ""
+    )
+    return f"{endpoint_limit.busiest} of {endpoint_limit.limit:.4g} ({endpoint_limit.used:.0%}{slowed})"
 
 
 def _outbox_text(outbox: OutboxStatus) -> str:
@@ -255,7 +265,7 @@ def _outbox_text(outbox: OutboxStatus) -> str:
     return f"{outbox.waiting:,} wait, the oldest for {in_words(outbox.oldest_age)}{error}"
 
 
-def _pass_row(item: SweepStatus) -> tuple[str, str, str, str]:
+def _sweep_row(item: SweepStatus) -> tuple[str, str, str, str]:
     complete = "never" if item.age is None else f"{in_words(item.age)} ago (pass {item.complete})"
     last = "running or died"
     if item.last is not None:
@@ -274,10 +284,10 @@ def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str
     }
     if one.tail_lag is not None:
         figures["tail_lag"] = f"{one.tail_lag:.0f}s"
-    for net in expected.every:
-        age = one.age(net)
+    for source in expected.every:
+        age = one.age(source)
         if age is not None:
-            figures[f"{net}_age"] = f"{age:.0f}s"
+            figures[f"{source}_age"] = f"{age:.0f}s"
     if one.pace is not None:
         figures["reads_a_second"] = f"{one.pace.overall.busiest};;{one.pace.overall.limit:g}"
     return figures

@@ -88,7 +88,7 @@ def sweep(
     accounts = settings.accounts if account is None else (settings.account(account),)
     reports = []
     for one in accounts:
-        reports.append(_pass(call, settings, one, request))
+        reports.append(_sweep(call, settings, one, request))
         if reports[-1].stopped is not None and reports[-1].failure is None:
             break  # it was interrupted: whoever did that does not want the next account begun
     usage = next(
@@ -101,7 +101,7 @@ def sweep(
     return int(_exit_code(reports, asked=exit_code))
 
 
-def _pass(
+def _sweep(
     call: Invocation, settings: Settings, account: Account, request: SweepRequest
 ) -> SweepReport:
     """One account's pass. What keeps it from beginning is in its report too, so that the others have their turn."""

@@ -75,7 +75,7 @@ def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorChe
             "Run: reconciler migrate --daemon-role ROLE. A dry run works without.",
         )
         return
-    if schema_access(database).may_write:
+    if schema_access(database).raise_if_lease_lost:
         yield DoctorCheck(SCHEMA, CheckLevel.OK, "up to date, and this role may write to it")
     else:
         yield DoctorCheck(
@@ -106,19 +106,19 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
     must_write = settings.corrections.mode is Mode.UPDATE
     faults, warnings = look(writes=must_write)
     for fault in faults:
-        yield _with_mend(about, CheckLevel.FAULT, fault)
+        yield _with_hint(about, CheckLevel.FAULT, fault)
     for warning in warnings:
-        yield _with_mend(about, CheckLevel.WARNING, warning)
+        yield _with_hint(about, CheckLevel.WARNING, warning)
     if not must_write and payments.write:
         # a service that only reports can live without these privileges; a person with --apply cannot
         for fault in look(writes=True)[0]:
             if fault not in faults:
-                yield _with_mend(about, CheckLevel.WARNING, f"For sweep --apply: {fault}")
+                yield _with_hint(about, CheckLevel.WARNING, f"For sweep --apply: {fault}")
     if not faults:
         yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")
 
 
-def _with_mend(about: str, level: CheckLevel, text: str) -> DoctorCheck:
+def _with_hint(about: str, level: CheckLevel, text: str) -> DoctorCheck:
     """A finding whose last sentence is a statement to run: that is its mend."""
     what, run, statement = text.partition(" Run: ")
     return DoctorCheck(about, level, what, f"Run: {statement}" if run else "")

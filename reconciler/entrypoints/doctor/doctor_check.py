@@ -30,7 +30,7 @@ class DoctorCheck:
     about: str
     level: CheckLevel
     what: str
-    mend: str = ""
+    hint: str = ""
 
 
 def exit_code(checks: Sequence[DoctorCheck]) -> ExitCode:
@@ -48,5 +48,5 @@ def failed(about: str, error: ReconcilerError) -> DoctorCheck:
         about,
         CheckLevel.UNREACHABLE if unreachable else CheckLevel.FAULT,
         " ".join(error.what.split()),
-        error.mend,
+        error.hint,
     )

@@ -65,16 +65,16 @@ def _probed(
     settings: Settings, account: Account, clock: Clock, held: RateLimiter | None
 ) -> KeyAccess:
     with ExitStack() as stack:
-        pacer = held or RateLimiter(limits_of(settings, account), clock)
+        rate_limiter = held or RateLimiter(limits_of(settings, account), clock)
         if held is None:
-            stack.enter_context(_beside(settings, account, pacer, clock))
-        gateway = stack.enter_context(open_gateway(settings, account, clock, pacer))
+            stack.enter_context(_beside(settings, account, rate_limiter, clock))
+        gateway = stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
         return gateway.probe()
 
 
 @contextmanager
 def _beside(
-    settings: Settings, account: Account, pacer: RateLimiter, clock: Clock
+    settings: Settings, account: Account, rate_limiter: RateLimiter, clock: Clock
 ) -> Iterator[None]:
     """Be a guest where the database can be had. Where it cannot nobody holds an account for long."""
     with ExitStack() as stack:
@@ -83,9 +83,9 @@ def _beside(
             database = stack.enter_context(Database(url, size=1))
             readable = schema_access(database).may_read
             book = PostgresReservedShare(database, account.name, readable=readable)
-            stack.enter_context(with_reserved_share(book, pacer, clock))
+            stack.enter_context(with_reserved_share(book, rate_limiter, clock))
         except ReconcilerError:
-            pacer.keep_to(PART)
+            rate_limiter.keep_to(PART)
         yield
 
 
@@ -99,7 +99,7 @@ def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
                 about,
                 CheckLevel.FAULT,
                 f"the key may not read {name}: {resource.missing} is missing",
-                resource.mend,
+                resource.hint,
             )
 
 

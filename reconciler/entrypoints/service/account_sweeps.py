@@ -36,7 +36,7 @@ from reconciler.settings import Settings
 
 AT_ONCE_UP_TO_SECONDS: Final = 3600.0
 """A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
-PATIENCE_SECONDS: Final = 10.0
+LONGEST_DELAY_SECONDS: Final = 10.0
 """How long a page in hand may go on trying after a stop."""
 REQUESTS: Final = "request"
 HOUSEKEEPING: Final = "housekeeping"
@@ -46,7 +46,7 @@ log = structlog.stdlib.get_logger()
 
 def raise_if_lease_lost(account: str, lease: Lease) -> None:
     """Raise LeaseLostError where the lease is another's, or may be by now."""
-    lease.check()
+    lease.raise_if_lost()
     if lease.has_run_out:
         raise LeaseLostError(
             f"The lease on account {account} was not renewed in time.",
@@ -62,34 +62,34 @@ class AccountSweeps:
         settings: Settings,
         account: str,
         clock: Clock,
-        team: ReplicaGroup,
+        group: ReplicaGroup,
         timetable: SweepScheduler,
         pulse: Pulse,
         metrics: Metrics,
         deliverer: DeliveryJob,
-        pacer: RateLimiter,
-        allowance: ReadQuota,
+        rate_limiter: RateLimiter,
+        quota: ReadQuota,
         stopping: threading.Event,
         giving_up: threading.Event,
     ) -> None:
         self._settings = settings
         self._account = account
         self._clock = clock
-        self._team = team
+        self._group = group
         self._timetable = timetable
         self._pulse = pulse
         self._metrics = metrics
         self._deliverer = deliverer
-        self._pacer = pacer
-        self._allowance = allowance
+        self._rate_limiter = rate_limiter
+        self._allowance = quota
         self._stopping = stopping
         self._giving_up = giving_up
         self._mode = settings.corrections.mode
         self._lease: Lease | None = None
         self._refused_by: str | None = None
-        self._lanes: SweepSlots | None = None
+        self._slots: SweepSlots | None = None
         self._row: ServiceStatusRow | None = None
-        self.troubles = AccountErrors()
+        self.errors_met = AccountErrors()
         self.moved_at = clock.monotonic()
         """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
 
@@ -98,29 +98,29 @@ class AccountSweeps:
         """Whether the account is ours now."""
         return self._lease is not None
 
-    def begin(self, lease: Lease, lanes: SweepSlots, row: ServiceStatusRow) -> None:
+    def begin(self, lease: Lease, slots: SweepSlots, row: ServiceStatusRow) -> None:
         """The account is ours from now on."""
         self._giving_up.clear()
-        self._lanes = lanes
+        self._slots = slots
         self._lease, self._row = lease, row
-        self.set_trouble("account", None)
+        self.set_error("account", None)
         self.moved_at = self._clock.monotonic()
         self._metrics.holds(self._account, held=True)
 
-    def end(self, lanes: SweepSlots) -> None:
+    def end(self, slots: SweepSlots) -> None:
         """Wait for the passes in hand before the lease goes back; they end at their next page."""
         self._timetable.drop(self._account)
         self._lease = None
         self._metrics.holds(self._account, held=False)
-        if not lanes.idle_but(REQUESTS, PATIENCE_SECONDS):
+        if not slots.idle_but(REQUESTS, LONGEST_DELAY_SECONDS):
             # whoever waits for Stripe is told that it cannot be had; the page ends with what it has
             self._giving_up.set()
-            lanes.idle_but(REQUESTS, None)
+            slots.idle_but(REQUESTS, None)
         self._row = None
 
     def schedule(self, status: PostgresStatus, row: ServiceStatusRow, database: Database) -> None:
         """A frequent job begins at once; a rare one when its last complete pass is old enough."""
-        ages = {row[0]: row[3] for row in status.passes() if row[3] is not None}
+        ages = {row[0]: row[3] for row in status.sweeps() if row[3] is not None}
         for job in (job for job in JOBS if job.exists(self._settings)):
             every = job.every(self._settings, self._allowance.allowed)
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
@@ -145,7 +145,7 @@ class AccountSweeps:
             log.info(
                 "request.taken", account=self._account, request=number, asked_by=request.asked_by
             )
-            return self._pass(
+            return self._sweep(
                 REQUESTS,
                 opened,
                 request,
@@ -162,35 +162,35 @@ class AccountSweeps:
 
     def _cast(self, job: Job, kind: SweepKind, steps: Steps) -> None:
         """One pass of the timetable."""
-        lanes = self._lanes
-        if lanes is None or self._lease is None or self._stopping.is_set():
+        slots = self._slots
+        if slots is None or self._lease is None or self._stopping.is_set():
             return
         writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
         request = SweepRequest(kind=kind, writing=writing, asked_by=SERVICE)
         try:
-            with lanes.using(job.name) as opened:
-                report = self._pass(job.name, opened, request, lambda progress: progress, steps)
+            with slots.using(job.name) as opened:
+                report = self._sweep(job.name, opened, request, lambda progress: progress, steps)
         except LeaseLostError:
             return  # the worker says so, once
         except ReconcilerError as error:
-            self.set_trouble(job.name, error)
+            self.set_error(job.name, error)
             self._metrics.failed(self._account, job.name, error)
             log.warning("pass.failed", account=self._account, job=job.name, why=redact(str(error)))
-            lanes.renew(job.name)
+            slots.renew(job.name)
             return
         if report.failure is not None and not isinstance(report.failure, StoppedError):
-            lanes.renew(job.name)
+            slots.renew(job.name)
 
     def _deliver(self, database: Database, steps: Steps) -> None:
         """One run of what the outbox has for the merchant's endpoint."""
-        lanes, lease = self._lanes, self._lease
-        if lanes is None or lease is None or self._stopping.is_set():
+        slots, lease = self._slots, self._lease
+        if slots is None or lease is None or self._stopping.is_set():
             return
-        with lanes.busy(DELIVER), steps.resting():
+        with slots.busy(DELIVER), steps.resting():
             report = self._deliverer.run(database, lease.epoch, self._check, self._stopping)
-        self.set_trouble(DELIVER, report.trouble)
+        self.set_error(DELIVER, report.error_met)
 
-    def _pass(
+    def _sweep(
         self,
         job: str,
         opened: OpenAccount,
@@ -227,44 +227,44 @@ class AccountSweeps:
         if report.complete:
             self.moved_at = self._clock.monotonic()
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
-            self.set_trouble(job, failure)
+            self.set_error(job, failure)
         row = self._row
         self._metrics.ended(report, job, () if row is None else row.delays(report))
         if row is not None:
-            row.pace(self._pacer)
+            row.pace(self._rate_limiter)
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("pass.finished", job=job, **wide(report))
 
     def _keep_house(self, row: ServiceStatusRow, steps: Steps) -> None:
         """Remove what nobody needs any longer, and follow the number of transactions."""
-        row.tidy()
-        lanes = self._lanes
-        if lanes is None:
+        row.delete_old_rows()
+        slots = self._slots
+        if slots is None:
             return
         steps.advance()
         try:
-            with lanes.using(HOUSEKEEPING) as opened:
+            with slots.using(HOUSEKEEPING) as opened:
                 steps.advance()
                 opened.count_transactions()
         except ReconcilerError as error:
-            lanes.renew(HOUSEKEEPING)
+            slots.renew(HOUSEKEEPING)
             log.warning("transactions.uncounted", account=self._account, why=redact(str(error)))
             return
         every = TAIL.every(self._settings, self._allowance.allowed)
         if self._timetable.pace(self._account, TAIL, every):
             log.info("tail.paced", account=self._account, seconds=every.total_seconds())
 
-    def set_trouble(self, where: str, error: ReconcilerError | None) -> None:
+    def set_error(self, where: str, error: ReconcilerError | None) -> None:
         """Keep it for /readyz, for the other replicas and, while the account is ours, for ``reconciler status``."""
-        self.troubles.put(where, error)
-        needs_person, row = self.troubles.need_a_person, self._row
+        self.errors_met.put(where, error)
+        needs_person, row = self.errors_met.need_a_person, self._row
         if needs_person:
             self._refused_by = where if error is not None else self._refused_by
-            self._team.cannot_work(self._account)
+            self._group.cannot_work(self._account)
         if row is not None and self._lease is not None:
             if error is None and not needs_person and self._proves(where):
-                self._team.works(self._account)
-            row.trouble(self.troubles)
+                self._group.works(self._account)
+            row.error_met(self.errors_met)
 
     def _proves(self, where: str) -> bool:
         """Whether what went well shows that the account can be worked on: the same pass that could not, where one could not."""

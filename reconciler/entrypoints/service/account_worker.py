@@ -39,7 +39,7 @@ from reconciler.errors import (
 )
 from reconciler.log import redact
 from reconciler.settings import Account, Settings
-from reconciler.wiring import limits_of, new_allowance, open_account
+from reconciler.wiring import limits_of, new_quota, open_account
 
 BELL_SECONDS: Final = 1.0
 """How long it listens for a request before it looks at lease and stop flag again."""
@@ -62,7 +62,7 @@ class AccountWorker(threading.Thread):
         settings: Settings,
         account: Account,
         clock: Clock,
-        team: ReplicaGroup,
+        group: ReplicaGroup,
         timetable: SweepScheduler,
         pulse: Pulse,
         metrics: Metrics,
@@ -73,25 +73,27 @@ class AccountWorker(threading.Thread):
         self._settings = settings
         self._configured = account
         self._clock = clock
-        self._team = team
+        self._group = group
         self._pulse = pulse
         self._stopping = threading.Event()
         giving_up = threading.Event()
         limits, name = limits_of(settings, account), account.name
-        self.pacer = MeteredRateLimiter(limits, clock, giving_up, metrics, name, self._may_send)
-        self._allowance = new_allowance(settings)
+        self.rate_limiter = MeteredRateLimiter(
+            limits, clock, giving_up, metrics, name, self._may_send
+        )
+        self._allowance = new_quota(settings)
         self._mode = settings.corrections.mode
         self._latest: Lease | None = None
-        self._passes = AccountSweeps(
+        self._sweeps = AccountSweeps(
             settings,
             name,
             clock,
-            team,
+            group,
             timetable,
             pulse,
             metrics,
             deliverer,
-            self.pacer,
+            self.rate_limiter,
             self._allowance,
             self._stopping,
             giving_up,
@@ -100,17 +102,17 @@ class AccountWorker(threading.Thread):
     @property
     def holds(self) -> bool:
         """Whether the account is ours now."""
-        return self._passes.under_lease
+        return self._sweeps.under_lease
 
     @property
-    def trouble(self) -> str | None:
+    def error_met(self) -> str | None:
         """What keeps it from its work, None where nothing does."""
-        return self._passes.troubles.first
+        return self._sweeps.errors_met.first
 
     @property
     def moved_at(self) -> float:
         """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
-        return self._passes.moved_at
+        return self._sweeps.moved_at
 
     @property
     def reads_allowed(self) -> int:
@@ -136,7 +138,7 @@ class AccountWorker(threading.Thread):
             except LeaseLostError as error:
                 log.warning("lease.lost", account=self.account, why=str(error))
             except ReconcilerError as error:
-                self._passes.set_trouble("account", error)
+                self._sweeps.set_error("account", error)
                 log.warning("account.failed", account=self.account, why=redact(str(error)))
             if self._clock.monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
@@ -157,26 +159,28 @@ class AccountWorker(threading.Thread):
                 self._clock,
                 writes_rows=self._mode is Mode.UPDATE,
                 database=database,
-                pacer=self.pacer,
-                allowance=self._allowance,
+                rate_limiter=self.rate_limiter,
+                quota=self._allowance,
             )
-            lanes = SweepSlots(opening)
-            stack.callback(lanes.close)
+            slots = SweepSlots(opening)
+            stack.callback(slots.close)
             while not self._stopping.is_set():
                 steps.advance()
-                self._take_over(database, lanes, bell, steps)
+                self._take_over(database, slots, bell, steps)
 
     def _take_over(
-        self, database: Database, lanes: SweepSlots, bell: RequestBell, steps: Steps
+        self, database: Database, slots: SweepSlots, bell: RequestBell, steps: Steps
     ) -> None:
         """Hold the lease for as long as it lasts and falls to us, or wait a little for it."""
-        if not self._team.may_take(self.account):
+        if not self._group.may_take(self.account):
             self._stand_by(STANDBY_SECONDS, steps)
             return
         seconds = self._settings.service.lease.total_seconds()
-        with lanes.using(REQUESTS) as opened, ExitStack() as stack:
+        with slots.using(REQUESTS) as opened, ExitStack() as stack:
             steps.advance()
-            lease = Lease(opened.leases, self._team.replica, self._clock, seconds, self.pacer)
+            lease = Lease(
+                opened.leases, self._group.replica, self._clock, seconds, self.rate_limiter
+            )
             try:
                 self._latest = stack.enter_context(lease)
             except LeaseHeldError:
@@ -184,18 +188,18 @@ class AccountWorker(threading.Thread):
                 return
             row = self._settle_in(database, opened, lease)
             steps.advance()
-            self._passes.begin(lease, lanes, row)
+            self._sweeps.begin(lease, slots, row)
             try:
-                self._passes.schedule(PostgresStatus(database, self.account), row, database)
-                self._attend(opened, lease, lanes, bell, steps)
+                self._sweeps.schedule(PostgresStatus(database, self.account), row, database)
+                self._attend(opened, lease, slots, bell, steps)
             finally:
                 with steps.resting():
-                    self._passes.end(lanes)
+                    self._sweeps.end(slots)
 
     def _settle_in(self, database: Database, opened: OpenAccount, lease: Lease) -> ServiceStatusRow:
         """Enter ourselves as the account's service, and take up what an earlier holder left."""
         record = PostgresServiceRecord(database, self.account)
-        record.register(self._team.replica, lease.epoch, self._mode.value)
+        record.register(self._group.replica, lease.epoch, self._mode.value)
         reopened = opened.requests.reopen(lease.epoch)
         if self._mode is Mode.UPDATE:
             take_up_reported(database, self.account)
@@ -204,14 +208,14 @@ class AccountWorker(threading.Thread):
 
     def _stand_by(self, seconds: float, steps: Steps) -> None:
         """Another works on the account, or should: nothing is wrong with us unless we could not."""
-        self._passes.moved_at = self._clock.monotonic()
-        if self._team.is_able(self.account):
-            self._passes.troubles.clear()
+        self._sweeps.moved_at = self._clock.monotonic()
+        if self._group.is_eligible(self.account):
+            self._sweeps.errors_met.clear()
         with steps.resting():
             self._clock.wait(self._stopping, seconds)
 
     def _attend(
-        self, opened: OpenAccount, lease: Lease, lanes: SweepSlots, bell: RequestBell, steps: Steps
+        self, opened: OpenAccount, lease: Lease, slots: SweepSlots, bell: RequestBell, steps: Steps
     ) -> None:
         """Serve requests until the lease is lost, falls to another replica, or somebody stops us.
 
@@ -223,7 +227,7 @@ class AccountWorker(threading.Thread):
         while not self._stopping.is_set():
             steps.advance()
             raise_if_lease_lost(self.account, lease)
-            if self._falls_to_another(lanes):
+            if self._falls_to_another(slots):
                 return
             try:
                 rang = bell.wait(BELL_SECONDS)
@@ -231,7 +235,7 @@ class AccountWorker(threading.Thread):
                 looks = rang or rounds % POLL_ROUNDS == 0 or failing_since is not None
                 if looks:
                     while (
-                        self._passes.serve_one(opened, lease, steps) and not self._stopping.is_set()
+                        self._sweeps.serve_one(opened, lease, steps) and not self._stopping.is_set()
                     ):
                         continue
                     failing_since = None
@@ -244,12 +248,12 @@ class AccountWorker(threading.Thread):
                 with steps.resting():
                     self._clock.wait(self._stopping, BELL_SECONDS)
 
-    def _falls_to_another(self, lanes: SweepSlots) -> bool:
+    def _falls_to_another(self, slots: SweepSlots) -> bool:
         """Whether the account should go to another replica, and no pass is under way that would be broken off."""
-        to = self._team.successor(self.account)
-        if to is None or not lanes.idle_but(REQUESTS, 0):
+        to = self._group.successor(self.account)
+        if to is None or not slots.idle_but(REQUESTS, 0):
             return False
-        log.info("lease.given", account=self.account, to=to, why=self._passes.troubles.first)
+        log.info("lease.given", account=self.account, to=to, why=self._sweeps.errors_met.first)
         return True
 
     def _may_send(self) -> None:

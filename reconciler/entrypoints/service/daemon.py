@@ -103,7 +103,7 @@ class Daemon:
         stuck = self._pulse.stuck()
         self._metrics.stuck(len(stuck))
         if stuck and stuck != self._dumped:
-            log.critical("pass.stuck", passes=list(stuck), seconds=self._pulse.stall)
+            log.critical("pass.stuck", sweeps=list(stuck), seconds=self._pulse.stall)
             self._dump()
         self._dumped = stuck
         if self._service is not None:
@@ -152,7 +152,7 @@ class Daemon:
             return
         self._reloading = settings
         # one round: what cannot be reached now cannot be checked, and the old configuration works
-        held = {} if self._service is None else self._service.pacers()
+        held = {} if self._service is None else self._service.rate_limiters()
         self._reload = StartUp(settings, self._clock, self._stopping, once=True, held=held)
         self._reload.start()
 
@@ -168,7 +168,7 @@ class Daemon:
         service = self._service
         if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
             # its passes were told to stop and its timetable is gone: it cannot go on, and a restart takes the new file
-            log.critical("service.stop_hangs", passes=list(self._pulse.running()))
+            log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
             self._dump()
             self._leave(ExitCode.TEMPORARY)
         listened = self._settings.service.listen
@@ -217,8 +217,8 @@ class Daemon:
     def _serves(self) -> tuple[bool, Mapping[str, object]]:
         if self._service is None:
             return False, {"waiting": self._startup and self._startup.waiting}
-        troubles = self._service.troubles()
-        return not troubles, {"troubles": troubles}
+        errors_met = self._service.errors_met()
+        return not errors_met, {"troubles": errors_met}
 
     def _stop(self) -> ExitCode:
         """Let the pages in hand end, give the leases back, and go."""
@@ -229,7 +229,7 @@ class Daemon:
         if service is None or service.stop(self._while_stopping, STOP_SECONDS, leaves=True):
             log.info("service.stopped")
             return ExitCode.DONE
-        log.critical("service.stop_hangs", passes=list(self._pulse.running()))
+        log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
         self._dump()
         return self._leave(ExitCode.TEMPORARY)
 

@@ -63,7 +63,7 @@ class DeliveryJob:
             for key, value in report.as_json().items()
         }
         level = log.info if report.delivered else log.debug
-        if report.failed or report.trouble:
+        if report.failed or report.error_met:
             level = log.warning
         level("delivery.finished", **told)
         return report

@@ -50,7 +50,7 @@ class MeteredRateLimiter(RateLimiter):
         try:
             self._may_send()
         except ReconcilerError:
-            self.done(endpoint)
+            self.release(endpoint)
             raise
         self._metrics.sent(self._account, endpoint)
 
@@ -68,13 +68,13 @@ class Metrics:
         self._lock = threading.Lock()
         self._reads: dict[tuple[str, str], list[int]] = {}
         registry = self.registry
-        self._passes = Counter(
+        self._sweeps = Counter(
             "reconciler_passes",
             "Passes that ended, by result: complete, incomplete or failed.",
             ("account", "kind", "result"),
             registry=registry,
         )
-        self._pass_seconds = Histogram(
+        self._sweep_seconds = Histogram(
             "reconciler_pass_seconds",
             "How long passes took.",
             ("account", "kind"),
@@ -156,8 +156,8 @@ class Metrics:
         """A pass ended."""
         account = report.account
         result = "complete" if report.complete else "failed" if report.failure else "incomplete"
-        self._passes.labels(account, job, result).inc()
-        self._pass_seconds.labels(account, job).observe(report.seconds)
+        self._sweeps.labels(account, job, result).inc()
+        self._sweep_seconds.labels(account, job).observe(report.seconds)
         self._examined.labels(account, job).inc(report.examined)
         self._corrections.labels(account, job).inc(report.corrected)
         self._held_back.labels(account).inc(report.held_back)
@@ -168,7 +168,7 @@ class Metrics:
 
     def failed(self, account: str, job: str, _error: ReconcilerError) -> None:
         """A pass could not begin."""
-        self._passes.labels(account, job, "failed").inc()
+        self._sweeps.labels(account, job, "failed").inc()
 
     def delivered(self, report: DeliveryReport) -> None:
         """A run of deliveries ended."""
@@ -275,7 +275,7 @@ def _families(
         account = status.account
         if status.tail_lag is not None:
             lag.add_metric((account,), status.tail_lag)
-        for item in status.passes:
+        for item in status.sweeps:
             if item.age is not None:
                 age.add_metric((account, item.kind), item.age)
         for outcome, count in status.open_payments.items():
@@ -310,8 +310,15 @@ def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFam
     for status in statuses:
         if status.pace is None:
             continue
-        for endpoint, lane in {"all": status.pace.overall, **status.pace.endpoints}.items():
-            figures = {"limit": lane.limit, "rate": lane.rate, "busiest": lane.busiest}
+        for endpoint, endpoint_limit in {
+            "all": status.pace.overall,
+            **status.pace.endpoints,
+        }.items():
+            figures = {
+                "limit": endpoint_limit.limit,
+                "rate": endpoint_limit.rate,
+                "busiest": endpoint_limit.busiest,
+            }
             for name, figure in figures.items():
                 families[name].add_metric((status.account, endpoint), figure)
     yield from families.values()

@@ -62,7 +62,7 @@ class ReplicaGroup(threading.Thread):
         self._leaving = False
         self._lock = threading.Lock()
         self._away: dict[str, _Away] = {}
-        self._standing: GroupView | None = None
+        self._view: GroupView | None = None
         self._shares: Mapping[str, str] = {}
         self._seen_at = clock.monotonic()
         self._free_since: dict[str, float] = {}
@@ -79,10 +79,10 @@ class ReplicaGroup(threading.Thread):
             now = self._clock.monotonic()
             if self._is_blind(now):
                 return True
-            standing = self._standing
-            if standing is None:
+            view = self._view
+            if view is None:
                 return self._failed
-            if standing.holders.get(account) is not None:
+            if view.holders.get(account) is not None:
                 return False
             if self._shares.get(account, self.replica) == self.replica:
                 return True
@@ -91,8 +91,8 @@ class ReplicaGroup(threading.Thread):
     def successor(self, account: str) -> str | None:
         """The replica that an account which is held here should go to, None where it should stay."""
         with self._lock:
-            standing = self._fresh(self._clock.monotonic())
-            if standing is None or standing.holders.get(account) != self.replica:
+            view = self._fresh(self._clock.monotonic())
+            if view is None or view.holders.get(account) != self.replica:
                 return None
             share = self._shares.get(account, self.replica)
             return None if share == self.replica else share
@@ -112,7 +112,7 @@ class ReplicaGroup(threading.Thread):
             seconds = AWAY_LEASES * self._seconds if away is None else 2 * away.seconds
             self._away[account] = _Away(now + seconds, min(seconds, LONGEST_AWAY))
 
-    def is_able(self, account: str) -> bool:
+    def is_eligible(self, account: str) -> bool:
         """Whether the others may count on this replica for the account.
 
         It comes back when it has stood back long enough and the account is in the hands of one that can work on it.
@@ -121,10 +121,10 @@ class ReplicaGroup(threading.Thread):
             away = self._away.get(account)
             if away is None:
                 return True
-            if self._clock.monotonic() < away.until or self._standing is None:
+            if self._clock.monotonic() < away.until or self._view is None:
                 return False
-            holder = self._standing.holders.get(account)
-            return holder in self._standing.able.get(account, ())
+            holder = self._view.holders.get(account)
+            return holder in self._view.eligible.get(account, ())
 
     def leave(self) -> None:
         """Give the accounts up to the others, before their leases are given back."""
@@ -152,19 +152,19 @@ class ReplicaGroup(threading.Thread):
                         self._clock.wait(self._stopping, self._seconds / 3)
 
     def _attend(self, replicas: PostgresReplicas, steps: Steps) -> None:
-        look_at = self._clock.monotonic()
+        read_at = self._clock.monotonic()
         here = True
         while not self._stopping.is_set():
             now = self._clock.monotonic()
             if self._leaving and here:
                 here = False
                 replicas.withdraw(self._accounts)
-            elif here and now >= look_at:
+            elif here and now >= read_at:
                 hurries = self._look(replicas)
-                look_at = now + min(self._seconds / 3, LOOK_SECONDS if hurries else self._seconds)
+                read_at = now + min(self._seconds / 3, LOOK_SECONDS if hurries else self._seconds)
                 self._tell("")
             self._make_room(replicas)
-            pause = min(LOOK_SECONDS, look_at - now) if here else LOOK_SECONDS
+            pause = min(LOOK_SECONDS, read_at - now) if here else LOOK_SECONDS
             with steps.resting():
                 self._clock.wait(self._stopping, pause)
         if self._leaving and here:
@@ -172,29 +172,29 @@ class ReplicaGroup(threading.Thread):
 
     def _look(self, replicas: PostgresReplicas) -> bool:
         """Renew our place and see the others'; whether an account is on its way here."""
-        able = [account for account in self._accounts if self.is_able(account)]
-        unable = [account for account in self._accounts if account not in able]
-        standing = replicas.renew(able, unable, self._seconds)
-        shares = fair_shares(standing.holders, standing.able)
+        eligible = [account for account in self._accounts if self.is_eligible(account)]
+        ineligible = [account for account in self._accounts if account not in eligible]
+        view = replicas.renew(eligible, ineligible, self._seconds)
+        shares = fair_shares(view.holders, view.eligible)
         with self._lock:
             now = self._clock.monotonic()
-            self._standing, self._shares, self._seen_at = standing, shares, now
+            self._view, self._shares, self._seen_at = view, shares, now
             self._failed = False
-            free = [account for account, holder in standing.holders.items() if holder is None]
+            free = [account for account, holder in view.holders.items() if holder is None]
             self._free_since = {account: self._free_since.get(account, now) for account in free}
         return any(
-            share == self.replica != standing.holders[account] for account, share in shares.items()
+            share == self.replica != view.holders[account] for account, share in shares.items()
         )
 
     def _make_room(self, replicas: PostgresReplicas) -> None:
         held = self._holding()
         if held:
-            for account in replicas.guests(tuple(held)):
+            for account in replicas.reserved_shares(tuple(held)):
                 held[account].keep_to(1 - PART, ROOM_SECONDS)
 
     def _fresh(self, now: float) -> GroupView | None:
         """How things stood at the last look, None where that is too long ago to say anything."""
-        return None if self._is_blind(now) else self._standing
+        return None if self._is_blind(now) else self._view
 
     def _is_blind(self, now: float) -> bool:
         """Whether the others have not been seen for longer than a lease lasts."""

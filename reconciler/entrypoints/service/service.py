@@ -32,13 +32,13 @@ class Service:
         self._settings = settings
         self._clock = clock
         self._timetable = SweepScheduler(clock, len(settings.accounts), metrics.heard)
-        self._team = ReplicaGroup(
+        self._group = ReplicaGroup(
             settings.database_url.get_secret_value(),
             replica,
             [account.name for account in settings.accounts],
             clock,
             settings.service.lease.total_seconds(),
-            self.pacers,
+            self.rate_limiters,
             pulse,
         )
         circuit = CircuitBreaker(clock, chance)
@@ -47,7 +47,7 @@ class Service:
                 settings,
                 account,
                 clock,
-                self._team,
+                self._group,
                 self._timetable,
                 pulse,
                 metrics,
@@ -60,7 +60,7 @@ class Service:
     def start(self) -> None:
         """Let time run and take what leases are free."""
         self._timetable.start()
-        self._team.start()
+        self._group.start()
         for worker in self._workers:
             worker.start()
 
@@ -72,7 +72,7 @@ class Service:
         """
         self._is_stopping = True
         if leaves:
-            self._team.leave()
+            self._group.leave()
         self._timetable.stop()
         for worker in self._workers:
             worker.stop()
@@ -83,12 +83,12 @@ class Service:
                 if self._clock.monotonic() > until:
                     return False
                 worker.join(JOIN_SECONDS)
-        self._team.stop()
+        self._group.stop()
         return True
 
-    def pacers(self) -> Mapping[str, RateLimiter]:
+    def rate_limiters(self) -> Mapping[str, RateLimiter]:
         """The pacer of each account that is held here now."""
-        return {worker.account: worker.pacer for worker in self._workers if worker.holds}
+        return {worker.account: worker.rate_limiter for worker in self._workers if worker.holds}
 
     @property
     def lives(self) -> bool:
@@ -102,7 +102,7 @@ class Service:
             return None
         if not self._timetable.lives:
             return "the scheduler's thread has ended"
-        if not self._team.is_alive():
+        if not self._group.is_alive():
             return "the thread that sees the other replicas has ended"
         gone = [worker.account for worker in self._workers if not worker.is_alive()]
         return f"the thread of account {', '.join(gone)} has ended" if gone else None
@@ -119,9 +119,9 @@ class Service:
         doing = f"; passes: {', '.join(running)}" if running else ""
         return f"holds {', '.join(held)}{doing}"
 
-    def troubles(self) -> Mapping[str, str]:
+    def errors_met(self) -> Mapping[str, str]:
         """What keeps accounts from their work."""
-        return {worker.account: worker.trouble for worker in self._workers if worker.trouble}
+        return {worker.account: worker.error_met for worker in self._workers if worker.error_met}
 
     def _longest_rest(self, worker: AccountWorker) -> float:
         """Seconds that may go by without a complete pass, while none moves."""

@@ -25,14 +25,14 @@ class ServiceStatusRow:
         self._account = account
         self._epoch = epoch
 
-    def trouble(self, troubles: AccountErrors) -> None:
+    def error_met(self, errors_met: AccountErrors) -> None:
         """What keeps the service from its work, or that nothing does."""
-        error, person = troubles.first, troubles.need_a_person
-        self._try(lambda: self._record.trouble(self._epoch, error, needs_person=person))
+        error, person = errors_met.first, errors_met.need_a_person
+        self._try(lambda: self._record.error_met(self._epoch, error, needs_person=person))
 
-    def pace(self, pacer: RateLimiter) -> None:
+    def pace(self, rate_limiter: RateLimiter) -> None:
         """How fast the service asks Stripe."""
-        self._try(lambda: self._record.pace(self._epoch, to_dict(pacer.usage())))
+        self._try(lambda: self._record.pace(self._epoch, to_dict(rate_limiter.usage())))
 
     def delays(self, report: SweepReport) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to each correction of a pass. Raises what the database does."""
@@ -40,10 +40,14 @@ class ServiceStatusRow:
             return ()
         return self._record.correction_delays(report.sweep)
 
-    def tidy(self) -> None:
+    def delete_old_rows(self) -> None:
         """Remove what nobody needs any longer."""
         try:
-            log.info("housekeeping.finished", account=self._account, removed=self._record.tidy())
+            log.info(
+                "housekeeping.finished",
+                account=self._account,
+                removed=self._record.delete_old_rows(),
+            )
         except ReconcilerError as error:
             log.warning("housekeeping.failed", account=self._account, why=redact(str(error)))
 

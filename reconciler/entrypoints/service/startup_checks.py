@@ -58,12 +58,12 @@ def check(settings: Settings, clock: Clock, held: Mapping[str, RateLimiter]) -> 
         return CheckRound(StartHealth.UNREACHABLE, away)
     for one in checks:
         if one.level is CheckLevel.WARNING:
-            log.warning("check.warning", about=one.about, what=one.what, mend=one.mend)
+            log.warning("check.warning", about=one.about, what=one.what, hint=one.hint)
     return CheckRound(StartHealth.GOOD, ())
 
 
 def _sentence(one: DoctorCheck) -> str:
-    return " ".join(f"{one.about}: {one.what.rstrip('.')}. {one.mend}".split())
+    return " ".join(f"{one.about}: {one.what.rstrip('.')}. {one.hint}".split())
 
 
 class StartUp(threading.Thread):

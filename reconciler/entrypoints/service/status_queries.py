@@ -48,7 +48,7 @@ def read_statuses(
                 AccountStatus(
                     account=name,
                     lease=LeaseStatus(*source.lease()),
-                    passes=tuple(SweepStatus(*row) for row in source.passes()),
+                    sweeps=tuple(SweepStatus(*row) for row in source.sweeps()),
                     open_payments={} if table is None else source.open_payments(table),
                     table_fault=fault,
                     findings=tuple(

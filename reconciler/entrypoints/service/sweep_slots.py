@@ -31,14 +31,14 @@ class SweepSlots:
         self._open = open_account
         self._checks = ClaimedRechecks()
         self._free = threading.Condition()
-        self._lanes: dict[str, tuple[ExitStack, OpenAccount]] = {}
+        self._slots: dict[str, tuple[ExitStack, OpenAccount]] = {}
         self._used: set[str] = set()
 
     @contextmanager
     def using(self, name: str) -> Iterator[OpenAccount]:
         """The open account of that name, for the length of the block. Raises what opening it raises."""
         with self.busy(name):
-            yield self._lane(name)
+            yield self._slot(name)
 
     @contextmanager
     def busy(self, name: str) -> Iterator[None]:
@@ -55,9 +55,9 @@ class SweepSlots:
     def renew(self, name: str) -> None:
         """Close the lane; the next pass opens it anew."""
         with self._free:
-            lane = self._lanes.pop(name, None)
-        if lane is not None:
-            lane[0].close()
+            slot = self._slots.pop(name, None)
+        if slot is not None:
+            slot[0].close()
 
     def idle_but(self, name: str, seconds: float | None) -> bool:
         """Wait until no lane but this one is in use; False where that took longer than so many seconds."""
@@ -67,9 +67,9 @@ class SweepSlots:
     def close(self) -> None:
         """Close all lanes. Raises the last error of those that could not be closed."""
         with self._free:
-            lanes, self._lanes = self._lanes, {}
+            slots, self._slots = self._slots, {}
         failure: ReconcilerError | None = None
-        for stack, _ in lanes.values():
+        for stack, _ in slots.values():
             try:
                 stack.close()
             except ReconcilerError as error:
@@ -77,13 +77,13 @@ class SweepSlots:
         if failure is not None:
             raise failure
 
-    def _lane(self, name: str) -> OpenAccount:
+    def _slot(self, name: str) -> OpenAccount:
         with self._free:
-            known = self._lanes.get(name)
+            known = self._slots.get(name)
         if known is not None:
             return known[1]
         with ExitStack() as stack:
             account = stack.enter_context(self._open(checks=self._checks))
             with self._free:
-                self._lanes[name] = (stack.pop_all(), account)
+                self._slots[name] = (stack.pop_all(), account)
         return account

@@ -88,7 +88,7 @@ def test_strange_values_lose_nobody_else(world: World, local: str) -> None:
 def test_strange_values_in_a_list(world: World) -> None:
     """The same in a page of the list."""
     intents = [world.pay(key) for key in range(5)]
-    edge = {
+    stop_token = {
         "id": intents[0],
         "object": "payment_intent",
         "amount": 1250,
@@ -101,7 +101,7 @@ def test_strange_values_in_a_list(world: World) -> None:
         "latest_charge": None,
         "metadata": {},
     }
-    page = {"object": "list", "has_more": False, "data": [edge]}
+    page = {"object": "list", "has_more": False, "data": [stop_token]}
     world.stripe.faults.script(
         Break.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
     )

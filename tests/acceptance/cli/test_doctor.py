@@ -21,7 +21,7 @@ def checks(town: Town, code: int, **environ: str) -> list[dict[str, str]]:
 
 def of_level(found: list[dict[str, str]], level: str) -> list[str]:
     return [
-        f"{check['about']}: {check['what']} {check['mend'] or ''}"
+        f"{check['about']}: {check['what']} {check['hint'] or ''}"
         for check in found
         if check["level"] == level
     ]

@@ -70,7 +70,7 @@ def test_the_pass_is_right_whatever_the_seed(seed: int, lose: float) -> None:
 
 def _tampered(monkeypatch: pytest.MonkeyPatch, url: str, tampering: Tampering) -> DemoResult:
     """The result of a right pass after which somebody has changed the database."""
-    real = demonstration.run_pass
+    real = demonstration.run_sweep
 
     def broken(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
         report = real(configured, clock, progress)

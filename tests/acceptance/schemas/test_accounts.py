@@ -62,9 +62,9 @@ def test_the_whole_way(world: World) -> None:
     heads = world.ask("SELECT account FROM reconciler.ledger_heads ORDER BY account")
     assert [row["account"] for row in heads] == ["eu", "us"]
     world.verify()
-    passes = {one["account"]: one["sweep"] for one in answer.json["accounts"]}
-    assert world.run("revert", str(passes["us"])).code == 64, "which account is not guessed"
-    assert world.run("revert", str(passes["us"]), "--account", "us").code == 0
+    sweeps = {one["account"]: one["sweep"] for one in answer.json["accounts"]}
+    assert world.run("revert", str(sweeps["us"])).code == 64, "which account is not guessed"
+    assert world.run("revert", str(sweeps["us"]), "--account", "us").code == 0
     assert world.statuses() == {"0": "paid", "1": "paid", "10": "pending", "11": "paid"}
     world.verify()
 

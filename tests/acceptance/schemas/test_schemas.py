@@ -214,7 +214,7 @@ def test_a_correction_stamps_the_row(make_world: Callable[..., World]) -> None:
 
 def test_a_range_means_the_same_in_every_clock(make_world: Callable[..., World]) -> None:
     """--since and --until cut rows at the same second, whatever the column's type."""
-    edge = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
+    stop_token = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
     for number, name in enumerate(
         ("plain", "epoch seconds", "epoch milliseconds", "timestamps without a zone")
     ):
@@ -224,7 +224,7 @@ def test_a_range_means_the_same_in_every_clock(make_world: Callable[..., World])
             make_world, Shape(shape.columns, table, mapping=shape.mapping, created=shape.created)
         )
         pay(world, shape, 1, "succeed")
-        for arguments, found in ((("--since", edge), 1), (("--until", edge), 0)):
+        for arguments, found in ((("--since", stop_token), 1), (("--until", stop_token), 0)):
             report = world.sweep("--kind", "due", *arguments).json
             assert report["would_correct"] == found, (name, arguments)
 

@@ -40,7 +40,7 @@ class Trouble:
 
     name: str
     spoil: Callable[[Town], None]
-    mend: Callable[[Town], None]
+    hint: Callable[[Town], None]
     said: str
     seen: str
     levels: tuple[int, ...] = (2,)
@@ -155,9 +155,9 @@ def is_calm(town: Town, daemon: Daemon) -> None:
     assert work <= MOST_TRANSACTIONS
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error_met: error_met.name)
 def test_it_is_told_and_mends_itself(
-    town: Town, trouble: Trouble, role: Callable[[str], tuple[str, Callable[[str], str]]]
+    town: Town, error_met: Trouble, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
     """It says what is wrong, stays calm, writes nothing wrong, and goes on when the cause is gone, without a restart."""
     daemon_role, as_daemon = role("daemon")
@@ -175,14 +175,14 @@ def test_it_is_told_and_mends_itself(
         )
         town.pay(1)
         daemon.event("pass.finished", job="due", complete=True, corrected=1)
-        trouble.spoil(town)
-        daemon.line(lambda line: '"warning"' in line and trouble.said in line)
+        error_met.spoil(town)
+        daemon.line(lambda line: '"warning"' in line and error_met.said in line)
         is_calm(town, daemon)
         code, out, _ = town.run("status", "--format", "nagios")
-        assert code in trouble.levels, out
-        assert trouble.seen in out
+        assert code in error_met.levels, out
+        assert error_met.seen in out
         assert daemon.process.poll() is None
-        trouble.mend(town)
+        error_met.hint(town)
         town.pay(1)
         while town.statuses().keys() != {"paid"}:
             daemon.event("pass.finished", job="due", complete=True)
@@ -288,7 +288,7 @@ def test_a_clock_that_is_set_changes_nothing(
         clock.wait(never, 3.0)
         assert town.ask("SELECT count(*) FROM reconciler.sweeps")[0][0] - began <= 6
         assert town.ask("SELECT epoch FROM reconciler.leases") == epoch
-        assert service.troubles() == {}
+        assert service.errors_met() == {}
     finally:
         assert service.stop(lambda: None, 30.0, leaves=True)
     (found,) = json.loads(town.run("status", "--json")[1])

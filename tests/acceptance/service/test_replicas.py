@@ -106,13 +106,13 @@ def test_replicas_share_the_accounts(town: Town) -> None:
 def test_three_replicas(town: Town) -> None:
     """Four accounts among three are 2, 1 and 1; after a clean stop the others have its accounts at once."""
     open_accounts(town, *NAMES, lease=6)
-    team = [town.start() for _ in range(3)]
-    pids = [daemon.process.pid for daemon in team]
+    group = [town.start() for _ in range(3)]
+    pids = [daemon.process.pid for daemon in group]
     comes_true(town, 40, lambda: sorted(shares(town).values()) == [1, 1, 2])
     assert set(holders(town).values()) == set(pids)
-    victim = team.pop()
+    victim = group.pop()
     assert victim.end() == 0
-    took = comes_true(town, 30, lambda: shares(town) == {daemon.process.pid: 2 for daemon in team})
+    took = comes_true(town, 30, lambda: shares(town) == {daemon.process.pid: 2 for daemon in group})
     assert took < 6
     assert town.run("verify")[0] == 0
 

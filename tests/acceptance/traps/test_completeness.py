@@ -47,10 +47,10 @@ def test_a_shared_second_is_not_lost_between_pages(world: World) -> None:
 
 def test_ranges_that_touch_hold_each_payment_once(world: World) -> None:
     """--since is in the range and --until is not: of two that touch at a second, exactly one holds its payments."""
-    edge = NOW - timedelta(days=2)
+    stop_token = NOW - timedelta(days=2)
     for key, seconds in enumerate((-1, 0, 1)):
         world.pay(key, age=timedelta(days=2) - timedelta(seconds=seconds))
-    middle = edge.strftime("%Y-%m-%dT%H:%M:%S")
+    middle = stop_token.strftime("%Y-%m-%dT%H:%M:%S")
     for kind in ("window", "due"):
         before = world.sweep("--kind", kind, "--since", "30d", "--until", middle).json
         after = world.sweep("--kind", kind, "--since", middle).json

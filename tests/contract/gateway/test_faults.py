@@ -117,14 +117,14 @@ def test_the_whole_documented_budget_brings_no_429(
     """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
     retrieve and a list lane alone, and for both at once against the global limit."""
     sandbox.gate.limits = RateLimits(burst=0.2)
-    pacer = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
+    rate_limiter = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
     with StripeGateway(
         "sk_live_sandbox" if livemode else TEST_KEY,
         account="shop",
         clock=clock,
-        buy=pacer.take,
-        done=pacer.done,
-        limited=pacer.limited,
+        acquire=rate_limiter.take,
+        release=rate_limiter.release,
+        limited=rate_limiter.limited,
         api_base=server.url,
     ) as gateway:
         began = clock.monotonic()
@@ -144,14 +144,14 @@ def test_a_stripe_that_allows_less_is_obeyed(
 ) -> None:
     """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
     sandbox.gate.limits = RateLimits(endpoint_per_second=4, burst=0.5)
-    pacer = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
+    rate_limiter = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
     with StripeGateway(
         TEST_KEY,
         account="shop",
         clock=clock,
-        buy=pacer.take,
-        done=pacer.done,
-        limited=pacer.limited,
+        acquire=rate_limiter.take,
+        release=rate_limiter.release,
+        limited=rate_limiter.limited,
         api_base=server.url,
     ) as gateway:
         for _ in range(100):
@@ -159,8 +159,8 @@ def test_a_stripe_that_allows_less_is_obeyed(
         refused = gateway.rate_limited
         assert gateway.reads == 100 + refused
         assert 0 < refused < 60
-        assert pacer.usage().endpoints[Endpoint.LIST].rate < 12
-        assert pacer.usage().overall.in_flight == 0
+        assert rate_limiter.usage().endpoints[Endpoint.LIST].rate < 12
+        assert rate_limiter.usage().overall.in_flight == 0
 
 
 def test_a_revoked_key_is_a_matter_of_configuration(

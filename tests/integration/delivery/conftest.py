@@ -97,10 +97,10 @@ class Post:
         )
 
     def run(
-        self, check: Callable[[], None] = lambda: None, epoch: int | None = None
+        self, recheck: Callable[[], None] = lambda: None, epoch: int | None = None
     ) -> DeliveryReport:
         """One run, with an endpoint that nothing is known of."""
-        return self.deliverer().run(self.epoch if epoch is None else epoch, check, NoProgress())
+        return self.deliverer().run(self.epoch if epoch is None else epoch, recheck, NoProgress())
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_lease_that_goes_in_the_middle_ends_the_run(post: Post) -> None:
         if not post.endpoint.tried.empty():
             post.tell("UPDATE reconciler.leases SET epoch = epoch + 1")
 
-    report = post.run(check=lose)
+    report = post.run(recheck=lose)
     assert isinstance(report.failure, LeaseLostError)
     assert post.endpoint.tried.qsize() == 1
     assert post.waiting() == ["2", "3"]
@@ -230,5 +230,5 @@ def test_a_database_that_goes_is_a_trouble(post: Post) -> None:
     deliverer._outbox = type(post.outbox)(post.database, "default")
     deliverer._outbox.claim = fail  # type: ignore[method-assign,assignment]
     report = deliverer.run(post.epoch, lambda: None, NoProgress())
-    assert isinstance(report.trouble, DatabaseUnavailableError)
+    assert isinstance(report.error_met, DatabaseUnavailableError)
     assert post.waiting() == ["1"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import MakeShop
-from tests.integration.engine.passes import Passes
+from tests.integration.engine.sweeps import Passes
 
 
 @pytest.fixture
-def passes(shop: MakeShop) -> Passes:
+def sweeps(shop: MakeShop) -> Passes:
     """Passes over the plainest of shops."""
     return Passes(shop())

@@ -46,7 +46,7 @@ class Lane:
 
     database: Database
     epoch: int
-    check: Callable[[], None]
+    recheck: Callable[[], None]
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
 
@@ -60,10 +60,8 @@ class Passes:
     per_hour: int = 500
     mode: Mode = Mode.UPDATE
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    allowance: ReadQuota = field(
-        default_factory=lambda: ReadQuota(10_000, 1.0, timedelta(minutes=1))
-    )
-    checks: ClaimedRechecks = field(default_factory=ClaimedRechecks)
+    quota: ReadQuota = field(default_factory=lambda: ReadQuota(10_000, 1.0, timedelta(minutes=1)))
+    rechecks: ClaimedRechecks = field(default_factory=ClaimedRechecks)
     around: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
     def run(
@@ -76,15 +74,15 @@ class Passes:
         with ExitStack() as stack:
             database = stack.enter_context(Database(self.shop.url))
             lease = stack.enter_context(self.lease(database))
-            lane = Lane(database, lease.epoch, lease.check)
-            return self.cast(lane, kind, writing, asked_by, **request)
+            slot = Lane(database, lease.epoch, lease.raise_if_lost)
+            return self.cast(slot, kind, writing, asked_by, **request)
 
     def lease(self, database: Database) -> Lease:
         return Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
 
     def cast(
         self,
-        lane: Lane,
+        slot: Lane,
         kind: SweepKind,
         writing: Writing = Writing.ROWS,
         asked_by: str = SERVICE,
@@ -92,11 +90,11 @@ class Passes:
     ) -> SweepReport:
         """A pass under a lease that the caller holds: several may be made side by side."""
         asked = SweepRequest(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
-        table = inspect(lane.database, self.shop.mapping, writes=True).fitting()
-        store = self.around(lane.around(PostgresStore(lane.database, table, "default")))
-        self.allowance.renew(store.booked_reads)
-        purse = SourceQuota(self.allowance)
-        self.stripe.buy = purse.take
+        table = inspect(slot.database, self.shop.mapping, writes=True).fitting()
+        store = self.around(slot.around(PostgresStore(slot.database, table, "default")))
+        self.quota.renew(store.booked_reads)
+        source_quota = SourceQuota(self.quota)
+        self.stripe.buy = source_quota.take
         sweep = None
         if writing is not Writing.NOTHING:
             sweep = store.start_sweep(
@@ -107,8 +105,8 @@ class Passes:
                     "asked_by": asked_by,
                 }
             )
-        authority = Actor("default", sweep, asked_by, self.mode, writing, lane.epoch)
-        surroundings = SweepContext(
+        actor = Actor("default", sweep, asked_by, self.mode, writing, slot.epoch)
+        context = SweepContext(
             stripe=self.stripe,
             store=store,
             clock=self.clock,
@@ -117,11 +115,11 @@ class Passes:
             page_size=100,
             per_hour=self.per_hour,
             keeps_books=True,
-            budget=Budget(ParallelLists(25, 25, 25), ParallelLists(25, 25, 25), allowance=10_000),
-            purse=purse,
-            checks=self.checks,
+            budget=Budget(ParallelLists(25, 25, 25), ParallelLists(25, 25, 25), quota=10_000),
+            source_quota=source_quota,
+            rechecks=self.rechecks,
         )
-        return Sweep(surroundings, asked, authority, lane.check, NoProgress()).run()
+        return Sweep(context, asked, actor, slot.recheck, NoProgress()).run()
 
     def statuses(self) -> dict[str, str | None]:
         return {key: row["status"] for key, row in self.shop.rows().items()}

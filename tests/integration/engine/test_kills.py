@@ -11,112 +11,112 @@ from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server
 from tests.integration.engine.blows import Blow, Killed, struck
-from tests.integration.engine.passes import Passes
+from tests.integration.engine.sweeps import Passes
 from tests.unit.engine.doubles import NOW, an_intent
 
 AGE = timedelta(days=7)
 MOST_STATEMENTS = 120
 
 
-def a_missed_webhook(passes: Passes, number: int) -> str:
+def a_missed_webhook(sweeps: Passes, number: int) -> str:
     """A payment that Stripe has and the row does not say."""
     ident = f"pi_{number}"
-    passes.shop.insert(
+    sweeps.shop.insert(
         key=number,
         payment_intent=ident,
         status="pending",
         amount=1000,
         created=(NOW - AGE).isoformat(),
     )
-    passes.stripe.intents[ident] = an_intent(ident, created=NOW - AGE)
+    sweeps.stripe.intents[ident] = an_intent(ident, created=NOW - AGE)
     return ident
 
 
-def one_of_each(passes: Passes, ident: str) -> None:
+def one_of_each(sweeps: Passes, ident: str) -> None:
     """The row, its discrepancy, its ledger entry and its outbox row are there, each once."""
     key = ident.removeprefix("pi_")
-    assert passes.shop.rows()[key]["status"] == "paid"
+    assert sweeps.shop.rows()[key]["status"] == "paid"
     for where in (
         f"outbox WHERE payment_key = '{key}'",
         f"discrepancies WHERE subject = '{ident}' AND state = 'corrected'",
         f"ledger WHERE action = 'correction' AND body ->> 'payment_intent' = '{ident}'",
         f"ledger WHERE action = 'finding_opened' AND body ->> 'subject' = '{ident}'",
     ):
-        assert len(passes.table(f"SELECT 1 FROM reconciler.{where}")) == 1, where
+        assert len(sweeps.table(f"SELECT 1 FROM reconciler.{where}")) == 1, where
 
 
-def the_ledger_holds(passes: Passes) -> None:
+def the_ledger_holds(sweeps: Passes) -> None:
     """From its first entry to its head."""
     entries = [
         Entry(**row)  # type: ignore[arg-type]
-        for row in passes.table(
+        for row in sweeps.table(
             "SELECT account, seq, at, action, body, prev, hash FROM reconciler.ledger ORDER BY seq"
         )
     ]
-    (head,) = passes.table("SELECT seq, hash FROM reconciler.ledger_heads")
+    (head,) = sweeps.table("SELECT seq, hash FROM reconciler.ledger_heads")
     assert first_break(entries, (head["seq"], head["hash"]), "default") is None  # type: ignore[arg-type]
 
 
-def its_lease_runs_out(passes: Passes) -> None:
+def its_lease_runs_out(sweeps: Passes) -> None:
     """As time would have it."""
-    passes.shop.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
+    sweeps.shop.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
 def strike_everywhere(
-    passes: Passes,
+    sweeps: Passes,
     run: Callable[[Blow], None],
     blow_at: Callable[[int], Blow],
 ) -> int:
     """One pass for each statement that a pass makes, cut off there, and one after it; returns how many there were."""
     for number in range(1, MOST_STATEMENTS):
-        ident = a_missed_webhook(passes, number)
+        ident = a_missed_webhook(sweeps, number)
         blow = blow_at(number)
         run(blow)
-        its_lease_runs_out(passes)
-        report = passes.run(SweepKind.DUE)
+        its_lease_runs_out(sweeps)
+        report = sweeps.run(SweepKind.DUE)
         assert report.complete, f"statement {number}: {report.unexamined}"
-        one_of_each(passes, ident)
+        one_of_each(sweeps, ident)
         if not blow.fell:
-            the_ledger_holds(passes)
+            the_ledger_holds(sweeps)
             return number
     raise AssertionError("a pass makes more statements than were tried")
 
 
-def test_a_connection_lost_at_any_statement(passes: Passes, server: Server) -> None:
+def test_a_connection_lost_at_any_statement(sweeps: Passes, server: Server) -> None:
     """The program goes on without its connection, says that it is not complete or is, and the next pass ends it."""
 
     def run(blow: Blow) -> None:
         with struck(blow), contextlib.suppress(ReconcilerError):
-            report = passes.run(SweepKind.DUE)
-            written = passes.shop.rows()[str(blow.at)]["status"] == "paid"
+            report = sweeps.run(SweepKind.DUE)
+            written = sweeps.shop.rows()[str(blow.at)]["status"] == "paid"
             assert written or not report.complete or not blow.fell
             assert not report.corrected or written
 
-    assert strike_everywhere(passes, run, lambda at: Blow(server, at, kills=False)) > 15
+    assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=False)) > 15
 
 
-def test_a_death_at_any_statement(passes: Passes, server: Server) -> None:
+def test_a_death_at_any_statement(sweeps: Passes, server: Server) -> None:
     """The process dies at a statement, its transaction with it: nothing is half done, and the next pass does it."""
 
     def run(blow: Blow) -> None:
         with struck(blow), contextlib.suppress(Killed):
-            passes.run(SweepKind.DUE)
+            sweeps.run(SweepKind.DUE)
 
-    assert strike_everywhere(passes, run, lambda at: Blow(server, at, kills=True)) > 15
+    assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=True)) > 15
 
 
-def test_a_commit_whose_answer_is_lost(passes: Passes, server: Server) -> None:
+def test_a_commit_whose_answer_is_lost(sweeps: Passes, server: Server) -> None:
     """Committed, and the program does not know: it says that it is not complete, and nothing is written twice."""
 
     def run(blow: Blow) -> None:
         with struck(blow), contextlib.suppress(ReconcilerError):
-            report = passes.run(SweepKind.DUE)
+            report = sweeps.run(SweepKind.DUE)
             assert not (blow.fell and report.complete)
 
     for number in range(1, 5):
-        ident = a_missed_webhook(passes, number)
+        ident = a_missed_webhook(sweeps, number)
         run(Blow(server, number, kills=False, after_commit=True))
-        its_lease_runs_out(passes)
-        assert passes.run(SweepKind.DUE).complete
-        one_of_each(passes, ident)
-    the_ledger_holds(passes)
+        its_lease_runs_out(sweeps)
+        assert sweeps.run(SweepKind.DUE).complete
+        one_of_each(sweeps, ident)
+    the_ledger_holds(sweeps)

@@ -11,7 +11,7 @@ import pytest
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.report import SweepKind, SweepReport
 from reconciler.errors import StripeRefusedError
-from tests.integration.engine.passes import Lane, Passes
+from tests.integration.engine.sweeps import Lane, Passes
 from tests.integration.engine.test_overtaken import a_payment, knows
 
 ROWS = 30
@@ -43,17 +43,17 @@ class Pausing:
             yield page
 
 
-def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(passes: Passes) -> None:
+def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: Passes) -> None:
     """A row that one lane is writing is neither left to a check nor read again by the other: it finds it right."""
     for number in range(ROWS):
-        a_payment(passes, number, f"pi_{number}")
-        knows(passes, f"pi_{number}")
+        a_payment(sweeps, number, f"pi_{number}")
+        knows(sweeps, f"pi_{number}")
     reports: list[SweepReport] = []
-    with Database(passes.shop.url) as database, passes.lease(database) as lease:
-        other = Lane(database, lease.epoch, lease.check)
+    with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
+        other = Lane(database, lease.epoch, lease.raise_if_lost)
 
         def due() -> None:
-            reports.append(passes.cast(other, SweepKind.DUE))
+            reports.append(sweeps.cast(other, SweepKind.DUE))
 
         second = threading.Thread(target=due)
 
@@ -65,49 +65,49 @@ def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(passes: Passes
         first = Lane(
             database,
             lease.epoch,
-            lease.check,
+            lease.raise_if_lost,
             lambda store: Pausing(store, meanwhile),  # type: ignore[arg-type, return-value]
         )
-        reports.append(passes.cast(first, SweepKind.WINDOW))
+        reports.append(sweeps.cast(first, SweepKind.WINDOW))
         second.join()
-        reads = passes.stripe.reads
-        again = [passes.cast(other, kind) for kind in (SweepKind.DUE, SweepKind.TAIL)]
+        reads = sweeps.stripe.reads
+        again = [sweeps.cast(other, kind) for kind in (SweepKind.DUE, SweepKind.TAIL)]
     assert all(report.complete for report in (*reports, *again))
-    assert set(passes.statuses().values()) == {"paid"}
+    assert set(sweeps.statuses().values()) == {"paid"}
     assert [report.waiting for report in reports] == [0, 0]
-    assert passes.table("SELECT * FROM reconciler.checks") == []
-    assert len(passes.table("SELECT * FROM reconciler.outbox")) == ROWS
-    assert passes.stripe.asked == []
-    assert passes.stripe.reads - reads <= 1
+    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == ROWS
+    assert sweeps.stripe.asked == []
+    assert sweeps.stripe.reads - reads <= 1
 
 
-def waiting(passes: Passes, *numbers: int) -> None:
+def waiting(sweeps: Passes, *numbers: int) -> None:
     """Rows that are right by now, each with a check that has come due."""
     for number in numbers:
-        a_payment(passes, number, f"pi_{number}", "paid")
-        knows(passes, f"pi_{number}")
-        passes.shop.execute(
+        a_payment(sweeps, number, f"pi_{number}", "paid")
+        knows(sweeps, f"pi_{number}")
+        sweeps.shop.execute(
             "INSERT INTO reconciler.checks (account, payment_intent, due_at, reason)"
             f" VALUES ('default', 'pi_{number}', '2026-03-04T12:00:00Z', 'its row was locked')"
         )
 
 
 def meanwhile(
-    passes: Passes, first: SweepKind, other: SweepKind, asked_by: str = "service"
+    sweeps: Passes, first: SweepKind, other: SweepKind, asked_by: str = "service"
 ) -> tuple[SweepReport, SweepReport]:
     """A pass, and another that is made from its beginning to its end while the first asks for its first check."""
     done: list[SweepReport] = []
     begun = threading.Lock()
-    with Database(passes.shop.url) as database, passes.lease(database) as lease:
-        lane = Lane(database, lease.epoch, lease.check)
+    with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
+        slot = Lane(database, lease.epoch, lease.raise_if_lost)
 
         def another(asked: str) -> None:
             if asked.startswith("pi_") and begun.acquire(blocking=False):
-                waiting(passes, ROWS)
-                done.append(passes.cast(lane, other, asked_by=asked_by))
+                waiting(sweeps, ROWS)
+                done.append(sweeps.cast(slot, other, asked_by=asked_by))
 
-        passes.stripe.fail = another
-        report = passes.cast(lane, first)
+        sweeps.stripe.fail = another
+        report = sweeps.cast(slot, first)
     return report, done[0]
 
 
@@ -115,35 +115,35 @@ def meanwhile(
     ("first", "other"), [(SweepKind.TAIL, SweepKind.DUE), (SweepKind.DUE, SweepKind.TAIL)]
 )
 def test_a_check_is_read_by_one_net_alone(
-    passes: Passes, first: SweepKind, other: SweepKind
+    sweeps: Passes, first: SweepKind, other: SweepKind
 ) -> None:
     """What one net is asking about the other leaves to it; what has come due meanwhile it takes, without delay."""
-    waiting(passes, *range(ROWS))
-    reports = meanwhile(passes, first, other)
+    waiting(sweeps, *range(ROWS))
+    reports = meanwhile(sweeps, first, other)
     assert [report.examined for report in reports] == [ROWS, 1]
     assert all(report.complete for report in reports)
-    assert sorted(passes.stripe.asked) == sorted(f"pi_{number}" for number in range(ROWS + 1))
-    assert passes.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
+    assert sorted(sweeps.stripe.asked) == sorted(f"pi_{number}" for number in range(ROWS + 1))
+    assert sweeps.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
 
 
-def test_a_person_is_given_every_check(passes: Passes) -> None:
+def test_a_person_is_given_every_check(sweeps: Passes) -> None:
     """Who asks for a pass gets the whole of it, whatever the service is at."""
-    waiting(passes, *range(ROWS))
-    _, report = meanwhile(passes, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
+    waiting(sweeps, *range(ROWS))
+    _, report = meanwhile(sweeps, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
     assert report.examined == ROWS + 1
 
 
-def test_checks_of_a_pass_that_failed_are_free_again(passes: Passes) -> None:
+def test_checks_of_a_pass_that_failed_are_free_again(sweeps: Passes) -> None:
     """A net that cannot read must not keep the other from what it had taken."""
-    waiting(passes, *range(ROWS))
+    waiting(sweeps, *range(ROWS))
 
     def refused(_: str) -> None:
         raise StripeRefusedError("The key was revoked.", "Give another one.")
 
-    with Database(passes.shop.url) as database, passes.lease(database) as lease:
-        lane = Lane(database, lease.epoch, lease.check)
-        fail, passes.stripe.fail = passes.stripe.fail, refused
-        assert passes.cast(lane, SweepKind.DUE).failure is not None
-        passes.stripe.fail = fail
-        assert passes.cast(lane, SweepKind.TAIL).examined == ROWS
-    assert passes.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
+    with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
+        slot = Lane(database, lease.epoch, lease.raise_if_lost)
+        fail, sweeps.stripe.fail = sweeps.stripe.fail, refused
+        assert sweeps.cast(slot, SweepKind.DUE).failure is not None
+        sweeps.stripe.fail = fail
+        assert sweeps.cast(slot, SweepKind.TAIL).examined == ROWS
+    assert sweeps.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []

@@ -11,7 +11,7 @@ from reconciler.domain.quota.source_priority import Source
 from reconciler.engine.actor import SERVICE
 from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.report import SweepKind, Writing
-from tests.integration.engine.passes import Passes
+from tests.integration.engine.sweeps import Passes
 from tests.unit.engine.doubles import NOW, an_intent
 
 EVERY = timedelta(days=10)
@@ -19,10 +19,10 @@ EVERY = timedelta(days=10)
 
 
 def sell(
-    passes: Passes, first: int, count: int, since: datetime, step: timedelta, status: str
+    sweeps: Passes, first: int, count: int, since: datetime, step: timedelta, status: str
 ) -> None:
     """So many payments one after the other, with their intents, all of them paid at Stripe."""
-    shop = passes.shop
+    shop = sweeps.shop
     names = ("key", "payment_intent", "status", "amount", "currency", "created")
     shop.execute(
         sql.SQL(
@@ -41,23 +41,23 @@ def sell(
     )
     for number in range(count):
         ident = f"pi_{first + number}"
-        passes.stripe.intents[ident] = an_intent(ident, created=since + number * step)
+        sweeps.stripe.intents[ident] = an_intent(ident, created=since + number * step)
 
 
-def with_reads(passes: Passes, allowed: int) -> ReadQuota:
-    passes.allowance = ReadQuota(allowed, 1.0, EVERY)
-    return passes.allowance
+def with_reads(sweeps: Passes, allowed: int) -> ReadQuota:
+    sweeps.quota = ReadQuota(allowed, 1.0, EVERY)
+    return sweeps.quota
 
 
 @pytest.fixture
-def mixed(passes: Passes) -> Passes:
+def mixed(sweeps: Passes) -> Passes:
     """200 open payments in one hour a week ago, and 40 more, each among a hundred settled ones a day."""
-    sell(passes, 0, 200, NOW - timedelta(days=7), timedelta(seconds=15), "pending")
+    sell(sweeps, 0, 200, NOW - timedelta(days=7), timedelta(seconds=15), "pending")
     for day in range(40):
         since = NOW - timedelta(days=60 - day)
-        sell(passes, 1000 * (day + 1), 150, since, timedelta(minutes=9), "paid")
-        sell(passes, 1000 * (day + 1) + 500, 1, since + timedelta(hours=12), EVERY, "pending")
-    return passes
+        sell(sweeps, 1000 * (day + 1), 150, since, timedelta(minutes=9), "paid")
+        sell(sweeps, 1000 * (day + 1) + 500, 1, since + timedelta(hours=12), EVERY, "pending")
+    return sweeps
 
 
 def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
@@ -81,30 +81,30 @@ def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
 
 def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
     """Nothing is left: not one attempt fails, all is named, and the pass is not complete."""
-    allowance = with_reads(mixed, 20)
+    quota = with_reads(mixed, 20)
     for _ in range(20):
-        allowance.take(Source.PERSON, None)  # type: ignore[arg-type]
+        quota.take(Source.PERSON, None)  # type: ignore[arg-type]
     report = mixed.run(SweepKind.DUE, Writing.ROWS)
     assert (report.complete, report.examined, report.unexamined_count) == (False, 0, 240)
     assert (mixed.stripe.reads, mixed.stripe.asked, report.stopped) == (0, [], None)
 
 
-def test_a_window_lists_its_newest_part(passes: Passes) -> None:
+def test_a_window_lists_its_newest_part(sweeps: Passes) -> None:
     """What its pages do not fit is named, the pass is not complete, and no day's totals are written."""
-    sell(passes, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
-    with_reads(passes, 40)
-    report = passes.run(SweepKind.WINDOW, Writing.FINDINGS)
+    sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
+    with_reads(sweeps, 40)
+    report = sweeps.run(SweepKind.WINDOW, Writing.FINDINGS)
     assert not report.complete
     assert report.stopped is None
-    assert passes.stripe.reads <= 14
-    assert passes.stripe.asked == []
+    assert sweeps.stripe.reads <= 14
+    assert sweeps.stripe.asked == []
     assert 300 <= report.examined < 1400
     assert report.examined + report.unexamined_count == 1400
     (missed,) = report.missed
     assert "intents created from 2026-02-02 12:00:00" in missed.what[0]
-    entries = passes.table("SELECT DISTINCT action FROM reconciler.ledger")
+    entries = sweeps.table("SELECT DISTINCT action FROM reconciler.ledger")
     assert {"action": "day_totals"} not in entries
-    found = passes.table("SELECT payment_intent AS name FROM reconciler.discrepancies")
+    found = sweeps.table("SELECT payment_intent AS name FROM reconciler.discrepancies")
     assert {row["name"] for row in found} == {f"pi_{n}" for n in range(1400 - len(found), 1400)}
 
 
@@ -132,32 +132,32 @@ def test_the_service_takes_no_more_than_a_days_part(mixed: Passes) -> None:
     assert mixed.stripe.reads <= max(again, 10)
 
 
-def test_the_tail_begins_anew_after_a_long_outage(passes: Passes) -> None:
+def test_the_tail_begins_anew_after_a_long_outage(sweeps: Passes) -> None:
     """Its cursor is too old and the window's reads pay for a part alone: the report says so, and the tail reads on."""
-    sell(passes, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
-    with_reads(passes, 60)
+    sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
+    with_reads(sweeps, 60)
     long_ago = (NOW - timedelta(days=29)).isoformat()
-    passes.shop.execute(
+    sweeps.shop.execute(
         sql.SQL(
             "INSERT INTO reconciler.cursors (account, name, handled_until) VALUES ('default', 'tail', {})"
         ).format(sql.Literal(long_ago))
     )
-    assert not passes.run(SweepKind.TAIL, Writing.FINDINGS, SERVICE).complete
-    (cursor,) = passes.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
-    assert cursor["handled_until"] == NOW - passes.rules.grace
+    assert not sweeps.run(SweepKind.TAIL, Writing.FINDINGS, SERVICE).complete
+    (cursor,) = sweeps.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
+    assert cursor["handled_until"] == NOW - sweeps.rules.grace
 
 
-def test_due_asks_what_the_window_left_out(passes: Passes) -> None:
+def test_due_asks_what_the_window_left_out(sweeps: Passes) -> None:
     """In a person's pass of all nets due has reads of its own: what the window could not pay for is not taken for met."""
-    sell(passes, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
-    for ident in list(passes.stripe.intents):
+    sell(sweeps, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
+    for ident in list(sweeps.stripe.intents):
         # made long before their rows: the list of the range shows none of them, and each row is asked for
-        passes.stripe.intents[ident] = an_intent(ident, created=NOW - timedelta(days=200))
-    with_reads(passes, 200)
-    passes.run(SweepKind.ALL, Writing.FINDINGS, since=timedelta(days=30))
+        sweeps.stripe.intents[ident] = an_intent(ident, created=NOW - timedelta(days=200))
+    with_reads(sweeps, 200)
+    sweeps.run(SweepKind.ALL, Writing.FINDINGS, since=timedelta(days=30))
     spent = {
         str(row["net"]): int(str(row["reads"]))
-        for row in passes.table(
+        for row in sweeps.table(
             "SELECT net, sum(count) AS reads FROM reconciler.reads GROUP BY net"
         )
     }

@@ -11,24 +11,24 @@ from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, SweepReport, Writing
 from reconciler.errors import StripeUnavailableError
-from tests.integration.engine.passes import Passes
+from tests.integration.engine.sweeps import Passes
 from tests.unit.engine.doubles import NOW, an_intent
 
 HOUR = timedelta(hours=1)
 
 
-def a_payment(passes: Passes, number: int, status: str = "pending") -> str:
+def a_payment(sweeps: Passes, number: int, status: str = "pending") -> str:
     intent = f"pi_{number}"
     created = (NOW - timedelta(days=1)).isoformat()
-    passes.shop.insert(
+    sweeps.shop.insert(
         key=number, payment_intent=intent, status=status, amount=1000, created=created
     )
-    passes.stripe.intents[intent] = an_intent(intent, created=NOW - timedelta(days=1))
+    sweeps.stripe.intents[intent] = an_intent(intent, created=NOW - timedelta(days=1))
     return intent
 
 
 def heard(
-    passes: Passes,
+    sweeps: Passes,
     number: int,
     age: timedelta,
     outcome: Outcome = Outcome.SUCCEEDED,
@@ -38,79 +38,79 @@ def heard(
     event = Event(
         f"evt_{name or number}_{outcome}",
         f"payment_intent.{outcome}",
-        passes.stripe.present - age,
+        sweeps.stripe.present - age,
         f"pi_{number}",
         snapshot=Snapshot(outcome, received, "eur"),
     )
-    passes.stripe.events.append(event)
+    sweeps.stripe.events.append(event)
     return event
 
 
-def later(passes: Passes, by: timedelta) -> None:
-    passes.stripe.present += by
-    passes.clock.advance(by)
+def later(sweeps: Passes, by: timedelta) -> None:
+    sweeps.stripe.present += by
+    sweeps.clock.advance(by)
 
 
-def tail(passes: Passes, writing: Writing = Writing.ROWS) -> SweepReport:
-    return passes.run(SweepKind.TAIL, writing)
+def tail(sweeps: Passes, writing: Writing = Writing.ROWS) -> SweepReport:
+    return sweeps.run(SweepKind.TAIL, writing)
 
 
-def cursor(passes: Passes) -> datetime | None:
-    rows = passes.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
+def cursor(sweeps: Passes) -> datetime | None:
+    rows = sweeps.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
     return rows[0]["handled_until"] if rows else None  # type: ignore[return-value]
 
 
-def test_a_lost_webhook_whose_event_exists_is_corrected(passes: Passes) -> None:
+def test_a_lost_webhook_whose_event_exists_is_corrected(sweeps: Passes) -> None:
     """The event names the intent, the intent is retrieved, the row is corrected, the cursor stands where the grace begins."""
-    a_payment(passes, 1)
-    event = heard(passes, 1, timedelta(minutes=5))
-    report = tail(passes)
+    a_payment(sweeps, 1)
+    event = heard(sweeps, 1, timedelta(minutes=5))
+    report = tail(sweeps)
     assert (report.corrected, report.complete) == (1, True)
-    assert passes.statuses() == {"1": "paid"}
-    assert cursor(passes) == NOW - timedelta(minutes=2)
-    assert [row["id"] for row in passes.table("SELECT id FROM reconciler.events")] == [event.id]
+    assert sweeps.statuses() == {"1": "paid"}
+    assert cursor(sweeps) == NOW - timedelta(minutes=2)
+    assert [row["id"] for row in sweeps.table("SELECT id FROM reconciler.events")] == [event.id]
 
 
 @pytest.mark.parametrize("payments", [1, 300])
-def test_a_quiet_tick_costs_one_read(passes: Passes, payments: int) -> None:
+def test_a_quiet_tick_costs_one_read(sweeps: Passes, payments: int) -> None:
     """However many payments are open, a tick with nothing new in its overlap is one read."""
     for number in range(payments):
-        a_payment(passes, number)
-    heard(passes, 0, timedelta(minutes=5))
-    tail(passes)
-    later(passes, timedelta(seconds=10))
-    report = tail(passes)
+        a_payment(sweeps, number)
+    heard(sweeps, 0, timedelta(minutes=5))
+    tail(sweeps)
+    later(sweeps, timedelta(seconds=10))
+    report = tail(sweeps)
     assert (report.reads, report.examined) == (1, 0)
 
 
-def test_a_webhook_that_was_handled_costs_nothing_more(passes: Passes) -> None:
+def test_a_webhook_that_was_handled_costs_nothing_more(sweeps: Passes) -> None:
     """Its snapshot agrees with the row: the intent is not retrieved, and the event not looked at again."""
-    a_payment(passes, 1, "paid")
-    heard(passes, 1, timedelta(minutes=5))
-    assert tail(passes).reads == 1
-    assert passes.stripe.asked == []
-    assert len(passes.table("SELECT * FROM reconciler.events")) == 1
+    a_payment(sweeps, 1, "paid")
+    heard(sweeps, 1, timedelta(minutes=5))
+    assert tail(sweeps).reads == 1
+    assert sweeps.stripe.asked == []
+    assert len(sweeps.table("SELECT * FROM reconciler.events")) == 1
 
 
-def test_an_event_within_the_grace_is_left_for_later(passes: Passes) -> None:
+def test_an_event_within_the_grace_is_left_for_later(sweeps: Passes) -> None:
     """Its webhook may be on the way; the cursor does not pass it."""
-    a_payment(passes, 1)
-    event = heard(passes, 1, timedelta(seconds=30))
-    report = tail(passes)
+    a_payment(sweeps, 1)
+    event = heard(sweeps, 1, timedelta(seconds=30))
+    report = tail(sweeps)
     assert (report.examined, report.corrected) == (0, 0)
-    assert cursor(passes) == NOW - timedelta(minutes=2)
-    later(passes, timedelta(minutes=2))
-    assert tail(passes).corrected == 1
-    assert cursor(passes) == event.created + timedelta(seconds=30)
+    assert cursor(sweeps) == NOW - timedelta(minutes=2)
+    later(sweeps, timedelta(minutes=2))
+    assert tail(sweeps).corrected == 1
+    assert cursor(sweeps) == event.created + timedelta(seconds=30)
 
 
-def test_a_list_that_breaks_off_loses_nothing(passes: Passes) -> None:
+def test_a_list_that_breaks_off_loses_nothing(sweeps: Passes) -> None:
     """Newest first: had the cursor moved with the first page, the older events would be skipped for ever."""
     for number in range(150):
-        a_payment(passes, number)
-        heard(passes, number, timedelta(minutes=5, seconds=number))
-    heard(passes, 0, timedelta(hours=3), name="first")
-    passes.shop.execute(
+        a_payment(sweeps, number)
+        heard(sweeps, number, timedelta(minutes=5, seconds=number))
+    heard(sweeps, 0, timedelta(hours=3), name="first")
+    sweeps.shop.execute(
         "INSERT INTO reconciler.cursors (account, name, handled_until) VALUES"
         f" ('default', 'tail', '{(NOW - timedelta(hours=4)).isoformat()}')"
     )
@@ -119,127 +119,127 @@ def test_a_list_that_breaks_off_loses_nothing(passes: Passes) -> None:
         if what.startswith("events after evt"):
             raise StripeUnavailableError("Stripe answered 500.", "Try again later.")
 
-    passes.stripe.fail = fail
-    report = tail(passes)
+    sweeps.stripe.fail = fail
+    report = tail(sweeps)
     assert (report.complete, report.corrected) == (False, 100)
-    assert cursor(passes) == NOW - timedelta(hours=4)
-    passes.stripe.fail = lambda _: None
-    report = tail(passes)
+    assert cursor(sweeps) == NOW - timedelta(hours=4)
+    sweeps.stripe.fail = lambda _: None
+    report = tail(sweeps)
     assert (report.complete, report.corrected) == (True, 50)
-    assert set(passes.statuses().values()) == {"paid"}
-    assert len(passes.table("SELECT * FROM reconciler.outbox")) == 150
+    assert set(sweeps.statuses().values()) == {"paid"}
+    assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 150
 
 
-def test_an_event_that_is_listed_late_is_met_by_the_overlap(passes: Passes) -> None:
+def test_an_event_that_is_listed_late_is_met_by_the_overlap(sweeps: Passes) -> None:
     """It appears behind the cursor: within a minute by every tick, within a quarter of an hour by a deep one."""
-    a_payment(passes, 1)
-    a_payment(passes, 2)
-    heard(passes, 1, timedelta(minutes=5))
-    tail(passes)
-    heard(passes, 2, timedelta(minutes=13), name="late")
-    later(passes, timedelta(minutes=1))
-    assert tail(passes).corrected == 0
-    later(passes, timedelta(minutes=1))
-    passes.shop.execute(
+    a_payment(sweeps, 1)
+    a_payment(sweeps, 2)
+    heard(sweeps, 1, timedelta(minutes=5))
+    tail(sweeps)
+    heard(sweeps, 2, timedelta(minutes=13), name="late")
+    later(sweeps, timedelta(minutes=1))
+    assert tail(sweeps).corrected == 0
+    later(sweeps, timedelta(minutes=1))
+    sweeps.shop.execute(
         "UPDATE reconciler.cursors SET handled_until = handled_until - interval '10 minutes'"
         " WHERE name = 'tail.deep'"
     )
-    assert tail(passes).corrected == 1
+    assert tail(sweeps).corrected == 1
 
 
-def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(passes: Passes) -> None:
+def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(sweeps: Passes) -> None:
     """Stripe keeps events for 30 days: after a longer absence the list is read, and the report says so."""
-    a_payment(passes, 1)
-    passes.shop.execute(
+    a_payment(sweeps, 1)
+    sweeps.shop.execute(
         "INSERT INTO reconciler.cursors (account, name, handled_until) VALUES"
         f" ('default', 'tail', '{(NOW - timedelta(days=29)).isoformat()}')"
     )
-    report = tail(passes)
+    report = tail(sweeps)
     assert report.corrected == 1
     assert "window was read instead" in report.notes[0]
-    assert cursor(passes) == NOW - timedelta(minutes=2)
+    assert cursor(sweeps) == NOW - timedelta(minutes=2)
 
 
-def test_an_intent_that_cannot_be_read_leaves_a_check(passes: Passes) -> None:
+def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: Passes) -> None:
     """One sick intent neither stops the tail nor is forgotten."""
-    a_payment(passes, 1)
-    a_payment(passes, 2)
-    heard(passes, 1, timedelta(minutes=5))
-    heard(passes, 2, timedelta(minutes=6))
+    a_payment(sweeps, 1)
+    a_payment(sweeps, 2)
+    heard(sweeps, 1, timedelta(minutes=5))
+    heard(sweeps, 2, timedelta(minutes=6))
 
     def fail(what: str) -> None:
         if what == "pi_2":
             raise StripeUnavailableError("Stripe answered 500.", "Try again later.")
 
-    passes.stripe.fail = fail
-    report = tail(passes)
+    sweeps.stripe.fail = fail
+    report = tail(sweeps)
     assert (report.complete, report.corrected) == (False, 1)
-    assert cursor(passes) == NOW - timedelta(minutes=2)
-    assert [row["payment_intent"] for row in passes.table("SELECT * FROM reconciler.checks")] == [
+    assert cursor(sweeps) == NOW - timedelta(minutes=2)
+    assert [row["payment_intent"] for row in sweeps.table("SELECT * FROM reconciler.checks")] == [
         "pi_2"
     ]
-    passes.stripe.fail = lambda _: None
-    assert passes.run(SweepKind.DUE).corrected == 1
+    sweeps.stripe.fail = lambda _: None
+    assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_a_dry_run_moves_no_cursor(passes: Passes) -> None:
+def test_a_dry_run_moves_no_cursor(sweeps: Passes) -> None:
     """It says what it would do, and the next pass meets the same events."""
-    a_payment(passes, 1)
-    heard(passes, 1, timedelta(minutes=5))
-    assert tail(passes, Writing.NOTHING).would_correct == 1
-    assert cursor(passes) is None
-    assert passes.table("SELECT * FROM reconciler.events") == []
-    assert tail(passes).corrected == 1
+    a_payment(sweeps, 1)
+    heard(sweeps, 1, timedelta(minutes=5))
+    assert tail(sweeps, Writing.NOTHING).would_correct == 1
+    assert cursor(sweeps) is None
+    assert sweeps.table("SELECT * FROM reconciler.events") == []
+    assert tail(sweeps).corrected == 1
 
 
-def test_an_event_is_never_a_verdict(passes: Passes) -> None:
+def test_an_event_is_never_a_verdict(sweeps: Passes) -> None:
     """The snapshot says succeeded and the intent, when asked for, says canceled: the intent is the truth."""
-    a_payment(passes, 1)
-    heard(passes, 1, timedelta(minutes=5))
-    passes.stripe.intents["pi_1"] = an_intent(
+    a_payment(sweeps, 1)
+    heard(sweeps, 1, timedelta(minutes=5))
+    sweeps.stripe.intents["pi_1"] = an_intent(
         "pi_1", "canceled", created=NOW - timedelta(days=1), canceled_at=NOW - HOUR
     )
-    assert tail(passes).corrected == 1
-    assert passes.statuses() == {"1": "canceled"}
+    assert tail(sweeps).corrected == 1
+    assert sweeps.statuses() == {"1": "canceled"}
 
 
-def test_money_without_a_row_is_found_by_its_event(passes: Passes) -> None:
+def test_money_without_a_row_is_found_by_its_event(sweeps: Passes) -> None:
     """The due net has nothing to ask for; the event names it."""
-    a_payment(passes, 1, "paid")
-    heard(passes, 1, timedelta(minutes=5))
-    passes.stripe.intents["pi_7"] = an_intent("pi_7")
-    heard(passes, 7, timedelta(minutes=5))
-    report = tail(passes)
+    a_payment(sweeps, 1, "paid")
+    heard(sweeps, 1, timedelta(minutes=5))
+    sweeps.stripe.intents["pi_7"] = an_intent("pi_7")
+    heard(sweeps, 7, timedelta(minutes=5))
+    report = tail(sweeps)
     assert dict(report.discrepancies) == {Kind.MISSING_LOCALLY: 1}
 
 
 # What each net alone cannot see, and that the others see it
 
 
-def test_an_event_that_was_never_generated_is_seen_by_due(passes: Passes) -> None:
+def test_an_event_that_was_never_generated_is_seen_by_due(sweeps: Passes) -> None:
     """The tail is blind to it; the payment is still open here."""
-    a_payment(passes, 1)
-    assert tail(passes).corrected == 0
-    assert passes.run(SweepKind.DUE).corrected == 1
+    a_payment(sweeps, 1)
+    assert tail(sweeps).corrected == 0
+    assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_a_settled_row_that_disagrees_is_seen_by_the_window(passes: Passes) -> None:
+def test_a_settled_row_that_disagrees_is_seen_by_the_window(sweeps: Passes) -> None:
     """No event, and not open: only the list of all intents shows it."""
-    a_payment(passes, 1, "canceled")
-    assert tail(passes).discrepancies == {}
-    assert passes.run(SweepKind.DUE).discrepancies == {}
-    assert passes.run(SweepKind.WINDOW).discrepancies == {Kind.PAID_AFTER_CANCEL: 1}
+    a_payment(sweeps, 1, "canceled")
+    assert tail(sweeps).discrepancies == {}
+    assert sweeps.run(SweepKind.DUE).discrepancies == {}
+    assert sweeps.run(SweepKind.WINDOW).discrepancies == {Kind.PAID_AFTER_CANCEL: 1}
 
 
-def test_a_row_older_than_the_window_is_seen_by_due_and_by_its_event(passes: Passes) -> None:
+def test_a_row_older_than_the_window_is_seen_by_due_and_by_its_event(sweeps: Passes) -> None:
     """A window on creation never sees an old payment that changed today."""
     for number in (1, 2):
-        a_payment(passes, number)
-        passes.stripe.intents[f"pi_{number}"] = an_intent(
+        a_payment(sweeps, number)
+        sweeps.stripe.intents[f"pi_{number}"] = an_intent(
             f"pi_{number}", created=NOW - timedelta(days=60)
         )
-    passes.shop.execute("UPDATE public.payments SET created_at = created_at - interval '60 days'")
-    assert passes.run(SweepKind.WINDOW).corrected == 0
-    heard(passes, 1, timedelta(minutes=5))
-    assert tail(passes).corrected == 1
-    assert passes.run(SweepKind.DUE).corrected == 1
+    sweeps.shop.execute("UPDATE public.payments SET created_at = created_at - interval '60 days'")
+    assert sweeps.run(SweepKind.WINDOW).corrected == 0
+    heard(sweeps, 1, timedelta(minutes=5))
+    assert tail(sweeps).corrected == 1
+    assert sweeps.run(SweepKind.DUE).corrected == 1

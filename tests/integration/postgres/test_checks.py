@@ -15,7 +15,7 @@ def table(shop, bench):
     return bench(shop())
 
 
-def checks(table) -> dict[str, tuple[object, str]]:
+def rechecks(table) -> dict[str, tuple[object, str]]:
     """When and why each intent is looked at again."""
     rows = table.all("SELECT payment_intent, due_at, reason FROM reconciler.checks")
     return {intent: (due_at, reason) for intent, due_at, reason in rows}
@@ -25,11 +25,11 @@ def test_the_schedule_does_not_replace_what_another_lane_left(table, seen):
     """A quiet page's schedule, which knows of no verdict, leaves every other check as it is, due or not."""
     week = timedelta(days=7)
     table.write(
-        PageRecord(checks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + week, "wait")))
+        PageRecord(rechecks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + week, "wait")))
     )
     later = [Recheck(intent, seen + 2 * week, SCHEDULED) for intent in ("pi_1", "pi_2", "pi_3")]
-    table.write(PageRecord(checks=tuple(later)))
-    assert checks(table) == {
+    table.write(PageRecord(rechecks=tuple(later)))
+    assert rechecks(table) == {
         "pi_1": (seen, "lost"),
         "pi_2": (seen + week, "wait"),
         "pi_3": (seen + 2 * week, SCHEDULED),
@@ -40,24 +40,24 @@ def test_a_verdicts_schedule_takes_the_place_of_a_check_that_was_due(table, seen
     """The look that a due check asked for has been had; one that lies after this verdict stays."""
     hour, week = timedelta(hours=1), timedelta(days=7)
     table.write(
-        PageRecord(checks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + hour, "wait")))
+        PageRecord(rechecks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + hour, "wait")))
     )
     later = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
-    table.write(PageRecord(checks=later, seen_at=seen))
-    assert checks(table) == {"pi_1": (seen + week, SCHEDULED), "pi_2": (seen + hour, "wait")}
+    table.write(PageRecord(rechecks=later, seen_at=seen))
+    assert rechecks(table) == {"pi_1": (seen + week, SCHEDULED), "pi_2": (seen + hour, "wait")}
 
 
 def test_the_schedule_moves_and_every_other_check_replaces_it(table, seen):
     """A schedule is moved by the next one, and by a reason to look sooner."""
     week = timedelta(days=7)
     first = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
-    table.write(PageRecord(checks=first))
+    table.write(PageRecord(rechecks=first))
     table.write(
         PageRecord(
-            checks=(Recheck("pi_1", seen + 2 * week, SCHEDULED), Recheck("pi_2", seen, "lost"))
+            rechecks=(Recheck("pi_1", seen + 2 * week, SCHEDULED), Recheck("pi_2", seen, "lost"))
         )
     )
-    assert checks(table) == {"pi_1": (seen + 2 * week, SCHEDULED), "pi_2": (seen, "lost")}
+    assert rechecks(table) == {"pi_1": (seen + 2 * week, SCHEDULED), "pi_2": (seen, "lost")}
 
 
 def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
@@ -65,7 +65,7 @@ def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
     hour = timedelta(hours=1)
     table.write(
         PageRecord(
-            checks=(
+            rechecks=(
                 Recheck("pi_1", seen, "lost"),
                 Recheck("pi_2", seen + hour, "wait"),
                 Recheck("pi_3", seen + hour, SCHEDULED),
@@ -74,11 +74,11 @@ def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
         )
     )
     table.write(PageRecord(settled=("pi_1", "pi_2", "pi_3"), seen_at=seen))
-    assert set(checks(table)) == {"pi_2", "pi_4"}
+    assert set(rechecks(table)) == {"pi_2", "pi_4"}
 
 
 def test_a_verdict_without_a_time_lifts_all(table, seen):
     """Whoever names no time means these intents whatever their checks say."""
-    table.write(PageRecord(checks=(Recheck("pi_1", seen + timedelta(hours=1), "wait"),)))
+    table.write(PageRecord(rechecks=(Recheck("pi_1", seen + timedelta(hours=1), "wait"),)))
     table.write(PageRecord(settled=("pi_1",)))
-    assert checks(table) == {}
+    assert rechecks(table) == {}

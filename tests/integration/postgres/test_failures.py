@@ -56,7 +56,7 @@ def test_each_failure_has_its_clothes(table, query, before, kind, words):
     with pytest.raises(kind, match="while testing") as caught:
         failing(table.url, query, *before)
     assert words in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.exit_code == (78 if kind is DatabaseRefusedError else 75)
     assert caught.value.__cause__ is None
 
@@ -68,7 +68,7 @@ def test_a_missing_privilege_names_the_table(table, role):
         DatabaseRefusedError, match="permission denied for table payments"
     ) as caught:
         failing(as_role(table.url), "SELECT * FROM payments")
-    assert "GRANT" in caught.value.mend
+    assert "GRANT" in caught.value.hint
 
 
 def test_a_deadlock_is_busy(table):
@@ -151,7 +151,7 @@ def test_a_password_is_never_told(dsn):
         connect(dsn)
     if not dsn.startswith("service="):  # a service's name is no secret
         assert SECRET not in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def reload(server) -> None:

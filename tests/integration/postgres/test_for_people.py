@@ -272,21 +272,21 @@ def test_events_checks_and_the_outbox(table, make_correction, seen):
     late, early = (
         Event(f"evt_{n}", "charge.failed", seen - timedelta(hours=n), "pi_1") for n in (1, 2)
     )
-    checks = (Recheck("pi_2", seen + timedelta(hours=1), "b"), Recheck("pi_1", seen, "a"))
+    rechecks = (Recheck("pi_2", seen + timedelta(hours=1), "b"), Recheck("pi_1", seen, "a"))
     with table.store.transaction(table.epoch) as page:
         rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
         page.write(
             PageRecord(
                 writes=tuple(make_correction(row) for row in rows),
-                checks=checks,
+                rechecks=rechecks,
                 events=(late, early),
             )
         )
     activity = PostgresActivity(table.database)
     assert activity.events("default", "pi_1") == (early, late)
-    assert activity.checks("default") == (checks[1], checks[0])
-    assert activity.check("default", "pi_2") == checks[0]
-    assert activity.check("default", "pi_3") is None
+    assert activity.rechecks("default") == (rechecks[1], rechecks[0])
+    assert activity.recheck("default", "pi_2") == rechecks[0]
+    assert activity.recheck("default", "pi_3") is None
     first, second = activity.outbox("default", waiting=True)
     assert (first.payment_key, first.payment_intent, first.to_status, first.ledger_seq) == (
         "1",

@@ -72,7 +72,7 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
     """With a check that lies ahead a row is none of the due ones, and the span ends before it."""
     a_month.write(
         PageRecord(
-            checks=(
+            rechecks=(
                 Recheck("pi_20", seen + DAY, SCHEDULED),
                 Recheck("pi_10", seen - DAY, SCHEDULED),
             )
@@ -85,8 +85,8 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
 
 def test_where_nothing_is_due_nothing_is_counted(a_month, seen, monkeypatch):
     """An empty histogram, without a look at the other rows."""
-    checks = (Recheck(f"pi_{day}", seen + DAY, SCHEDULED) for day in (10, 12, 20))
-    a_month.write(PageRecord(checks=tuple(checks)))
+    rechecks = (Recheck(f"pi_{day}", seen + DAY, SCHEDULED) for day in (10, 12, 20))
+    a_month.write(PageRecord(rechecks=tuple(rechecks)))
     monkeypatch.delattr(MerchantTable, "histogram")
     assert a_month.store.histogram(TimeRange(), 1.0, seen) == Histogram(())
 

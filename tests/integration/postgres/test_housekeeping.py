@@ -50,7 +50,7 @@ def test_old_passes_that_left_nothing_go(table):
     for complete in (True, False, None):
         a_pass(table, complete=complete)
     kept = {a_pass(table, days=89), a_pass(table, days=0)}
-    assert PostgresServiceRecord(table.database, "default").tidy() == 3
+    assert PostgresServiceRecord(table.database, "default").delete_old_rows() == 3
     assert remaining(table) == kept
 
 
@@ -72,7 +72,7 @@ def test_a_pass_that_left_something_stays(table, make_correction, make_change, m
     )
     before = remaining(table)
     last = a_pass(table, days=0)
-    assert PostgresServiceRecord(table.database, "default").tidy() == 0
+    assert PostgresServiceRecord(table.database, "default").delete_old_rows() == 0
     assert remaining(table) == before | {last}
 
 
@@ -80,7 +80,7 @@ def test_the_last_complete_pass_of_each_kind_stays(table):
     """How long ago a net was last cast is known however long that is, and what it taught."""
     a_pass(table, "window")
     kept = {a_pass(table, "window"), a_pass(table, "window", complete=False), a_pass(table, "due")}
-    PostgresServiceRecord(table.database, "default").tidy()
+    PostgresServiceRecord(table.database, "default").delete_old_rows()
     assert remaining(table) == kept
 
 
@@ -91,7 +91,7 @@ def test_the_services_own_role_may_tidy(table, role, database):
     a_pass(table)
     a_pass(table, days=0)
     with Database(as_daemon(database)) as connected:
-        assert PostgresServiceRecord(connected, "default").tidy() == 1
+        assert PostgresServiceRecord(connected, "default").delete_old_rows() == 1
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,20 @@ def test_the_services_own_role_may_tidy(table, role, database):
         ([("window", True, 200, 100), ("due", True, 300, 100), ("tail", True, 300, 100)], 2.0),
     ],
 )
-def test_only_a_complete_window_teaches(table, passes, ratio):
+def test_only_a_complete_window_teaches(table, sweeps, ratio):
     """A list of where much is due shows another part of the account than a window of it, and a tick lists nothing."""
-    for kind, complete, listed, rows in passes:
+    for kind, complete, listed, rows in sweeps:
         lesson = {"listed": listed, "listed_rows": rows, "skew_earliest": -1.5, "skew_latest": 2}
         a_pass(table, kind, 0, complete, **lesson)
-    learnt = table.store.learnt()
-    assert learnt.ratio == ratio
-    if passes:
-        assert (learnt.earliest, learnt.latest) == (timedelta(seconds=-1.5), timedelta(seconds=2))
+    listing_model = table.store.listing_model()
+    assert listing_model.ratio == ratio
+    if sweeps:
+        assert (listing_model.earliest, listing_model.latest) == (
+            timedelta(seconds=-1.5),
+            timedelta(seconds=2),
+        )
     else:
-        assert learnt == ListingModel()
+        assert listing_model == ListingModel()
 
 
 def test_ticks_are_not_walked_to_find_what_was_learnt(table):
@@ -133,7 +136,7 @@ def test_ticks_are_not_walked_to_find_what_was_learnt(table):
         asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("listing_statistics")
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert passed_over(plan[0]["Plan"]) < 100
-    assert table.store.learnt().ratio == 2
+    assert table.store.listing_model().ratio == 2
 
 
 def passed_over(node: dict) -> int:
@@ -149,7 +152,7 @@ def test_events_are_tidied_by_an_index(table, seen):
         " SELECT 'default', 'evt_' || n, 'charge.failed', now() - make_interval(days => n), true"
         " FROM generate_series(1, 40) AS n RETURNING 1"
     )
-    assert PostgresServiceRecord(table.database, "default").tidy() == 11
+    assert PostgresServiceRecord(table.database, "default").delete_old_rows() == 11
     columns = table.all(
         "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'reconciler.events'::regclass"
     )
@@ -168,5 +171,5 @@ def test_a_draft_of_a_pass_does_not_keep_it(table):
         "UPDATE reconciler.sweeps SET started_at = started_at - interval '91 days' RETURNING 1"
     )
     kept = a_pass(table, days=0)
-    PostgresServiceRecord(table.database, "default").tidy()
+    PostgresServiceRecord(table.database, "default").delete_old_rows()
     assert remaining(table) == {kept}

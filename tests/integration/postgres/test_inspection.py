@@ -246,8 +246,8 @@ def test_doctors_warnings_about_indexes(shop):
         'CREATE INDEX CONCURRENTLY ON "public"."payments" ("order_id");',
         'CREATE INDEX CONCURRENTLY ON "public"."payments" ("created_at");',
     ]
-    for mend in mends:
-        made.execute(mend)
+    for hint in mends:
+        made.execute(hint)
     assert look(made).warnings == ()
 
 
@@ -260,8 +260,8 @@ def test_a_partitioned_table_is_met_on_its_own_terms(shop):
     warnings = look(made, mapping={"table": "parts"}).warnings
     mends = [warning.partition("Run: ")[2] for warning in warnings]
     assert len(mends) == 2
-    for mend in mends:
-        made.execute(mend)
+    for hint in mends:
+        made.execute(hint)
     assert look(made, mapping={"table": "parts"}).warnings == ()
 
 

@@ -78,7 +78,7 @@ def test_the_daemons_role_is_enough_for_a_pass(
             PageRecord(
                 writes=(make_correction(payment, sweep=sweep),),
                 updates=(make_change(make_finding(), state=State.CORRECTED),),
-                checks=(Recheck("pi_2", seen, "grace"),),
+                rechecks=(Recheck("pi_2", seen, "grace"),),
                 settled=("pi_1",),
                 events=(Event("evt_1", "charge.failed", seen, "pi_1"),),
                 seen_at=seen,
@@ -174,7 +174,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
             assert first_break(chain.entries, chain.head, "default") is None
         assert PostgresActivity(database).reads("default") == 0
         access = schema_access(database)
-    assert (access.is_there, access.may_read, access.may_write) == (True, True, False)
+    assert (access.is_there, access.may_read, access.raise_if_lease_lost) == (True, True, False)
 
 
 @pytest.mark.parametrize("schema", ["absent", "forbidden"])
@@ -189,10 +189,10 @@ def test_a_dry_run_needs_select_alone(stocked, bench, role, schema):
     assert (store.has_schema, store.can_read_schema) == (False, False)
     loaded = store.load(["pi_1"], ["A"])
     assert [row.key for row in loaded.payments] == ["1"]
-    assert (loaded.known, loaded.events, loaded.checks) == ((), (), ())
+    assert (loaded.known, loaded.events, loaded.rechecks) == ((), (), ())
     assert store.count_open(TimeRange()) == 1
     assert len(store.newest_payments(5)) == 1
-    assert store.due_checks(loaded.at, 5) == ()
+    assert store.due_rechecks(loaded.at, 5) == ()
     assert store.corrections_by_service(3600) == 0
 
 

@@ -46,7 +46,7 @@ def everything(payment, make_correction, make_change, make_finding, seen) -> Pag
     return PageRecord(
         writes=(make_correction(payment),),
         updates=(make_change(make_finding(payment.payment_intent), state=State.CORRECTED),),
-        checks=(Recheck("pi_9", seen, "an event is as new as what was fetched"),),
+        rechecks=(Recheck("pi_9", seen, "an event is as new as what was fetched"),),
         events=(Event("evt_1", "payment_intent.succeeded", seen, "pi_1", delivered=True),),
         drafts=(Draft(Action.FINDING_OPENED, {"subject": payment.payment_intent}),),
         seen_at=seen,
@@ -428,7 +428,7 @@ def test_checks_come_and_go(stocked, bench, seen):
     later = seen + timedelta(minutes=5)
     table.write(
         PageRecord(
-            checks=(
+            rechecks=(
                 Recheck("pi_1", later, "grace"),
                 Recheck("pi_2", seen, "grace"),
                 Recheck("pi_3", seen, "x"),
@@ -437,17 +437,17 @@ def test_checks_come_and_go(stocked, bench, seen):
     )
     table.write(
         PageRecord(
-            checks=(
+            rechecks=(
                 Recheck("pi_2", later + timedelta(hours=1), "again"),
                 Recheck("pi_4", seen, "new"),
             ),
             settled=("pi_3", "pi_4"),
         )
     )
-    assert table.store.due_checks(later, 10) == ("pi_4", "pi_1")
-    assert table.store.due_checks(later, 1) == ("pi_4",)
-    assert table.store.due_checks(seen - timedelta(seconds=1), 10) == ()
-    assert set(table.store.load(["pi_1", "pi_2", "pi_3"]).checks) == {"pi_1", "pi_2"}
+    assert table.store.due_rechecks(later, 10) == ("pi_4", "pi_1")
+    assert table.store.due_rechecks(later, 1) == ("pi_4",)
+    assert table.store.due_rechecks(seen - timedelta(seconds=1), 10) == ()
+    assert set(table.store.load(["pi_1", "pi_2", "pi_3"]).rechecks) == {"pi_1", "pi_2"}
 
 
 def test_events_are_kept_once(stocked, bench, seen):

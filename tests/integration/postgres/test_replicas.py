@@ -34,13 +34,13 @@ def test_who_is_alive_is_seen(opened):
     PostgresLeaseStore(opened, "us").acquire("one", 60)
     seen = two.renew(["eu"], ["us"], 60)
     assert seen.holders == {"eu": None, "us": "one"}
-    assert seen.able == {"eu": {"one", "two"}, "us": {"one"}}
+    assert seen.eligible == {"eu": {"one", "two"}, "us": {"one"}}
     run(opened, "UPDATE reconciler.replicas SET expires_at = now() WHERE replica = 'one'")
     run(opened, "UPDATE reconciler.leases SET expires_at = now()")
     seen = two.renew(["eu"], ["us"], 60)
-    assert (seen.holders, seen.able["us"]) == ({"eu": None, "us": None}, frozenset())
+    assert (seen.holders, seen.eligible["us"]) == ({"eu": None, "us": None}, frozenset())
     two.withdraw(["eu", "us"])
-    assert one.renew([], ["eu"], 60).able["eu"] == frozenset()
+    assert one.renew([], ["eu"], 60).eligible["eu"] == frozenset()
 
 
 def test_accounts_of_others_are_seen_too(opened):
@@ -48,7 +48,7 @@ def test_accounts_of_others_are_seen_too(opened):
     PostgresReplicas(opened, "one").renew(["eu", "us", "jp"], [], 60)
     PostgresLeaseStore(opened, "jp").acquire("one", 60)
     seen = PostgresReplicas(opened, "two").renew(["eu"], [], 60)
-    assert (seen.holders["jp"], seen.able["us"]) == ("one", {"one"})
+    assert (seen.holders["jp"], seen.eligible["us"]) == ("one", {"one"})
 
 
 def test_dead_rows_are_tidied(opened):
@@ -58,8 +58,8 @@ def test_dead_rows_are_tidied(opened):
         opened,
         "UPDATE reconciler.replicas SET expires_at = now() - interval '2 hours' WHERE account = 'eu'",
     )
-    assert PostgresServiceRecord(opened, "us").tidy() == 0
-    assert PostgresServiceRecord(opened, "eu").tidy() == 1
+    assert PostgresServiceRecord(opened, "us").delete_old_rows() == 0
+    assert PostgresServiceRecord(opened, "eu").delete_old_rows() == 1
 
 
 def test_what_the_last_holder_sent_is_known_for_a_second(opened):
@@ -79,7 +79,7 @@ def test_one_guest_at_a_time(opened):
     """A holder sees that somebody reads beside it; a second guest waits for the first."""
     book = PostgresReservedShare(opened, "eu", readable=True)
     watcher = PostgresReplicas(opened, "one")
-    assert watcher.guests(["eu", "us"]) == frozenset()
+    assert watcher.reserved_shares(["eu", "us"]) == frozenset()
     entered, may_leave = threading.Event(), threading.Event()
 
     def first() -> None:
@@ -90,7 +90,7 @@ def test_one_guest_at_a_time(opened):
     thread = threading.Thread(target=first)
     thread.start()
     assert entered.wait(20)
-    assert watcher.guests(["eu", "us"]) == {"eu"}
+    assert watcher.reserved_shares(["eu", "us"]) == {"eu"}
     left = threading.Event()
 
     def second() -> None:
@@ -104,7 +104,7 @@ def test_one_guest_at_a_time(opened):
     assert left.wait(20)
     for one in (thread, waiting):
         one.join(20)
-    assert watcher.guests(["eu"]) == frozenset()
+    assert watcher.reserved_shares(["eu"]) == frozenset()
 
 
 def test_a_guest_learns_that_the_account_is_held(opened):
@@ -122,7 +122,7 @@ def test_the_daemons_role_is_enough(database, role):
     with Database(as_daemon(database)) as connected:
         replicas = PostgresReplicas(connected, "one")
         replicas.renew(["eu"], ["us"], 60)
-        assert replicas.guests(["eu"]) == frozenset()
+        assert replicas.reserved_shares(["eu"]) == frozenset()
         replicas.withdraw(["eu"])
         leases = PostgresLeaseStore(connected, "eu")
         leases.release("one", leases.acquire("one", 60), 3)

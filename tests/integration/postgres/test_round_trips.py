@@ -76,7 +76,7 @@ def test_a_page_is_three_round_trips_and_commit(
                         make_change(make_finding(row.payment_intent), state=State.CORRECTED)
                         for row in rows
                     ),
-                    checks=(Recheck(f"pi_x{page_number}", seen, "grace"),),
+                    rechecks=(Recheck(f"pi_x{page_number}", seen, "grace"),),
                     settled=(f"pi_x{page_number - 1}",),
                     events=(Event(f"evt_{page_number}", "payment_intent.succeeded", seen, "pi_1"),),
                     drafts=(Draft(Action.FINDING_OPENED, {}),),

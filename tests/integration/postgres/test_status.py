@@ -27,18 +27,18 @@ def begun(table, kind: str, complete: bool | None) -> int:
 def test_the_last_passes_of_each_kind(table):
     """The last complete one and the last that ended, of every kind there is, and of no other account."""
     status = PostgresStatus(table.database, "default")
-    assert status.passes() == []
+    assert status.sweeps() == []
     due = begun(table, "due", complete=True)
     failed = begun(table, "due", complete=False)
     begun(table, "tail", complete=None)
     window = begun(table, "window", complete=True)
-    found = {row[0]: (row[1], row[5], row[7], row[8]) for row in status.passes()}
+    found = {row[0]: (row[1], row[5], row[7], row[8]) for row in status.sweeps()}
     assert found == {
         "due": (due, failed, False, "an outage"),
         "tail": (None, None, None, None),
         "window": (window, window, True, None),
     }
-    assert PostgresStatus(table.database, "other").passes() == []
+    assert PostgresStatus(table.database, "other").sweeps() == []
 
 
 def rows_read(node: dict) -> int:
@@ -61,7 +61,7 @@ def test_ticks_are_not_counted_to_find_the_kinds(table):
         asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("status_sweeps")
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert rows_read(plan[0]["Plan"]) < 200
-    assert len(PostgresStatus(table.database, "default").passes()) == 3
+    assert len(PostgresStatus(table.database, "default").sweeps()) == 3
 
 
 def test_old_corrections_are_not_counted_again(table):

@@ -8,7 +8,7 @@ from random import Random
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow
 from reconciler.clock import ManualClock
-from reconciler.demo.stage import Stage
+from reconciler.demo.world import World
 from reconciler.sandbox import Sandbox
 
 PRESENT = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ class ListedShop:
                 self.updated[key] = at
 
 
-def make_stage(seed: int = 1) -> Stage:
+def make_stage(seed: int = 1) -> World:
     """A stage whose present is a Monday at noon, with a clock that stands sixty days before it."""
     clock = ManualClock(PRESENT - timedelta(days=60))
-    return Stage(Sandbox(clock, seed=seed), ListedShop(), clock, PRESENT, Random(seed))
+    return World(Sandbox(clock, seed=seed), ListedShop(), clock, PRESENT, Random(seed))

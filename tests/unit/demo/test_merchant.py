@@ -14,33 +14,33 @@ LUCKY = Luck(0, 0.0, late=0.0)
 
 
 def _opened(luck: Luck, seed: int = 1) -> tuple[Merchant, object]:
-    stage = make_stage(seed)
-    stage.clock.advance(PRESENT - stage.clock.now())
-    merchant = Merchant(stage.shop, stage.clock, luck)
-    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    world = make_stage(seed)
+    world.clock.advance(PRESENT - world.clock.now())
+    merchant = Merchant(world.shop, world.clock, luck)
+    endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
     merchant.secret = endpoint.secret
-    return merchant, stage
+    return merchant, world
 
 
 def test_a_webhook_moves_its_row() -> None:
     """A handled event brings the shop's own word for it into the row."""
-    merchant, stage = _opened(LUCKY)
-    intent = stage.open_intent(PRESENT)
-    key = stage.add_row("pending", intent)
-    stage.sandbox.succeed(intent.id)
-    stage.sandbox.deliver_due()
-    assert stage.shop.rows[key].status == "paid"
+    merchant, world = _opened(LUCKY)
+    intent = world.open_intent(PRESENT)
+    key = world.add_row("pending", intent)
+    world.sandbox.succeed(intent.id)
+    world.sandbox.deliver_due()
+    assert world.shop.rows[key].status == "paid"
     assert list(merchant.fates.values()) == [WebhookFate.HANDLED]
 
 
 def test_a_row_that_has_not_learnt_its_intent_is_found_by_the_order() -> None:
     """Shops on Checkout learn the intent's id from the first webhook."""
-    _, stage = _opened(LUCKY)
-    intent = stage.open_intent(PRESENT)
-    key = stage.add_row("pending", intent, holds=False)
-    stage.sandbox.succeed(intent.id)
-    stage.sandbox.deliver_due()
-    assert stage.shop.rows[key].payment_intent == intent.id
+    _, world = _opened(LUCKY)
+    intent = world.open_intent(PRESENT)
+    key = world.add_row("pending", intent, holds=False)
+    world.sandbox.succeed(intent.id)
+    world.sandbox.deliver_due()
+    assert world.shop.rows[key].payment_intent == intent.id
 
 
 @pytest.mark.parametrize("given_back", [None, 100])
@@ -48,24 +48,24 @@ def test_only_money_that_was_taken_and_wholly_given_back_is_refunded(
     given_back: int | None,
 ) -> None:
     """A partial refund leaves the row paid."""
-    _, stage = _opened(LUCKY)
-    intent = stage.open_intent(PRESENT)
-    key = stage.add_row("pending", intent)
-    stage.sandbox.succeed(intent.id)
-    stage.sandbox.refund(intent.id, given_back)
-    stage.sandbox.deliver_due()
-    assert stage.shop.rows[key].status == ("refunded" if given_back is None else "paid")
+    _, world = _opened(LUCKY)
+    intent = world.open_intent(PRESENT)
+    key = world.add_row("pending", intent)
+    world.sandbox.succeed(intent.id)
+    world.sandbox.refund(intent.id, given_back)
+    world.sandbox.deliver_due()
+    assert world.shop.rows[key].status == ("refunded" if given_back is None else "paid")
 
 
 def test_a_hold_that_is_let_go_is_canceled_not_refunded() -> None:
     """Stripe tells of a released hold as a refund of a charge that was never captured."""
-    _, stage = _opened(LUCKY)
-    intent = stage.open_intent(PRESENT, manual=True)
-    key = stage.add_row("pending", intent)
-    stage.sandbox.authorize(intent.id)
-    stage.sandbox.cancel(intent.id)
-    stage.sandbox.deliver_due()
-    assert stage.shop.rows[key].status == "canceled"
+    _, world = _opened(LUCKY)
+    intent = world.open_intent(PRESENT, manual=True)
+    key = world.add_row("pending", intent)
+    world.sandbox.authorize(intent.id)
+    world.sandbox.cancel(intent.id)
+    world.sandbox.deliver_due()
+    assert world.shop.rows[key].status == "canceled"
 
 
 @pytest.mark.parametrize(
@@ -84,52 +84,52 @@ def test_a_hold_that_is_let_go_is_canceled_not_refunded() -> None:
 )
 def test_an_unsigned_webhook_is_refused(header: str) -> None:
     """A wrong, missing or old signature is answered with 400, and nothing is read of the payload."""
-    merchant, stage = _opened(LUCKY)
+    merchant, world = _opened(LUCKY)
     merchant.secret = "whsec_right"
     assert merchant.receive(b"{}", {"Stripe-Signature": header}) == 400
-    assert stage.shop.taken == []
+    assert world.shop.taken == []
 
 
 def test_a_lost_webhook_never_reaches_the_table() -> None:
     """Down at every try, or answered 200 and dropped: Stripe believes the second one to be delivered."""
-    merchant, stage = _opened(Luck(0, 1.0, without_event=0.0))
+    merchant, world = _opened(Luck(0, 1.0, without_event=0.0))
     for _ in range(30):
-        stage.sandbox.succeed(stage.open_intent(PRESENT).id)
+        world.sandbox.succeed(world.open_intent(PRESENT).id)
     for _ in range(5):
-        stage.sandbox.deliver_due()
-        stage.clock.advance(timedelta(hours=3))
-    assert stage.shop.taken == []
+        world.sandbox.deliver_due()
+        world.clock.advance(timedelta(hours=3))
+    assert world.shop.taken == []
     assert merchant.lost == len(merchant.fates) == 30
     assert set(merchant.fates.values()) == {WebhookFate.ENDPOINT_DOWN, WebhookFate.DROPPED}
-    acknowledged = sum(delivery.last_status == 200 for delivery in stage.sandbox.deliveries)
+    acknowledged = sum(delivery.last_status == 200 for delivery in world.sandbox.deliveries)
     dropped = sum(fate is WebhookFate.DROPPED for fate in merchant.fates.values())
     assert acknowledged == dropped
-    assert stage.sandbox.postman.waiting == 0
+    assert world.sandbox.postman.waiting == 0
 
 
 def test_a_late_webhook_is_handled_at_the_second_try() -> None:
     """It is refused once, and Stripe comes again an hour later."""
-    merchant, stage = _opened(Luck(0, 0.0, late=1.0))
-    intent = stage.open_intent(PRESENT)
-    stage.add_row("pending", intent)
-    stage.sandbox.succeed(intent.id)
-    stage.sandbox.deliver_due()
-    assert stage.shop.taken == []
-    stage.clock.advance(timedelta(hours=1))
-    stage.sandbox.deliver_due()
-    assert [status for _, _, status, _ in stage.shop.taken] == ["paid"]
+    merchant, world = _opened(Luck(0, 0.0, late=1.0))
+    intent = world.open_intent(PRESENT)
+    world.add_row("pending", intent)
+    world.sandbox.succeed(intent.id)
+    world.sandbox.deliver_due()
+    assert world.shop.taken == []
+    world.clock.advance(timedelta(hours=1))
+    world.sandbox.deliver_due()
+    assert [status for _, _, status, _ in world.shop.taken] == ["paid"]
     assert merchant.lost == 0
 
 
 def test_a_refund_always_arrives() -> None:
     """However many webhooks are lost: that a row missed one is planted, never left to chance."""
-    _, stage = _opened(Luck(0, 1.0, without_event=0.0))
+    _, world = _opened(Luck(0, 1.0, without_event=0.0))
     for _ in range(20):
-        intent = stage.open_intent(PRESENT)
-        stage.sandbox.succeed(intent.id)
-        stage.sandbox.refund(intent.id)
-    stage.sandbox.deliver_due()
-    assert [status for _, _, status, _ in stage.shop.taken] == ["refunded"] * 20
+        intent = world.open_intent(PRESENT)
+        world.sandbox.succeed(intent.id)
+        world.sandbox.refund(intent.id)
+    world.sandbox.deliver_due()
+    assert [status for _, _, status, _ in world.shop.taken] == ["refunded"] * 20
 
 
 @pytest.mark.parametrize("lose", [0.0, 0.1, 0.5, 1.0])

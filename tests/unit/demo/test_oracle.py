@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.oracle import DemoVerdict, Scene, judge
-from reconciler.demo.stage import Stage
+from reconciler.demo.oracle import DemoVerdict, DatabaseState, judge
+from reconciler.demo.world import World
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from tests.unit.demo.staging import PRESENT, make_stage
@@ -26,25 +26,25 @@ class Shown:
     """One row to correct, one to leave alone with a finding, one wait; and a pass that does all of it rightly."""
 
     def __init__(self) -> None:
-        self.stage: Stage = make_stage()
+        self.world: World = make_stage()
         at = PRESENT - timedelta(hours=5)
-        self.paid, self.held, self.fresh = (self.stage.open_intent(at, manual=True) for _ in "123")
+        self.paid, self.held, self.fresh = (self.world.open_intent(at, manual=True) for _ in "123")
         for intent in (self.paid, self.fresh):
-            self.stage.sandbox.succeed(intent.id, at=at)
-        self.lost = self.stage.add_row("pending", self.paid, holds=False, end="paid")
-        self.stage.script.stories[self.lost] = self.paid.id
-        self.kept = self.stage.add_row("paid", self.held)
-        self.waiting = self.stage.add_row("pending", self.fresh)
-        self.stage.expect(Kind.CONTRADICTED, self.held)
-        self.stage.script.waits.add(self.fresh.id)
-        self.before: dict[str, ShopRow] = dict(self.stage.shop.rows)
+            self.world.sandbox.succeed(intent.id, at=at)
+        self.lost = self.world.add_row("pending", self.paid, holds=False, end="paid")
+        self.world.expected.stories[self.lost] = self.paid.id
+        self.kept = self.world.add_row("paid", self.held)
+        self.waiting = self.world.add_row("pending", self.fresh)
+        self.world.expect(Kind.CONTRADICTED, self.held)
+        self.world.expected.waits.add(self.fresh.id)
+        self.before: dict[str, ShopRow] = dict(self.world.shop.rows)
         self.after = dict(self.before)
         self.change(self.lost, status="paid", payment_intent=self.paid.id)
         self.findings = [
             _stored(Kind.CONTRADICTED, self.held.id),
             _stored(Kind.MISSED_OUTCOME, self.paid.id, "corrected"),
         ]
-        self.checks = {self.fresh.id}
+        self.rechecks = {self.fresh.id}
         self.outbox = [(self.lost, "paid")]
 
     def change(self, key: str, **values: object) -> None:
@@ -52,10 +52,10 @@ class Shown:
 
     @property
     def verdict(self) -> DemoVerdict:
-        scene = Scene(
-            self.before, self.after, self.findings, frozenset(self.checks), tuple(self.outbox)
+        state = DatabaseState(
+            self.before, self.after, self.findings, frozenset(self.rechecks), tuple(self.outbox)
         )
-        return judge(self.stage.script, self.stage.sandbox, scene)
+        return judge(self.world.expected, self.world.sandbox, state)
 
 
 def test_a_right_pass_is_clean() -> None:
@@ -80,7 +80,7 @@ MISSED: dict[str, Callable[[Shown], None]] = {
     "a finding is closed": lambda shown: shown.findings.__setitem__(
         0, _stored(Kind.CONTRADICTED, shown.held.id, "closed")
     ),
-    "a wait is forgotten": lambda shown: shown.checks.clear(),
+    "a wait is forgotten": lambda shown: shown.rechecks.clear(),
     "the worker is not told": lambda shown: shown.outbox.clear(),
     "the worker is told something else": lambda shown: shown.outbox.__setitem__(
         0, (shown.lost, "failed")
@@ -132,7 +132,7 @@ def test_what_nobody_planted_is_invented(kind: Kind) -> None:
 def test_a_judgement_on_a_wrong_script_is_void() -> None:
     """Where Stripe's own memory says otherwise than the script, nothing is proved."""
     shown = Shown()
-    shown.stage.sandbox.refund(shown.paid.id)
+    shown.world.sandbox.refund(shown.paid.id)
     assert len(shown.verdict.untrue) == 1
     assert not shown.verdict.is_clean
 

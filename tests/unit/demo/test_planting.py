@@ -20,19 +20,19 @@ EVERY_KIND = set(Kind) - {Kind.MISSED_OUTCOME}
 @pytest.mark.parametrize("seed", range(30))
 def test_even_the_smallest_shop_has_one_of_each_kind(seed: int, losing: bool) -> None:
     """Every kind that a pass can find, and little more than a payment for each."""
-    stage = make_stage(seed)
-    plant(stage, 1, losing=losing)
-    assert {finding.kind for finding in stage.script.findings} == EVERY_KIND
-    assert len(stage.script.waits) == 1
-    assert stage.script.payments < 20
+    world = make_stage(seed)
+    plant(world, 1, losing=losing)
+    assert {finding.kind for finding in world.expected.findings} == EVERY_KIND
+    assert len(world.expected.waits) == 1
+    assert world.expected.payments < 20
 
 
 @pytest.mark.parametrize(("payments", "copies"), [(20, 1), (300, 3), (100_000, 10)])
 def test_a_larger_shop_has_a_few_of_each(payments: int, copies: int) -> None:
     """Three of each among three hundred payments, and never a flood of them."""
-    stage = make_stage(4)
-    plant(stage, payments, losing=True)
-    counts = Counter(finding.kind for finding in stage.script.findings)
+    world = make_stage(4)
+    plant(world, payments, losing=True)
+    counts = Counter(finding.kind for finding in world.expected.findings)
     assert set(counts) == EVERY_KIND
     assert all(copies <= count <= 3 * copies for count in counts.values())
 
@@ -48,22 +48,22 @@ def test_every_way_gets_its_turn() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_without_losses_nothing_planted_is_to_be_corrected(seed: int) -> None:
     """A shop that loses nothing has no wrong row: every planted one must stay as it is."""
-    stage = make_stage(seed)
-    plant(stage, 300, losing=False)
-    rows = stage.shop.rows.values()
-    assert [row for row in rows if row.status != stage.script.ends[row.id].status] == []
+    world = make_stage(seed)
+    plant(world, 300, losing=False)
+    rows = world.shop.rows.values()
+    assert [row for row in rows if row.status != world.expected.ends[row.id].status] == []
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_nothing_happens_in_the_future(seed: int) -> None:
     """What is planted lies before the present, and all but what must wait lies past the grace."""
-    stage = make_stage(seed)
-    plant(stage, 1000, losing=True)
-    waits = stage.script.waits
-    for event in stage.sandbox.events():
+    world = make_stage(seed)
+    plant(world, 1000, losing=True)
+    waits = world.expected.waits
+    for event in world.sandbox.events():
         age = PRESENT.timestamp() - event.created
         about = getattr(event.subject, "payment_intent", None) or event.subject.id
         if about not in waits:
             assert age > 600
         assert age > 0
-    assert all(row.created_at < PRESENT for row in stage.shop.rows.values())
+    assert all(row.created_at < PRESENT for row in world.shop.rows.values())

@@ -11,38 +11,40 @@ import pytest
 from reconciler.demo.configuration import READ
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
 from reconciler.demo.oracle import true_status
-from reconciler.demo.scenario import LATEST, STORIES, Deed, Story, live
+from reconciler.demo.scenario import LATEST, STORIES, CustomerAction, Story, live
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision_table import TABLE, Cell
 from tests.unit.demo.staging import PRESENT, make_stage
 
 HEARD = {
-    Deed.ASK: "pending",
-    Deed.DECLINE: "failed",
-    Deed.GIVE_UP: "failed",
-    Deed.LAPSE: "failed",
-    Deed.BOUNCE: "failed",
-    Deed.START: "processing",
-    Deed.HOLD: "authorized",
-    Deed.PAY: "paid",
-    Deed.CAPTURE: "paid",
-    Deed.CANCEL: "canceled",
-    Deed.EXPIRE: "canceled",
-    Deed.REFUND: "refunded",
-    Deed.DISPUTE: "disputed",
+    CustomerAction.ASK: "pending",
+    CustomerAction.DECLINE: "failed",
+    CustomerAction.GIVE_UP: "failed",
+    CustomerAction.LAPSE: "failed",
+    CustomerAction.BOUNCE: "failed",
+    CustomerAction.START: "processing",
+    CustomerAction.HOLD: "authorized",
+    CustomerAction.PAY: "paid",
+    CustomerAction.CAPTURE: "paid",
+    CustomerAction.CANCEL: "canceled",
+    CustomerAction.EXPIRE: "canceled",
+    CustomerAction.REFUND: "refunded",
+    CustomerAction.DISPUTE: "disputed",
 }
-NEVER_LOST = (Deed.REFUND, Deed.DISPUTE)
+NEVER_LOST = (CustomerAction.REFUND, CustomerAction.DISPUTE)
 
 
 def _left_in_the_table(story: Story) -> set[str]:
     """Every status that a row may have at last, whichever of the story's webhooks were lost."""
-    deeds = [deed for deed, _ in story.deeds]
-    may_be_lost = [place for place, deed in enumerate(deeds) if deed not in NEVER_LOST]
+    deeds = [action for action, _ in story.deeds]
+    may_be_lost = [place for place, action in enumerate(deeds) if action not in NEVER_LOST]
     every_loss = chain.from_iterable(
         combinations(may_be_lost, count) for count in range(len(may_be_lost) + 1)
     )
     return {
-        (["pending"] + [HEARD[deed] for place, deed in enumerate(deeds) if place not in lost])[-1]
+        (["pending"] + [HEARD[action] for place, action in enumerate(deeds) if place not in lost])[
+            -1
+        ]
         for lost in every_loss
     }
 
@@ -72,30 +74,30 @@ def test_the_stories_come_to_every_outcome() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_what_the_script_says_of_each_customer_is_what_stripe_remembers(seed: int) -> None:
     """The right end in the script is the truth of the sandbox, and time ends at the present."""
-    stage = make_stage(seed)
+    world = make_stage(seed)
     luck = Luck(seed, 0.4)
-    live(stage, Merchant(stage.shop, stage.clock, luck), luck, 150)
-    said = {key: stage.script.ends[key].status for key in stage.script.stories}
+    live(world, Merchant(world.shop, world.clock, luck), luck, 150)
+    said = {key: world.expected.ends[key].status for key in world.expected.stories}
     assert said == {
-        key: true_status(stage.sandbox, intent) for key, intent in stage.script.stories.items()
+        key: true_status(world.sandbox, intent) for key, intent in world.expected.stories.items()
     }
-    assert stage.clock.now() == PRESENT
-    assert len(said) == stage.script.payments == 150
+    assert world.clock.now() == PRESENT
+    assert len(said) == world.expected.payments == 150
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_without_losses_every_row_ends_right(seed: int) -> None:
     """Late webhooks and those that come in another order do no harm to a careful shop."""
-    stage = make_stage(seed)
+    world = make_stage(seed)
     luck = Luck(seed, 0.0, late=0.5)
-    merchant = Merchant(stage.shop, stage.clock, luck)
-    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant = Merchant(world.shop, world.clock, luck)
+    endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
     merchant.secret = endpoint.secret
-    live(stage, merchant, luck, 120)
+    live(world, merchant, luck, 120)
     assert merchant.lost == 0
     assert WebhookFate.LATE in merchant.fates.values()
     wrong = [
-        row for key, row in stage.shop.rows.items() if row.status != stage.script.ends[key].status
+        row for key, row in world.shop.rows.items() if row.status != world.expected.ends[key].status
     ]
     assert wrong == []
 
@@ -104,25 +106,25 @@ def test_the_same_seed_makes_the_same_history() -> None:
     """A demonstration can be repeated: intents, rows and lost webhooks alike."""
 
     def history() -> tuple[object, ...]:
-        stage = make_stage(7)
+        world = make_stage(7)
         luck = Luck(7, 0.3)
-        merchant = Merchant(stage.shop, stage.clock, luck)
-        endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+        merchant = Merchant(world.shop, world.clock, luck)
+        endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
         merchant.secret = endpoint.secret
-        live(stage, merchant, luck, 60)
-        return list(stage.sandbox.intents()), stage.shop.rows, merchant.fates
+        live(world, merchant, luck, 60)
+        return list(world.sandbox.intents()), world.shop.rows, merchant.fates
 
     assert history() == history()
 
 
 def test_the_share_of_lost_webhooks_is_the_one_asked_for() -> None:
     """Whichever way they are lost, together they make the share; all three ways happen."""
-    stage = make_stage(3)
+    world = make_stage(3)
     luck = Luck(3, 0.3)
-    merchant = Merchant(stage.shop, stage.clock, luck)
-    endpoint = stage.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
+    merchant = Merchant(world.shop, world.clock, luck)
+    endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
     merchant.secret = endpoint.secret
-    live(stage, merchant, luck, 1500)
+    live(world, merchant, luck, 1500)
     fates = Counter(merchant.fates.values())
     assert 0.26 < merchant.lost / fates.total() < 0.34
     assert all(fates[fate] > 20 for fate in WebhookFate)

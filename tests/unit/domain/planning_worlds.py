@@ -12,16 +12,16 @@ from functools import cached_property
 
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
-from reconciler.domain.planning.plan import Budget, List, ParallelLists, Plan, Retrieve, overrun
+from reconciler.domain.planning.plan import Budget, List, RequestRates, Plan, Retrieve, overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-LANES = ParallelLists(list=12.5, retrieve=12.5, everything=50)
-LIMIT = ParallelLists(list=25, retrieve=25, everything=100)
+LANES = RequestRates(list=12.5, retrieve=12.5, everything=50)
+LIMIT = RequestRates(list=25, retrieve=25, everything=100)
 
 
 def budget(reads_left: int | None = None) -> Budget:
     """The documented limits at a share of one half."""
-    return Budget(LANES, LIMIT, allowance=1_000_000, reads_left=reads_left)
+    return Budget(LANES, LIMIT, quota=1_000_000, reads_left=reads_left)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def world(
     seed: int,
     counts: Sequence[tuple[int, int]],
     width: timedelta,
-    learnt: ListingModel = ListingModel(),  # noqa: B008
+    listing_model: ListingModel = ListingModel(),  # noqa: B008
     strangers: int = 0,
 ) -> World:
     """Rows by bucket (all, due) at random times in it; intents off by anything between earliest and latest."""
@@ -93,9 +93,11 @@ def world(
     for number, (total, due) in enumerate(counts):
         for index in range(total):
             created = START + width * number + chance.random() * width
-            off = learnt.earliest + chance.random() * (learnt.latest - learnt.earliest)
+            off = listing_model.earliest + chance.random() * (
+                listing_model.latest - listing_model.earliest
+            )
             rows.append(Row(created, whole(created + off), due=index < due))
-    middle = (learnt.earliest + learnt.latest) / 2
+    middle = (listing_model.earliest + listing_model.latest) / 2
     others = (whole(START + chance.random() * span + middle) for _ in range(strangers))
     return World(tuple(rows), tuple(others))
 

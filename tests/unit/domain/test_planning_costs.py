@@ -19,7 +19,7 @@ from reconciler.domain.planning.histogram import (
     ListingModel,
     bucket_width,
 )
-from reconciler.domain.planning.plan import Budget, List, ParallelLists, Retrieve, overrun
+from reconciler.domain.planning.plan import Budget, List, RequestRates, Retrieve, overrun
 from reconciler.domain.planning.planning import plan
 from tests.unit.domain.planning_worlds import LANES, LIMIT, START, budget
 
@@ -42,20 +42,20 @@ def test_a_plan_tells_its_reads_its_time_and_its_share() -> None:
     made = plan(
         Histogram(buckets((1000, 400), (5000, 0), (5000, 0), (5000, 25)), undated=5),
         ListingModel(),
-        Budget(LANES, LIMIT, allowance=10_000),
+        Budget(LANES, LIMIT, quota=10_000),
     )
     assert [type(step) for step in made.steps] == [List, Retrieve, Retrieve]
     assert made.reads == 10 + 25 + 5
     assert made.reads_one_by_one == 430
     assert made.seconds == pytest.approx(30 / 12.5)
     assert made.seconds_at_limit == pytest.approx(30 / 25)
-    assert made.allowance_share == pytest.approx(0.004)
+    assert made.quota_share == pytest.approx(0.004)
 
 
 def test_the_overall_lane_and_a_slow_answer_bound_the_time() -> None:
     """No faster than all endpoints together allow, nor than one cursor reads its pages one after another."""
     histogram = Histogram(buckets((1000, 1000)))
-    narrow = ParallelLists(list=25, retrieve=25, everything=2)
+    narrow = RequestRates(list=25, retrieve=25, everything=2)
     assert plan(histogram, ListingModel(), Budget(narrow, LIMIT, 1000)).seconds == pytest.approx(5)
     slow = Budget(LANES, LIMIT, 1000, read_seconds=0.5)
     assert plan(histogram, ListingModel(), slow).seconds == pytest.approx(5)
@@ -71,8 +71,8 @@ def test_nothing_due_costs_nothing() -> None:
 
 def test_a_stretch_is_widened_by_the_skew_and_not_at_its_cuts() -> None:
     """The list reaches as far around its rows as their intents may be, and its cursors touch without overlap."""
-    learnt = ListingModel(earliest=timedelta(seconds=-90), latest=timedelta(seconds=30))
-    made = plan(Histogram(buckets((4000, 4000))), learnt, budget())
+    listing_model = ListingModel(earliest=timedelta(seconds=-90), latest=timedelta(seconds=30))
+    made = plan(Histogram(buckets((4000, 4000))), listing_model, budget())
     lists = [step.created for step in made.steps if isinstance(step, List)]
     assert len(lists) == 5
     assert lists[0].until == START + HOUR + timedelta(seconds=30)

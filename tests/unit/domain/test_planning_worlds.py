@@ -49,11 +49,11 @@ def made_with(truth: ListingModel, counts: list[tuple[int, int]], seed: int) -> 
 @settings(max_examples=150, deadline=None)
 @given(sizes, learnt_truly(), seeds, st.booleans())
 def test_every_due_row_is_asked_about(
-    counts: list[tuple[int, int]], learnt: ListingModel, seed: int, may_switch: bool
+    counts: list[tuple[int, int]], listing_model: ListingModel, seed: int, may_switch: bool
 ) -> None:
     """With hours between the clocks and ten intents a row: what a stretch is to show it shows, or it is retrieved."""
-    made = made_with(learnt, counts, seed)
-    chosen = plan(counted(made, WIDTH, len(counts)), learnt, budget())
+    made = made_with(listing_model, counts, seed)
+    chosen = plan(counted(made, WIDTH, len(counts)), listing_model, budget())
     done = execute(chosen, made, may_switch=may_switch)
     assert done.asked >= made.due
     assert may_switch or not done.unmet
@@ -81,10 +81,10 @@ def test_clocks_that_differ_by_hours_cost_nothing(
 ) -> None:
     """A constant difference shifts what is listed; it does not widen it."""
     off = timedelta(seconds=int(off.total_seconds()))
-    learnt = ListingModel(earliest=off, latest=off)
-    made = made_with(learnt, counts, seed)
+    listing_model = ListingModel(earliest=off, latest=off)
+    made = made_with(listing_model, counts, seed)
     histogram = counted(made, WIDTH, len(counts))
-    shifted = plan(histogram, learnt, budget())
+    shifted = plan(histogram, listing_model, budget())
     assert execute(shifted, made).asked >= made.due
     for step in shifted.steps:
         if isinstance(step, List) and step.rows.since and step.rows.until:

@@ -36,11 +36,11 @@ class Shop:
         if len(self.hours) >= HOURS * SPAN.days:
             self.month.subtract(self.hours.popleft())
         self.hours.append(Counter())
-        for net in (Source.WINDOW, Source.DUE, Source.TAIL):
+        for source in (Source.WINDOW, Source.DUE, Source.TAIL):
             spent = ReadsSpent(self.month, self.day)
-            taken = min(wanted[net], self.reserves.left(net, spent, by_service=True))
+            taken = min(wanted[source], self.reserves.left(source, spent, by_service=True))
             for sums in (self.hours[-1], self.day, self.month):
-                sums[net] += taken
+                sums[source] += taken
         return self.hours[-1]
 
 

@@ -75,7 +75,7 @@ def test_looks_one_by_one_would_cost_ten_times_as_much() -> None:
 
 def test_intents_without_rows_make_lists_dear() -> None:
     """With ten intents a row fewer stretches are worth a list, and the day costs more."""
-    dear = reads_per_day(shop(500), 500, HORIZON, learnt=ListingModel(ratio=10))
+    dear = reads_per_day(shop(500), 500, HORIZON, listing_model=ListingModel(ratio=10))
     assert dear > 1.5 * reads_per_day(shop(500), 500, HORIZON)
 
 

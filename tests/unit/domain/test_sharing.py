@@ -31,8 +31,8 @@ SIZES = [(accounts, replicas) for accounts in range(1, 6) for replicas in range(
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
 def test_shares_are_even(accounts: int, replicas: int) -> None:
     """Nobody has more than accounts divided by replicas, rounded up; nobody is idle while another has two."""
-    for holders, able in worlds(accounts, replicas, "a single pass"):
-        load = Counter(fair_shares(holders, able).values())
+    for holders, eligible in worlds(accounts, replicas, "a single pass"):
+        load = Counter(fair_shares(holders, eligible).values())
         each = [load[name] for name in REPLICAS[:replicas]]
         assert sum(each) == accounts
         assert max(each) == math.ceil(accounts / replicas)
@@ -42,9 +42,9 @@ def test_shares_are_even(accounts: int, replicas: int) -> None:
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
 def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
     """Even shares stay as they are, uneven ones lose only what is too many, and what was decided once is decided."""
-    for holders, able in worlds(accounts, replicas):
-        shares = fair_shares(holders, able)
-        assert fair_shares(shares, able) == shares
+    for holders, eligible in worlds(accounts, replicas):
+        shares = fair_shares(holders, eligible)
+        assert fair_shares(shares, eligible) == shares
         before = Counter(holder for holder in holders.values() if holder)
         most = math.ceil(accounts / replicas)
         moved = {
@@ -62,19 +62,19 @@ def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
 def test_what_was_given_back_does_not_come_back(accounts: int, replicas: int) -> None:
     """A replica that gives one back is not the one to take it; what others decide meanwhile leads to the same end."""
-    for holders, able in worlds(accounts, replicas):
-        shares = fair_shares(holders, able)
+    for holders, eligible in worlds(accounts, replicas):
+        shares = fair_shares(holders, eligible)
         for account, holder in holders.items():
             if holder in (None, shares[account]):
                 continue
             given: dict[str, str | None] = {**holders, account: None}
-            assert fair_shares(given, able)[account] != holder
+            assert fair_shares(given, eligible)[account] != holder
 
 
 def test_who_cannot_work_is_not_counted_on() -> None:
     """An account goes to nobody who is not able, stays with its holder where nobody is, and leaves one that is not."""
-    for able in product((frozenset[str](), {"a"}, {"b"}, {"a", "b"}), repeat=3):
-        known = dict(zip(ACCOUNTS, map(frozenset, able), strict=False))
+    for eligible in product((frozenset[str](), {"a"}, {"b"}, {"a", "b"}), repeat=3):
+        known = dict(zip(ACCOUNTS, map(frozenset, eligible), strict=False))
         for held in product((None, "a", "b", "dead"), repeat=3):
             holders = dict(zip(ACCOUNTS, held, strict=False))
             shares = fair_shares(holders, known)

@@ -35,7 +35,7 @@ def reads_per_day(
     days: int = 30,
     jitter: float = 0.5,
     grain: timedelta = timedelta(minutes=15),
-    learnt: ListingModel = ListingModel(),  # noqa: B008
+    listing_model: ListingModel = ListingModel(),  # noqa: B008
 ) -> float:
     """Reads a day that the looks at a steady population cost, each pass planned as usual; an average over ``days``.
 
@@ -47,7 +47,7 @@ def reads_per_day(
     begin = cohorts[0].sample.created
     history = max(cohort.open_for for cohort in cohorts) // grain + 1
     grains = range(-history, timedelta(days=days) // grain)
-    passes: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    sweeps: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for cohort in cohorts:
         for at, count in _spread(cohort.a_day, grains, grain):
             sample = _moved(cohort.sample, begin + at * grain)
@@ -55,13 +55,13 @@ def reads_per_day(
             for look in looks(sample, None, horizon, jitter):
                 if look >= until:
                     break
-                passes[(look - begin) // SLOT][at] += count
+                sweeps[(look - begin) // SLOT][at] += count
     rows = dict(_spread(payments_a_day, grains, grain))
     before = [0, *accumulate(rows.get(at, 0) for at in grains)]
     slots = range(timedelta(days=days) // SLOT)
     spent = (
-        _reads(due, before, history, begin, grain, learnt)
-        for slot, due in passes.items()
+        _reads(due, before, history, begin, grain, listing_model)
+        for slot, due in sweeps.items()
         if slot in slots
     )
     return sum(spent) / days
@@ -102,7 +102,7 @@ def _reads(
     history: int,
     begin: datetime,
     grain: timedelta,
-    learnt: ListingModel,
+    listing_model: ListingModel,
 ) -> int:
     """What one pass costs: the grains with due rows, and between them everything that a list would show."""
     buckets: list[Bucket] = []
@@ -115,5 +115,5 @@ def _reads(
         rows = max(count, before[at + 1 + history] - before[at + history])
         buckets.append(Bucket(start, start + grain, rows, count))
         last = at
-    ground = ListingCosts(Histogram(tuple(buckets)), learnt)
-    return sum(reads(run, ground) for run in cover(ground))
+    costs = ListingCosts(Histogram(tuple(buckets)), listing_model)
+    return sum(reads(run, costs) for run in cover(costs))

@@ -42,7 +42,7 @@ class PlainStripe:
     events: list[Event] = field(default_factory=list)
     present: datetime = NOW
     fail: Callable[[str], None] = lambda _: None
-    buy: Callable[[Endpoint], None] = lambda _: None
+    acquire: Callable[[Endpoint], None] = lambda _: None
     reads: int = 0
     rate_limited: int = 0
     asked: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class PlainStripe:
         return self.present
 
     def retrieve(self, intent_id: str) -> Intent | MissingIntent:
-        self.buy(Endpoint.RETRIEVE)
+        self.acquire(Endpoint.RETRIEVE)
         with self.lock:
             self.reads += 1
             self.asked.append(intent_id)
@@ -63,7 +63,7 @@ class PlainStripe:
         return replace(found, seen_at=self.present)
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
-        self.buy(Endpoint.LIST)
+        self.acquire(Endpoint.LIST)
         with self.lock:
             self.reads += 1
         self.fail(after or "first page")
@@ -80,7 +80,7 @@ class PlainStripe:
     def list_events(
         self, created: TimeRange, types: Sequence[str], after: str | None = None
     ) -> EventPage:
-        self.buy(Endpoint.EVENTS)
+        self.acquire(Endpoint.EVENTS)
         with self.lock:
             self.reads += 1
         assert len(types) <= 20

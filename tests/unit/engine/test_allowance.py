@@ -29,27 +29,27 @@ def test_what_stripe_documents(transactions: int, reads: int) -> None:
 
 def test_what_was_spent_before_counts() -> None:
     """A restart does not forget: the rolling sum is taken off."""
-    allowance = ReadQuota(20, 0.5, MINUTE, ReadsSpent({Source.WINDOW: 8}))
-    purse = SourceQuota(allowance)
-    purse.take(Endpoint.EVENTS)
-    purse.take(Endpoint.LIST)
-    assert purse.left == 0
+    quota = ReadQuota(20, 0.5, MINUTE, ReadsSpent({Source.WINDOW: 8}))
+    source_quota = SourceQuota(quota)
+    source_quota.take(Endpoint.EVENTS)
+    source_quota.take(Endpoint.LIST)
+    assert source_quota.left == 0
     with pytest.raises(QuotaSpentError, match="10 reads in 30 days") as caught:
-        purse.take(Endpoint.RETRIEVE)
+        source_quota.take(Endpoint.RETRIEVE)
     assert caught.value.exit_code is ExitCode.TEMPORARY
-    assert "reads_per_30_days" in caught.value.mend
+    assert "reads_per_30_days" in caught.value.hint
 
 
 def test_more_than_all_was_spent() -> None:
     """The limit may have been lowered meanwhile."""
-    allowance = ReadQuota(5, 1.0, MINUTE, ReadsSpent({Source.TAIL: 50}))
-    assert [allowance.left(net) for net in Source] == [0, 0, 0, 0]
+    quota = ReadQuota(5, 1.0, MINUTE, ReadsSpent({Source.TAIL: 50}))
+    assert [quota.left(source) for source in Source] == [0, 0, 0, 0]
 
 
 def test_passes_side_by_side_see_what_the_others_took() -> None:
     """What one lane has read and not booked yet is spent for all of them."""
-    allowance = ReadQuota(1000, 1.0, MINUTE)
-    window, tail = SourceQuota(allowance), SourceQuota(allowance)
+    quota = ReadQuota(1000, 1.0, MINUTE)
+    window, tail = SourceQuota(quota), SourceQuota(quota)
     window.cast(Source.WINDOW, by_service=False)
     tail.cast(Source.TAIL, by_service=True)
     free = window.left
@@ -59,32 +59,32 @@ def test_passes_side_by_side_see_what_the_others_took() -> None:
         window.take(Endpoint.LIST)
     assert tail.left == 1000 - free
     tail.take(Endpoint.EVENTS)
-    allowance.renew(ReadsSpent)  # nothing is booked yet: what was taken is not forgotten
+    quota.renew(ReadsSpent)  # nothing is booked yet: what was taken is not forgotten
     assert tail.left == 1000 - free - 1
 
 
 def test_what_was_taken_is_booked_once_by_net() -> None:
     """A booking that failed is made again; what is booked is not booked twice, and stays spent."""
-    allowance = ReadQuota(1000, 1.0, MINUTE)
-    purse = SourceQuota(allowance)
-    for net in (Source.TAIL, Source.DUE, Source.DUE):
-        purse.cast(net, by_service=False)
-        purse.take(Endpoint.RETRIEVE)
+    quota = ReadQuota(1000, 1.0, MINUTE)
+    source_quota = SourceQuota(quota)
+    for source in (Source.TAIL, Source.DUE, Source.DUE):
+        source_quota.cast(source, by_service=False)
+        source_quota.take(Endpoint.RETRIEVE)
 
     def fails(_: object) -> None:
         raise DatabaseBusyError("The database is busy.", "Try again.")
 
     with pytest.raises(DatabaseBusyError):
-        allowance.book(fails)
+        quota.book(fails)
     booked: list[object] = []
-    allowance.book(booked.append)
-    allowance.book(booked.append)
+    quota.book(booked.append)
+    quota.book(booked.append)
     assert booked == [{Source.TAIL: 1, Source.DUE: 2}]
-    assert (allowance.unbooked, allowance.left(Source.PERSON)) == (0, 997)
+    assert (quota.unbooked, quota.left(Source.PERSON)) == (0, 997)
 
 
 def test_the_number_of_transactions_changes() -> None:
     """More transactions allow more reads at once."""
-    allowance = ReadQuota(10_000, 0.5, MINUTE)
-    allowance.resize(50_000)
-    assert (allowance.allowed, allowance.left(Source.PERSON)) == (25_000, 25_000)
+    quota = ReadQuota(10_000, 0.5, MINUTE)
+    quota.resize(50_000)
+    assert (quota.allowed, quota.left(Source.PERSON)) == (25_000, 25_000)

@@ -36,7 +36,7 @@ class PlainOutbox:
 
     due: list[int]
     waiting: list[int] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
+    release: list[int] = field(default_factory=list)
     given_up: list[int] = field(default_factory=list)
     taken_up: int = 0
     tries: Counter[int] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class PlainOutbox:
 
     def delivered(self, number: int) -> None:
         self.due.remove(number)
-        self.done.append(number)
+        self.release.append(number)
 
     def failed(self, attempt: Attempt, error: str, seconds: float, *, given_up: bool) -> None:
         self.due.remove(attempt.notice.number)
@@ -102,7 +102,7 @@ class Bench:
         self.sender = PlainSender(self.clock)
         self.circuit = CircuitBreaker(self.clock, lambda: 0.0)
         self.terms = DeliveryTerms(SECRET, timedelta(seconds=10), timedelta(days=3))
-        self.check: Callable[[], None] = lambda: None
+        self.recheck: Callable[[], None] = lambda: None
         self.progress: list[int] = []
         self.delivery = self.another(self.outbox)
 
@@ -115,7 +115,7 @@ class Bench:
         self.progress.append(examined)
 
     def run(self) -> DeliveryReport:
-        return self.delivery.run(1, self.check, self)
+        return self.delivery.run(1, self.recheck, self)
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -126,7 +126,7 @@ def test_all_that_is_due_goes_out_in_order() -> None:
     bench = Bench(5)
     report = bench.run()
     assert (report.delivered, report.failed) == (5, 0)
-    assert bench.outbox.done == [1, 2, 3, 4, 5]
+    assert bench.outbox.release == [1, 2, 3, 4, 5]
     assert bench.progress == [1, 2, 3, 4, 5]
 
 
@@ -145,7 +145,7 @@ def test_a_probe_is_what_was_tried_least() -> None:
     for _ in range(2 * FAILURES):
         bench.run()
         bench.wait(LONGEST_PROBE_SECONDS)
-    assert set(bench.outbox.done) == set(range(FAILURES + 1, 21))
+    assert set(bench.outbox.release) == set(range(FAILURES + 1, 21))
 
 
 def test_an_endpoint_that_is_down_is_not_hammered() -> None:
@@ -162,7 +162,7 @@ def test_an_endpoint_that_is_down_is_not_hammered() -> None:
         bench.run()
         bench.run()
         assert bench.sender.posts == before + 1
-    assert len(bench.outbox.done) == 0
+    assert len(bench.outbox.release) == 0
 
 
 def test_a_day_of_outage_costs_few_requests() -> None:
@@ -201,7 +201,7 @@ def test_accounts_share_what_they_know_of_the_endpoint() -> None:
     bench.wait(LONGEST_PROBE_SECONDS)
     bench.run()
     bench.another(outbox, "other").run(1, lambda: None, bench)
-    assert sorted(outbox.done) == [1, 2, 3, 4]
+    assert sorted(outbox.release) == [1, 2, 3, 4]
 
 
 def test_a_row_that_the_endpoint_refuses_does_not_stop_the_others() -> None:
@@ -237,15 +237,15 @@ def test_it_stops_between_two_notices(error: LeaseLostError | StoppedError) -> N
     """A holder that lost the lease, and a service that stops, sends nothing more; that is no trouble."""
     bench = Bench(5)
 
-    def check() -> None:
+    def recheck() -> None:
         if bench.sender.posts == 2:
             raise error
 
-    bench.check = check
+    bench.recheck = recheck
     report = bench.run()
-    assert bench.outbox.done == [1, 2]
+    assert bench.outbox.release == [1, 2]
     assert report.failure is error
-    assert report.trouble is None
+    assert report.error_met is None
 
 
 def test_a_slow_endpoint_does_not_make_a_run_endless() -> None:

@@ -36,9 +36,9 @@ class Book:
 def test_a_guest_takes_a_fifth_and_waits_for_room(held: bool) -> None:
     """Beside a holder it waits until that has made room; alone it begins at once. It never takes more than a fifth."""
     clock = ManualClock(NOW)
-    pacer = RateLimiter(LIMITS, clock)
-    with with_reserved_share(Book(held=held), pacer, clock):
-        times = take_many(pacer, clock, Endpoint.EVENTS, 20)
+    rate_limiter = RateLimiter(LIMITS, clock)
+    with with_reserved_share(Book(held=held), rate_limiter, clock):
+        times = take_many(rate_limiter, clock, Endpoint.EVENTS, 20)
     assert times[0] == (ROOM_SECONDS if held else 0)
     assert most_within(times, 1.0) == 5
     # the next one's first read keeps its distance from our last
@@ -62,9 +62,9 @@ def test_holder_and_guest_stay_within_the_limit() -> None:
 def test_what_another_has_just_sent_counts(sent: int) -> None:
     """The next holder's first second has room for what is left of the limit, and no more."""
     clock = ManualClock(NOW)
-    pacer = RateLimiter(LIMITS, clock)
-    pacer.recall(sent)
-    times = take_many(pacer, clock, Endpoint.LIST, 60)
+    rate_limiter = RateLimiter(LIMITS, clock)
+    rate_limiter.recall(sent)
+    times = take_many(rate_limiter, clock, Endpoint.LIST, 60)
     assert sum(at < 1 for at in times) <= 25 - min(25, sent)
     assert most_within(times, 1.0) <= 25
 
@@ -73,11 +73,11 @@ def test_the_budget_goes_with_the_lease() -> None:
     """Whoever gives the lease back leaves behind what it has just sent; whoever takes it begins with that."""
     leases, clock = PlainLeases(), ManualClock(NOW)
     giver, taker = RateLimiter(LIMITS, clock), RateLimiter(LIMITS, clock)
-    with Lease(leases, "one", PatientClock(NOW), pacer=giver):
+    with Lease(leases, "one", PatientClock(NOW), rate_limiter=giver):
         take_many(giver, clock, Endpoint.LIST, 30)
         sent = giver.last_second
     assert leases.left == sent > 0
-    with Lease(leases, "two", PatientClock(NOW), pacer=taker):
+    with Lease(leases, "two", PatientClock(NOW), rate_limiter=taker):
         assert taker.last_second == sent
 
 
@@ -91,7 +91,7 @@ def test_a_budget_that_cannot_be_learnt_gives_the_lease_back() -> None:
     leases = Forgetful()
     with (
         pytest.raises(DatabaseUnavailableError),
-        Lease(leases, "one", PatientClock(NOW), pacer=RateLimiter(LIMITS, ManualClock(NOW))),
+        Lease(leases, "one", PatientClock(NOW), rate_limiter=RateLimiter(LIMITS, ManualClock(NOW))),
     ):
         pytest.fail("entered a lease without its budget")
     assert leases.released == 1

@@ -59,7 +59,7 @@ def test_a_free_lease_is_held_and_given_back() -> None:
     leases = PlainLeases()
     with Lease(leases, "me", PatientClock(NOW)) as lease:
         assert lease.epoch == 7
-        lease.check()
+        lease.raise_if_lost()
     assert leases.released == 1
 
 
@@ -78,7 +78,7 @@ def test_a_lost_lease_is_noticed_and_not_given_back() -> None:
     with Lease(leases, "me", PatientClock(NOW)) as lease:
         lease._thread.join(10)
         with pytest.raises(LeaseLostError):
-            lease.check()
+            lease.raise_if_lost()
     assert leases.released == 0
 
 
@@ -87,5 +87,5 @@ def test_a_database_outage_is_no_loss_by_itself() -> None:
     leases = PlainLeases(answers=[DatabaseUnavailableError("down."), True, True])
     with Lease(leases, "me", PatientClock(NOW)) as lease:
         assert leases.renewed.wait(10)
-        lease.check()
+        lease.raise_if_lost()
     assert leases.released == 1

@@ -17,17 +17,17 @@ from tests.unit.engine.doubles import NOW
 from tests.unit.engine.test_pacer import take_many
 
 
-def told(pacer: RateLimiter) -> object:
-    return json.loads(json.dumps(to_dict(pacer.usage())))
+def told(rate_limiter: RateLimiter) -> object:
+    return json.loads(json.dumps(to_dict(rate_limiter.usage())))
 
 
 def test_the_pace_crosses() -> None:
     """Limit, what refusals left of it, and the busiest second, of all and of the endpoints that were asked."""
     clock = ManualClock(NOW)
-    pacer = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
-    take_many(pacer, clock, Endpoint.EVENTS, 30)
-    pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.EVENTS)
-    pace = from_dict(told(pacer), NOW)
+    rate_limiter = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
+    take_many(rate_limiter, clock, Endpoint.EVENTS, 30)
+    rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.EVENTS)
+    pace = from_dict(told(rate_limiter), NOW)
     assert pace is not None
     assert pace.overall == EndpointRate(50, 50, 12)
     assert pace.endpoints == {"events": EndpointRate(12, 6, 12)}
@@ -37,16 +37,16 @@ def test_the_pace_crosses() -> None:
 def test_the_busiest_second_is_forgotten() -> None:
     """It is that of the last ten minutes, so that a burst of yesterday hides nothing of today."""
     clock = ManualClock(NOW)
-    pacer = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
-    take_many(pacer, clock, Endpoint.LIST, 30)
+    rate_limiter = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
+    take_many(rate_limiter, clock, Endpoint.LIST, 30)
     clock.advance(timedelta(minutes=LATELY_MINUTES - 2))
-    take_many(pacer, clock, Endpoint.LIST, 1)
-    assert pacer.usage().overall.busiest == 12
+    take_many(rate_limiter, clock, Endpoint.LIST, 1)
+    assert rate_limiter.usage().overall.busiest == 12
     clock.advance(timedelta(minutes=2))
-    take_many(pacer, clock, Endpoint.LIST, 1)
-    assert pacer.usage().overall.busiest == 1
+    take_many(rate_limiter, clock, Endpoint.LIST, 1)
+    assert rate_limiter.usage().overall.busiest == 1
     clock.advance(timedelta(minutes=LATELY_MINUTES + 1))
-    assert pacer.usage().overall.busiest == 0
+    assert rate_limiter.usage().overall.busiest == 0
 
 
 @pytest.mark.parametrize(

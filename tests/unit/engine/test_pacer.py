@@ -36,19 +36,19 @@ def most_within(times: Sequence[float], seconds: float) -> int:
 
 
 def take_many(
-    pacer: RateLimiter, clock: ManualClock, endpoint: Endpoint, count: int
+    rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoint, count: int
 ) -> list[float]:
     times = []
     for _ in range(count):
-        pacer.take(endpoint)
+        rate_limiter.take(endpoint)
         times.append(clock.monotonic())
-        pacer.done(endpoint)
+        rate_limiter.release(endpoint)
     return times
 
 
-def settled_rate(pacer: RateLimiter, clock: ManualClock, endpoint: Endpoint) -> float:
+def settled_rate(rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoint) -> float:
     """The rate seen over fifty reads."""
-    times = take_many(pacer, clock, endpoint, 51)
+    times = take_many(rate_limiter, clock, endpoint, 51)
     return 50 / (times[-1] - times[0])
 
 
@@ -109,15 +109,15 @@ def test_no_second_sees_more_than_the_rate(
     window of ceil(rate)/rate seconds sees more than ceil(rate), so that the mean never exceeds the rate."""
     clock = ManualClock(START)
     limits = RateLimits(overall=overall, endpoint=endpoint, search=search)
-    pacer = RateLimiter(limits, clock)
+    rate_limiter = RateLimiter(limits, clock)
     gone: dict[Endpoint | None, list[float]] = {}
     for name, idle, count in asked:
         clock.advance(timedelta(seconds=idle))
-        times = take_many(pacer, clock, name, count)
+        times = take_many(rate_limiter, clock, name, count)
         gone.setdefault(name, []).extend(times)
         gone.setdefault(None, []).extend(times)
-    for lane, times in gone.items():
-        rate = overall if lane is None else limits.of_endpoint(lane)
+    for endpoint_limit, times in gone.items():
+        rate = overall if endpoint_limit is None else limits.of_endpoint(endpoint_limit)
         size = math.ceil(rate)
         assert most_within(times, 1.0) <= size
         assert most_within(times, size / rate) <= size
@@ -128,52 +128,52 @@ def test_no_second_sees_more_than_the_rate(
 def test_a_busy_lane_gets_its_whole_rate(rate: float) -> None:
     """Requests that wait are let go at the lane's full rate: the budget is used, not only kept."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=rate, search=1000), clock)
-    times = take_many(pacer, clock, Endpoint.LIST, 60)
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=rate, search=1000), clock)
+    times = take_many(rate_limiter, clock, Endpoint.LIST, 60)
     assert times[-1] <= 59 / rate + 60 * 0.0006
 
 
 def test_threads_that_wake_late_lose_nothing() -> None:
     """A thread woken 15 ms late does not cost the lane its rate: the next ones make up for it."""
     clock = LateClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=25, search=1000), clock)
-    assert settled_rate(pacer, clock, Endpoint.LIST) >= 25 * 0.98
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=25, search=1000), clock)
+    assert settled_rate(rate_limiter, clock, Endpoint.LIST) >= 25 * 0.98
 
 
 def test_the_first_second_brings_no_burst() -> None:
     """Requests are spread: a fresh lane lets no more than a tenth of a second's worth and one go at once."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=20, search=1000), clock)
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=20, search=1000), clock)
     clock.advance(timedelta(seconds=60))
-    times = take_many(pacer, clock, Endpoint.LIST, 20)
+    times = take_many(rate_limiter, clock, Endpoint.LIST, 20)
     assert most_within(times, 0.01) <= 3
 
 
 def test_a_slow_lane_does_not_hold_up_another() -> None:
     """Who waits for the budget of one endpoint does not stand in the way of another endpoint's reads."""
     stopping = threading.Event()
-    pacer = RateLimiter(
+    rate_limiter = RateLimiter(
         RateLimits(overall=1000, endpoint=1000, search=0.001), SystemClock(), stopping
     )
-    pacer.take(Endpoint.SEARCH)
-    held = threading.Thread(target=_expect_stop, args=(pacer, Endpoint.SEARCH))
+    rate_limiter.take(Endpoint.SEARCH)
+    held = threading.Thread(target=_expect_stop, args=(rate_limiter, Endpoint.SEARCH))
     held.start()
-    _until_waiting(pacer, 1)
+    _until_waiting(rate_limiter, 1)
     for _ in range(20):
-        pacer.take(Endpoint.LIST)
-    assert pacer.usage().endpoints[Endpoint.SEARCH].waiting == 1
+        rate_limiter.take(Endpoint.LIST)
+    assert rate_limiter.usage().endpoints[Endpoint.SEARCH].waiting == 1
     stopping.set()
     held.join()
 
 
-def _expect_stop(pacer: RateLimiter, endpoint: Endpoint) -> None:
+def _expect_stop(rate_limiter: RateLimiter, endpoint: Endpoint) -> None:
     with pytest.raises(StripeUnavailableError):
-        pacer.take(endpoint)
+        rate_limiter.take(endpoint)
 
 
-def _until_waiting(pacer: RateLimiter, count: int) -> None:
+def _until_waiting(rate_limiter: RateLimiter, count: int) -> None:
     turn = threading.Event()
-    while pacer.usage().overall.waiting < count:
+    while rate_limiter.usage().overall.waiting < count:
         turn.wait(0.001)  # lets the other thread run
 
 
@@ -184,44 +184,49 @@ def _until_waiting(pacer: RateLimiter, count: int) -> None:
 )
 def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) -> None:
     """Nobody is overtaken, in the queue of an endpoint or among endpoints that all could go."""
-    pacer = RateLimiter(FAST, SystemClock())
-    pacer.take(Endpoint.RETRIEVE)
-    pacer.limited(RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE)  # one at a time from now
+    rate_limiter = RateLimiter(FAST, SystemClock())
+    rate_limiter.take(Endpoint.RETRIEVE)
+    rate_limiter.limited(
+        RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE
+    )  # one at a time from now
     order: list[int] = []
 
     def ask(number: int) -> None:
         endpoint = endpoints[number % len(endpoints)]
-        pacer.take(endpoint)
+        rate_limiter.take(endpoint)
         order.append(number)
-        pacer.done(endpoint)
+        rate_limiter.release(endpoint)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
     for number, thread in enumerate(threads, 1):
         thread.start()
-        _until_waiting(pacer, number)
-    pacer.done(Endpoint.RETRIEVE)
+        _until_waiting(rate_limiter, number)
+    rate_limiter.release(Endpoint.RETRIEVE)
     for thread in threads:
         thread.join()
     assert order == list(range(12))
-    assert pacer.usage().overall.in_flight == 0
+    assert rate_limiter.usage().overall.in_flight == 0
 
 
 def test_stopping_ends_every_wait() -> None:
     """Once the program stops, those who wait and those who come get an error instead of a budget."""
     stopping = threading.Event()
-    pacer = RateLimiter(RateLimits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping)
-    pacer.take(Endpoint.LIST)
+    rate_limiter = RateLimiter(
+        RateLimits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping
+    )
+    rate_limiter.take(Endpoint.LIST)
     threads = [
-        threading.Thread(target=_expect_stop, args=(pacer, Endpoint.EVENTS)) for _ in range(3)
+        threading.Thread(target=_expect_stop, args=(rate_limiter, Endpoint.EVENTS))
+        for _ in range(3)
     ]
     for thread in threads:
         thread.start()
-    _until_waiting(pacer, 3)
+    _until_waiting(rate_limiter, 3)
     stopping.set()
     for thread in threads:
         thread.join()
-    _expect_stop(pacer, Endpoint.CHARGES)
-    usage = pacer.usage().overall
+    _expect_stop(rate_limiter, Endpoint.CHARGES)
+    usage = rate_limiter.usage().overall
     assert (usage.waiting, usage.in_flight) == (0, 1)
 
 
@@ -244,34 +249,34 @@ class InterruptedClock(ManualClock):
 def test_an_interrupted_wait_leaves_no_place_behind() -> None:
     """A thread that is interrupted while waiting holds up nobody and counts as nothing in flight."""
     clock = InterruptedClock(START)
-    pacer = RateLimiter(RateLimits(overall=1, endpoint=1, search=1), clock)
-    pacer.take(Endpoint.LIST)
+    rate_limiter = RateLimiter(RateLimits(overall=1, endpoint=1, search=1), clock)
+    rate_limiter.take(Endpoint.LIST)
     clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
-        pacer.take(Endpoint.LIST)
-    pacer.take(Endpoint.LIST)
-    usage = pacer.usage().overall
+        rate_limiter.take(Endpoint.LIST)
+    rate_limiter.take(Endpoint.LIST)
+    usage = rate_limiter.usage().overall
     assert (usage.waiting, usage.in_flight) == (0, 2)
 
 
 def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
     """A thread interrupted at the moment at which it was let go gives its place back."""
     clock = InterruptedClock(START)
-    pacer = RateLimiter(FAST, clock)
+    rate_limiter = RateLimiter(FAST, clock)
     for _ in range(2):
-        pacer.take(Endpoint.LIST)
-    pacer.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.LIST)
+        rate_limiter.take(Endpoint.LIST)
+    rate_limiter.limited(RateLimitReason.ENDPOINT_CONCURRENCY, Endpoint.LIST)
 
     def both_end() -> None:
-        pacer.done(Endpoint.LIST)
+        rate_limiter.release(Endpoint.LIST)
         clock.advance(timedelta(seconds=1))
-        pacer.done(Endpoint.LIST)
+        rate_limiter.release(Endpoint.LIST)
 
     clock.meanwhile = both_end
     clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
-        pacer.take(Endpoint.LIST)
-    usage = pacer.usage().overall
+        rate_limiter.take(Endpoint.LIST)
+    usage = rate_limiter.usage().overall
     assert (usage.waiting, usage.in_flight) == (0, 0)
 
 
@@ -279,22 +284,22 @@ def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
 def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) -> None:
     """A 429 of an endpoint halves that lane alone; one without a reason is taken for it."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=200, search=200), clock)
-    pacer.limited(reason, Endpoint.LIST)
-    usage = pacer.usage()
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=200, search=200), clock)
+    rate_limiter.limited(reason, Endpoint.LIST)
+    usage = rate_limiter.usage()
     assert usage.endpoints[Endpoint.LIST].rate == 100
     assert usage.endpoints[Endpoint.EVENTS].rate == 200
     assert usage.overall.rate == 1000
-    assert settled_rate(pacer, clock, Endpoint.LIST) == pytest.approx(100, rel=0.1)
+    assert settled_rate(rate_limiter, clock, Endpoint.LIST) == pytest.approx(100, rel=0.1)
 
 
 def test_a_global_refusal_slows_everything() -> None:
     """A 429 of the global limiter halves the overall lane and no endpoint's."""
-    pacer = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
-    pacer.limited(RateLimitReason.GLOBAL_RATE, Endpoint.LIST)
-    usage = pacer.usage()
+    rate_limiter = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
+    rate_limiter.limited(RateLimitReason.GLOBAL_RATE, Endpoint.LIST)
+    usage = rate_limiter.usage()
     assert usage.overall.rate == 20
-    assert {lane.rate for lane in usage.endpoints.values()} == {20}
+    assert {endpoint_limit.rate for endpoint_limit in usage.endpoints.values()} == {20}
 
 
 @pytest.mark.parametrize(
@@ -302,33 +307,33 @@ def test_a_global_refusal_slows_everything() -> None:
 )
 def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
     """A refusal because one object is busy says nothing about our pace."""
-    pacer = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
-    before = pacer.usage()
-    pacer.limited(reason, Endpoint.RETRIEVE)
-    assert pacer.usage() == before
+    rate_limiter = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
+    before = rate_limiter.usage()
+    rate_limiter.limited(reason, Endpoint.RETRIEVE)
+    assert rate_limiter.usage() == before
 
 
 def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
     """Ten refused requests that were on their way together are one sign; however many follow, some pace is kept."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=32, search=32), clock)
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=32, search=32), clock)
     for _ in range(10):
-        pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
-    assert pacer.usage().endpoints[Endpoint.LIST].rate == 16
+        rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    assert rate_limiter.usage().endpoints[Endpoint.LIST].rate == 16
     for _ in range(40):
         clock.advance(timedelta(seconds=1))
-        pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
-    assert pacer.usage().endpoints[Endpoint.LIST].rate == pytest.approx(32 * FLOOR)
+        rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    assert rate_limiter.usage().endpoints[Endpoint.LIST].rate == pytest.approx(32 * FLOOR)
 
 
 def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
     """It regains 5 % of its rate in 10 s, and never more than it had."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=1000, endpoint=100, search=100), clock)
-    pacer.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
+    rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=100, search=100), clock)
+    rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
     seen = []
     for _ in range(12):
-        seen.append(pacer.usage().endpoints[Endpoint.LIST].rate)
+        seen.append(rate_limiter.usage().endpoints[Endpoint.LIST].rate)
         clock.advance(timedelta(seconds=10))
     assert seen[:3] == pytest.approx([50, 55, 60])
     assert seen[-2:] == [100, 100]
@@ -342,23 +347,25 @@ def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
         (RateLimitReason.GLOBAL_CONCURRENCY, "overall"),
     ],
 )
-def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, lane: str) -> None:
+def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, endpoint_limit: str) -> None:
     """A concurrency refusal allows half as many at once as there were, and one more every 10 s; rates stay."""
     clock = ManualClock(START)
-    pacer = RateLimiter(FAST, clock)
+    rate_limiter = RateLimiter(FAST, clock)
     for _ in range(8):
-        pacer.take(Endpoint.LIST)
-    pacer.limited(reason, Endpoint.LIST)
-    pacer.limited(reason, Endpoint.LIST)
+        rate_limiter.take(Endpoint.LIST)
+    rate_limiter.limited(reason, Endpoint.LIST)
+    rate_limiter.limited(reason, Endpoint.LIST)
 
     def ceiling() -> int | None:
-        usage = pacer.usage()
-        return (usage.overall if lane == "overall" else usage.endpoints[Endpoint.LIST]).at_once
+        usage = rate_limiter.usage()
+        return (
+            usage.overall if endpoint_limit == "overall" else usage.endpoints[Endpoint.LIST]
+        ).at_once
 
     assert ceiling() == 4
     clock.advance(timedelta(seconds=29))
     assert ceiling() == 6
-    assert pacer.usage().overall.rate == FAST.overall
+    assert rate_limiter.usage().overall.rate == FAST.overall
 
 
 @pytest.mark.parametrize(
@@ -367,30 +374,30 @@ def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, lane: str)
 def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None:
     """At the ceiling the next read goes when one has ended, not before."""
     clock = ManualClock(START)
-    pacer = RateLimiter(FAST, clock)
+    rate_limiter = RateLimiter(FAST, clock)
     for _ in range(4):
-        pacer.take(Endpoint.LIST)
-    pacer.limited(reason, Endpoint.LIST)  # two at once
-    pacer.done(Endpoint.LIST)
-    pacer.done(Endpoint.LIST)
+        rate_limiter.take(Endpoint.LIST)
+    rate_limiter.limited(reason, Endpoint.LIST)  # two at once
+    rate_limiter.release(Endpoint.LIST)
+    rate_limiter.release(Endpoint.LIST)
     before = clock.monotonic()
-    pacer.take(Endpoint.LIST)  # the ceiling has to rise, in 10 s, for this one
+    rate_limiter.take(Endpoint.LIST)  # the ceiling has to rise, in 10 s, for this one
     assert clock.monotonic() - before == pytest.approx(10, abs=0.3)
-    pacer.done(Endpoint.LIST)
+    rate_limiter.release(Endpoint.LIST)
     before = clock.monotonic()
-    pacer.take(Endpoint.LIST)
+    rate_limiter.take(Endpoint.LIST)
     assert clock.monotonic() - before < 0.01
 
 
 def test_usage_tells_what_each_budget_has_spent() -> None:
     """Usage shows the requests of the last second and those in flight, for each lane and overall."""
     clock = ManualClock(START)
-    pacer = RateLimiter(RateLimits(overall=50, endpoint=25, search=20), clock)
-    take_many(pacer, clock, Endpoint.LIST, 3)
-    pacer.take(Endpoint.EVENTS)
-    usage = pacer.usage()
+    rate_limiter = RateLimiter(RateLimits(overall=50, endpoint=25, search=20), clock)
+    take_many(rate_limiter, clock, Endpoint.LIST, 3)
+    rate_limiter.take(Endpoint.EVENTS)
+    usage = rate_limiter.usage()
     assert usage.endpoints[Endpoint.LIST].last_second == 3
     assert usage.endpoints[Endpoint.EVENTS].last_second == 1
     assert (usage.overall.last_second, usage.overall.in_flight, usage.overall.waiting) == (4, 1, 0)
     clock.advance(timedelta(seconds=2))
-    assert pacer.usage().overall.last_second == 0
+    assert rate_limiter.usage().overall.last_second == 0

@@ -19,7 +19,7 @@ from reconciler.engine.health.status import (
 STATUS = AccountStatus(
     account="default",
     lease=LeaseStatus("me", 20.0, True, "update", None, None, None, False),
-    passes=(),
+    sweeps=(),
     open_payments={},
     findings=(),
     reads=0,

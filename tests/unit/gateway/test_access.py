@@ -38,7 +38,7 @@ def test_every_missing_permission_is_found_at_once(rig: Rigging) -> None:
     refused = {entry.resource: entry.missing for entry in access.resources if not entry.ok}
     assert refused == {"refunds": "rak_charge_read", "disputes": "rak_dispute_read"}
     assert access.missing == ("rak_charge_read", "rak_dispute_read")
-    assert "Read on Disputes" in access.resources[-1].mend
+    assert "Read on Disputes" in access.resources[-1].hint
 
 
 @pytest.mark.parametrize(

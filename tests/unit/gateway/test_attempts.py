@@ -171,7 +171,7 @@ def _slow_to_buy(clock: ManualClock) -> StripeGateway:
         KEY,
         account="shop",
         clock=clock,
-        buy=lambda _: clock.sleep(next(first, 0.0)),
+        acquire=lambda _: clock.sleep(next(first, 0.0)),
         api_base=f"http://127.0.0.1:{unused_port()}",
     )
 
@@ -250,7 +250,7 @@ def test_a_refused_budget_ends_the_read(clock: ManualClock) -> None:
 
     with (
         StripeGateway(
-            KEY, account="shop", clock=clock, buy=refuse, done=ledger.ended.append
+            KEY, account="shop", clock=clock, acquire=refuse, release=ledger.ended.append
         ) as gateway,
         pytest.raises(RefusedBudgetError),
     ):
@@ -298,7 +298,7 @@ def test_a_missing_permission_is_named_with_its_mend(rig: Rigging) -> None:
     with pytest.raises(StripeRefusedError) as caught:
         rig(error(403, message)).gateway.list_charges("pi_1")
     assert caught.value.permission == "rak_charge_read"
-    assert "Read on Charges and Refunds (rak_charge_read)" in caught.value.mend
+    assert "Read on Charges and Refunds (rak_charge_read)" in caught.value.hint
 
 
 def test_a_403_without_a_permission_says_what_to_check(rig: Rigging) -> None:

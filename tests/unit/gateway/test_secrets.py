@@ -94,7 +94,7 @@ def test_no_secret_leaves_the_gateway(
             seen.append(repr(call(gateway)))
         except ReconcilerError as caught:
             dragged += [caught.__cause__, caught.__context__]
-            seen += [str(caught), repr(caught), repr(vars(caught)), caught.mend]
+            seen += [str(caught), repr(caught), repr(vars(caught)), caught.hint]
             seen += traceback.format_exception(caught)
     assert set(dragged) <= {None}
     streams = capfd.readouterr()

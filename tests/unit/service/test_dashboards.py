@@ -40,7 +40,7 @@ NAME = re.compile(r"\breconciler_[a-z0-9_]+\b")
 STATUS = AccountStatus(
     account="default",
     lease=LeaseStatus("me", 20.0, True, "update", NOW, None, None, False),
-    passes=(SweepStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
+    sweeps=(SweepStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
     open_payments={"incomplete": 3},
     findings=(
         OpenFindings(Severity.WARNING, "missed_outcome", True, "eur", 2, 2500),
@@ -59,13 +59,13 @@ def full_metrics(clock: ManualClock) -> Metrics:
     """Metrics of a service that has done everything once."""
     metrics = Metrics()
     metrics.watch_database(lambda: ((STATUS,), {"default": 100}), clock)
-    pacer = MeteredRateLimiter(
+    rate_limiter = MeteredRateLimiter(
         RateLimits(100, 100, 100), clock, threading.Event(), metrics, "default"
     )
     for _ in range(2):
-        pacer.take(Endpoint.EVENTS)
-        pacer.done(Endpoint.EVENTS)
-    pacer.limited(next(iter(RateLimitReason)), Endpoint.EVENTS)
+        rate_limiter.take(Endpoint.EVENTS)
+        rate_limiter.release(Endpoint.EVENTS)
+    rate_limiter.limited(next(iter(RateLimitReason)), Endpoint.EVENTS)
     report = SweepReport("default", SweepKind.DUE, Mode.UPDATE, Writing.ROWS, "service")
     report.discrepancies[Kind.MISSED_OUTCOME] = 1
     report.examined = report.corrected = 1

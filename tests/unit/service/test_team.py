@@ -26,12 +26,12 @@ class Others:
     def __init__(self, holders: dict[str, str | None], others: frozenset[str]) -> None:
         self.holders = holders
         self.others = others
-        self.able: list[str] = []
+        self.eligible: list[str] = []
 
-    def renew(self, able: list[str], unable: list[str], seconds: float) -> GroupView:
-        self.able = able
-        names = {account: self.others | {"me"} for account in able}
-        return GroupView(dict(self.holders), {**dict.fromkeys(unable, self.others), **names})
+    def renew(self, eligible: list[str], ineligible: list[str], seconds: float) -> GroupView:
+        self.eligible = eligible
+        names = {account: self.others | {"me"} for account in eligible}
+        return GroupView(dict(self.holders), {**dict.fromkeys(ineligible, self.others), **names})
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def a_team(clock: ManualClock, *accounts: str) -> ReplicaGroup:
 
 def test_nothing_is_taken_before_the_others_were_seen(clock: ManualClock) -> None:
     """A replica that has just begun does not grab what falls to others; once it cannot see them, it takes what is free."""
-    team = a_team(clock, "eu", "us")
-    assert not team.may_take("eu")
-    team._look(Others({"eu": None, "us": None}, frozenset({"a"})))  # type: ignore[arg-type]
-    assert [team.may_take(name) for name in ("eu", "us")] == [False, True]
-    team._failed = True
+    group = a_team(clock, "eu", "us")
+    assert not group.may_take("eu")
+    group._look(Others({"eu": None, "us": None}, frozenset({"a"})))  # type: ignore[arg-type]
+    assert [group.may_take(name) for name in ("eu", "us")] == [False, True]
+    group._failed = True
     clock.advance(timedelta(seconds=LEASE + 1))
-    assert team.may_take("eu")
+    assert group.may_take("eu")
 
 
 @pytest.mark.parametrize("has_seen", [True, False])
@@ -60,76 +60,76 @@ def test_a_look_that_hangs_keeps_no_account_from_being_taken(
 ) -> None:
     """No error comes of a look that hangs. After a lease's time the others are unseen: whoever finds an account free
     takes it, and gives none up."""
-    team = a_team(clock, "eu")
+    group = a_team(clock, "eu")
     if has_seen:
-        team._look(Others({"eu": "a"}, frozenset({"a"})))  # type: ignore[arg-type]
+        group._look(Others({"eu": "a"}, frozenset({"a"})))  # type: ignore[arg-type]
     clock.advance(timedelta(seconds=LEASE))
-    assert not team.may_take("eu")
+    assert not group.may_take("eu")
     clock.advance(timedelta(seconds=1))
-    assert team.may_take("eu")
-    assert team.successor("eu") is None
+    assert group.may_take("eu")
+    assert group.successor("eu") is None
 
 
 def test_what_falls_to_another_is_left_to_it_for_a_while(clock: ManualClock) -> None:
     """One that is alive and takes nothing cannot be waited for: after a lease's time anybody may."""
-    team = a_team(clock, "eu", "us")
+    group = a_team(clock, "eu", "us")
     others = Others({"eu": None, "us": "me"}, frozenset({"a"}))
     for _ in range(4):
-        team._look(others)  # type: ignore[arg-type]
-        assert not team.may_take("eu")
+        group._look(others)  # type: ignore[arg-type]
+        assert not group.may_take("eu")
         clock.advance(timedelta(seconds=LEASE / 3))
-    team._look(others)  # type: ignore[arg-type]
-    assert team.may_take("eu")
+    group._look(others)  # type: ignore[arg-type]
+    assert group.may_take("eu")
     others.holders["eu"] = "a"
-    team._look(others)  # type: ignore[arg-type]
-    assert not team.may_take("eu")
+    group._look(others)  # type: ignore[arg-type]
+    assert not group.may_take("eu")
 
 
 def test_one_too_many_goes_to_whoever_has_none(clock: ManualClock) -> None:
     """It is named, so that the log can say where it went; an old look names nobody."""
-    team = a_team(clock, "eu", "us")
-    team._look(Others({"eu": "me", "us": "me"}, frozenset({"a"})))  # type: ignore[arg-type]
-    assert [team.successor(name) for name in ("eu", "us")] == ["a", None]
+    group = a_team(clock, "eu", "us")
+    group._look(Others({"eu": "me", "us": "me"}, frozenset({"a"})))  # type: ignore[arg-type]
+    assert [group.successor(name) for name in ("eu", "us")] == ["a", None]
     clock.advance(timedelta(seconds=LEASE + 1))
-    assert team.successor("eu") is None
+    assert group.successor("eu") is None
 
 
 def test_one_that_cannot_work_stands_back_ever_longer(clock: ManualClock) -> None:
     """It is not counted on until a while has passed and the account is in able hands; a pass that goes well ends it."""
-    team = a_team(clock, "eu")
+    group = a_team(clock, "eu")
     others = Others({"eu": "me"}, frozenset({"a"}))
-    team._look(others)  # type: ignore[arg-type]
-    assert team.successor("eu") is None
+    group._look(others)  # type: ignore[arg-type]
+    assert group.successor("eu") is None
     for times in (1, 2):
-        team.cannot_work("eu")
-        team._look(others)  # type: ignore[arg-type]
-        assert (others.able, team.successor("eu")) == ([], "a")
+        group.cannot_work("eu")
+        group._look(others)  # type: ignore[arg-type]
+        assert (others.eligible, group.successor("eu")) == ([], "a")
         others.holders["eu"] = "a"
         clock.advance(timedelta(seconds=AWAY_LEASES * LEASE * times - 1))
-        team._look(others)  # type: ignore[arg-type]
-        assert not team.is_able("eu")
+        group._look(others)  # type: ignore[arg-type]
+        assert not group.is_eligible("eu")
         clock.advance(timedelta(seconds=2))
-        assert team.is_able("eu")
+        assert group.is_eligible("eu")
         others.holders["eu"] = "me"
-    team.cannot_work("eu")
-    assert not team.is_able("eu")
-    team.works("eu")
-    assert team.is_able("eu")
+    group.cannot_work("eu")
+    assert not group.is_eligible("eu")
+    group.works("eu")
+    assert group.is_eligible("eu")
 
 
 def test_where_nobody_is_able_the_account_stays(clock: ManualClock) -> None:
     """A key that was revoked everywhere: whoever has the account keeps it, whoever finds it free takes it."""
-    team = a_team(clock, "eu")
-    team.cannot_work("eu")
+    group = a_team(clock, "eu")
+    group.cannot_work("eu")
     others = Others({"eu": "me"}, frozenset())
-    team._look(others)  # type: ignore[arg-type]
-    assert team.successor("eu") is None
+    group._look(others)  # type: ignore[arg-type]
+    assert group.successor("eu") is None
     others.holders["eu"] = None
-    team._look(others)  # type: ignore[arg-type]
-    assert team.may_take("eu")
+    group._look(others)  # type: ignore[arg-type]
+    assert group.may_take("eu")
     clock.advance(timedelta(days=30))
-    team._look(others)  # type: ignore[arg-type]
-    assert not team.is_able("eu")
+    group._look(others)  # type: ignore[arg-type]
+    assert not group.is_eligible("eu")
 
 
 def test_no_read_is_sent_under_a_lease_that_ran_out(clock: ManualClock) -> None:
@@ -139,8 +139,10 @@ def test_no_read_is_sent_under_a_lease_that_ran_out(clock: ManualClock) -> None:
         raise LeaseLostError("gone.")
 
     metrics = Metrics()
-    pacer = MeteredRateLimiter(RateLimits(9, 9, 9), clock, threading.Event(), metrics, "eu", gone)
+    rate_limiter = MeteredRateLimiter(
+        RateLimits(9, 9, 9), clock, threading.Event(), metrics, "eu", gone
+    )
     with pytest.raises(LeaseLostError):
-        pacer.take(Endpoint.LIST)
+        rate_limiter.take(Endpoint.LIST)
     assert metrics.reads() == {}
-    assert pacer.usage().overall.in_flight == 0
+    assert rate_limiter.usage().overall.in_flight == 0

@@ -124,10 +124,10 @@ def test_all_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("RECONCILER_SWEEP__HORIZON", "soon", "(set by RECONCILER_SWEEP__HORIZON)"),
     ],
 )
-def test_wrong_variables(tmp_path: Path, variable: str, value: str, mend: str) -> None:
+def test_wrong_variables(tmp_path: Path, variable: str, value: str, hint: str) -> None:
     """A variable that sets nothing is not passed over in silence; one that sets nonsense is named."""
     (fault,) = faults(tmp_path, RIGHT, **{variable: value})
-    assert mend in fault
+    assert hint in fault
 
 
 def test_other_variables_are_not_ours(tmp_path: Path) -> None:

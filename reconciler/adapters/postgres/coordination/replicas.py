@@ -20,7 +20,7 @@ class GroupView:
     """Who holds each account now, and the live replicas that are able to work on it."""
 
     holders: Mapping[str, str | None]
-    able: Mapping[str, Collection[str]]
+    eligible: Mapping[str, Collection[str]]
 
 
 class PostgresReplicas:
@@ -30,7 +30,9 @@ class PostgresReplicas:
         self._database = database
         self._replica = replica
 
-    def renew(self, able: Sequence[str], unable: Sequence[str], seconds: float) -> GroupView:
+    def renew(
+        self, eligible: Sequence[str], ineligible: Sequence[str], seconds: float
+    ) -> GroupView:
         """Say that we are alive and on which accounts we are able to work; how things stand then."""
         parameters = {"replica": self._replica, "seconds": seconds}
         with (
@@ -39,10 +41,12 @@ class PostgresReplicas:
             connection.pipeline(),
         ):
             begin(connection)
-            connection.execute(_SQL["replicas_renew"], {**parameters, "accounts": list(able)})
-            connection.execute(_SQL["replicas_withdraw"], {**parameters, "accounts": list(unable)})
+            connection.execute(_SQL["replicas_renew"], {**parameters, "accounts": list(eligible)})
+            connection.execute(
+                _SQL["replicas_withdraw"], {**parameters, "accounts": list(ineligible)}
+            )
             seen = connection.execute(
-                _SQL["replicas_view"], {"accounts": [*able, *unable]}
+                _SQL["replicas_view"], {"accounts": [*eligible, *ineligible]}
             ).fetchall()
         return GroupView(
             {account: holder for account, holder, _ in seen},
@@ -55,7 +59,7 @@ class PostgresReplicas:
         with self._database.connection("leaving the other replicas") as connection:
             connection.execute(_SQL["replicas_withdraw"], parameters)
 
-    def guests(self, accounts: Sequence[str]) -> frozenset[str]:
+    def reserved_shares(self, accounts: Sequence[str]) -> frozenset[str]:
         """Which of these accounts somebody reads beside their holder."""
         with self._database.connection("looking for guests") as connection:
             rows = connection.execute(

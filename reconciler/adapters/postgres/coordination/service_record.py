@@ -34,7 +34,7 @@ class PostgresServiceRecord:
             "service_register", "registering the service", holder=holder, epoch=epoch, mode=mode
         )
 
-    def trouble(self, epoch: int, error: str | None, *, needs_person: bool = False) -> None:
+    def error_met(self, epoch: int, error: str | None, *, needs_person: bool = False) -> None:
         """What keeps the service from its work, None where nothing does any longer."""
         self._run(
             "service_error",
@@ -49,7 +49,7 @@ class PostgresServiceRecord:
         pace = json.dumps(form)
         self._run("service_rate_usage", "recording the pace", epoch=epoch, pace=pace)
 
-    def tidy(self) -> int:
+    def delete_old_rows(self) -> int:
         """Remove events, counts of reads, dead replicas and passes that nobody needs any longer; how many rows."""
         return (
             self._run("housekeeping_events", "tidying", days=EVENT_DAYS)

@@ -27,7 +27,7 @@ class PostgresStatus:
         """holder, seconds left, whether a service, its mode, since, error, error_at, needs_person."""
         return self._rows("status_lease")[0]
 
-    def passes(self) -> list[TupleRow]:
+    def sweeps(self) -> list[TupleRow]:
         """For each kind: id, end, age in seconds and asker of the last complete pass; id, end, complete, stopped of the last."""
         return self._rows("status_sweeps")
 

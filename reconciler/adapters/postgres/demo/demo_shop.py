@@ -96,7 +96,7 @@ class DemoShop:
                 )
             )
 
-    def checks(self) -> frozenset[str]:
+    def rechecks(self) -> frozenset[str]:
         """The intents that a check waits for."""
         with map_errors("reading the checks"):
             return frozenset(row[0] for row in self._connection.execute(_SQL["demo_rechecks"]))

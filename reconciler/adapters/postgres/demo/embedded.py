@@ -36,7 +36,7 @@ QUICK: Final = (
     "shared_buffers=32MB",
 )
 """Nothing is kept safe for a crash: the server is thrown away at the end."""
-_FOLDER_MEND: Final = "Set TMPDIR to another folder, such as /tmp."
+_FOLDER_HINT: Final = "Set TMPDIR to another folder, such as /tmp."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
         folder = self._folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
         if len(os.fsencode(folder)) > LONGEST_FOLDER:
             raise ConfigurationError(
-                (f"{folder}: this path is too long for a socket. {_FOLDER_MEND}",)
+                (f"{folder}: this path is too long for a socket. {_FOLDER_HINT}",)
             )
         if self._identity is not None:
             os.chown(folder, self._identity.user, self._identity.group)
@@ -134,13 +134,13 @@ class EmbeddedPostgres:
         except OSError as error:
             raise DatabaseUnavailableError(
                 f"{program} of the embedded PostgreSQL could not be run: {error.strerror}.",
-                f"User {self._name} must be able to enter {home}. {_FOLDER_MEND}",
+                f"User {self._name} must be able to enter {home}. {_FOLDER_HINT}",
             ) from None
         if done != 0:
             said = _last_lines(home / "commands"), _last_lines(home / "log")
             raise DatabaseUnavailableError(
                 f"{program} of the embedded PostgreSQL failed: {' '.join(part for part in said if part)}",
-                f"It works in {home} as {self._name}. {_FOLDER_MEND}",
+                f"It works in {home} as {self._name}. {_FOLDER_HINT}",
             )
 
     @property

@@ -105,7 +105,7 @@ class PaymentCounts:
             "due_by": due_by,
         }
 
-    def learnt(self) -> ListingModel:
+    def listing_model(self) -> ListingModel:
         """What the last complete window pass has taught; nothing where there was none."""
         parameters = {"account": self._account}
         with self._database.connection("reading what passes have taught") as connection:

@@ -86,7 +86,7 @@ class PostgresPageTransaction:
                 written = self._update(record.writes)
                 fenced = fence(self._connection, self._account, self._epoch)
                 store_updates(self._connection, self._account, record)
-                self._put_checks(record)
+                self._put_rechecks(record)
                 self._put_events(record.events)
                 self._append(record)
                 corrected = self._count_corrections(record)
@@ -115,21 +115,21 @@ class PostgresPageTransaction:
         }
         return self._connection.execute(self._table.update(linking=linking), parameters)
 
-    def _put_checks(self, record: PageRecord) -> None:
+    def _put_rechecks(self, record: PageRecord) -> None:
         common = {"account": self._account, "scheduled": SCHEDULED, "now": record.seen_at}
         if record.settled:
             self._connection.execute(
                 _SQL["rechecks_remove"], {**common, "intents": list(record.settled)}
             )
-        once = {check.payment_intent: check for check in record.checks}
+        once = {recheck.payment_intent: recheck for recheck in record.rechecks}
         if once:
             self._connection.execute(
                 _SQL["rechecks_put"],
                 {
                     **common,
                     "intents": list(once),
-                    "due": [check.due_at for check in once.values()],
-                    "reasons": [check.reason for check in once.values()],
+                    "due": [recheck.due_at for recheck in once.values()],
+                    "reasons": [recheck.reason for recheck in once.values()],
                 },
             )
 

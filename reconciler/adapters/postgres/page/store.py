@@ -42,7 +42,7 @@ class PostgresStore:
         self._counts = PaymentCounts(database, table, account)
         access = schema_access(database)
         self.can_read_schema = access.may_read
-        self.has_schema = access.may_write
+        self.has_schema = access.raise_if_lease_lost
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """As ``engine.ports.Store`` has it; one round trip."""
@@ -141,16 +141,16 @@ class PostgresStore:
 
         What was learnt of how far intents are from their rows is added at either end: lists are widened by it.
         """
-        learnt = self.learnt()
-        margin = (learnt.latest - learnt.earliest) / 2
+        listing_model = self.listing_model()
+        margin = (listing_model.latest - listing_model.earliest) / 2
         known = due_by if self.can_read_schema else None
         return self._counts.histogram(created, ratio, known, margin)
 
-    def learnt(self) -> ListingModel:
+    def listing_model(self) -> ListingModel:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
-        return self._counts.learnt() if self.can_read_schema else ListingModel()
+        return self._counts.listing_model() if self.can_read_schema else ListingModel()
 
-    def due_checks(self, now: datetime, limit: int) -> tuple[str, ...]:
+    def due_rechecks(self, now: datetime, limit: int) -> tuple[str, ...]:
         """As ``engine.ports.Store`` has it; none where our schema may not be read."""
         if not self.can_read_schema:
             return ()
@@ -261,15 +261,15 @@ class PostgresStore:
         with self._database.connection("adding up the reads") as connection:
             rows = connection.execute(_SQL["reads_by_source"], parameters).fetchall()
         return ReadsSpent(
-            {Source(net): int(month) for net, month, _ in rows},
-            {Source(net): int(day) for net, _, day in rows},
+            {Source(source): int(month) for source, month, _ in rows},
+            {Source(source): int(day) for source, _, day in rows},
         )
 
     def book_reads(self, reads: Mapping[Source, int]) -> None:
         """As ``engine.ports.Store`` has it."""
         parameters = {
             "account": self._account,
-            "nets": [net.value for net in reads],
+            "nets": [source.value for source in reads],
             "counts": list(reads.values()),
         }
         with self._database.connection("booking reads") as connection:

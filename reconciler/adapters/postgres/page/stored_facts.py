@@ -28,7 +28,7 @@ class StoredFacts:
     at: Cursor
     known: Cursor | None = None
     events: Cursor | None = None
-    checks: Cursor | None = None
+    rechecks: Cursor | None = None
 
     def loaded(
         self,
@@ -47,7 +47,7 @@ class StoredFacts:
             known=tuple(_known(*row) for row in self.known or ()),
             events=tuple(Event(*row) for row in self.events or ()),
             at=present[0],
-            checks=tuple(row[0] for row in self.checks or ()),
+            rechecks=tuple(row[0] for row in self.rechecks or ()),
         )
 
 
@@ -68,7 +68,7 @@ def ask_for_stored_facts(
             _SQL["stored_discrepancies_locked" if lock else "stored_discrepancies"], parameters
         ),
         events=connection.execute(_SQL["events_of_intents"], parameters),
-        checks=connection.execute(_SQL["rechecks_of_intents"], parameters),
+        rechecks=connection.execute(_SQL["rechecks_of_intents"], parameters),
     )
 
 

@@ -30,7 +30,7 @@ class PlantedFinding:
 
 
 @dataclass(slots=True)
-class Script:
+class Expectations:
     """Everything that was made, and its right end.
 
     ``ends`` has a right end for every row. ``stories`` are the rows of ordinary customers with their intents: for these

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from reconciler.adapters.postgres.demo.demo_shop import DemoShop, ShopRow
 from reconciler.clock import ManualClock
-from reconciler.demo.script import End, Script
+from reconciler.demo.expected import End, Expectations
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state.sandbox import Sandbox
@@ -19,7 +19,7 @@ APP = "shop"
 
 
 @dataclass(slots=True)
-class Stage:
+class World:
     """Makes both sides of a payment. ``present`` is when the pass will run, in Stripe's time."""
 
     sandbox: Sandbox
@@ -27,7 +27,7 @@ class Stage:
     clock: ManualClock
     present: datetime
     random: Random
-    script: Script = field(default_factory=Script)
+    expected: Expectations = field(default_factory=Expectations)
     _orders: int = 10_000
 
     def order(self) -> str:
@@ -57,7 +57,7 @@ class Stage:
         livemode: bool | None = None,
     ) -> IntentRecord:
         """A new PaymentIntent of this shop's. It counts as one payment."""
-        self.script.payments += 1
+        self.expected.payments += 1
         return self.sandbox.create_payment(
             self.amount(currency) if amount is None else amount,
             currency,
@@ -94,19 +94,19 @@ class Stage:
             currency or intent.currency,
             created - timedelta(seconds=self.random.randint(0, 3)),
         )
-        self.script.ends[row.id] = End(end or status, intent.id)
+        self.expected.ends[row.id] = End(end or status, intent.id)
         return row.id
 
     def add_lone_row(self, status: str, payment_intent: str | None, created: datetime) -> str:
         """A row whose intent Stripe does not have; its key. It counts as a payment, and must stay as it is."""
-        self.script.payments += 1
+        self.expected.payments += 1
         row = self._row(self.order(), payment_intent, status, self.amount(), "eur", created)
-        self.script.ends[row.id] = End(status, payment_intent)
+        self.expected.ends[row.id] = End(status, payment_intent)
         return row.id
 
     def expect(self, kind: Kind, intent: IntentRecord | str) -> None:
         """A discrepancy is planted."""
-        self.script.expect(kind, intent if isinstance(intent, str) else intent.id)
+        self.expected.expect(kind, intent if isinstance(intent, str) else intent.id)
 
     def _row(
         self,
