@@ -107,7 +107,7 @@ class LeaseHeldError(ReconcilerError):
 
 
 class StoppedError(ReconcilerError):
-    """Somebody wants the process to end, or its configuration to change: the pass ends at a page's edge."""
+    """Somebody wants the process to end, or its configuration to change: the sweep ends at a page's edge."""
 
 
 class RowMovedError(Exception):
@@ -122,7 +122,7 @@ class RowMovedError(Exception):
 
 
 class HourlyLimitError(Exception):
-    """Another pass of the service has corrected rows meanwhile, and this page goes beyond the limit of an hour.
+    """Another sweep of the service has corrected rows meanwhile, and this page goes beyond the limit of an hour.
 
     Inside the program only: the page is recorded again with what is left.
     """

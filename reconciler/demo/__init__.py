@@ -1,1 +1,1 @@
-"""The whole thing on one machine: a shop that loses webhooks, a pass over it, and an independent judgement of the pass."""
+"""The whole thing on one machine: a shop that loses webhooks, a sweep over it, and an independent judgement of the sweep."""

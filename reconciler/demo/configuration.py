@@ -1,4 +1,4 @@
-"""The settings with which the demonstration runs the pass: what an engineer would write for this shop."""
+"""The settings with which the demonstration runs the sweep: what an engineer would write for this shop."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ WRITE: Final = {
 
 
 def settings(stripe_url: str, database_url: str) -> Settings:
-    """Everything that a pass needs, with the sandbox's test key."""
+    """Everything that a sweep needs, with the sandbox's test key."""
     return Settings(
         source=None,
         stripe=StripeSection(api_base=stripe_url, livemode=False),

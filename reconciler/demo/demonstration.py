@@ -68,7 +68,7 @@ class DemoResult:
 
     @property
     def is_clean(self) -> bool:
-        """The pass came to its end, did exactly what it had to, and left a ledger that holds."""
+        """The sweep came to its end, did exactly what it had to, and left a ledger that holds."""
         return self.verdict.is_clean and self.report.complete and self.ledger_ok
 
 
@@ -105,7 +105,7 @@ def _in_world(
             migrate(url, daemon_role=None, auditor_role=None)
             before = shop.rows()
             report = run_sweep(configured, clock, progress)
-            # a pass that is interrupted ends with a report like any other
+            # a sweep that is interrupted ends with a report like any other
             interruption.take_effect()
         findings = shop.findings()
         state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
@@ -133,7 +133,7 @@ def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> World:
 
 
 def _history(world: World, plan: DemoPlan) -> Counter[WebhookFate]:
-    """What happened before the pass; what became of the webhooks.
+    """What happened before the sweep; what became of the webhooks.
 
     What is planted is put in place on both sides without the shop's handler, so none of it counts as lost. It comes
     first: the endpoint is registered for the customers alone, and they fill up the number of payments.

@@ -1,4 +1,4 @@
-"""What must be true after the pass, written down while the payments are made.
+"""What must be true after the sweep, written down while the payments are made.
 
 This is the demonstration's own knowledge of right and wrong: it says what happened, never how the reconciler judges.
 """

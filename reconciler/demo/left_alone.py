@@ -1,4 +1,4 @@
-"""What only looks wrong, or cannot be judged yet: a pass must leave it as it is, and find nothing about it."""
+"""What only looks wrong, or cannot be judged yet: a sweep must leave it as it is, and find nothing about it."""
 
 from __future__ import annotations
 

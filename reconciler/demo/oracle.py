@@ -1,4 +1,4 @@
-"""The independent judgement of a pass: the script and Stripe's own memory against what stands in the database.
+"""The independent judgement of a sweep: the script and Stripe's own memory against what stands in the database.
 
 It imports nothing of the reconciler's comparison and decision. Its questions are plain: is every row as it must be, is
 everything found that was planted and nothing else, is nothing forgotten that was put off.
@@ -26,7 +26,7 @@ _STATUS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """What stood in the database before and after the pass."""
+    """What stood in the database before and after the sweep."""
 
     before: Mapping[str, ShopRow]
     after: Mapping[str, ShopRow]
@@ -40,7 +40,7 @@ class DemoVerdict:
     """Each list has a sentence for each fault.
 
     ``wrong_before`` are the correctable rows that were wrong: their status was not the one that they must end with,
-    and Stripe's side of the payment leaves no doubt about it. ``wrong_writes`` are rows that the pass changed and left
+    and Stripe's side of the payment leaves no doubt about it. ``wrong_writes`` are rows that the sweep changed and left
     other than they must be. ``missed`` is what it should have done and did not: rows left wrong, planted
     discrepancies not found, waits without a check, corrections that the merchant's worker is not told of.
     ``invented`` are discrepancies that nobody planted. ``untrue`` is where script and Stripe disagree, so that the
@@ -49,7 +49,7 @@ class DemoVerdict:
 
     wrong_before: tuple[str, ...]
     changed: tuple[tuple[ShopRow, ShopRow], ...]
-    """Each row that the pass changed, as it was and as it is."""
+    """Each row that the sweep changed, as it was and as it is."""
     wrong_writes: tuple[str, ...]
     missed: tuple[str, ...]
     invented: tuple[str, ...]
@@ -61,7 +61,7 @@ class DemoVerdict:
 
     @property
     def is_clean(self) -> bool:
-        """The pass did exactly what it had to."""
+        """The sweep did exactly what it had to."""
         return not (self.wrong_writes or self.missed or self.invented or self.untrue)
 
 

@@ -86,7 +86,7 @@ def as_json(result: DemoResult) -> dict[str, object]:
 
 
 def faults(result: DemoResult) -> tuple[str, ...]:
-    """Every sentence against the pass, none where the verdict is clean."""
+    """Every sentence against the sweep, none where the verdict is clean."""
     verdict, report = result.verdict, result.report
     said = [
         *(f"Wrong write: {line}." for line in verdict.wrong_writes),
@@ -95,7 +95,7 @@ def faults(result: DemoResult) -> tuple[str, ...]:
         *(f"The judgement is void: {line}." for line in verdict.untrue),
     ]
     if not report.complete:
-        said.append(f"The pass is not complete: {report.stopped or 'see what was not examined'}.")
+        said.append(f"The sweep is not complete: {report.stopped or 'see what was not examined'}.")
         said.extend(f"Not examined: {item.what}: {item.why}" for item in report.unexamined)
     if not result.ledger_ok:
         said.append("The ledger does not hold.")

@@ -20,7 +20,7 @@ APP = "shop"
 
 @dataclass(slots=True)
 class World:
-    """Makes both sides of a payment. ``present`` is when the pass will run, in Stripe's time."""
+    """Makes both sides of a payment. ``present`` is when the sweep will run, in Stripe's time."""
 
     sandbox: Sandbox
     shop: DemoShop
@@ -82,7 +82,7 @@ class World:
         """The shop's row of an intent; its key.
 
         Amount, currency and order are the intent's unless they are said to differ. ``holds`` is whether the row has
-        learnt the intent's id. ``end`` is the status that it must have after the pass; without one the row must stay
+        learnt the intent's id. ``end`` is the status that it must have after the sweep; without one the row must stay
         as it is.
         """
         created = datetime.fromtimestamp(intent.created, self.present.tzinfo)

@@ -1,4 +1,4 @@
-"""What can be done with an account that is open: passes, and what a person asks about one payment or one pass."""
+"""What can be done with an account that is open: sweeps, and what a person asks about one payment or one sweep."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class OpenAccount:
         self.quota.resize(self.transactions_allow())
 
     def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
-        """One pass that a person asks for: handed to the service where that holds the account.
+        """One sweep that a person asks for: handed to the service where that holds the account.
 
         Raises ConfigurationError or LeaseHeldError where it cannot begin.
         """
@@ -105,7 +105,7 @@ class OpenAccount:
     def sweep_under(
         self, epoch: int, recheck: Callable[[], None], request: SweepRequest, progress: Progress
     ) -> SweepReport:
-        """One pass under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
+        """One sweep under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
 
         Raises ConfigurationError where our schema is missing and something is to be written.
         """
@@ -128,7 +128,7 @@ class OpenAccount:
     def estimate(
         self, kind: SweepKind, since: Moment | None, until: Moment | None
     ) -> tuple[ReadEstimate, ...]:
-        """What a pass would ask Stripe now, net by net, and what it would cost."""
+        """What a sweep would ask Stripe now, net by net, and what it would cost."""
         now = self.clock.now()
         self.quota.renew(self.store.booked_reads)
         created = TimeRange(_at(since, now), _at(until, now))

@@ -1,4 +1,4 @@
-"""In whose name a pass acts, and what it may write."""
+"""In whose name a sweep acts, and what it may write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE = "service"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Stands in every ledger entry of a pass. ``epoch`` is that of the lease it is written under."""
+    """Stands in every ledger entry of a sweep. ``epoch`` is that of the lease it is written under."""
 
     account: str
     sweep: int | None

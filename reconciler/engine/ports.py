@@ -138,7 +138,7 @@ class Store(Protocol):
         ...
 
     def listing_model(self) -> ListingModel:
-        """What past passes have shown of how rows and intents belong together."""
+        """What past sweeps have shown of how rows and intents belong together."""
         ...
 
     def due_rechecks(self, now: datetime, limit: int) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ class Store(Protocol):
         ...
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
-        """Remember that a pass begins (kind, mode, applied, asked_by); returns its number."""
+        """Remember that a sweep begins (kind, mode, applied, asked_by); returns its number."""
         ...
 
     def finish_sweep(
@@ -199,7 +199,7 @@ class DiscrepancyStore(Protocol):
         ...
 
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
-        """What a pass corrected, in the ledger's order."""
+        """What a sweep corrected, in the ledger's order."""
         ...
 
 
@@ -228,7 +228,7 @@ class LeaseStore(Protocol):
 
 
 class Progress(Protocol):
-    """Who watches a pass."""
+    """Who watches a sweep."""
 
     def advance(self, examined: int, total: int | None) -> None:
         """So many intents have been examined, of so many where that is known."""

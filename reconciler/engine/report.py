@@ -1,4 +1,4 @@
-"""What was asked of a pass, and what it has to say for itself."""
+"""What was asked of a sweep, and what it has to say for itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Moment = datetime | timedelta
 
 
 class SweepKind(StrEnum):
-    """Which net a pass casts."""
+    """Which net a sweep casts."""
 
     TAIL = "tail"
     """Every intent that an event names, since the last event handled."""
@@ -30,14 +30,14 @@ class SweepKind(StrEnum):
 
 
 class Mode(StrEnum):
-    """What the configuration allows a pass of the service to change."""
+    """What the configuration allows a sweep of the service to change."""
 
     REPORT = "report"
     UPDATE = "update"
 
 
 class Writing(Enum):
-    """What one pass may write."""
+    """What one sweep may write."""
 
     NOTHING = "nothing"
     """A dry run."""
@@ -49,7 +49,7 @@ class Writing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """A pass that someone asks for. ``intents`` names single intents; then ``kind`` does not matter."""
+    """A sweep that someone asks for. ``intents`` names single intents; then ``kind`` does not matter."""
 
     kind: SweepKind
     writing: Writing
@@ -86,7 +86,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class Unexamined:
-    """Something that a pass was to examine and could not, and why."""
+    """Something that a sweep was to examine and could not, and why."""
 
     what: str
     why: str
@@ -94,7 +94,7 @@ class Unexamined:
 
 @dataclass(frozen=True, slots=True)
 class NotExamined:
-    """What a pass could not examine for one and the same reason: how many, and the first of them by name."""
+    """What a sweep could not examine for one and the same reason: how many, and the first of them by name."""
 
     count: int
     what: tuple[str, ...]
@@ -108,7 +108,7 @@ LONGEST_LIST = 10_000
 
 @dataclass(slots=True)
 class SweepReport:
-    """What a pass did. Counts are of intents (examined, waiting), rows (corrected) and discrepancies."""
+    """What a sweep did. Counts are of intents (examined, waiting), rows (corrected) and discrepancies."""
 
     account: str
     kind: SweepKind
@@ -134,7 +134,7 @@ class SweepReport:
     unexamined: list[Unexamined] = field(default_factory=list)
     unexamined_count: int = 0
     stopped: str | None = None
-    """Why the pass ended before its end, None where it did not."""
+    """Why the sweep ended before its end, None where it did not."""
     notes: list[str] = field(default_factory=list)
     """What a reader should know of how it went."""
     failure: ReconcilerError | None = None
@@ -146,7 +146,7 @@ class SweepReport:
             self.lines.append(line)
 
     def miss(self, what: str, why: str, count: int = 1) -> None:
-        """So many intents, or a stretch of a list, were not examined: the pass is not complete."""
+        """So many intents, or a stretch of a list, were not examined: the sweep is not complete."""
         self.complete = False
         self.unexamined_count += count
         if len(self.unexamined) < LONGEST_LIST:
@@ -162,7 +162,7 @@ class SweepReport:
         return tuple(NotExamined(len(what), tuple(what[:NAMED]), why) for why, what in ordered)
 
     def stop(self, error: ReconcilerError) -> None:
-        """The pass ends here, incomplete."""
+        """The sweep ends here, incomplete."""
         self.complete = False
         self.stopped = str(error)
         self.failure = error

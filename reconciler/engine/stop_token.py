@@ -1,4 +1,4 @@
-"""The edge of a page, where a pass asks whether it may write, and whether it is to go on."""
+"""The edge of a page, where a sweep asks whether it may write, and whether it is to go on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reconciler.errors import StoppedError
 
 
 class StopToken:
-    """Keeps a stop until the page in hand is recorded. ``check`` raises where the lease is lost, or to stop the pass.
+    """Keeps a stop until the page in hand is recorded. ``check`` raises where the lease is lost, or to stop the sweep.
 
     A lost lease is raised at once, for nothing more may be written then; a stop is only no reason to begin anything.
     """
@@ -19,7 +19,7 @@ class StopToken:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the pass was told to stop: then what is held is recorded, and nothing else begun."""
+        """Whether the sweep was told to stop: then what is held is recorded, and nothing else begun."""
         return self._stop is not None
 
     def raise_if_lease_lost(self) -> None:

@@ -138,7 +138,7 @@ class WebhookPoster:
             due=now + late,
             lost=chance.hit(shares.webhooks_lost, "lost", event.id),
         )
-        # A reordered one lets a few that come after it pass, also among those due in the same second.
+        # A reordered one lets a few that come after it sweep, also among those due in the same second.
         behind = 0.0
         if chance.hit(shares.webhooks_reordered, "reordered", event.id):
             behind = 1.5 + int(chance.between(0, 4, "behind", event.id))

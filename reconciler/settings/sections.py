@@ -173,7 +173,7 @@ class BudgetSection(Section):
 
 
 class SweepSection(Section):
-    """What a pass covers by itself."""
+    """What a sweep covers by itself."""
 
     horizon: PositiveDuration = Field(
         default=timedelta(days=30),
@@ -207,7 +207,7 @@ class ServiceSection(Section):
     )
     stall: PositiveDuration = Field(
         default=timedelta(minutes=3),
-        description="How long a pass may go without a page or a read, and other work without a step, before it counts as stuck.",
+        description="How long a sweep may go without a page or a read, and other work without a step, before it counts as stuck.",
     )
     listen: Listen = Field(
         default="127.0.0.1:9464",

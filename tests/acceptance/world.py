@@ -169,7 +169,7 @@ class World:
     def dump(self) -> dict[str, list[str]]:
         """The merchant's table and everything of ours, as text, for a comparison of before and after.
 
-        Leases and reads are left out: a pass that ends in an error has asked, and has held its lease.
+        Leases and reads are left out: a sweep that ends in an error has asked, and has held its lease.
         """
         tables = [
             row["name"]
@@ -187,7 +187,7 @@ class World:
         return dumped
 
     def substance(self) -> dict[str, list[str]]:
-        """As ``dump``, without what tells merely that a pass took place."""
+        """As ``dump``, without what tells merely that a sweep took place."""
         return {
             name: lines
             for name, lines in self.dump().items()
@@ -203,7 +203,7 @@ class World:
         return Answer(code, captured.out, captured.err)
 
     def sweep(self, *arguments: str, **environ: str) -> Answer:
-        """A pass with its report as JSON."""
+        """A sweep with its report as JSON."""
         return self.run("sweep", "--json", *arguments, **environ)
 
     def start(self, *arguments: str, **environ: str) -> Answer:

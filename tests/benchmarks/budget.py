@@ -1,7 +1,7 @@
-"""Two replicas and people's one-off passes on one account, as Stripe counts their requests.
+"""Two replicas and people's one-off sweeps on one account, as Stripe counts their requests.
 
 Stripe's documented limits are on in the sandbox, in live mode: 100 requests a second, 25 on an endpoint. The window and due
-passes of the service read the whole table, while one-off passes that are handed over to it read the same and ask for many
+sweeps of the service read the whole table, while one-off sweeps that are handed over to it read the same and ask for many
 payments one by one: so both lanes are busy. Once with all of Stripe's limits, once with half of them.
 """
 
@@ -27,7 +27,7 @@ from tests.benchmarks.stripe_process import EVENTS, KEY, LIST, RETRIEVE, Counts
 OVERALL, ENDPOINT = 100, 25
 ENDPOINTS = {LIST: "list", RETRIEVE: "retrieve", EVENTS: "events"}
 LONGEST_PASS = 600.0
-"""Seconds after which a pass is given up."""
+"""Seconds after which a sweep is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _some(database: str, count: int) -> list[str]:
 
 
 def _one_offs(environ: Mapping[str, str], intents: list[str]) -> None:
-    """A person's pass over single payments, and another over all of the window, both beside the service."""
+    """A person's sweep over single payments, and another over all of the window, both beside the service."""
     single = [f"--payment-intent={intent}" for intent in intents]
     for arguments in (single, ["--kind", "window"]):
         done = subprocess.run(
@@ -127,5 +127,5 @@ def _one_offs(environ: Mapping[str, str], intents: list[str]) -> None:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"a one-off pass ended with {done.returncode}: {done.stderr}")
+            raise RuntimeError(f"a one-off sweep ended with {done.returncode}: {done.stderr}")
         json.loads(done.stdout)

@@ -1,7 +1,7 @@
 """What the merchant's checkout feels of the service at full speed.
 
 A checkout goes on at a steady rate (see :mod:`merchant`), first alone, then beside the service, then alone again; several
-times, over fresh tables. The service makes its first window and due passes at the pace of Stripe's limits, 25 pages a
+times, over fresh tables. The service makes its first window and due sweeps at the pace of Stripe's limits, 25 pages a
 second, over a table of which 2 % or 30 % of the rows are to be corrected. Once it only reports: it asks, compares and
 records as much, but locks and writes none of the merchant's rows. On few cores the checkout, the service, the sandbox and
 the database wait for each other's processors, and this tells how much of a difference that is. What is ours alone is the

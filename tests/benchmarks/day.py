@@ -1,9 +1,9 @@
 """The reads of a day, by simulated time, with ten times the open payments and the same changes.
 
-The service's passes are made as its timetable has them by default: the tail every minute, due every five, a window a
+The service's sweeps are made as its timetable has them by default: the tail every minute, due every five, a window a
 day. Payments are created all the time; of them one in thirty stays an unpaid cart in the one world, one in three in the
 other. The others are paid at once, and the table says so. Now and then a cart is paid whose webhook is lost, and now and
-then the event is lost too. A day passes before the one that is counted, so that the schedule has settled.
+then the event is lost too. A day sweeps before the one that is counted, so that the schedule has settled.
 
 A tick of the tail with nothing in it is one read whatever is open (see :mod:`reads`), so that the day with a tail of ten
 seconds is told as well, by adding the ticks that the simulation leaves out.
@@ -61,7 +61,7 @@ class Shop:
     corrected: int = 0
 
     def pass_by(self, minutes: int, *, counted: bool) -> None:
-        """Let so many minutes pass, with all that happens in them; ``counted`` with the tail, the window and changes."""
+        """Let so many minutes sweep, with all that happens in them; ``counted`` with the tail, the window and changes."""
         for minute in range(1, minutes + 1):
             self.clock.advance(timedelta(minutes=1))
             self._sell(counted=counted)
@@ -75,11 +75,11 @@ class Shop:
                 self.cast(SweepKind.WINDOW)
 
     def cast(self, kind: SweepKind) -> SweepReport:
-        """A pass as the service makes it."""
+        """A sweep as the service makes it."""
         request = SweepRequest(kind=kind, writing=Writing.ROWS, asked_by=SERVICE, by_service=True)
         report = self.opened.sweep(request, NoProgress())
         if not report.complete:
-            raise RuntimeError(f"a pass was not complete: {report.stopped or report.unexamined[0]}")
+            raise RuntimeError(f"a sweep was not complete: {report.stopped or report.unexamined[0]}")
         self.spent[kind.value] += report.reads
         self.corrected += report.corrected
         return report

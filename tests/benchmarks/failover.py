@@ -1,12 +1,12 @@
 """Two replicas, and the one that holds the account goes: how soon the other does its work.
 
-The holder is ended in the middle of a pass, at a random moment between two renewals of its lease. There is work
+The holder is ended in the middle of a sweep, at a random moment between two renewals of its lease. There is work
 enough for both, at the default share of Stripe's limits in test mode. What counts is the first page that the other one records,
 and the first row that it corrects, from the signal on. Once the holder is killed and its lease must run out, once it is
 stopped and gives the lease back.
 
 Pages are recorded by the batch, after one look at fresh events: a page counts when it is recorded. When the first row
-follows depends on how much of the table the holder had put right: passes begin anew and read that again before they come
+follows depends on how much of the table the holder had put right: sweeps begin anew and read that again before they come
 to what is left.
 """
 

@@ -4,7 +4,7 @@ The row is paid at Stripe and pending here, as are the others of its pages. Its 
 the others are right soon after it has taken the lease, and the one soon after its lock was let go. Meanwhile it is looked
 twenty times a second whether any of our connections waits for a lock.
 
-The window counts as read already, so that the due net works alone: passes over the same rows at the same time would meet
+The window counts as read already, so that the due net works alone: sweeps over the same rows at the same time would meet
 each other's locks as well as the handler's.
 """
 
@@ -94,7 +94,7 @@ def run(options: Options) -> list[Figure]:
             watch.waiting == 0,
             f"of {watch.looks}",
         ),
-        Figure(name, "longest pass meanwhile, s", "", f"{longest:.2f}", None),
+        Figure(name, "longest sweep meanwhile, s", "", f"{longest:.2f}", None),
     ]
 
 

@@ -2,7 +2,7 @@
 
 A real ``reconciler run`` at the default cadences, share and grace, against a sandbox in a process of its own. The payments
 are spread evenly over the thirty days of the horizon, seven of ten carts that nobody paid. Their schedule needs no
-preparing: when a payment is looked at next depends on its age alone, so that after the first window and due passes, which
+preparing: when a payment is looked at next depends on its age alone, so that after the first window and due sweeps, which
 examine all, each has the look that it would have in a service that has run for a month. What is measured begins when
 these have ended and lasts for two ticks of the due net at least. Meanwhile carts are filled as often as keeps so many open
 over thirty days, so that there is what a due tick mostly finds: payments of the last minutes.
@@ -35,7 +35,7 @@ DUE_TICKS = 2
 HORIZON_SECONDS = 30 * 86_400
 LOOKS_OF_A_DAY = "SELECT count(*) FROM reconciler.checks WHERE due_at < now() + interval '1 day'"
 FIRST_PASSES = 900.0
-"""Seconds in which the window and due passes over the whole table must have ended."""
+"""Seconds in which the window and due sweeps over the whole table must have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Customers(threading.Thread):
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """What was measured: of the first passes, of the whole span, and of its due ticks and its other seconds."""
+    """What was measured: of the first sweeps, of the whole span, and of its due ticks and its other seconds."""
 
     first: Sample
     span: Sample
@@ -211,11 +211,11 @@ def run(options: Options) -> list[Figure]:
         Figure(name, "CPU of the database's processes, %", "", f"{idle.backends:.2f}", None),
         Figure(
             name,
-            "CPU of the first passes, s",
+            "CPU of the first sweeps, s",
             "",
             f"{idle.first.cpu:.1f}",
             None,
-            f"start, a window and a due pass over all, in {idle.first.at:.0f} s",
+            f"start, a window and a due sweep over all, in {idle.first.at:.0f} s",
         ),
     ]
 
@@ -273,19 +273,19 @@ def _due_ticks(service: Service, began: float, cadences: Cadences) -> list[Line]
 
 
 def _bounds(tick: Line) -> tuple[float, float]:
-    """From a little before a pass began until a little after it ended."""
+    """From a little before a sweep began until a little after it ended."""
     margin = 2 * SAMPLE_SECONDS
     return tick.at - float(tick.fields["seconds"]) - margin, tick.at + margin
 
 
 def _prove(service: Service, database: str, payments: int) -> None:
-    """Every payment has a look to come, nothing disagreed, and no pass failed."""
+    """Every payment has a look to come, nothing disagreed, and no sweep failed."""
     ((rechecks,),) = asked(database, "SELECT count(*) FROM reconciler.checks")
     ((findings,),) = asked(database, "SELECT count(*) FROM reconciler.discrepancies")
     failed = [line for line in service.lines("pass.finished") if not line.fields["complete"]]
     if int(str(rechecks)) < payments or findings or failed:
         raise RuntimeError(
-            f"{rechecks} of {payments} payments have a look to come, {findings} findings, {len(failed)} passes failed"
+            f"{rechecks} of {payments} payments have a look to come, {findings} findings, {len(failed)} sweeps failed"
         )
 
 

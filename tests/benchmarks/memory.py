@@ -1,4 +1,4 @@
-"""Resident memory of a due pass with ten thousand open payments and with a million, each in a process of its own.
+"""Resident memory of a due sweep with ten thousand open payments and with a million, each in a process of its own.
 
 The Stripe is one that answers at once without keeping anything, so that only the program's own memory is seen; what is
 told is the most that the process ever held (``VmHWM``), the interpreter and every library included. Two hundred payments
@@ -25,12 +25,12 @@ from tests.benchmarks.usage import megabytes
 
 CHANGES = 200
 LONGEST = 1800
-"""Seconds after which a pass is given up."""
+"""Seconds after which a sweep is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a pass held at most, in MB, and how long it took."""
+    """What a sweep held at most, in MB, and how long it took."""
 
     peak: float
     before: float
@@ -39,7 +39,7 @@ class Weight:
 
 
 def run(options: Options) -> list[Figure]:
-    """The memory of a dry run and of a pass that records, small and large."""
+    """The memory of a dry run and of a sweep that records, small and large."""
     small = options.sized(tiny=200, usual=10_000, full=10_000)
     large = options.sized(tiny=2_000, usual=200_000, full=1_000_000)
     figures: list[Figure] = []
@@ -64,14 +64,14 @@ def run(options: Options) -> list[Figure]:
 
 def _peak(name: str, weight: Weight) -> Figure:
     remarks = (
-        f"{weight.before:.0f} MB before the pass; {weight.reads:,} reads, {weight.seconds:.0f} s"
+        f"{weight.before:.0f} MB before the sweep; {weight.reads:,} reads, {weight.seconds:.0f} s"
     )
     peak = f"{weight.peak:.0f}"
     return Figure(name, "most resident, MB", "<= 150", peak, weight.peak <= 150, remarks)
 
 
 def _weight(databases: Databases, size: int, writing: Writing) -> Weight:
-    """Run a pass over so many open payments in a fresh process."""
+    """Run a sweep over so many open payments in a fresh process."""
     rows = _rows(size)
     with (
         databases.filled(generated=rows.select(rows.stripe(NOW))) as template,
@@ -104,7 +104,7 @@ def _child(url: str, size: int, writing: str) -> None:
         run = measured(replace(opened, stripe=stripe), SweepKind.DUE, Writing(writing))
     done = run.report.corrected + run.report.would_correct
     if (run.report.examined, done) != (size, rows.wrong):
-        raise RuntimeError(f"the pass did not do its work: {dict(run.report.as_json())}")
+        raise RuntimeError(f"the sweep did not do its work: {dict(run.report.as_json())}")
     weight = {
         "peak": megabytes("VmHWM"),
         "before": before,

@@ -1,8 +1,8 @@
 """Many short lives of a shop in which everything goes wrong at random: what is left in the end must be exactly right.
 
-Each life has a database and a Stripe of its own, with one payment of every planted sort among ordinary ones. Some passes
+Each life has a database and a Stripe of its own, with one payment of every planted sort among ordinary ones. Some sweeps
 over it are disturbed: Stripe breaks a share of its answers in every way, the database connection is lost at a random
-statement, or the process dies there. Then the weather clears, and passes go on until one is complete. The judgement is
+statement, or the process dies there. Then the weather clears, and sweeps go on until one is complete. The judgement is
 the demonstration's own, which shares nothing with the rules: no row other than it must be, nothing planted that was not
 found, nothing invented; besides, each correction was written and told once, and the ledger holds.
 
@@ -34,7 +34,7 @@ from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant
-from reconciler.demo.oracle import DemoVerdict, Scene, decide_matches
+from reconciler.demo.oracle import DemoVerdict, Scene, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.stage import Stage
@@ -53,7 +53,7 @@ PAYMENTS = 20
 """Ordinary payments and planted ones; one of each sort makes them about fifty."""
 MOST_DISTURBED = 3
 LAST_STATEMENT = 120
-"""A pass over such a shop makes about eighty: some blows fall too late."""
+"""A sweep over such a shop makes about eighty: some blows fall too late."""
 CALM_PASSES = 4
 TOLD_EVERY = 100
 BRISK = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
@@ -104,7 +104,7 @@ def run(options: Options) -> list[Figure]:
     for fault in tally.faults[:20]:
         say(f"  {fault}")
     remarks = (
-        f"{tally.sweeps:,} passes, of which {tally.deaths:,} died, {tally.lost_connections:,} lost their connection"
+        f"{tally.sweeps:,} sweeps, of which {tally.deaths:,} died, {tally.lost_connections:,} lost their connection"
         f" and {tally.incomplete:,} were not complete; {tally.corrected:,} rows corrected, {tally.findings:,} planted"
         " discrepancies found"
     )
@@ -153,7 +153,7 @@ def brisk() -> Iterator[None]:
 
 
 def live_through(url: str, seed: int, tally: Tally) -> None:
-    """One life: its history, its disturbed passes, its calm ones, and the judgement."""
+    """One life: its history, its disturbed sweeps, its calm ones, and the judgement."""
     chance = Random(seed)
     with closing(DemoShop(url)) as shop, ExitStack() as stack:
         stage = _history(shop, seed, lose=chance.random())
@@ -169,7 +169,7 @@ def live_through(url: str, seed: int, tally: Tally) -> None:
         stage.sandbox.faults.shares = Faults()
         complete = any(_sweep(configured, url, tally) for _ in range(CALM_PASSES))
         scene = Scene(before, shop.rows(), shop.findings(), shop.rechecks(), shop.outbox())
-        verdict = decide_matches(stage.script, stage.sandbox, scene)
+        verdict = judge(stage.script, stage.sandbox, scene)
         tally.lives += 1
         tally.corrected += len(verdict.changed)
         tally.findings += sum((verdict.planted & verdict.found).values())
@@ -237,7 +237,7 @@ def _disturbed(configured: Settings, url: str, chance: Random, tally: Tally) -> 
 
 
 def _sweep(configured: Settings, url: str, tally: Tally) -> bool:
-    """One pass; whether it was complete."""
+    """One sweep; whether it was complete."""
     tally.sweeps += 1
     try:
         report: SweepReport = run_sweep(configured, SystemClock(), NoProgress())

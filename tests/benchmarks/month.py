@@ -1,7 +1,7 @@
 """A month of a shop with twenty payments, by simulated time: everything on, at the default cadences.
 
 Stripe allows such a shop 10,000 reads a month, and half of them are ours. A tail of every minute alone would be 43,200, so
-that its pace has to follow from what is allowed. Every pass of the month has to be complete.
+that its pace has to follow from what is allowed. Every sweep of the month has to be complete.
 """
 
 from __future__ import annotations

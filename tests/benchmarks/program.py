@@ -59,7 +59,7 @@ class NoProgress:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One pass with what it took: seconds by the clock, and of this process's processors (all threads)."""
+    """One sweep with what it took: seconds by the clock, and of this process's processors (all threads)."""
 
     report: SweepReport
     seconds: float
@@ -80,7 +80,7 @@ class Run:
 def account(
     database: str, api_base: str, key: str, *, paced: bool, clock: Clock | None = None
 ) -> Iterator[OpenAccount]:
-    """An account, ready for passes. ``paced`` keeps Stripe's documented limits, all of them."""
+    """An account, ready for sweeps. ``paced`` keeps Stripe's documented limits, all of them."""
     with tempfile.TemporaryDirectory(prefix="reconciler-benchmark-") as folder:
         path = Path(folder) / "reconciler.toml"
         text = CONFIGURATION.format(api_base=api_base) + ("" if paced else WITHOUT_LIMITS)
@@ -94,14 +94,14 @@ def account(
 def measured(
     opened: OpenAccount, kind: SweepKind, writing: Writing = Writing.ROWS, **request: object
 ) -> Run:
-    """One pass, measured."""
+    """One sweep, measured."""
     asked = SweepRequest(kind=kind, writing=writing, asked_by="benchmark", **request)  # type: ignore[arg-type]
     began, used = time.perf_counter(), time.process_time()
     report = opened.sweep(asked, NoProgress())
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     if not report.complete:
         missed = report.unexamined[0] if report.unexamined else ""
-        raise RuntimeError(f"the pass was not complete: {report.stopped or missed}")
+        raise RuntimeError(f"the sweep was not complete: {report.stopped or missed}")
     return Run(report, seconds, cpu)
 
 

@@ -1,7 +1,7 @@
-"""How many reads a pass takes, with a Stripe in this process: counts, which no load on the machine can change.
+"""How many reads a sweep takes, with a Stripe in this process: counts, which no load on the machine can change.
 
 The due net over a dense and a sparse set of open payments, the same where local time is hours off and where Stripe holds
-ten intents a row, and the tail's tick beside any number of open payments. Each pass proves that it missed nothing.
+ten intents a row, and the tail's tick beside any number of open payments. Each sweep proves that it missed nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEED = 20261102
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Reads of one pass, by endpoint."""
+    """Reads of one sweep, by endpoint."""
 
     by_endpoint: Counter[Endpoint]
 

@@ -1,8 +1,8 @@
-"""Database round trips a page, counted from libpq's own trace of every connection of a pass.
+"""Database round trips a page, counted from libpq's own trace of every connection of a sweep.
 
 A round trip is where the program waits for the server: a Sync, a simple Query, or a Flush that follows no Sync. One that
 holds nothing but BEGIN, COMMIT or ROLLBACK is not counted. A page's own are those of loading and of recording it; the rest
-of the pass is told beside them: the lease, the search for what to ask, the books and the end.
+of the sweep is told beside them: the lease, the search for what to ask, the books and the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ENDS = re.compile(r'"(?:BEGIN|COMMIT|ROLLBACK)[^"]*"')
 
 
 def run(options: Options) -> list[Figure]:
-    """The mean over a window pass in which every page has something to correct, and in which none has."""
+    """The mean over a window sweep in which every page has something to correct, and in which none has."""
     intents = options.sized(tiny=1_000, usual=10_000, full=100_000)
     figures = []
     with Databases(options.postgres) as databases:
@@ -59,7 +59,7 @@ def run(options: Options) -> list[Figure]:
 
 
 def _counted(databases: Databases, name: str, rows: Rows) -> tuple[int, Counter[str]]:
-    """The pages of a pass, and its round trips by what they were for."""
+    """The pages of a sweep, and its round trips by what they were for."""
     stripe = rows.stripe(NOW)
     clock = StandingClock(NOW)
     with (

@@ -66,7 +66,7 @@ class Town:
             )
 
     def count_window_as_read(self) -> None:
-        """The day's window pass was made already: a service begins with the due net and the tail."""
+        """The day's window sweep was made already: a service begins with the due net and the tail."""
         with psycopg.connect(self.url) as connection:
             connection.execute(WINDOW_READ)
 

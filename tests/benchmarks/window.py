@@ -1,4 +1,4 @@
-"""A window pass over N intents at 60 ms latency, recording what it finds: with Stripe's documented limits, and without.
+"""A window sweep over N intents at 60 ms latency, recording what it finds: with Stripe's documented limits, and without.
 
 Beside both runs the loop as most teams write it (see :mod:`baseline`), over the same payments and the same server. Its
 time is bounded: what is told is its pace.
@@ -20,7 +20,7 @@ BASELINE_SECONDS = 8.0
 
 
 def run_at_limits(options: Options) -> list[Figure]:
-    """How much of the list lane a window pass uses, and that Stripe never refuses it."""
+    """How much of the list lane a window sweep uses, and that Stripe never refuses it."""
     runs: list[Run] = []
     refused = 0
     with staged(options, options.sized(tiny=300, usual=55_000, full=100_000)) as stage:
@@ -64,7 +64,7 @@ def run_without_limits(options: Options) -> list[Figure]:
 
 
 def _one(stage: Stage, *, paced: bool, writing: Writing = Writing.ROWS) -> Run:
-    """One pass over a fresh copy of the table, and the proof that it did its work."""
+    """One sweep over a fresh copy of the table, and the proof that it did its work."""
     with (
         stage.databases.copy_of(stage.template) as database,
         account(database, stage.stripe.url, KEY, paced=paced) as opened,
@@ -77,7 +77,7 @@ def _one(stage: Stage, *, paced: bool, writing: Writing = Writing.ROWS) -> Run:
         stage.wrong,
         stage.wrong,
     ):
-        raise RuntimeError(f"the pass did not find what is wrong: {dict(report.as_json())}")
+        raise RuntimeError(f"the sweep did not find what is wrong: {dict(report.as_json())}")
     return run
 
 

@@ -104,7 +104,7 @@ def _configure(connection: Connection) -> None:
 
 
 def _timeouts(conninfo: str, threshold: int | None) -> dict[str, str]:
-    """Bounds for reading: a pass must neither hang behind somebody's lock nor hold somebody up.
+    """Bounds for reading: a sweep must neither hang behind somebody's lock nor hold somebody up.
 
     They go with the connection's start, so not through a pooler, which shares connections with others.
     """
@@ -162,7 +162,7 @@ class Database:
         """Wait until no other thread has this account's turn, and have it for the length of the block.
 
         Rows are locked with SKIP LOCKED, for the merchant's sake: two threads of ours that met at the same rows would
-        each leave them to a later pass. Take the turn before the connection, so that none is held while waiting.
+        each leave them to a later sweep. Take the turn before the connection, so that none is held while waiting.
         """
         with self._turns[account]:
             yield
@@ -178,7 +178,7 @@ class Database:
         except PoolTimeout:
             connect(self._dsn).close()
             raise DatabaseUnavailableError(
-                f"No connection was free while {doing}.", "Run fewer passes at once."
+                f"No connection was free while {doing}.", "Run fewer sweeps at once."
             ) from None
         except psycopg.Error as error:
             raise mapped(error, doing) from None

@@ -48,7 +48,7 @@ def check_fence(fenced: Cursor, account: str) -> None:
     if fenced.fetchone() is None:
         raise LeaseLostError(
             f"The lease on account {account} has ended or another process has taken it over.",
-            "Nothing was written; run the pass again when the other has finished.",
+            "Nothing was written; run the sweep again when the other has finished.",
         )
 
 

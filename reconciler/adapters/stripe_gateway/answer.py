@@ -71,6 +71,6 @@ def malformed(why: str) -> AttemptError:
     """An answer that as a whole is not what was asked for; the next one may be."""
     return AttemptError(
         why,
-        "Check stripe.api_base and any proxy on the way; the next pass asks again.",
+        "Check stripe.api_base and any proxy on the way; the next sweep asks again.",
         malformed=True,
     )

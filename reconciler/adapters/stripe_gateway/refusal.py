@@ -110,7 +110,7 @@ class ErrorAnswer:
             hint = "Lower budget.share, or let less use this account at once."
         else:
             why = f"it answered with status {status}{self._quote()}"
-            hint = "Look at Stripe's status page; the next pass asks again."
+            hint = "Look at Stripe's status page; the next sweep asks again."
         return AttemptError(why, hint, retry=retry, floor=retry_after(self.answer))
 
     def _key_refused(self, account: str, key: KeyLabel) -> StripeRefusedError:

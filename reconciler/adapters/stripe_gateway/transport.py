@@ -15,7 +15,7 @@ from reconciler.clock import Clock
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
 """Bytes. A page of a hundred expanded intents has about 700,000."""
-_NETWORK: Final = "Check the network, any proxy and stripe.api_base; the next pass asks again."
+_NETWORK: Final = "Check the network, any proxy and stripe.api_base; the next sweep asks again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class State(StrEnum):
     """Where a discrepancy is in its life."""
 
     OPEN = "open"
-    """Seen and waiting for a person, or for a pass that may write."""
+    """Seen and waiting for a person, or for a sweep that may write."""
     CORRECTED = "corrected"
     """The row was brought to Stripe's outcome."""
     CLOSED = "closed"

@@ -29,7 +29,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class PaidSibling:
-    """Another intent that was paid for the same order: as a row says, or as Stripe said in this pass.
+    """Another intent that was paid for the same order: as a row says, or as Stripe said in this sweep.
 
     ``row_created`` is its row's time, ``created`` the intent's own where Stripe has shown it. They come from different
     clocks, so they are compared with one another only where nothing else decides.

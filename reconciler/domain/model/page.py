@@ -124,9 +124,9 @@ class PageRecord:
     seen_at: datetime | None = None
     """Stripe's time of this examination: first and last seen of its discrepancies."""
     sweep: int | None = None
-    """The pass that its discrepancies were last examined by."""
+    """The sweep that its discrepancies were last examined by."""
     most_an_hour: int | None = None
-    """How many rows the service may correct in an hour, these among them; None for a person's pass."""
+    """How many rows the service may correct in an hour, these among them; None for a person's sweep."""
 
     @property
     def is_empty(self) -> bool:

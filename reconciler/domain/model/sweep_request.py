@@ -1,4 +1,4 @@
-"""A pass that a person asks the service for: who serves, and how the request stands."""
+"""A sweep that a person asks the service for: who serves, and how the request stands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RequestStatus(StrEnum):
     TAKEN = "taken"
     """The service is at it. It is asked for again where the service dies."""
     DONE = "done"
-    """The pass has ended; its whole report is there."""
+    """The sweep has ended; its whole report is there."""
     REFUSED = "refused"
     """It will not be done; the answer says why."""
 

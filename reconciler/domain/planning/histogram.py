@@ -78,7 +78,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class ListingModel:
-    """What past passes have shown of how rows and intents belong together.
+    """What past sweeps have shown of how rows and intents belong together.
 
     An intent's created is its row's plus something between ``earliest`` and ``latest`` (either may be negative): a
     clock that is two hours off only shifts what is listed, and the difference between the two is what widens it.

@@ -1,4 +1,4 @@
-"""A plan: what a pass asks Stripe, in which order, and what that costs."""
+"""A plan: what a sweep asks Stripe, in which order, and what that costs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Budget:
     """What may be spent: our ``lanes``, Stripe's own (``limit``), and the 30-day allowance.
 
     ``allowance`` is Stripe's, in reads over 30 days (500 a transaction, 10,000 at least); ``reads_left`` is what this
-    pass may take of it, None for as many as it needs. ``read_seconds`` is how long one read takes: a cursor reads its
+    sweep may take of it, None for as many as it needs. ``read_seconds`` is how long one read takes: a cursor reads its
     pages one after another.
     """
 
@@ -72,7 +72,7 @@ class Budget:
 class Plan:
     """Steps that cover the due rows, lists first.
 
-    ``left_out`` is what the reads that are left do not pay for: a pass with anything there is not complete. ``unmet``
+    ``left_out`` is what the reads that are left do not pay for: a sweep with anything there is not complete. ``unmet``
     is how many rows are expected to be listed without being met; ``reads`` has their retrieves in it.
     ``reads_one_by_one`` is what retrieving every due row would cost, those left out too. ``seconds`` is at our budget,
     ``seconds_at_limit`` at Stripe's documented limits; lists and retrieves run side by side.

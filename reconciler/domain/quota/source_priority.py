@@ -77,7 +77,7 @@ class SourceShares:
     def left(self, source: Source, spent: ReadsSpent, *, by_service: bool) -> int:
         """How many reads a net may take now.
 
-        A pass that a person asks for keeps what is held for the nets before it, and may take the rest at once.
+        A sweep that a person asks for keeps what is held for the nets before it, and may take the rest at once.
         """
         left = self.allowed - spent.total
         if source in (Source.TAIL, Source.PERSON):

@@ -28,7 +28,7 @@ def join(
 ) -> tuple[Match, ...]:
     """One subject an intent, with the rows that hold it.
 
-    ``remembered`` are the intents of each order that this pass has met as paid while their rows did not say so.
+    ``remembered`` are the intents of each order that this sweep has met as paid while their rows did not say so.
     """
     rows = _by_intent(loaded.payments)
     siblings = Siblings(intents, rows, loaded.paid, remembered)

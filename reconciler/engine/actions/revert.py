@@ -29,7 +29,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """What became of each correction of a pass."""
+    """What became of each correction of a sweep."""
 
     sweep: int
     reverted: int
@@ -44,17 +44,17 @@ def revert(
     by: str,
     now: datetime,
 ) -> Reverted:
-    """Write back what each row was before the pass, where it is still what the pass made of it.
+    """Write back what each row was before the sweep, where it is still what the sweep made of it.
 
     A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
-    next pass does not correct the row again while both sides stay as they are. Raises UsageError for a pass that
+    next sweep does not correct the row again while both sides stay as they are. Raises UsageError for a sweep that
     corrected nothing.
     """
     entries = discrepancy_store.corrections(sweep)
     if not entries:
         raise UsageError(
             f"pass {sweep} corrected nothing.",
-            "The ledger names the passes: reconciler export --format jsonl",
+            "The ledger names the sweeps: reconciler export --format jsonl",
         )
     open_entries = [entry for entry in entries if not entry.reverted]
     skipped = [_skipped(entry, "already taken back") for entry in entries if entry.reverted]
@@ -126,7 +126,7 @@ def _write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrit
 
 
 def _settled(item: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdate:
-    note = f"the correction of pass {sweep} was taken back"
+    note = f"the correction of sweep {sweep} was taken back"
     return DiscrepancyUpdate(
         item.id, item.subject, item.kind, State.RESOLVED, None, is_news=True, by=by, note=note
     )

@@ -11,10 +11,10 @@ from typing import Final
 from reconciler.domain.findings.discrepancy import Severity
 
 LATE: Final = 3
-"""A pass that has not been complete for so many of its intervals is late; for four times that, it is missing."""
+"""A sweep that has not been complete for so many of its intervals is late; for four times that, it is missing."""
 MISSING: Final = 12
 SLACK: Final = timedelta(minutes=5)
-"""A pass takes its time: before that nothing is late."""
+"""A sweep takes its time: before that nothing is late."""
 SCARCE: Final = 0.9
 UNDELIVERED: Final = timedelta(minutes=15)
 """A row of the outbox that waits for longer is worth a warning where an endpoint should have it."""
@@ -23,7 +23,7 @@ COVERING: Final[Mapping[str, tuple[str, ...]]] = {
     "due": ("due", "all"),
     "window": ("window", "all"),
 }
-"""Which kinds of pass do the work of which net."""
+"""Which kinds of sweep do the work of which net."""
 
 
 class StatusLevel(IntEnum):
@@ -37,7 +37,7 @@ class StatusLevel(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """Who holds the account. ``service`` is whether that is a service, and not a person's single pass.
+    """Who holds the account. ``service`` is whether that is a service, and not a person's single sweep.
 
     ``mode``, ``since`` and ``error`` are those of the service that took the account last.
     """
@@ -54,7 +54,7 @@ class LeaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class SweepStatus:
-    """The last passes of one kind: the last complete one with its age by the database's clock, and the last of all."""
+    """The last sweeps of one kind: the last complete one with its age by the database's clock, and the last of all."""
 
     kind: str
     complete: int | None
@@ -99,7 +99,7 @@ class EndpointRate:
 
 @dataclass(frozen=True, slots=True)
 class RateUsage:
-    """How fast the service asks Stripe, as it said when its last pass ended. Only endpoints that were asked."""
+    """How fast the service asks Stripe, as it said when its last sweep ended. Only endpoints that were asked."""
 
     at: datetime
     overall: EndpointRate
@@ -198,19 +198,19 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
     for source, every in expected.every.items():
         age = status.age(source)
         if age is None:
-            yield Remark(StatusLevel.CRITICAL, f"no {source} pass has ever been complete")
+            yield Remark(StatusLevel.CRITICAL, f"no {source} sweep has ever been complete")
         elif age > (MISSING * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.CRITICAL, f"the last complete {source} pass was {in_words(age)} ago"
+                StatusLevel.CRITICAL, f"the last complete {source} sweep was {in_words(age)} ago"
             )
         elif age > (LATE * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.WARNING, f"the last complete {source} pass was {in_words(age)} ago"
+                StatusLevel.WARNING, f"the last complete {source} sweep was {in_words(age)} ago"
             )
     for item in status.sweeps:
         if item.kind in expected.every and item.last_complete is False:
             why = f": {' '.join(item.stopped.split())}" if item.stopped else ""
-            yield Remark(StatusLevel.WARNING, f"the last {item.kind} pass was not complete{why}")
+            yield Remark(StatusLevel.WARNING, f"the last {item.kind} sweep was not complete{why}")
 
 
 def _of_service(status: AccountStatus) -> Iterator[Remark]:

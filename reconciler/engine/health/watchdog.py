@@ -1,4 +1,4 @@
-"""Whether the work moves: which passes are running, what else is at work, and when each last moved."""
+"""Whether the work moves: which sweeps are running, what else is at work, and when each last moved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Running:
 
 
 class SweepPulse:
-    """The pulse of one running pass: each page that it goes on by is a beat."""
+    """The pulse of one running sweep: each page that it goes on by is a beat."""
 
     def __init__(self, pulse: Pulse, running: _Running) -> None:
         self._pulse = pulse
@@ -54,7 +54,7 @@ class Steps:
 
 
 class Pulse:
-    """All that is at work in the process. A pass that neither ends a page nor a read for ``stall`` seconds is stuck.
+    """All that is at work in the process. A sweep that neither ends a page nor a read for ``stall`` seconds is stuck.
 
     Reads count as well as pages: a page may have to wait long for its turn in Stripe's budget. Other work is stuck
     where it makes no step for so long and does not rest.
@@ -68,14 +68,14 @@ class Pulse:
 
     @contextmanager
     def watching(self, name: str, reads: Callable[[], int]) -> Iterator[SweepPulse]:
-        """Watch a pass for the length of the block. ``reads`` counts what it has asked Stripe."""
+        """Watch a sweep for the length of the block. ``reads`` counts what it has asked Stripe."""
         running = _Running(name, True, self._clock.monotonic(), reads, reads())
         with self._listed(running):
             yield SweepPulse(self, running)
 
     @contextmanager
     def attending(self, name: str) -> Iterator[Steps]:
-        """Watch what is no pass for the length of the block: it never counts as one that runs."""
+        """Watch what is no sweep for the length of the block: it never counts as one that runs."""
         running = _Running(name, False, self._clock.monotonic(), lambda: 0, 0)
         with self._listed(running):
             yield Steps(self, running)
@@ -86,12 +86,12 @@ class Pulse:
             running.moved_at, running.rests = self._clock.monotonic(), rests
 
     def running(self) -> tuple[str, ...]:
-        """The passes that are being made now."""
+        """The sweeps that are being made now."""
         with self._lock:
             return tuple(sorted({one.name for one in self._running if one.is_sweep}))
 
     def stuck(self) -> tuple[str, ...]:
-        """The passes, and what else is at work, that do not move."""
+        """The sweeps, and what else is at work, that do not move."""
         now = self._clock.monotonic()
         with self._lock:
             for running in self._running:

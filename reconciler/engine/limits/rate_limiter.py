@@ -133,8 +133,8 @@ class RateLimiter:
         with self._lock:
             if self._stopping.is_set() and not ticket.granted:
                 raise StripeUnavailableError(
-                    f"The pass was stopped before this read ({endpoint}) was sent.",
-                    "The next pass asks for it.",
+                    f"The sweep was stopped before this read ({endpoint}) was sent.",
+                    "The next sweep asks for it.",
                 )
             pause = self._let_go()
             if ticket.granted:

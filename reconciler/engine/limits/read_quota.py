@@ -30,7 +30,7 @@ def documented_reads(transactions: int) -> int:
 
 
 class ReadQuota:
-    """Counts reads down, by net. One serves all passes of a process on an account; safe to share between threads.
+    """Counts reads down, by net. One serves all sweeps of a process on an account; safe to share between threads.
 
     ``documented`` is what Stripe allows, ``share`` the part of it that we take, ``tail_every`` the configured pace of the
     tail, ``spent`` what was booked before. What was taken and is not booked yet counts as spent.

@@ -16,7 +16,7 @@ from reconciler.engine.report import DecisionKind, ReportLine, SweepReport, Writ
 def count_page(
     report: SweepReport, result: PageResult, actor: Actor, seen: set[tuple[str, str]]
 ) -> None:
-    """Add a page's final decisions. ``seen`` are the discrepancies that the pass has counted already."""
+    """Add a page's final decisions. ``seen`` are the discrepancies that the sweep has counted already."""
     report.examined += len(result.decisions)
     report.corrected += result.corrected
     report.held_back += result.held_back

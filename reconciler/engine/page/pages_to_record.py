@@ -135,7 +135,7 @@ class PagesToRecord:
     def flush(self, recheck: Callable[[], None]) -> None:
         """Record every page held, or show it in a dry run. ``check`` raises where the lease is lost.
 
-        A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a pass.
+        A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a sweep.
         """
         recheck()
         self._note_schedule()
@@ -179,7 +179,7 @@ class PagesToRecord:
         try:
             self.leave(scheduled)
         except DatabaseBusyError:
-            return  # what is not noted comes up again at the next pass, and is noted then
+            return  # what is not noted comes up again at the next sweep, and is noted then
 
     def _refreshed(self, page: HeldPage) -> HeldPage:
         """The page with what has become stale fetched and judged again."""
@@ -251,7 +251,7 @@ class PagesToRecord:
     def _failed(
         self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
     ) -> None:
-        """Not recorded: named, and tried again by a later pass. Raises where the database is gone for good."""
+        """Not recorded: named, and tried again by a later sweep. Raises where the database is gone for good."""
         self._report.miss(what, str(error), count)
         if isinstance(error, DatabaseUnavailableError):
             self._database_failures += 1

@@ -103,7 +103,7 @@ class PageReconciler:
         """Load and judge a page; with ``only_open`` no more of it than what an open row holds.
 
         The second value are intents that no row holds and that have something to say: they are left for the end of
-        the pass, when it is known who else names their order, and whether the key has proved right.
+        the sweep, when it is known who else names their order, and whether the key has proved right.
         """
         loaded = self._store.load([intent.id for intent in intents])
         subjects = join(self._actor.account, intents, loaded, remembered)
@@ -174,10 +174,10 @@ class PageReconciler:
             except RowMovedError as error:
                 moved |= error.keys
             except HourlyLimitError:
-                continue  # another pass of the service was quicker: what is left is counted anew
+                continue  # another sweep of the service was quicker: what is left is counted anew
         raise DatabaseBusyError(
             f"rows {', '.join(sorted(moved)[:5])} kept changing while their page was recorded.",
-            "Nothing of the page was written; run the pass again.",
+            "Nothing of the page was written; run the sweep again.",
         )
 
     def _allowance(self) -> int | None:

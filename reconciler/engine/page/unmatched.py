@@ -1,4 +1,4 @@
-"""Intents that no row holds: judged at the end of a pass, when it is known who else names their order."""
+"""Intents that no row holds: judged at the end of a sweep, when it is known who else names their order."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class UnmatchedIntents:
             }
         )
         if len(kept) < len(answers):
-            why = f"A pass keeps no more than {MOST:,}: choose a shorter range, or set [payments] metadata."
+            why = f"A sweep keeps no more than {MOST:,}: choose a shorter range, or set [payments] metadata."
             self._report.miss("intents without a row", why, len(answers) - len(kept))
 
     def drop(self, why: str) -> None:

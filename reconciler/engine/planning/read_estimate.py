@@ -1,4 +1,4 @@
-"""What a pass would ask Stripe, and what it would cost."""
+"""What a sweep would ask Stripe, and what it would cost."""
 
 from __future__ import annotations
 

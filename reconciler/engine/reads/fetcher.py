@@ -222,7 +222,7 @@ class _Cursors:
             return
         self._under_way.release()
         self._ready.put(future)
-        # the pool closes where a pass ends early: then nobody waits for the page
+        # the pool closes where a sweep ends early: then nobody waits for the page
         with contextlib.suppress(RuntimeError):
             self._submit(listing.stretch, listing.after)
 

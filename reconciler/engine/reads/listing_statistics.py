@@ -1,4 +1,4 @@
-"""What a window pass learns for later plans: how many intents there are for each row, and how far their times differ."""
+"""What a window sweep learns for later plans: how many intents there are for each row, and how far their times differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRIMMED: Final = 200
 
 
 class ListingStatistics:
-    """Counts what the lists of one pass show. Times are in seconds, Stripe's less ours."""
+    """Counts what the lists of one sweep show. Times are in seconds, Stripe's less ours."""
 
     def __init__(self) -> None:
         self._listed = 0
@@ -36,7 +36,7 @@ class ListingStatistics:
             )
 
     def body(self) -> Mapping[str, object]:
-        """As it is kept with the pass."""
+        """As it is kept with the sweep."""
         skew = sorted(self._skew)
         cut = len(skew) // TRIMMED
         return {

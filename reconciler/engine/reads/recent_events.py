@@ -52,7 +52,7 @@ class RecentEvents:
 
 
 class RecentEventReader:
-    """The looks of one pass. Each reads what has come since the one before; what a page needs is always covered."""
+    """The looks of one sweep. Each reads what has come since the one before; what a page needs is always covered."""
 
     def __init__(self, stripe: Stripe) -> None:
         self._stripe = stripe
@@ -88,7 +88,7 @@ class RecentEventReader:
         raise StripeUnavailableError(
             f"more than {LONGEST_LOOK * 100:,} events have happened since {since.isoformat()}:"
             " the reading of recent events did not end.",
-            "Run the pass again, with a shorter grace or at a quieter hour.",
+            "Run the sweep again, with a shorter grace or at a quieter hour.",
         )
 
 

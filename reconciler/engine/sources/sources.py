@@ -1,4 +1,4 @@
-"""The nets: which intents a pass asks Stripe for. Each alone misses something; together they miss nothing."""
+"""The nets: which intents a sweep asks Stripe for. Each alone misses something; together they miss nothing."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ SHORT: Final = "What this net may take now of the reads of 30 days does not pay 
 
 @dataclass(frozen=True, slots=True)
 class SweepContext:
-    """What a pass works with. ``keeps_books`` is whether our schema is there and may be written.
+    """What a sweep works with. ``keeps_books`` is whether our schema is there and may be written.
 
-    ``checks`` is shared with the passes that go beside it.
+    ``checks`` is shared with the sweeps that go beside it.
     """
 
     stripe: Stripe
@@ -60,7 +60,7 @@ class SweepContext:
 
 
 class Sources:
-    """Casts the nets of one pass in turn. An intent that two of them meet comes out once.
+    """Casts the nets of one sweep in turn. An intent that two of them meet comes out once.
 
     ``listed`` is the range over which a window's lists showed every intent, None before that; ``listed_from`` is
     Stripe's time when they began. ``left_by_tail`` is how many payments the reads did not pay for where the tail has fallen
@@ -89,7 +89,7 @@ class Sources:
         self.listed_from: datetime | None = None
 
     def pages(self) -> Iterator[FetchedPage]:
-        """All pages of the pass. The window comes first: what its lists show need not be retrieved one by one."""
+        """All pages of the sweep. The window comes first: what its lists show need not be retrieved one by one."""
         request = self._request
         if request.intents:
             self._cast(Source.PERSON)
@@ -99,7 +99,7 @@ class Sources:
         bounded = request.since is not None or request.until is not None
         if window:
             yield from self._window()
-        # a bounded pass of all nets has listed its range, which shows more than the events of that range
+        # a bounded sweep of all nets has listed its range, which shows more than the events of that range
         if request.kind is SweepKind.TAIL or (request.kind is SweepKind.ALL and not bounded):
             self._cast(Source.TAIL)
             yield from self.tail.pages(self._fetcher, self.unmet, self._range(None))
@@ -121,7 +121,7 @@ class Sources:
         self._context.source_quota.cast(source, by_service=self._by_service)
 
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
-        """Those that this pass has not met yet; some bits of each are kept, not the id."""
+        """Those that this sweep has not met yet; some bits of each are kept, not the id."""
         return (intent for intent in intents if self._met.add(intent))
 
     def meet(self, stretch: TimeRange | None, intents: Iterable[str]) -> None:
@@ -131,13 +131,13 @@ class Sources:
             self._shown[stretch] += len(met)
 
     def is_met(self, intent: str) -> bool:
-        """Whether this pass has examined it already."""
+        """Whether this sweep has examined it already."""
         return intent in self._met
 
     def _due(self) -> Iterator[FetchedPage]:
         """Open rows: by lists where they are dense, by single retrieves elsewhere and for what the lists did not show."""
         created = self._range(None)
-        # the service keeps to its schedule; a person's pass takes all that is open
+        # the service keeps to its schedule; a person's sweep takes all that is open
         due_by = self._context.stripe.now() if self._by_service else None
         store = self._context.store
         waiting = store.count_open(created, due_by)
@@ -198,14 +198,14 @@ class Sources:
         rechecks, are_more = self._due_rechecks(most)
         if are_more and self._request.kind is not SweepKind.TAIL:
             # those that the tail leaves stay for due, which says so
-            why = "More have come due than one pass takes." if most == MOST_RECHECKS else SHORT
+            why = "More have come due than one sweep takes." if most == MOST_RECHECKS else SHORT
             self._report.miss("further checks", why)
         yield from self._fetcher.retrieve_pages(self.unmet(rechecks))
 
     def _due_rechecks(self, most: int) -> tuple[tuple[str, ...], bool]:
         """So many of the checks that have come due, and whether there are more.
 
-        The service leaves out what another of its passes has in hand; a person's pass takes all.
+        The service leaves out what another of its sweeps has in hand; a person's sweep takes all.
         """
         read = partial(self._context.store.due_rechecks, self._context.stripe.now())
         if self._by_service:
@@ -215,7 +215,7 @@ class Sources:
         return found[:most], len(found) > most
 
     def give_back(self) -> None:
-        """The pass has ended: the checks that it had in hand are settled, or there for another."""
+        """The sweep has ended: the checks that it had in hand are settled, or there for another."""
         self._context.rechecks.give_back(self._taken)
         self._taken = ()
 

@@ -54,17 +54,17 @@ DEEP_CURSOR: Final = "tail.deep"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """From when a pass reads, and whether it reaches back further than usual."""
+    """From when a sweep reads, and whether it reaches back further than usual."""
 
     since: datetime
     deep: bool
 
 
 class Tail:
-    """Reads the events of one pass. The cursor moves in ``finish``, when every page has been recorded.
+    """Reads the events of one sweep. The cursor moves in ``finish``, when every page has been recorded.
 
     Events are read newest first, so that a cursor moved earlier would skip the rest after a crash. An event younger
-    than the grace is left for a later pass: its webhook may be on the way.
+    than the grace is left for a later sweep: its webhook may be on the way.
     """
 
     def __init__(self, stripe: Stripe, store: Store, rules: Rules, actor: Actor) -> None:
@@ -149,7 +149,7 @@ class Tail:
             self._fall_back(f"The tail's cursor {said}: the window was read instead.", now)
             return None
         if handled is None:
-            # what happened before the first pass is for the other nets
+            # what happened before the first sweep is for the other nets
             return Reach(now - DEEP_OVERLAP - self._rules.grace, deep=True)
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:

@@ -15,7 +15,7 @@ from reconciler.domain.model.page import TimeRange
 
 
 class DayTotals:
-    """Adds up a window pass. The day is that on which Stripe created the intent."""
+    """Adds up a window sweep. The day is that on which Stripe created the intent."""
 
     def __init__(self) -> None:
         self._stripe: dict[tuple[date, str], dict[str, list[int]]] = defaultdict(dict)
@@ -38,7 +38,7 @@ class DayTotals:
     def drafts(
         self, sweep: int | None, covered: TimeRange, listed_from: datetime
     ) -> tuple[Draft, ...]:
-        """A ledger entry for each day that the pass covered from its first second to its last.
+        """A ledger entry for each day that the sweep covered from its first second to its last.
 
         ``listed_from`` is when the lists began: a day that ended later was not over when it was listed.
         """

@@ -1,4 +1,4 @@
-"""The proof that the key belongs to this table: before it, nothing of a pass is recorded."""
+"""The proof that the key belongs to this table: before it, nothing of a sweep is recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEWEST: Final = 10
 class StripeKeyCheck:
     """Counts what the first retrieves answered.
 
-    A wrong key, or the key of another account, answers 404 for every row. So a pass holds back what it would record
+    A wrong key, or the key of another account, answers 404 for every row. So a sweep holds back what it would record
     until more of the first retrieves were found than not, or until one listed intent was named by a row.
     """
 

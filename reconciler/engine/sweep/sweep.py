@@ -1,4 +1,4 @@
-"""One pass: its pages, the proof of the key, and what is to be said at the end."""
+"""One sweep: its pages, the proof of the key, and what is to be said at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DOUBTFUL: Final = (
     " recorded."
 )
 LOST_PAGES: Final = 2
-"""After so many pages in a row of which Stripe answered nothing, the pass ends: it would only wait for ever."""
+"""After so many pages in a row of which Stripe answered nothing, the sweep ends: it would only wait for ever."""
 READS_A_BOOKING: Final = 500
 PART_A_BOOKING: Final = 0.005
 """A shop with few reads books more often: what a crash loses is never more than this part of the reads of 30 days."""
@@ -44,9 +44,9 @@ FEWEST_A_BOOKING: Final = 25
 
 
 class Sweep:
-    """One pass over one account.
+    """One sweep over one account.
 
-    ``check_lease`` raises where the lease is lost, and StoppedError where the pass is to end with the page in hand.
+    ``check_lease`` raises where the lease is lost, and StoppedError where the sweep is to end with the page in hand.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Sweep:
         )
 
     def run(self) -> SweepReport:
-        """Do it. Returns a report in every case; ``report.failure`` is what ended the pass early."""
+        """Do it. Returns a report in every case; ``report.failure`` is what ended the sweep early."""
         began = self._context.clock.monotonic()
         reads, limited = self._context.stripe.reads, self._context.stripe.rate_limited
         try:

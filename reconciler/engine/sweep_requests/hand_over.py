@@ -1,6 +1,6 @@
-"""A one-off pass while the service holds the account: handed over, followed, and answered with the whole report.
+"""A one-off sweep while the service holds the account: handed over, followed, and answered with the whole report.
 
-So an account never has two spenders. Whoever asks may go away at any time; the pass goes on.
+So an account never has two spenders. Whoever asks may go away at any time; the sweep goes on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from reconciler.errors import (
 )
 
 LOOK_SECONDS: Final = 0.5
-"""How often whoever asked looks how far the pass is."""
+"""How often whoever asked looks how far the sweep is."""
 PROGRESS_SECONDS: Final = 0.5
 """How often the service tells it."""
 _WITHDRAWN: Final = "Whoever asked has taken it back."
@@ -61,7 +61,7 @@ class SweepRequests(Protocol):
         ...
 
     def advance(self, number: int, epoch: int, examined: int) -> None:
-        """Tell whoever asked how far the pass is."""
+        """Tell whoever asked how far the sweep is."""
         ...
 
     def finish(
@@ -72,7 +72,7 @@ class SweepRequests(Protocol):
         examined: int,
         result: Mapping[str, object],
     ) -> None:
-        """Answer a request with the whole report of its pass."""
+        """Answer a request with the whole report of its sweep."""
         ...
 
     def refuse(self, number: int, epoch: int, why: str) -> None:
@@ -130,7 +130,7 @@ def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
 def hand_over(
     requests: SweepRequests, request: SweepRequest, account: str, clock: Clock, progress: Progress
 ) -> SweepReport | None:
-    """Ask the service for the pass and wait for its report; None where no service is at work any longer.
+    """Ask the service for the sweep and wait for its report; None where no service is at work any longer.
 
     Raises LeaseHeldError where the service refuses. An interruption ends the waiting: a request that nobody has taken
     up is taken back, one that is being worked on goes on.
@@ -156,7 +156,7 @@ def hand_over(
         return None
     if state.status is RequestStatus.REFUSED or state.result is None:
         raise LeaseHeldError(
-            f"The service {service.holder} refused the pass: {state.answer}",
+            f"The service {service.holder} refused the sweep: {state.answer}",
             "Mend what it says and ask again.",
         )
     return from_dict(state.result)
@@ -182,11 +182,11 @@ def _followed(
 def _left(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
         return "It was interrupted before the service had taken it up: nothing was done."
-    return "It was interrupted here; the service goes on with the pass. reconciler status shows it."
+    return "It was interrupted here; the service goes on with the sweep. reconciler status shows it."
 
 
 class RequestProgress:
-    """Progress of a pass, told to whoever asked for it and to another watcher."""
+    """Progress of a sweep, told to whoever asked for it and to another watcher."""
 
     def __init__(
         self, requests: SweepRequests, number: int, epoch: int, clock: Clock, other: Progress
@@ -208,7 +208,7 @@ class RequestProgress:
         try:
             self._requests.advance(self._number, self._epoch, examined)
         except (DatabaseBusyError, DatabaseUnavailableError):
-            return  # only the bar stands still; the pass itself meets the same database
+            return  # only the bar stands still; the sweep itself meets the same database
 
 
 def serve_next(
@@ -219,7 +219,7 @@ def serve_next(
 ) -> SweepReport | None:
     """Take up the oldest request, make its pass by ``run(request, number)`` and answer; None where none waits.
 
-    What keeps the pass from beginning is the answer. Raises only what the requests themselves raise.
+    What keeps the sweep from beginning is the answer. Raises only what the requests themselves raise.
     """
     taken = requests.take(epoch)
     if taken is None:

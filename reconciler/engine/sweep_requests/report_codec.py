@@ -1,4 +1,4 @@
-"""A whole report as plain values and back, so that it can cross from the service to whoever asked for the pass.
+"""A whole report as plain values and back, so that it can cross from the service to whoever asked for the sweep.
 
 ``SweepReport.as_json`` is what people and programs read; this is all of it, the single decisions included.
 """
@@ -25,7 +25,7 @@ from reconciler.engine.report import (
 from reconciler.errors import ConfigurationError, ReconcilerError
 
 _PLAIN: Final = (int, float, str, bool, type(None))
-_OF_SERVICE: Final = "The service that made the pass said so."
+_OF_SERVICE: Final = "The service that made the sweep said so."
 
 
 def to_dict(report: SweepReport) -> dict[str, object]:
@@ -73,7 +73,7 @@ def from_dict(form: Mapping[str, Any]) -> SweepReport:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReconcilerError(
             f"The service's report could not be read ({type(error).__name__}): it is of another version.",
-            "The pass itself has ended; reconciler status shows it. Install the same version on both sides.",
+            "The sweep itself has ended; reconciler status shows it. Install the same version on both sides.",
         ) from None
     return report
 

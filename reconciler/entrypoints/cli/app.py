@@ -163,7 +163,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def terminate_like_interrupt() -> None:
-    """Let SIGTERM end a command as Ctrl-C does: what is in hand is put away, and a pass still reports."""
+    """Let SIGTERM end a command as Ctrl-C does: what is in hand is put away, and a sweep still reports."""
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt

@@ -110,7 +110,7 @@ def time_range(since: str | None, until: str | None) -> tuple[Moment | None, Mom
         case (timedelta(), timedelta()):
             empty = begin <= end
         case _:
-            # one counts back from Stripe's present: only the pass itself can compare them
+            # one counts back from Stripe's present: only the sweep itself can compare them
             empty = False
     if empty:
         raise UsageError(

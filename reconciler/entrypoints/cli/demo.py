@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SEEDS: Final = 1_000_000
 _NEXT: Final = (
     "Now your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
-    "reconciler sweep is a dry run until you say --apply; reconciler revert takes a pass back.",
+    "reconciler sweep is a dry run until you say --apply; reconciler revert takes a sweep back.",
     "A changed status ships nothing by itself: each correction waits in reconciler.outbox for your own code.",
 )
 
@@ -143,7 +143,7 @@ def _write_figures(result: DemoResult) -> None:
         f"Reads spent: {report.reads:,}. One by one it would have been {result.one_by_one:,}, and"
         " payments without a row would not have been found."
     )
-    write_line(f"Time: {report.seconds:.1f} s for the pass, {result.seconds:.1f} s for everything.")
+    write_line(f"Time: {report.seconds:.1f} s for the sweep, {result.seconds:.1f} s for everything.")
     write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
 
 
@@ -158,7 +158,7 @@ def _verdict(result: DemoResult) -> str:
 
 
 def _complain(result: DemoResult) -> None:
-    """What speaks against the pass, on standard error: the report may have gone into a file."""
+    """What speaks against the sweep, on standard error: the report may have gone into a file."""
     from reconciler.demo.report import faults
 
     for line in faults(result):

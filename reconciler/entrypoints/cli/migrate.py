@@ -16,7 +16,7 @@ def migrate(
     context: typer.Context,
     daemon_role: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="Grant this role what a pass needs in our schema."),
+        typer.Option(metavar="ROLE", help="Grant this role what a sweep needs in our schema."),
     ] = None,
     auditor_role: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""``plan``: what a pass would ask Stripe, and what it would cost."""
+"""``plan``: what a sweep would ask Stripe, and what it would cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plan(
         SweepKind,
         typer.Option(
             metavar="due|window|all",
-            help="The net to plan; all is what a pass without --kind does.",
+            help="The net to plan; all is what a sweep without --kind does.",
         ),
     ] = SweepKind.ALL,
     since: Annotated[
@@ -56,7 +56,7 @@ def plan(
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Show what a pass would ask Stripe, and what it would cost.
+    """Show what a sweep would ask Stripe, and what it would cost.
 
     Counts rows in your database and asks Stripe nothing. The tail is not planned: it costs a read, and one more for
     each hundred events.
@@ -180,7 +180,7 @@ def _write_left_out(found: Sequence[ReadEstimate]) -> None:
     write_line()
     write_line(
         f"Not all of it fits into what is left of the reads, so {payments:,} payments would not be asked about"
-        " and the pass would not be complete. Left out:"
+        " and the sweep would not be complete. Left out:"
     )
     _write_steps(rows)
 

@@ -1,4 +1,4 @@
-"""Progress of a pass: a bar on standard error where that is a terminal, nothing elsewhere."""
+"""Progress of a sweep: a bar on standard error where that is a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ProgressBar:
 
 @contextmanager
 def showing_progress(account: str) -> Iterator[Progress]:
-    """Someone to watch a pass for the length of the block. What was drawn is gone after it."""
+    """Someone to watch a sweep for the length of the block. What was drawn is gone after it."""
     if not sys.stderr.isatty():
         yield Silence()
         return

@@ -21,13 +21,13 @@ _SKIPPED: Final = (
 
 def revert(
     context: typer.Context,
-    sweep: Annotated[int, typer.Argument(metavar="SWEEP", min=1, help="The number of the pass.")],
+    sweep: Annotated[int, typer.Argument(metavar="SWEEP", min=1, help="The number of the sweep.")],
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
     """Take a pass's corrections back.
 
-    Each row becomes what it was before, where it is still what the pass made of it. Ends with 1 where a row was left
+    Each row becomes what it was before, where it is still what the sweep made of it. Ends with 1 where a row was left
     alone.
     """
     from reconciler.wiring import open_account

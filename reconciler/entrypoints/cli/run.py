@@ -18,7 +18,7 @@ nobody calls: 7 MB in a process that runs for months."""
 def run(context: typer.Context) -> int:
     """Run as a service until it is told to stop.
 
-    Passes are made by the clock on every account whose lease is free or becomes so; start it on several machines and
+    Sweeps are made by the clock on every account whose lease is free or becomes so; start it on several machines and
     they share the accounts. SIGTERM ends it after the page in hand, SIGHUP reads the configuration anew. What it may
     change is corrections.mode.
     """

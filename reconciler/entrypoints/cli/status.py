@@ -71,7 +71,7 @@ def status(
     json: JsonOption = False,
     account: AccountOption = None,
 ) -> int:
-    """Show who holds each account, how old each pass is, and what waits for a person.
+    """Show who holds each account, how old each sweep is, and what waits for a person.
 
     Reads the database alone. With --format nagios it ends with 0, 1, 2 or 3, as monitoring wants it.
     """
@@ -200,7 +200,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
         write_line(f"  {remark.level.name.lower()}: {remark.what}")
     holder = lease.holder or "nobody"
     if lease.holder and not lease.service:
-        holder += " (a single pass)"
+        holder += " (a single sweep)"
     reads = f"{one.reads:,}"
     if expected.reads:
         reads += f" of {expected.reads:,} ({one.reads / expected.reads:.0%})"
@@ -266,7 +266,7 @@ def _outbox_text(outbox: OutboxStatus) -> str:
 
 
 def _sweep_row(item: SweepStatus) -> tuple[str, str, str, str]:
-    complete = "never" if item.age is None else f"{in_words(item.age)} ago (pass {item.complete})"
+    complete = "never" if item.age is None else f"{in_words(item.age)} ago (sweep {item.complete})"
     last = "running or died"
     if item.last is not None:
         last = f"pass {item.last}: {'complete' if item.last_complete else 'not complete'}"
@@ -311,6 +311,6 @@ def _nagios(
         for name, value in _performance(one, expected[one.account]).items()
     )
     # the vertical bar begins the performance data
-    text = redact("; ".join(told) or "all passes are complete").replace("|", "/")
+    text = redact("; ".join(told) or "all sweeps are complete").replace("|", "/")
     sys.stdout.write(f"RECONCILER {level.name} - {text} | {data}\n")
     return int(level)

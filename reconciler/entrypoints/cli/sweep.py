@@ -1,4 +1,4 @@
-"""``sweep``: one pass now."""
+"""``sweep``: one sweep now."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def sweep(
     form: FormatOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Make one pass now: a dry run unless --apply or --record.
+    """Make one sweep now: a dry run unless --apply or --record.
 
     Compare the open payments of your table, or all of a range of time, with Stripe; show what would be corrected and
     what a person has to decide on.
@@ -104,7 +104,7 @@ def sweep(
 def _sweep(
     call: Invocation, settings: Settings, account: Account, request: SweepRequest
 ) -> SweepReport:
-    """One account's pass. What keeps it from beginning is in its report too, so that the others have their turn."""
+    """One account's sweep. What keeps it from beginning is in its report too, so that the others have their turn."""
     from reconciler.wiring import open_account
 
     writes = request.writing is Writing.ROWS
@@ -127,7 +127,7 @@ def _sweep(
 
 
 def _tell(reports: Sequence[SweepReport]) -> None:
-    """Why a pass ended early stands on standard error as well: the report may have gone into a file."""
+    """Why a sweep ended early stands on standard error as well: the report may have gone into a file."""
     for report in reports:
         if report.failure is not None:
             warn_of(report.failure, f"account {report.account}")

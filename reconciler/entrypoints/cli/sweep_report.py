@@ -84,9 +84,9 @@ _UNEXAMINED: Final = (
 
 
 def write_report(reports: Sequence[SweepReport], form: OutputFormat) -> None:
-    """The reports of a pass over one account or several."""
+    """The reports of a sweep over one account or several."""
     for report in reports:
-        # what ended a pass may quote the configuration, and a secret may stand where it does not belong
+        # what ended a sweep may quote the configuration, and a secret may stand where it does not belong
         report.stopped = None if report.stopped is None else redact(report.stopped)
     match form:
         case OutputFormat.JSON:
@@ -205,7 +205,7 @@ def _figures(report: SweepReport) -> str:
 
 
 def _rank(line: ReportLine) -> int:
-    """The gravest first; within a severity the order of the pass stays."""
+    """The gravest first; within a severity the order of the sweep stays."""
     return -1 if line.severity is None else -list(Severity).index(line.severity)
 
 
@@ -245,7 +245,7 @@ def _ending(report: SweepReport) -> str:
     if not report.complete:
         missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
         stopped = " ".join((report.stopped or "Run it again.").split())
-        return f"The pass is not complete. {missing}{stopped}"
+        return f"The sweep is not complete. {missing}{stopped}"
     if report.writing is not Writing.ROWS and report.would_correct:
-        return "The pass is complete. To correct the rows: reconciler sweep --apply"
-    return "The pass is complete."
+        return "The sweep is complete. To correct the rows: reconciler sweep --apply"
+    return "The sweep is complete."

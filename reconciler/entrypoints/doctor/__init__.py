@@ -1,3 +1,3 @@
-"""Every check of the surroundings that a pass needs: configuration, database, table, key and clock."""
+"""Every check of the surroundings that a sweep needs: configuration, database, table, key and clock."""
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorChe
         yield DoctorCheck(
             SCHEMA,
             CheckLevel.FAULT,
-            "up to date, but this role may not write what a pass writes",
+            "up to date, but this role may not write what a sweep writes",
             "Run as its owner: reconciler migrate --daemon-role ROLE. A dry run works without.",
         )
 

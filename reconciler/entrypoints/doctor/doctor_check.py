@@ -16,7 +16,7 @@ class CheckLevel(StrEnum):
     WARNING = "warning"
     """It works, and could be better or safer."""
     FAULT = "fault"
-    """A pass would not work."""
+    """A sweep would not work."""
     UNREACHABLE = "unreachable"
     """Stripe or the database was not to be had; another try may tell."""
     SKIPPED = "skipped"

@@ -1,4 +1,4 @@
-"""The passes and chores of one account while its lease is ours: by the timetable, and as people ask."""
+"""The sweeps and chores of one account while its lease is ours: by the timetable, and as people ask."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class AccountSweeps:
         self._row: ServiceStatusRow | None = None
         self.errors_met = AccountErrors()
         self.moved_at = clock.monotonic()
-        """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
+        """When a sweep last ended well, or the lease was last seen in another's hands: what being alive means."""
 
     @property
     def under_lease(self) -> bool:
@@ -108,7 +108,7 @@ class AccountSweeps:
         self._metrics.holds(self._account, held=True)
 
     def end(self, slots: SweepSlots) -> None:
-        """Wait for the passes in hand before the lease goes back; they end at their next page."""
+        """Wait for the sweeps in hand before the lease goes back; they end at their next page."""
         self._timetable.drop(self._account)
         self._lease = None
         self._metrics.holds(self._account, held=False)
@@ -119,7 +119,7 @@ class AccountSweeps:
         self._row = None
 
     def schedule(self, status: PostgresStatus, row: ServiceStatusRow, database: Database) -> None:
-        """A frequent job begins at once; a rare one when its last complete pass is old enough."""
+        """A frequent job begins at once; a rare one when its last complete sweep is old enough."""
         ages = {row[0]: row[3] for row in status.sweeps() if row[3] is not None}
         for job in (job for job in JOBS if job.exists(self._settings)):
             every = job.every(self._settings, self._allowance.allowed)
@@ -138,7 +138,7 @@ class AccountSweeps:
             self._timetable.put(self._account, job, every, first, partial(self._work, job, run))
 
     def serve_one(self, opened: OpenAccount, lease: Lease, steps: Steps) -> SweepReport | None:
-        """Make the pass that was asked for first; None where none was. Raises what the requests raise."""
+        """Make the sweep that was asked for first; None where none was. Raises what the requests raise."""
         requests: SweepRequests = opened.requests
 
         def run(request: SweepRequest, number: int) -> SweepReport:
@@ -156,12 +156,12 @@ class AccountSweeps:
         return serve_next(requests, lease.epoch, self._mode, run)
 
     def _work(self, job: Job, run: Callable[[Steps], None]) -> None:
-        """One run of a job. What it does before and after its pass can hang as well as the pass."""
+        """One run of a job. What it does before and after its sweep can hang as well as the sweep."""
         with self._pulse.attending(f"job {self._account}:{job.name}") as steps:
             run(steps)
 
     def _cast(self, job: Job, kind: SweepKind, steps: Steps) -> None:
-        """One pass of the timetable."""
+        """One sweep of the timetable."""
         slots = self._slots
         if slots is None or self._lease is None or self._stopping.is_set():
             return
@@ -212,10 +212,10 @@ class AccountSweeps:
         return report
 
     def _check(self) -> None:
-        """What a pass asks between pages."""
+        """What a sweep asks between pages."""
         if self._stopping.is_set():
             raise StoppedError(
-                "The service was stopped; what had been recorded stays.", "The next pass goes on."
+                "The service was stopped; what had been recorded stays.", "The next sweep goes on."
             )
         lease = self._lease
         if lease is None:
@@ -267,7 +267,7 @@ class AccountSweeps:
             row.error_met(self.errors_met)
 
     def _proves(self, where: str) -> bool:
-        """Whether what went well shows that the account can be worked on: the same pass that could not, where one could not."""
+        """Whether what went well shows that the account can be worked on: the same sweep that could not, where one could not."""
         if where in ("account", DELIVER):
             return False
         return self._refused_by in (None, "account", where)

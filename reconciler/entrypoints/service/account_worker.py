@@ -55,7 +55,7 @@ log = structlog.stdlib.get_logger()
 
 
 class AccountWorker(threading.Thread):
-    """Takes the account's lease when it falls to this replica; while held, passes run by the timetable and on request."""
+    """Takes the account's lease when it falls to this replica; while held, sweeps run by the timetable and on request."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class AccountWorker(threading.Thread):
 
     @property
     def moved_at(self) -> float:
-        """When a pass last ended well, or the lease was last seen in another's hands: what being alive means."""
+        """When a sweep last ended well, or the lease was last seen in another's hands: what being alive means."""
         return self._sweeps.moved_at
 
     @property
@@ -120,7 +120,7 @@ class AccountWorker(threading.Thread):
         return self._allowance.allowed
 
     def stop(self) -> None:
-        """Let passes end at their next page, and give the lease back."""
+        """Let sweeps end at their next page, and give the lease back."""
         self._stopping.set()
 
     def run(self) -> None:
@@ -249,7 +249,7 @@ class AccountWorker(threading.Thread):
                     self._clock.wait(self._stopping, BELL_SECONDS)
 
     def _falls_to_another(self, slots: SweepSlots) -> bool:
-        """Whether the account should go to another replica, and no pass is under way that would be broken off."""
+        """Whether the account should go to another replica, and no sweep is under way that would be broken off."""
         to = self._group.successor(self.account)
         if to is None or not slots.idle_but(REQUESTS, 0):
             return False

@@ -167,7 +167,7 @@ class Daemon:
             return
         service = self._service
         if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
-            # its passes were told to stop and its timetable is gone: it cannot go on, and a restart takes the new file
+            # its sweeps were told to stop and its timetable is gone: it cannot go on, and a restart takes the new file
             log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
             self._dump()
             self._leave(ExitCode.TEMPORARY)

@@ -24,7 +24,7 @@ log = structlog.stdlib.get_logger()
 
 
 def is_delivery(running: str) -> bool:
-    """Whether what the pulse calls so is a run of this job, and no pass."""
+    """Whether what the pulse calls so is a run of this job, and no sweep."""
     return running.endswith(f":{DELIVER}")
 
 

@@ -76,7 +76,7 @@ class Metrics:
         )
         self._sweep_seconds = Histogram(
             "reconciler_pass_seconds",
-            "How long passes took.",
+            "How long sweeps took.",
             ("account", "kind"),
             buckets=_SECONDS,
             registry=registry,
@@ -98,7 +98,7 @@ class Metrics:
         )
         self._met = Counter(
             "reconciler_discrepancies_met",
-            "Discrepancies that passes met, each pass anew.",
+            "Discrepancies that sweeps met, each sweep anew.",
             ("account", "kind"),
             registry=registry,
         )
@@ -111,7 +111,7 @@ class Metrics:
         )
         self._jobs = Counter(
             "reconciler_jobs",
-            "Ticks that did not become a pass: failed (a defect), missed or skipped (the last one still ran).",
+            "Ticks that did not become a sweep: failed (a defect), missed or skipped (the last one still ran).",
             ("job", "event"),
             registry=registry,
         )
@@ -153,7 +153,7 @@ class Metrics:
         self._pages.labels(account, job).inc()
 
     def ended(self, report: SweepReport, job: str, delays: Iterable[float]) -> None:
-        """A pass ended."""
+        """A sweep ended."""
         account = report.account
         result = "complete" if report.complete else "failed" if report.failure else "incomplete"
         self._sweeps.labels(account, job, result).inc()
@@ -167,7 +167,7 @@ class Metrics:
             self._delay.labels(account).observe(delay)
 
     def failed(self, account: str, job: str, _error: ReconcilerError) -> None:
-        """A pass could not begin."""
+        """A sweep could not begin."""
         self._sweeps.labels(account, job, "failed").inc()
 
     def delivered(self, report: DeliveryReport) -> None:
@@ -188,7 +188,7 @@ class Metrics:
         self._held.labels(account).set(int(held))
 
     def stuck(self, count: int) -> None:
-        """So many passes do not move."""
+        """So many sweeps do not move."""
         self._stuck.set(count)
 
     def watch_database(self, read: ReadStatus, clock: Clock) -> None:
@@ -256,7 +256,7 @@ def _families(
     def gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(f"reconciler_{name}", text, labels=("account", *labels))
 
-    age = gauge("last_complete_pass_age_seconds", "Since the last complete pass ended.", "kind")
+    age = gauge("last_complete_pass_age_seconds", "Since the last complete sweep ended.", "kind")
     payments = gauge("open_payments", "Rows whose payment may still move.", "outcome")
     labels = ("severity", "kind", "currency")
     found = gauge("open_discrepancies", "Discrepancies that are open.", *labels)

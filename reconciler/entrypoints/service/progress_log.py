@@ -1,4 +1,4 @@
-"""What the log and the metrics are told of a pass: one wide line a page, and one at its end."""
+"""What the log and the metrics are told of a sweep: one wide line a page, and one at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.stdlib.get_logger()
 
 
 class LoggedProgress:
-    """Progress of a pass: into the pulse, the metrics and the log."""
+    """Progress of a sweep: into the pulse, the metrics and the log."""
 
     def __init__(
         self, pulse: SweepPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
@@ -49,7 +49,7 @@ class LoggedProgress:
 
 
 def wide(report: SweepReport) -> Mapping[str, object]:
-    """A pass as one line of the log."""
+    """A sweep as one line of the log."""
     return {
         name: redact(value) if isinstance(value, str) else value
         for name, value in report.as_json().items()

@@ -98,7 +98,7 @@ class ReplicaGroup(threading.Thread):
             return None if share == self.replica else share
 
     def works(self, account: str) -> None:
-        """A pass over the account went well here."""
+        """A sweep over the account went well here."""
         with self._lock:
             self._away.pop(account, None)
 

@@ -1,6 +1,6 @@
 """When which pass is made: APScheduler with its pitfalls avoided. The only module that knows it.
 
-Times are UTC and in memory. A tick that comes while its pass still runs is left out; late ticks become one.
+Times are UTC and in memory. A tick that comes while its sweep still runs is left out; late ticks become one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _EVENTS: Final = {
 
 
 class Chore(Enum):
-    """Work of the service that is no pass."""
+    """Work of the service that is no sweep."""
 
     HOUSEKEEPING = "housekeeping"
     DELIVER = "deliver"
@@ -58,7 +58,7 @@ def _delivers(settings: Settings) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done again and again: a pass, or a chore. It is there only where it ``exists``.
+    """Something that is done again and again: a sweep, or a chore. It is there only where it ``exists``.
 
     ``every`` is told the reads that we may spend in 30 days.
     """
@@ -147,7 +147,7 @@ class SweepScheduler:
         return True
 
     def drop(self, account: str) -> None:
-        """Forget the jobs of an account. A pass that runs is not touched."""
+        """Forget the jobs of an account. A sweep that runs is not touched."""
         for job in JOBS:
             with contextlib.suppress(JobLookupError):
                 self._scheduler.remove_job(_name(account, job.name))

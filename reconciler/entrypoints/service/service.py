@@ -20,7 +20,7 @@ from reconciler.wiring import chance
 
 JOIN_SECONDS: Final = 0.2
 LATE: Final = 3
-"""After so many intervals of the quickest pass without a complete one, the service no longer counts as alive."""
+"""After so many intervals of the quickest sweep without a complete one, the service no longer counts as alive."""
 
 
 class Service:
@@ -65,7 +65,7 @@ class Service:
             worker.start()
 
     def stop(self, meanwhile: Callable[[], None], seconds: float, *, leaves: bool) -> bool:
-        """End every pass at its next page and give the leases back; False where that takes longer.
+        """End every sweep at its next page and give the leases back; False where that takes longer.
 
         ``meanwhile`` is called several times a second. ``leaves`` is whether the other replicas shall have the accounts:
         after a reload they are still for this one to take.
@@ -116,7 +116,7 @@ class Service:
         held = [worker.account for worker in self._workers if worker.holds]
         if not held:
             return "standing by: others hold the accounts"
-        doing = f"; passes: {', '.join(running)}" if running else ""
+        doing = f"; sweeps: {', '.join(running)}" if running else ""
         return f"holds {', '.join(held)}{doing}"
 
     def errors_met(self) -> Mapping[str, str]:
@@ -124,7 +124,7 @@ class Service:
         return {worker.account: worker.error_met for worker in self._workers if worker.error_met}
 
     def _longest_rest(self, worker: AccountWorker) -> float:
-        """Seconds that may go by without a complete pass, while none moves."""
+        """Seconds that may go by without a complete sweep, while none moves."""
         every = [
             job.every(self._settings, worker.reads_allowed)
             for job in JOBS
@@ -135,7 +135,7 @@ class Service:
     def alive(
         self, running: Sequence[str], stuck: Sequence[str]
     ) -> tuple[bool, Mapping[str, object]]:
-        """Whether each account had a complete pass lately, or has one that moves."""
+        """Whether each account had a complete sweep lately, or has one that moves."""
         now = self._clock.monotonic()
         late = [
             worker.account

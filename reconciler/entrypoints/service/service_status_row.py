@@ -1,4 +1,4 @@
-"""The service's own row of an account: what ``reconciler status`` shows of it. None of it is worth ending a pass for."""
+"""The service's own row of an account: what ``reconciler status`` shows of it. None of it is worth ending a sweep for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ServiceStatusRow:
         self._try(lambda: self._record.pace(self._epoch, to_dict(rate_limiter.usage())))
 
     def delays(self, report: SweepReport) -> tuple[float, ...]:
-        """Seconds from Stripe's newest event to each correction of a pass. Raises what the database does."""
+        """Seconds from Stripe's newest event to each correction of a sweep. Raises what the database does."""
         if not report.corrected or report.sweep is None:
             return ()
         return self._record.correction_delays(report.sweep)

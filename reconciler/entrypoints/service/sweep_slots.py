@@ -1,4 +1,4 @@
-"""The ways into one account: one for each kind of pass, so that a long one does not keep a quick one waiting."""
+"""The ways into one account: one for each kind of sweep, so that a long one does not keep a quick one waiting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OpenSlot(Protocol):
 class SweepSlots:
     """OpenSlot accounts by name, opened when they are first wanted; they share one database and one pacer.
 
-    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its passes read. One whose pass failed is opened anew, so that
+    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its sweeps read. One whose sweep failed is opened anew, so that
     the table is looked at again.
     """
 
@@ -53,7 +53,7 @@ class SweepSlots:
                 self._free.notify_all()
 
     def renew(self, name: str) -> None:
-        """Close the lane; the next pass opens it anew."""
+        """Close the lane; the next sweep opens it anew."""
         with self._free:
             slot = self._slots.pop(name, None)
         if slot is not None:

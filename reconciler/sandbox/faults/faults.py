@@ -125,7 +125,7 @@ class FaultPlan:
             times: For how many requests.
             endpoint: Only this one, such as ``GET /v1/payment_intents/{id}``.
             target: Only where this regular expression is found in path and query as sent.
-            after: Let so many matching requests pass first.
+            after: Let so many matching requests sweep first.
             reason: ``Stripe-Rate-Limited-Reason`` of a 429.
             seconds: How late, for ``Break.SLOW``.
             answer: What to answer, for ``Break.ANSWER``.

@@ -41,7 +41,7 @@ class Sandbox(SandboxStore):
         requests: Counts of all API requests.
         faults: Shares and script of what goes wrong.
         before_answer: Called with endpoint and target before a request is looked at, so that a test can change the
-            world in the middle of a pass.
+            world in the middle of a sweep.
     """
 
     def __init__(

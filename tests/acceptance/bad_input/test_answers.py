@@ -54,7 +54,7 @@ def test_one_broken_answer_each(world: World) -> None:
 
 
 def test_each_broken_answer_once(world: World) -> None:
-    """A passing fault is none: the next try has it, and the pass is complete."""
+    """A passing fault is none: the next try has it, and the sweep is complete."""
     intents = [world.pay(key) for key in range(len(BREAKS))]
     for kind, intent in zip(BREAKS, intents, strict=True):
         world.stripe.faults.script(kind, endpoint=RETRIEVE, target=intent)
@@ -191,7 +191,7 @@ def test_hostile_text_is_text(world: World) -> None:
 
 
 def test_a_whole_pass_in_bad_weather(world: World) -> None:
-    """One request in five goes wrong somehow: nothing wrong is written, and passes in fair weather finish the rest."""
+    """One request in five goes wrong somehow: nothing wrong is written, and sweeps in fair weather finish the rest."""
     truth = {}
     for key in range(60):
         becomes, right = [("succeed", "paid"), ("cancel", "canceled"), (None, "pending")][key % 3]

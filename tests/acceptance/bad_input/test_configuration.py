@@ -92,7 +92,7 @@ MAPPINGS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_a_mapping_that_does_not_fit(world: World, name: str) -> None:
-    """Compared with the real table before Stripe is asked: exit 78, the column, and the report where a pass began."""
+    """Compared with the real table before Stripe is asked: exit 78, the column, and the report where a sweep began."""
     change, named = MAPPINGS[name]
     world.pay(1)
     world.configure(payments=change)
@@ -121,8 +121,8 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "formats that contradict": (["sweep", "--json", "--format", "csv"], "--json"),
     "a command that is none": (["swep"], "swep"),
     "an option that is none": (["sweep", "--aply"], "--aply"),
-    "a pass that is none": (["revert", "zero"], "SWEEP"),
-    "a pass that corrected nothing": (["revert", "99"], "99"),
+    "a sweep that is none": (["revert", "zero"], "SWEEP"),
+    "a sweep that corrected nothing": (["revert", "99"], "99"),
     "a discrepancy that is none": (["resolve", "99", "--note", "x"], "99"),
     "a note that is empty": (["resolve", "1", "--note", " "], "--note"),
     "an export without a folder": (["export", "--format", "csv"], "--output"),

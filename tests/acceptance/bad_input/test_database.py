@@ -17,7 +17,7 @@ RoleFactory = Callable[[str], tuple[str, Callable[[str], str]]]
 
 
 def meanwhile(world: World, endpoint: str, act: Callable[[], object], times: int = 1) -> None:
-    """Do something in the middle of a pass, before this endpoint answers."""
+    """Do something in the middle of a sweep, before this endpoint answers."""
     left = threading.Semaphore(times)
 
     def hook(asked: str, _target: str) -> None:
@@ -47,7 +47,7 @@ def test_the_database_is_down(world: World, command: str) -> None:
 
 
 def test_the_report_is_printed_without_a_database(world: World) -> None:
-    """A pass that could not begin prints its report all the same: a program reads it."""
+    """A sweep that could not begin prints its report all the same: a program reads it."""
     answer = world.sweep("--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 75
     assert answer.json["complete"] is False
@@ -70,7 +70,7 @@ def test_a_role_or_database_that_is_not_there(
 
 
 def test_the_database_goes_away_between_reading_and_writing(world: World) -> None:
-    """Its connections are cut in mid-pass: the page is whole or not at all, it is told, and the next pass does it."""
+    """Its connections are cut in mid-pass: the page is whole or not at all, it is told, and the next sweep does it."""
     for key in range(5):
         world.pay(key)
     meanwhile(world, EVENTS, lambda: cut_connections(world))
@@ -120,7 +120,7 @@ def test_the_database_refuses_everybody_in_the_middle(
 
 
 def _let_lease_go(world: World) -> None:
-    """As time would: the lease of a pass that could not give it back ends by itself."""
+    """As time would: the lease of a sweep that could not give it back ends by itself."""
     world.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
@@ -315,7 +315,7 @@ def test_the_table_changes_in_the_middle(world: World, change: str) -> None:
 
 
 def test_connections_are_given_back(world: World) -> None:
-    """After a pass, good or bad, no connection and no transaction of ours is left."""
+    """After a sweep, good or bad, no connection and no transaction of ours is left."""
     world.pay(1)
     world.sweep("--apply")
     world.sweep("--apply", RECONCILER_STRIPE__API_BASE="http://127.0.0.1:9")

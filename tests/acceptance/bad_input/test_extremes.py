@@ -66,7 +66,7 @@ STRANGE: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("local", ["pending", "processing", "authorized", "paid"])
 def test_strange_values_lose_nobody_else(world: World, local: str) -> None:
-    """One payment with a value at the edge is flagged or not examined; the pass ends in words, the others are done."""
+    """One payment with a value at the edge is flagged or not examined; the sweep ends in words, the others are done."""
     named = []
     for key, changes in enumerate(STRANGE):
         intent = world.pay(key, local)
@@ -124,7 +124,7 @@ def test_strange_values_in_a_list(world: World) -> None:
     ],
 )
 def test_rows_of_the_far_future_and_past(world: World, created: str) -> None:
-    """A sentinel in the column of creation ends no pass, whatever the row's status."""
+    """A sentinel in the column of creation ends no sweep, whatever the row's status."""
     for key, (status, becomes) in enumerate(
         (("pending", "succeed"), ("pending", None), ("processing", "process"), ("paid", "succeed"))
     ):

@@ -10,7 +10,7 @@ from tests.benchmarks.run import BENCHMARKS
 from tests.conftest import Server
 
 NOISY = ("intents/s", "CPU an intent, µs", "CPU, % of a core")
-"""What depends on the machine. At so small a size the fixed cost of a pass counts most."""
+"""What depends on the machine. At so small a size the fixed cost of a sweep counts most."""
 TIMED = ("failover", "checkout", "held-lock", "lag")
 """Their figures are seconds of a machine that does other work at the same time."""
 TOO_SMALL = ("day", "memory")

@@ -1,4 +1,4 @@
-"""What finance and ops do with what a pass has found."""
+"""What finance and ops do with what a sweep has found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOCUMENTED = {
 
 @pytest.fixture
 def swept(town: Town) -> Town:
-    """A shop after a pass that corrected one row and flagged another."""
+    """A shop after a sweep that corrected one row and flagged another."""
     town.pay(1)
     town.pay(2, "canceled")
     assert town.run("sweep", "--apply").code == 0
@@ -150,7 +150,7 @@ def test_explain_unknown_intent(town: Town) -> None:
 
 
 def test_resolve(swept: Town) -> None:
-    """A person settles a discrepancy; the next pass leaves it settled, and the ledger knows who and why."""
+    """A person settles a discrepancy; the next sweep leaves it settled, and the ledger knows who and why."""
     number = listed(swept, "--state", "open")[0]["id"]
     answer = swept.run("resolve", str(number), "--note", "refunded by hand")
     assert answer.code == 0
@@ -203,7 +203,7 @@ def test_resolve_refusals(swept: Town, options: tuple[str, ...], words: str) -> 
 
 
 def test_revert(swept: Town) -> None:
-    """A pass is taken back by its number; the row is what it was, and the ledger still holds."""
+    """A sweep is taken back by its number; the row is what it was, and the ledger still holds."""
     ((sweep,),) = swept.ask("SELECT id FROM reconciler.sweeps")
     answer = swept.run("revert", str(sweep), "--json")
     assert (answer.code, answer.json) == (0, {"sweep": sweep, "reverted": 1, "skipped": []})
@@ -215,7 +215,7 @@ def test_revert(swept: Town) -> None:
 
 
 def test_revert_of_nothing(swept: Town) -> None:
-    """A pass that is none is a usage error."""
+    """A sweep that is none is a usage error."""
     answer = swept.run("revert", "999999")
     assert answer.code == 64
     assert "999999" in answer.err

@@ -15,7 +15,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def test_dry_run_writes_nothing(town: Town) -> None:
-    """Without --apply a pass shows what it would do, and nothing in the database changes."""
+    """Without --apply a sweep shows what it would do, and nothing in the database changes."""
     intent = town.pay(1)
     answer = town.run("sweep")
     assert answer.code == 0
@@ -90,7 +90,7 @@ def test_exit_code(town: Town) -> None:
 
 
 def test_a_kind_and_a_range(town: Town) -> None:
-    """--kind and --since narrow a pass down."""
+    """--kind and --since narrow a sweep down."""
     town.pay(1)
     answer = town.run("sweep", "--kind", "window", "--since", "30m", "--json")
     assert (answer.json["kind"], answer.json["examined"]) == ("window", 0)
@@ -123,7 +123,7 @@ def test_wrong_key(town: Town, key: str) -> None:
 
 
 def test_database_down(town: Town) -> None:
-    """Without a database a pass ends with 75, says what it could not reach, and prints its report."""
+    """Without a database a sweep ends with 75, says what it could not reach, and prints its report."""
     answer = town.run("sweep", "--json", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 75
     assert answer.json["complete"] is False
@@ -139,7 +139,7 @@ def test_a_mapping_that_does_not_fit(town: Town) -> None:
 
 
 def test_a_page_that_fails_does_not_lose_the_others(town: Town) -> None:
-    """What could not be examined is named, the rest is corrected, and the pass ends with 75."""
+    """What could not be examined is named, the rest is corrected, and the sweep ends with 75."""
     broken, whole = town.pay(1), town.pay(2)
     town.stripe.faults.script(Break.MALFORMED, times=100, target=broken)
     answer = town.run("sweep", "--kind", "due", "--apply", "--json")
@@ -154,7 +154,7 @@ def test_a_page_that_fails_does_not_lose_the_others(town: Town) -> None:
 
 
 def test_several_accounts(town: Town) -> None:
-    """Several accounts are passed over in turn; one whose key is wrong does not keep the other from its pass."""
+    """Several accounts are passed over in turn; one whose key is wrong does not keep the other from its sweep."""
     town.shop.execute("ALTER TABLE public.payments ADD account text")
     intent = town.pay(1)
     town.shop.execute("UPDATE public.payments SET account = 'eu'")
@@ -174,7 +174,7 @@ def test_several_accounts(town: Town) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(town: Town, number: signal.Signals) -> None:
-    """Ctrl-C, or SIGTERM, ends a pass with its report so far, exit 75 and no traceback."""
+    """Ctrl-C, or SIGTERM, ends a sweep with its report so far, exit 75 and no traceback."""
     intents = [town.pay(key + 1) for key in range(60)]
     town.stripe.faults.shares = Faults(latency=0.5)
     named = [word for intent in intents for word in ("--payment-intent", intent)]

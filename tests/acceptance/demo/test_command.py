@@ -225,7 +225,7 @@ def _is_alive(process: int) -> bool:
 MOMENTS: dict[str, Callable[[Path], object]] = {
     "the folder is made": _folder,
     "the server starts": _server,
-    "the pass has begun": _pass_has_begun,
+    "the sweep has begun": _pass_has_begun,
 }
 
 

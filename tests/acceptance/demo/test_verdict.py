@@ -1,4 +1,4 @@
-"""The demonstration judges the real pass, and its judgement turns red where the pass is broken on purpose."""
+"""The demonstration judges the real sweep, and its judgement turns red where the sweep is broken on purpose."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_pass_is_right_whatever_the_seed(seed: int, lose: float) -> None:
 
 
 def _tampered(monkeypatch: pytest.MonkeyPatch, url: str, tampering: Tampering) -> DemoResult:
-    """The result of a right pass after which somebody has changed the database."""
+    """The result of a right sweep after which somebody has changed the database."""
     real = demonstration.run_sweep
 
     def broken(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:

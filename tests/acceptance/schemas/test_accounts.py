@@ -47,7 +47,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 
 def test_the_whole_way(world: World) -> None:
-    """One command passes over both, sums them up, and each account can be taken back by itself."""
+    """One command sweeps over both, sums them up, and each account can be taken back by itself."""
     world.set_clocks_right()
     assert world.run("doctor").code == 0
     dry = world.sweep().json

@@ -208,7 +208,7 @@ class Town:
         return intents
 
     def window_was_read(self) -> None:
-        """The day's window pass has been made already: the due pass works alone."""
+        """The day's window sweep has been made already: the due sweep works alone."""
         self.execute(
             "INSERT INTO reconciler.sweeps"
             " (account, kind, mode, applied, asked_by, finished_at, complete, report)"

@@ -28,10 +28,10 @@ SECRET = "rk_test_revocable00001"
 NEEDED = ("payment_intent_read", "charge_read", "event_read", "dispute_read")
 CALM_SECONDS = 4.0
 MOST_LINES = 8
-"""Lines of the log a second: a pass a second says one or two, and one that failed as many again."""
+"""Lines of the log a second: a sweep a second says one or two, and one that failed as many again."""
 MOST_READS = 8
 MOST_TRANSACTIONS = 60
-"""A healthy service with a due pass a second makes some twenty."""
+"""A healthy service with a due sweep a second makes some twenty."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def test_it_is_told_and_mends_itself(
         town.pay(1)
         while town.statuses().keys() != {"paid"}:
             daemon.event("pass.finished", job="due", complete=True)
-        # what was wrong before the pass is taken back after it
+        # what was wrong before the sweep is taken back after it
         daemon.event("pass.finished", job="due", complete=True)
         daemon.event("pass.finished", job="due", complete=True)
         assert town.ask("SELECT error, needs_person FROM reconciler.services") == [(None, False)]
@@ -256,7 +256,7 @@ class SetClock(SystemClock):
 def test_a_clock_that_is_set_changes_nothing(
     town: Town, step: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An hour either way: the lease stays, passes keep their pace, and payments that are lost then are found as before."""
+    """An hour either way: the lease stays, sweeps keep their pace, and payments that are lost then are found as before."""
     town.configure(due="1s", lease="2s")
     town.window_was_read()
     clock = SetClock(monkeypatch)

@@ -72,7 +72,7 @@ def ended(command: subprocess.Popen[str]) -> int:
 
 
 def test_there_is_one_spender_at_every_moment(town: Town) -> None:
-    """Two replicas, a one-off pass, guests, a reload and two handovers: never what two would send, and no 429."""
+    """Two replicas, a one-off sweep, guests, a reload and two handovers: never what two would send, and no 429."""
     town.configure(speed=LIMIT, lease="3s", due="1s")
     intents = among_many(town)
     town.stripe.gate.limits = SandboxLimits()
@@ -85,7 +85,7 @@ def test_there_is_one_spender_at_every_moment(town: Town) -> None:
     assert ended(explained) == 0
     first.send(signal.SIGHUP)
     first.event("configuration.reloaded", seconds=60)
-    # the reload gives the lease back for a moment: either replica may have it then, and so might a one-off pass
+    # the reload gives the lease back for a moment: either replica may have it then, and so might a one-off sweep
     if holding(town, first, second) is second:
         first, second = second, first
     one_off = town.begin("sweep", "--apply", "--kind", "due", "--json")

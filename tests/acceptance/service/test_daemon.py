@@ -105,7 +105,7 @@ def test_an_outage_at_the_start_is_waited_out(town: Town, manager: Manager) -> N
 
 
 def test_a_stop_in_the_middle_keeps_what_was_recorded(town: Town) -> None:
-    """SIGTERM in the middle of a pass: exit 0 within seconds, whole pages in the ledger, nothing half."""
+    """SIGTERM in the middle of a sweep: exit 0 within seconds, whole pages in the ledger, nothing half."""
     town.configure(speed=60)
     town.pay(400)
     town.window_was_read()
@@ -162,7 +162,7 @@ def test_a_reload_takes_what_is_right_and_keeps_what_is_not(town: Town) -> None:
     town.configure(mode="update")
     daemon.send(signal.SIGHUP)
     daemon.event("configuration.reloaded")
-    # what was only reported has a check now, which is the business of whichever pass comes first
+    # what was only reported has a check now, which is the business of whichever sweep comes first
     daemon.event("pass.finished", applied=True, corrected=1)
     assert town.statuses() == {"paid": 1}
     assert daemon.end() == 0

@@ -57,7 +57,7 @@ def test_corrections_arrive_signed(town: Town, endpoint: Endpoint) -> None:
 def test_an_endpoint_that_is_down_is_told_in_status_and_metrics(
     town: Town, endpoint: Endpoint
 ) -> None:
-    """The passes go on, the service stays ready, and who looks sees what waits and why."""
+    """The sweeps go on, the service stays ready, and who looks sees what waits and why."""
     town.pay(2)
     endpoint.usual = 500
     daemon = start(town, endpoint, RECONCILER_DELIVERY__GIVE_UP="1s")

@@ -1,4 +1,4 @@
-"""What hangs beside the passes is seen as well: a silent stop is worse than a crash."""
+"""What hangs beside the sweeps is seen as well: a silent stop is worse than a crash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def frozen(town: Town) -> Iterator[None]:
 
 def test_a_hang_while_no_pass_runs_is_told(town: Town, manager: Manager) -> None:
     """A database that answers no more while nothing is examined: the account's thread and the team's are both named, every
-    stack is in the log, /healthz says so, no pass is said to run, and when it answers again the work goes on."""
+    stack is in the log, /healthz says so, no sweep is said to run, and when it answers again the work goes on."""
     town.configure(stall="2s", lease="60s", due="1h")
     town.window_was_read()
     address, _ = manager

@@ -90,7 +90,7 @@ def test_replicas_share_the_accounts(town: Town) -> None:
     comes_true(town, 30, lambda: shares(town) == even)
     held = holders(town)
     epochs = town.ask("SELECT account, epoch FROM reconciler.leases ORDER BY 1")
-    # accounts went over between passes: none was broken off
+    # accounts went over between sweeps: none was broken off
     assert town.ask("SELECT count(*) FROM reconciler.sweeps WHERE NOT complete") == [(0,)]
     # equal shares stay where they are
     SystemClock().wait(first.finished, 2 * LEASE)

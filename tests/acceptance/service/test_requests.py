@@ -1,4 +1,4 @@
-"""A person's pass while the service holds the account."""
+"""A person's sweep while the service holds the account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_pass_is_handed_over(town: Town) -> None:
 
 
 def test_its_report_is_the_same(town: Town) -> None:
-    """A dry run's table and its CSV are those of a pass without a service, single decisions included."""
+    """A dry run's table and its CSV are those of a sweep without a service, single decisions included."""
     town.configure(mode="report")
     intents = town.pay(3)
     alone = town.run("sweep", "--format", "csv")
@@ -54,7 +54,7 @@ def test_the_mode_caps_it(town: Town) -> None:
 
 
 def test_whoever_asked_may_go_away(town: Town) -> None:
-    """Ctrl-C ends the waiting; the pass goes on to its end."""
+    """Ctrl-C ends the waiting; the sweep goes on to its end."""
     town.configure(speed=40)
     daemon = town.start()
     daemon.event("pass.finished", job="window")
@@ -105,7 +105,7 @@ def test_nonsense_in_the_table_is_refused(town: Town) -> None:
 
 
 def test_revert_works_beside_it(town: Town) -> None:
-    """A person's single act needs no takeover: a pass is taken back while the service runs."""
+    """A person's single act needs no takeover: a sweep is taken back while the service runs."""
     town.pay(1)
     daemon = town.start()
     sweep = daemon.event("pass.finished", corrected=1)["sweep"]

@@ -49,7 +49,7 @@ def test_all_is_well(town: Town) -> None:
 
 
 def town_is_done(town: Town) -> None:
-    """Wait until each kind of pass has been complete."""
+    """Wait until each kind of sweep has been complete."""
     daemon = town.daemons[-1]
     missing = {"tail", "due", "window"}
     while missing:
@@ -78,7 +78,7 @@ def test_nothing_was_ever_done(town: Town) -> None:
     """An account that nobody works on is critical."""
     code, out, _ = town.run("status", "--format", "nagios")
     assert code == 2
-    assert "no due pass has ever been complete" in out
+    assert "no due sweep has ever been complete" in out
 
 
 def test_an_error_is_told(town: Town) -> None:

@@ -106,7 +106,7 @@ class Machine:
             "CREATE TABLE payments (id bigint PRIMARY KEY, stripe_payment_intent_id text, status text, amount bigint,"
             " currency text, created_at timestamptz, updated_at timestamptz, order_id text)"
         )
-        # the day's window pass has been made: what is tested is found by the others alone
+        # the day's window sweep has been made: what is tested is found by the others alone
         self.execute(
             "INSERT INTO reconciler.sweeps"
             " (account, kind, mode, applied, asked_by, finished_at, complete, report)"

@@ -65,11 +65,11 @@ def test_it_comes_back_when_stopped(watched: Machine) -> None:
 
 @pytest.mark.parametrize("due", ["1s", "1h"], ids=["in a pass", "beside the passes"])
 def test_a_hang_is_found(watched: Machine, due: str) -> None:
-    """A page, or a look between passes, that waits for ever: the watchdog is not fed, every stack is in the journal, another
+    """A page, or a look between sweeps, that waits for ever: the watchdog is not fed, every stack is in the journal, another
     process goes on."""
     first = watched.restart(stall="2s", due=due)
     watched.until(
-        "a due pass and a tail pass have run",
+        "a due sweep and a tail sweep have run",
         lambda: all(f'"job": "{job}"' in watched.journal() for job in ("due", "tail")),
     )
     stopped = watched.backends()

@@ -32,12 +32,12 @@ def timed(booted: Machine) -> Iterator[Machine]:
 
 
 def test_pass_follows_pass(timed: Machine) -> None:
-    """Each makes one pass, records what disagrees, touches no row and ends with 0; the timer brings the next."""
+    """Each makes one sweep, records what disagrees, touches no row and ends with 0; the timer brings the next."""
     timed.pay(1)
     sweeps = "SELECT count(*) FROM reconciler.sweeps WHERE kind = 'all' AND complete"
     before = timed.ask(sweeps)[0][0]
     timed.systemctl("enable", "--now", TIMER)
-    timed.until("two passes were made", lambda: timed.ask(sweeps)[0][0] >= before + 2)
+    timed.until("two sweeps were made", lambda: timed.ask(sweeps)[0][0] >= before + 2)
     timed.systemctl("stop", TIMER)
     timed.until("the last has ended", lambda: timed.show("ActiveState", ONCE) == "inactive")
     assert timed.show("Result", ONCE) == "success"

@@ -1,4 +1,4 @@
-"""A pass that has not looked at everything says so, and nothing that is open is ever lost sight of."""
+"""A sweep that has not looked at everything says so, and nothing that is open is ever lost sight of."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_throttled_pass_is_not_complete(world: World, endpoint: str) -> None:
 
 
 def test_a_throttled_read_that_succeeds_in_the_end_counts(world: World) -> None:
-    """Two refusals and an answer are no loss: the pass is complete, and says how often it was slowed."""
+    """Two refusals and an answer are no loss: the sweep is complete, and says how often it was slowed."""
     intent = world.pay(1)
     world.stripe.faults.script(Break.RATE_LIMITED, times=2, endpoint=RETRIEVE)
     answer = world.sweep("--payment-intent", intent, "--apply")
@@ -84,7 +84,7 @@ def test_a_throttled_read_that_succeeds_in_the_end_counts(world: World) -> None:
 
 def test_a_list_with_a_gap_is_no_proof_of_absence(world: World) -> None:
     """A window whose second page is lost: what the first showed is done, the stretch is named, and no row of it is
-    said to be missing; the next pass does the rest."""
+    said to be missing; the next sweep does the rest."""
     for key in range(150):
         world.pay(key, age=timedelta(days=2, seconds=key))
     world.stripe.faults.script(Break.SERVER_ERROR, times=5, endpoint=LIST, target="starting_after")
@@ -154,7 +154,7 @@ def test_polling_does_not_stop_in_silence(world: World) -> None:
 
 
 def test_a_stripe_that_is_gone_ends_the_pass_in_words(world: World) -> None:
-    """A pass over many payments does not try each against a wall, and does not end as if all were well."""
+    """A sweep over many payments does not try each against a wall, and does not end as if all were well."""
     for key in range(320):
         world.pay(key)
     world.stripe.faults.script(Break.BAD_GATEWAY, times=100_000)

@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of a pass, as an out-of-memory killer or a reboot does."""
+"""A process that is killed in the middle of a sweep, as an out-of-memory killer or a reboot does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.acceptance.world import EVENTS, LIST, REPOSITORY, World
 @pytest.mark.parametrize("at", [LIST, EVENTS])
 def test_a_killed_process(world: World, at: str) -> None:
     """SIGKILL while Stripe is being asked: nothing is half done, its lease keeps others away and then ends by itself,
-    and the next pass does everything from the start, for no cursor ran ahead of it."""
+    and the next sweep does everything from the start, for no cursor ran ahead of it."""
     for key in range(150):
         world.pay(key, age=timedelta(days=2, seconds=key))
     before = world.substance()

@@ -127,7 +127,7 @@ def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
 
 
 def test_the_checkout_is_served_during_a_pass(world: World) -> None:
-    """While a pass reads as fast as it may, the shop's own calls on the same account are not refused."""
+    """While a sweep reads as fast as it may, the shop's own calls on the same account are not refused."""
     world.stripe.gate.limits = SandboxLimits()
     world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
     refused: list[str | None] = []

@@ -119,7 +119,7 @@ def test_a_late_event_does_not_downgrade_a_settled_row(world: World) -> None:
 
 
 def test_a_settled_row_is_never_changed(world: World) -> None:
-    """Whatever Stripe says, no pass writes to a row that is settled."""
+    """Whatever Stripe says, no sweep writes to a row that is settled."""
     said = {}
     for local, becomes in itertools.product(
         ["paid", "canceled", "refunded", "disputed"],
@@ -295,7 +295,7 @@ def test_an_event_without_its_intent_decides_nothing(world: World) -> None:
 
 
 def test_a_look_at_events_that_fails_leaves_the_page_unexamined(world: World) -> None:
-    """Without knowing what is on the way nothing is written, and the pass is not complete."""
+    """Without knowing what is on the way nothing is written, and the sweep is not complete."""
     world.pay(1)
     before = world.substance()
     world.stripe.faults.script(Break.SERVER_ERROR, times=100, endpoint=EVENTS)

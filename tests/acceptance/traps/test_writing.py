@@ -18,7 +18,7 @@ from tests.acceptance.world import EVENTS, NOW, World
 
 
 def during(world: World, endpoint: str, act: Callable[[], object]) -> threading.Event:
-    """Do something once, in the middle of a pass: before this endpoint answers."""
+    """Do something once, in the middle of a sweep: before this endpoint answers."""
     done = threading.Event()
 
     def meanwhile(asked: str, _target: str) -> None:
@@ -70,7 +70,7 @@ def test_a_row_that_changed_meanwhile_is_judged_anew(world: World, change: str) 
 
 
 def test_a_row_that_is_gone_meanwhile_waits(world: World) -> None:
-    """A row deleted between load and lock is no "missing" one: it leaves a check, and the next pass tells."""
+    """A row deleted between load and lock is no "missing" one: it leaves a check, and the next sweep tells."""
     world.pay(1)
     kept = world.pay(2)
     done = during(world, EVENTS, lambda: world.execute("DELETE FROM public.payments WHERE id = 1"))
@@ -156,7 +156,7 @@ def test_a_wrong_line_of_mapping_is_taken_back(world: World) -> None:
 
 
 def test_a_status_that_does_not_read_back_is_refused_at_the_start(world: World) -> None:
-    """Writing a word that means something else would be corrected again in every pass: exit 78 before anything."""
+    """Writing a word that means something else would be corrected again in every sweep: exit 78 before anything."""
     world.pay(1)
     writing = world.sections["payments"]["write"]
     for wrong, named in (("canceled", "succeeded"), ("shipped", "shipped")):

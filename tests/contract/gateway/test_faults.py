@@ -166,7 +166,7 @@ def test_a_stripe_that_allows_less_is_obeyed(
 def test_a_revoked_key_is_a_matter_of_configuration(
     sandbox: Sandbox, gateway: StripeGateway
 ) -> None:
-    """A key that is revoked in the middle of a pass ends it."""
+    """A key that is revoked in the middle of a sweep ends it."""
     gateway.list_intents(TimeRange())
     sandbox.revoke_key(TEST_KEY)
     with pytest.raises(StripeRefusedError, match="sk_test_…"):

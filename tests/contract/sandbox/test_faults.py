@@ -128,7 +128,7 @@ def test_silent_until_released(server: SandboxServer, sandbox: Sandbox, http: ht
 
 
 def test_slow(http: httpx.Client, sandbox: Sandbox) -> None:
-    """Latency passes on the pace clock, not on Stripe's."""
+    """Latency sweeps on the pace clock, not on Stripe's."""
     pace, stripe_time = sandbox.pace_clock, sandbox.clock.now()
     assert isinstance(pace, ManualClock)
     sandbox.faults.shares = Faults(latency=0.2)
@@ -161,7 +161,7 @@ def test_repeated_and_skipped_items(
 
 
 def test_unknown_status(client: stripe.StripeClient, sandbox: Sandbox, payments: list[str]) -> None:
-    """A status that nobody knows passes through the SDK as a string."""
+    """A status that nobody knows sweeps through the SDK as a string."""
     sandbox.set_status(payments[0], "requires_telepathy")
     assert client.v1.payment_intents.retrieve(payments[0]).status == "requires_telepathy"
 

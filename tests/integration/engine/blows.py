@@ -1,4 +1,4 @@
-"""Cutting a pass off at any moment: its connection ends, and it may die with it."""
+"""Cutting a sweep off at any moment: its connection ends, and it may die with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop and the passes over it."""
+"""A shop and the sweeps over it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class NoProgress:
 
 @dataclass(frozen=True)
 class Lane:
-    """What a pass works under; ``around`` may replace this lane's store alone."""
+    """What a sweep works under; ``around`` may replace this lane's store alone."""
 
     database: Database
     epoch: int
@@ -52,7 +52,7 @@ class Lane:
 
 @dataclass
 class Passes:
-    """Runs passes over one shop; ``store`` may be replaced to make trouble."""
+    """Runs sweeps over one shop; ``store`` may be replaced to make trouble."""
 
     shop: Shop
     stripe: PlainStripe = field(default_factory=PlainStripe)
@@ -88,7 +88,7 @@ class Passes:
         asked_by: str = SERVICE,
         **request: object,
     ) -> SweepReport:
-        """A pass under a lease that the caller holds: several may be made side by side."""
+        """A sweep under a lease that the caller holds: several may be made side by side."""
         asked = SweepRequest(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
         table = inspect(slot.database, self.shop.mapping, writes=True).fitting()
         store = self.around(slot.around(PostgresStore(slot.database, table, "default")))

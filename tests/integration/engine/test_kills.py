@@ -1,4 +1,4 @@
-"""Whatever moment a pass is cut off at, the next one ends in the same state, and nothing is written twice."""
+"""Whatever moment a sweep is cut off at, the next one ends in the same state, and nothing is written twice."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def strike_everywhere(
     run: Callable[[Blow], None],
     blow_at: Callable[[int], Blow],
 ) -> int:
-    """One pass for each statement that a pass makes, cut off there, and one after it; returns how many there were."""
+    """One sweep for each statement that a sweep makes, cut off there, and one after it; returns how many there were."""
     for number in range(1, MOST_STATEMENTS):
         ident = a_missed_webhook(sweeps, number)
         blow = blow_at(number)
@@ -79,11 +79,11 @@ def strike_everywhere(
         if not blow.fell:
             the_ledger_holds(sweeps)
             return number
-    raise AssertionError("a pass makes more statements than were tried")
+    raise AssertionError("a sweep makes more statements than were tried")
 
 
 def test_a_connection_lost_at_any_statement(sweeps: Passes, server: Server) -> None:
-    """The program goes on without its connection, says that it is not complete or is, and the next pass ends it."""
+    """The program goes on without its connection, says that it is not complete or is, and the next sweep ends it."""
 
     def run(blow: Blow) -> None:
         with struck(blow), contextlib.suppress(ReconcilerError):
@@ -96,7 +96,7 @@ def test_a_connection_lost_at_any_statement(sweeps: Passes, server: Server) -> N
 
 
 def test_a_death_at_any_statement(sweeps: Passes, server: Server) -> None:
-    """The process dies at a statement, its transaction with it: nothing is half done, and the next pass does it."""
+    """The process dies at a statement, its transaction with it: nothing is half done, and the next sweep does it."""
 
     def run(blow: Blow) -> None:
         with struck(blow), contextlib.suppress(Killed):

@@ -1,4 +1,4 @@
-"""The service's passes side by side: over the same rows they help each other, and none waits for another."""
+"""The service's sweeps side by side: over the same rows they help each other, and none waits for another."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def waiting(sweeps: Passes, *numbers: int) -> None:
 def meanwhile(
     sweeps: Passes, first: SweepKind, other: SweepKind, asked_by: str = "service"
 ) -> tuple[SweepReport, SweepReport]:
-    """A pass, and another that is made from its beginning to its end while the first asks for its first check."""
+    """A sweep, and another that is made from its beginning to its end while the first asks for its first check."""
     done: list[SweepReport] = []
     begun = threading.Lock()
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
@@ -127,7 +127,7 @@ def test_a_check_is_read_by_one_net_alone(
 
 
 def test_a_person_is_given_every_check(sweeps: Passes) -> None:
-    """Who asks for a pass gets the whole of it, whatever the service is at."""
+    """Who asks for a sweep gets the whole of it, whatever the service is at."""
     waiting(sweeps, *range(ROWS))
     _, report = meanwhile(sweeps, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
     assert report.examined == ROWS + 1

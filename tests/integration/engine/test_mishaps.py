@@ -1,4 +1,4 @@
-"""Clocks that are wrong, keys that are null, an outage in mid-pass, two passes at once."""
+"""Clocks that are wrong, keys that are null, an outage in mid-pass, two sweeps at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_null_key_does_not_make_a_pass_endless(shop: MakeShop) -> None:
     knows(sweeps, "pi_1")
 
     def late(*_):
-        raise TimeoutError("the pass does not end")
+        raise TimeoutError("the sweep does not end")
 
     signal.signal(signal.SIGALRM, late)
     signal.alarm(5)
@@ -34,7 +34,7 @@ def test_a_null_key_does_not_make_a_pass_endless(shop: MakeShop) -> None:
 
 
 def test_an_outage_between_fetch_and_record_is_reported(sweeps: Passes) -> None:
-    """Stale pages that cannot be fetched again, and a look that fails: the pass ends with its report."""
+    """Stale pages that cannot be fetched again, and a look that fails: the sweep ends with its report."""
     for number in range(250):
         paid = number > 10
         a_payment(sweeps, number, f"pi_{number:03}", "paid" if paid else "pending")
@@ -110,7 +110,7 @@ def test_two_passes_at_once_keep_the_hourly_limit(sweeps: Passes) -> None:
         if done:
             return
         done.append(1)
-        # the other lane's pass, under the same epoch
+        # the other lane's sweep, under the same epoch
         from contextlib import ExitStack
 
         from reconciler.adapters.postgres.database import Database

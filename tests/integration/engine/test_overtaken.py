@@ -1,4 +1,4 @@
-"""What happens at both sides while a pass is at work must not be undone by what the pass has seen before."""
+"""What happens at both sides while a sweep is at work must not be undone by what the sweep has seen before."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_webhook_after_the_look_makes_no_critical_finding(sweeps: Passes) -> N
 
 
 def test_a_trigger_that_rewrites_the_status_is_told(sweeps: Passes) -> None:
-    """A row that was locked and not written as asked will never be: the pass says so instead of waiting for ever."""
+    """A row that was locked and not written as asked will never be: the sweep says so instead of waiting for ever."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
     sweeps.shop.execute(
@@ -199,7 +199,7 @@ def test_refused_rows_do_not_end_a_pass_that_has_recorded_others(sweeps: Passes)
 
 
 def test_a_busy_row_does_not_end_the_pass_on_the_one_by_one_path(sweeps: Passes) -> None:
-    """One row refused by a rule, another whose lock is not to be had: two items are lost, not the pass."""
+    """One row refused by a rule, another whose lock is not to be had: two items are lost, not the sweep."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT closed_period CHECK (id <> 2 OR status <> 'paid')"
     )
@@ -367,7 +367,7 @@ def test_what_has_no_row_is_found_in_a_busy_account_too(sweeps: Passes) -> None:
 
     def list_intents(created, after=None):
         page = listed(created, after)
-        sweeps.stripe.present = NOW + timedelta(minutes=40)  # a long pass: pages of others follow
+        sweeps.stripe.present = NOW + timedelta(minutes=40)  # a long sweep: pages of others follow
         sweeps.clock.advance(timedelta(minutes=40))
         sweeps.stripe.events = [
             an_event(f"evt_{n}", f"pi_new{n}", NOW + timedelta(seconds=n // 3)) for n in range(5100)

@@ -1,4 +1,4 @@
-"""One pass over a real database: what is written, what is not, and what the report says of it."""
+"""One sweep over a real database: what is written, what is not, and what the report says of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def knows(sweeps: Passes, ident: str, status: str = "succeeded", **changes: obje
 
 
 def test_a_missed_outcome_is_written_with_all_that_belongs_to_it(sweeps: Passes) -> None:
-    """Row, discrepancy, ledger entry and outbox row are there after the pass, and name one another."""
+    """Row, discrepancy, ledger entry and outbox row are there after the sweep, and name one another."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
     report = sweeps.run(SweepKind.DUE)
@@ -177,7 +177,7 @@ def test_a_check_brings_a_settled_row_back(sweeps: Passes) -> None:
 
 
 def test_a_failed_look_leaves_its_page_unexamined(sweeps: Passes) -> None:
-    """Without the look it cannot be known that nothing is on the way: nothing is recorded, and the pass says so."""
+    """Without the look it cannot be known that nothing is on the way: nothing is recorded, and the sweep says so."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
 
@@ -194,7 +194,7 @@ def test_a_failed_look_leaves_its_page_unexamined(sweeps: Passes) -> None:
 
 
 def test_one_intent_that_fails_does_not_lose_the_others(sweeps: Passes) -> None:
-    """The pass goes on, also where the list of them fails, ends incomplete, and names what it did not examine."""
+    """The sweep goes on, also where the list of them fails, ends incomplete, and names what it did not examine."""
     for number in range(3):
         a_payment(sweeps, number, f"pi_{number}")
         knows(sweeps, f"pi_{number}")
@@ -250,7 +250,7 @@ def test_the_key_of_another_account_does_not_flood_us_with_its_intents(sweeps: P
 
 
 def test_the_service_corrects_no_more_rows_in_an_hour_than_it_may(sweeps: Passes) -> None:
-    """What is over the limit is recorded with its reason; a person's pass is not bound by it."""
+    """What is over the limit is recorded with its reason; a person's sweep is not bound by it."""
     sweeps.per_hour = 3
     for number in range(10):
         a_payment(sweeps, number, f"pi_{number}")
@@ -278,7 +278,7 @@ def test_a_row_without_its_intent_is_found_by_its_order(sweeps: Passes) -> None:
 
 
 def test_an_order_paid_twice_is_found_in_a_dry_run_too(sweeps: Passes) -> None:
-    """Both rows are still pending, so only the pass itself can know that both were paid; one finding for the pair."""
+    """Both rows are still pending, so only the sweep itself can know that both were paid; one finding for the pair."""
     for number, age in ((1, 8), (2, 7)):
         a_payment(sweeps, number, f"pi_{number}", order="7")
         knows(sweeps, f"pi_{number}", created=NOW - timedelta(days=age))
@@ -381,7 +381,7 @@ def test_open_rows_that_are_dense_are_read_by_lists(sweeps: Passes) -> None:
 
 
 def test_a_planned_list_that_fails_costs_reads_and_no_payment(sweeps: Passes) -> None:
-    """Its rows are retrieved one by one, and the pass is complete."""
+    """Its rows are retrieved one by one, and the sweep is complete."""
     for number in range(60):
         a_payment(sweeps, number, f"pi_{number}")
         knows(sweeps, f"pi_{number}")

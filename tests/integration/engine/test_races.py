@@ -1,4 +1,4 @@
-"""Others are at work on the same rows: the checkout, webhooks, people, another pass."""
+"""Others are at work on the same rows: the checkout, webhooks, people, another sweep."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def a_payment(sweeps: Passes, key: int, status: str = "pending", stripe: str = "
 
 
 def meanwhile(sweeps: Passes, act: Callable[[], object]) -> list[str]:
-    """Do something once between load and lock: while the pass looks at fresh events. Says when it was done."""
+    """Do something once between load and lock: while the sweep looks at fresh events. Says when it was done."""
     look = sweeps.stripe.list_events
     done: list[str] = []
 
@@ -56,7 +56,7 @@ def meanwhile(sweeps: Passes, act: Callable[[], object]) -> list[str]:
 
 
 def test_a_row_that_the_checkout_holds_is_left_for_later(sweeps: Passes) -> None:
-    """A long transaction of the merchant's has the row: the pass waits for nobody, and the row leaves a check."""
+    """A long transaction of the merchant's has the row: the sweep waits for nobody, and the row leaves a check."""
     for key in (1, 2, 3):
         a_payment(sweeps, key)
     clock = SystemClock()
@@ -84,7 +84,7 @@ def test_the_checkout_does_not_wait_for_a_reader_of_the_row(sweeps: Passes) -> N
 
 
 def test_a_webhook_in_the_middle_of_its_work(sweeps: Passes) -> None:
-    """The late webhook's transaction is open while the pass records: the row is its own, and is not told twice."""
+    """The late webhook's transaction is open while the sweep records: the row is its own, and is not told twice."""
     a_payment(sweeps, 1)
     webhook = psycopg.connect(sweeps.shop.url)
     done = meanwhile(
@@ -166,7 +166,7 @@ def test_a_second_row_that_appears(sweeps: Passes) -> None:
 
 
 def test_a_row_that_appears_for_a_payment_without_one(sweeps: Passes) -> None:
-    """The merchant writes its row while the pass looks: it is judged by it, and is no money without an order."""
+    """The merchant writes its row while the sweep looks: it is judged by it, and is no money without an order."""
     a_payment(sweeps, 1, "paid")
     sweeps.stripe.intents["pi_9"] = an_intent("pi_9", created=NOW - AGE)
     meanwhile(
@@ -242,7 +242,7 @@ def test_a_person_settles_it_while_the_pass_looks(sweeps: Passes, ignore: bool) 
 
 
 def test_a_person_who_keeps_a_discrepancy_locked(sweeps: Passes) -> None:
-    """The page gives up after a second, whole: its row is not written, the report says so, the next pass does it."""
+    """The page gives up after a second, whole: its row is not written, the report says so, the next sweep does it."""
     a_payment(sweeps, 1)
     sweeps.run(SweepKind.DUE, Writing.FINDINGS)
     clock = SystemClock()

@@ -1,4 +1,4 @@
-"""The service looks at a payment again when that is worth a read; a person's pass takes all that is open."""
+"""The service looks at a payment again when that is worth a read; a person's sweep takes all that is open."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def later(sweeps: Passes, by: timedelta) -> None:
 
 
 def test_what_was_looked_at_is_not_asked_for_until_it_is_due(sweeps: Passes) -> None:
-    """The first pass of the service leaves a check for each open payment; the next one has nothing to ask."""
+    """The first sweep of the service leaves a check for each open payment; the next one has nothing to ask."""
     for number in range(5):
         a_payment(sweeps, number)
     assert by_service(sweeps).examined == 5
@@ -73,7 +73,7 @@ def test_a_row_that_was_settled_meanwhile_costs_no_read(sweeps: Passes) -> None:
 
 
 def test_a_person_takes_all_that_is_open(sweeps: Passes) -> None:
-    """A one-off pass asks for everything, due or not."""
+    """A one-off sweep asks for everything, due or not."""
     a_payment(sweeps, 1)
     by_service(sweeps)
     assert sweeps.run(SweepKind.DUE).examined == 1

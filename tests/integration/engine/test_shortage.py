@@ -61,7 +61,7 @@ def mixed(sweeps: Passes) -> Passes:
 
 
 def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
-    """The dense list first, then the newest single payments; the pass is not complete and says what it left out."""
+    """The dense list first, then the newest single payments; the sweep is not complete and says what it left out."""
     with_reads(mixed, 20)
     report = mixed.run(SweepKind.DUE, Writing.ROWS)
     assert not report.complete
@@ -80,7 +80,7 @@ def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
 
 
 def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
-    """Nothing is left: not one attempt fails, all is named, and the pass is not complete."""
+    """Nothing is left: not one attempt fails, all is named, and the sweep is not complete."""
     quota = with_reads(mixed, 20)
     for _ in range(20):
         quota.take(Source.PERSON, None)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
 
 
 def test_a_window_lists_its_newest_part(sweeps: Passes) -> None:
-    """What its pages do not fit is named, the pass is not complete, and no day's totals are written."""
+    """What its pages do not fit is named, the sweep is not complete, and no day's totals are written."""
     sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
     with_reads(sweeps, 40)
     report = sweeps.run(SweepKind.WINDOW, Writing.FINDINGS)
@@ -109,7 +109,7 @@ def test_a_window_lists_its_newest_part(sweeps: Passes) -> None:
 
 
 def test_a_window_does_not_take_what_the_others_need(mixed: Passes) -> None:
-    """In one pass of all nets the window keeps to its part, and due still has its own."""
+    """In one sweep of all nets the window keeps to its part, and due still has its own."""
     with_reads(mixed, 40)
     report = mixed.run(SweepKind.ALL, Writing.ROWS, since=timedelta(days=90))
     assert not report.complete
@@ -122,7 +122,7 @@ def test_a_window_does_not_take_what_the_others_need(mixed: Passes) -> None:
 
 
 def test_the_service_takes_no_more_than_a_days_part(mixed: Passes) -> None:
-    """A pass of the service leaves nine tenths for the days to come."""
+    """A sweep of the service leaves nine tenths for the days to come."""
     with_reads(mixed, 100)
     report = mixed.run(SweepKind.DUE, Writing.ROWS, SERVICE)
     assert not report.complete
@@ -148,7 +148,7 @@ def test_the_tail_begins_anew_after_a_long_outage(sweeps: Passes) -> None:
 
 
 def test_due_asks_what_the_window_left_out(sweeps: Passes) -> None:
-    """In a person's pass of all nets due has reads of its own: what the window could not pay for is not taken for met."""
+    """In a person's sweep of all nets due has reads of its own: what the window could not pay for is not taken for met."""
     sell(sweeps, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
     for ident in list(sweeps.stripe.intents):
         # made long before their rows: the list of the range shows none of them, and each row is asked for

@@ -1,4 +1,4 @@
-"""A pass that is told to stop: the page in hand is finished, and nothing more is begun."""
+"""A sweep that is told to stop: the page in hand is finished, and nothing more is begun."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stopped(
 
 @pytest.mark.parametrize("calls", [0, 1, 2])
 def test_the_page_in_hand_is_recorded(sweeps: Passes, calls: int) -> None:
-    """Told before its page is taken, or while that is held: its rows are right, and the pass is not complete."""
+    """Told before its page is taken, or while that is held: its rows are right, and the sweep is not complete."""
     for number in range(5):
         a_payment(sweeps, number, f"pi_{number}")
         knows(sweeps, f"pi_{number}")
@@ -52,7 +52,7 @@ def test_the_page_in_hand_is_recorded(sweeps: Passes, calls: int) -> None:
 
 
 def test_no_page_after_it_is_taken(sweeps: Passes) -> None:
-    """What is held is recorded with the page that was being handed over; the rest is left to the next pass."""
+    """What is held is recorded with the page that was being handed over; the rest is left to the next sweep."""
     for number in range(250):
         a_payment(sweeps, number, f"pi_{number}")
         knows(sweeps, f"pi_{number}")
@@ -102,7 +102,7 @@ def test_a_doubtful_key_is_not_believed(sweeps: Passes) -> None:
 
 
 def test_a_stop_while_what_has_no_row_is_judged(sweeps: Passes) -> None:
-    """The last part of a pass goes by pages too: it ends after the one in hand."""
+    """The last part of a sweep goes by pages too: it ends after the one in hand."""
     for number in range(1, 4):
         a_payment(sweeps, number, f"pi_{number}", "paid")
         knows(sweeps, f"pi_{number}")

@@ -183,7 +183,7 @@ def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: Passes) -> None:
 
 
 def test_a_dry_run_moves_no_cursor(sweeps: Passes) -> None:
-    """It says what it would do, and the next pass meets the same events."""
+    """It says what it would do, and the next sweep meets the same events."""
     a_payment(sweeps, 1)
     heard(sweeps, 1, timedelta(minutes=5))
     assert tail(sweeps, Writing.NOTHING).would_correct == 1

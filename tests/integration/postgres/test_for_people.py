@@ -168,7 +168,7 @@ def test_notes(stored):
 
 
 def test_the_corrections_of_a_pass(table, make_correction):
-    """What a pass corrected comes in the ledger's order, with what was before and after, and whether it was reverted."""
+    """What a sweep corrected comes in the ledger's order, with what was before and after, and whether it was reverted."""
     for sweep, intents in ((7, ["pi_1", "pi_2"]), (8, ["pi_3"])):
         with table.store.transaction(table.epoch) as page:
             rows = page.read_again(intents, [], lock=True).payments
@@ -218,7 +218,7 @@ def test_corrections_by_the_service_in_the_last_hour(table):
 
 
 def test_a_pass_from_start_to_end(table, seen):
-    """A pass is running until it is finished, once, with its report and its ledger entries in one transaction."""
+    """A sweep is running until it is finished, once, with its report and its ledger entries in one transaction."""
     activity = PostgresActivity(table.database)
     first = table.store.start_sweep(FACTS)
     second = table.store.start_sweep({**FACTS, "kind": "window", "applied": False})
@@ -302,7 +302,7 @@ def test_events_checks_and_the_outbox(table, make_correction, seen):
 
 
 def test_a_long_ledger_is_read_in_pieces(table):
-    """A chain of thousands of entries passes through a cursor on the server, and proves whole."""
+    """A chain of thousands of entries sweeps through a cursor on the server, and proves whole."""
     table.write(PageRecord(drafts=tuple(Draft(Action.NOTE, {"n": n}) for n in range(2500))))
     with PostgresLedger(table.database).chain("default") as chain:
         assert first_break(chain.entries, chain.head, "default") is None

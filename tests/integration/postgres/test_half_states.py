@@ -1,4 +1,4 @@
-"""The database itself refuses what must never be: half a lease, half a pass, a verdict without a name."""
+"""The database itself refuses what must never be: half a lease, half a sweep, a verdict without a name."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def table(shop, bench):
 def a_pass(
     table, kind: str = "tail", days: int = 100, complete: bool | None = True, **report
 ) -> int:
-    """A pass that began so many days ago; ``complete`` is None for one that died."""
+    """A sweep that began so many days ago; ``complete`` is None for one that died."""
     sweep = table.store.start_sweep(
         {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
     )
@@ -124,7 +124,7 @@ def test_only_a_complete_window_teaches(table, sweeps, ratio):
 
 
 def test_ticks_are_not_walked_to_find_what_was_learnt(table):
-    """Ten thousand quiet passes since the last window cost nothing."""
+    """Ten thousand quiet sweeps since the last window cost nothing."""
     a_pass(table, "window", listed=2, listed_rows=1, skew_earliest=0, skew_latest=0)
     table.all(
         "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
@@ -160,7 +160,7 @@ def test_events_are_tidied_by_an_index(table, seen):
 
 
 def test_a_draft_of_a_pass_does_not_keep_it(table):
-    """The ledger remembers a quiet pass for ever; its own row need not stay for that."""
+    """The ledger remembers a quiet sweep for ever; its own row need not stay for that."""
     sweep = table.store.start_sweep(
         {"kind": "tail", "mode": "update", "applied": True, "asked_by": "service"}
     )

@@ -66,7 +66,7 @@ def refused(url: str, query: str) -> bool:
 def test_the_daemons_role_is_enough_for_a_pass(
     stocked, roles, bench, make_correction, make_change, make_finding, seen
 ):
-    """With what migrate grants, SELECT, and UPDATE of two columns, everything of a pass can be written."""
+    """With what migrate grants, SELECT, and UPDATE of two columns, everything of a sweep can be written."""
     table = bench(stocked, url=roles[0])
     assert table.store.has_schema
     sweep = table.store.start_sweep(

@@ -386,7 +386,7 @@ def test_a_persons_verdict_stays_until_the_state_moves(
 def test_a_finding_that_is_new_to_its_pass_leaves_a_persons_verdict(
     stocked, bench, make_finding, make_change, seen, verdict, fingerprint
 ):
-    """A pass that read before it was there does not reopen it; where it differs, the next pass sees that it does."""
+    """A sweep that read before it was there does not reopen it; where it differs, the next sweep sees that it does."""
     table = bench(stocked)
     found = make_finding()
     table.write(PageRecord(updates=(make_change(found),), seen_at=seen))

@@ -14,7 +14,7 @@ def table(shop, bench):
 
 
 def begun(table, kind: str, complete: bool | None) -> int:
-    """A pass; ``complete`` is None for one that is running."""
+    """A sweep; ``complete`` is None for one that is running."""
     sweep = table.store.start_sweep(
         {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
     )
@@ -49,7 +49,7 @@ def rows_read(node: dict) -> int:
 
 
 def test_ticks_are_not_counted_to_find_the_kinds(table):
-    """Twenty thousand passes of three kinds are not read for three lines."""
+    """Twenty thousand sweeps of three kinds are not read for three lines."""
     table.all(
         "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
         " SELECT 'default', CASE mod(n, 3) WHEN 0 THEN 'due' WHEN 1 THEN 'tail' ELSE 'window' END,"

@@ -1,4 +1,4 @@
-"""The report of a pass: for people, as the one documented object, and as CSV."""
+"""The report of a sweep: for people, as the one documented object, and as CSV."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_applied(capsys: pytest.CaptureFixture[str]) -> None:
-    """A pass that corrected says so, with its number, which a revert needs."""
+    """A sweep that corrected says so, with its number, which a revert needs."""
     made = report(writing=Writing.ROWS)
     made.sweep, made.corrected, made.would_correct = 17, 1, 0
     text = shown(capsys, made)
@@ -109,14 +109,14 @@ def test_applied(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_incomplete(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was not examined is named, and the pass does not call itself complete."""
+    """What was not examined is named, and the sweep does not call itself complete."""
     made = report()
     made.miss("pi_9", "Stripe answered 500.")
     made.stop(DatabaseUnavailableError("The database went away.", "Start it."))
     text = shown(capsys, made)
     assert "pi_9" in text
     assert "Stripe answered 500." in text
-    assert "The pass is not complete. Not examined: 1. The database went away. Start it." in text
+    assert "The sweep is not complete. Not examined: 1. The database went away. Start it." in text
 
 
 def test_long_lists_are_cut_for_people_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +133,7 @@ def test_long_lists_are_cut_for_people_alone(capsys: pytest.CaptureFixture[str])
 
 
 def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
-    """One account's pass is one object on one line, with every documented key."""
+    """One account's sweep is one object on one line, with every documented key."""
     text = shown(capsys, report(), form=OutputFormat.JSON)
     found = json.loads(text)
     assert text.count("\n") == 1

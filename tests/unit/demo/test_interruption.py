@@ -84,7 +84,7 @@ def test_a_second_one_does_not_disturb_the_cleaning() -> None:
 
 
 def test_one_that_was_swallowed_can_still_take_effect() -> None:
-    """A pass that is interrupted ends with a report; the demonstration must end all the same."""
+    """A sweep that is interrupted ends with a report; the demonstration must end all the same."""
     done = []
 
     def block(interruption: Interruption) -> None:

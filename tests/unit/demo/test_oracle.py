@@ -23,7 +23,7 @@ def _stored(kind: Kind, subject: str, state: str = "open") -> StoredFinding:
 
 
 class Shown:
-    """One row to correct, one to leave alone with a finding, one wait; and a pass that does all of it rightly."""
+    """One row to correct, one to leave alone with a finding, one wait; and a sweep that does all of it rightly."""
 
     def __init__(self) -> None:
         self.world: World = make_stage()

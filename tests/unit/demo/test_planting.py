@@ -19,7 +19,7 @@ EVERY_KIND = set(Kind) - {Kind.MISSED_OUTCOME}
 @pytest.mark.parametrize("losing", [False, True])
 @pytest.mark.parametrize("seed", range(30))
 def test_even_the_smallest_shop_has_one_of_each_kind(seed: int, losing: bool) -> None:
-    """Every kind that a pass can find, and little more than a payment for each."""
+    """Every kind that a sweep can find, and little more than a payment for each."""
     world = make_stage(seed)
     plant(world, 1, losing=losing)
     assert {finding.kind for finding in world.expected.findings} == EVERY_KIND

@@ -140,7 +140,7 @@ def test_met_again_it_reopens_with_its_id(kind: Kind, before: State) -> None:
 
 
 def test_a_row_that_was_corrected_twice_is_news_twice() -> None:
-    """The merchant's code wrote it back and it was corrected in one pass: the second time is not merely seen."""
+    """The merchant's code wrote it back and it was corrected in one sweep: the second time is not merely seen."""
     known = (_known(Kind.MISSED_OUTCOME, State.CORRECTED),)
     (change,) = updates(known, (_finding(Kind.MISSED_OUTCOME),), corrected=True)
     assert _seen(change) == (STORED_ID, State.CORRECTED, True, None)

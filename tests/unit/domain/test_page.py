@@ -44,7 +44,7 @@ CONTENT = {
 
 
 def test_a_page_about_which_nothing_is_known_is_empty() -> None:
-    """Nothing to write is no transaction; the pass and its time alone are nothing."""
+    """Nothing to write is no transaction; the sweep and its time alone are nothing."""
     assert PageRecord().is_empty
     assert PageRecord(seen_at=NOW, sweep=1).is_empty
     assert {field.name for field in fields(PageRecord)} == {

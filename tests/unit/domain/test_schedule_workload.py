@@ -42,7 +42,7 @@ def shop(a_day: float) -> list[Cohort]:
 
 
 def test_a_small_shop_stays_under_its_allowance() -> None:
-    """Twenty transactions a month, ten carts left for each, a daily window pass and the tail: under 10,000 reads."""
+    """Twenty transactions a month, ten carts left for each, a daily window sweep and the tail: under 10,000 reads."""
     cohorts = [
         Cohort(CART, 200 / 30, 40 * DAY),
         Cohort(DEBIT, 5 / 30, 6 * DAY),

@@ -1,4 +1,4 @@
-"""A model of what the schedule costs a shop: its looks by simulated time, each pass planned as usual."""
+"""A model of what the schedule costs a shop: its looks by simulated time, each sweep planned as usual."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.domain.planning.list_or_retrieve import cover, reads
 from reconciler.domain.polling.next_poll import looks
 
 SLOT: Final = timedelta(minutes=1)
-"""Looks that fall into one minute are taken by one pass."""
+"""Looks that fall into one minute are taken by one sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def reads_per_day(
     grain: timedelta = timedelta(minutes=15),
     listing_model: ListingModel = ListingModel(),  # noqa: B008
 ) -> float:
-    """Reads a day that the looks at a steady population cost, each pass planned as usual; an average over ``days``.
+    """Reads a day that the looks at a steady population cost, each sweep planned as usual; an average over ``days``.
 
     ``payments_a_day`` are all that are created, those never open too: lists show them. Creation is spread evenly and
     counted by ``grain``. The days begin with the first sample's creation. Takes about a second for each cohort.
@@ -104,7 +104,7 @@ def _reads(
     grain: timedelta,
     listing_model: ListingModel,
 ) -> int:
-    """What one pass costs: the grains with due rows, and between them everything that a list would show."""
+    """What one sweep costs: the grains with due rows, and between them everything that a list would show."""
     buckets: list[Bucket] = []
     last: int | None = None
     for at, count in sorted(due.items()):

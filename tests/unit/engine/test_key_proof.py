@@ -1,4 +1,4 @@
-"""Before the key has proved right, nothing of a pass is recorded."""
+"""Before the key has proved right, nothing of a sweep is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ask(proof: StripeKeyCheck, found: int, missing: int) -> None:
 
 
 def test_a_key_whose_first_fifty_retrieves_are_mostly_missing_is_wrong() -> None:
-    """More than half of the first 50 retrieves answering 404 ends the pass with exit 78."""
+    """More than half of the first 50 retrieves answering 404 ends the sweep with exit 78."""
     with pytest.raises(WrongKeyError, match="26 of the 50") as caught:
         ask(StripeKeyCheck(), found=24, missing=26)
     assert caught.value.exit_code is ExitCode.CONFIGURATION
@@ -32,7 +32,7 @@ def test_half_of_fifty_is_not_more_than_half() -> None:
 
 
 def test_only_the_first_fifty_are_judged() -> None:
-    """Once proved, a run of 404 later in the pass does not overturn it: those are findings."""
+    """Once proved, a run of 404 later in the sweep does not overturn it: those are findings."""
     proof = StripeKeyCheck()
     ask(proof, found=50, missing=0)
     ask(proof, found=0, missing=200)

@@ -83,7 +83,7 @@ FINAL: dict[str, tuple[bytes, type[ReconcilerError]]] = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", WORTH_ANOTHER_TRY)
 def test_a_passing_failure_is_tried_again(rig: Rigging, way: str, kind: str) -> None:
-    """Rate limits, conflicts, server errors, broken connections and broken answers pass: the next try answers, on
+    """Rate limits, conflicts, server errors, broken connections and broken answers sweep: the next try answers, on
     either way. Every try is bought, ended and counted."""
     call, good = WAYS[way]
     made = rig(WORTH_ANOTHER_TRY[kind], WORTH_ANOTHER_TRY[kind], good)
@@ -328,7 +328,7 @@ def test_an_answer_that_trickles_ends_at_the_deadline(rig: Rigging, clock: Manua
     length = 3_000_000
 
     def slow(_: str) -> bytes:
-        clock.sleep(31)  # while the answer is on its way, half of the attempt's time passes
+        clock.sleep(31)  # while the answer is on its way, half of the attempt's time sweeps
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b" " * length
 
     made = rig(slow, timeouts=Timeouts(attempt=30), retries=Retries(attempts=1))

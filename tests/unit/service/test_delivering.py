@@ -1,4 +1,4 @@
-"""The job ``deliver`` among the others: it neither hurries nor hides a pass."""
+"""The job ``deliver`` among the others: it neither hurries nor hides a sweep."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMIT = LATE * 60 + 180
 def test_deliveries_say_nothing_about_passes(
     seconds: float, running: tuple[str, ...], late: list[str]
 ) -> None:
-    """Being alive means that passes are complete: a delivery every ten seconds is no reason to miss one, nor a pass."""
+    """Being alive means that sweeps are complete: a delivery every ten seconds is no reason to miss one, nor a sweep."""
     clock = ManualClock(NOW)
     settings = load(
         EXAMPLE,

@@ -37,7 +37,7 @@ from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
 
 def test_a_pass_that_moves_is_not_stuck() -> None:
-    """Pages and reads both count; without either for longer than the limit a pass is stuck."""
+    """Pages and reads both count; without either for longer than the limit a sweep is stuck."""
     clock, reads = ManualClock(NOW), [0]
     pulse = Pulse(clock, 60)
     with pulse.watching("default:due", lambda: reads[0]) as progress:
@@ -56,7 +56,7 @@ def test_a_pass_that_moves_is_not_stuck() -> None:
 
 
 def test_other_work_that_makes_no_step_is_stuck() -> None:
-    """A thread's loop is watched as a pass is, but never counts as a pass; while it rests it may take its time."""
+    """A thread's loop is watched as a sweep is, but never counts as a sweep; while it rests it may take its time."""
     clock = ManualClock(NOW)
     pulse = Pulse(clock, 60)
     with pulse.attending("account default") as steps:
@@ -221,7 +221,7 @@ def a_report() -> SweepReport:
     ],
 )
 def test_a_report_crosses_unchanged(failure: ReconcilerError | None) -> None:
-    """Whoever asked sees what a pass of their own would have told, with the same exit code."""
+    """Whoever asked sees what a sweep of their own would have told, with the same exit code."""
     report = a_report()
     if failure is not None:
         report.stop(failure)

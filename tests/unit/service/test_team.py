@@ -95,7 +95,7 @@ def test_one_too_many_goes_to_whoever_has_none(clock: ManualClock) -> None:
 
 
 def test_one_that_cannot_work_stands_back_ever_longer(clock: ManualClock) -> None:
-    """It is not counted on until a while has passed and the account is in able hands; a pass that goes well ends it."""
+    """It is not counted on until a while has passed and the account is in able hands; a sweep that goes well ends it."""
     group = a_team(clock, "eu")
     others = Others({"eu": "me"}, frozenset({"a"}))
     group._look(others)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def heard() -> queue.Queue[tuple[str, str]]:
 
 
 def test_a_job_that_raises_is_told_and_comes_again(heard: queue.Queue[tuple[str, str]]) -> None:
-    """A defect in one pass ends neither the job nor the scheduler."""
+    """A defect in one sweep ends neither the job nor the scheduler."""
     timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     runs: queue.Queue[int] = queue.Queue()
 
@@ -53,7 +53,7 @@ def test_a_job_that_raises_is_told_and_comes_again(heard: queue.Queue[tuple[str,
 
 
 def test_a_job_that_overruns_is_not_begun_twice(heard: queue.Queue[tuple[str, str]]) -> None:
-    """While a pass runs its next ticks are left out, and told."""
+    """While a sweep runs its next ticks are left out, and told."""
     timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     end, begun = threading.Event(), queue.Queue[int]()
 
@@ -98,7 +98,7 @@ def test_a_clock_that_was_set_moves_the_jobs_along(step: timedelta) -> None:
 
 
 def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
-    """Whatever was missed while the machine slept is made up for by one pass, however late it is."""
+    """Whatever was missed while the machine slept is made up for by one sweep, however late it is."""
     timetable = SweepScheduler(SystemClock(), 1, lambda job, event: heard.put((job, event)))
     runs: queue.Queue[datetime] = queue.Queue()
     timetable.put("default", JOB, timedelta(seconds=3600), 0, lambda: runs.put(datetime.now(UTC)))
@@ -113,7 +113,7 @@ def test_late_ticks_are_one(heard: queue.Queue[tuple[str, str]]) -> None:
 
 
 def test_every_net_has_its_job() -> None:
-    """No kind of pass is forgotten, and no chore; "all" is not one of its own."""
+    """No kind of sweep is forgotten, and no chore; "all" is not one of its own."""
     assert {job.kind for job in JOBS} == {*SweepKind, *Chore} - {SweepKind.ALL}
 
 

@@ -16,7 +16,7 @@ EVENT_DAYS: Final = 30
 READ_DAYS: Final = 32
 """Stripe counts reads over 30 days."""
 SWEEP_DAYS: Final = 90
-"""How long a pass that has left nothing else behind is shown."""
+"""How long a sweep that has left nothing else behind is shown."""
 MOST_SWEEPS: Final = 20_000
 """Ten days of ticks a minute: a backlog goes in parts, none of which takes long."""
 
@@ -50,7 +50,7 @@ class PostgresServiceRecord:
         self._run("service_rate_usage", "recording the pace", epoch=epoch, pace=pace)
 
     def delete_old_rows(self) -> int:
-        """Remove events, counts of reads, dead replicas and passes that nobody needs any longer; how many rows."""
+        """Remove events, counts of reads, dead replicas and sweeps that nobody needs any longer; how many rows."""
         return (
             self._run("housekeeping_events", "tidying", days=EVENT_DAYS)
             + self._run("housekeeping_reads", "tidying", days=READ_DAYS)
@@ -59,7 +59,7 @@ class PostgresServiceRecord:
         )
 
     def correction_delays(self, sweep: int) -> tuple[float, ...]:
-        """Seconds from Stripe's newest event to our correction, of each correction of a pass whose events are known."""
+        """Seconds from Stripe's newest event to our correction, of each correction of a sweep whose events are known."""
         parameters = {"account": self._account, "sweep": sweep}
         with self._database.connection("reading a pass's corrections") as connection:
             rows = connection.execute(_SQL["correction_delays"], parameters).fetchall()

@@ -28,7 +28,7 @@ class PostgresStatus:
         return self._rows("status_lease")[0]
 
     def sweeps(self) -> list[TupleRow]:
-        """For each kind: id, end, age in seconds and asker of the last complete pass; id, end, complete, stopped of the last."""
+        """For each kind: id, end, age in seconds and asker of the last complete sweep; id, end, complete, stopped of the last."""
         return self._rows("status_sweeps")
 
     def discrepancies(self) -> list[TupleRow]:

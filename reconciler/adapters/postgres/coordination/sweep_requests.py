@@ -61,7 +61,7 @@ class PostgresSweepRequests:
         return TakenRequest(*rows[0]) if rows else None
 
     def advance(self, number: int, epoch: int, examined: int) -> None:
-        """Tell whoever asked how far the pass is."""
+        """Tell whoever asked how far the sweep is."""
         self._count(
             "request_progress", "telling progress", id=number, epoch=epoch, examined=examined
         )
@@ -74,7 +74,7 @@ class PostgresSweepRequests:
         examined: int,
         result: Mapping[str, object],
     ) -> None:
-        """Answer a request with the whole report of its pass."""
+        """Answer a request with the whole report of its sweep."""
         self._count(
             "request_finish",
             "answering a request",
@@ -105,7 +105,7 @@ class PostgresSweepRequests:
 
 
 class RequestBell:
-    """Rings when somebody asks for a pass of this account. It has a connection of its own; use it as a context manager."""
+    """Rings when somebody asks for a sweep of this account. It has a connection of its own; use it as a context manager."""
 
     def __init__(self, dsn: str, account: str) -> None:
         self._dsn = dsn

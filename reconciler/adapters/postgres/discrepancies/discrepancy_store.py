@@ -1,4 +1,4 @@
-"""The discrepancies of one account, for a person to settle; and the corrections of a pass, to take back."""
+"""The discrepancies of one account, for a person to settle; and the corrections of a sweep, to take back."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PostgresDiscrepancyStore:
     def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
         """Set a person's verdict with its ledger entry, in one transaction.
 
-        Raises UsageError where there is no such discrepancy, DatabaseBusyError while a pass records it.
+        Raises UsageError where there is no such discrepancy, DatabaseBusyError while a sweep records it.
         """
         with self._database.connection("settling a discrepancy") as connection, ending(connection):
             with connection.pipeline():
@@ -62,7 +62,7 @@ class PostgresDiscrepancyStore:
                 raise self._unknown(discrepancy_id)
 
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
-        """What a pass corrected, in the ledger's order, and whether it was taken back."""
+        """What a sweep corrected, in the ledger's order, and whether it was taken back."""
         parameters = {"account": self._account, "sweep": sweep}
         with self._database.connection("reading a pass's corrections") as connection:
             rows = connection.execute(_SQL["corrections_of_sweep"], parameters).fetchall()

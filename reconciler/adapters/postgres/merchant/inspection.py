@@ -229,11 +229,11 @@ def _index_warnings(relation: Relation, found: dict[str, TableColumn]) -> Iterat
         )
     if key is not None and key.is_nullable:
         yield (
-            f"{key.name} may be NULL: a row without a key is listed by no pass and cannot be corrected."
+            f"{key.name} may be NULL: a row without a key is listed by no sweep and cannot be corrected."
             f" Run: ALTER TABLE {_quoted_table(relation)} ALTER COLUMN {_quoted([key])} SET NOT NULL;"
         )
     costs = {
-        "payment_intent": "every page of a pass reads the whole table",
+        "payment_intent": "every page of a sweep reads the whole table",
         "order": "looking for an order paid twice reads the whole table",
         "created": "passes over a range of time read the whole table",
     }

@@ -1,4 +1,4 @@
-"""The merchant's payments counted by time, for the plan of a pass."""
+"""The merchant's payments counted by time, for the plan of a sweep."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ class PaymentCounts:
         }
 
     def listing_model(self) -> ListingModel:
-        """What the last complete window pass has taught; nothing where there was none."""
+        """What the last complete window sweep has taught; nothing where there was none."""
         parameters = {"account": self._account}
-        with self._database.connection("reading what passes have taught") as connection:
+        with self._database.connection("reading what sweeps have taught") as connection:
             row = connection.execute(_PAGE["listing_statistics"], parameters).fetchone()
         if row is None:
             return ListingModel()

@@ -211,7 +211,7 @@ def _check_written(writes: Sequence[RowWrite], written: Cursor | None, *, locked
 
 
 def _check_limit(record: PageRecord, corrected: Cursor | None) -> None:
-    """Several passes of the service may count at once; the ledger's head makes one of them see the other."""
+    """Several sweeps of the service may count at once; the ledger's head makes one of them see the other."""
     row = None if corrected is None else corrected.fetchone()
     if row is not None and record.most_an_hour is not None and row[0] > record.most_an_hour:
         raise HourlyLimitError

@@ -11,7 +11,7 @@ _SQL: Final = statements("page")
 
 
 def take_up_reported(database: Database, account: str) -> int:
-    """Let the next pass look at every payment that was only reported; how many there are.
+    """Let the next sweep look at every payment that was only reported; how many there are.
 
     For a service that may write rows now: an open finding is otherwise looked at once a day.
     """

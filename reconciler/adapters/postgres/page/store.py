@@ -1,4 +1,4 @@
-"""One account's part of the database, as a pass needs it."""
+"""One account's part of the database, as a sweep needs it."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class PostgresStore:
     ) -> None:
         """As ``engine.ports.Store`` has it; ``report`` has ``complete``.
 
-        Raises LeaseLostError as a page does, and DatabaseRefusedError where the pass is not running.
+        Raises LeaseLostError as a page does, and DatabaseRefusedError where the sweep is not running.
         """
         parameters = {
             "account": self._account,

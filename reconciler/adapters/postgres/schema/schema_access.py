@@ -13,7 +13,7 @@ _SQL: Final = statements("schema")
 
 @dataclass(frozen=True, slots=True)
 class SchemaAccess:
-    """Whether our schema is there, may be read, and may be written as a pass writes it."""
+    """Whether our schema is there, may be read, and may be written as a sweep writes it."""
 
     is_there: bool
     may_read: bool

@@ -14,7 +14,7 @@ FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
 )
 ORDER BY c.subject, c.kind
 -- somebody was quicker with the very same: it is met again. What a person has settled since stays as it is, with its
--- fingerprint, so that the next pass sees whether this one differs
+-- fingerprint, so that the next sweep sees whether this one differs
 ON CONFLICT (account, subject, kind) DO UPDATE SET
     payment_intent = excluded.payment_intent,
     keys = excluded.keys,
