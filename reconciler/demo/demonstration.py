@@ -17,7 +17,7 @@ from reconciler.clock import Clock, ManualClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.interruption import Interruption
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
-from reconciler.demo.oracle import DemoVerdict, DatabaseState, judge
+from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.world import World
@@ -128,7 +128,7 @@ def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> World:
     random = Random(plan.seed)  # noqa: S311
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     stripe_time = ManualClock(present - LONGEST_HISTORY)
-    sandbox = Sandbox(stripe_time, pace_clock=clock, seed=plan.seed, limits=SandboxLimits())
+    sandbox = Sandbox(stripe_time, rate_clock=clock, seed=plan.seed, limits=SandboxLimits())
     return World(sandbox, shop, stripe_time, present, random)
 
 

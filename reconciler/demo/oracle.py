@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.expected import PlantedFinding, Expectations
+from reconciler.demo.expected import Expectations, PlantedFinding
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.sandbox.state.sandbox import Sandbox
 

@@ -76,7 +76,7 @@ def as_json(result: DemoResult) -> dict[str, object]:
         "reads_one_by_one": result.one_by_one,
         "rate_limited": result.report.rate_limited,
         "seconds": round(result.seconds, 3),
-        "pass_seconds": round(result.report.seconds, 3),
+        "sweep_seconds": round(result.report.seconds, 3),
         "complete": result.report.complete,
         "ledger_ok": result.ledger_ok,
         "clean": result.is_clean,

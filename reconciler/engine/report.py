@@ -72,7 +72,7 @@ class DecisionKind(StrEnum):
 class ReportLine:
     """One decision that a person may want to see: a correction, a flagged finding, or a wait."""
 
-    act: DecisionKind
+    decision: DecisionKind
     payment_intent: str
     keys: tuple[str, ...]
     kind: Kind | None = None

@@ -79,7 +79,9 @@ class Shop:
         request = SweepRequest(kind=kind, writing=Writing.ROWS, asked_by=SERVICE, by_service=True)
         report = self.opened.sweep(request, NoProgress())
         if not report.complete:
-            raise RuntimeError(f"a sweep was not complete: {report.stopped or report.unexamined[0]}")
+            raise RuntimeError(
+                f"a sweep was not complete: {report.stopped or report.unexamined[0]}"
+            )
         self.spent[kind.value] += report.reads
         self.corrected += report.corrected
         return report

@@ -34,10 +34,10 @@ from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
 from reconciler.demo.merchant import STATUS_OF, Luck, Merchant
-from reconciler.demo.oracle import DemoVerdict, Scene, judge
+from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
-from reconciler.demo.stage import Stage
+from reconciler.demo.world import World
 from reconciler.domain.audit.ledger import first_break
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
@@ -168,24 +168,24 @@ def live_through(url: str, seed: int, tally: Tally) -> None:
             _disturbed(configured, url, chance, tally)
         stage.sandbox.faults.shares = Faults()
         complete = any(_sweep(configured, url, tally) for _ in range(CALM_PASSES))
-        scene = Scene(before, shop.rows(), shop.findings(), shop.rechecks(), shop.outbox())
-        verdict = judge(stage.script, stage.sandbox, scene)
+        state = DatabaseState(before, shop.rows(), shop.findings(), shop.rechecks(), shop.outbox())
+        verdict = judge(stage.script, stage.sandbox, state)
         tally.lives += 1
         tally.corrected += len(verdict.changed)
         tally.findings += sum((verdict.planted & verdict.found).values())
         faults = [
-            *_faults(verdict, configured, url, scene),
+            *_faults(verdict, configured, url, state),
             *([] if complete else ["never complete"]),
         ]
         tally.faults += [f"seed {seed}: {fault}" for fault in faults]
 
 
-def _history(shop: DemoShop, seed: int, lose: float) -> Stage:
+def _history(shop: DemoShop, seed: int, lose: float) -> World:
     random = Random(seed)
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     clock = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(clock, seed=seed, limits=NO_LIMITS)
-    stage = Stage(sandbox, shop, clock, present, random)
+    stage = World(sandbox, shop, clock, present, random)
     plant(stage, PAYMENTS, losing=lose > 0)
     luck = Luck(seed, lose)
     merchant = Merchant(shop, clock, luck)
@@ -253,18 +253,20 @@ def _its_lease_runs_out(url: str) -> None:
     asked(url, "UPDATE reconciler.leases SET holder = NULL, expires_at = NULL RETURNING 1")
 
 
-def _faults(verdict: DemoVerdict, configured: Settings, url: str, scene: Scene) -> Iterator[str]:
+def _faults(
+    verdict: DemoVerdict, configured: Settings, url: str, state: DatabaseState
+) -> Iterator[str]:
     yield from verdict.wrong_writes
     yield from verdict.missed
     yield from (f"invented: {what}" for what in verdict.invented)
     yield from (f"untrue: {what}" for what in verdict.untrue)
-    told = Counter(key for key, _ in scene.outbox)
+    told = Counter(key for key, _ in state.outbox)
     yield from (f"{key} was told {count} times" for key, count in told.items() if count > 1)
     if set(told) != {was.id for was, _ in verdict.changed}:
         yield "the outbox is not what was changed"
     entries = asked(url, "SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'")[0][0]
-    if entries != len(scene.outbox):
-        yield f"{entries} corrections in the ledger, {len(scene.outbox)} in the outbox"
+    if entries != len(state.outbox):
+        yield f"{entries} corrections in the ledger, {len(state.outbox)} in the outbox"
     with open_audit(configured) as audit:
         yield from _breaks(audit)
 

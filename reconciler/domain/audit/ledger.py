@@ -28,7 +28,8 @@ class Action(StrEnum):
     REVERT = "revert"
     NOTE = "note"
     DAY_TOTALS = "day_totals"
-    PASS = "pass"  # noqa: S105 - the word for a sweep's end, not a secret
+    SWEEP = "sweep"
+    """A sweep has ended. Entries of the first versions say "pass" and stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE, Histogram, ListingCosts, ListingModel
 from reconciler.domain.planning.list_or_retrieve import Run, cover, fit, pages, reads
-from reconciler.domain.planning.plan import Budget, List, RequestRates, Plan, Retrieve, Step
+from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, Step
 
 __all__ = ["PAGE_SIZE", "cursors_of", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
 

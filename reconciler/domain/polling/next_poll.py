@@ -56,9 +56,9 @@ def next_poll(
         (until, look) for until, look in _after_deadlines(intent, limit, jitter) if look > now
     )
     deadline, look_after = next(upcoming)
-    if _by_pace(intent, now, 0.0) > deadline:
+    if _by_interval(intent, now, 0.0) > deadline:
         return max(look_after, now + FLOOR)
-    return max(min(_by_pace(intent, now, jitter), deadline), now + FLOOR)
+    return max(min(_by_interval(intent, now, jitter), deadline), now + FLOOR)
 
 
 def looks(
@@ -105,13 +105,13 @@ def _held(intent: Intent) -> tuple[datetime, datetime]:
     return start, start + AUTHORIZATIONS.get(intent.method or "", OTHER_AUTHORIZATIONS)
 
 
-def _by_pace(intent: Intent, now: datetime, jitter: float) -> datetime:
+def _by_interval(intent: Intent, now: datetime, jitter: float) -> datetime:
     """The next slot of its pace that is at least half an interval away."""
-    pace = poll_interval_of(intent, now)
-    elapsed, began = pace.elapsed(now), pace.elapsed(intent.changed_at)
-    step = pace.step(elapsed - began)
-    slot = _slot(max(elapsed + step / 2, began + pace.first), step)
-    return pace.moment(slot + jitter * JITTER * step)
+    interval = poll_interval_of(intent, now)
+    elapsed, began = interval.elapsed(now), interval.elapsed(intent.changed_at)
+    step = interval.step(elapsed - began)
+    slot = _slot(max(elapsed + step / 2, began + interval.first), step)
+    return interval.moment(slot + jitter * JITTER * step)
 
 
 def _after_deadlines(

@@ -145,7 +145,7 @@ class AccountStatus:
     requests: int
     tail_lag: float | None = None
     """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""
-    pace: RateUsage | None = None
+    rate_usage: RateUsage | None = None
     table_fault: str | None = None
     """Why the merchant's table cannot be read, and its open payments not be counted."""
     outbox: OutboxStatus = OutboxStatus()

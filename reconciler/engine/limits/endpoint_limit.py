@@ -70,7 +70,7 @@ class EndpointLimit:
         recovered = self._slowed_to + (now - self._slowed_at) * RECOVERY_PER_SECOND
         return self.limit * min(1.0, recovered)
 
-    def pace(self, now: float) -> float:
+    def usable_rate(self, now: float) -> float:
         """The rate, or the part of it that we keep to."""
         return self.rate(now) * (self._part if now < self._part_until else 1.0)
 
@@ -95,7 +95,7 @@ class EndpointLimit:
 
     def wait(self, now: float) -> float:
         """Seconds until the rate lets the next request go; 0 where it may go now."""
-        rate = self.pace(now)
+        rate = self.usable_rate(now)
         self._fill(now, rate)
         until = (1 - self._tokens) / rate
         size = math.ceil(rate)

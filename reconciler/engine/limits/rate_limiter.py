@@ -202,7 +202,9 @@ class RateLimiter:
         with self._lock:
             now = self._clock.monotonic()
             endpoint_limits = (self._overall, *self._endpoint_limits.values())
-            return min(1.0, max(1 / endpoint_limit.pace(now) for endpoint_limit in endpoint_limits))
+            return min(
+                1.0, max(1 / endpoint_limit.usable_rate(now) for endpoint_limit in endpoint_limits)
+            )
 
     @property
     def last_second(self) -> int:

@@ -71,7 +71,7 @@ def _findings(
 def _line(subject: Match, finding: Finding, to_status: str | None) -> ReportLine:
     intent = subject.intent
     return ReportLine(
-        act=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
+        decision=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
         payment_intent=finding.subject,
         keys=finding.keys,
         kind=finding.kind,

@@ -287,7 +287,7 @@ class Sweep:
                 return
             body = dict(self.report.as_json())
             seconds = body.pop("seconds")
-            entry = Draft(Action.PASS, {**body, "milliseconds": round(self.report.seconds * 1000)})
+            entry = Draft(Action.SWEEP, {**body, "milliseconds": round(self.report.seconds * 1000)})
             totals: tuple[Draft, ...] = ()
             if self._listed is not None and self._listed_from is not None and self.report.complete:
                 totals = self._totals.drafts(sweep, self._listed, self._listed_from)

@@ -182,7 +182,9 @@ def _followed(
 def _left(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
         return "It was interrupted before the service had taken it up: nothing was done."
-    return "It was interrupted here; the service goes on with the sweep. reconciler status shows it."
+    return (
+        "It was interrupted here; the service goes on with the sweep. reconciler status shows it."
+    )
 
 
 class RequestProgress:

@@ -84,7 +84,7 @@ def _is_closed(name: str) -> bool:
 
 def _line_form(line: ReportLine) -> Mapping[str, object]:
     return {
-        "act": line.act.value,
+        "decision": line.decision.value,
         "payment_intent": line.payment_intent,
         "keys": list(line.keys),
         "kind": line.kind and line.kind.value,
@@ -100,7 +100,7 @@ def _line_form(line: ReportLine) -> Mapping[str, object]:
 def _line(form: Mapping[str, Any]) -> ReportLine:
     kind, severity, stake = form["kind"], form["severity"], form["stake"]
     return ReportLine(
-        act=DecisionKind(form["act"]),
+        decision=DecisionKind(form["decision"]),
         payment_intent=form["payment_intent"],
         keys=tuple(form["keys"]),
         kind=None if kind is None else Kind(kind),
@@ -118,7 +118,7 @@ def _failure_form(failure: ReconcilerError) -> Mapping[str, object]:
     return {
         "type": type(failure).__name__,
         "what": failure.what,
-        "mend": failure.hint,
+        "hint": failure.hint,
         "faults": list(faults),
     }
 
@@ -132,5 +132,5 @@ def _failure(form: Mapping[str, Any] | None) -> ReconcilerError | None:
     kind = getattr(errors, form["type"], ReconcilerError)
     if not (isinstance(kind, type) and issubclass(kind, ReconcilerError)):
         kind = ReconcilerError
-    failure: ReconcilerError = kind(form["what"], form["mend"] or _OF_SERVICE)
+    failure: ReconcilerError = kind(form["what"], form["hint"] or _OF_SERVICE)
     return failure

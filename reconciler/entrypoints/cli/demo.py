@@ -143,7 +143,9 @@ def _write_figures(result: DemoResult) -> None:
         f"Reads spent: {report.reads:,}. One by one it would have been {result.one_by_one:,}, and"
         " payments without a row would not have been found."
     )
-    write_line(f"Time: {report.seconds:.1f} s for the sweep, {result.seconds:.1f} s for everything.")
+    write_line(
+        f"Time: {report.seconds:.1f} s for the sweep, {result.seconds:.1f} s for everything."
+    )
     write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
 
 

@@ -29,7 +29,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
                         "about": check.about,
                         "level": check.level.value,
                         "what": check.what,
-                        "mend": check.hint or None,
+                        "hint": check.hint or None,
                     }
                     for check in checks
                 ],

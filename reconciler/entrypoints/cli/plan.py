@@ -97,7 +97,7 @@ def as_json(kind: SweepKind, found: Sequence[ReadEstimate]) -> Mapping[str, obje
         "reads_one_by_one": sum(one.reads_one_by_one for one in plans),
         "seconds": round(sum(one.seconds for one in plans), 3),
         "seconds_at_limit": round(sum(one.seconds_at_limit for one in plans), 3),
-        "allowance_share": round(sum(one.quota_share for one in plans), 6),
+        "quota_share": round(sum(one.quota_share for one in plans), 6),
     }
 
 
@@ -105,7 +105,7 @@ def _step_json(source: SweepKind, step: Step) -> Mapping[str, object]:
     match step:
         case List():
             return {
-                "net": source,
+                "source": source,
                 "act": "list",
                 "since": step.created.since,
                 "until": step.created.until,
@@ -115,7 +115,7 @@ def _step_json(source: SweepKind, step: Step) -> Mapping[str, object]:
             }
         case Retrieve():
             return {
-                "net": source,
+                "source": source,
                 "act": "retrieve",
                 "since": step.rows.since if step.rows else None,
                 "until": step.rows.until if step.rows else None,
@@ -136,7 +136,7 @@ def _stop_token(moment: datetime | None) -> str:
 
 
 _COLUMNS: Final = (
-    OutputColumn[PlanRow]("net", lambda row: row.source.value),
+    OutputColumn[PlanRow]("source", lambda row: row.source.value),
     OutputColumn[PlanRow]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
     OutputColumn[PlanRow](
         "since", lambda row: _stop_token(found.since if (found := _range_of(row.step)) else None)

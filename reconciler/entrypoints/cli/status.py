@@ -47,7 +47,7 @@ class StatusFormat(StrEnum):
 
 
 _SWEEPS = (
-    OutputColumn[tuple[str, str, str, str]]("pass", lambda row: row[0]),
+    OutputColumn[tuple[str, str, str, str]]("sweep", lambda row: row[0]),
     OutputColumn[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
     OutputColumn[tuple[str, str, str, str]]("by", lambda row: row[2]),
     OutputColumn[tuple[str, str, str, str]]("last of all", lambda row: row[3]),
@@ -130,7 +130,7 @@ def as_json(
         "since": lease.since,
         "error": lease.error,
         "error_at": lease.error_at,
-        "passes": [
+        "sweeps": [
             {
                 "kind": item.kind,
                 "sweep": item.complete,
@@ -162,7 +162,7 @@ def as_json(
         "tail_every_seconds": expected.every["tail"].total_seconds(),
         "requests": one.requests,
         "tail_lag_seconds": one.tail_lag,
-        "pace": None if one.pace is None else _pace_json(one.pace),
+        "rate_usage": None if one.rate_usage is None else _rate_usage_json(one.rate_usage),
         "outbox": {
             "waiting": one.outbox.waiting,
             "given_up": one.outbox.given_up,
@@ -172,13 +172,13 @@ def as_json(
     }
 
 
-def _pace_json(pace: RateUsage) -> Mapping[str, object]:
+def _rate_usage_json(rate_usage: RateUsage) -> Mapping[str, object]:
     return {
-        "at": pace.at,
-        "overall": _endpoint_json(pace.overall),
+        "at": rate_usage.at,
+        "overall": _endpoint_json(rate_usage.overall),
         "endpoints": {
             name: _endpoint_json(endpoint_limit)
-            for name, endpoint_limit in sorted(pace.endpoints.items())
+            for name, endpoint_limit in sorted(rate_usage.endpoints.items())
         },
     }
 
@@ -216,7 +216,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("open payments", "not to be read" if one.table_fault else open_payments or "none"),
             ("tail", _tail_text(one, expected)),
             ("reads, 30 days", reads),
-            ("reads a second", "" if one.pace is None else _pace_text(one.pace)),
+            ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
             ("requests", str(one.requests) if one.requests else ""),
             ("outbox", _outbox_text(one.outbox)),
         ]
@@ -241,8 +241,8 @@ def _tail_text(one: AccountStatus, expected: Expectations) -> str:
     return every if one.tail_lag is None else f"{every}, {in_words(one.tail_lag)} behind"
 
 
-def _pace_text(pace: RateUsage) -> str:
-    endpoint_limits = {"all": pace.overall, **dict(sorted(pace.endpoints.items()))}
+def _rate_usage_text(rate_usage: RateUsage) -> str:
+    endpoint_limits = {"all": rate_usage.overall, **dict(sorted(rate_usage.endpoints.items()))}
     return ", ".join(
         f"{name} {_endpoint_text(endpoint_limit)}"
         for name, endpoint_limit in endpoint_limits.items()
@@ -269,7 +269,7 @@ def _sweep_row(item: SweepStatus) -> tuple[str, str, str, str]:
     complete = "never" if item.age is None else f"{in_words(item.age)} ago (sweep {item.complete})"
     last = "running or died"
     if item.last is not None:
-        last = f"pass {item.last}: {'complete' if item.last_complete else 'not complete'}"
+        last = f"sweep {item.last}: {'complete' if item.last_complete else 'not complete'}"
     return item.kind, complete, item.asked_by or "", last
 
 
@@ -288,8 +288,10 @@ def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str
         age = one.age(source)
         if age is not None:
             figures[f"{source}_age"] = f"{age:.0f}s"
-    if one.pace is not None:
-        figures["reads_a_second"] = f"{one.pace.overall.busiest};;{one.pace.overall.limit:g}"
+    if one.rate_usage is not None:
+        figures["reads_a_second"] = (
+            f"{one.rate_usage.overall.busiest};;{one.rate_usage.overall.limit:g}"
+        )
     return figures
 
 

@@ -27,7 +27,7 @@ MOST_LINES: Final = 200
 """How many decisions of a sort a table shows; --format csv has them all."""
 CSV_NAMES: Final = (
     "account",
-    "act",
+    "decision",
     "kind",
     "severity",
     "payment_intent",
@@ -136,7 +136,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
 def _row(report: SweepReport, line: ReportLine) -> dict[str, object]:
     return {
         "account": report.account,
-        "act": line.act.value,
+        "decision": line.decision.value,
         "kind": line.kind.value if line.kind else None,
         "severity": line.severity.value if line.severity else None,
         "payment_intent": line.payment_intent,
@@ -154,12 +154,14 @@ def _write(report: SweepReport) -> None:
     write_line(_headline(report))
     write_line(_figures(report))
     corrections = "Corrected" if report.writing is Writing.ROWS else "Would correct"
-    for act, title in (
+    for decision, title in (
         (DecisionKind.CORRECT, corrections),
         (DecisionKind.FLAG, "Flagged for a person"),
         (DecisionKind.WAIT, "Waiting: too early to say"),
     ):
-        _write_lines(title, sorted((line for line in report.lines if line.act is act), key=_rank))
+        _write_lines(
+            title, sorted((line for line in report.lines if line.decision is decision), key=_rank)
+        )
     if report.discrepancies:
         write_line()
         write_table(_KINDS, _kinds(report))

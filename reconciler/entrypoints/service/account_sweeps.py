@@ -63,7 +63,7 @@ class AccountSweeps:
         account: str,
         clock: Clock,
         group: ReplicaGroup,
-        timetable: SweepScheduler,
+        scheduler: SweepScheduler,
         pulse: Pulse,
         metrics: Metrics,
         deliverer: DeliveryJob,
@@ -76,7 +76,7 @@ class AccountSweeps:
         self._account = account
         self._clock = clock
         self._group = group
-        self._timetable = timetable
+        self._scheduler = scheduler
         self._pulse = pulse
         self._metrics = metrics
         self._deliverer = deliverer
@@ -109,7 +109,7 @@ class AccountSweeps:
 
     def end(self, slots: SweepSlots) -> None:
         """Wait for the sweeps in hand before the lease goes back; they end at their next page."""
-        self._timetable.drop(self._account)
+        self._scheduler.drop(self._account)
         self._lease = None
         self._metrics.holds(self._account, held=False)
         if not slots.idle_but(REQUESTS, LONGEST_DELAY_SECONDS):
@@ -135,7 +135,7 @@ class AccountSweeps:
                     run = partial(self._keep_house, row)
                 case Chore.DELIVER:
                     run = partial(self._deliver, database)
-            self._timetable.put(self._account, job, every, first, partial(self._work, job, run))
+            self._scheduler.put(self._account, job, every, first, partial(self._work, job, run))
 
     def serve_one(self, opened: OpenAccount, lease: Lease, steps: Steps) -> SweepReport | None:
         """Make the sweep that was asked for first; None where none was. Raises what the requests raise."""
@@ -175,7 +175,7 @@ class AccountSweeps:
         except ReconcilerError as error:
             self.set_error(job.name, error)
             self._metrics.failed(self._account, job.name, error)
-            log.warning("pass.failed", account=self._account, job=job.name, why=redact(str(error)))
+            log.warning("sweep.failed", account=self._account, job=job.name, why=redact(str(error)))
             slots.renew(job.name)
             return
         if report.failure is not None and not isinstance(report.failure, StoppedError):
@@ -231,9 +231,9 @@ class AccountSweeps:
         row = self._row
         self._metrics.ended(report, job, () if row is None else row.delays(report))
         if row is not None:
-            row.pace(self._rate_limiter)
+            row.rate_usage(self._rate_limiter)
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
-        level("pass.finished", job=job, **wide(report))
+        level("sweep.finished", job=job, **wide(report))
 
     def _keep_house(self, row: ServiceStatusRow, steps: Steps) -> None:
         """Remove what nobody needs any longer, and follow the number of transactions."""
@@ -251,7 +251,7 @@ class AccountSweeps:
             log.warning("transactions.uncounted", account=self._account, why=redact(str(error)))
             return
         every = TAIL.every(self._settings, self._allowance.allowed)
-        if self._timetable.pace(self._account, TAIL, every):
+        if self._scheduler.set_interval(self._account, TAIL, every):
             log.info("tail.paced", account=self._account, seconds=every.total_seconds())
 
     def set_error(self, where: str, error: ReconcilerError | None) -> None:

@@ -103,7 +103,7 @@ class Daemon:
         stuck = self._pulse.stuck()
         self._metrics.stuck(len(stuck))
         if stuck and stuck != self._dumped:
-            log.critical("pass.stuck", sweeps=list(stuck), seconds=self._pulse.stall)
+            log.critical("sweep.stuck", sweeps=list(stuck), seconds=self._pulse.stall)
             self._dump()
         self._dumped = stuck
         if self._service is not None:

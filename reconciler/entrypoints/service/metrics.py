@@ -69,13 +69,13 @@ class Metrics:
         self._reads: dict[tuple[str, str], list[int]] = {}
         registry = self.registry
         self._sweeps = Counter(
-            "reconciler_passes",
+            "reconciler_sweeps",
             "Passes that ended, by result: complete, incomplete or failed.",
             ("account", "kind", "result"),
             registry=registry,
         )
         self._sweep_seconds = Histogram(
-            "reconciler_pass_seconds",
+            "reconciler_sweep_seconds",
             "How long sweeps took.",
             ("account", "kind"),
             buckets=_SECONDS,
@@ -238,7 +238,7 @@ class _Figures(Collector):
                 self._read_at = now
                 try:
                     statuses, limits = self._read()
-                    self._families = (*_families(statuses, limits), *_pace_families(statuses))
+                    self._families = (*_families(statuses, limits), *_rate_families(statuses))
                     self._reachable = True
                 except ReconcilerError:
                     self._reachable = False
@@ -298,9 +298,9 @@ def _families(
     yield from (age, payments, found, stake, waiting, reads, limit, lease, person, lag, *outbox)
 
 
-def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFamily]:
+def _rate_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFamily]:
     def gauge(name: str, text: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(f"reconciler_pace_{name}", text, labels=("account", "endpoint"))
+        return GaugeMetricFamily(f"reconciler_rate_{name}", text, labels=("account", "endpoint"))
 
     families = {
         "limit": gauge("limit", "Reads a second that we allow ourselves."),
@@ -308,11 +308,11 @@ def _pace_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFam
         "busiest": gauge("busiest", "The busiest second of the last ten minutes."),
     }
     for status in statuses:
-        if status.pace is None:
+        if status.rate_usage is None:
             continue
         for endpoint, endpoint_limit in {
-            "all": status.pace.overall,
-            **status.pace.endpoints,
+            "all": status.rate_usage.overall,
+            **status.rate_usage.endpoints,
         }.items():
             figures = {
                 "limit": endpoint_limit.limit,

@@ -137,7 +137,7 @@ class SweepScheduler:
             replace_existing=True,
         )
 
-    def pace(self, account: str, job: Job, every: timedelta) -> bool:
+    def set_interval(self, account: str, job: Job, every: timedelta) -> bool:
         """Run a job of an account so often from now on; whether that is something new, and the job is there."""
         found = self._scheduler.get_job(_name(account, job.name))
         if found is None or abs(found.trigger.interval - every) <= STEADY * every:

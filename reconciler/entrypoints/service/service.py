@@ -31,7 +31,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._timetable = SweepScheduler(clock, len(settings.accounts), metrics.heard)
+        self._scheduler = SweepScheduler(clock, len(settings.accounts), metrics.heard)
         self._group = ReplicaGroup(
             settings.database_url.get_secret_value(),
             replica,
@@ -48,7 +48,7 @@ class Service:
                 account,
                 clock,
                 self._group,
-                self._timetable,
+                self._scheduler,
                 pulse,
                 metrics,
                 DeliveryJob(settings, account.name, clock, circuit, pulse, metrics),
@@ -59,7 +59,7 @@ class Service:
 
     def start(self) -> None:
         """Let time run and take what leases are free."""
-        self._timetable.start()
+        self._scheduler.start()
         self._group.start()
         for worker in self._workers:
             worker.start()
@@ -73,7 +73,7 @@ class Service:
         self._is_stopping = True
         if leaves:
             self._group.leave()
-        self._timetable.stop()
+        self._scheduler.stop()
         for worker in self._workers:
             worker.stop()
         until = self._clock.monotonic() + seconds
@@ -100,7 +100,7 @@ class Service:
         """Which thread is gone, None where all are there."""
         if self._is_stopping:
             return None
-        if not self._timetable.lives:
+        if not self._scheduler.lives:
             return "the scheduler's thread has ended"
         if not self._group.is_alive():
             return "the thread that sees the other replicas has ended"
@@ -109,7 +109,7 @@ class Service:
 
     def follow_clock(self) -> float:
         """Move the timetable along with a wall clock that was set; by how many seconds."""
-        return self._timetable.follow_clock()
+        return self._scheduler.follow_clock()
 
     def status(self, running: Sequence[str]) -> str:
         """One line for ``systemctl status``."""

@@ -30,9 +30,9 @@ class ServiceStatusRow:
         error, person = errors_met.first, errors_met.need_a_person
         self._try(lambda: self._record.error_met(self._epoch, error, needs_person=person))
 
-    def pace(self, rate_limiter: RateLimiter) -> None:
+    def rate_usage(self, rate_limiter: RateLimiter) -> None:
         """How fast the service asks Stripe."""
-        self._try(lambda: self._record.pace(self._epoch, to_dict(rate_limiter.usage())))
+        self._try(lambda: self._record.rate_usage(self._epoch, to_dict(rate_limiter.usage())))
 
     def delays(self, report: SweepReport) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to each correction of a sweep. Raises what the database does."""

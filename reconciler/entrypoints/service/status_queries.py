@@ -59,7 +59,7 @@ def read_statuses(
                     reads_allowed=_allowed(settings, database, table, name, clock),
                     requests=source.requests(),
                     tail_lag=source.lag(CURSOR),
-                    pace=from_dict(*source.pace()),
+                    rate_usage=from_dict(*source.rate_usage()),
                     outbox=OutboxStatus(*source.outbox()),
                 )
             )

@@ -78,7 +78,7 @@ class Api:
         path = unquote(request.target.partition("?")[0])
         route, ident = route_of(request.method, path)
         endpoint = route.endpoint if route else f"{request.method} (unknown)"
-        started = sandbox.pace_clock.monotonic()
+        started = sandbox.rate_clock.monotonic()
         sandbox.requests.arrived(endpoint, started)
         entered: str | None = None
         try:
@@ -136,7 +136,7 @@ class Api:
         slowness = breakage.seconds if breakage and kind is Break.SLOW else 0.0
         latency = sandbox.faults.latency(number) + slowness
         if latency > 0:
-            sandbox.pace_clock.wait(self._stopping, latency)
+            sandbox.rate_clock.wait(self._stopping, latency)
         if sandbox.before_answer is not None:
             sandbox.before_answer(endpoint, request.target)
         if breakage is not None:

@@ -201,7 +201,7 @@ class SandboxServer:
         thread.start()
 
     def _pump(self, every: float) -> None:
-        while not self.sandbox.pace_clock.wait(self._stopping, every):
+        while not self.sandbox.rate_clock.wait(self._stopping, every):
             self.sandbox.deliver_due()
 
     def __enter__(self) -> Self:

@@ -48,7 +48,7 @@ class Sandbox(SandboxStore):
         self,
         clock: Clock,
         *,
-        pace_clock: Clock | None = None,
+        rate_clock: Clock | None = None,
         seed: int = 0,
         limits: SandboxLimits = NO_LIMITS,
         faults: Faults | None = None,
@@ -57,8 +57,8 @@ class Sandbox(SandboxStore):
         super().__init__(
             clock, FaultPlan(faults or Faults(seed=seed)), seed=seed, livemode=livemode
         )
-        self.pace_clock: Clock = pace_clock or SystemClock()
-        self.gate = Gate(limits, self.pace_clock)
+        self.rate_clock: Clock = rate_clock or SystemClock()
+        self.gate = Gate(limits, self.rate_clock)
         self.requests = RequestLog()
         self.before_answer: Callable[[str, str], None] | None = None
         self._tokens: dict[str, Token] = {}

@@ -109,7 +109,7 @@ def test_the_doctor_names_each_permission(world: World, without: str) -> None:
     assert answer.code == 78
     assert faults
     for fault in faults:
-        assert f"rak_{without}" in fault["what"] + fault["mend"]
+        assert f"rak_{without}" in fault["what"] + fault["hint"]
 
 
 def test_a_key_revoked_in_the_middle(world: World) -> None:

@@ -32,7 +32,7 @@ KEYS = {
     "reads_one_by_one",
     "rate_limited",
     "seconds",
-    "pass_seconds",
+    "sweep_seconds",
     "complete",
     "ledger_ok",
     "clean",
@@ -123,7 +123,7 @@ def test_the_json_is_one_object_that_says_the_pass_was_right(
         assert said["wrong_before"] > 30
     assert 0 < said["reads"] < said["reads_one_by_one"]
     assert said["rate_limited"] == 0
-    assert said["pass_seconds"] < said["seconds"] < 60
+    assert said["sweep_seconds"] < said["seconds"] < 60
     assert list(scratch.iterdir()) == []
 
 
@@ -156,7 +156,7 @@ def test_without_a_seed_another_one_is_taken_and_told(scratch: Path) -> None:
     first = json.loads(out)
     _, out, _ = _run(scratch, "--json", "--payments", "60", "--seed", str(first["seed"]))
     again = json.loads(out)
-    times = ("seconds", "pass_seconds")
+    times = ("seconds", "sweep_seconds")
     assert {**first, **dict.fromkeys(times)} == {**again, **dict.fromkeys(times)}
 
 

@@ -155,7 +155,7 @@ def is_calm(town: Town, daemon: Daemon) -> None:
     assert work <= MOST_TRANSACTIONS
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda error_met: error_met.name)
+@pytest.mark.parametrize("error_met", TROUBLES, ids=lambda error_met: error_met.name)
 def test_it_is_told_and_mends_itself(
     town: Town, error_met: Trouble, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:

@@ -25,18 +25,20 @@ def test_all_is_well(town: Town) -> None:
     assert found["reads_30_days"] > 0
     # the tail handles what is older than the grace, here a second
     assert 1 <= found["tail_lag_seconds"] < 60
-    pace = found["pace"]
-    assert set(pace["endpoints"]) >= {"events"}
-    assert pace["overall"]["busiest"] >= max(one["busiest"] for one in pace["endpoints"].values())
-    assert pace["overall"]["limit"] == pace["overall"]["rate"] == 2000
-    assert pace["overall"]["used"] == pace["overall"]["busiest"] / 2000
+    rate_usage = found["rate_usage"]
+    assert set(rate_usage["endpoints"]) >= {"events"}
+    assert rate_usage["overall"]["busiest"] >= max(
+        one["busiest"] for one in rate_usage["endpoints"].values()
+    )
+    assert rate_usage["overall"]["limit"] == rate_usage["overall"]["rate"] == 2000
+    assert rate_usage["overall"]["used"] == rate_usage["overall"]["busiest"] / 2000
     code, out, _ = town.run("status", "--format", "nagios")
     assert code == 0
     assert out.startswith("RECONCILER OK - ")
     plotted = dict(item.split("=") for item in out.partition(" | ")[2].split())
     assert plotted["'default_held_back'"] == "0"
     assert plotted["'default_tail_lag'"].endswith("s")
-    assert plotted["'default_reads_a_second'"] == f"{pace['overall']['busiest']};;2000"
+    assert plotted["'default_reads_a_second'"] == f"{rate_usage['overall']['busiest']};;2000"
     text = town.run("status")[1]
     assert "held by" in text
     assert re.search(r"tail +every \d+ (s|min), \d+ s behind", text)
@@ -44,7 +46,7 @@ def test_all_is_well(town: Town) -> None:
     status, shown = town.get(port, "/metrics")
     assert status == 200
     assert 'reconciler_tail_lag_seconds{account="default"}' in shown
-    assert 'reconciler_pace_limit{account="default",endpoint="all"} 2000.0' in shown
+    assert 'reconciler_rate_limit{account="default",endpoint="all"} 2000.0' in shown
     assert daemon.end() == 0
 
 

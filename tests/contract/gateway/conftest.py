@@ -30,7 +30,7 @@ def stripe_clock() -> ManualClock:
 @pytest.fixture
 def sandbox(clock: ManualClock, stripe_clock: ManualClock) -> Sandbox:
     """A Stripe whose limits, where a test sets some, go by our clock: there is but one real time."""
-    return Sandbox(stripe_clock, pace_clock=clock)
+    return Sandbox(stripe_clock, rate_clock=clock)
 
 
 @pytest.fixture

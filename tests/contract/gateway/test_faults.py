@@ -12,7 +12,7 @@ from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limiter import RateLimits as Budget
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Faults, RateLimits, Sandbox, SandboxServer, fill
+from reconciler.sandbox import TEST_KEY, Break, Faults, Sandbox, SandboxServer, fill
 from tests.contract.gateway.conftest import Opening
 
 FAILING = [
@@ -116,7 +116,7 @@ def test_the_whole_documented_budget_brings_no_429(
 ) -> None:
     """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
     retrieve and a list lane alone, and for both at once against the global limit."""
-    sandbox.gate.limits = RateLimits(burst=0.2)
+    sandbox.gate.limits = SandboxLimits(burst=0.2)
     rate_limiter = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
     with StripeGateway(
         "sk_live_sandbox" if livemode else TEST_KEY,
@@ -143,7 +143,7 @@ def test_a_stripe_that_allows_less_is_obeyed(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock
 ) -> None:
     """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
-    sandbox.gate.limits = RateLimits(endpoint_per_second=4, burst=0.5)
+    sandbox.gate.limits = SandboxLimits(endpoint_per_second=4, burst=0.5)
     rate_limiter = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
     with StripeGateway(
         TEST_KEY,

@@ -22,7 +22,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock) -> Sandbox:
-    return Sandbox(clock, pace_clock=ManualClock(START))
+    return Sandbox(clock, rate_clock=ManualClock(START))
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_silent_until_released(server: SandboxServer, sandbox: Sandbox, http: ht
 
 def test_slow(http: httpx.Client, sandbox: Sandbox) -> None:
     """Latency sweeps on the pace clock, not on Stripe's."""
-    pace, stripe_time = sandbox.pace_clock, sandbox.clock.now()
+    pace, stripe_time = sandbox.rate_clock, sandbox.clock.now()
     assert isinstance(pace, ManualClock)
     sandbox.faults.shares = Faults(latency=0.2)
     sandbox.faults.script(Break.SLOW, seconds=3)

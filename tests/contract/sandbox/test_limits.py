@@ -20,7 +20,7 @@ def pace(clock: ManualClock) -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock, pace: ManualClock) -> Sandbox:
-    return Sandbox(clock, pace_clock=pace, limits=SandboxLimits())
+    return Sandbox(clock, rate_clock=pace, limits=SandboxLimits())
 
 
 def statuses(http: httpx.Client, target: str, count: int) -> list[int]:

@@ -114,7 +114,7 @@ def test_serve_until_stopped() -> None:
 
 def test_webhooks_are_pumped(clock: ManualClock) -> None:
     """A server asked to delivers due webhooks by itself."""
-    sandbox = Sandbox(clock, pace_clock=SystemClock())
+    sandbox = Sandbox(clock, rate_clock=SystemClock())
     arrived = threading.Event()
     sandbox.register_webhook(lambda _payload, _headers: arrived.set() or 200)
     with SandboxServer(sandbox, deliver_every=0.001):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import MakeShop
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 
 
 @pytest.fixture
-def sweeps(shop: MakeShop) -> Passes:
-    """Passes over the plainest of shops."""
-    return Passes(shop())
+def sweeps(shop: MakeShop) -> SweepRunner:
+    """SweepRunner over the plainest of shops."""
+    return SweepRunner(shop())

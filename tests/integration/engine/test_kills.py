@@ -11,14 +11,14 @@ from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server
 from tests.integration.engine.blows import Blow, Killed, struck
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 AGE = timedelta(days=7)
 MOST_STATEMENTS = 120
 
 
-def a_missed_webhook(sweeps: Passes, number: int) -> str:
+def a_missed_webhook(sweeps: SweepRunner, number: int) -> str:
     """A payment that Stripe has and the row does not say."""
     ident = f"pi_{number}"
     sweeps.shop.insert(
@@ -32,7 +32,7 @@ def a_missed_webhook(sweeps: Passes, number: int) -> str:
     return ident
 
 
-def one_of_each(sweeps: Passes, ident: str) -> None:
+def one_of_each(sweeps: SweepRunner, ident: str) -> None:
     """The row, its discrepancy, its ledger entry and its outbox row are there, each once."""
     key = ident.removeprefix("pi_")
     assert sweeps.shop.rows()[key]["status"] == "paid"
@@ -45,7 +45,7 @@ def one_of_each(sweeps: Passes, ident: str) -> None:
         assert len(sweeps.table(f"SELECT 1 FROM reconciler.{where}")) == 1, where
 
 
-def the_ledger_holds(sweeps: Passes) -> None:
+def the_ledger_holds(sweeps: SweepRunner) -> None:
     """From its first entry to its head."""
     entries = [
         Entry(**row)  # type: ignore[arg-type]
@@ -57,13 +57,13 @@ def the_ledger_holds(sweeps: Passes) -> None:
     assert first_break(entries, (head["seq"], head["hash"]), "default") is None  # type: ignore[arg-type]
 
 
-def its_lease_runs_out(sweeps: Passes) -> None:
+def its_lease_runs_out(sweeps: SweepRunner) -> None:
     """As time would have it."""
     sweeps.shop.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
 def strike_everywhere(
-    sweeps: Passes,
+    sweeps: SweepRunner,
     run: Callable[[Blow], None],
     blow_at: Callable[[int], Blow],
 ) -> int:
@@ -82,7 +82,7 @@ def strike_everywhere(
     raise AssertionError("a sweep makes more statements than were tried")
 
 
-def test_a_connection_lost_at_any_statement(sweeps: Passes, server: Server) -> None:
+def test_a_connection_lost_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
     """The program goes on without its connection, says that it is not complete or is, and the next sweep ends it."""
 
     def run(blow: Blow) -> None:
@@ -95,7 +95,7 @@ def test_a_connection_lost_at_any_statement(sweeps: Passes, server: Server) -> N
     assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=False)) > 15
 
 
-def test_a_death_at_any_statement(sweeps: Passes, server: Server) -> None:
+def test_a_death_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
     """The process dies at a statement, its transaction with it: nothing is half done, and the next sweep does it."""
 
     def run(blow: Blow) -> None:
@@ -105,7 +105,7 @@ def test_a_death_at_any_statement(sweeps: Passes, server: Server) -> None:
     assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=True)) > 15
 
 
-def test_a_commit_whose_answer_is_lost(sweeps: Passes, server: Server) -> None:
+def test_a_commit_whose_answer_is_lost(sweeps: SweepRunner, server: Server) -> None:
     """Committed, and the program does not know: it says that it is not complete, and nothing is written twice."""
 
     def run(blow: Blow) -> None:

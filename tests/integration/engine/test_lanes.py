@@ -11,7 +11,7 @@ import pytest
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.report import SweepKind, SweepReport
 from reconciler.errors import StripeRefusedError
-from tests.integration.engine.sweeps import Lane, Passes
+from tests.integration.engine.sweeps import SweepRunner, SweepSlot
 from tests.integration.engine.test_overtaken import a_payment, knows
 
 ROWS = 30
@@ -43,14 +43,14 @@ class Pausing:
             yield page
 
 
-def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: Passes) -> None:
+def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: SweepRunner) -> None:
     """A row that one lane is writing is neither left to a check nor read again by the other: it finds it right."""
     for number in range(ROWS):
         a_payment(sweeps, number, f"pi_{number}")
         knows(sweeps, f"pi_{number}")
     reports: list[SweepReport] = []
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        other = Lane(database, lease.epoch, lease.raise_if_lost)
+        other = SweepSlot(database, lease.epoch, lease.raise_if_lost)
 
         def due() -> None:
             reports.append(sweeps.cast(other, SweepKind.DUE))
@@ -62,7 +62,7 @@ def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: Passes
                 second.start()
                 second.join(MOMENT)
 
-        first = Lane(
+        first = SweepSlot(
             database,
             lease.epoch,
             lease.raise_if_lost,
@@ -81,7 +81,7 @@ def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: Passes
     assert sweeps.stripe.reads - reads <= 1
 
 
-def waiting(sweeps: Passes, *numbers: int) -> None:
+def waiting(sweeps: SweepRunner, *numbers: int) -> None:
     """Rows that are right by now, each with a check that has come due."""
     for number in numbers:
         a_payment(sweeps, number, f"pi_{number}", "paid")
@@ -93,13 +93,13 @@ def waiting(sweeps: Passes, *numbers: int) -> None:
 
 
 def meanwhile(
-    sweeps: Passes, first: SweepKind, other: SweepKind, asked_by: str = "service"
+    sweeps: SweepRunner, first: SweepKind, other: SweepKind, asked_by: str = "service"
 ) -> tuple[SweepReport, SweepReport]:
     """A sweep, and another that is made from its beginning to its end while the first asks for its first check."""
     done: list[SweepReport] = []
     begun = threading.Lock()
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        slot = Lane(database, lease.epoch, lease.raise_if_lost)
+        slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
 
         def another(asked: str) -> None:
             if asked.startswith("pi_") and begun.acquire(blocking=False):
@@ -115,7 +115,7 @@ def meanwhile(
     ("first", "other"), [(SweepKind.TAIL, SweepKind.DUE), (SweepKind.DUE, SweepKind.TAIL)]
 )
 def test_a_check_is_read_by_one_net_alone(
-    sweeps: Passes, first: SweepKind, other: SweepKind
+    sweeps: SweepRunner, first: SweepKind, other: SweepKind
 ) -> None:
     """What one net is asking about the other leaves to it; what has come due meanwhile it takes, without delay."""
     waiting(sweeps, *range(ROWS))
@@ -126,14 +126,14 @@ def test_a_check_is_read_by_one_net_alone(
     assert sweeps.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
 
 
-def test_a_person_is_given_every_check(sweeps: Passes) -> None:
+def test_a_person_is_given_every_check(sweeps: SweepRunner) -> None:
     """Who asks for a sweep gets the whole of it, whatever the service is at."""
     waiting(sweeps, *range(ROWS))
     _, report = meanwhile(sweeps, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
     assert report.examined == ROWS + 1
 
 
-def test_checks_of_a_pass_that_failed_are_free_again(sweeps: Passes) -> None:
+def test_checks_of_a_pass_that_failed_are_free_again(sweeps: SweepRunner) -> None:
     """A net that cannot read must not keep the other from what it had taken."""
     waiting(sweeps, *range(ROWS))
 
@@ -141,7 +141,7 @@ def test_checks_of_a_pass_that_failed_are_free_again(sweeps: Passes) -> None:
         raise StripeRefusedError("The key was revoked.", "Give another one.")
 
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        slot = Lane(database, lease.epoch, lease.raise_if_lost)
+        slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
         fail, sweeps.stripe.fail = sweeps.stripe.fail, refused
         assert sweeps.cast(slot, SweepKind.DUE).failure is not None
         sweeps.stripe.fail = fail

@@ -11,14 +11,14 @@ from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import StripeUnavailableError
 from tests.conftest import MakeShop
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.integration.engine.test_overtaken import Around, a_payment, an_event, knows
 from tests.unit.engine.doubles import NOW
 
 
 def test_a_null_key_does_not_make_a_pass_endless(shop: MakeShop) -> None:
     """A row without a key is read once, whatever becomes of it."""
-    sweeps = Passes(shop(columns={"key": ("id", "bigint UNIQUE")}))
+    sweeps = SweepRunner(shop(columns={"key": ("id", "bigint UNIQUE")}))
     a_payment(sweeps, None, "pi_1")
     knows(sweeps, "pi_1")
 
@@ -33,7 +33,7 @@ def test_a_null_key_does_not_make_a_pass_endless(shop: MakeShop) -> None:
         signal.alarm(0)
 
 
-def test_an_outage_between_fetch_and_record_is_reported(sweeps: Passes) -> None:
+def test_an_outage_between_fetch_and_record_is_reported(sweeps: SweepRunner) -> None:
     """Stale pages that cannot be fetched again, and a look that fails: the sweep ends with its report."""
     for number in range(250):
         paid = number > 10
@@ -70,7 +70,7 @@ def test_an_outage_between_fetch_and_record_is_reported(sweeps: Passes) -> None:
     assert not report.complete
 
 
-def test_a_date_header_of_the_future_does_not_end_the_tail(sweeps: Passes) -> None:
+def test_a_date_header_of_the_future_does_not_end_the_tail(sweeps: SweepRunner) -> None:
     """One answer of a proxy with a wrong clock: afterwards events are handled again."""
     a_payment(sweeps, 1, "pi_1")
     a_payment(sweeps, 2, "pi_2")
@@ -94,7 +94,7 @@ def test_a_date_header_of_the_future_does_not_end_the_tail(sweeps: Passes) -> No
     assert sweeps.statuses()["1"] == "paid"
 
 
-def test_two_passes_at_once_keep_the_hourly_limit(sweeps: Passes) -> None:
+def test_two_passes_at_once_keep_the_hourly_limit(sweeps: SweepRunner) -> None:
     """The service runs tail, due and window side by side: together they correct no more than per_hour."""
     sweeps.per_hour = 3
     for n in range(6):
@@ -155,7 +155,7 @@ def test_two_passes_at_once_keep_the_hourly_limit(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.ledger WHERE action = 'correction'")) == 3
 
 
-def test_a_schedule_does_not_replace_a_wait(sweeps: Passes) -> None:
+def test_a_schedule_does_not_replace_a_wait(sweeps: SweepRunner) -> None:
     """Every Wait leaves a check that goes only with a verdict: another lane's schedule must not put it off."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1", "requires_payment_method")

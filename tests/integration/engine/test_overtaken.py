@@ -11,20 +11,20 @@ from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, Writing
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 LAST_WEEK = (NOW - timedelta(days=7)).isoformat()
 
 
 def a_payment(
-    sweeps: Passes, key: int, intent: str | None, status: str = "pending", **row: object
+    sweeps: SweepRunner, key: int, intent: str | None, status: str = "pending", **row: object
 ) -> None:
     values = {"amount": 1000, "created": LAST_WEEK, **row}
     sweeps.shop.insert(key=key, payment_intent=intent, status=status, **values)
 
 
-def knows(sweeps: Passes, ident: str, status: str = "succeeded", **changes: object) -> None:
+def knows(sweeps: SweepRunner, ident: str, status: str = "succeeded", **changes: object) -> None:
     facts = {"created": NOW - timedelta(days=7), **changes}
     sweeps.stripe.intents[ident] = an_intent(ident, status, **facts)
 
@@ -52,7 +52,7 @@ class Around:
             yield page
 
 
-def test_a_sibling_paid_during_the_pass_is_the_candidate(sweeps: Passes) -> None:
+def test_a_sibling_paid_during_the_pass_is_the_candidate(sweeps: SweepRunner) -> None:
     """Among the intents of an order only a paid one is a candidate: also one that was paid since the list was read."""
     sweeps.with_rules(link_metadata="order_id")
     a_payment(sweeps, 9, "pi_other", "paid", order="o9")
@@ -91,7 +91,7 @@ def test_a_sibling_paid_during_the_pass_is_the_candidate(sweeps: Passes) -> None
     assert sweeps.statuses()["1"] == "pending"
 
 
-def test_an_intent_created_and_paid_during_the_pass(sweeps: Passes) -> None:
+def test_an_intent_created_and_paid_during_the_pass(sweeps: SweepRunner) -> None:
     """A newer intent of the order that the look shows keeps an older, canceled one from being linked."""
     sweeps.with_rules(link_metadata="order_id")
     a_payment(sweeps, 9, "pi_other", "paid", order="o9")
@@ -127,7 +127,7 @@ def test_an_intent_created_and_paid_during_the_pass(sweeps: Passes) -> None:
     assert sweeps.statuses()["1"] == "pending"
 
 
-def test_a_webhook_that_arrives_after_the_look_is_not_undone(sweeps: Passes) -> None:
+def test_a_webhook_that_arrives_after_the_look_is_not_undone(sweeps: SweepRunner) -> None:
     """The snapshot says failed; the customer tries again and the webhook writes processing before we lock."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1", "requires_payment_method", failure_code="card_declined")
@@ -140,7 +140,7 @@ def test_a_webhook_that_arrives_after_the_look_is_not_undone(sweeps: Passes) -> 
     assert sweeps.statuses() == {"1": "processing"}
 
 
-def test_a_page_that_agreed_when_loaded_is_not_corrected_without_a_look(sweeps: Passes) -> None:
+def test_a_page_that_agreed_when_loaded_is_not_corrected_without_a_look(sweeps: SweepRunner) -> None:
     """It agreed at load, so nobody looked at events; under the lock the row is newer than the snapshot."""
     a_payment(sweeps, 1, "pi_1", "processing")
     knows(sweeps, "pi_1", "processing")
@@ -158,7 +158,7 @@ def test_a_page_that_agreed_when_loaded_is_not_corrected_without_a_look(sweeps: 
     assert sweeps.statuses() == {"1": "failed"}
 
 
-def test_a_webhook_after_the_look_makes_no_critical_finding(sweeps: Passes) -> None:
+def test_a_webhook_after_the_look_makes_no_critical_finding(sweeps: SweepRunner) -> None:
     """Row paid by its webhook between look and lock: the stale snapshot must not call it contradicted."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1", "processing")
@@ -171,7 +171,7 @@ def test_a_webhook_after_the_look_makes_no_critical_finding(sweeps: Passes) -> N
     assert sweeps.table("SELECT kind FROM reconciler.discrepancies") == []
 
 
-def test_a_trigger_that_rewrites_the_status_is_told(sweeps: Passes) -> None:
+def test_a_trigger_that_rewrites_the_status_is_told(sweeps: SweepRunner) -> None:
     """A row that was locked and not written as asked will never be: the sweep says so instead of waiting for ever."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -184,7 +184,7 @@ def test_a_trigger_that_rewrites_the_status_is_told(sweeps: Passes) -> None:
     assert not reports[0].complete or reports[0].discrepancies
 
 
-def test_refused_rows_do_not_end_a_pass_that_has_recorded_others(sweeps: Passes) -> None:
+def test_refused_rows_do_not_end_a_pass_that_has_recorded_others(sweeps: SweepRunner) -> None:
     """A hundred rows were written before; three that the merchant's rule refuses lose themselves alone."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT closed_period CHECK (id < 100 OR id > 110 OR status <> 'paid')"
@@ -198,7 +198,7 @@ def test_refused_rows_do_not_end_a_pass_that_has_recorded_others(sweeps: Passes)
     assert report.failure is None
 
 
-def test_a_busy_row_does_not_end_the_pass_on_the_one_by_one_path(sweeps: Passes) -> None:
+def test_a_busy_row_does_not_end_the_pass_on_the_one_by_one_path(sweeps: SweepRunner) -> None:
     """One row refused by a rule, another whose lock is not to be had: two items are lost, not the sweep."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT closed_period CHECK (id <> 2 OR status <> 'paid')"
@@ -223,7 +223,7 @@ def test_a_busy_row_does_not_end_the_pass_on_the_one_by_one_path(sweeps: Passes)
 
 
 def test_a_person_s_verdict_on_a_duplicate_survives_a_pass_that_waited_first(
-    sweeps: Passes,
+    sweeps: SweepRunner,
 ) -> None:
     """Resolved stays so while the fingerprint is the same."""
     for number, age in ((1, 8), (2, 7)):
@@ -257,7 +257,7 @@ def test_a_person_s_verdict_on_a_duplicate_survives_a_pass_that_waited_first(
     assert found == {"state": "resolved", "note": "both wanted", "resolved_by": "ann"}
 
 
-def test_a_duplicate_is_not_closed_by_looking_at_one_of_the_pair(sweeps: Passes) -> None:
+def test_a_duplicate_is_not_closed_by_looking_at_one_of_the_pair(sweeps: SweepRunner) -> None:
     """Only an examination of that same pair closes it: the other intent was paid all the same."""
     for number, age in ((1, 8), (2, 7)):
         a_payment(
@@ -276,7 +276,7 @@ def test_a_duplicate_is_not_closed_by_looking_at_one_of_the_pair(sweeps: Passes)
     assert found["state"] == "open"
 
 
-def test_a_pass_of_all_nets_counts_what_the_tail_met(sweeps: Passes) -> None:
+def test_a_pass_of_all_nets_counts_what_the_tail_met(sweeps: SweepRunner) -> None:
     """Day totals count every intent that Stripe created on the day."""
     for number in (1, 2):
         a_payment(sweeps, number, f"pi_{number}")
@@ -292,7 +292,7 @@ def test_a_pass_of_all_nets_counts_what_the_tail_met(sweeps: Passes) -> None:
     assert entry["body"]["stripe"] == {"succeeded": {"count": 2, "amount": 2000}}  # type: ignore[index]
 
 
-def test_a_day_that_ended_during_the_pass_is_not_whole(sweeps: Passes) -> None:
+def test_a_day_that_ended_during_the_pass_is_not_whole(sweeps: SweepRunner) -> None:
     """The list was read before midnight: what was created after it is in no total."""
     sweeps.stripe.present = NOW.replace(hour=23, minute=59, second=50)
     a_payment(sweeps, 1, "pi_1")
@@ -309,7 +309,7 @@ def test_a_day_that_ended_during_the_pass_is_not_whole(sweeps: Passes) -> None:
     assert sweeps.table("SELECT body FROM reconciler.ledger WHERE action = 'day_totals'") == []
 
 
-def test_a_first_tick_without_events_leaves_a_cursor(sweeps: Passes) -> None:
+def test_a_first_tick_without_events_leaves_a_cursor(sweeps: SweepRunner) -> None:
     """A quiet first tick, then an hour's outage: the events of that hour are read."""
     a_payment(sweeps, 1, "pi_1")
     sweeps.run(SweepKind.TAIL)
@@ -324,7 +324,7 @@ def test_a_first_tick_without_events_leaves_a_cursor(sweeps: Passes) -> None:
     assert sweeps.statuses() == {"1": "paid"}
 
 
-def test_a_row_that_is_refused_does_not_hold_the_tail_s_cursor(sweeps: Passes) -> None:
+def test_a_row_that_is_refused_does_not_hold_the_tail_s_cursor(sweeps: SweepRunner) -> None:
     """Each tick would read all events since, and retrieve the intent again, for 28 days."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT closed_period CHECK (id <> 1 OR status <> 'paid')"
@@ -345,7 +345,7 @@ def test_a_row_that_is_refused_does_not_hold_the_tail_s_cursor(sweeps: Passes) -
     assert sweeps.table("SELECT name FROM reconciler.cursors WHERE name = 'tail'") != []
 
 
-def test_a_tail_until_is_obeyed(sweeps: Passes) -> None:
+def test_a_tail_until_is_obeyed(sweeps: SweepRunner) -> None:
     """--until bounds the event's created: what is after it is not touched, and the cursor stays."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -358,7 +358,7 @@ def test_a_tail_until_is_obeyed(sweeps: Passes) -> None:
     assert sweeps.statuses() == {"1": "pending"}
 
 
-def test_what_has_no_row_is_found_in_a_busy_account_too(sweeps: Passes) -> None:
+def test_what_has_no_row_is_found_in_a_busy_account_too(sweeps: SweepRunner) -> None:
     """More events than one look can hold have happened since the list's first page was read."""
     a_payment(sweeps, 1, "pi_1", "paid")
     knows(sweeps, "pi_1")

@@ -9,25 +9,25 @@ from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event
 from reconciler.engine.report import DecisionKind, Mode, SweepKind, Writing
 from reconciler.errors import ExitCode, StripeUnavailableError
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 LAST_WEEK = (NOW - timedelta(days=7)).isoformat()
 
 
 def a_payment(
-    sweeps: Passes, key: int, intent: str | None, status: str = "pending", **row: object
+    sweeps: SweepRunner, key: int, intent: str | None, status: str = "pending", **row: object
 ) -> None:
     values = {"amount": 1000, "created": LAST_WEEK, **row}
     sweeps.shop.insert(key=key, payment_intent=intent, status=status, **values)
 
 
-def knows(sweeps: Passes, ident: str, status: str = "succeeded", **changes: object) -> None:
+def knows(sweeps: SweepRunner, ident: str, status: str = "succeeded", **changes: object) -> None:
     facts = {"created": NOW - timedelta(days=7), **changes}
     sweeps.stripe.intents[ident] = an_intent(ident, status, **facts)
 
 
-def test_a_missed_outcome_is_written_with_all_that_belongs_to_it(sweeps: Passes) -> None:
+def test_a_missed_outcome_is_written_with_all_that_belongs_to_it(sweeps: SweepRunner) -> None:
     """Row, discrepancy, ledger entry and outbox row are there after the sweep, and name one another."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -49,20 +49,20 @@ def test_a_missed_outcome_is_written_with_all_that_belongs_to_it(sweeps: Passes)
     assert entries[0]["body"]["before"] == {"status": "pending", "payment_intent": "pi_1"}  # type: ignore[index]
 
 
-def test_a_dry_run_writes_nothing_but_its_reads(sweeps: Passes) -> None:
+def test_a_dry_run_writes_nothing_but_its_reads(sweeps: SweepRunner) -> None:
     """The same path with the record left out: it says what it would do."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
     report = sweeps.run(SweepKind.DUE, Writing.NOTHING)
     assert (report.corrected, report.would_correct) == (0, 1)
     assert report.discrepancies == {Kind.MISSED_OUTCOME: 1}
-    assert [line.act for line in report.lines] == [DecisionKind.CORRECT]
+    assert [line.decision for line in report.lines] == [DecisionKind.CORRECT]
     assert sweeps.statuses() == {"1": "pending"}
     for table in ("discrepancies", "ledger", "outbox", "checks", "sweeps", "events"):
         assert sweeps.table(f"SELECT * FROM reconciler.{table}") == []
 
 
-def test_recording_stores_findings_and_touches_no_row(sweeps: Passes) -> None:
+def test_recording_stores_findings_and_touches_no_row(sweeps: SweepRunner) -> None:
     """What was not corrected says why: nobody asked for it, or the mode does not allow it."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -77,7 +77,7 @@ def test_recording_stores_findings_and_touches_no_row(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.outbox") == []
 
 
-def test_a_second_pass_changes_nothing(sweeps: Passes) -> None:
+def test_a_second_pass_changes_nothing(sweeps: SweepRunner) -> None:
     """Corrected once: the row agrees, nothing is written twice and nothing new is told."""
     a_payment(sweeps, 1, "pi_1")
     a_payment(sweeps, 2, "pi_2", "canceled")
@@ -94,7 +94,7 @@ def test_a_second_pass_changes_nothing(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 1
 
 
-def test_what_agrees_again_is_closed(sweeps: Passes) -> None:
+def test_what_agrees_again_is_closed(sweeps: SweepRunner) -> None:
     """Only an examination of the same pair closes a finding, and it says why."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -105,7 +105,7 @@ def test_what_agrees_again_is_closed(sweeps: Passes) -> None:
     assert found == {"state": "closed", "closing": "agreement"}
 
 
-def test_an_intent_that_two_nets_meet_is_examined_once(sweeps: Passes) -> None:
+def test_an_intent_that_two_nets_meet_is_examined_once(sweeps: SweepRunner) -> None:
     """Window and due both cover an open row of this week; its reads and counts are not doubled."""
     for number in range(30):
         a_payment(sweeps, number, f"pi_{number}")
@@ -115,7 +115,7 @@ def test_an_intent_that_two_nets_meet_is_examined_once(sweeps: Passes) -> None:
     assert report.reads == 3  # the events, the list, and the look at fresh events
 
 
-def test_the_window_finds_what_has_no_row(sweeps: Passes) -> None:
+def test_the_window_finds_what_has_no_row(sweeps: SweepRunner) -> None:
     """Money taken without an order is critical; it is recorded under the intent alone."""
     a_payment(sweeps, 1, "pi_1", "paid")
     knows(sweeps, "pi_1")
@@ -131,7 +131,7 @@ def test_the_window_finds_what_has_no_row(sweeps: Passes) -> None:
     )
 
 
-def test_the_window_asks_for_rows_that_the_list_did_not_show(sweeps: Passes) -> None:
+def test_the_window_asks_for_rows_that_the_list_did_not_show(sweeps: SweepRunner) -> None:
     """A settled row whose intent Stripe does not know is found; local time may be hours off."""
     a_payment(sweeps, 1, "pi_1", "paid")
     knows(sweeps, "pi_1")
@@ -143,7 +143,7 @@ def test_the_window_asks_for_rows_that_the_list_did_not_show(sweeps: Passes) -> 
     assert sorted(sweeps.stripe.asked) == ["pi_gone", "pi_old"]
 
 
-def test_a_fresh_change_waits_and_leaves_a_check(sweeps: Passes) -> None:
+def test_a_fresh_change_waits_and_leaves_a_check(sweeps: SweepRunner) -> None:
     """Its webhook may be on the way: nothing is written but a check, and the check goes with the verdict."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -163,7 +163,7 @@ def test_a_fresh_change_waits_and_leaves_a_check(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.checks") == []
 
 
-def test_a_check_brings_a_settled_row_back(sweeps: Passes) -> None:
+def test_a_check_brings_a_settled_row_back(sweeps: SweepRunner) -> None:
     """A settled row that waited is not open, so only its check makes the due net look at it again."""
     a_payment(sweeps, 1, "pi_1", "canceled")
     knows(sweeps, "pi_1")
@@ -176,7 +176,7 @@ def test_a_check_brings_a_settled_row_back(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.checks") == []
 
 
-def test_a_failed_look_leaves_its_page_unexamined(sweeps: Passes) -> None:
+def test_a_failed_look_leaves_its_page_unexamined(sweeps: SweepRunner) -> None:
     """Without the look it cannot be known that nothing is on the way: nothing is recorded, and the sweep says so."""
     a_payment(sweeps, 1, "pi_1")
     knows(sweeps, "pi_1")
@@ -193,7 +193,7 @@ def test_a_failed_look_leaves_its_page_unexamined(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_one_intent_that_fails_does_not_lose_the_others(sweeps: Passes) -> None:
+def test_one_intent_that_fails_does_not_lose_the_others(sweeps: SweepRunner) -> None:
     """The sweep goes on, also where the list of them fails, ends incomplete, and names what it did not examine."""
     for number in range(3):
         a_payment(sweeps, number, f"pi_{number}")
@@ -210,7 +210,7 @@ def test_one_intent_that_fails_does_not_lose_the_others(sweeps: Passes) -> None:
     assert sweeps.statuses() == {"0": "paid", "1": "pending", "2": "paid"}
 
 
-def test_a_stripe_that_answers_nothing_ends_the_pass(sweeps: Passes) -> None:
+def test_a_stripe_that_answers_nothing_ends_the_pass(sweeps: SweepRunner) -> None:
     """It does not try ten thousand payments one by one against a wall."""
     for number in range(450):
         a_payment(sweeps, number, f"pi_{number}")
@@ -225,7 +225,7 @@ def test_a_stripe_that_answers_nothing_ends_the_pass(sweeps: Passes) -> None:
     assert sweeps.stripe.reads <= 310
 
 
-def test_a_wrong_key_records_nothing(sweeps: Passes) -> None:
+def test_a_wrong_key_records_nothing(sweeps: SweepRunner) -> None:
     """Every row a 404: the key is of another account. Exit 78, and not one finding."""
     for number in range(60):
         a_payment(sweeps, number, f"pi_{number}")
@@ -235,7 +235,7 @@ def test_a_wrong_key_records_nothing(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_the_key_of_another_account_does_not_flood_us_with_its_intents(sweeps: Passes) -> None:
+def test_the_key_of_another_account_does_not_flood_us_with_its_intents(sweeps: SweepRunner) -> None:
     """The list is full of intents that no row names: before the key has proved right they are not recorded."""
     for number in range(12):
         a_payment(
@@ -249,7 +249,7 @@ def test_the_key_of_another_account_does_not_flood_us_with_its_intents(sweeps: P
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_the_service_corrects_no_more_rows_in_an_hour_than_it_may(sweeps: Passes) -> None:
+def test_the_service_corrects_no_more_rows_in_an_hour_than_it_may(sweeps: SweepRunner) -> None:
     """What is over the limit is recorded with its reason; a person's sweep is not bound by it."""
     sweeps.per_hour = 3
     for number in range(10):
@@ -266,7 +266,7 @@ def test_the_service_corrects_no_more_rows_in_an_hour_than_it_may(sweeps: Passes
     assert set(sweeps.statuses().values()) == {"paid"}
 
 
-def test_a_row_without_its_intent_is_found_by_its_order(sweeps: Passes) -> None:
+def test_a_row_without_its_intent_is_found_by_its_order(sweeps: SweepRunner) -> None:
     """The webhook that was lost also held the intent's id: the correction fills it in."""
     sweeps.with_rules(link_metadata="order_id")
     a_payment(sweeps, 1, None, order="7")
@@ -277,7 +277,7 @@ def test_a_row_without_its_intent_is_found_by_its_order(sweeps: Passes) -> None:
     assert (row["status"], row["payment_intent"]) == ("paid", "pi_1")
 
 
-def test_an_order_paid_twice_is_found_in_a_dry_run_too(sweeps: Passes) -> None:
+def test_an_order_paid_twice_is_found_in_a_dry_run_too(sweeps: SweepRunner) -> None:
     """Both rows are still pending, so only the sweep itself can know that both were paid; one finding for the pair."""
     for number, age in ((1, 8), (2, 7)):
         a_payment(sweeps, number, f"pi_{number}", order="7")
@@ -292,7 +292,7 @@ def test_an_order_paid_twice_is_found_in_a_dry_run_too(sweeps: Passes) -> None:
     assert set(sweeps.statuses().values()) == {"paid"}
 
 
-def test_the_ledger_of_many_passes_holds(sweeps: Passes) -> None:
+def test_the_ledger_of_many_passes_holds(sweeps: SweepRunner) -> None:
     """Whatever was recorded, the chain verifies from its first entry to its head."""
     from reconciler.domain.audit.ledger import Entry
 
@@ -317,7 +317,7 @@ def test_the_ledger_of_many_passes_holds(sweeps: Passes) -> None:
     assert first_break(entries, (head["seq"], head["hash"]), "default") is None  # type: ignore[arg-type]
 
 
-def test_a_complete_window_adds_up_whole_days(sweeps: Passes) -> None:
+def test_a_complete_window_adds_up_whole_days(sweeps: SweepRunner) -> None:
     """Count and sum by outcome on both sides, for each UTC day and currency that was covered whole."""
     a_payment(sweeps, 1, "pi_1")
     a_payment(sweeps, 2, "pi_2", "paid")
@@ -333,7 +333,7 @@ def test_a_complete_window_adds_up_whole_days(sweeps: Passes) -> None:
     }
 
 
-def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(sweeps: Passes) -> None:
+def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(sweeps: SweepRunner) -> None:
     """A CHECK of theirs forbids one correction: the others are made, and the one is named with the rule."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (id <> 7 OR status <> 'paid')"
@@ -349,7 +349,7 @@ def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(sweeps
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 19
 
 
-def test_a_rule_that_refuses_every_correction_is_told_of_each(sweeps: Passes) -> None:
+def test_a_rule_that_refuses_every_correction_is_told_of_each(sweeps: SweepRunner) -> None:
     """Nothing is accepted: each row is named, nothing is written, and each is tried again later."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (status <> 'paid')"
@@ -363,7 +363,7 @@ def test_a_rule_that_refuses_every_correction_is_told_of_each(sweeps: Passes) ->
     assert len(sweeps.table("SELECT * FROM reconciler.checks")) == 20
 
 
-def test_open_rows_that_are_dense_are_read_by_lists(sweeps: Passes) -> None:
+def test_open_rows_that_are_dense_are_read_by_lists(sweeps: SweepRunner) -> None:
     """A page of the list shows a hundred: what it does not show is retrieved, and nothing else is examined."""
     for number in range(250):
         created = (NOW - timedelta(days=7, seconds=number)).isoformat()
@@ -380,7 +380,7 @@ def test_open_rows_that_are_dense_are_read_by_lists(sweeps: Passes) -> None:
     assert dict(report.discrepancies) == {Kind.MISSED_OUTCOME: 251}
 
 
-def test_a_planned_list_that_fails_costs_reads_and_no_payment(sweeps: Passes) -> None:
+def test_a_planned_list_that_fails_costs_reads_and_no_payment(sweeps: SweepRunner) -> None:
     """Its rows are retrieved one by one, and the sweep is complete."""
     for number in range(60):
         a_payment(sweeps, number, f"pi_{number}")
@@ -396,7 +396,7 @@ def test_a_planned_list_that_fails_costs_reads_and_no_payment(sweeps: Passes) ->
     assert len(sweeps.stripe.asked) == 60
 
 
-def test_many_foreign_intents_do_not_make_a_plan_dear(sweeps: Passes) -> None:
+def test_many_foreign_intents_do_not_make_a_plan_dear(sweeps: SweepRunner) -> None:
     """Where Stripe turns out to hold far more than our rows, the list is left and the rows are retrieved."""
     for number in range(120):
         created = NOW - timedelta(days=7, minutes=10 * number)

@@ -18,7 +18,7 @@ from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import ExitCode, LeaseHeldError, LeaseLostError
 from tests.conftest import MakeShop
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 AGE = timedelta(days=7)
@@ -26,7 +26,7 @@ TIMEOUTS = 1.0
 """Seconds: the lock_timeout of a page's transaction."""
 
 
-def a_payment(sweeps: Passes, key: int, status: str = "pending", stripe: str = "succeeded") -> str:
+def a_payment(sweeps: SweepRunner, key: int, status: str = "pending", stripe: str = "succeeded") -> str:
     """A row and its intent, a week old."""
     ident = f"pi_{key}"
     sweeps.shop.insert(
@@ -40,7 +40,7 @@ def a_payment(sweeps: Passes, key: int, status: str = "pending", stripe: str = "
     return ident
 
 
-def meanwhile(sweeps: Passes, act: Callable[[], object]) -> list[str]:
+def meanwhile(sweeps: SweepRunner, decision: Callable[[], object]) -> list[str]:
     """Do something once between load and lock: while the sweep looks at fresh events. Says when it was done."""
     look = sweeps.stripe.list_events
     done: list[str] = []
@@ -48,14 +48,14 @@ def meanwhile(sweeps: Passes, act: Callable[[], object]) -> list[str]:
     def looking(*args: object, **kwargs: object) -> object:
         if not done:
             done.append("done")
-            act()
+            decision()
         return look(*args, **kwargs)  # type: ignore[arg-type]
 
     sweeps.stripe.list_events = looking  # type: ignore[method-assign,assignment]
     return done
 
 
-def test_a_row_that_the_checkout_holds_is_left_for_later(sweeps: Passes) -> None:
+def test_a_row_that_the_checkout_holds_is_left_for_later(sweeps: SweepRunner) -> None:
     """A long transaction of the merchant's has the row: the sweep waits for nobody, and the row leaves a check."""
     for key in (1, 2, 3):
         a_payment(sweeps, key)
@@ -75,7 +75,7 @@ def test_a_row_that_the_checkout_holds_is_left_for_later(sweeps: Passes) -> None
     assert sweeps.table("SELECT * FROM reconciler.checks") == []
 
 
-def test_the_checkout_does_not_wait_for_a_reader_of_the_row(sweeps: Passes) -> None:
+def test_the_checkout_does_not_wait_for_a_reader_of_the_row(sweeps: SweepRunner) -> None:
     """A row that somebody references by a foreign key (FOR KEY SHARE) is corrected all the same."""
     a_payment(sweeps, 1)
     with psycopg.connect(sweeps.shop.url) as other:
@@ -83,7 +83,7 @@ def test_the_checkout_does_not_wait_for_a_reader_of_the_row(sweeps: Passes) -> N
         assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_a_webhook_in_the_middle_of_its_work(sweeps: Passes) -> None:
+def test_a_webhook_in_the_middle_of_its_work(sweeps: SweepRunner) -> None:
     """The late webhook's transaction is open while the sweep records: the row is its own, and is not told twice."""
     a_payment(sweeps, 1)
     webhook = psycopg.connect(sweeps.shop.url)
@@ -102,7 +102,7 @@ def test_a_webhook_in_the_middle_of_its_work(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.checks") == []
 
 
-def test_a_webhook_that_was_quicker(sweeps: Passes) -> None:
+def test_a_webhook_that_was_quicker(sweeps: SweepRunner) -> None:
     """Committed between load and lock: both sides agree by then, and there is nothing to tell."""
     a_payment(sweeps, 1)
     meanwhile(sweeps, lambda: sweeps.shop.execute("UPDATE public.payments SET status = 'paid'"))
@@ -112,7 +112,7 @@ def test_a_webhook_that_was_quicker(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_a_row_that_goes_over_to_another_payment_of_the_page(sweeps: Passes) -> None:
+def test_a_row_that_goes_over_to_another_payment_of_the_page(sweeps: SweepRunner) -> None:
     """The second payment has two rows at the lock: which is meant nobody knows, and neither is written."""
     for key in (1, 2):
         a_payment(sweeps, key)
@@ -130,7 +130,7 @@ def test_a_row_that_goes_over_to_another_payment_of_the_page(sweeps: Passes) -> 
     assert set(sweeps.statuses().values()) == {"pending"}
 
 
-def test_two_rows_that_change_places(sweeps: Passes) -> None:
+def test_two_rows_that_change_places(sweeps: SweepRunner) -> None:
     """Each holds the other's payment at the lock: no row is written by what the other's payment became."""
     a_payment(sweeps, 1, stripe="succeeded")
     a_payment(sweeps, 2, stripe="canceled")
@@ -148,7 +148,7 @@ def test_two_rows_that_change_places(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 2
 
 
-def test_a_second_row_that_appears(sweeps: Passes) -> None:
+def test_a_second_row_that_appears(sweeps: SweepRunner) -> None:
     """A row with the same payment is inserted between load and lock: it counts, and nothing is written."""
     a_payment(sweeps, 1)
     meanwhile(
@@ -165,7 +165,7 @@ def test_a_second_row_that_appears(sweeps: Passes) -> None:
     assert (report.corrected, dict(report.discrepancies)) == (0, {Kind.AMBIGUOUS_ROW: 1})
 
 
-def test_a_row_that_appears_for_a_payment_without_one(sweeps: Passes) -> None:
+def test_a_row_that_appears_for_a_payment_without_one(sweeps: SweepRunner) -> None:
     """The merchant writes its row while the sweep looks: it is judged by it, and is no money without an order."""
     a_payment(sweeps, 1, "paid")
     sweeps.stripe.intents["pi_9"] = an_intent("pi_9", created=NOW - AGE)
@@ -184,14 +184,14 @@ def test_a_row_that_appears_for_a_payment_without_one(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies WHERE state = 'open'") == []
 
 
-def test_two_passes_at_once(sweeps: Passes) -> None:
+def test_two_passes_at_once(sweeps: SweepRunner) -> None:
     """The second one does not begin, and says who is at work."""
     a_payment(sweeps, 1)
     second: list[LeaseHeldError] = []
 
     def another() -> None:
         with pytest.raises(LeaseHeldError) as held:
-            Passes(sweeps.shop, sweeps.stripe).run(SweepKind.DUE)
+            SweepRunner(sweeps.shop, sweeps.stripe).run(SweepKind.DUE)
         second.append(held.value)
 
     meanwhile(sweeps, another)
@@ -200,14 +200,14 @@ def test_two_passes_at_once(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 1
 
 
-def test_a_pass_that_slept_too_long_writes_nothing(sweeps: Passes) -> None:
+def test_a_pass_that_slept_too_long_writes_nothing(sweeps: SweepRunner) -> None:
     """Its lease ran out and another did the work: the sleeper is fenced off, whatever it had decided."""
     for key in (1, 2):
         a_payment(sweeps, key)
 
     def another() -> None:
         sweeps.shop.execute("UPDATE reconciler.leases SET expires_at = now() - '1 s'::interval")
-        assert Passes(sweeps.shop, sweeps.stripe).run(SweepKind.DUE).corrected == 2
+        assert SweepRunner(sweeps.shop, sweeps.stripe).run(SweepKind.DUE).corrected == 2
         sweeps.shop.execute("UPDATE public.payments SET status = 'pending' WHERE id = 1")
 
     meanwhile(sweeps, another)
@@ -219,7 +219,7 @@ def test_a_pass_that_slept_too_long_writes_nothing(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 2
 
 
-def _settle(sweeps: Passes, *, ignore: bool) -> None:
+def _settle(sweeps: SweepRunner, *, ignore: bool) -> None:
     (found,) = sweeps.table("SELECT id FROM reconciler.discrepancies")
     with Database(sweeps.shop.url) as database:
         discrepancy_store = PostgresDiscrepancyStore(database, "default")
@@ -227,7 +227,7 @@ def _settle(sweeps: Passes, *, ignore: bool) -> None:
 
 
 @pytest.mark.parametrize("ignore", [False, True])
-def test_a_person_settles_it_while_the_pass_looks(sweeps: Passes, ignore: bool) -> None:
+def test_a_person_settles_it_while_the_pass_looks(sweeps: SweepRunner, ignore: bool) -> None:
     """What a person decided between load and lock stands: no correction behind their back, and their note stays."""
     a_payment(sweeps, 1)
     sweeps.run(SweepKind.DUE, Writing.FINDINGS)
@@ -241,7 +241,7 @@ def test_a_person_settles_it_while_the_pass_looks(sweeps: Passes, ignore: bool) 
     assert found == {"state": state.value, "note": "I know", "resolved_by": "ann@desk"}
 
 
-def test_a_person_who_keeps_a_discrepancy_locked(sweeps: Passes) -> None:
+def test_a_person_who_keeps_a_discrepancy_locked(sweeps: SweepRunner) -> None:
     """The page gives up after a second, whole: its row is not written, the report says so, the next sweep does it."""
     a_payment(sweeps, 1)
     sweeps.run(SweepKind.DUE, Writing.FINDINGS)
@@ -257,7 +257,7 @@ def test_a_person_who_keeps_a_discrepancy_locked(sweeps: Passes) -> None:
     assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_the_ledger_is_busy(sweeps: Passes) -> None:
+def test_the_ledger_is_busy(sweeps: SweepRunner) -> None:
     """Somebody sits on the ledger's head: the correction is taken back with the page, after a second."""
     a_payment(sweeps, 1, "paid")
     sweeps.run(SweepKind.WINDOW)
@@ -274,7 +274,7 @@ def test_the_ledger_is_busy(sweeps: Passes) -> None:
 def test_a_link_that_another_row_took_first(shop: MakeShop) -> None:
     """The id that a link would fill in is being written elsewhere, under a unique index: the page waits a second at
     most and is taken back whole."""
-    sweeps = Passes(shop())
+    sweeps = SweepRunner(shop())
     sweeps.with_rules(link_metadata="order_id")
     sweeps.shop.execute("CREATE UNIQUE INDEX ON public.payments (stripe_payment_intent_id)")
     a_payment(sweeps, 1, "paid")
@@ -297,7 +297,7 @@ def test_a_link_that_another_row_took_first(shop: MakeShop) -> None:
     assert sweeps.shop.rows()["2"]["status"] == "pending"
 
 
-def test_a_report_outlives_its_lease(sweeps: Passes) -> None:
+def test_a_report_outlives_its_lease(sweeps: SweepRunner) -> None:
     """What was corrected is told also where the lease's table is gone when it is to be given back."""
     a_payment(sweeps, 1)
     sweeps.stripe.intents["pi_9"] = an_intent("pi_9", created=NOW - AGE)
@@ -317,7 +317,7 @@ def test_a_report_outlives_its_lease(sweeps: Passes) -> None:
     assert not report.complete
 
 
-def test_a_lease_that_cannot_be_renewed_is_lost(sweeps: Passes) -> None:
+def test_a_lease_that_cannot_be_renewed_is_lost(sweeps: SweepRunner) -> None:
     """A refusal to renew is told as a lost lease at the next page, not as a traceback from a thread."""
     with Database(sweeps.shop.url) as database:
         lease = Lease(PostgresLeaseStore(database, "default"), "test", SystemClock(), seconds=0.15)

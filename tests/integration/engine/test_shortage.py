@@ -1,4 +1,4 @@
-"""Passes that the reads of 30 days do not pay for."""
+"""SweepRunner that the reads of 30 days do not pay for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.domain.quota.source_priority import Source
 from reconciler.engine.actor import SERVICE
 from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.report import SweepKind, Writing
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 EVERY = timedelta(days=10)
@@ -19,7 +19,7 @@ EVERY = timedelta(days=10)
 
 
 def sell(
-    sweeps: Passes, first: int, count: int, since: datetime, step: timedelta, status: str
+    sweeps: SweepRunner, first: int, count: int, since: datetime, step: timedelta, status: str
 ) -> None:
     """So many payments one after the other, with their intents, all of them paid at Stripe."""
     shop = sweeps.shop
@@ -44,13 +44,13 @@ def sell(
         sweeps.stripe.intents[ident] = an_intent(ident, created=since + number * step)
 
 
-def with_reads(sweeps: Passes, allowed: int) -> ReadQuota:
+def with_reads(sweeps: SweepRunner, allowed: int) -> ReadQuota:
     sweeps.quota = ReadQuota(allowed, 1.0, EVERY)
     return sweeps.quota
 
 
 @pytest.fixture
-def mixed(sweeps: Passes) -> Passes:
+def mixed(sweeps: SweepRunner) -> SweepRunner:
     """200 open payments in one hour a week ago, and 40 more, each among a hundred settled ones a day."""
     sell(sweeps, 0, 200, NOW - timedelta(days=7), timedelta(seconds=15), "pending")
     for day in range(40):
@@ -60,7 +60,7 @@ def mixed(sweeps: Passes) -> Passes:
     return sweeps
 
 
-def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
+def test_due_asks_the_worthiest_and_names_the_rest(mixed: SweepRunner) -> None:
     """The dense list first, then the newest single payments; the sweep is not complete and says what it left out."""
     with_reads(mixed, 20)
     report = mixed.run(SweepKind.DUE, Writing.ROWS)
@@ -79,7 +79,7 @@ def test_due_asks_the_worthiest_and_names_the_rest(mixed: Passes) -> None:
     assert booked == [{"net": "due", "reads": mixed.stripe.reads}]
 
 
-def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
+def test_no_attempt_is_made_without_reads(mixed: SweepRunner) -> None:
     """Nothing is left: not one attempt fails, all is named, and the sweep is not complete."""
     quota = with_reads(mixed, 20)
     for _ in range(20):
@@ -89,7 +89,7 @@ def test_no_attempt_is_made_without_reads(mixed: Passes) -> None:
     assert (mixed.stripe.reads, mixed.stripe.asked, report.stopped) == (0, [], None)
 
 
-def test_a_window_lists_its_newest_part(sweeps: Passes) -> None:
+def test_a_window_lists_its_newest_part(sweeps: SweepRunner) -> None:
     """What its pages do not fit is named, the sweep is not complete, and no day's totals are written."""
     sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
     with_reads(sweeps, 40)
@@ -108,7 +108,7 @@ def test_a_window_lists_its_newest_part(sweeps: Passes) -> None:
     assert {row["name"] for row in found} == {f"pi_{n}" for n in range(1400 - len(found), 1400)}
 
 
-def test_a_window_does_not_take_what_the_others_need(mixed: Passes) -> None:
+def test_a_window_does_not_take_what_the_others_need(mixed: SweepRunner) -> None:
     """In one sweep of all nets the window keeps to its part, and due still has its own."""
     with_reads(mixed, 40)
     report = mixed.run(SweepKind.ALL, Writing.ROWS, since=timedelta(days=90))
@@ -121,7 +121,7 @@ def test_a_window_does_not_take_what_the_others_need(mixed: Passes) -> None:
     assert sum(spent.values()) <= 40
 
 
-def test_the_service_takes_no_more_than_a_days_part(mixed: Passes) -> None:
+def test_the_service_takes_no_more_than_a_days_part(mixed: SweepRunner) -> None:
     """A sweep of the service leaves nine tenths for the days to come."""
     with_reads(mixed, 100)
     report = mixed.run(SweepKind.DUE, Writing.ROWS, SERVICE)
@@ -132,7 +132,7 @@ def test_the_service_takes_no_more_than_a_days_part(mixed: Passes) -> None:
     assert mixed.stripe.reads <= max(again, 10)
 
 
-def test_the_tail_begins_anew_after_a_long_outage(sweeps: Passes) -> None:
+def test_the_tail_begins_anew_after_a_long_outage(sweeps: SweepRunner) -> None:
     """Its cursor is too old and the window's reads pay for a part alone: the report says so, and the tail reads on."""
     sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
     with_reads(sweeps, 60)
@@ -147,7 +147,7 @@ def test_the_tail_begins_anew_after_a_long_outage(sweeps: Passes) -> None:
     assert cursor["handled_until"] == NOW - sweeps.rules.grace
 
 
-def test_due_asks_what_the_window_left_out(sweeps: Passes) -> None:
+def test_due_asks_what_the_window_left_out(sweeps: SweepRunner) -> None:
     """In a person's sweep of all nets due has reads of its own: what the window could not pay for is not taken for met."""
     sell(sweeps, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
     for ident in list(sweeps.stripe.intents):

@@ -15,7 +15,7 @@ from reconciler.errors import (
     StoppedError,
     StripeUnavailableError,
 )
-from tests.integration.engine.sweeps import Lane, Passes
+from tests.integration.engine.sweeps import SweepRunner, SweepSlot
 from tests.integration.engine.test_overtaken import a_payment, knows
 
 
@@ -32,14 +32,14 @@ def after(calls: int, error: ReconcilerError) -> Callable[[], None]:
 
 
 def stopped(
-    sweeps: Passes, recheck: Callable[[], None], kind: SweepKind = SweepKind.DUE, **request: object
+    sweeps: SweepRunner, recheck: Callable[[], None], kind: SweepKind = SweepKind.DUE, **request: object
 ) -> SweepReport:
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        return sweeps.cast(Lane(database, lease.epoch, recheck), kind, **request)
+        return sweeps.cast(SweepSlot(database, lease.epoch, recheck), kind, **request)
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2])
-def test_the_page_in_hand_is_recorded(sweeps: Passes, calls: int) -> None:
+def test_the_page_in_hand_is_recorded(sweeps: SweepRunner, calls: int) -> None:
     """Told before its page is taken, or while that is held: its rows are right, and the sweep is not complete."""
     for number in range(5):
         a_payment(sweeps, number, f"pi_{number}")
@@ -51,7 +51,7 @@ def test_the_page_in_hand_is_recorded(sweeps: Passes, calls: int) -> None:
     assert set(sweeps.statuses().values()) == {"paid"}
 
 
-def test_no_page_after_it_is_taken(sweeps: Passes) -> None:
+def test_no_page_after_it_is_taken(sweeps: SweepRunner) -> None:
     """What is held is recorded with the page that was being handed over; the rest is left to the next sweep."""
     for number in range(250):
         a_payment(sweeps, number, f"pi_{number}")
@@ -65,7 +65,7 @@ def test_no_page_after_it_is_taken(sweeps: Passes) -> None:
     assert Counter(sweeps.statuses().values()) == {"paid": 200, "pending": 50}
 
 
-def test_a_lost_lease_writes_nothing_more(sweeps: Passes) -> None:
+def test_a_lost_lease_writes_nothing_more(sweeps: SweepRunner) -> None:
     """Another process is at work by now: what is held is dropped."""
     for number in range(5):
         a_payment(sweeps, number, f"pi_{number}")
@@ -76,7 +76,7 @@ def test_a_lost_lease_writes_nothing_more(sweeps: Passes) -> None:
 
 
 @pytest.mark.parametrize("found", [0, 6])
-def test_what_is_not_proved_is_not_recorded(sweeps: Passes, found: int) -> None:
+def test_what_is_not_proved_is_not_recorded(sweeps: SweepRunner, found: int) -> None:
     """Most of what was asked is unknown to Stripe: a stop is no reason to believe the key, nor to blame it."""
     for number in range(20):
         a_payment(sweeps, number, f"pi_{number}")
@@ -92,7 +92,7 @@ def test_what_is_not_proved_is_not_recorded(sweeps: Passes, found: int) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_a_doubtful_key_is_not_believed(sweeps: Passes) -> None:
+def test_a_doubtful_key_is_not_believed(sweeps: SweepRunner) -> None:
     """Nothing of the few rows asked for was there: without a further read it cannot be known whose key it is."""
     for number in range(3):
         a_payment(sweeps, number, f"pi_{number}")
@@ -101,7 +101,7 @@ def test_a_doubtful_key_is_not_believed(sweeps: Passes) -> None:
     assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_a_stop_while_what_has_no_row_is_judged(sweeps: Passes) -> None:
+def test_a_stop_while_what_has_no_row_is_judged(sweeps: SweepRunner) -> None:
     """The last part of a sweep goes by pages too: it ends after the one in hand."""
     for number in range(1, 4):
         a_payment(sweeps, number, f"pi_{number}", "paid")
@@ -114,7 +114,7 @@ def test_a_stop_while_what_has_no_row_is_judged(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.discrepancies")) == 100
 
 
-def test_pages_that_are_lost_do_not_hide_a_stop(sweeps: Passes) -> None:
+def test_pages_that_are_lost_do_not_hide_a_stop(sweeps: SweepRunner) -> None:
     """Stripe was given up on because of the stop: what had been read before is recorded all the same."""
     for number in range(300):
         a_payment(sweeps, number, f"pi_{number}")

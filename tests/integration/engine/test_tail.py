@@ -11,13 +11,13 @@ from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import SweepKind, SweepReport, Writing
 from reconciler.errors import StripeUnavailableError
-from tests.integration.engine.sweeps import Passes
+from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 HOUR = timedelta(hours=1)
 
 
-def a_payment(sweeps: Passes, number: int, status: str = "pending") -> str:
+def a_payment(sweeps: SweepRunner, number: int, status: str = "pending") -> str:
     intent = f"pi_{number}"
     created = (NOW - timedelta(days=1)).isoformat()
     sweeps.shop.insert(
@@ -28,7 +28,7 @@ def a_payment(sweeps: Passes, number: int, status: str = "pending") -> str:
 
 
 def heard(
-    sweeps: Passes,
+    sweeps: SweepRunner,
     number: int,
     age: timedelta,
     outcome: Outcome = Outcome.SUCCEEDED,
@@ -46,21 +46,21 @@ def heard(
     return event
 
 
-def later(sweeps: Passes, by: timedelta) -> None:
+def later(sweeps: SweepRunner, by: timedelta) -> None:
     sweeps.stripe.present += by
     sweeps.clock.advance(by)
 
 
-def tail(sweeps: Passes, writing: Writing = Writing.ROWS) -> SweepReport:
+def tail(sweeps: SweepRunner, writing: Writing = Writing.ROWS) -> SweepReport:
     return sweeps.run(SweepKind.TAIL, writing)
 
 
-def cursor(sweeps: Passes) -> datetime | None:
+def cursor(sweeps: SweepRunner) -> datetime | None:
     rows = sweeps.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
     return rows[0]["handled_until"] if rows else None  # type: ignore[return-value]
 
 
-def test_a_lost_webhook_whose_event_exists_is_corrected(sweeps: Passes) -> None:
+def test_a_lost_webhook_whose_event_exists_is_corrected(sweeps: SweepRunner) -> None:
     """The event names the intent, the intent is retrieved, the row is corrected, the cursor stands where the grace begins."""
     a_payment(sweeps, 1)
     event = heard(sweeps, 1, timedelta(minutes=5))
@@ -72,7 +72,7 @@ def test_a_lost_webhook_whose_event_exists_is_corrected(sweeps: Passes) -> None:
 
 
 @pytest.mark.parametrize("payments", [1, 300])
-def test_a_quiet_tick_costs_one_read(sweeps: Passes, payments: int) -> None:
+def test_a_quiet_tick_costs_one_read(sweeps: SweepRunner, payments: int) -> None:
     """However many payments are open, a tick with nothing new in its overlap is one read."""
     for number in range(payments):
         a_payment(sweeps, number)
@@ -83,7 +83,7 @@ def test_a_quiet_tick_costs_one_read(sweeps: Passes, payments: int) -> None:
     assert (report.reads, report.examined) == (1, 0)
 
 
-def test_a_webhook_that_was_handled_costs_nothing_more(sweeps: Passes) -> None:
+def test_a_webhook_that_was_handled_costs_nothing_more(sweeps: SweepRunner) -> None:
     """Its snapshot agrees with the row: the intent is not retrieved, and the event not looked at again."""
     a_payment(sweeps, 1, "paid")
     heard(sweeps, 1, timedelta(minutes=5))
@@ -92,7 +92,7 @@ def test_a_webhook_that_was_handled_costs_nothing_more(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.events")) == 1
 
 
-def test_an_event_within_the_grace_is_left_for_later(sweeps: Passes) -> None:
+def test_an_event_within_the_grace_is_left_for_later(sweeps: SweepRunner) -> None:
     """Its webhook may be on the way; the cursor does not pass it."""
     a_payment(sweeps, 1)
     event = heard(sweeps, 1, timedelta(seconds=30))
@@ -104,7 +104,7 @@ def test_an_event_within_the_grace_is_left_for_later(sweeps: Passes) -> None:
     assert cursor(sweeps) == event.created + timedelta(seconds=30)
 
 
-def test_a_list_that_breaks_off_loses_nothing(sweeps: Passes) -> None:
+def test_a_list_that_breaks_off_loses_nothing(sweeps: SweepRunner) -> None:
     """Newest first: had the cursor moved with the first page, the older events would be skipped for ever."""
     for number in range(150):
         a_payment(sweeps, number)
@@ -130,7 +130,7 @@ def test_a_list_that_breaks_off_loses_nothing(sweeps: Passes) -> None:
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 150
 
 
-def test_an_event_that_is_listed_late_is_met_by_the_overlap(sweeps: Passes) -> None:
+def test_an_event_that_is_listed_late_is_met_by_the_overlap(sweeps: SweepRunner) -> None:
     """It appears behind the cursor: within a minute by every tick, within a quarter of an hour by a deep one."""
     a_payment(sweeps, 1)
     a_payment(sweeps, 2)
@@ -147,7 +147,7 @@ def test_an_event_that_is_listed_late_is_met_by_the_overlap(sweeps: Passes) -> N
     assert tail(sweeps).corrected == 1
 
 
-def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(sweeps: Passes) -> None:
+def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(sweeps: SweepRunner) -> None:
     """Stripe keeps events for 30 days: after a longer absence the list is read, and the report says so."""
     a_payment(sweeps, 1)
     sweeps.shop.execute(
@@ -160,7 +160,7 @@ def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(sweeps:
     assert cursor(sweeps) == NOW - timedelta(minutes=2)
 
 
-def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: Passes) -> None:
+def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: SweepRunner) -> None:
     """One sick intent neither stops the tail nor is forgotten."""
     a_payment(sweeps, 1)
     a_payment(sweeps, 2)
@@ -182,7 +182,7 @@ def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: Passes) -> None:
     assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_a_dry_run_moves_no_cursor(sweeps: Passes) -> None:
+def test_a_dry_run_moves_no_cursor(sweeps: SweepRunner) -> None:
     """It says what it would do, and the next sweep meets the same events."""
     a_payment(sweeps, 1)
     heard(sweeps, 1, timedelta(minutes=5))
@@ -192,7 +192,7 @@ def test_a_dry_run_moves_no_cursor(sweeps: Passes) -> None:
     assert tail(sweeps).corrected == 1
 
 
-def test_an_event_is_never_a_verdict(sweeps: Passes) -> None:
+def test_an_event_is_never_a_verdict(sweeps: SweepRunner) -> None:
     """The snapshot says succeeded and the intent, when asked for, says canceled: the intent is the truth."""
     a_payment(sweeps, 1)
     heard(sweeps, 1, timedelta(minutes=5))
@@ -203,7 +203,7 @@ def test_an_event_is_never_a_verdict(sweeps: Passes) -> None:
     assert sweeps.statuses() == {"1": "canceled"}
 
 
-def test_money_without_a_row_is_found_by_its_event(sweeps: Passes) -> None:
+def test_money_without_a_row_is_found_by_its_event(sweeps: SweepRunner) -> None:
     """The due net has nothing to ask for; the event names it."""
     a_payment(sweeps, 1, "paid")
     heard(sweeps, 1, timedelta(minutes=5))
@@ -216,14 +216,14 @@ def test_money_without_a_row_is_found_by_its_event(sweeps: Passes) -> None:
 # What each net alone cannot see, and that the others see it
 
 
-def test_an_event_that_was_never_generated_is_seen_by_due(sweeps: Passes) -> None:
+def test_an_event_that_was_never_generated_is_seen_by_due(sweeps: SweepRunner) -> None:
     """The tail is blind to it; the payment is still open here."""
     a_payment(sweeps, 1)
     assert tail(sweeps).corrected == 0
     assert sweeps.run(SweepKind.DUE).corrected == 1
 
 
-def test_a_settled_row_that_disagrees_is_seen_by_the_window(sweeps: Passes) -> None:
+def test_a_settled_row_that_disagrees_is_seen_by_the_window(sweeps: SweepRunner) -> None:
     """No event, and not open: only the list of all intents shows it."""
     a_payment(sweeps, 1, "canceled")
     assert tail(sweeps).discrepancies == {}
@@ -231,7 +231,7 @@ def test_a_settled_row_that_disagrees_is_seen_by_the_window(sweeps: Passes) -> N
     assert sweeps.run(SweepKind.WINDOW).discrepancies == {Kind.PAID_AFTER_CANCEL: 1}
 
 
-def test_a_row_older_than_the_window_is_seen_by_due_and_by_its_event(sweeps: Passes) -> None:
+def test_a_row_older_than_the_window_is_seen_by_due_and_by_its_event(sweeps: SweepRunner) -> None:
     """A window on creation never sees an old payment that changed today."""
     for number in (1, 2):
         a_payment(sweeps, number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from reconciler.adapters.postgres.audit.activity import PostgresActivity
 
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
@@ -217,58 +216,50 @@ def test_corrections_by_the_service_in_the_last_hour(table):
     assert table.store.corrections_by_service(0) == 0
 
 
-def test_a_pass_from_start_to_end(table, seen):
+def test_a_sweep_from_start_to_end(table, seen):
     """A sweep is running until it is finished, once, with its report and its ledger entries in one transaction."""
-    activity = PostgresActivity(table.database)
+    read = "SELECT id, kind, applied, complete, report, asked_by, finished_at >= started_at FROM reconciler.sweeps"
     first = table.store.start_sweep(FACTS)
     second = table.store.start_sweep({**FACTS, "kind": "window", "applied": False})
-    [running, _] = activity.sweeps("default")
-    assert (running.id, running.kind, running.applied, running.finished_at) == (
-        second,
-        "window",
-        False,
-        None,
-    )
+    assert table.all(f"{read} WHERE id = {second}") == [
+        (second, "window", False, None, None, "jo", None)
+    ]
     report = {"complete": False, "seconds": 1.25, "since": seen, "discrepancies": {"overdue": 1}}
-    table.store.finish_sweep(first, report, [Draft(Action.PASS, {"sweep": first})], table.epoch)
-    ended = activity.sweeps("default")[1]
-    assert (ended.complete, ended.report, ended.asked_by) == (
+    table.store.finish_sweep(first, report, [Draft(Action.SWEEP, {"sweep": first})], table.epoch)
+    [(_, _, _, complete, stored, asked_by, in_order)] = table.all(f"{read} WHERE id = {first}")
+    assert (complete, stored, asked_by, in_order) == (
         False,
         {**report, "since": "2026-11-02T12:00:00.000000Z"},
         "jo",
+        True,
     )
-    assert ended.finished_at >= ended.started_at
-    assert table.all("SELECT action FROM reconciler.ledger") == [("pass",)]
+    assert table.all("SELECT action FROM reconciler.ledger") == [("sweep",)]
     with pytest.raises(
-        DatabaseRefusedError, match=f"Pass {first} of account default is not running"
+        DatabaseRefusedError, match=f"Sweep {first} of account default is not running"
     ):
         table.store.finish_sweep(first, report, [NOTHING], table.epoch)
     with pytest.raises(LeaseLostError):
         table.store.finish_sweep(second, report, [NOTHING], table.epoch + 1)
     assert table.all("SELECT count(*) FROM reconciler.ledger") == [(1,)]
-    assert activity.sweeps("default", limit=1)[0].finished_at is None
-    assert len(activity.sweeps()) == 2
-    assert activity.sweeps("other") == ()
+    assert table.all(f"{read} WHERE id = {second}")[0][-1] is None
 
 
 def test_reads_are_summed_over_thirty_days(table):
-    """Reads of one account add up by hour and net; those of long ago and of others do not count."""
+    """Reads of one account add up by hour and source; those of long ago and of others do not count."""
     table.store.book_reads({Source.TAIL: 3})
     table.store.book_reads({Source.WINDOW: 1, Source.TAIL: 3})
     table.all(
         "INSERT INTO reconciler.reads SELECT a, date_trunc('hour', now() - d, 'UTC'), 100, 'due' FROM"
         " (VALUES ('default', interval '29 days'), ('default', interval '31 days'), ('other', interval '1 day')) v (a, d) RETURNING 1"
     )
-    activity = PostgresActivity(table.database)
-    assert (activity.reads("default"), activity.reads("default", days=1)) == (107, 7)
-    assert activity.reads("nobody") == 0
     booked = table.store.booked_reads()
     assert booked.month == {Source.TAIL: 6, Source.WINDOW: 1, Source.DUE: 100}
     assert booked.day == {Source.TAIL: 6, Source.WINDOW: 1, Source.DUE: 0}
+    assert booked.total == 107
 
 
-def test_events_checks_and_the_outbox(table, make_correction, seen):
-    """What is known of an intent, what waits, and what the merchant's worker has to act upon."""
+def test_rechecks_events_and_outbox_rows_come_with_a_correction(table, make_correction, seen):
+    """What is known of an intent, what waits, and what the merchant's worker has to act upon, in one transaction."""
     late, early = (
         Event(f"evt_{n}", "charge.failed", seen - timedelta(hours=n), "pi_1") for n in (1, 2)
     )
@@ -282,23 +273,14 @@ def test_events_checks_and_the_outbox(table, make_correction, seen):
                 events=(late, early),
             )
         )
-    activity = PostgresActivity(table.database)
-    assert activity.events("default", "pi_1") == (early, late)
-    assert activity.rechecks("default") == (rechecks[1], rechecks[0])
-    assert activity.recheck("default", "pi_2") == rechecks[0]
-    assert activity.recheck("default", "pi_3") is None
-    first, second = activity.outbox("default", waiting=True)
-    assert (first.payment_key, first.payment_intent, first.to_status, first.ledger_seq) == (
-        "1",
-        "pi_1",
-        "paid",
-        1,
-    )
-    assert (first.delivered_at, first.attempts, first.last_error) == (None, 0, None)
-    table.all("UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 1 RETURNING 1")
-    assert activity.outbox("default", waiting=True) == (second,)
-    assert len(activity.outbox("default", waiting=False)) == 2
-    assert activity.outbox("default", waiting=False, after=first.id) == (second,)
+    assert table.store.load(["pi_1"]).events == (early, late)
+    assert table.all(
+        "SELECT payment_intent, due_at, reason FROM reconciler.rechecks ORDER BY due_at"
+    ) == [("pi_1", seen, "a"), ("pi_2", seen + timedelta(hours=1), "b")]
+    assert table.all(
+        "SELECT payment_key, payment_intent, to_status, ledger_seq, delivered_at, attempts, last_error"
+        " FROM reconciler.outbox ORDER BY id LIMIT 1"
+    ) == [("1", "pi_1", "paid", 1, None, 0, None)]
 
 
 def test_a_long_ledger_is_read_in_pieces(table):

@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.adapters.postgres.statements import statement
+from reconciler.adapters.postgres.statements import statements
 from reconciler.domain.audit.ledger import Action, Draft
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.planning.histogram import ListingModel
@@ -95,7 +95,7 @@ def test_the_services_own_role_may_tidy(table, role, database):
 
 
 @pytest.mark.parametrize(
-    ("passes", "ratio"),
+    ("sweeps", "ratio"),
     [
         ([], 1.0),
         ([("window", True, 300, 100)], 3.0),
@@ -133,7 +133,7 @@ def test_ticks_are_not_walked_to_find_what_was_learnt(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.sweeps")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("listing_statistics")
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements("page")["listing_statistics"]
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert passed_over(plan[0]["Plan"]) < 100
     assert table.store.listing_model().ratio == 2
@@ -165,7 +165,7 @@ def test_a_draft_of_a_pass_does_not_keep_it(table):
         {"kind": "tail", "mode": "update", "applied": True, "asked_by": "service"}
     )
     table.store.finish_sweep(
-        sweep, {"complete": True}, [Draft(Action.PASS, {"sweep": sweep})], table.epoch
+        sweep, {"complete": True}, [Draft(Action.SWEEP, {"sweep": sweep})], table.epoch
     )
     table.all(
         "UPDATE reconciler.sweeps SET started_at = started_at - interval '91 days' RETURNING 1"

@@ -71,7 +71,7 @@ def test_an_entry_says_what_was_drafted(database):
     """Number, time, action and body come back as they were given; big numbers keep every digit."""
     body = {"amount": 10**30, "key": 'a"b\\c\n\u2028é😀', "nested": {"list": [1, None, True]}}
     before = datetime.now(UTC)
-    add(database, "acct", Draft(Action.NOTE, body), Draft(Action.PASS, {}))
+    add(database, "acct", Draft(Action.NOTE, body), Draft(Action.SWEEP, {}))
     with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
         first, second = chain.entries
         assert chain.head == (2, second.hash)
@@ -165,7 +165,7 @@ def test_appends_from_two_connections_form_one_chain(database):
         with connect(database) as connection:
             for n in range(rounds):
                 with connection.transaction():
-                    drafts = [Draft(Action.NOTE, {"who": who, "n": n}), Draft(Action.PASS, {})]
+                    drafts = [Draft(Action.NOTE, {"who": who, "n": n}), Draft(Action.SWEEP, {})]
                     append(connection, "acct", drafts)
 
     threads = [threading.Thread(target=write, args=(who,)) for who in range(2)]

@@ -158,7 +158,7 @@ def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
 def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
     """CSV has a line for every decision, amounts in minor units."""
     rows = list(csv.DictReader(io.StringIO(shown(capsys, report(), form=OutputFormat.CSV))))
-    assert [(row["act"], row["payment"], row["amount"], row["currency"]) for row in rows] == [
+    assert [(row["decision"], row["payment"], row["amount"], row["currency"]) for row in rows] == [
         ("correct", "7", "1050", "eur"),
         ("flag", "8 9", "99900", "eur"),
     ]

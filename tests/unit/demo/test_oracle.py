@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.adapters.postgres.demo.demo_shop import ShopRow, StoredFinding
-from reconciler.demo.oracle import DemoVerdict, DatabaseState, judge
+from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
 from reconciler.demo.world import World
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
-from reconciler.domain.planning.plan import Budget, List, RequestRates, Plan, Retrieve, overrun
+from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LANES = RequestRates(list=12.5, retrieve=12.5, everything=50)

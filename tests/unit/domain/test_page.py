@@ -35,8 +35,8 @@ def test_a_missing_bound_is_no_bound() -> None:
 _DRAFT = Draft(Action.CORRECTION, {})
 CONTENT = {
     "writes": RowWrite(payment(Outcome.INCOMPLETE), "paid", "pi_1", _DRAFT),
-    "changes": DiscrepancyUpdate(None, "pi_1", Kind.OVERDUE, State.OPEN, None, True),
-    "checks": Recheck("pi_1", NOW, "fresh"),
+    "updates": DiscrepancyUpdate(None, "pi_1", Kind.OVERDUE, State.OPEN, None, True),
+    "rechecks": Recheck("pi_1", NOW, "fresh"),
     "settled": "pi_1",
     "events": event(NOW),
     "drafts": _DRAFT,

@@ -102,7 +102,7 @@ def test_a_person_takes_what_is_left_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("configured", "allowed", "pace"),
+    ("configured", "allowed", "interval"),
     [
         (MINUTE, 5_000, SPAN / 2_500),
         (MINUTE, 250_000, MINUTE),
@@ -111,6 +111,6 @@ def test_a_person_takes_what_is_left_at_once() -> None:
         (MINUTE, 0, SPAN),
     ],
 )
-def test_the_pace_of_the_tail(configured: timedelta, allowed: int, pace: timedelta) -> None:
+def test_the_pace_of_the_tail(configured: timedelta, allowed: int, interval: timedelta) -> None:
     """As configured, no faster than 10 s, and no more than half of the reads where nothing happens."""
-    assert tail_interval(configured, allowed) == pace
+    assert tail_interval(configured, allowed) == interval

@@ -51,10 +51,10 @@ def test_a_small_shop_stays_under_its_allowance() -> None:
     ]
     looks = 30 * reads_per_day(cohorts, 220 / 30, HORIZON)
     windows = 30 * 3
-    pace = tail_interval(timedelta(minutes=1), 5_000)
+    interval = tail_interval(timedelta(minutes=1), 5_000)
     assert looks < 1500
-    assert pace < timedelta(minutes=20)
-    assert HORIZON / pace + looks + windows < 5001
+    assert interval < timedelta(minutes=20)
+    assert HORIZON / interval + looks + windows < 5001
 
 
 def test_ten_times_the_open_payments_cost_hardly_more() -> None:

@@ -10,7 +10,7 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.model.page import TimeRange
 from reconciler.domain.planning.planning import stretches
-from reconciler.engine import fetching
+from reconciler.engine.reads import fetcher as fetching
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent

@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine import fingerprints
+from reconciler.engine.sources import id_set
 from reconciler.engine.sources.id_set import IdSet
 
 
@@ -25,11 +25,11 @@ def test_it_answers_as_a_set_does(texts: list[str]) -> None:
 def test_neighbours_in_a_bucket_do_not_make_a_third() -> None:
     """Bytes that stand there across two entries are no entry."""
     bucket = b"abcdefghij"
-    assert fingerprints._is_in(bucket, b"abcde")
-    assert fingerprints._is_in(bucket, b"fghij")
-    assert not fingerprints._is_in(bucket, b"defgh")
-    assert fingerprints._is_in(b"xdefghixxxdefgh", b"defgh")
-    assert not fingerprints._is_in(b"xdefghixxxxdefg", b"defgh")
+    assert id_set._is_in(bucket, b"abcde")
+    assert id_set._is_in(bucket, b"fghij")
+    assert not id_set._is_in(bucket, b"defgh")
+    assert id_set._is_in(b"xdefghixxxdefgh", b"defgh")
+    assert not id_set._is_in(b"xdefghixxxxdefg", b"defgh")
 
 
 def test_each_set_is_salted_anew() -> None:
@@ -40,7 +40,7 @@ def test_each_set_is_salted_anew() -> None:
 
 def test_two_of_a_million_are_seldom_taken_for_one() -> None:
     """Less than once in a thousand sets of a million: pairs over the values that a fingerprint can have."""
-    values = len(IdSet()._buckets) << (8 * fingerprints._SIZE)
+    values = len(IdSet()._buckets) << (8 * id_set._SIZE)
     assert 1_000_000**2 / 2 / values < 1 / 4000
 
 

@@ -27,11 +27,11 @@ def test_the_pace_crosses() -> None:
     rate_limiter = RateLimiter(RateLimits(overall=50, endpoint=12, search=10), clock)
     take_many(rate_limiter, clock, Endpoint.EVENTS, 30)
     rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.EVENTS)
-    pace = from_dict(told(rate_limiter), NOW)
-    assert pace is not None
-    assert pace.overall == EndpointRate(50, 50, 12)
-    assert pace.endpoints == {"events": EndpointRate(12, 6, 12)}
-    assert pace.endpoints["events"].used == 1
+    rate_usage = from_dict(told(rate_limiter), NOW)
+    assert rate_usage is not None
+    assert rate_usage.overall == EndpointRate(50, 50, 12)
+    assert rate_usage.endpoints == {"events": EndpointRate(12, 6, 12)}
+    assert rate_usage.endpoints["events"].used == 1
 
 
 def test_the_busiest_second_is_forgotten() -> None:

@@ -341,7 +341,7 @@ def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "lane"),
+    ("reason", "endpoint_limit"),
     [
         (RateLimitReason.ENDPOINT_CONCURRENCY, "endpoint"),
         (RateLimitReason.GLOBAL_CONCURRENCY, "overall"),

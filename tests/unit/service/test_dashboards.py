@@ -50,7 +50,9 @@ STATUS = AccountStatus(
     reads_allowed=100,
     requests=0,
     tail_lag=90.0,
-    pace=RateUsage(NOW, EndpointRate(50.0, 50.0, 12), {"events": EndpointRate(12.5, 6.25, 12)}),
+    rate_usage=RateUsage(
+        NOW, EndpointRate(50.0, 50.0, 12), {"events": EndpointRate(12.5, 6.25, 12)}
+    ),
     outbox=OutboxStatus(waiting=3, given_up=1, oldest_age=60.0, last_error="it answered 500"),
 )
 

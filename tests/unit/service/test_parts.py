@@ -27,7 +27,7 @@ from reconciler.engine.report import (
 from reconciler.engine.sweep_requests.hand_over import as_options, as_request, capped
 from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
-from reconciler.entrypoints.service import checks
+from reconciler.entrypoints.service import startup_checks
 from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.entrypoints.service.startup_checks import CheckRound, StartHealth, StartUp
 from reconciler.errors import ConfigurationError, ReconcilerError, UsageError, WrongKeyError
@@ -246,12 +246,12 @@ def test_stripe_is_not_asked_while_the_database_is_away(monkeypatch: pytest.Monk
     """A start that waits for its database looks again and again: the reads of 30 days are not for that."""
     away = DoctorCheck("database", CheckLevel.UNREACHABLE, "it is down", "Start it.")
     asked: list[str] = []
-    monkeypatch.setattr(checks, "key_checks", lambda _settings: ())
-    monkeypatch.setattr(checks, "database_checks", lambda _settings: (away,))
-    monkeypatch.setattr(checks, "stripe_checks", lambda *_: asked.append("stripe") or ())
+    monkeypatch.setattr(startup_checks, "key_checks", lambda _settings: ())
+    monkeypatch.setattr(startup_checks, "database_checks", lambda _settings: (away,))
+    monkeypatch.setattr(startup_checks, "stripe_checks", lambda *_: asked.append("stripe") or ())
     settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
-    assert checks.check(settings, ManualClock(NOW), {}).health is checks.Health.UNREACHABLE
+    assert startup_checks.check(settings, ManualClock(NOW), {}).health is startup_checks.StartHealth.UNREACHABLE
     assert asked == []
-    monkeypatch.setattr(checks, "database_checks", lambda _settings: ())
-    assert checks.check(settings, ManualClock(NOW), {}).health is checks.Health.GOOD
+    monkeypatch.setattr(startup_checks, "database_checks", lambda _settings: ())
+    assert startup_checks.check(settings, ManualClock(NOW), {}).health is startup_checks.StartHealth.GOOD
     assert asked == ["stripe"]

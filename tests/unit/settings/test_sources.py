@@ -113,7 +113,7 @@ def test_all_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "mend"),
+    ("variable", "value", "hint"),
     [
         ("RECONCILER_SWEEP_HORIZON", "3d", "RECONCILER_SWEEP__HORIZON"),
         ("RECONCILER_SWEPT__HORIZON", "3d", 'did you mean "sweep"?'),

@@ -44,10 +44,10 @@ class PostgresServiceRecord:
             needs_person=needs_person,
         )
 
-    def pace(self, epoch: int, form: Mapping[str, object]) -> None:
+    def rate_usage(self, epoch: int, usage: Mapping[str, object]) -> None:
         """How fast the service asks Stripe now."""
-        pace = json.dumps(form)
-        self._run("service_rate_usage", "recording the pace", epoch=epoch, pace=pace)
+        text = json.dumps(usage)
+        self._run("service_rate_usage", "recording the rate usage", epoch=epoch, rate_usage=text)
 
     def delete_old_rows(self) -> int:
         """Remove events, counts of reads, dead replicas and sweeps that nobody needs any longer; how many rows."""

@@ -48,7 +48,7 @@ class PostgresStatus:
         rows = self._rows("status_lag", cursor=cursor)
         return float(rows[0][0]) if rows else None
 
-    def pace(self) -> TupleRow:
+    def rate_usage(self) -> TupleRow:
         """How fast the service asks Stripe, and when it said so; both None where it never did."""
         rows = self._rows("status_rate_usage")
         return rows[0] if rows else (None, None)

@@ -249,7 +249,7 @@ class PostgresStore:
             check_fence(fenced, self._account)
             if ended.fetchone() is None:
                 raise DatabaseRefusedError(
-                    f"Pass {sweep} of account {self._account} is not running.",
+                    f"Sweep {sweep} of account {self._account} is not running.",
                     "It has ended already; begin another one.",
                 )
 
@@ -269,7 +269,7 @@ class PostgresStore:
         """As ``engine.ports.Store`` has it."""
         parameters = {
             "account": self._account,
-            "nets": [source.value for source in reads],
+            "sources": [source.value for source in reads],
             "counts": list(reads.values()),
         }
         with self._database.connection("booking reads") as connection:

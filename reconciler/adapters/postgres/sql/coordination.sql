@@ -156,7 +156,7 @@ INSERT INTO reconciler.services AS s (account, holder, epoch, mode)
 VALUES (%(account)s, %(holder)s, %(epoch)s, %(mode)s)
 ON CONFLICT (account) DO UPDATE SET
     holder = excluded.holder, epoch = excluded.epoch, mode = excluded.mode, since = now(),
-    error = NULL, error_at = NULL, needs_person = false, pace = NULL, pace_at = NULL
+    error = NULL, error_at = NULL, needs_person = false, rate_usage = NULL, rate_usage_at = NULL
 WHERE s.epoch <= excluded.epoch
 
 -- name: service_error
@@ -171,7 +171,7 @@ WHERE account = %(account)s AND epoch = %(epoch)s
 -- name: service_rate_usage
 -- How fast the service reads Stripe, for the status command in another process.
 UPDATE reconciler.services
-SET pace = %(pace)s::jsonb, pace_at = now()
+SET rate_usage = %(rate_usage)s::jsonb, rate_usage_at = now()
 WHERE account = %(account)s AND epoch = %(epoch)s
 
 -- name: status_lease
@@ -229,7 +229,7 @@ WHERE account = %(account)s AND name = %(cursor)s
 
 -- name: status_rate_usage
 -- What the service last said of how fast it reads Stripe.
-SELECT pace, pace_at FROM reconciler.services WHERE account = %(account)s
+SELECT rate_usage, rate_usage_at FROM reconciler.services WHERE account = %(account)s
 
 -- name: status_outbox
 -- last_error is that of the latest attempt among the rows that wait.

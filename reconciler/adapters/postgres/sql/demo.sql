@@ -46,7 +46,7 @@ SELECT subject, kind, state, severity, stake_amount, currency
 
 -- name: demo_rechecks
 -- What waits, for the oracle.
-SELECT payment_intent FROM reconciler.checks
+SELECT payment_intent FROM reconciler.rechecks
 
 -- name: demo_outbox
 -- What the merchant's worker is told, for the oracle.

@@ -83,7 +83,7 @@ LIMIT %(limit)s
 -- name: is_due
 -- No recheck of this row's intent lies in the future; filled into the statements that find open rows.
 NOT EXISTS (
-    SELECT FROM reconciler.checks AS c
+    SELECT FROM reconciler.rechecks AS c
     WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text AND c.due_at > %(due_by)s
 )
 
@@ -92,7 +92,7 @@ NOT EXISTS (
 -- recheck.
 coalesce(
     (
-        SELECT c.due_at FROM reconciler.checks AS c
+        SELECT c.due_at FROM reconciler.rechecks AS c
         WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text
     ),
     '-infinity'

@@ -19,20 +19,20 @@ FOR NO KEY UPDATE
 -- name: rechecks_of_intents
 -- Rechecks that wait for a verdict; a planned poll waits for none.
 SELECT payment_intent
-FROM reconciler.checks
+FROM reconciler.rechecks
 WHERE account = %(account)s AND payment_intent = ANY(%(intents)s) AND reason <> 'schedule'
 
 -- name: rechecks_due
 -- Rechecks whose time has come, the longest overdue first.
 SELECT payment_intent
-FROM reconciler.checks
+FROM reconciler.rechecks
 WHERE account = %(account)s AND due_at <= %(now)s AND reason <> %(scheduled)s
 ORDER BY due_at, payment_intent
 LIMIT %(limit)s
 
 -- name: rechecks_put
 -- A poll replaces no other recheck, unless that recheck was due and its verdict comes with the poll.
-INSERT INTO reconciler.checks AS k (account, payment_intent, due_at, reason)
+INSERT INTO reconciler.rechecks AS k (account, payment_intent, due_at, reason)
 SELECT %(account)s, c.payment_intent, c.due_at, c.reason
 FROM unnest(%(intents)s::text[], %(due)s::timestamptz[], %(reasons)s::text[]) AS c (payment_intent, due_at, reason)
 ORDER BY c.payment_intent
@@ -41,13 +41,13 @@ WHERE k.reason = %(scheduled)s OR excluded.reason <> %(scheduled)s OR k.due_at <
 
 -- name: rechecks_remove
 -- A recheck later than the verdict was left by a sweep that knew more.
-DELETE FROM reconciler.checks
+DELETE FROM reconciler.rechecks
 WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
     AND (reason = %(scheduled)s OR due_at <= %(now)s::timestamptz OR %(now)s::timestamptz IS NULL)
 
 -- name: rechecks_take_up_reported
 -- What was only reported may be corrected from now on, without waiting for its day; Stripe's clock may be behind.
-UPDATE reconciler.checks AS c
+UPDATE reconciler.rechecks AS c
 SET due_at = now() - interval '1 minute'
 FROM reconciler.discrepancies AS d
 WHERE c.account = %(account)s AND c.due_at > now() AND d.account = c.account AND d.payment_intent = c.payment_intent
@@ -129,15 +129,15 @@ RETURNING id
 
 -- name: reads_book
 -- Reads are summed by hour and source: Stripe's limit is a rolling sum over 30 days.
-INSERT INTO reconciler.reads AS r (account, hour, net, count)
-SELECT %(account)s, date_trunc('hour', now(), 'UTC'), b.net, b.count
-FROM unnest(%(nets)s::text[], %(counts)s::bigint[]) AS b (net, count)
-ORDER BY b.net
-ON CONFLICT (account, hour, net) DO UPDATE SET count = r.count + excluded.count
+INSERT INTO reconciler.reads AS r (account, hour, source, count)
+SELECT %(account)s, date_trunc('hour', now(), 'UTC'), b.source, b.count
+FROM unnest(%(sources)s::text[], %(counts)s::bigint[]) AS b (source, count)
+ORDER BY b.source
+ON CONFLICT (account, hour, source) DO UPDATE SET count = r.count + excluded.count
 
 -- name: reads_by_source
 -- The rolling sums by source, and of the last day.
-SELECT net, sum(count), coalesce(sum(count) FILTER (WHERE hour > now() - interval '1 day'), 0)
+SELECT source, sum(count), coalesce(sum(count) FILTER (WHERE hour > now() - interval '1 day'), 0)
 FROM reconciler.reads
 WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)
-GROUP BY net
+GROUP BY source

@@ -32,7 +32,7 @@ GRANT INSERT, UPDATE ON
     reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
     reconciler.discrepancies, reconciler.services TO {role};
 GRANT INSERT, UPDATE, DELETE ON
-    reconciler.checks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
+    reconciler.rechecks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
     reconciler.sweeps TO {role};
 GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};
 
@@ -46,7 +46,7 @@ GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
 -- Whether the schema exists, whether this role may read it, and whether it may write what a sweep writes.
 WITH wanted (name, privilege) AS (
     VALUES
-        ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('checks', 'DELETE'),
+        ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
         ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE')
 ),

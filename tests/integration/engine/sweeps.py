@@ -1,4 +1,4 @@
-"""Passes over a real database with a Stripe of plain dictionaries."""
+"""SweepRunner over a real database with a Stripe of plain dictionaries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.planning.plan import Budget, ParallelLists
+from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.engine.actor import SERVICE, Actor
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
@@ -41,7 +41,7 @@ class NoProgress:
 
 
 @dataclass(frozen=True)
-class Lane:
+class SweepSlot:
     """What a sweep works under; ``around`` may replace this lane's store alone."""
 
     database: Database
@@ -51,7 +51,7 @@ class Lane:
 
 
 @dataclass
-class Passes:
+class SweepRunner:
     """Runs sweeps over one shop; ``store`` may be replaced to make trouble."""
 
     shop: Shop
@@ -74,7 +74,7 @@ class Passes:
         with ExitStack() as stack:
             database = stack.enter_context(Database(self.shop.url))
             lease = stack.enter_context(self.lease(database))
-            slot = Lane(database, lease.epoch, lease.raise_if_lost)
+            slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
             return self.cast(slot, kind, writing, asked_by, **request)
 
     def lease(self, database: Database) -> Lease:
@@ -82,7 +82,7 @@ class Passes:
 
     def cast(
         self,
-        slot: Lane,
+        slot: SweepSlot,
         kind: SweepKind,
         writing: Writing = Writing.ROWS,
         asked_by: str = SERVICE,
@@ -115,7 +115,7 @@ class Passes:
             page_size=100,
             per_hour=self.per_hour,
             keeps_books=True,
-            budget=Budget(ParallelLists(25, 25, 25), ParallelLists(25, 25, 25), quota=10_000),
+            budget=Budget(RequestRates(25, 25, 25), RequestRates(25, 25, 25), quota=10_000),
             source_quota=source_quota,
             rechecks=self.rechecks,
         )
