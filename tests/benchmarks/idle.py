@@ -33,7 +33,7 @@ MOST_CPU = 1.0
 SAMPLE_SECONDS = 0.25
 DUE_TICKS = 2
 HORIZON_SECONDS = 30 * 86_400
-LOOKS_OF_A_DAY = "SELECT count(*) FROM reconciler.checks WHERE due_at < now() + interval '1 day'"
+LOOKS_OF_A_DAY = "SELECT count(*) FROM reconciler.rechecks WHERE due_at < now() + interval '1 day'"
 FIRST_PASSES = 900.0
 """Seconds in which the window and due sweeps over the whole table must have ended."""
 
@@ -280,7 +280,7 @@ def _bounds(tick: Line) -> tuple[float, float]:
 
 def _prove(service: Service, database: str, payments: int) -> None:
     """Every payment has a look to come, nothing disagreed, and no sweep failed."""
-    ((rechecks,),) = asked(database, "SELECT count(*) FROM reconciler.checks")
+    ((rechecks,),) = asked(database, "SELECT count(*) FROM reconciler.rechecks")
     ((findings,),) = asked(database, "SELECT count(*) FROM reconciler.discrepancies")
     failed = [line for line in service.lines("pass.finished") if not line.fields["complete"]]
     if int(str(rechecks)) < payments or findings or failed:

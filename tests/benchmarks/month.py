@@ -133,7 +133,7 @@ def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
         2 * SPAN,
         lambda number: number % OPEN_EVERY != 0 or number in changed,
         clock.now,
-        buy=source_quota.take,
+        acquire=source_quota.take,
     )
     with (
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,

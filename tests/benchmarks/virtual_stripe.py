@@ -32,7 +32,7 @@ class VirtualStripe:
     """``count`` intents spread evenly from ``since`` over ``span``, oldest first.
 
     What lies after ``present`` is not there yet. ``is_paid`` says of a number whether its intent has succeeded by now; the others wait for a payment method.
-    ``present`` is Stripe's time. ``events`` are what its list shows, in any order. ``buy`` is called before each read, as the gateway does.
+    ``present`` is Stripe's time. ``events`` are what its list shows, in any order. ``acquire`` is called before each read, as the gateway does.
     """
 
     count: int
@@ -41,7 +41,7 @@ class VirtualStripe:
     is_paid: Callable[[int], bool]
     present: Callable[[], datetime]
     events: list[Event] = field(default_factory=list)
-    buy: Callable[[Endpoint], None] = lambda _: None
+    acquire: Callable[[Endpoint], None] = lambda _: None
     rate_limited: int = 0
     spent: Counter[Endpoint] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -136,7 +136,7 @@ class VirtualStripe:
         )
 
     def _spend(self, endpoint: Endpoint) -> None:
-        self.buy(endpoint)
+        self.acquire(endpoint)
         with self._lock:
             self.spent[endpoint] += 1
 

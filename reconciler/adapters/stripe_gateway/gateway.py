@@ -193,11 +193,11 @@ class StripeGateway:
                 return tuple(charges)
         raise MalformedAnswerError(
             f"Stripe's list of charges of payment intent {intent_id} does not end.",
-            "ProbeResult at the payment in the Dashboard.",
+            "Look at the payment in the Dashboard.",
         )
 
     def probe(self) -> KeyAccess:
-        """ProbeResult at one object of each resource that we need: what the key may read, of which mode, and Stripe's clock.
+        """Look at one object of each resource that we need: what the key may read, of which mode, and Stripe's clock.
 
         Raises StripeRefusedError for a key that Stripe does not know or that may not act for the account,
         StripeUnavailableError where Stripe cannot be reached.

@@ -13,7 +13,7 @@ from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, 
 
 
 def doctor(context: typer.Context, json: JsonOption = False) -> int:
-    """DoctorCheck everything that a sweep needs.
+    """Check everything that a sweep needs.
 
     Configuration, database, table, privileges, indexes, keys, each permission and the clock: every fault at once, with
     its mend. Reads only. Ends with 78 for a fault, and with 75 where Stripe or the database was not to be had.

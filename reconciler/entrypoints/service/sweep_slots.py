@@ -21,7 +21,7 @@ class OpenSlot(Protocol):
 
 
 class SweepSlots:
-    """OpenSlot accounts by name, opened when they are first wanted; they share one database and one pacer.
+    """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
 
     The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its sweeps read. One whose sweep failed is opened anew, so that
     the table is looked at again.

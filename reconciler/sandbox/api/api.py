@@ -209,7 +209,7 @@ class Api:
             date,
             ("Access-Control-Allow-Origin", "*"),
             ("Cache-Control", "no-cache, no-store"),
-            ("ApiRequest-Id", request_id),
+            ("Request-Id", request_id),
             ("Stripe-Version", request.headers.get("stripe-version", API_VERSION)),
         ]
         for sent, shown in (

@@ -116,7 +116,7 @@ class Sandbox(SandboxStore):
         metadata: Mapping[str, str] | None = None,
         description: str | None = None,
     ) -> IntentRecord:
-        """Transition what may be changed before the money moved; clears ``last_payment_error`` as Stripe does.
+        """Change what may be changed before the money moved; clears ``last_payment_error`` as Stripe does.
 
         Stripe makes no event of it. Metadata is merged; an empty value removes its key.
         """

@@ -298,7 +298,7 @@ def refund(now: Moment, *, amount: int | None, reason: str | None) -> Transition
     if left == 0:
         raise ApiRefusal(
             400,
-            f"ChargeRecord {charge.id} has already been refunded.",
+            f"Charge {charge.id} has already been refunded.",
             code="charge_already_refunded",
         )
     if charge.status != "succeeded" or not charge.captured:
@@ -306,7 +306,7 @@ def refund(now: Moment, *, amount: int | None, reason: str | None) -> Transition
                       code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip
     back = left if amount is None else amount
     if not 0 < back <= left:
-        raise ApiRefusal(400, f"RefundRecord amount ({back}) is greater than unrefunded amount on charge ({left}).",
+        raise ApiRefusal(400, f"Refund amount ({back}) is greater than unrefunded amount on charge ({left}).",
                       code="charge_exceeds_refundable_amount", param="amount")  # fmt: skip
     returned = replace(charge, amount_refunded=charge.amount_refunded + back)
     made = _refund(now, charge, back, reason)
@@ -319,7 +319,7 @@ def dispute(now: Moment, *, amount: int | None, reason: str) -> Transition:
     """The customer's bank asks for the money back; the intent stays ``succeeded``."""
     intent, charge = now.intent, now.charge
     if charge.status != "succeeded" or not charge.captured:
-        raise ApiRefusal(400, f"ChargeRecord {charge.id} was not captured and cannot be disputed.")
+        raise ApiRefusal(400, f"Charge {charge.id} was not captured and cannot be disputed.")
     disputed = replace(charge, disputed=True)
     opened = DisputeRecord(
         id=now.fresh("dp"),

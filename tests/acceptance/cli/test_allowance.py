@@ -20,7 +20,7 @@ def test_a_plan_shows_what_it_leaves_out(town: Town) -> None:
     said = town.run("plan", "--kind", "due", "--json", **few).json
     assert (said["payments"], said["left_out_payments"]) == (30, 30)
     assert said["left_out"] == len(said["left_out_steps"]) >= 1
-    assert {"net", "act", "since", "until", "reads", "intents", "payments"} == set(
+    assert {"source", "act", "since", "until", "reads", "intents", "payments"} == set(
         said["left_out_steps"][0]
     )
     text = town.run("plan", "--kind", "due", **few).out

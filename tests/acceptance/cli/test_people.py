@@ -273,7 +273,7 @@ def test_export_into_files(swept: Town) -> None:
         "ledger_heads.csv",
     }
     with (folder / "ledger.csv").open(newline="") as stream:
-        assert {row["action"] for row in csv.DictReader(stream)} >= {"correction", "pass"}
+        assert {row["action"] for row in csv.DictReader(stream)} >= {"correction", "sweep"}
     file = swept.folder / "all.jsonl"
     assert swept.run("export", "--output", str(file)).code == 0
     assert file.read_text() == swept.run("export").out

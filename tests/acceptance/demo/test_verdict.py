@@ -100,7 +100,7 @@ MISSED = {
     "a finding is not stored": "DELETE FROM reconciler.discrepancies WHERE kind = 'regressed'",
     "a finding is closed": "UPDATE reconciler.discrepancies SET state = 'closed', closing = 'agreement'"
     " WHERE kind = 'overdue'",
-    "a wait is forgotten": "DELETE FROM reconciler.checks",
+    "a wait is forgotten": "DELETE FROM reconciler.rechecks",
     "the worker is not told": "DELETE FROM reconciler.outbox WHERE id = (SELECT min(id) FROM reconciler.outbox)",
 }
 WRONG = {

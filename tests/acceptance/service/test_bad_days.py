@@ -93,7 +93,7 @@ TROUBLES = (
     ),
     Trouble(
         "a table of ours is dropped",
-        sql("ALTER TABLE reconciler.checks RENAME TO gone"),
+        sql("ALTER TABLE reconciler.rechecks RENAME TO gone"),
         sql("ALTER TABLE reconciler.gone RENAME TO checks"),
         "reconciler",
         "reconciler",

@@ -120,10 +120,10 @@ def test_a_wait_is_never_forgotten(world: World) -> None:
     world.clock.advance(timedelta(minutes=10))
     world.stripe.faults.script(Break.SERVER_ERROR, times=5, target=intent)
     assert world.sweep("--kind", "due", "--apply").code == 75
-    assert len(world.ask("SELECT * FROM reconciler.checks")) == 1
+    assert len(world.ask("SELECT * FROM reconciler.rechecks")) == 1
     report = world.sweep("--kind", "due", "--apply").json
     assert report["discrepancies"] == {"paid_after_cancel": 1}
-    assert world.ask("SELECT * FROM reconciler.checks") == []
+    assert world.ask("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_a_wait_without_a_row_is_never_forgotten(world: World) -> None:
@@ -132,13 +132,13 @@ def test_a_wait_without_a_row_is_never_forgotten(world: World) -> None:
     intent = world.stripe.create_payment(700, "eur", at=NOW - timedelta(minutes=1))
     world.stripe.succeed(intent.id, at=NOW - timedelta(seconds=30))
     assert world.sweep("--kind", "window", "--apply").json["waiting"] == 1
-    assert [row["payment_intent"] for row in world.ask("SELECT * FROM reconciler.checks")] == [
+    assert [row["payment_intent"] for row in world.ask("SELECT * FROM reconciler.rechecks")] == [
         intent.id
     ]
     world.clock.advance(timedelta(minutes=10))
     report = world.sweep("--kind", "due", "--apply").json
     assert report["discrepancies"] == {"missing_locally": 1}
-    assert world.ask("SELECT * FROM reconciler.checks") == []
+    assert world.ask("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_polling_does_not_stop_in_silence(world: World) -> None:

@@ -74,7 +74,7 @@ def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
             TEST_KEY,
             account="default",
             clock=SystemClock(),
-            buy=lambda _: None,
+            acquire=lambda _: None,
             api_base=server.url,
             timeouts=Timeouts(connect=1, read=0.1, attempt=0.3),
             retries=Retries(attempts=2, least_wait=0, first_wait=0.001),

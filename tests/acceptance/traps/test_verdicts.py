@@ -143,11 +143,11 @@ def test_the_second_in_which_it_was_seen_is_not_over(world: World) -> None:
     world.stripe.succeed(intent, at=NOW)
     answer = world.sweep("--kind", "due", "--apply")
     assert (answer.code, answer.json["waiting"], answer.json["corrected"]) == (0, 1, 0)
-    (check,) = world.ask("SELECT payment_intent FROM reconciler.checks")
+    (check,) = world.ask("SELECT payment_intent FROM reconciler.rechecks")
     assert check["payment_intent"] == intent
     world.clock.advance(timedelta(seconds=2))
     assert world.sweep("--kind", "due", "--apply").json["corrected"] == 1
-    assert world.ask("SELECT * FROM reconciler.checks") == []
+    assert world.ask("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_the_grace_is_kept_to_the_second(world: World) -> None:

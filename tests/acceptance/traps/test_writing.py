@@ -46,7 +46,7 @@ def test_a_row_that_holds_another_payment_by_now_is_not_written(world: World) ->
     assert (report["corrected"], report["waiting"]) == (0, 1)
     assert world.statuses() == {"1": "pending"}
     assert world.ask("SELECT * FROM reconciler.outbox") == []
-    assert [row["payment_intent"] for row in world.ask("SELECT * FROM reconciler.checks")] == [
+    assert [row["payment_intent"] for row in world.ask("SELECT * FROM reconciler.rechecks")] == [
         first
     ]
 
@@ -80,7 +80,7 @@ def test_a_row_that_is_gone_meanwhile_waits(world: World) -> None:
     assert world.statuses() == {"2": "paid"}
     later = world.sweep("--kind", "window", "--apply").json
     assert later["discrepancies"] == {"missing_locally": 1}
-    assert kept not in str(world.ask("SELECT payment_intent FROM reconciler.checks"))
+    assert kept not in str(world.ask("SELECT payment_intent FROM reconciler.rechecks"))
 
 
 def test_every_correction_waits_in_the_outbox(world: World) -> None:
@@ -196,7 +196,7 @@ def test_work_is_acknowledged_only_when_it_is_done(world: World) -> None:
     intent = world.pay(1, "canceled", None, age=timedelta(hours=1))
     world.stripe.succeed(intent, at=NOW - timedelta(seconds=30))
     world.sweep("--payment-intent", intent, "--apply")
-    checks = world.ask("SELECT payment_intent FROM reconciler.checks")
+    checks = world.ask("SELECT payment_intent FROM reconciler.rechecks")
     events = world.ask("SELECT * FROM reconciler.events")
     world.clock.advance(timedelta(minutes=5))
     world.execute(
@@ -211,7 +211,7 @@ def test_work_is_acknowledged_only_when_it_is_done(world: World) -> None:
     shown = world.run("sweep", "--kind", "due", "--apply")
     assert "sk_live_not" not in shown.err + shown.out
     assert world.statuses() == before
-    assert world.ask("SELECT payment_intent FROM reconciler.checks") == checks
+    assert world.ask("SELECT payment_intent FROM reconciler.rechecks") == checks
     assert world.ask("SELECT * FROM reconciler.events") == events
     assert world.ask("SELECT * FROM reconciler.discrepancies") == []
     world.execute("DROP TRIGGER refuse ON reconciler.discrepancies")
@@ -252,7 +252,7 @@ def test_a_table_that_takes_no_correction_at_all(world: World) -> None:
     assert world.statuses() == before
     assert world.ask("SELECT * FROM reconciler.discrepancies") == []
     assert world.ask("SELECT * FROM reconciler.outbox") == []
-    assert len(world.ask("SELECT * FROM reconciler.checks")) == 6
+    assert len(world.ask("SELECT * FROM reconciler.rechecks")) == 6
     world.verify()
 
 

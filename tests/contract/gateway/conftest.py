@@ -45,7 +45,7 @@ def open_gateway(server: SandboxServer, clock: ManualClock) -> Iterator[Opening]
     with ExitStack() as stack:
 
         def make(key: str = TEST_KEY, **options: Any) -> StripeGateway:
-            settings = {"account": "shop", "clock": clock, "buy": lambda _: None, **options}
+            settings = {"account": "shop", "clock": clock, "acquire": lambda _: None, **options}
             return stack.enter_context(StripeGateway(key, api_base=server.url, **settings))
 
         yield make

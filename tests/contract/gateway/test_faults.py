@@ -12,7 +12,7 @@ from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limiter import RateLimits as Budget
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Faults, Sandbox, SandboxServer, fill
+from reconciler.sandbox import TEST_KEY, Break, Faults, Sandbox, SandboxLimits, SandboxServer, fill
 from tests.contract.gateway.conftest import Opening
 
 FAILING = [

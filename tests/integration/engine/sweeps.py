@@ -94,7 +94,7 @@ class SweepRunner:
         store = self.around(slot.around(PostgresStore(slot.database, table, "default")))
         self.quota.renew(store.booked_reads)
         source_quota = SourceQuota(self.quota)
-        self.stripe.buy = source_quota.take
+        self.stripe.acquire = source_quota.take
         sweep = None
         if writing is not Writing.NOTHING:
             sweep = store.start_sweep(

@@ -75,7 +75,7 @@ def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: SweepR
     assert all(report.complete for report in (*reports, *again))
     assert set(sweeps.statuses().values()) == {"paid"}
     assert [report.waiting for report in reports] == [0, 0]
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == ROWS
     assert sweeps.stripe.asked == []
     assert sweeps.stripe.reads - reads <= 1
@@ -87,7 +87,7 @@ def waiting(sweeps: SweepRunner, *numbers: int) -> None:
         a_payment(sweeps, number, f"pi_{number}", "paid")
         knows(sweeps, f"pi_{number}")
         sweeps.shop.execute(
-            "INSERT INTO reconciler.checks (account, payment_intent, due_at, reason)"
+            "INSERT INTO reconciler.rechecks (account, payment_intent, due_at, reason)"
             f" VALUES ('default', 'pi_{number}', '2026-03-04T12:00:00Z', 'its row was locked')"
         )
 
@@ -123,7 +123,7 @@ def test_a_check_is_read_by_one_net_alone(
     assert [report.examined for report in reports] == [ROWS, 1]
     assert all(report.complete for report in reports)
     assert sorted(sweeps.stripe.asked) == sorted(f"pi_{number}" for number in range(ROWS + 1))
-    assert sweeps.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason <> 'scheduled'") == []
 
 
 def test_a_person_is_given_every_check(sweeps: SweepRunner) -> None:
@@ -146,4 +146,4 @@ def test_checks_of_a_pass_that_failed_are_free_again(sweeps: SweepRunner) -> Non
         assert sweeps.cast(slot, SweepKind.DUE).failure is not None
         sweeps.stripe.fail = fail
         assert sweeps.cast(slot, SweepKind.TAIL).examined == ROWS
-    assert sweeps.table("SELECT * FROM reconciler.checks WHERE reason <> 'scheduled'") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason <> 'scheduled'") == []

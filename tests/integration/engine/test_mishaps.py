@@ -139,19 +139,19 @@ def test_two_passes_at_once_keep_the_hourly_limit(sweeps: SweepRunner) -> None:
             Sweep(replace(sur, store=store), asked, actor, lambda: None, mod.NoProgress()).run()
 
     context = []
-    real = mod.Surroundings
+    real = mod.SweepContext
 
     def keep(**values):
         made = real(**values)
         context.append(made)
         return made
 
-    mod.Surroundings = keep
+    mod.SweepContext = keep
     try:
         sweeps.around = lambda store: Around(store, inner)
         sweeps.run(SweepKind.DUE, asked_by="service", intents=("pi_3", "pi_4", "pi_5"))
     finally:
-        mod.Surroundings = real
+        mod.SweepContext = real
     assert len(sweeps.table("SELECT * FROM reconciler.ledger WHERE action = 'correction'")) == 3
 
 
@@ -163,11 +163,11 @@ def test_a_schedule_does_not_replace_a_wait(sweeps: SweepRunner) -> None:
     def the_tail_waits() -> None:
         # what the tail's lane commits between this pass's load and its note: event seen, check in two minutes
         sweeps.shop.execute(
-            "INSERT INTO reconciler.checks VALUES ('default', 'pi_1', '2026-03-04T12:02:00Z', 'it changed less than the grace ago')"
+            "INSERT INTO reconciler.rechecks VALUES ('default', 'pi_1', '2026-03-04T12:02:00Z', 'it changed less than the grace ago')"
             " ON CONFLICT DO NOTHING"
         )
 
     sweeps.around = lambda store: Around(store, the_tail_waits)
     sweeps.run(SweepKind.DUE, asked_by="service")
-    (recheck,) = sweeps.table("SELECT due_at, reason FROM reconciler.checks")
+    (recheck,) = sweeps.table("SELECT due_at, reason FROM reconciler.rechecks")
     assert recheck["reason"] == "it changed less than the grace ago"

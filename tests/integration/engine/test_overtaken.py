@@ -140,12 +140,14 @@ def test_a_webhook_that_arrives_after_the_look_is_not_undone(sweeps: SweepRunner
     assert sweeps.statuses() == {"1": "processing"}
 
 
-def test_a_page_that_agreed_when_loaded_is_not_corrected_without_a_look(sweeps: SweepRunner) -> None:
+def test_a_page_that_agreed_when_loaded_is_not_corrected_without_a_look(
+    sweeps: SweepRunner,
+) -> None:
     """It agreed at load, so nobody looked at events; under the lock the row is newer than the snapshot."""
     a_payment(sweeps, 1, "pi_1", "processing")
     knows(sweeps, "pi_1", "processing")
     sweeps.shop.execute(
-        "INSERT INTO reconciler.checks VALUES ('default', 'pi_1', '2026-01-01T00:00:00Z', 'test')"
+        "INSERT INTO reconciler.rechecks VALUES ('default', 'pi_1', '2026-01-01T00:00:00Z', 'test')"
     )
 
     def webhook() -> None:

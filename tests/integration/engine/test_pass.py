@@ -44,7 +44,7 @@ def test_a_missed_outcome_is_written_with_all_that_belongs_to_it(sweeps: SweepRu
         "paid",
     )
     entries = sweeps.table("SELECT * FROM reconciler.ledger ORDER BY seq")
-    assert [entry["action"] for entry in entries] == ["correction", "finding_opened", "pass"]
+    assert [entry["action"] for entry in entries] == ["correction", "finding_opened", "sweep"]
     assert waiting["ledger_seq"] == entries[0]["seq"]
     assert entries[0]["body"]["before"] == {"status": "pending", "payment_intent": "pi_1"}  # type: ignore[index]
 
@@ -58,7 +58,7 @@ def test_a_dry_run_writes_nothing_but_its_reads(sweeps: SweepRunner) -> None:
     assert report.discrepancies == {Kind.MISSED_OUTCOME: 1}
     assert [line.decision for line in report.lines] == [DecisionKind.CORRECT]
     assert sweeps.statuses() == {"1": "pending"}
-    for table in ("discrepancies", "ledger", "outbox", "checks", "sweeps", "events"):
+    for table in ("discrepancies", "ledger", "outbox", "rechecks", "sweeps", "events"):
         assert sweeps.table(f"SELECT * FROM reconciler.{table}") == []
 
 
@@ -84,11 +84,11 @@ def test_a_second_pass_changes_nothing(sweeps: SweepRunner) -> None:
     knows(sweeps, "pi_1")
     knows(sweeps, "pi_2")
     sweeps.run()
-    before = sweeps.table("SELECT * FROM reconciler.ledger WHERE action <> 'pass' ORDER BY seq")
+    before = sweeps.table("SELECT * FROM reconciler.ledger WHERE action <> 'sweep' ORDER BY seq")
     report = sweeps.run()
     assert (report.corrected, dict(report.discrepancies)) == (0, {Kind.PAID_AFTER_CANCEL: 1})
     after = sweeps.table(
-        "SELECT * FROM reconciler.ledger WHERE action NOT IN ('pass', 'day_totals') ORDER BY seq"
+        "SELECT * FROM reconciler.ledger WHERE action NOT IN ('sweep', 'day_totals') ORDER BY seq"
     )
     assert [entry for entry in before if entry["action"] != "day_totals"] == after
     assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == 1
@@ -151,16 +151,16 @@ def test_a_fresh_change_waits_and_leaves_a_check(sweeps: SweepRunner) -> None:
     sweeps.stripe.event_pages = [(event,)]
     report = sweeps.run(SweepKind.DUE)
     assert (report.waiting, report.corrected, report.complete) == (1, 0, True)
-    (recheck,) = sweeps.table("SELECT * FROM reconciler.checks")
+    (recheck,) = sweeps.table("SELECT * FROM reconciler.rechecks")
     assert recheck["payment_intent"] == "pi_1"
     sweeps.stripe.event_pages = []
     sweeps.run(SweepKind.DUE)
-    assert sweeps.table("SELECT * FROM reconciler.checks WHERE payment_intent = 'pi_1'") == [
+    assert sweeps.table("SELECT * FROM reconciler.rechecks WHERE payment_intent = 'pi_1'") == [
         recheck
     ]
     sweeps.stripe.present += timedelta(minutes=2)
     assert sweeps.run(SweepKind.DUE).corrected == 1
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_a_check_brings_a_settled_row_back(sweeps: SweepRunner) -> None:
@@ -168,12 +168,12 @@ def test_a_check_brings_a_settled_row_back(sweeps: SweepRunner) -> None:
     a_payment(sweeps, 1, "pi_1", "canceled")
     knows(sweeps, "pi_1")
     sweeps.shop.execute(
-        f"INSERT INTO reconciler.checks (account, payment_intent, due_at, reason)"
+        f"INSERT INTO reconciler.rechecks (account, payment_intent, due_at, reason)"
         f" VALUES ('default', 'pi_1', '{(NOW - timedelta(minutes=1)).isoformat()}', 'fresh')"
     )
     report = sweeps.run(SweepKind.DUE)
     assert dict(report.discrepancies) == {Kind.PAID_AFTER_CANCEL: 1}
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_a_failed_look_leaves_its_page_unexamined(sweeps: SweepRunner) -> None:
@@ -333,7 +333,9 @@ def test_a_complete_window_adds_up_whole_days(sweeps: SweepRunner) -> None:
     }
 
 
-def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(sweeps: SweepRunner) -> None:
+def test_a_row_that_the_merchants_own_rule_refuses_does_not_lose_its_page(
+    sweeps: SweepRunner,
+) -> None:
     """A CHECK of theirs forbids one correction: the others are made, and the one is named with the rule."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (id <> 7 OR status <> 'paid')"
@@ -360,7 +362,7 @@ def test_a_rule_that_refuses_every_correction_is_told_of_each(sweeps: SweepRunne
     report = sweeps.run(SweepKind.DUE)
     assert (report.corrected, report.complete, report.unexamined_count) == (0, False, 20)
     assert sweeps.table("SELECT * FROM reconciler.outbox") == []
-    assert len(sweeps.table("SELECT * FROM reconciler.checks")) == 20
+    assert len(sweeps.table("SELECT * FROM reconciler.rechecks")) == 20
 
 
 def test_open_rows_that_are_dense_are_read_by_lists(sweeps: SweepRunner) -> None:

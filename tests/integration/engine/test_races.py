@@ -26,7 +26,9 @@ TIMEOUTS = 1.0
 """Seconds: the lock_timeout of a page's transaction."""
 
 
-def a_payment(sweeps: SweepRunner, key: int, status: str = "pending", stripe: str = "succeeded") -> str:
+def a_payment(
+    sweeps: SweepRunner, key: int, status: str = "pending", stripe: str = "succeeded"
+) -> str:
     """A row and its intent, a week old."""
     ident = f"pi_{key}"
     sweeps.shop.insert(
@@ -66,13 +68,13 @@ def test_a_row_that_the_checkout_holds_is_left_for_later(sweeps: SweepRunner) ->
         report = sweeps.run(SweepKind.DUE)
         assert clock.monotonic() - began < TIMEOUTS
         assert (report.corrected, report.waiting, report.complete) == (2, 1, True)
-        assert sweeps.table("SELECT payment_intent FROM reconciler.checks") == [
+        assert sweeps.table("SELECT payment_intent FROM reconciler.rechecks") == [
             {"payment_intent": "pi_2"}
         ]
         checkout.rollback()
     assert sweeps.run(SweepKind.DUE).corrected == 1
     assert set(sweeps.statuses().values()) == {"paid"}
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_the_checkout_does_not_wait_for_a_reader_of_the_row(sweeps: SweepRunner) -> None:
@@ -99,7 +101,7 @@ def test_a_webhook_in_the_middle_of_its_work(sweeps: SweepRunner) -> None:
     sweeps.run(SweepKind.ALL)
     assert sweeps.statuses() == {"1": "paid"}
     assert sweeps.table("SELECT * FROM reconciler.outbox") == []
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_a_webhook_that_was_quicker(sweeps: SweepRunner) -> None:

@@ -38,7 +38,7 @@ def test_what_was_looked_at_is_not_asked_for_until_it_is_due(sweeps: SweepRunner
     for number in range(5):
         a_payment(sweeps, number)
     assert by_service(sweeps).examined == 5
-    assert len(sweeps.table("SELECT * FROM reconciler.checks WHERE reason = 'schedule'")) == 5
+    assert len(sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason = 'schedule'")) == 5
     again = by_service(sweeps)
     assert (again.examined, again.reads) == (0, 0)
 
@@ -50,7 +50,7 @@ def test_the_next_look_comes(sweeps: SweepRunner) -> None:
     sweeps.stripe.intents["pi_1"] = an_intent("pi_1", created=CREATED)
     later(sweeps, timedelta(days=20))
     assert by_service(sweeps).corrected == 1
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
 
 
 def test_a_new_payment_is_looked_at_at_once(sweeps: SweepRunner) -> None:
@@ -104,4 +104,4 @@ def test_a_dry_run_leaves_no_schedule(sweeps: SweepRunner) -> None:
     """It writes nothing."""
     a_payment(sweeps, 1)
     sweeps.run(SweepKind.DUE, Writing.NOTHING, asked_by=SERVICE)
-    assert sweeps.table("SELECT * FROM reconciler.checks") == []
+    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []

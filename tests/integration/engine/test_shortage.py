@@ -75,8 +75,10 @@ def test_due_asks_the_worthiest_and_names_the_rest(mixed: SweepRunner) -> None:
     assert 8 <= len(single) <= 14
     assert len(mixed.stripe.asked) <= len(single)
     assert all("open payments created from 20" in missed for missed in report.missed[0].what)
-    booked = mixed.table("SELECT net, sum(count)::int AS reads FROM reconciler.reads GROUP BY net")
-    assert booked == [{"net": "due", "reads": mixed.stripe.reads}]
+    booked = mixed.table(
+        "SELECT source, sum(count)::int AS reads FROM reconciler.reads GROUP BY source"
+    )
+    assert booked == [{"source": "due", "reads": mixed.stripe.reads}]
 
 
 def test_no_attempt_is_made_without_reads(mixed: SweepRunner) -> None:
@@ -114,8 +116,10 @@ def test_a_window_does_not_take_what_the_others_need(mixed: SweepRunner) -> None
     report = mixed.run(SweepKind.ALL, Writing.ROWS, since=timedelta(days=90))
     assert not report.complete
     spent = {
-        str(row["net"]): int(str(row["reads"]))
-        for row in mixed.table("SELECT net, sum(count) AS reads FROM reconciler.reads GROUP BY net")
+        str(row["source"]): int(str(row["reads"]))
+        for row in mixed.table(
+            "SELECT source, sum(count) AS reads FROM reconciler.reads GROUP BY source"
+        )
     }
     assert spent["due"] >= 10
     assert sum(spent.values()) <= 40
@@ -156,9 +160,9 @@ def test_due_asks_what_the_window_left_out(sweeps: SweepRunner) -> None:
     with_reads(sweeps, 200)
     sweeps.run(SweepKind.ALL, Writing.FINDINGS, since=timedelta(days=30))
     spent = {
-        str(row["net"]): int(str(row["reads"]))
+        str(row["source"]): int(str(row["reads"]))
         for row in sweeps.table(
-            "SELECT net, sum(count) AS reads FROM reconciler.reads GROUP BY net"
+            "SELECT source, sum(count) AS reads FROM reconciler.reads GROUP BY source"
         )
     }
     assert spent["due"] >= 50

@@ -32,7 +32,10 @@ def after(calls: int, error: ReconcilerError) -> Callable[[], None]:
 
 
 def stopped(
-    sweeps: SweepRunner, recheck: Callable[[], None], kind: SweepKind = SweepKind.DUE, **request: object
+    sweeps: SweepRunner,
+    recheck: Callable[[], None],
+    kind: SweepKind = SweepKind.DUE,
+    **request: object,
 ) -> SweepReport:
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
         return sweeps.cast(SweepSlot(database, lease.epoch, recheck), kind, **request)

@@ -147,7 +147,9 @@ def test_an_event_that_is_listed_late_is_met_by_the_overlap(sweeps: SweepRunner)
     assert tail(sweeps).corrected == 1
 
 
-def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(sweeps: SweepRunner) -> None:
+def test_a_cursor_that_events_may_have_outlived_falls_back_to_the_window(
+    sweeps: SweepRunner,
+) -> None:
     """Stripe keeps events for 30 days: after a longer absence the list is read, and the report says so."""
     a_payment(sweeps, 1)
     sweeps.shop.execute(
@@ -175,7 +177,7 @@ def test_an_intent_that_cannot_be_read_leaves_a_check(sweeps: SweepRunner) -> No
     report = tail(sweeps)
     assert (report.complete, report.corrected) == (False, 1)
     assert cursor(sweeps) == NOW - timedelta(minutes=2)
-    assert [row["payment_intent"] for row in sweeps.table("SELECT * FROM reconciler.checks")] == [
+    assert [row["payment_intent"] for row in sweeps.table("SELECT * FROM reconciler.rechecks")] == [
         "pi_2"
     ]
     sweeps.stripe.fail = lambda _: None

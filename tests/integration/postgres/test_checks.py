@@ -17,7 +17,7 @@ def table(shop, bench):
 
 def rechecks(table) -> dict[str, tuple[object, str]]:
     """When and why each intent is looked at again."""
-    rows = table.all("SELECT payment_intent, due_at, reason FROM reconciler.checks")
+    rows = table.all("SELECT payment_intent, due_at, reason FROM reconciler.rechecks")
     return {intent: (due_at, reason) for intent, due_at, reason in rows}
 
 

@@ -25,7 +25,7 @@ def test_rows_are_not_compared_with_every_check(shop, bench, seen):
     made.execute("ANALYZE payments")
     ahead = (seen + timedelta(days=1)).isoformat()
     made.execute(
-        "INSERT INTO reconciler.checks (account, payment_intent, due_at, reason)"
+        "INSERT INTO reconciler.rechecks (account, payment_intent, due_at, reason)"
         f" SELECT 'default', 'pi_' || n, '{ahead}', 'scheduled' FROM generate_series(1, {ROWS}) AS n"
         " WHERE n % 500 <> 0"
     )

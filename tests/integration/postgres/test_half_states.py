@@ -49,7 +49,7 @@ SWEEP = {
 }
 LEASE = {"account": "'a'", "epoch": "1"}
 REQUEST = {"account": "'a'", "asked_by": "'me'", "options": "'{}'"}
-READS = {"account": "'a'", "hour": "date_trunc('hour', now())", "net": "'due'", "count": "1"}
+READS = {"account": "'a'", "hour": "date_trunc('hour', now())", "source": "'due'", "count": "1"}
 
 WRONG = [
     ("discrepancies", DISCREPANCY, {"state": "'closed'"}),
@@ -86,7 +86,7 @@ WRONG = [
     ("sweep_requests", REQUEST, {"status": "'asked'", "sweep": "1"}),
     ("reads", READS, {"hour": "date_trunc('hour', now()) + interval '1 minute'"}),
     ("reads", READS, {"count": "-1"}),
-    ("reads", READS, {"net": "'nobody'"}),
+    ("reads", READS, {"source": "'nobody'"}),
 ]  # fmt: skip
 
 

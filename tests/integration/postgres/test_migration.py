@@ -42,7 +42,7 @@ def test_nothing_is_left_outside_our_schema(empty_database):
         ).fetchall()
     assert {schema for schema, _ in rows} == {"reconciler"}
     assert {
-        "leases", "cursors", "ledger_heads", "checks", "events", "sweeps", "sweep_requests",
+        "leases", "cursors", "ledger_heads", "rechecks", "events", "sweeps", "sweep_requests",
         "discrepancies", "ledger", "outbox", "reads", "notes", "replicas",
     } <= {table for _, table in rows}  # fmt: skip
 

@@ -26,7 +26,7 @@ OURS = (
     "ledger",
     "ledger_heads",
     "discrepancies",
-    "checks",
+    "rechecks",
     "events",
     "outbox",
     "reads",

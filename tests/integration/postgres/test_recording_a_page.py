@@ -38,7 +38,7 @@ def other(url: str, query: str):
 
 def trace(table) -> dict[str, int]:
     """How many rows each of our tables holds."""
-    names = ("ledger", "discrepancies", "checks", "events", "outbox")
+    names = ("ledger", "discrepancies", "rechecks", "events", "outbox")
     return {name: table.all(f"SELECT count(*) FROM reconciler.{name}")[0][0] for name in names}
 
 
@@ -68,7 +68,13 @@ def test_everything_of_a_page_is_written_together(stocked, bench, full):
         page.write(full(payment))
         assert trace(table) == dict.fromkeys(trace(table), 0)
     assert stocked.rows()["1"]["status"] == "paid"
-    assert trace(table) == {"ledger": 2, "discrepancies": 1, "checks": 1, "events": 1, "outbox": 1}
+    assert trace(table) == {
+        "ledger": 2,
+        "discrepancies": 1,
+        "rechecks": 1,
+        "events": 1,
+        "outbox": 1,
+    }
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
@@ -469,7 +475,7 @@ def test_what_is_known_comes_with_a_page(stocked, bench, make_finding, make_chan
     kinds = (Kind.MISSED_OUTCOME, Kind.OVERDUE)
     table.write(
         PageRecord(
-            changes=(
+            updates=(
                 *(
                     make_change(make_finding("pi_1", kind, reason=Reason.HOURLY_LIMIT))
                     for kind in kinds
@@ -509,7 +515,7 @@ def test_a_large_page(shop, bench, make_correction, make_change, make_finding, s
     assert trace(table) == {
         "ledger": 100,
         "discrepancies": 100,
-        "checks": 0,
+        "rechecks": 0,
         "events": 0,
         "outbox": 100,
     }

@@ -34,7 +34,7 @@ def an_intent(ident: str, status: str = "succeeded", **changes: object) -> Inten
 class PlainStripe:
     """Answers from dictionaries; ``fail`` may raise for an id, ``events`` are listed as Stripe does, or ``event_pages`` come in order.
 
-    ``buy`` is called before each read, as the gateway does.
+    ``acquire`` is called before each read, as the gateway does.
     """
 
     intents: dict[str, Intent] = field(default_factory=dict)

@@ -160,12 +160,12 @@ def test_the_deadline_ends_the_tries(rig: Rigging, clock: ManualClock) -> None:
 
 def test_waiting_for_the_budget_is_not_held_against_a_read(clock: ManualClock) -> None:
     """The deadline counts from the first request: a long queue before it costs no tries."""
-    with pytest.raises(StripeUnavailableError), _slow_to_buy(clock) as gateway:
+    with pytest.raises(StripeUnavailableError), _slow_to_acquire(clock) as gateway:
         gateway.retrieve("pi_1")
     assert gateway.reads == 5
 
 
-def _slow_to_buy(clock: ManualClock) -> StripeGateway:
+def _slow_to_acquire(clock: ManualClock) -> StripeGateway:
     first = iter([600.0])
     return StripeGateway(
         KEY,

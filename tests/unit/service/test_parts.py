@@ -250,8 +250,14 @@ def test_stripe_is_not_asked_while_the_database_is_away(monkeypatch: pytest.Monk
     monkeypatch.setattr(startup_checks, "database_checks", lambda _settings: (away,))
     monkeypatch.setattr(startup_checks, "stripe_checks", lambda *_: asked.append("stripe") or ())
     settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
-    assert startup_checks.check(settings, ManualClock(NOW), {}).health is startup_checks.StartHealth.UNREACHABLE
+    assert (
+        startup_checks.check(settings, ManualClock(NOW), {}).health
+        is startup_checks.StartHealth.UNREACHABLE
+    )
     assert asked == []
     monkeypatch.setattr(startup_checks, "database_checks", lambda _settings: ())
-    assert startup_checks.check(settings, ManualClock(NOW), {}).health is startup_checks.StartHealth.GOOD
+    assert (
+        startup_checks.check(settings, ManualClock(NOW), {}).health
+        is startup_checks.StartHealth.GOOD
+    )
     assert asked == ["stripe"]

@@ -1,0 +1,38 @@
+"""The banned words are in no name, no message, no comment and no page."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.words.banned_words import REPOSITORY, BannedWords, files, find_in
+
+WORDS = BannedWords()
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_banned_word(path):
+    """A reader who did not write the program understands every name and every sentence of a file."""
+    found = [str(one) for one in find_in(path, WORDS)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "word"),
+    [
+        ("next_look", "name", "look"),
+        ("PassReport", "name", "Pass"),
+        ("a second pass finds it", "prose", "pass"),
+        ("Somebody else holds it.", "prose", "somebody"),
+        ("a lock was not to be had", "prose", "\\bto be had\\b"),
+    ],
+)
+def test_a_banned_word_is_found(text, kind, word):
+    """The list is applied to names by their parts and to prose by whole words."""
+    found = WORDS.in_name(text) if kind == "name" else WORDS.in_prose(text)
+    assert word in [one for one, _ in found]
+
+
+@pytest.mark.parametrize("text", ["password", "bypass", "sub-net-work", "guesthouse", "internet"])
+def test_longer_words_are_left_alone(text):
+    """Only a whole word counts."""
+    assert not list(WORDS.in_prose(text))
