@@ -8,39 +8,23 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-HIDDEN: Final = "***"
+from reconciler.masking import MASK, redact
+
 QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
 SILENT_LOGGERS: Final = ("psycopg",)
 """What they warn of comes out as an error of ours as well."""
 """Libraries that would log whole answers, addresses or statements: held at warning, whatever the level."""
 
-_SECRETS: Final = (
-    (re.compile(r"((?:sk|rk)_(?:live|test)_)[A-Za-z0-9_]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"\b((?:sk|rk)_)(?!live_|test_)[A-Za-z0-9]{8,}"), rf"\1{HIDDEN}"),
-    (re.compile(r"(whsec_)[A-Za-z0-9+/=_-]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"(_secret_)[A-Za-z0-9]+"), rf"\1{HIDDEN}"),  # pi_…_secret_…, seti_…_secret_…
-    (re.compile(r"(://[^\s:/@\"']*:)[^\s@\"']+(?=@)"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)\b(password\s*=\s*)('[^']*'|[^\s'\"&]+)"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)\b(bearer\s+|basic\s+)[A-Za-z0-9+/=_.-]{8,}"), rf"\1{HIDDEN}"),
-)
 _SECRET_NAMES: Final = frozenset(
     {"api_key", "authorization", "client_secret", "password", "stripe_key", "webhook_secret"}
 )
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
-
-
-def redact(text: str) -> str:
-    """The text with every key, webhook secret, client_secret and password in it made unreadable."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
@@ -50,7 +34,7 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) ->
 
 def _hidden(key: object, value: object) -> Any:
     if isinstance(key, str) and key.lower() in _SECRET_NAMES and value is not None:
-        return HIDDEN
+        return MASK
     match value:
         case str():
             return redact(value)

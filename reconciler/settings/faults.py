@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings.environment import sections_of
 from reconciler.settings.sections import Configuration
 from reconciler.settings.values import suggestion

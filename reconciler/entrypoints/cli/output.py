@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TextIO, TypeVar
 from reconciler.domain.audit.ledger import rfc3339
 from reconciler.domain.money import Money
 from reconciler.errors import ConfigurationError, ReconcilerError
-from reconciler.log import redact
+from reconciler.masking import redact
 
 Row = TypeVar("Row")
 _GAP: Final = "   "

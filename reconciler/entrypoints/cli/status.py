@@ -35,7 +35,7 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-from reconciler.log import redact
+from reconciler.masking import redact
 
 
 class StatusFormat(StrEnum):

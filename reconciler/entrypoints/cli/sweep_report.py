@@ -21,7 +21,7 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_table,
 )
-from reconciler.log import redact
+from reconciler.masking import redact
 
 MOST_LINES: Final = 200
 """How many decisions of a sort a table shows; --format csv has them all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.log import redact
+from reconciler.masking import redact
 
 
 class AccountErrors:

@@ -31,7 +31,7 @@ from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job, Swe
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
 from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings import Settings
 
 AT_ONCE_UP_TO_SECONDS: Final = 3600.0

@@ -37,7 +37,7 @@ from reconciler.errors import (
     LeaseLostError,
     ReconcilerError,
 )
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, new_quota, open_account
 

@@ -25,7 +25,7 @@ from reconciler.entrypoints.service.service import Service
 from reconciler.entrypoints.service.startup_checks import StartUp
 from reconciler.entrypoints.service.status_queries import figures
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings import Settings
 from reconciler.wiring import holder
 

@@ -14,7 +14,7 @@ from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings import Settings
 from reconciler.wiring import open_delivery
 

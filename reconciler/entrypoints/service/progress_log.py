@@ -11,7 +11,7 @@ from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import SweepPulse
 from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.log import redact
+from reconciler.masking import redact
 
 log = structlog.stdlib.get_logger()
 

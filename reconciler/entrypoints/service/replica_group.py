@@ -21,7 +21,7 @@ from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import LOOK_SECONDS, PART, ROOM_SECONDS
 from reconciler.errors import ReconcilerError
-from reconciler.log import redact
+from reconciler.masking import redact
 
 AWAY_LEASES: Final = 20
 """For so many lease times a replica that could not work on an account stands back; each time twice as long."""

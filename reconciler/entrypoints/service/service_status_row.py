@@ -12,7 +12,7 @@ from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.errors import ReconcilerError
-from reconciler.log import redact
+from reconciler.masking import redact
 
 log = structlog.stdlib.get_logger()
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import log
+from reconciler.masking import redact
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ SECRETS = [
 @pytest.mark.parametrize(("text", "shown"), SECRETS)
 def test_redact(text: str, shown: str) -> None:
     """Keys, webhook secrets, client_secrets and passwords cannot be read any more; the rest of the text can."""
-    assert log.redact(f"before {text} after") == f"before {shown} after"
+    assert redact(f"before {text} after") == f"before {shown} after"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_redact(text: str, shown: str) -> None:
 )
 def test_redact_leaves_the_rest(text: str) -> None:
     """Ids that support asks for, and plain words, are not taken for secrets."""
-    assert log.redact(text) == text
+    assert redact(text) == text
 
 
 @given(
@@ -72,7 +73,7 @@ def test_redact_leaves_the_rest(text: str) -> None:
 )
 def test_redact_in_any_text(around: str, body: str, prefix: str) -> None:
     """Wherever a secret stands, it is found."""
-    assert prefix + body not in log.redact(f"{around} {prefix}{body}")
+    assert prefix + body not in redact(f"{around} {prefix}{body}")
 
 
 def entry(stream: io.StringIO) -> dict[str, object]:

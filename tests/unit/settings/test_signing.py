@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ConfigurationError
-from reconciler.log import redact
+from reconciler.masking import redact
 from reconciler.settings import Settings, load
 from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
