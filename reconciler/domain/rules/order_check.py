@@ -1,0 +1,116 @@
+"""What must be known of an order before one of its rows is made failed or canceled.
+
+A shop may make a new PaymentIntent for each retry and keep the first one's id. Releasing the order of a payment that was
+made under another intent is the worst that a correction can do, so what is not known is not written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Reason
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import Outcome
+
+NEGATIVE: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
+"""Outcomes after which a merchant releases what was ordered."""
+EARLIEST_INTENT: Final = timedelta(days=1)
+"""How long before its row an intent may have been created: clocks differ, and some shops write the row late."""
+LONGEST_OPEN_WAIT: Final = timedelta(days=1)
+"""How long an intent that is still open keeps a row of its order waiting."""
+
+_MAY_BE_PAID: Final = frozenset(
+    {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.PROCESSING, Outcome.UNKNOWN}
+)
+_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
+_OVER: Final = frozenset({Outcome.CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """Everything known of the order of a row.
+
+    ``rows`` are the other rows of the order, in whatever account, with or without an intent, inside the mapping or not.
+    ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
+    ``is_complete`` is whether no other intent can name the order.
+    """
+
+    rows: tuple[Payment, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    held: frozenset[str] = frozenset()
+    is_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderVerdict:
+    """What the order says of a negative write: nothing against it, a reason, a wait, or the intent that paid instead."""
+
+    reason: Reason | None = None
+    wait_until: datetime | None = None
+    paid_by: Intent | None = None
+
+    @property
+    def allows_write(self) -> bool:
+        """Whether the row may be made failed or canceled."""
+        return self.reason is None and self.wait_until is None and self.paid_by is None
+
+
+def order_verdict(row: Payment, own: Intent, facts: OrderFacts, now: datetime) -> OrderVerdict:
+    """Whether the order of ``row`` allows that the row becomes failed or canceled. ``now`` is Stripe's time."""
+    others = [intent for intent in facts.intents if intent.id != own.id]
+    paid = paying_intent(row, own, facts)
+    if paid is not None:
+        return OrderVerdict(paid_by=paid)
+    if any(other.outcome in _MAY_BE_PAID for other in facts.rows if other.key != row.key):
+        return OrderVerdict(reason=Reason.ORDER_PAID)
+    if any(intent.outcome in _PAID_OR_HELD for intent in others):
+        return OrderVerdict(reason=Reason.ORDER_PAID)
+
+    # the customer may be with the bank at this very minute
+    still_open = [
+        intent
+        for intent in others
+        if intent.id not in facts.held
+        and intent.outcome not in _OVER
+        and intent.created >= own.created
+    ]
+    if still_open:
+        until = max(intent.created for intent in still_open) + LONGEST_OPEN_WAIT
+        return (
+            OrderVerdict(wait_until=until)
+            if now < until
+            else OrderVerdict(reason=Reason.OTHER_INTENT_OPEN)
+        )
+    if any(intent.outcome in _MAY_BE_PAID for intent in others):
+        return OrderVerdict(reason=Reason.ORDER_PAID)
+    if not facts.is_complete:
+        return OrderVerdict(reason=Reason.ORDER_NOT_KNOWN)
+    return OrderVerdict()
+
+
+def paying_intent(row: Payment, own: Intent, facts: OrderFacts) -> Intent | None:
+    """The intent that was paid, or holds money, in the place of the row's own; None if there is none.
+
+    Only an intent that no row holds counts: what another row holds is that row's money. It was created no earlier than
+    a day before the row, so that an order number used again does not bring up an old payment.
+    """
+    if own.outcome in _PAID_OR_HELD or own.amount_received > 0:
+        return None
+    begin = row.created or own.created
+    found = [
+        intent
+        for intent in facts.intents
+        if intent.id != own.id
+        and intent.id not in facts.held
+        and intent.outcome in _PAID_OR_HELD
+        and intent.created >= begin - EARLIEST_INTENT
+    ]
+    # money that was taken says more than money that is held; of several the latest
+    return max(
+        found,
+        key=lambda one: (one.outcome is Outcome.SUCCEEDED, one.created, one.id),
+        default=None,
+    )
