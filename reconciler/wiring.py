@@ -25,10 +25,9 @@ from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, RequestRates
-from reconciler.domain.quota.source_priority import DAYS
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import DAYS, Endpoint
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms

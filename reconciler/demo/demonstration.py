@@ -21,7 +21,7 @@ from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.world import World
-from reconciler.domain.audit.ledger import first_break
+from reconciler.domain.audit.hash_chain import first_break
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.sandbox import Sandbox, SandboxLimits, SandboxServer

@@ -10,7 +10,7 @@ UNEVEN: Final = 2
 """One account more than another replica is as even as whole accounts allow; two more is one too many."""
 
 
-def fair_shares(
+def assign_accounts(
     holders: Mapping[str, str | None], eligible: Mapping[str, Collection[str]]
 ) -> Mapping[str, str]:
     """Who should hold each account, from who holds it now and the live replicas that are able to work on it.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-SIGNATURE_HEADER: Final = "Reconciler-Signature"
 FIRST_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 3600.0
 
@@ -76,7 +73,7 @@ class Receipt:
         )
 
 
-def body_of(notice: OutboxMessage) -> bytes:
+def message_body(notice: OutboxMessage) -> bytes:
     """The message as JSON; ``created`` is in Unix seconds. No personal data, and no secret."""
     message = {
         "id": notice.id,
@@ -93,13 +90,6 @@ def body_of(notice: OutboxMessage) -> bytes:
         },
     }
     return json.dumps(message, separators=(",", ":")).encode()
-
-
-def signature(body: bytes, secret: str, at: datetime) -> str:
-    """The header's value: HMAC-SHA256 of "t.body", as Stripe signs (https://docs.stripe.com/webhooks/signature)."""
-    seconds = int(at.timestamp())
-    signed = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256)
-    return f"t={seconds},v1={signed.hexdigest()}"
 
 
 def receipt_of(status: int) -> Receipt:
@@ -120,6 +110,6 @@ def retry_pause(failures: int, chance: float, longest: float = LONGEST_SECONDS) 
     return min(doubled, longest) * (1 - chance / 2)
 
 
-def gives_up(attempt: Attempt, give_up: timedelta) -> bool:
+def is_last_attempt(attempt: Attempt, give_up: timedelta) -> bool:
     """Whether a failure of this attempt is the last: it has been tried for long enough."""
     return attempt.tried_for >= give_up.total_seconds()

@@ -66,7 +66,7 @@ _OF_STATUS: Final = {
 }
 
 
-def of_stripe(status: str, *, last_attempt_failed: bool) -> Outcome:
+def outcome_of_status(status: str, *, last_attempt_failed: bool) -> Outcome:
     """The outcome that a PaymentIntent's status means.
 
     ``last_attempt_failed`` is whether ``last_payment_error`` is set: Stripe puts a PaymentIntent back to

@@ -10,11 +10,10 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget
-from reconciler.domain.planning.planning import retrieve_page_size
-from reconciler.domain.quota.source_priority import Source
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.planning.planner import retrieve_page_size
+from reconciler.domain.read_limits_and_shortage import Endpoint, Source
 from reconciler.engine.actions.explain import Explanation, explain
 from reconciler.engine.actions.resolve import Resolution, resolve
 from reconciler.engine.actions.resolve import accept_stripe as accept_outcome_of_stripe

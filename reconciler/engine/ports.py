@@ -1,4 +1,4 @@
-"""What the engine needs of the outside, as it would like to have it. The adapters fit; wiring proves it to mypy."""
+"""What the engine needs from outside, in its own terms. The adapters implement it; mypy checks that in ``wiring``."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.domain.audit.ledger import Draft
+from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
-from reconciler.domain.model.page import (
-    CorrectionEntry,
-    EventPage,
-    IntentPage,
-    Loaded,
-    PageRecord,
-    RowReference,
-    TimeRange,
-)
+from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord, RowReference
+from reconciler.domain.model.sweep_request import RequestState, ServingProcess, TakenRequest
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
-from reconciler.domain.quota.source_priority import ReadsSpent, Source
+from reconciler.domain.read_limits_and_shortage import ReadsSpent, Source
 
 
 class Stripe(Protocol):
-    """One Stripe account, for reading. Every attempt of every call is paced and counted.
+    """One Stripe account, for reading. The rate limiter and the read quota count every attempt of every call.
 
-    All calls raise StripeUnavailableError when the tries are used up, MalformedAnswerError for an answer that is none,
-    StripeRefusedError for 401 and 403, StripeRequestError for another 4xx, WrongKeyError for an object of the other
-    mode.
+    Every call raises StripeUnavailableError if all tries failed, MalformedAnswerError if the answer is not what the
+    API promises, StripeRefusedError for 401 and 403, StripeRequestError for another 4xx, and WrongKeyError for an
+    object of the other mode.
     """
 
     @property
     def reads(self) -> int:
-        """GETs sent so far, retries included."""
+        """The GETs sent so far, retries included."""
         ...
 
     @property
     def rate_limited(self) -> int:
-        """Answers with 429 so far."""
+        """The answers with status 429 so far."""
         ...
 
     def now(self) -> datetime:
-        """Stripe's time: that of the latest answer, moved on by our monotonic clock; costs a read where none is known."""
+        """Stripe's time: the Date of the latest answer, plus the monotonic time since. Before any answer it costs a read."""
         ...
 
     def retrieve(self, intent_id: str) -> Intent | MissingIntent:
-        """One intent with its latest charge, or that it is not there."""
+        """One intent with its latest charge, or a MissingIntent for a 404."""
         ...
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
-        """One page of up to 100 intents created in a range, newest first, with their latest charges."""
+        """One page of up to 100 intents that were created in a range, newest first, with their latest charges."""
         ...
 
     def list_events(
@@ -65,7 +59,7 @@ class Stripe(Protocol):
 
 
 class PageTransaction(Protocol):
-    """The one transaction in which a page is recorded."""
+    """The one transaction that records a page."""
 
     def read_again(
         self,
@@ -77,17 +71,17 @@ class PageTransaction(Protocol):
     ) -> Loaded:
         """The rows that hold one of these intents or have one of these keys, as they are now, ordered by key.
 
-        With ``lock`` they are taken FOR NO KEY UPDATE SKIP LOCKED: a row that somebody else has locked is not in the
-        answer. Stored discrepancies of the intents come with them, and of those ``also_known``, whose rows do not.
+        With ``lock`` they are read FOR NO KEY UPDATE SKIP LOCKED: a row that another session has locked is left out.
+        The answer has the stored discrepancies of the intents and of ``also_known``, but no rows of ``also_known``.
         """
         ...
 
     def write(self, record: PageRecord) -> None:
-        """Everything at once, the lease checked and the ledger's head taken last.
+        """Write everything at once. The lease is checked and the ledger's head is taken last.
 
-        Raises RowMovedError where a row was not as it was compared, RowRefusedError where the table's owner forbids a
-        write, HourlyLimitError where the service would correct more than it may, LeaseLostError where the lease is
-        gone; in every case nothing of the page is written.
+        Raises RowMovedError if a row has changed since it was compared, RowRefusedError if the table refuses a write,
+        HourlyLimitError if the service would correct more rows than it may, and LeaseLostError if the lease is lost.
+        In each case nothing of the page is written.
         """
         ...
 
@@ -96,7 +90,7 @@ class Store(Protocol):
     """One account's part of the database."""
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
-        """What there is about these intents, and the rows without an intent that have one of these orders."""
+        """All that is stored about these intents, and the rows without an intent that have one of these orders."""
         ...
 
     def open_payments(
@@ -106,17 +100,17 @@ class Store(Protocol):
         limit: int,
         due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
-        """Rows with an open outcome that name an intent, ordered by key, from after ``after_key``.
+        """The rows with an open outcome that name an intent, ordered by key, after ``after_key``.
 
-        ``limit`` of them, and all that share the last one's key; rows without a key are left out.
-        With ``due_by`` only those for which no check lies after it.
+        Returns ``limit`` of them, and all that share the last one's key. Rows without a key are left out.
+        With ``due_by``, rows that have a recheck after that time are left out.
         """
         ...
 
     def payments_between(
         self, created: TimeRange, after_key: str | None, limit: int
     ) -> tuple[RowReference, ...]:
-        """Rows of whatever outcome that name an intent and were created in a range, ordered by key."""
+        """The rows of every outcome that name an intent and were created in a range, ordered by key."""
         ...
 
     def newest_payments(self, limit: int) -> tuple[RowReference, ...]:
@@ -124,25 +118,31 @@ class Store(Protocol):
         ...
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
-        """How many rows ``open_payments`` would give in all."""
+        """How many rows ``open_payments`` would return in all."""
         ...
 
     def count_between(self, created: TimeRange) -> int:
-        """How many rows ``payments_between`` would give in all."""
+        """How many rows ``payments_between`` would return in all."""
         ...
 
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None
     ) -> Histogram:
-        """``payments_between`` from the first that is due to the last, counted by time; due are the ``open_payments``."""
+        """The rows of ``payments_between`` from the first due row to the last, counted by time.
+
+        The due rows are those of ``open_payments``.
+        """
         ...
 
     def listing_model(self) -> ListingModel:
-        """What past sweeps have shown of how rows and intents belong together."""
+        """What past sweeps have shown of how many intents there are for a row, and how far their times differ."""
         ...
 
     def due_rechecks(self, now: datetime, limit: int) -> tuple[str, ...]:
-        """Intents whose check has come, the longest overdue first; what is only scheduled comes as an open row."""
+        """The intents with a due recheck, the longest overdue first.
+
+        A recheck that only schedules a poll is left out: ``open_payments`` returns its row.
+        """
         ...
 
     def seen_events(self, ids: Sequence[str]) -> frozenset[str]:
@@ -150,17 +150,17 @@ class Store(Protocol):
         ...
 
     def cursors(self) -> Mapping[str, datetime]:
-        """How far each net that is cast again and again has come."""
+        """The stored cursors: until when each kind of reading has handled everything."""
         ...
 
     def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
-        """Move cursors, under the lease; they never move back."""
+        """Move cursors forward, under the lease. A cursor never moves back."""
         ...
 
     def transaction(self, epoch: int) -> AbstractContextManager[PageTransaction]:
         """A transaction that commits at the end of the block and rolls back on an error.
 
-        Within a process the account has one at a time, so ask Stripe nothing in the block.
+        A process has one at a time for each account, so do not read from Stripe inside the block.
         """
         ...
 
@@ -169,17 +169,17 @@ class Store(Protocol):
         ...
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
-        """Remember that a sweep begins (kind, mode, applied, asked_by); returns its number."""
+        """Store that a sweep begins (kind, mode, applied, asked_by); returns its number."""
         ...
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
     ) -> None:
-        """Remember how it ended, with its ledger entries, in one transaction."""
+        """Store how a sweep ended, with its ledger entries, in one transaction."""
         ...
 
     def booked_reads(self) -> ReadsSpent:
-        """The rolling sums of reads over 30 days, by net."""
+        """The rolling sums of reads over 30 days, by source."""
         ...
 
     def book_reads(self, reads: Mapping[Source, int]) -> None:
@@ -191,11 +191,11 @@ class DiscrepancyStore(Protocol):
     """The discrepancies and corrections of one account, for a person to settle."""
 
     def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
-        """One discrepancy, None where there is none with this number."""
+        """The discrepancy with this number, None if there is none."""
         ...
 
     def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
-        """Set a person's verdict with its ledger entry, in one transaction."""
+        """Store a person's decision with its ledger entry, in one transaction."""
         ...
 
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
@@ -204,32 +204,87 @@ class DiscrepancyStore(Protocol):
 
 
 class LeaseStore(Protocol):
-    """The right of one process to work on one account, by the database's clock."""
+    """The lease of one account: the right of one process to work on it, by the database's clock."""
 
     def acquire(self, holder: str, seconds: float) -> int | None:
-        """Take the lease if it is free or expired; returns its epoch, or None where another holds it."""
+        """Take the lease if it is free or expired; returns its epoch, or None if another process holds it."""
         ...
 
     def renew(self, holder: str, epoch: int, seconds: float) -> bool:
-        """Extend it; False where it is no longer ours."""
+        """Extend the lease; False if this holder has lost it."""
         ...
 
     def release(self, holder: str, epoch: int, last_second: int = 0) -> None:
-        """Give it back, with the reads of our last second; nothing happens where it is no longer ours."""
+        """Give the lease back, with the number of reads of the last second. Does nothing if it is lost."""
         ...
 
     def last_second(self) -> int:
-        """Reads that an earlier holder sent in its last second, 0 where that is longer ago than a second."""
+        """The reads that an earlier holder sent in its last second; 0 if that was longer than a second ago."""
         ...
 
     def holder(self) -> str | None:
-        """Who has it now, None where nobody does."""
+        """Who holds the lease now, None if it is free."""
+        ...
+
+
+class ReservedShare(Protocol):
+    """The reserved share of one account: a part of its rate limits for a process that does not hold the lease."""
+
+    def entered(self) -> AbstractContextManager[bool]:
+        """Have the reserved share for the length of the block; whether another process holds the account."""
+        ...
+
+
+class SweepRequests(Protocol):
+    """The stored sweep requests of one account, for the commands that ask and for the service that answers."""
+
+    def at_work(self) -> ServingProcess | None:
+        """The service that holds the account's lease now, None if no service holds it."""
+        ...
+
+    def ask(self, asked_by: str, options: Mapping[str, object]) -> int:
+        """Store a request and wake the service; returns its number."""
+        ...
+
+    def state(self, number: int) -> RequestState | None:
+        """How far a request is, None if there is none of that number."""
+        ...
+
+    def withdraw(self, number: int, why: str) -> bool:
+        """Withdraw a request; False if a living service has taken it, or if it was answered."""
+        ...
+
+    def take(self, epoch: int) -> TakenRequest | None:
+        """Take the oldest waiting request, under the lease of this epoch; None if none waits."""
+        ...
+
+    def advance(self, number: int, epoch: int, examined: int) -> None:
+        """Store how far the sweep of a request is."""
+        ...
+
+    def finish(
+        self,
+        number: int,
+        epoch: int,
+        sweep: int | None,
+        examined: int,
+        result: Mapping[str, object],
+    ) -> None:
+        """Answer a request with the whole report of its sweep."""
+        ...
+
+    def refuse(self, number: int, epoch: int, why: str) -> None:
+        """Answer that the sweep will not be made. Does nothing if the request was answered before."""
+        ...
+
+    def reopen(self, epoch: int) -> int:
+        """Let the requests that an earlier holder of the lease left unfinished be taken again; returns their number."""
         ...
 
 
 class Progress(Protocol):
-    """Who watches a sweep."""
+    """Receives the progress of a sweep."""
 
     def advance(self, examined: int, total: int | None) -> None:
-        """So many intents have been examined, of so many where that is known."""
+        """So many intents have been examined, of ``total`` if that is known."""
         ...

@@ -38,7 +38,7 @@ from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
 from reconciler.demo.planting import plant
 from reconciler.demo.scenario import live
 from reconciler.demo.world import World
-from reconciler.domain.audit.ledger import first_break
+from reconciler.domain.audit.hash_chain import first_break
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 from reconciler.sandbox import NO_LIMITS, Faults, Sandbox, SandboxServer

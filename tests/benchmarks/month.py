@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from reconciler.domain.quota.source_priority import SPAN, ReadsSpent, Source, tail_interval
+from reconciler.domain.read_limits_and_shortage import SPAN, ReadsSpent, Source, tail_interval
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota, documented_reads
 from reconciler.engine.ports import Store
 from reconciler.engine.report import SweepKind

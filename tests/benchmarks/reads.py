@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import SweepKind
 from tests.benchmarks.figures import Figure

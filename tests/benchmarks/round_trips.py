@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.report import SweepKind
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.options import Options

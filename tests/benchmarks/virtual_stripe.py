@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, Snapshot
-from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.model.page import EventPage, IntentPage
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Endpoint
 
 PAGE = 100
 AMOUNT = 1250

@@ -29,8 +29,9 @@ from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import Timeouts, Transport
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
-from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.model.page import EventPage, IntentPage
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.errors import MalformedAnswerError, StripeRequestError
 
 API_BASE: Final = "https://api.stripe.com"

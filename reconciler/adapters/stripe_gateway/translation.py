@@ -1,4 +1,4 @@
-"""From Stripe's shapes to the domain's: each object is checked for being what was asked for, of the right mode."""
+"""From Stripe's shapes to the domain's objects. Each object must be the one requested, and of the configured mode."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import Any, Final
 
 import msgspec
 
-from reconciler.adapters.stripe_gateway.decoding import FieldError, is_id
 from reconciler.adapters.stripe_gateway.wire import (
-    END_OF_TIME,
+    LAST_SECOND,
+    FieldError,
     WireCharge,
     WireEvent,
     WireEventObject,
     WireIntent,
     WireMethod,
+    is_id,
 )
 from reconciler.domain.model.intent import Charge, Event, Intent, NextAction, Snapshot
 from reconciler.domain.outcome import of_stripe
 from reconciler.errors import WrongKeyError
 
-_EXPIRIES: Final = ("expires_at", "expires_after")  # OXXO alone says expires_after
-_NOTHING: Final = (b"", b"null")
+_EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after
+_ABSENT: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """What every object of one account is checked against.
+    """Translates the objects of one account.
 
-    ``livemode`` None takes both modes. Only ``metadata_keys`` of an intent's metadata are kept.
+    ``livemode`` is the mode that each object must have; None takes both. Of an intent's metadata only
+    ``metadata_keys`` are kept.
     """
 
     account: str
@@ -39,10 +41,8 @@ class Translator:
     metadata_keys: Collection[str]
 
     def intent(self, wire: WireIntent, seen_at: datetime, request_id: str | None) -> Intent:
-        """An intent; raises FieldError or WrongKeyError. It was asked for with ``latest_charge`` expanded."""
-        if not is_id(wire.id):
-            raise FieldError("id")
-        self.check_mode(wire.livemode)
+        """An intent that was requested with ``latest_charge`` expanded. Raises FieldError or WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
         charge = _latest_charge(wire)
         error = wire.last_payment_error
         return Intent(
@@ -52,39 +52,37 @@ class Translator:
             amount_received=wire.amount_received,
             amount_capturable=wire.amount_capturable,
             currency=wire.currency.lower(),
-            created=moment(wire.created),
+            created=_time(wire.created),
             livemode=wire.livemode,
             seen_at=seen_at,
             request_id=request_id,
-            canceled_at=None if wire.canceled_at is None else moment(wire.canceled_at),
+            canceled_at=None if wire.canceled_at is None else _time(wire.canceled_at),
             failure_code=None if error is None else error.code or "",
             method=_method(wire, charge),
-            next_action=next_action(wire.next_action),
+            next_action=_next_action(wire.next_action),
             charge=charge,
-            metadata=self._kept(wire.metadata),
+            metadata=self._kept_metadata(wire.metadata),
         )
 
     def charge(self, wire: WireCharge) -> Charge:
-        """A charge of a list of charges; raises FieldError or WrongKeyError."""
-        self.check_mode(wire.livemode)
-        return charge_of(wire)
+        """A charge of a list of charges. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        return _charge(wire)
 
     def event(self, wire: WireEvent) -> Event:
-        """An event; raises FieldError or WrongKeyError."""
-        if not is_id(wire.id):
-            raise FieldError("id")
-        self.check_mode(wire.livemode)
+        """An event. Raises FieldError or WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
         return Event(
             id=wire.id,
             type=wire.type,
-            created=moment(wire.created),
-            payment_intent=_intent_of(wire),
+            created=_time(wire.created),
+            payment_intent=_intent_id(wire),
             delivered=wire.pending_webhooks == 0,
             snapshot=self._snapshot(wire.data.object),
         )
 
     def _snapshot(self, about: WireEventObject) -> Snapshot | None:
-        """The intent as the event carries it, in whatever API version; None where it is none or cannot be read."""
+        """The intent as the event carries it, in any API version. None if it is another object or unreadable."""
         received, currency = about.amount_received, about.currency
         readable = (
             about.object == "payment_intent"
@@ -95,42 +93,40 @@ class Translator:
         )
         if not readable:
             return None
+
         metadata = about.metadata if isinstance(about.metadata, dict) else {}
         texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
-        failed = bytes(about.last_payment_error) not in _NOTHING
+        failed = bytes(about.last_payment_error) not in _ABSENT
         outcome = of_stripe(about.status, last_attempt_failed=failed)
-        return Snapshot(outcome, received, currency.lower(), self._kept(texts))
+        return Snapshot(outcome, received, currency.lower(), self._kept_metadata(texts))
 
-    def check_mode(self, livemode: bool) -> None:
+    def _raise_if_other_mode(self, livemode: bool) -> None:
         """Raise WrongKeyError for an object of the other mode."""
         if self.livemode is None or livemode is self.livemode:
             return
-        there, wanted = ("live", "test") if livemode else ("test", "live")
+        found, configured = ("live", "test") if livemode else ("test", "live")
         raise WrongKeyError(
-            f"The Stripe key of account {self.account} shows {there} mode objects; the configuration says {wanted} mode.",
-            "Use the key of that mode, or correct livemode; no row was touched on this evidence.",
+            f"The Stripe key of account {self.account} shows {found} mode objects; the configuration says "
+            f"{configured} mode.",
+            "Use the key of that mode, or correct livemode. Reconciler changed no row because of these objects.",
         )
 
-    def _kept(self, metadata: Mapping[str, str] | None) -> Mapping[str, str]:
+    def _kept_metadata(self, metadata: Mapping[str, str] | None) -> Mapping[str, str]:
         if not metadata or not self.metadata_keys:
             return _NO_METADATA
         return {key: metadata[key] for key in self.metadata_keys if key in metadata}
 
 
-def moment(seconds: int) -> datetime:
-    """Unix seconds as a time."""
-    return datetime.fromtimestamp(seconds, UTC)
+def _time(unix_seconds: int) -> datetime:
+    return datetime.fromtimestamp(unix_seconds, UTC)
 
 
-def charge_of(wire: WireCharge) -> Charge:
-    """A charge; raises FieldError."""
-    if not is_id(wire.id):
-        raise FieldError("id")
+def _charge(wire: WireCharge) -> Charge:
     method = wire.payment_method_details
     return Charge(
         id=wire.id,
         status=wire.status,
-        created=moment(wire.created),
+        created=_time(wire.created),
         amount=wire.amount,
         amount_captured=wire.amount_captured,
         amount_refunded=wire.amount_refunded,
@@ -147,23 +143,20 @@ def _latest_charge(wire: WireIntent) -> Charge | None:
     if latest is None:
         return None
     if isinstance(latest, str):
-        # a bare id hides refunds and disputes, although it was asked for in full
+        # Stripe did not expand it as requested, and an id alone hides refunds and disputes
         raise FieldError("latest_charge")
-    try:
-        return charge_of(latest)
-    except FieldError as error:
-        raise FieldError(f"latest_charge.{error.field}") from None
+    return _charge(latest)
 
 
 def _capture_before(method: WireMethod) -> datetime | None:
     for card in (method.card, method.card_present):
         if card is not None and card.capture_before is not None:
-            return moment(card.capture_before)
+            return _time(card.capture_before)
     return None
 
 
 def _method(wire: WireIntent, charge: Charge | None) -> str | None:
-    """The type that was paid or tried with; what is merely possible counts where it is the only one."""
+    """The payment method's type: of the charge, else of the failed attempt, else the only possible one."""
     if charge is not None and charge.method:
         return charge.method
     error = wire.last_payment_error
@@ -173,12 +166,12 @@ def _method(wire: WireIntent, charge: Charge | None) -> str | None:
     return possible[0] if possible is not None and len(possible) == 1 else None
 
 
-def next_action(raw: msgspec.Raw) -> NextAction | None:
+def _next_action(raw: msgspec.Raw) -> NextAction | None:
     """What the customer is to do, and until when: ``next_action[type].expires_at``, or that of a nested QR code.
 
-    Nothing about money hangs on it, so that a shape that we do not know has no expiry and is no error.
+    No decision about money depends on it, so an unknown shape has no expiry and is not an error.
     """
-    if bytes(raw) in _NOTHING:
+    if bytes(raw) in _ABSENT:
         return None
     try:
         action: Any = msgspec.json.decode(raw)
@@ -186,6 +179,7 @@ def next_action(raw: msgspec.Raw) -> NextAction | None:
         return NextAction("unknown")
     if not isinstance(action, dict):
         return NextAction("unknown")
+
     kind = action.get("type")
     details = [action.get(kind)] if isinstance(kind, str) else []
     details += [value for name, value in action.items() if "_display_" in name]
@@ -193,20 +187,21 @@ def next_action(raw: msgspec.Raw) -> NextAction | None:
 
 
 def _expiry(details: list[Any]) -> datetime | None:
-    for hash_ in details:
-        if not isinstance(hash_, dict):
+    for detail in details:
+        if not isinstance(detail, dict):
             continue
-        nested = hash_.get("qr_code")
-        for holder in (hash_, nested if isinstance(nested, dict) else {}):
-            for name in _EXPIRIES:
+        qr_code = detail.get("qr_code")
+        for holder in (detail, qr_code if isinstance(qr_code, dict) else {}):
+            for name in _EXPIRY_FIELDS:
                 value = holder.get(name)
-                if type(value) is int and 0 <= value <= END_OF_TIME:
-                    return moment(value)
+                # `type`, because True is an int to isinstance
+                if type(value) is int and 0 <= value <= LAST_SECOND:
+                    return _time(value)
     return None
 
 
-def _intent_of(wire: WireEvent) -> str | None:
-    """The intent that an event is about: the object itself, or the one that a charge, refund or dispute names."""
+def _intent_id(wire: WireEvent) -> str | None:
+    """The id of the event's intent: the object itself, or the one that a charge, refund or dispute names."""
     about = wire.data.object
     named = about.id if about.object == "payment_intent" else about.payment_intent
     if isinstance(named, dict):

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from reconciler.domain.audit.ledger import canonical
+from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.money import Money
 
 
@@ -159,7 +159,7 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """Changes when either side's values do."""
-        form = canonical({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
+        form = canonical_json({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
         return hashlib.sha256(form.encode()).hexdigest()
 
 

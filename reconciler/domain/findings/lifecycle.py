@@ -27,7 +27,7 @@ class DiscrepancyUpdate:
     """Who settled it and why, where a person did."""
 
 
-def updates(
+def updates_after_verdict(
     known: tuple[StoredDiscrepancy, ...],
     findings: tuple[Finding, ...],
     *,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.domain.outcome import Outcome, of_stripe
+from reconciler.domain.outcome import Outcome, outcome_of_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Intent:
     """What happened to the money, in the shared vocabulary."""
 
     def __post_init__(self) -> None:
-        outcome = of_stripe(self.status, last_attempt_failed=self.failure_code is not None)
+        outcome = outcome_of_status(self.status, last_attempt_failed=self.failure_code is not None)
         object.__setattr__(self, "outcome", outcome)
 
     @property
@@ -80,6 +80,12 @@ class Intent:
         if self.charge is not None:
             times.append(self.charge.created)
         return max(times)
+
+    @property
+    def is_paid(self) -> bool:
+        """The money was taken and has not been given back whole."""
+        given_back = self.charge is not None and self.charge.refunded
+        return self.outcome is Outcome.SUCCEEDED and not given_back
 
     @property
     def settled_amount(self) -> int:

@@ -42,6 +42,29 @@ class PaidSibling:
     row_created: datetime | None = None
     created: datetime | None = None
 
+    @classmethod
+    def of_row(cls, payment: Payment) -> PaidSibling:
+        """A row that says that its intent was paid."""
+        return cls(
+            payment_intent=payment.payment_intent or "",
+            key=payment.key,
+            amount=payment.amount,
+            currency=payment.currency,
+            row_created=payment.created,
+        )
+
+    @classmethod
+    def of_intent(cls, intent: Intent, row: Payment | None) -> PaidSibling:
+        """An intent that Stripe says was paid."""
+        return cls(
+            payment_intent=intent.id,
+            key=None if row is None else row.key,
+            amount=intent.amount_received,
+            currency=intent.currency,
+            row_created=None if row is None else row.created,
+            created=intent.created,
+        )
+
     def is_later_than(self, other: PaidSibling) -> bool:
         """Which of two was created later; the same answer whichever side asks.
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.audit.ledger import Draft
+from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
-
-
-@dataclass(frozen=True, slots=True)
-class TimeRange:
-    """From ``since`` up to and without ``until``; None is without a bound on that side."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def __contains__(self, moment: datetime) -> bool:
-        after = self.since is None or moment >= self.since
-        return after and (self.until is None or moment < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +78,7 @@ class RowWrite:
     """The ledger entry that records the write; an outbox row names it."""
 
 
-SCHEDULED: Final = "schedule"
+NEXT_POLL: Final = "schedule"
 """The reason of a check that only says when an open payment is worth the next look.
 
 Where the row is settled meanwhile it has nothing more to say. Every other check goes only with a verdict.
@@ -139,15 +126,3 @@ class PageRecord:
             or self.events
             or self.drafts
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CorrectionEntry:
-    """A correction as the ledger has it: what a revert needs."""
-
-    seq: int
-    key: str
-    payment_intent: str
-    before: Mapping[str, str | None]
-    after: Mapping[str, str | None]
-    reverted: bool

@@ -16,14 +16,14 @@ FINE: Final = 4
 """Intents in a good bucket. Stretches begin and end at a bucket's edge, so half a bucket too much at each end: measured
 over many densities, plans are then within 5 % of the best that can be done without buckets; with 25 it is 15 %."""
 COARSE: Final = 100
-"""The most intents in a joined bucket where much is due: the stretch goes on there whatever the edges are."""
+"""The most intents in a join_buckets bucket where much is due: the stretch goes on there whatever the edges are."""
 MOST_COARSE: Final = 1000
-"""Where there are very many rows the joined buckets are larger, so that a plan's memory does not grow with them: about so
+"""Where there are very many rows the join_buckets buckets are larger, so that a plan's memory does not grow with them: about so
 many remain of what is dense throughout."""
 DENSE: Final = 0.2
 """Much is due from this share of the rows on."""
 MOST_GROUPS: Final = 200_000
-"""So many groups a database counts and sends in about a second; they are joined as they come and never all kept."""
+"""So many groups a database counts and sends in about a second; they are join_buckets as they come and never all kept."""
 WIDTHS: Final = (
     *(
         timedelta(seconds=number * unit)
@@ -100,7 +100,7 @@ def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:
     """How wide SQL's fixed buckets (``date_bin``) should be for so many rows over such a span: the widest good width.
 
     Good is about four intents in an average bucket, and never more than ``MOST_GROUPS`` groups: for 30 days an hour suits
-    up to 2,800 rows, a minute 170,000, 15 seconds a million. Join what comes with ``joined``.
+    up to 2,800 rows, a minute 170,000, 15 seconds a million. Join what comes with ``join_buckets``.
     """
     a_second = rows * max(1.0, ratio) / max(1.0, span.total_seconds())
     good = [width for width in WIDTHS if width.total_seconds() * a_second <= FINE]
@@ -108,16 +108,18 @@ def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:
     return max(good[-1] if good else WIDTHS[0], few[0] if few else WIDTHS[-1])
 
 
-def coarse(rows: int, ratio: float = 1.0) -> int:
-    """The most intents in a joined bucket, for so many rows in all."""
+def joined_bucket_size(rows: int, ratio: float = 1.0) -> int:
+    """The most intents in a join_buckets bucket, for so many rows in all."""
     return max(COARSE, int(rows * max(1.0, ratio)) // MOST_COARSE)
 
 
-def joined(buckets: Iterable[Bucket], ratio: float = 1.0, most: int = COARSE) -> Iterator[Bucket]:
+def join_buckets(
+    buckets: Iterable[Bucket], ratio: float = 1.0, most: int = COARSE
+) -> Iterator[Bucket]:
     """The same counts in fewer buckets, with edges only where a plan may want one.
 
     Neighbours without a due row become one, since no stretch begins or ends there; touching ones in which much is due
-    are joined up to ``most`` intents (see ``coarse``). At most two buckets for each due row remain, whatever came in.
+    are join_buckets up to ``most`` intents (see ``joined_bucket_size``). At most two buckets for each due row remain, whatever came in.
     """
     before: Bucket | None = None
     for bucket in buckets:

@@ -9,7 +9,7 @@ from reconciler.domain.planning.histogram import PAGE_SIZE, ListingCosts
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BucketRun:
     """Buckets next to one another that are read in the same way; ``first`` and ``last`` are indexes, both included."""
 
     listed: bool
@@ -22,15 +22,15 @@ def pages(intents: int) -> int:
     return max(1, -(-intents // PAGE_SIZE))
 
 
-def reads(run: Run, costs: ListingCosts) -> int:
+def reads(run: BucketRun, costs: ListingCosts) -> int:
     """What a run is expected to cost."""
     if not run.listed:
         return costs.due(run.first, run.last)
     return pages(costs.intents(run.first, run.last)) + costs.unmet(run.first, run.last)
 
 
-def cover(costs: ListingCosts) -> tuple[Run, ...]:
-    """The cheapest runs that cover every due row, oldest first.
+def cheapest_runs(costs: ListingCosts) -> tuple[BucketRun, ...]:
+    """The cheapest runs that cheapest_runs every due row, oldest first.
 
     A dynamic programme over the buckets with two states: outside a listed stretch, and inside. All that counts of the
     inside is how full its last page is, and one number carries that: a hundred for every read spent before the stretch,
@@ -38,7 +38,7 @@ def cover(costs: ListingCosts) -> tuple[Run, ...]:
     end, and of two ways of being inside the one with the smaller number is never worse. Time and memory grow with the
     buckets, not with their square. Where both cost the same, rows are retrieved: that is certain to find them.
     """
-    spent = 0  # the fewest reads that cover the buckets so far, outside a stretch
+    spent = 0  # the fewest reads that cheapest_runs the buckets so far, outside a stretch
     inside: float = (
         math.inf
     )  # the carried number less what is the same for every way of being inside
@@ -59,9 +59,9 @@ def cover(costs: ListingCosts) -> tuple[Run, ...]:
     return _runs(listed_since, costs)
 
 
-def _runs(listed_since: list[int | None], costs: ListingCosts) -> tuple[Run, ...]:
+def _runs(listed_since: list[int | None], costs: ListingCosts) -> tuple[BucketRun, ...]:
     """Walk back from the last bucket along what was chosen."""
-    found: list[Run] = []
+    found: list[BucketRun] = []
     until = len(listed_since)  # the buckets from here on are in runs already
     retrieved_to = until
     while until > 0:
@@ -69,15 +69,15 @@ def _runs(listed_since: list[int | None], costs: ListingCosts) -> tuple[Run, ...
         if since is None:
             until -= 1
             continue
-        found.append(Run(listed=False, first=until, last=retrieved_to - 1))
-        found.append(Run(listed=True, first=since, last=until - 1))
+        found.append(BucketRun(listed=False, first=until, last=retrieved_to - 1))
+        found.append(BucketRun(listed=True, first=since, last=until - 1))
         until = retrieved_to = since
-    found.append(Run(listed=False, first=0, last=retrieved_to - 1))
+    found.append(BucketRun(listed=False, first=0, last=retrieved_to - 1))
     trimmed = (trim(run, costs) for run in reversed(found))
     return tuple(run for run in trimmed if run is not None)
 
 
-def trim(run: Run, costs: ListingCosts) -> Run | None:
+def trim(run: BucketRun, costs: ListingCosts) -> BucketRun | None:
     """The run without what has no due row at its ends; None where nothing is left."""
     first, last = run.first, run.last
     while first <= last and not costs.buckets[first].due:
@@ -87,16 +87,16 @@ def trim(run: Run, costs: ListingCosts) -> Run | None:
     return None if first > last else replace(run, first=first, last=last)
 
 
-def fit(
-    runs: tuple[Run, ...], costs: ListingCosts, allowed: int
-) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+def affordable_runs(
+    runs: tuple[BucketRun, ...], costs: ListingCosts, allowed: int
+) -> tuple[tuple[BucketRun, ...], tuple[BucketRun, ...]]:
     """The runs that so many reads pay for, and those left out, both in the order of their worth.
 
     First where a read covers the most due rows, then the newest, which are the likeliest to change. Of a run that does
-    not fit, the part with the most due rows that do is kept.
+    not affordable_runs, the part with the most due rows that do is kept.
     """
-    kept: list[Run] = []
-    left: list[Run] = []
+    kept: list[BucketRun] = []
+    left: list[BucketRun] = []
     for run in sorted(runs, key=lambda run: (-_worth(run, costs), -run.last)):
         part = run if reads(run, costs) <= allowed else _best_part(run, costs, allowed)
         if part is None:
@@ -109,13 +109,13 @@ def fit(
     return tuple(kept), tuple(left)
 
 
-def _worth(run: Run, costs: ListingCosts) -> float:
+def _worth(run: BucketRun, costs: ListingCosts) -> float:
     return costs.due(run.first, run.last) / reads(run, costs)
 
 
-def _best_part(run: Run, costs: ListingCosts, allowed: int) -> Run | None:
+def _best_part(run: BucketRun, costs: ListingCosts, allowed: int) -> BucketRun | None:
     """The neighbouring buckets of a run with the most due rows that so many reads pay for, the newest of equal ones."""
-    best: Run | None = None
+    best: BucketRun | None = None
     most, first = 1, run.first
     for last in range(run.first, run.last + 1):
         while first <= last and reads(replace(run, first=first, last=last), costs) > allowed:

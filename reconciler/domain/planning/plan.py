@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 
 OVERRUN: Final = 1.5
 """A list that has cost this many times its plan was planned on a wrong picture."""
@@ -93,7 +93,7 @@ class Plan:
         return not self.left_out
 
 
-def overrun(step: Step, reads_so_far: int, unmet: int | None = None) -> bool:
+def is_overrun(step: Step, reads_so_far: int, unmet: int | None = None) -> bool:
     """Whether to end a list before its next page and retrieve the due rows that it has not shown yet.
 
     So it is from one and a half times the expected reads on. ``unmet``, where it is known, is how many of the step's

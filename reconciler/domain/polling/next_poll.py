@@ -21,7 +21,7 @@ from reconciler.domain.polling.poll_intervals import (
     OTHER_AUTHORIZATIONS,
     poll_interval_of,
 )
-from reconciler.domain.rules.deadlines import (
+from reconciler.domain.rules.payment_method_deadlines import (
     CAPTURE_WARNING,
     add_business_days,
     known_deadline,

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.deadlines import SATURDAY, is_overdue
+from reconciler.domain.rules.payment_method_deadlines import SATURDAY, is_overdue
 
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)

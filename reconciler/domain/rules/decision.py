@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import is_settled_by_person
-from reconciler.domain.model.intent import Event, Intent, MissingIntent
+from reconciler.domain.model.intent import Event, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.grace import Wait, wait_for_webhook
 from reconciler.domain.rules.side_findings import is_abandoned
-
-SHORTEST_WAIT: Final = timedelta(seconds=1)
-"""Stripe's times are whole seconds: a shorter wait would look at the same second again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +40,6 @@ class Flag:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Too early to say: look again at ``until``. A check is left, so that it is not forgotten."""
-
-    until: datetime
-    why: str
-
-
 Decision = Keep | Correct | Flag | Wait
 
 
@@ -74,7 +63,7 @@ def decide(
         return Flag(comparison.findings) if comparison.findings else Keep()
     if not comparison.findings:
         return Keep(abandoned=is_abandoned(subject, intent, rules, now))
-    waiting = _wait(intent, rules, now, events)
+    waiting = wait_for_webhook(intent, rules, now, events)
     if waiting is not None:
         return waiting
     cause = cause_of(intent.outcome, events)
@@ -97,15 +86,3 @@ def cause_of(outcome: Outcome, events: tuple[Event, ...]) -> Cause | None:
     if not told:
         return None
     return Cause.NOT_HANDLED if all(event.delivered for event in told) else Cause.UNDELIVERED
-
-
-def _wait(intent: Intent, rules: Rules, now: datetime, events: tuple[Event, ...]) -> Wait | None:
-    """Whether the webhook of the latest change may still be on its way."""
-    newest = max((event.created for event in events), default=None)
-    changed_at = intent.changed_at if newest is None else max(intent.changed_at, newest)
-    pause = max(rules.grace, SHORTEST_WAIT)
-    if newest is not None and newest >= intent.seen_at:
-        return Wait(newest + pause, "an event is as new as what was fetched")
-    if now - changed_at < rules.grace:
-        return Wait(changed_at + pause, "it changed less than the grace ago")
-    return None

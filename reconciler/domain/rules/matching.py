@@ -9,10 +9,10 @@ from typing import Final
 
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
-from reconciler.domain.model.page import Loaded, TimeRange
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.side_findings import is_paid
 
 _PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 _SPEAKING: Final = frozenset({*_PAID, Outcome.UNKNOWN})
@@ -20,7 +20,7 @@ EARLIEST_INTENT: Final = timedelta(days=1)
 """How long before its row an intent may have been created: clocks differ, and some shops write the row late."""
 
 
-def join(
+def match_by_id(
     account: str,
     intents: Sequence[Intent | MissingIntent],
     loaded: Loaded,
@@ -70,15 +70,15 @@ class Siblings:
         self._by_order: dict[str, dict[str, PaidSibling]] = defaultdict(dict)
         for payment in paid:
             if payment.order and payment.payment_intent:
-                self._add(payment.order, paid_row(payment))
+                self._add(payment.order, PaidSibling.of_row(payment))
         for order, siblings in remembered.items():
             for sibling in siblings:
                 self._add(order, sibling)
         for intent in intents:
             held = rows.get(intent.id, ())
             named = _order_of(held)
-            if named and isinstance(intent, Intent) and is_paid(intent):
-                self._add(named, paid_intent(intent, held[0]))
+            if named and isinstance(intent, Intent) and intent.is_paid:
+                self._add(named, PaidSibling.of_intent(intent, held[0]))
 
     def _add(self, order: str, sibling: PaidSibling) -> None:
         self._by_order[order][sibling.payment_intent] = sibling
@@ -92,29 +92,6 @@ class Siblings:
             for sibling in self._by_order[order].values()
             if sibling.payment_intent != intent_id
         )
-
-
-def paid_row(payment: Payment) -> PaidSibling:
-    """A row that says that its intent was paid."""
-    return PaidSibling(
-        payment_intent=payment.payment_intent or "",
-        key=payment.key,
-        amount=payment.amount,
-        currency=payment.currency,
-        row_created=payment.created,
-    )
-
-
-def paid_intent(intent: Intent, row: Payment | None) -> PaidSibling:
-    """An intent that Stripe says was paid."""
-    return PaidSibling(
-        payment_intent=intent.id,
-        key=None if row is None else row.key,
-        amount=intent.amount_received,
-        currency=intent.currency,
-        row_created=None if row is None else row.created,
-        created=intent.created,
-    )
 
 
 def named_order(intent: Intent, rules: Rules) -> str | None:
@@ -131,7 +108,7 @@ def reportable_without_row(intent: Intent, rules: Rules) -> bool:
     return intent.outcome in _SPEAKING or named_order(intent, rules) is not None
 
 
-def link(
+def match_by_order(
     account: str,
     intents: Sequence[Intent],
     loaded: Loaded,
@@ -178,9 +155,9 @@ def _paid_by_order(
     paid: dict[str, list[PaidSibling]] = defaultdict(list)
     for intent in intents:
         order = named_order(intent, rules)
-        if order is not None and is_paid(intent):
+        if order is not None and intent.is_paid:
             row = min(claimable.get(order, ()), key=lambda row: row.key, default=None)
-            paid[order].append(paid_intent(intent, row))
+            paid[order].append(PaidSibling.of_intent(intent, row))
     return paid
 
 

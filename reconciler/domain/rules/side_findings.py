@@ -11,8 +11,12 @@ from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.deadlines import capture_is_expiring, is_overdue, known_deadline
-from reconciler.domain.rules.evidence import evidence, local_values, stripe_values
+from reconciler.domain.rules.payment_method_deadlines import (
+    capture_is_expiring,
+    is_overdue,
+    known_deadline,
+)
+from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 
 _AT_THE_BANK: Final = frozenset({Outcome.PROCESSING, Outcome.AUTHORIZED})
 _UNPAID: Final = frozenset({Outcome.INCOMPLETE, Outcome.FAILED})
@@ -57,27 +61,15 @@ def _is_past(payment: Payment, intent: Intent, rules: Rules, now: datetime) -> b
     return now > (limit if deadline is None else max(limit, deadline))
 
 
-def is_paid(intent: Intent) -> bool:
-    """The money was taken and has not been given back whole."""
-    given_back = intent.charge is not None and intent.charge.refunded
-    return intent.outcome is Outcome.SUCCEEDED and not given_back
-
-
 def duplicate_payments(subject: Match, intent: Intent) -> tuple[Finding, ...]:
     """An order that two intents were paid for: one finding on each later-created intent, once a pair.
 
     The finding may be on a sibling: then it belongs to the sibling's identity, not to this subject's.
     """
-    if not is_paid(intent) or subject.order is None:
+    if not intent.is_paid or subject.order is None:
         return ()
-    this = PaidSibling(
-        payment_intent=intent.id,
-        key=subject.keys[0] if subject.keys else None,
-        amount=intent.amount_received,
-        currency=intent.currency,
-        row_created=subject.payments[0].created if subject.payments else None,
-        created=intent.created,
-    )
+    first_row = subject.payments[0] if subject.payments else None
+    this = PaidSibling.of_intent(intent, first_row)
     same = [
         sibling
         for sibling in subject.siblings

@@ -10,10 +10,11 @@ from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.outcome import MISSED_WEBHOOK, NEXT_STEP, Outcome
-from reconciler.domain.rules.deadlines import known_deadline
-from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait, decide
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
-from reconciler.domain.rules.matching import join, link, named_order
+from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.matching import match_by_id, match_by_order, named_order
+from reconciler.domain.rules.payment_method_deadlines import known_deadline
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.recent_events import read_recent_events
 
@@ -65,10 +66,10 @@ def explain(
 
 
 def _subject(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:
-    (subject,) = join(account, [intent], loaded, {})
+    (subject,) = match_by_id(account, [intent], loaded, {})
     if subject.payments or not isinstance(intent, Intent):
         return subject
-    linked = link(account, [intent], loaded, rules, None)
+    linked = match_by_order(account, [intent], loaded, rules, None)
     return linked[0] if linked else subject
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
-from reconciler.domain.model.page import CorrectionEntry, PageRecord, RowWrite
+from reconciler.domain.model.page import PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.engine.ports import DiscrepancyStore, Store
 from reconciler.errors import RowMovedError, UsageError

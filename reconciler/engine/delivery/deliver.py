@@ -12,14 +12,13 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from reconciler.clock import Clock
+from reconciler.domain.delivery_signature import SIGNATURE_HEADER, signature
 from reconciler.domain.outbox_message import (
-    SIGNATURE_HEADER,
     Attempt,
     Receipt,
-    body_of,
-    gives_up,
+    is_last_attempt,
+    message_body,
     retry_pause,
-    signature,
 )
 from reconciler.engine.delivery.circuit_breaker import FAILURES, CircuitBreaker
 from reconciler.engine.ports import Progress
@@ -164,7 +163,7 @@ class Delivery:
         else:
             # it answers: what it refuses is this notice, and the others need not wait for that
             self._circuit.succeeded()
-        given_up = gives_up(attempt, self._terms.give_up)
+        given_up = is_last_attempt(attempt, self._terms.give_up)
         seconds = retry_pause(attempt.number, self._chance())
         self._outbox.failed(attempt, receipt.fault, seconds, given_up=given_up)
         report.failed += 1
@@ -173,6 +172,6 @@ class Delivery:
         return True
 
     def _send(self, attempt: Attempt) -> Receipt:
-        body = body_of(attempt.notice)
+        body = message_body(attempt.notice)
         signed = signature(body, self._terms.secret, self._clock.now())
         return self._sender.post(body, {SIGNATURE_HEADER: signed})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.limits.endpoint_limit import EndpointLimit, EndpointUsage
 from reconciler.errors import StripeUnavailableError
 

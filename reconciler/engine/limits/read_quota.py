@@ -12,8 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from reconciler.domain.quota.source_priority import DAYS, ReadsSpent, Source, SourceShares
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import (
+    DAYS,
+    Endpoint,
+    ReadsSpent,
+    Source,
+    SourceShares,
+)
 from reconciler.errors import StripeUnavailableError
 
 READS_A_TRANSACTION: Final = 500

@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
-from reconciler.domain.model.page import SCHEDULED, Recheck
+from reconciler.domain.model.page import NEXT_POLL, Recheck
 from reconciler.domain.polling.next_poll import next_poll
 
 UNDECIDED_AGAIN: Final = timedelta(days=1)
@@ -32,9 +32,9 @@ def planned_poll(
         return None
     intent = subject.intent
     if not isinstance(intent, Intent) or not intent.outcome.is_open:
-        return Recheck(intent.id, now + UNDECIDED_AGAIN, SCHEDULED)
+        return Recheck(intent.id, now + UNDECIDED_AGAIN, NEXT_POLL)
     look = next_poll(intent, now, rows[0].created, horizon, jitter)
-    return Recheck(intent.id, look or now + NEVER, SCHEDULED)
+    return Recheck(intent.id, look or now + NEVER, NEXT_POLL)
 
 
 def jitter_of(account: str) -> float:

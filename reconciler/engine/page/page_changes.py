@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, StoredDiscrepancy
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_after_verdict
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import PageRecord, Recheck, RowWrite
-from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
-from reconciler.domain.rules.side_findings import is_paid
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
+from reconciler.domain.rules.grace import Wait
 from reconciler.engine.actor import Actor
 from reconciler.engine.page.next_recheck import jitter_of, planned_poll
 from reconciler.engine.report import Mode, Writing
@@ -72,7 +72,7 @@ class PageChanges:
             if identity not in self._changes:
                 stored = self._known.get(finding.subject, ())
                 met = tuple(item for item in stored if item.kind is finding.kind)
-                self._changes[identity] = updates(met, (finding,), corrected=False)[0]
+                self._changes[identity] = updates_after_verdict(met, (finding,), corrected=False)[0]
         news = [self._entry(change) for change in self._changes.values() if change.is_news]
         return PageRecord(
             writes=tuple(self._writes),
@@ -133,9 +133,11 @@ class PageChanges:
         intent = subject.intent
         shown = isinstance(intent, Intent)
         # who else was paid for the order is not always known here: while this one is paid, the pair stands
-        paid = isinstance(intent, Intent) and is_paid(intent)
+        paid = isinstance(intent, Intent) and intent.is_paid
         unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if paid else frozenset()
-        for change in updates(known, own, corrected=corrected, shown=shown, unseen=unseen):
+        for change in updates_after_verdict(
+            known, own, corrected=corrected, shown=shown, unseen=unseen
+        ):
             self._changes[change.subject, change.kind] = change
 
     def _settle(self, subject: Match, *, corrected: bool, has_finding: bool) -> None:

@@ -15,8 +15,9 @@ from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.rules.decision import Correct, Decision, Keep, Wait, decide
-from reconciler.domain.rules.matching import join, reportable_without_row
+from reconciler.domain.rules.decision import Correct, Decision, Keep, decide
+from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.matching import match_by_id, reportable_without_row
 from reconciler.engine.actor import Actor
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
@@ -106,7 +107,7 @@ class PageReconciler:
         the sweep, when it is known who else names their order, and whether the key has proved right.
         """
         loaded = self._store.load([intent.id for intent in intents])
-        subjects = join(self._actor.account, intents, loaded, remembered)
+        subjects = match_by_id(self._actor.account, intents, loaded, remembered)
         if only_open:
             asked = [
                 subject

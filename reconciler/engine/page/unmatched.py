@@ -8,10 +8,11 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Recheck, TimeRange
+from reconciler.domain.model.page import Recheck
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.planning.planning import PAGE_SIZE
-from reconciler.domain.rules.matching import link, named_order
+from reconciler.domain.planning.planner import PAGE_SIZE
+from reconciler.domain.rules.matching import match_by_order, named_order
 from reconciler.engine.page.pages_to_record import STALE_SECONDS, PagesToRecord
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
@@ -113,7 +114,7 @@ class UnmatchedIntents:
         ]
         orders = {order for intent in intents if (order := named_order(intent, self._rules))}
         loaded = self._store.load([intent.id for intent in intents], sorted(orders))
-        subjects = link(self._account, intents, loaded, self._rules, listed)
+        subjects = match_by_order(self._account, intents, loaded, self._rules, listed)
         # those with a row are recorded under its lock, those without have nothing to lock
         for together in (
             [subject for subject in subjects if subject.payments],

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram
 from reconciler.domain.planning.plan import Budget, List, Plan
-from reconciler.domain.planning.planning import PAGE_SIZE, cursors_of, plan
+from reconciler.domain.planning.planner import PAGE_SIZE, cursors_of, plan
 from reconciler.engine.ports import Store
 from reconciler.engine.report import SweepKind
 

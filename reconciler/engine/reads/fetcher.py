@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
 from reconciler.errors import StripeRequestError, StripeUnavailableError

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeUnavailableError
 

@@ -12,10 +12,11 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import RowReference, TimeRange
-from reconciler.domain.planning.plan import Budget, List, Plan, overrun
-from reconciler.domain.planning.planning import stretches, whole_seconds
-from reconciler.domain.quota.source_priority import Source
+from reconciler.domain.model.page import RowReference
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.planning.plan import Budget, List, Plan, is_overrun
+from reconciler.domain.planning.planner import stretches, whole_seconds
+from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.actor import Actor
 from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.planning.read_estimate import plan_of, spendable, window_part
@@ -180,7 +181,7 @@ class Sources:
 
         def goes_on(stretch: TimeRange, reads: int) -> bool:
             step = lists[stretch]
-            return not overrun(step, reads, max(0, step.due - self._shown[stretch]))
+            return not is_overrun(step, reads, max(0, step.due - self._shown[stretch]))
 
         yield from self._fetcher.planned_pages(tuple(lists), goes_on)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 
 
 class DayTotals:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, assert_never
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.matching import paid_intent
 from reconciler.engine.actor import Actor
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.reconcile_page import DecidedPage
@@ -256,7 +255,7 @@ class Sweep:
                 continue
             says_so = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
             if intent.outcome is Outcome.SUCCEEDED and not says_so:
-                sibling = paid_intent(intent, next(iter(subject.payments), None))
+                sibling = PaidSibling.of_intent(intent, next(iter(subject.payments), None))
                 self._remembered.setdefault(subject.order, []).append(sibling)
 
     def _prove_by_rows(self, fetcher: Fetcher, sources: Sources) -> None:

@@ -11,8 +11,9 @@ from reconciler.domain.findings.discrepancy import Finding
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, Wait
-from reconciler.domain.rules.evidence import evidence, local_values, stripe_values
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
+from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.engine.actions.explain import Explanation
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, intent_id
 from reconciler.entrypoints.cli.invocation import invocation

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
-from reconciler.domain.audit.ledger import Entry, canonical
+from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
 from reconciler.entrypoints.cli.invocation import invocation
@@ -137,7 +138,7 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         (
             "ledger",
             ENTRY_NAMES,
-            ({**entry, "body": canonical(entry["body"])} for entry in ledgers.entries()),
+            ({**entry, "body": canonical_json(entry["body"])} for entry in ledgers.entries()),
         ),
         ("ledger_heads", HEAD_NAMES, ledgers.heads),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, Final, Generic, TextIO, TypeVar
 
-from reconciler.domain.audit.ledger import rfc3339
+from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.money import Money
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.masking import redact
@@ -22,6 +22,7 @@ Row = TypeVar("Row")
 _GAP: Final = "   "
 """What stands between two columns of a drawn table, at most."""
 _FORMULA: Final = ("=", "+", "-", "@")
+_CHECK_CONFIGURATION: Final = "Correct the configuration, and check it with: reconciler doctor"
 
 
 @dataclass(frozen=True)  # slots and Generic do not go together in Python 3.11
@@ -168,12 +169,29 @@ def warn(text: str) -> None:
 
 
 def warn_of(error: ReconcilerError, about: str = "") -> None:
-    """What broke, on what, and what to do, on standard error; every fault of a configuration on a line of its own."""
+    """What failed on standard error, and on a line of its own ``hint:`` what to do. ``about`` is what it was about.
+
+    A configuration with several faults is shown as a list, each fault with its own hint.
+    """
     name = f"reconciler: {about}: " if about else "reconciler: "
-    if isinstance(error, ConfigurationError) and len(error.faults) > 1:
-        warn(f"{name}the configuration has {len(error.faults)} faults:")
-        for fault in error.faults:
-            warn(f"  {redact(fault)}")
+    if not isinstance(error, ConfigurationError):
+        _warn_lines(name, error.what, error.hint)
         return
-    for line in redact(str(error)).splitlines():
+
+    if len(error.faults) == 1:
+        fault = error.faults[0]
+        _warn_lines(name, fault.what, fault.hint or _CHECK_CONFIGURATION)
+        return
+
+    warn(f"{name}the configuration has {len(error.faults)} faults:")
+    for fault in error.faults:
+        _warn_lines("  ", fault.what, fault.hint, indent="    ")
+    warn(f"hint: {_CHECK_CONFIGURATION}")
+
+
+def _warn_lines(name: str, what: str, hint: str, *, indent: str = "") -> None:
+    # a secret may be in what failed, such as a URL with a password
+    for line in redact(what).splitlines():
         warn(name + line)
+    if hint:
+        warn(f"{indent}hint: {' '.join(redact(hint).split())}")

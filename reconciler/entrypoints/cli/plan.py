@@ -9,7 +9,7 @@ from typing import Annotated, Final, assert_never
 
 import typer
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import List, Plan, Retrieve, Step
 from reconciler.engine.planning.read_estimate import ReadEstimate
 from reconciler.engine.report import SweepKind

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import typer
 
-from reconciler.domain.audit.ledger import Break, Entry, first_break
+from reconciler.domain.audit.hash_chain import ChainBreak, first_break
+from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
@@ -20,7 +21,7 @@ class LedgerVerdict:
 
     account: str
     entries: int
-    broken: Break | None
+    broken: ChainBreak | None
 
 
 class Counted:

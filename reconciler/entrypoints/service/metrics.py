@@ -1,4 +1,4 @@
-"""What Prometheus sees. Names and labels are documented by their help texts; they are a stable interface."""
+"""The metrics for Prometheus. Names and labels are a stable interface; their help texts document them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from reconciler.clock import Clock
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.status import AccountStatus
 from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
@@ -19,16 +19,16 @@ from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 
 FRESH_SECONDS: Final = 60.0
-"""How long the figures of the database are shown before they are read again: counting rows is not free."""
+"""How long the database's figures are kept before they are read again: counting rows takes time."""
 _DELAYS: Final = (5, 15, 30, 60, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
 _SECONDS: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
 
 ReadStatus = Callable[[], tuple[Sequence[AccountStatus], Mapping[str, int]]]
-"""The status of every account, and the reads of 30 days that each may spend where that is limited."""
+"""Returns the status of every account, and by account the reads that it may spend in 30 days."""
 
 
 class MeteredRateLimiter(RateLimiter):
-    """The service's pacer: it counts what goes through it, for /metrics, and asks before each read if it still may."""
+    """The service's rate limiter: it counts reads for /metrics, and sends none without the lease."""
 
     def __init__(
         self,
@@ -37,31 +37,35 @@ class MeteredRateLimiter(RateLimiter):
         stopping: threading.Event,
         metrics: Metrics,
         account: str,
-        may_send: Callable[[], None] = lambda: None,
+        raise_if_lease_lost: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(limits, clock, stopping)
-        self._may_send = may_send
+        self._raise_if_lease_lost = raise_if_lease_lost
         self._metrics = metrics
         self._account = account
 
     def take(self, endpoint: Endpoint) -> None:
-        """Wait for leave, and count the read. Raises what ``may_send`` does: then it is not sent."""
+        """Wait until the read may be sent, and count it.
+
+        Raises what ``raise_if_lease_lost`` raises: then the read must not be sent, and is not counted.
+        """
         super().take(endpoint)
         try:
-            self._may_send()
+            # after the wait: another process may have taken the account over meanwhile
+            self._raise_if_lease_lost()
         except ReconcilerError:
             self.release(endpoint)
             raise
-        self._metrics.sent(self._account, endpoint)
+        self._metrics.read_sent(self._account, endpoint)
 
     def limited(self, reason: RateLimitReason, endpoint: Endpoint) -> None:
-        """Slow down, and count the refusal."""
-        self._metrics.refused(self._account, endpoint)
+        """Slow down after Stripe's refusal, and count it."""
+        self._metrics.read_refused(self._account, endpoint)
         super().limited(reason, endpoint)
 
 
 class Metrics:
-    """Counters of this process, and the figures of the database behind them."""
+    """The counters of this process, and the figures that are read from the database."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -70,7 +74,7 @@ class Metrics:
         registry = self.registry
         self._sweeps = Counter(
             "reconciler_sweeps",
-            "Passes that ended, by result: complete, incomplete or failed.",
+            "Sweeps that ended, by result: complete, incomplete or failed.",
             ("account", "kind", "result"),
             registry=registry,
         )
@@ -98,20 +102,20 @@ class Metrics:
         )
         self._met = Counter(
             "reconciler_discrepancies_met",
-            "Discrepancies that sweeps met, each sweep anew.",
+            "Discrepancies that sweeps found; each sweep counts them again.",
             ("account", "kind"),
             registry=registry,
         )
         self._delay = Histogram(
             "reconciler_correction_delay_seconds",
-            "From the newest event that Stripe has of a payment to our correction of its row.",
+            "From Stripe's newest event of a payment to Reconciler's correction of its row.",
             ("account",),
             buckets=_DELAYS,
             registry=registry,
         )
         self._jobs = Counter(
             "reconciler_jobs",
-            "Ticks that did not become a sweep: failed (a defect), missed or skipped (the last one still ran).",
+            "Ticks that did not become a sweep: failed (a bug), missed or skipped (the last one still ran).",
             ("job", "event"),
             registry=registry,
         )
@@ -124,36 +128,36 @@ class Metrics:
         )
         self._held = Gauge(
             "reconciler_lease_held",
-            "1 where this process holds the account.",
+            "1 if this process holds the lease of the account.",
             ("account",),
             registry=registry,
         )
         self._stuck = Gauge(
-            "reconciler_stuck_passes", "Passes that do not move.", registry=registry
+            "reconciler_stuck_passes", "Sweeps that make no progress.", registry=registry
         )
         registry.register(_Reads(self))
 
-    def sent(self, account: str, endpoint: Endpoint) -> None:
-        """A read goes to Stripe."""
+    def read_sent(self, account: str, endpoint: Endpoint) -> None:
+        """A read is being sent to Stripe."""
         with self._lock:
             self._reads.setdefault((account, endpoint.value), [0, 0])[0] += 1
 
-    def refused(self, account: str, endpoint: Endpoint) -> None:
-        """Stripe refused one for being too fast."""
+    def read_refused(self, account: str, endpoint: Endpoint) -> None:
+        """Stripe refused a read because of a rate limit."""
         with self._lock:
             self._reads.setdefault((account, endpoint.value), [0, 0])[1] += 1
 
     def reads(self) -> Mapping[tuple[str, str], tuple[int, int]]:
-        """Reads sent, and those of them that were refused, by account and endpoint."""
+        """Reads sent, and how many of them Stripe refused, by account and endpoint."""
         with self._lock:
             return {name: (sent, refused) for name, (sent, refused) in self._reads.items()}
 
-    def page(self, account: str, job: str) -> None:
+    def page_examined(self, account: str, job: str) -> None:
         """A page was examined."""
         self._pages.labels(account, job).inc()
 
-    def ended(self, report: SweepReport, job: str, delays: Iterable[float]) -> None:
-        """A sweep ended."""
+    def sweep_ended(self, report: SweepReport, job: str, delays: Iterable[float]) -> None:
+        """A sweep ended; ``delays`` are the seconds from Stripe's newest event to each of its corrections."""
         account = report.account
         result = "complete" if report.complete else "failed" if report.failure else "incomplete"
         self._sweeps.labels(account, job, result).inc()
@@ -166,11 +170,11 @@ class Metrics:
         for delay in delays:
             self._delay.labels(account).observe(delay)
 
-    def failed(self, account: str, job: str, _error: ReconcilerError) -> None:
+    def sweep_failed(self, account: str, job: str) -> None:
         """A sweep could not begin."""
         self._sweeps.labels(account, job, "failed").inc()
 
-    def delivered(self, report: DeliveryReport) -> None:
+    def deliveries_ended(self, report: DeliveryReport) -> None:
         """A run of deliveries ended."""
         for result, count in (
             ("delivered", report.delivered),
@@ -179,24 +183,24 @@ class Metrics:
         ):
             self._deliveries.labels(report.account, result).inc(count)
 
-    def heard(self, job: str, event: str) -> None:
-        """The scheduler said something of a job."""
+    def job_event(self, job: str, event: str) -> None:
+        """The scheduler reported a job as "failed", "missed" or "skipped"."""
         self._jobs.labels(job, event).inc()
 
-    def holds(self, account: str, *, held: bool) -> None:
-        """The lease was taken or is gone."""
+    def set_lease_held(self, account: str, *, held: bool) -> None:
+        """Whether this process holds the account's lease from now on."""
         self._held.labels(account).set(int(held))
 
-    def stuck(self, count: int) -> None:
-        """So many sweeps do not move."""
+    def set_stuck(self, count: int) -> None:
+        """How many sweeps make no progress now."""
         self._stuck.set(count)
 
     def watch_database(self, read: ReadStatus, clock: Clock) -> None:
-        """Show the database's figures too."""
+        """Show the database's figures as well."""
         self.registry.register(_Figures(read, clock))
 
     def text(self) -> bytes:
-        """Everything, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
 
@@ -217,7 +221,7 @@ class _Reads(Collector):
 
 
 class _Figures(Collector):
-    """Gauges that every replica reads alike from the database; the last ones stay where it cannot be reached."""
+    """Gauges read from the database, the same on every replica. During an outage the last ones stay."""
 
     def __init__(self, read: ReadStatus, clock: Clock) -> None:
         self._read = read
@@ -228,7 +232,7 @@ class _Figures(Collector):
         self._families: tuple[Metric, ...] = ()
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing is read while the collector is registered."""
+        """Describes nothing, so that registering the collector does not read the database."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -244,7 +248,7 @@ class _Figures(Collector):
                     self._reachable = False
             yield GaugeMetricFamily(
                 "reconciler_database_up",
-                "1 where the database's figures could be read.",
+                "1 if the database's figures could be read.",
                 value=int(self._reachable),
             )
             yield from self._families
@@ -256,21 +260,36 @@ def _families(
     def gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(f"reconciler_{name}", text, labels=("account", *labels))
 
-    age = gauge("last_complete_pass_age_seconds", "Since the last complete sweep ended.", "kind")
-    payments = gauge("open_payments", "Rows whose payment may still move.", "outcome")
+    age = gauge(
+        "last_complete_pass_age_seconds", "Seconds since the last complete sweep ended.", "kind"
+    )
+    payments = gauge("open_payments", "Rows of payments that are still open.", "outcome")
     labels = ("severity", "kind", "currency")
     found = gauge("open_discrepancies", "Discrepancies that are open.", *labels)
-    stake = gauge("open_stake_minor_units", "Money at stake in them, in minor units.", *labels)
+    stake = gauge(
+        "open_stake_minor_units",
+        "Money at stake in the open discrepancies, in minor units.",
+        *labels,
+    )
     waiting = gauge(
         "waiting_corrections",
-        "Corrections that wait for a person: the hourly limit held them back.",
+        "Corrections that wait for a person, because the hourly limit held them back.",
     )
-    reads = gauge("reads_30_days", "Reads spent in 30 days.")
-    limit = gauge("reads_30_days_limit", "Reads that may be spent in 30 days, our share of them.")
-    lease = gauge("lease_seconds_left", "Until the account's lease ends; -1 where nobody holds it.")
-    person = gauge("needs_person", "1 where the service cannot go on until somebody acts.")
-    lag = gauge("tail_lag_seconds", "Between now and the newest event that is sure to be handled.")
+    reads = gauge("reads_30_days", "Reads spent in the last 30 days.")
+    limit = gauge(
+        "reads_30_days_limit",
+        "Reads that Reconciler may spend in 30 days: its share of what Stripe allows.",
+    )
+    lease = gauge(
+        "lease_seconds_left", "Seconds until the account's lease ends; -1 if no process holds it."
+    )
+    person = gauge("needs_person", "1 if the service cannot go on until a person acts.")
+    lag = gauge(
+        "tail_lag_seconds",
+        "Seconds between now and the newest event up to which every event was handled.",
+    )
     outbox = tuple(_outbox(statuses, gauge))
+
     for status in statuses:
         account = status.account
         if status.tail_lag is not None:
@@ -280,14 +299,17 @@ def _families(
                 age.add_metric((account, item.kind), item.age)
         for outcome, count in status.open_payments.items():
             payments.add_metric((account, outcome), count)
-        sums: dict[tuple[str, str, str], list[int]] = {}
+
+        totals: dict[tuple[str, str, str], list[int]] = {}
         for finding in status.findings:
-            each = sums.setdefault((finding.severity.value, finding.kind, finding.currency), [0, 0])
-            each[0] += finding.count
-            each[1] += finding.stake
-        for name, (count, money) in sums.items():
+            # findings held back are counted apart in the status; a gauge has one figure for both
+            total = totals.setdefault((finding.severity.value, finding.kind, finding.currency), [0, 0])
+            total[0] += finding.count
+            total[1] += finding.stake
+        for name, (count, money) in totals.items():
             found.add_metric((account, *name), count)
             stake.add_metric((account, *name), money)
+
         waiting.add_metric((account,), status.held_back)
         reads.add_metric((account,), status.reads)
         if account in limits:
@@ -295,6 +317,7 @@ def _families(
         left = status.lease.seconds_left
         lease.add_metric((account,), -1 if left is None else left)
         person.add_metric((account,), int(status.lease.needs_person))
+
     yield from (age, payments, found, stake, waiting, reads, limit, lease, person, lag, *outbox)
 
 
@@ -303,9 +326,11 @@ def _rate_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFam
         return GaugeMetricFamily(f"reconciler_rate_{name}", text, labels=("account", "endpoint"))
 
     families = {
-        "limit": gauge("limit", "Reads a second that we allow ourselves."),
-        "rate": gauge("rate", "What is left of them after Stripe's refusals."),
-        "busiest": gauge("busiest", "The busiest second of the last ten minutes."),
+        "limit": gauge("limit", "Reads a second that Reconciler sends at most."),
+        "rate": gauge(
+            "rate", "Reads a second that it sends at most now, slowed down by Stripe's refusals."
+        ),
+        "busiest": gauge("busiest", "Reads in the busiest second of the last ten minutes."),
     }
     for status in statuses:
         if status.rate_usage is None:
@@ -327,9 +352,11 @@ def _rate_families(statuses: Iterable[AccountStatus]) -> Iterator[GaugeMetricFam
 def _outbox(
     statuses: Sequence[AccountStatus], gauge: Callable[..., GaugeMetricFamily]
 ) -> Iterator[GaugeMetricFamily]:
-    waiting = gauge("outbox_waiting", "Outbox rows that nobody has taken delivery of.")
-    oldest = gauge("outbox_oldest_age_seconds", "Since the oldest of them was written.")
-    given_up = gauge("outbox_given_up", "Those of them that are no longer tried.")
+    waiting = gauge("outbox_waiting", "Outbox rows that were not delivered yet.")
+    oldest = gauge(
+        "outbox_oldest_age_seconds", "Seconds since the oldest undelivered row was written."
+    )
+    given_up = gauge("outbox_given_up", "Undelivered rows that are no longer tried.")
     for status in statuses:
         waiting.add_metric((status.account,), status.outbox.waiting)
         oldest.add_metric((status.account,), status.outbox.oldest_age or 0)

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import SystemClock
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import StripeUnavailableError
 from reconciler.sandbox import TEST_KEY, Break, Sandbox, SandboxAnswer, SandboxLimits, SandboxServer
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_stripe

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import stripe
 
-from reconciler.domain.outbox_message import body_of, signature
+from reconciler.domain.delivery_signature import signature
+from reconciler.domain.outbox_message import message_body
 from tests.unit.domain.test_delivery import NOTICE
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
@@ -20,12 +21,12 @@ def verify(body: bytes, header: str, secret: str = SECRET) -> bool:
 
 def test_stripe_s_own_verifier_takes_it() -> None:
     """A receiver needs no code of its own."""
-    body = body_of(NOTICE)
+    body = message_body(NOTICE)
     assert verify(body, signature(body, SECRET, datetime.now(UTC)))
 
 
 NOW = datetime.now(UTC)
-BODY = body_of(NOTICE)
+BODY = message_body(NOTICE)
 
 
 @pytest.mark.parametrize(

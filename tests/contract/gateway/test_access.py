@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.adapters.stripe_gateway import NEEDED, StripeGateway
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import StripeRefusedError
 from reconciler.sandbox import PaymentKind, Sandbox, make
 from tests.contract.gateway.conftest import START, Opening

@@ -7,8 +7,8 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
-from reconciler.domain.model.page import TimeRange
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limiter import RateLimits as Budget
 from reconciler.errors import StripeRefusedError, StripeUnavailableError

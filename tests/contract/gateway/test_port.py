@@ -8,8 +8,8 @@ import pytest
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import ManualClock
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
-from reconciler.domain.model.page import TimeRange
-from reconciler.domain.outcome import Outcome, of_stripe
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import Outcome, outcome_of_status
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeRefusedError, WrongKeyError
 from reconciler.sandbox import LIVE_KEY, PaymentKind, Sandbox, fill, make
@@ -69,7 +69,9 @@ def test_every_kind_of_payment_reads_as_it_is(
             paid.amount_refunded,
         )
         assert found.charge.disputed is paid.disputed
-    assert found.outcome is of_stripe(truth.status, last_attempt_failed=kind is PaymentKind.FAILED)
+    assert found.outcome is outcome_of_status(
+        truth.status, last_attempt_failed=kind is PaymentKind.FAILED
+    )
     assert (found.failure_code is not None) == (kind is PaymentKind.FAILED)
     assert found.metadata == {"order": "A7"}
     assert listed == (replace(found, request_id=listed[0].request_id),)

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from reconciler.domain.audit.ledger import Entry, first_break
+from reconciler.domain.audit.hash_chain import first_break
+from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server

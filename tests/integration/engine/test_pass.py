@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.domain.audit.ledger import first_break
+from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event
 from reconciler.engine.report import DecisionKind, Mode, SweepKind, Writing
@@ -294,7 +294,7 @@ def test_an_order_paid_twice_is_found_in_a_dry_run_too(sweeps: SweepRunner) -> N
 
 def test_the_ledger_of_many_passes_holds(sweeps: SweepRunner) -> None:
     """Whatever was recorded, the chain verifies from its first entry to its head."""
-    from reconciler.domain.audit.ledger import Entry
+    from reconciler.domain.audit.ledger_entry import Entry
 
     for number in range(5):
         a_payment(

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 from psycopg import sql
-
-from reconciler.domain.quota.source_priority import Source
 from reconciler.engine.actor import SERVICE
+
+from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.report import SweepKind, Writing
 from tests.integration.engine.sweeps import SweepRunner

@@ -14,7 +14,7 @@ from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseS
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RowWrite

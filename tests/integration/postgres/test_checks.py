@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.model.page import SCHEDULED, PageRecord, Recheck
+from reconciler.domain.model.page import NEXT_POLL, PageRecord, Recheck
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def test_the_schedule_does_not_replace_what_another_lane_left(table, seen):
     table.write(
         PageRecord(rechecks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + week, "wait")))
     )
-    later = [Recheck(intent, seen + 2 * week, SCHEDULED) for intent in ("pi_1", "pi_2", "pi_3")]
+    later = [Recheck(intent, seen + 2 * week, NEXT_POLL) for intent in ("pi_1", "pi_2", "pi_3")]
     table.write(PageRecord(rechecks=tuple(later)))
     assert rechecks(table) == {
         "pi_1": (seen, "lost"),
         "pi_2": (seen + week, "wait"),
-        "pi_3": (seen + 2 * week, SCHEDULED),
+        "pi_3": (seen + 2 * week, NEXT_POLL),
     }
 
 
@@ -42,22 +42,22 @@ def test_a_verdicts_schedule_takes_the_place_of_a_check_that_was_due(table, seen
     table.write(
         PageRecord(rechecks=(Recheck("pi_1", seen, "lost"), Recheck("pi_2", seen + hour, "wait")))
     )
-    later = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    later = tuple(Recheck(intent, seen + week, NEXT_POLL) for intent in ("pi_1", "pi_2"))
     table.write(PageRecord(rechecks=later, seen_at=seen))
-    assert rechecks(table) == {"pi_1": (seen + week, SCHEDULED), "pi_2": (seen + hour, "wait")}
+    assert rechecks(table) == {"pi_1": (seen + week, NEXT_POLL), "pi_2": (seen + hour, "wait")}
 
 
 def test_the_schedule_moves_and_every_other_check_replaces_it(table, seen):
     """A schedule is moved by the next one, and by a reason to look sooner."""
     week = timedelta(days=7)
-    first = tuple(Recheck(intent, seen + week, SCHEDULED) for intent in ("pi_1", "pi_2"))
+    first = tuple(Recheck(intent, seen + week, NEXT_POLL) for intent in ("pi_1", "pi_2"))
     table.write(PageRecord(rechecks=first))
     table.write(
         PageRecord(
-            rechecks=(Recheck("pi_1", seen + 2 * week, SCHEDULED), Recheck("pi_2", seen, "lost"))
+            rechecks=(Recheck("pi_1", seen + 2 * week, NEXT_POLL), Recheck("pi_2", seen, "lost"))
         )
     )
-    assert rechecks(table) == {"pi_1": (seen + 2 * week, SCHEDULED), "pi_2": (seen, "lost")}
+    assert rechecks(table) == {"pi_1": (seen + 2 * week, NEXT_POLL), "pi_2": (seen, "lost")}
 
 
 def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
@@ -68,7 +68,7 @@ def test_a_verdict_lifts_what_is_due_or_scheduled_alone(table, seen):
             rechecks=(
                 Recheck("pi_1", seen, "lost"),
                 Recheck("pi_2", seen + hour, "wait"),
-                Recheck("pi_3", seen + hour, SCHEDULED),
+                Recheck("pi_3", seen + hour, NEXT_POLL),
                 Recheck("pi_4", seen, "of nobody's page"),
             )
         )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import psycopg
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from tests.conftest import COLUMNS
 
 ROWS = 2000

@@ -12,12 +12,13 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     PostgresDiscrepancyList,
 )
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
-from reconciler.domain.audit.ledger import Action, Draft, first_break
+from reconciler.domain.audit.hash_chain import first_break
+from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import CorrectionEntry, PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord, Recheck
 from reconciler.domain.money import Money
-from reconciler.domain.quota.source_priority import Source
+from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, UsageError
 
 NOTHING = Draft(Action.RESOLUTION, {})

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.domain.model.page import SCHEDULED, PageRecord, Recheck, TimeRange
+from reconciler.domain.model.page import NEXT_POLL, PageRecord, Recheck
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -73,8 +74,8 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
     a_month.write(
         PageRecord(
             rechecks=(
-                Recheck("pi_20", seen + DAY, SCHEDULED),
-                Recheck("pi_10", seen - DAY, SCHEDULED),
+                Recheck("pi_20", seen + DAY, NEXT_POLL),
+                Recheck("pi_10", seen - DAY, NEXT_POLL),
             )
         )
     )
@@ -85,7 +86,7 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
 
 def test_where_nothing_is_due_nothing_is_counted(a_month, seen, monkeypatch):
     """An empty histogram, without a look at the other rows."""
-    rechecks = (Recheck(f"pi_{day}", seen + DAY, SCHEDULED) for day in (10, 12, 20))
+    rechecks = (Recheck(f"pi_{day}", seen + DAY, NEXT_POLL) for day in (10, 12, 20))
     a_month.write(PageRecord(rechecks=tuple(rechecks)))
     monkeypatch.delattr(MerchantTable, "histogram")
     assert a_month.store.histogram(TimeRange(), 1.0, seen) == Histogram(())

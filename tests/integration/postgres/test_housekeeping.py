@@ -10,7 +10,7 @@ from reconciler.adapters.postgres.coordination.service_record import PostgresSer
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.statements import statements
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.planning.histogram import ListingModel
 

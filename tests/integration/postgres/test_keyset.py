@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.adapters.postgres.merchant.inspection import inspect
-from reconciler.domain.model.page import PageRecord, TimeRange
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.sources.sources import keyset
 from reconciler.errors import DatabaseRefusedError, RowMovedError
 

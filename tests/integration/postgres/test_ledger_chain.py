@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.postgres.audit.ledger_append import append
 from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
 from reconciler.adapters.postgres.database import Database, connect
-from reconciler.domain.audit.ledger import Action, Draft, entry_hash, first_break
+from reconciler.domain.audit.hash_chain import entry_hash, first_break
+from reconciler.domain.audit.ledger_entry import Action, Draft
 
 # everything that UTF-8 can write but NUL, which no text of PostgreSQL's can hold
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)

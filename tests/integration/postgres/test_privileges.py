@@ -14,12 +14,14 @@ from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.schema.pending_migrations import pending
 from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.domain.audit.ledger import Action, Draft, first_break
+from reconciler.domain.audit.hash_chain import first_break
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import PageRecord, Recheck, TimeRange
-from reconciler.domain.quota.source_priority import Source
+from reconciler.domain.model.page import PageRecord, Recheck
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.errors import DatabaseRefusedError
 
 OURS = (

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.domain.model.page import PageRecord, RowReference, TimeRange
+from reconciler.domain.model.page import PageRecord, RowReference
 from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 
 UUIDS = [f"0b0f7e5c-1111-4222-8333-00000000000{n}" for n in range(1, 4)]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import PageRecord, Recheck

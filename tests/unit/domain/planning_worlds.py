@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
-from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, overrun
+from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, is_overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LANES = RequestRates(list=12.5, retrieve=12.5, everything=50)
@@ -145,7 +145,7 @@ def _list(step: List, made: World, *, may_switch: bool) -> tuple[int, set[int]]:
     met: set[int] = set()
     reads = 0
     while reads < max(1, -(-len(shown) // 100)):
-        if may_switch and overrun(step, reads, len(due - met)):
+        if may_switch and is_overrun(step, reads, len(due - met)):
             break
         met |= {number for _, number in shown[100 * reads : 100 * reads + 100]}
         reads += 1

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.deadlines import (
+from reconciler.domain.rules.decision import Correct, Keep, decide
+from reconciler.domain.rules.payment_method_deadlines import (
     add_business_days,
     capture_is_expiring,
     is_overdue,
@@ -20,7 +21,6 @@ from reconciler.domain.rules.deadlines import (
     processing_deadline,
     voucher_deadline,
 )
-from reconciler.domain.rules.decision import Correct, Keep, decide
 from tests.unit.domain.samples import (
     CREATED,
     HORIZON,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.domain.delivery_signature import signature
 from reconciler.domain.outbox_message import (
     FIRST_SECONDS,
     LONGEST_SECONDS,
@@ -16,11 +17,10 @@ from reconciler.domain.outbox_message import (
     MessageType,
     OutboxMessage,
     Receipt,
-    body_of,
-    gives_up,
+    is_last_attempt,
+    message_body,
     receipt_of,
     retry_pause,
-    signature,
 )
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 999_999, tzinfo=UTC)
@@ -40,7 +40,7 @@ NOTICE = OutboxMessage(
 
 def test_the_message_is_as_documented() -> None:
     """Exactly these fields, and none with personal data."""
-    assert json.loads(body_of(NOTICE)) == {
+    assert json.loads(message_body(NOTICE)) == {
         "id": "default:42",
         "type": "payment.corrected",
         "created": int(NOW.timestamp()),
@@ -100,7 +100,7 @@ def test_nothing_else_is(status: int) -> None:
 @pytest.mark.parametrize(("tried_for", "expected"), [(0, False), (3599.9, False), (3600, True)])
 def test_it_is_given_up_after_its_time(tried_for: float, expected: bool) -> None:
     """Time counts from the first attempt, however many there were."""
-    assert gives_up(Attempt(NOTICE, 1, tried_for), timedelta(hours=1)) is expected
+    assert is_last_attempt(Attempt(NOTICE, 1, tried_for), timedelta(hours=1)) is expected
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,11 @@ from reconciler.domain.findings.discrepancy import (
     State,
     StoredDiscrepancy,
 )
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, is_settled_by_person, updates
+from reconciler.domain.findings.lifecycle import (
+    DiscrepancyUpdate,
+    is_settled_by_person,
+    updates_after_verdict,
+)
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
@@ -70,7 +74,7 @@ def test_what_is_met(kind: Kind, state: State | None) -> None:
         reason = None if same_reason else Reason.HOURLY_LIMIT
         found = _finding(kind, status="pending" if same else "declined", reason=reason)
         stored = () if state is None else (_known(kind, state),)
-        (change,) = updates(stored, (found,), corrected=corrected)
+        (change,) = updates_after_verdict(stored, (found,), corrected=corrected)
         done = corrected and kind is Kind.MISSED_OUTCOME
         expected, news = _expected(state, same=same, same_reason=same_reason, corrected=done)
         assert _seen(change) == (None if state is None else STORED_ID, expected, news, None)
@@ -87,7 +91,7 @@ def test_what_is_gone(kind: Kind, state: State) -> None:
         found = () if beside is None else (_finding(beside),)
         result = {
             change.kind: _seen(change)
-            for change in updates((_known(kind, state),), found, corrected=False)
+            for change in updates_after_verdict((_known(kind, state),), found, corrected=False)
         }
         if beside is not None:
             assert result.pop(beside) == (None, State.OPEN, True, None)
@@ -104,7 +108,7 @@ def test_what_is_gone(kind: Kind, state: State) -> None:
 def test_a_404_is_no_verdict_about_what_stands_beside(kind: Kind) -> None:
     """An intent that is not to be seen has neither been captured in time nor given back: its side findings stay."""
     known = (_known(kind, State.OPEN),)
-    result = updates(known, (_finding(Kind.MISSING_AT_STRIPE),), corrected=False)
+    result = updates_after_verdict(known, (_finding(Kind.MISSING_AT_STRIPE),), corrected=False)
     assert [change.kind for change in result] == [Kind.MISSING_AT_STRIPE]
 
 
@@ -112,7 +116,7 @@ def test_a_404_is_no_verdict_about_what_stands_beside(kind: Kind) -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_a_404_without_a_row_closes_nothing(kind: Kind, state: State) -> None:
     """A payment without a row that Stripe no longer shows is not in order: its critical finding stays open."""
-    assert updates((_known(kind, state),), (), corrected=False, shown=False) == ()
+    assert updates_after_verdict((_known(kind, state),), (), corrected=False, shown=False) == ()
 
 
 @pytest.mark.parametrize("kind", PAIR_KINDS)
@@ -123,7 +127,8 @@ def test_a_404_with_a_row_supersedes_what_was_said_of_the_pair(kind: Kind) -> No
     known = (_known(kind, State.OPEN), replace(_known(Kind.OVERDUE, State.OPEN), id=8))
     gone = (_finding(Kind.MISSING_AT_STRIPE),)
     result = {
-        change.kind: _seen(change) for change in updates(known, gone, corrected=False, shown=False)
+        change.kind: _seen(change)
+        for change in updates_after_verdict(known, gone, corrected=False, shown=False)
     }
     assert result == {
         Kind.MISSING_AT_STRIPE: (None, State.OPEN, True, None),
@@ -135,14 +140,14 @@ def test_a_404_with_a_row_supersedes_what_was_said_of_the_pair(kind: Kind) -> No
 @pytest.mark.parametrize("before", [State.CLOSED, State.CORRECTED])
 def test_met_again_it_reopens_with_its_id(kind: Kind, before: State) -> None:
     """Even with the very same values: what was closed or corrected and is back is news."""
-    (change,) = updates((_known(kind, before),), (_finding(kind),), corrected=False)
+    (change,) = updates_after_verdict((_known(kind, before),), (_finding(kind),), corrected=False)
     assert _seen(change) == (STORED_ID, State.OPEN, True, None)
 
 
 def test_a_row_that_was_corrected_twice_is_news_twice() -> None:
     """The merchant's code wrote it back and it was corrected in one sweep: the second time is not merely seen."""
     known = (_known(Kind.MISSED_OUTCOME, State.CORRECTED),)
-    (change,) = updates(known, (_finding(Kind.MISSED_OUTCOME),), corrected=True)
+    (change,) = updates_after_verdict(known, (_finding(Kind.MISSED_OUTCOME),), corrected=True)
     assert _seen(change) == (STORED_ID, State.CORRECTED, True, None)
 
 
@@ -160,7 +165,9 @@ def test_all_of_a_subject_at_once() -> None:
         _finding(Kind.EXHAUSTED),
         _finding(Kind.DUPLICATE_PAYMENT),
     )
-    result = {change.kind: _seen(change) for change in updates(known, found, corrected=True)}
+    result = {
+        change.kind: _seen(change) for change in updates_after_verdict(known, found, corrected=True)
+    }
     assert result == {
         Kind.MISSED_OUTCOME: (5, State.CORRECTED, True, None),
         Kind.EXHAUSTED: (3, State.IGNORED, False, None),
@@ -172,7 +179,7 @@ def test_all_of_a_subject_at_once() -> None:
 
 def test_agreement_with_nothing_stored_is_nothing() -> None:
     """The usual case of every page."""
-    assert updates((), (), corrected=False) == ()
+    assert updates_after_verdict((), (), corrected=False) == ()
 
 
 def test_only_a_person_settles() -> None:
@@ -201,7 +208,7 @@ def test_what_a_person_has_settled_is_not_corrected_behind_their_back(
         assert isinstance(decision, Correct)
         return
     assert decision == Flag((missed,))
-    (change,) = updates(known, decision.findings, corrected=False)
+    (change,) = updates_after_verdict(known, decision.findings, corrected=False)
     assert _seen(change) == (STORED_ID, state, False, None)
 
 
@@ -219,7 +226,7 @@ def test_a_settled_finding_comes_up_again_when_stripe_moves() -> None:
     moved = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
     after = decide(moved, rules(), NOW, known=known)
     assert isinstance(after, Correct)
-    (change,) = updates(known, after.findings, corrected=True)
+    (change,) = updates_after_verdict(known, after.findings, corrected=True)
     assert _seen(change) == (STORED_ID, State.CORRECTED, True, None)
 
 
@@ -234,5 +241,7 @@ def test_a_kind_whose_end_was_not_seen_stands() -> None:
     """Who else was paid for an order is not always known: while this one is paid, the pair is not closed."""
     item = StoredDiscrepancy(7, "pi_1", Kind.DUPLICATE_PAYMENT, State.OPEN, "f")
     unseen = frozenset({Kind.DUPLICATE_PAYMENT})
-    assert updates((item,), (), corrected=False, unseen=unseen) == ()
-    assert [change.state for change in updates((item,), (), corrected=False)] == [State.CLOSED]
+    assert updates_after_verdict((item,), (), corrected=False, unseen=unseen) == ()
+    assert [change.state for change in updates_after_verdict((item,), (), corrected=False)] == [
+        State.CLOSED
+    ]

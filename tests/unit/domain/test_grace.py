@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Correct, Flag, Keep, Wait, decide
+from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
+from reconciler.domain.rules.grace import Wait
 from tests.unit.domain.samples import (
     AMOUNT,
     GRACE,

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match, Rules
-from reconciler.domain.model.page import Loaded, TimeRange
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment, StatusMap
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.matching import join, link, reportable_without_row
+from reconciler.domain.rules.matching import match_by_id, match_by_order, reportable_without_row
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 EVERYTHING = TimeRange(NOW - timedelta(days=30))
@@ -66,14 +67,14 @@ def loaded(
 def linked(
     *intents: Intent, rows: tuple[Payment, ...], listed: TimeRange | None = EVERYTHING
 ) -> dict[str, Match]:
-    subjects = link("default", intents, loaded(claimable=rows), RULES, listed)
+    subjects = match_by_order("default", intents, loaded(claimable=rows), RULES, listed)
     assert sorted(subject.intent.id for subject in subjects) == sorted(i.id for i in intents)
     return {subject.intent.id: subject for subject in subjects}
 
 
 def test_rows_that_hold_one_intent_are_examined_together() -> None:
     """Two rows with the same PaymentIntent are one subject."""
-    (subject,) = join(
+    (subject,) = match_by_id(
         "default", [an_intent("pi_1")], loaded(a_row("2", "pi_1"), a_row("1", "pi_1")), {}
     )
     assert subject.keys == ("1", "2")
@@ -81,7 +82,7 @@ def test_rows_that_hold_one_intent_are_examined_together() -> None:
 
 def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
     """Rows of other intents are not mixed in."""
-    one, other = join(
+    one, other = match_by_id(
         "default", [an_intent("pi_1"), an_intent("pi_2")], loaded(a_row("1", "pi_1")), {}
     )
     assert one.keys == ("1",)
@@ -91,7 +92,7 @@ def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
 def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
     """A sibling counts as paid when its row says so or when Stripe says so in the same page; never the intent itself."""
     rows = (a_row("1", "pi_1"), a_row("2", "pi_2"))
-    subjects = join(
+    subjects = match_by_id(
         "default",
         [an_intent("pi_1"), an_intent("pi_2")],
         loaded(*rows, paid=(a_row("3", "pi_3", paid=True),)),

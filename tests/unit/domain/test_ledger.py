@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.audit.ledger import (
+from reconciler.domain.audit.hash_chain import (
     GENESIS,
-    Action,
-    Entry,
-    canonical,
+    canonical_json,
     entry_hash,
     first_break,
     rfc3339,
 )
+from reconciler.domain.audit.ledger_entry import Action, Entry
 from reconciler.domain.findings.discrepancy import Kind
 
 AT = datetime(2026, 6, 10, 12, 0, 0, 123, tzinfo=UTC)
@@ -133,7 +132,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(TypeError, match="zone"):
         rfc3339(AT.replace(tzinfo=None))
     with pytest.raises(TypeError, match="zone"):
-        canonical({"at": AT.replace(tzinfo=None)})
+        canonical_json({"at": AT.replace(tzinfo=None)})
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 )
 def test_canonical_form(value: object, text: str) -> None:
     """Sorted keys, no spaces, text as itself, integers in full."""
-    assert canonical(value) == text
+    assert canonical_json(value) == text
 
 
 @pytest.mark.parametrize(
@@ -163,7 +162,7 @@ def test_what_has_no_single_form_is_refused(value: object) -> None:
     """Floats above all, however deep they hide: money is never one."""
     for holder in (value, [value], {"a": {"b": [value]}}):
         with pytest.raises(TypeError, match="no canonical form"):
-            canonical(holder)
+            canonical_json(holder)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -177,10 +176,10 @@ plain_json = st.recursive(
 @given(plain_json)
 def test_canonical_json_can_be_read_back(value: object) -> None:
     """What is read from an export is what was recorded, and its canonical form is the same."""
-    form = canonical(value)
+    form = canonical_json(value)
     again = json.loads(form)
     assert again == value
-    assert canonical(again) == form
+    assert canonical_json(again) == form
 
 
 @given(st.dictionaries(texts, plain_json, max_size=6), st.randoms(use_true_random=False))
@@ -188,13 +187,13 @@ def test_the_order_of_keys_does_not_matter(body: dict[str, object], random: Any)
     """PostgreSQL keeps the keys of jsonb in its own order: the hash must not depend on it."""
     names = list(body)
     random.shuffle(names)
-    assert canonical({name: body[name] for name in names}) == canonical(body)
+    assert canonical_json({name: body[name] for name in names}) == canonical_json(body)
 
 
 @given(plain_json, plain_json)
 def test_different_values_have_different_forms(one: object, other: object) -> None:
     """Two contents that differ can never share a hash (True and 1 differ in JSON)."""
-    assert (canonical(one) == canonical(other)) == (
+    assert (canonical_json(one) == canonical_json(other)) == (
         json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     )
 
@@ -288,8 +287,8 @@ def test_any_changed_value_of_any_entry_is_found(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, 3))
     name = data.draw(st.sampled_from(sorted(whole[at].body)))
     new = data.draw(plain_json)
-    before = canonical(whole[at].body[name])
-    if canonical(new) == before:
+    before = canonical_json(whole[at].body[name])
+    if canonical_json(new) == before:
         return
     tampered = _replaced(at, body={**whole[at].body, name: new})(whole)
     found = first_break(tampered, head_of(whole), "default")

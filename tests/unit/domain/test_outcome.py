@@ -11,7 +11,7 @@ from reconciler.domain.outcome import (
     OPEN,
     SETTLED,
     Outcome,
-    of_stripe,
+    outcome_of_status,
 )
 
 WITHOUT_ERROR = {
@@ -28,14 +28,14 @@ WITHOUT_ERROR = {
 @pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
 def test_each_of_stripes_seven_statuses_has_its_outcome(status: str, outcome: str) -> None:
     """Every status in Stripe's specification means exactly one outcome."""
-    assert of_stripe(status, last_attempt_failed=False) == outcome
+    assert outcome_of_status(status, last_attempt_failed=False) == outcome
 
 
 @pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
 def test_an_old_error_matters_only_where_a_new_method_is_needed(status: str, outcome: str) -> None:
     """last_payment_error tells a failed attempt from a new intent in requires_payment_method, and nothing elsewhere."""
     expected = "failed" if status == "requires_payment_method" else outcome
-    assert of_stripe(status, last_attempt_failed=True) == expected
+    assert outcome_of_status(status, last_attempt_failed=True) == expected
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -44,7 +44,7 @@ def test_an_old_error_matters_only_where_a_new_method_is_needed(status: str, out
 )
 def test_a_status_that_stripe_has_added_is_unknown(status: str, failed: bool) -> None:
     """A string that we do not know is unknown, whatever it resembles, and never an error."""
-    assert of_stripe(status, last_attempt_failed=failed) is Outcome.UNKNOWN
+    assert outcome_of_status(status, last_attempt_failed=failed) is Outcome.UNKNOWN
 
 
 def test_every_outcome_is_open_or_settled_or_unknown() -> None:
@@ -71,7 +71,7 @@ def test_refunded_and_disputed_are_local_words() -> None:
     """A PaymentIntent stays succeeded when its charge is refunded or disputed."""
     assert set(Outcome) - set(AT_STRIPE) == {Outcome.REFUNDED, Outcome.DISPUTED, Outcome.UNKNOWN}
     assert {
-        of_stripe(status, last_attempt_failed=bad)
+        outcome_of_status(status, last_attempt_failed=bad)
         for status in WITHOUT_ERROR
         for bad in (False, True)
     } == set(AT_STRIPE)

@@ -6,10 +6,11 @@ from dataclasses import fields
 
 import pytest
 
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
-from reconciler.domain.model.page import PageRecord, Recheck, RowWrite, TimeRange
+from reconciler.domain.model.page import PageRecord, Recheck, RowWrite
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import NOW, SECOND, event, payment
 

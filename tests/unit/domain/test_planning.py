@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.histogram import COARSE, MOST_COARSE, coarse
-from reconciler.domain.planning.planning import (
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.planning.histogram import COARSE, MOST_COARSE, joined_bucket_size
+from reconciler.domain.planning.planner import (
     MOST_CURSORS,
     retrieve_page_size,
     stretches,
@@ -69,6 +69,6 @@ def test_a_page_can_be_read_within_fifteen_seconds(per_second: float, size: int)
 )
 def test_a_large_table_is_joined_into_no_more_buckets(rows: int, ratio: float) -> None:
     """Joined buckets grow with the table, so that what a plan keeps in memory does not; a small one is not coarsened."""
-    most = coarse(rows, ratio)
+    most = joined_bucket_size(rows, ratio)
     assert most >= COARSE
     assert rows * ratio / most <= MOST_COARSE + 1

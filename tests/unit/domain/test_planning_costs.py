@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import (
     FINE,
     MOST_GROUPS,
@@ -19,8 +19,8 @@ from reconciler.domain.planning.histogram import (
     ListingModel,
     bucket_width,
 )
-from reconciler.domain.planning.plan import Budget, List, RequestRates, Retrieve, overrun
-from reconciler.domain.planning.planning import plan
+from reconciler.domain.planning.plan import Budget, List, RequestRates, Retrieve, is_overrun
+from reconciler.domain.planning.planner import plan
 from tests.unit.domain.planning_worlds import LANES, LIMIT, START, budget
 
 HOUR = timedelta(hours=1)
@@ -157,14 +157,14 @@ def test_a_part_that_shows_little_is_retrieved() -> None:
 )
 def test_a_list_far_over_its_plan_ends(reads: int, unmet: int | None, ends: bool) -> None:
     """From one and a half times its reads on, unless the pages to come are the cheaper way to the rows not met."""
-    assert overrun(listing(10), reads, unmet) is ends
+    assert is_overrun(listing(10), reads, unmet) is ends
 
 
 def test_a_page_alone_may_take_one_more() -> None:
-    """A list of one page that turns out to have two is read to its end; retrieves never overrun."""
-    assert not overrun(listing(1), 1)
-    assert overrun(listing(1), 2)
-    assert not overrun(Retrieve(TimeRange(START), 3), 10)
+    """A list of one page that turns out to have two is read to its end; retrieves never is_overrun."""
+    assert not is_overrun(listing(1), 1)
+    assert is_overrun(listing(1), 2)
+    assert not is_overrun(Retrieve(TimeRange(START), 3), 10)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.planning.histogram import Histogram, ListingModel, bucket_width, joined
+from reconciler.domain.planning.histogram import Histogram, ListingModel, bucket_width, join_buckets
 from reconciler.domain.planning.plan import List
-from reconciler.domain.planning.planning import MOST_CURSORS, plan
+from reconciler.domain.planning.planner import MOST_CURSORS, plan
 from tests.unit.domain.planning_worlds import (
     budget,
     counted,
@@ -69,14 +69,14 @@ def test_cursors_side_by_side_cost_at_most_a_page_each(
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.02, 0.05, 0.1, 0.3])
 @pytest.mark.parametrize("outages", [False, True])
 def test_the_good_width_hides_little(share: float, outages: bool) -> None:
-    """With buckets of the advised width, joined, the plan is within 5 % of an optimum whose stretches begin anywhere."""
+    """With buckets of the advised width, join_buckets, the plan is within 5 % of an optimum whose stretches begin anywhere."""
     sizes = [(40, sum(chance.random() < share for _ in range(40))) for chance in seeded(150)]
     if outages:
         sizes[30:38] = sizes[90:91] = [(40, 39)]
     made = world(7, sizes, WIDTH)
     span = WIDTH * len(sizes)
     width = bucket_width(span, len(made.rows))
-    histogram = Histogram(tuple(joined(counted(made, width, span // width).buckets)))
+    histogram = Histogram(tuple(join_buckets(counted(made, width, span // width).buckets)))
     chosen = plan(histogram, ListingModel(), budget(), most_cursors=1)
     assert execute(chosen, made).reads <= 1.05 * optimum_by_rows(made) + 1
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.domain.planning.histogram import Histogram, ListingModel, joined
+from reconciler.domain.planning.histogram import Histogram, ListingModel, join_buckets
 from reconciler.domain.planning.plan import List, Plan, Retrieve
-from reconciler.domain.planning.planning import plan
+from reconciler.domain.planning.planner import plan
 from tests.unit.domain.planning_worlds import (
     START,
     World,
@@ -127,7 +127,7 @@ def test_joined_buckets_lose_no_row(counts: list[tuple[int, int]], seed: int, ra
     """Joining keeps the counts, the order and the ends, and never leaves more than two buckets a due row."""
     made = world(seed, counts, WIDTH)
     fine = counted(made, timedelta(seconds=30), 30 * len(counts)).buckets
-    coarse = Histogram(tuple(joined(fine, ratio))).buckets
+    coarse = Histogram(tuple(join_buckets(fine, ratio))).buckets
     due = sum(bucket.due for bucket in fine)
     assert sum(bucket.rows for bucket in coarse) == len(made.rows)
     assert sum(bucket.due for bucket in coarse) == due

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.quota.source_priority import (
+from reconciler.domain.read_limits_and_shortage import (
     SPAN,
     ReadsSpent,
     Source,

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
-from reconciler.domain.findings.lifecycle import updates
+from reconciler.domain.findings.lifecycle import updates_after_verdict
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
-from reconciler.domain.rules.decision import Correct, Flag, Keep, Wait, decide
+from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
+from reconciler.domain.rules.grace import Wait
 from tests.unit.domain.samples import (
     HORIZON,
     LOCAL_STATUS,
@@ -198,7 +199,7 @@ def test_what_was_corrected_agrees(made: tuple[Match, Outcome], rules: Rules) ->
     assert isinstance(again, Keep | Flag)
     left = again.findings if isinstance(again, Flag) else ()
     assert all(found.kind.is_side for found in left)
-    stored = updates((), decision.findings, corrected=True)
+    stored = updates_after_verdict((), decision.findings, corrected=True)
     assert {change.state for change in stored if change.kind is Kind.MISSED_OUTCOME} == {
         "corrected"
     }

@@ -22,7 +22,11 @@ from reconciler.domain.polling.next_poll import (
     looks,
     next_poll,
 )
-from reconciler.domain.rules.deadlines import CAPTURE_WARNING, capture_is_expiring, is_overdue
+from reconciler.domain.rules.payment_method_deadlines import (
+    CAPTURE_WARNING,
+    capture_is_expiring,
+    is_overdue,
+)
 from tests.unit.domain.samples import charge, intent
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

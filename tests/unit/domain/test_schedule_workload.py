@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.planning.histogram import ListingModel
 from reconciler.domain.polling.next_poll import looks
-from reconciler.domain.quota.source_priority import tail_interval
+from reconciler.domain.read_limits_and_shortage import tail_interval
 from tests.unit.domain.samples import charge, intent
 from tests.unit.domain.workload import Cohort, reads_per_day
 

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.domain.account_assignment import fair_shares
+from reconciler.domain.account_assignment import assign_accounts
 
 ACCOUNTS = ("eu", "jp", "uk", "us", "za")
 REPLICAS = ("a", "b", "c", "d")
@@ -32,7 +32,7 @@ SIZES = [(accounts, replicas) for accounts in range(1, 6) for replicas in range(
 def test_shares_are_even(accounts: int, replicas: int) -> None:
     """Nobody has more than accounts divided by replicas, rounded up; nobody is idle while another has two."""
     for holders, eligible in worlds(accounts, replicas, "a single pass"):
-        load = Counter(fair_shares(holders, eligible).values())
+        load = Counter(assign_accounts(holders, eligible).values())
         each = [load[name] for name in REPLICAS[:replicas]]
         assert sum(each) == accounts
         assert max(each) == math.ceil(accounts / replicas)
@@ -43,8 +43,8 @@ def test_shares_are_even(accounts: int, replicas: int) -> None:
 def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
     """Even shares stay as they are, uneven ones lose only what is too many, and what was decided once is decided."""
     for holders, eligible in worlds(accounts, replicas):
-        shares = fair_shares(holders, eligible)
-        assert fair_shares(shares, eligible) == shares
+        shares = assign_accounts(holders, eligible)
+        assert assign_accounts(shares, eligible) == shares
         before = Counter(holder for holder in holders.values() if holder)
         most = math.ceil(accounts / replicas)
         moved = {
@@ -63,12 +63,12 @@ def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
 def test_what_was_given_back_does_not_come_back(accounts: int, replicas: int) -> None:
     """A replica that gives one back is not the one to take it; what others decide meanwhile leads to the same end."""
     for holders, eligible in worlds(accounts, replicas):
-        shares = fair_shares(holders, eligible)
+        shares = assign_accounts(holders, eligible)
         for account, holder in holders.items():
             if holder in (None, shares[account]):
                 continue
             given: dict[str, str | None] = {**holders, account: None}
-            assert fair_shares(given, eligible)[account] != holder
+            assert assign_accounts(given, eligible)[account] != holder
 
 
 def test_who_cannot_work_is_not_counted_on() -> None:
@@ -77,12 +77,12 @@ def test_who_cannot_work_is_not_counted_on() -> None:
         known = dict(zip(ACCOUNTS, map(frozenset, eligible), strict=False))
         for held in product((None, "a", "b", "dead"), repeat=3):
             holders = dict(zip(ACCOUNTS, held, strict=False))
-            shares = fair_shares(holders, known)
+            shares = assign_accounts(holders, known)
             assert set(shares) == {account for account in holders if known[account]}
             assert all(shares[account] in known[account] for account in shares)
 
 
 def test_no_accounts_and_no_replicas() -> None:
     """Nobody alive, or nothing to hold, is no failure."""
-    assert fair_shares({}, {}) == {}
-    assert fair_shares({"eu": "a"}, {"eu": frozenset()}) == {}
+    assert assign_accounts({}, {}) == {}
+    assert assign_accounts({"eu": "a"}, {"eu": frozenset()}) == {}

@@ -10,16 +10,16 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Match
-from reconciler.domain.model.page import Loaded, TimeRange
+from reconciler.domain.model.match import Match, PaidSibling
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.matching import (
-    join,
-    link,
+    match_by_id,
+    match_by_order,
     named_order,
-    paid_intent,
     reportable_without_row,
 )
 from tests.unit.domain.samples import CREATED, NOW, intent_of, missing, payment, rules, sibling
@@ -55,7 +55,7 @@ def _duplicates(subjects: tuple[Match, ...]) -> set[tuple[str, tuple[str, ...], 
 
 def test_a_row_without_an_intent_belongs_to_none() -> None:
     """A row that has not learnt its intent is not joined by id."""
-    (subject,) = join(
+    (subject,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", None), _row("p2", "pi_1")), {}
     )
     assert subject.keys == ("p2",)
@@ -66,7 +66,7 @@ def test_only_what_stripe_has_taken_is_a_sibling(stripe: Outcome | None) -> None
     """An intent of the same page and order that has not succeeded, or is not there, has paid for nothing."""
     other = missing(id="pi_2") if stripe is None else intent_of(stripe, id="pi_2")
     rows = (_row("p1", "pi_1"), _row("p2", "pi_2", local=Outcome.INCOMPLETE))
-    first, _ = join("default", [_named("pi_1"), other], _loaded(*rows), {})
+    first, _ = match_by_id("default", [_named("pi_1"), other], _loaded(*rows), {})
     assert first.siblings == ()
 
 
@@ -75,14 +75,16 @@ def test_only_what_stripe_has_taken_is_a_sibling(stripe: Outcome | None) -> None
 )
 def test_a_paid_row_of_no_order_or_no_intent_or_another_order_is_no_sibling(paid: Payment) -> None:
     """What cannot be told apart or does not belong together is left out."""
-    (subject,) = join("default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(paid,)), {})
+    (subject,) = match_by_id(
+        "default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(paid,)), {}
+    )
     assert subject.siblings == ()
 
 
 def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
     """Stripe said that it was paid, though its row does not say so yet."""
-    earlier = paid_intent(_named("pi_0", hours=1), _row("p0", "pi_0"))
-    (subject,) = join(
+    earlier = PaidSibling.of_intent(_named("pi_0", hours=1), _row("p0", "pi_0"))
+    (subject,) = match_by_id(
         "default",
         [_named("pi_1")],
         _loaded(_row("p1", "pi_1")),
@@ -94,18 +96,18 @@ def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
 def test_what_stripe_says_counts_more_than_the_row() -> None:
     """The same sibling from the table and from the page: Stripe's amount and time are taken."""
     said = replace(_row("p2", "pi_2"), amount=1, created=NOW)
-    first, _ = join(
+    first, _ = match_by_id(
         "default",
         [_named("pi_1"), _named("pi_2", hours=3)],
         _loaded(_row("p1", "pi_1"), _row("p2", "pi_2"), paid=(said,)),
         {},
     )
-    assert first.siblings == (paid_intent(_named("pi_2", hours=3), _row("p2", "pi_2")),)
+    assert first.siblings == (PaidSibling.of_intent(_named("pi_2", hours=3), _row("p2", "pi_2")),)
 
 
 def test_a_row_without_an_order_cannot_be_claimed() -> None:
     """Null is no order that an intent could name."""
-    (subject,) = link(
+    (subject,) = match_by_order(
         "default",
         [_named("pi_1")],
         _loaded(claimable=(_row("p1", None, order=None),)),
@@ -121,7 +123,7 @@ def test_two_payments_that_name_one_order_are_a_duplicate(keys: tuple[str, ...])
     claimable = tuple(_row(key, None, local=Outcome.INCOMPLETE) for key in keys)
     both = [_named("pi_2"), _named("pi_7", hours=1)]
     for intents in itertools.permutations(both):
-        subjects = link("default", intents, _loaded(claimable=claimable), LINKED, None)
+        subjects = match_by_order("default", intents, _loaded(claimable=claimable), LINKED, None)
         found = _duplicates(subjects)
         assert {(subject, keys) for subject, keys, _ in found} == {("pi_2", keys[:1])}
         assert len(found) == 1
@@ -135,7 +137,7 @@ def test_an_unpaid_or_foreign_intent_that_names_the_order_is_no_duplicate() -> N
         _named("pi_1", Outcome.AUTHORIZED), amount_received=4200, metadata=ours.metadata
     )
     for other in (_named("pi_1"), captured_in_part):
-        subjects = link("default", [ours, other], _loaded(), filtered, None)
+        subjects = match_by_order("default", [ours, other], _loaded(), filtered, None)
         assert _duplicates(subjects) == set()
 
 
@@ -167,5 +169,5 @@ def test_an_unpaid_intent_is_linked_only_where_the_list_begins_a_day_before_its_
     row = _row("p1", None, local=Outcome.FAILED)
     listed = TimeRange(CREATED - timedelta(days=1) + short)
     failed = _named("pi_1", Outcome.CANCELED)
-    (subject,) = link("default", [failed], _loaded(claimable=(row,)), LINKED, listed)
+    (subject,) = match_by_order("default", [failed], _loaded(claimable=(row,)), LINKED, listed)
     assert subject.keys == (("p1",) if is_linked else ())

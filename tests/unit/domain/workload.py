@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.planning.histogram import Bucket, Histogram, ListingCosts, ListingModel
-from reconciler.domain.planning.list_or_retrieve import cover, reads
+from reconciler.domain.planning.list_or_retrieve import cheapest_runs, reads
 from reconciler.domain.polling.next_poll import looks
 
 SLOT: Final = timedelta(minutes=1)
@@ -116,4 +116,4 @@ def _reads(
         buckets.append(Bucket(start, start + grain, rows, count))
         last = at
     costs = ListingCosts(Histogram(tuple(buckets)), listing_model)
-    return sum(reads(run, costs) for run in cover(costs))
+    return sum(reads(run, costs) for run in cheapest_runs(costs))

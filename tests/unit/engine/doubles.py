@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
-from reconciler.domain.model.page import EventPage, IntentPage, TimeRange
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.model.page import EventPage, IntentPage
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Endpoint
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.quota.source_priority import ReadsSpent, Source
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint, ReadsSpent, Source
 from reconciler.engine.limits.read_quota import (
     QuotaSpentError,
     ReadQuota,

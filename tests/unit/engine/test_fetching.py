@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.model.page import TimeRange
-from reconciler.domain.planning.planning import stretches
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.planning.planner import stretches
 from reconciler.engine.reads import fetcher as fetching
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError

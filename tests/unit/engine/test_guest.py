@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
 from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS, with_reserved_share

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.health.rate_usage import from_dict, to_dict
 from reconciler.engine.health.status import EndpointRate
 from reconciler.engine.limits.endpoint_limit import LATELY_MINUTES

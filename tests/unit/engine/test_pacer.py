@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.clock import ManualClock, SystemClock
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.limits.endpoint_limit import FLOOR
 from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
 from reconciler.errors import StripeUnavailableError

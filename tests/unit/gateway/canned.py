@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
 KEY = "rk_test_51Hvery0secret0key"

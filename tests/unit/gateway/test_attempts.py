@@ -11,8 +11,8 @@ import pytest
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts, transport
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.model.intent import Intent, MissingIntent
-from reconciler.domain.model.page import TimeRange
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.errors import (
     ConfigurationError,
     MalformedAnswerError,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.domain.model.intent import Event, Snapshot
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import MalformedAnswerError, StripeRequestError
 from tests.unit.gateway.canned import CREATED, SECRET, charge, event, intent, page, reply

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.domain.model.intent import Charge, Intent, NextAction
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import MalformedAnswerError, StripeRequestError, WrongKeyError
 from tests.unit.gateway.canned import CREATED, charge, event, intent, page, reply

@@ -10,7 +10,7 @@ import stripe
 from stripe import _util
 
 from reconciler.adapters.stripe_gateway import StripeGateway
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import ReconcilerError
 from tests.unit.gateway.canned import KEY, SECRET, charge, error, event, intent, page, reply
 from tests.unit.gateway.conftest import Rigging

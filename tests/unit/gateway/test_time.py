@@ -4,10 +4,10 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from reconciler.adapters.stripe_gateway.stripe_time import parse_date
+
 from reconciler.clock import ManualClock
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import StripeUnavailableError
 from tests.unit.gateway.canned import DATE, error, intent, page, reply
 from tests.unit.gateway.conftest import Rigging

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.domain.findings.discrepancy import Kind, Severity
-from reconciler.domain.quota.stripe_limits import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.status import (
     AccountStatus,

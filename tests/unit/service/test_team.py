@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.replicas import GroupView
 from reconciler.clock import ManualClock
-from reconciler.domain.quota.stripe_limits import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.engine.limits.rate_limiter import RateLimits
 from reconciler.entrypoints.service.metrics import MeteredRateLimiter, Metrics

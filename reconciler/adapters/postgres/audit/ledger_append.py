@@ -7,7 +7,8 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import statements
-from reconciler.domain.audit.ledger import Draft, canonical
+from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.audit.ledger_entry import Draft
 
 _SQL: Final = statements("audit")
 
@@ -23,6 +24,6 @@ def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> Non
     parameters = {
         "account": account,
         "actions": [draft.action.value for draft in drafts],
-        "bodies": [canonical(draft.body) for draft in drafts],
+        "bodies": [canonical_json(draft.body) for draft in drafts],
     }
     connection.execute(_SQL["ledger_append"], parameters)

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import streaming
-from reconciler.domain.audit.ledger import Entry
+from reconciler.domain.audit.ledger_entry import Entry
 
 _SQL: Final = statements("audit")
 

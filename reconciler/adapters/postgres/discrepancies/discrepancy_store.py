@@ -15,9 +15,8 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import begin, ending
-from reconciler.domain.audit.ledger import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
-from reconciler.domain.model.page import CorrectionEntry
 from reconciler.errors import UsageError
 
 _SQL: Final = statements("discrepancies")

@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import statements
-from reconciler.domain.audit.ledger import canonical
+from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.findings.discrepancy import Finding
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord
@@ -32,14 +32,16 @@ def store_updates(connection: Connection, account: str, record: PageRecord) -> N
         if change.finding and change.id is None
     ]
     if new:
-        connection.execute(_SQL["discrepancies_insert"], {**times, "changes": canonical(new)})
+        connection.execute(_SQL["discrepancies_insert"], {**times, "changes": canonical_json(new)})
     again = [
         _values(change, change.finding)
         for change in changes
         if change.finding and change.id is not None
     ]
     if again:
-        connection.execute(_SQL["discrepancies_update"], {**times, "changes": canonical(again)})
+        connection.execute(
+            _SQL["discrepancies_update"], {**times, "changes": canonical_json(again)}
+        )
     _move(connection, times, [change for change in changes if change.finding is None])
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from reconciler.adapters.postgres.merchant.columns import TableColumn
 from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
 from reconciler.adapters.postgres.statements import templates
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import OPEN, Outcome
 
 _TEMPLATES: Final = templates("merchant")

@@ -11,14 +11,14 @@ from reconciler.adapters.postgres.merchant.columns import EPOCH
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import counting
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import (
     Bucket,
     Histogram,
     ListingModel,
     bucket_width,
-    coarse,
-    joined,
+    join_buckets,
+    joined_bucket_size,
 )
 
 _PAGE: Final = statements("page")
@@ -71,7 +71,9 @@ class PaymentCounts:
             # whole buckets, so that none has fewer rows than it says
             whole = _within(created, _floor(first, width), _floor(last, width) + width)
             counted = self._buckets(connection, whole, width, due_by)
-            return Histogram(tuple(joined(counted, ratio, coarse(rows, ratio))), undated)
+            return Histogram(
+                tuple(join_buckets(counted, ratio, joined_bucket_size(rows, ratio))), undated
+            )
 
     def _rows(
         self,

@@ -19,9 +19,9 @@ from reconciler.adapters.postgres.merchant.rows import RowReader
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
-from reconciler.domain.audit.ledger import Action
+from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import SCHEDULED, Loaded, PageRecord, RowWrite
+from reconciler.domain.model.page import NEXT_POLL, Loaded, PageRecord, RowWrite
 from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
 
 _SQL: Final = statements("page")
@@ -116,7 +116,7 @@ class PostgresPageTransaction:
         return self._connection.execute(self._table.update(linking=linking), parameters)
 
     def _put_rechecks(self, record: PageRecord) -> None:
-        common = {"account": self._account, "scheduled": SCHEDULED, "now": record.seen_at}
+        common = {"account": self._account, "scheduled": NEXT_POLL, "now": record.seen_at}
         if record.settled:
             self._connection.execute(
                 _SQL["rechecks_remove"], {**common, "intents": list(record.settled)}

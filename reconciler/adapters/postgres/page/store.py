@@ -18,10 +18,12 @@ from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
-from reconciler.domain.audit.ledger import Draft, rfc3339
-from reconciler.domain.model.page import SCHEDULED, Loaded, RowReference, TimeRange
+from reconciler.domain.audit.hash_chain import rfc3339
+from reconciler.domain.audit.ledger_entry import Draft
+from reconciler.domain.model.page import NEXT_POLL, Loaded, RowReference
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
-from reconciler.domain.quota.source_priority import DAYS, ReadsSpent, Source
+from reconciler.domain.read_limits_and_shortage import DAYS, ReadsSpent, Source
 from reconciler.errors import DatabaseRefusedError
 
 _SQL: Final = statements("page")
@@ -158,7 +160,7 @@ class PostgresStore:
             "account": self._account,
             "now": now,
             "limit": limit,
-            "scheduled": SCHEDULED,
+            "scheduled": NEXT_POLL,
         }
         with self._database.connection("looking for checks that are due") as connection:
             rows = connection.execute(_SQL["rechecks_due"], parameters).fetchall()

@@ -1,4 +1,4 @@
-"""Which reads cover what is to be asked."""
+"""Which reads cheapest_runs what is to be asked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from reconciler.domain.model.page import TimeRange
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE, Histogram, ListingCosts, ListingModel
-from reconciler.domain.planning.list_or_retrieve import Run, cover, fit, pages, reads
+from reconciler.domain.planning.list_or_retrieve import (
+    BucketRun,
+    affordable_runs,
+    cheapest_runs,
+    pages,
+    reads,
+)
 from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, Step
 
 __all__ = ["PAGE_SIZE", "cursors_of", "plan", "retrieve_page_size", "stretches", "whole_seconds"]
@@ -65,18 +71,18 @@ def plan(
     budget: Budget,
     most_cursors: int = MOST_CURSORS,
 ) -> Plan:
-    """The steps that cover all due rows of a histogram at the fewest expected reads.
+    """The steps that cheapest_runs all due rows of a histogram at the fewest expected reads.
 
     The stretches to list are the optimum over all choices of buckets (see ``covering.cover``); the long ones are then
     cut so that about ``most_cursors`` run side by side, each at the price of up to one page more. What
     ``budget.reads_left`` does not pay for is in ``left_out``.
     """
     costs = ListingCosts(histogram, listing_model)
-    runs = cover(costs)
-    left: tuple[Run, ...] = ()
+    runs = cheapest_runs(costs)
+    left: tuple[BucketRun, ...] = ()
     allowed = budget.reads_left
     if allowed is not None:
-        runs, left = fit(runs, costs, max(0, allowed))
+        runs, left = affordable_runs(runs, costs, max(0, allowed))
         allowed -= sum(reads(run, costs) for run in runs)
     kept = list(_steps(runs, costs, _cut(runs, costs, most_cursors, allowed)))
     left_out = list(_steps(left, costs, [1] * len(left)))
@@ -89,7 +95,7 @@ def plan(
 
 
 def _cut(
-    runs: Iterable[Run], costs: ListingCosts, most_cursors: int, reads_left: int | None
+    runs: Iterable[BucketRun], costs: ListingCosts, most_cursors: int, reads_left: int | None
 ) -> list[int]:
     """Into how many cursors each run is cut: long ones only, so that none is much longer than its fair share."""
     lengths = [pages(costs.intents(run.first, run.last)) if run.listed else 0 for run in runs]
@@ -104,9 +110,11 @@ def _cut(
     return found
 
 
-def _steps(runs: Iterable[Run], costs: ListingCosts, cursors: Iterable[int]) -> Iterator[Step]:
+def _steps(
+    runs: Iterable[BucketRun], costs: ListingCosts, cursors: Iterable[int]
+) -> Iterator[Step]:
     """Lists first, in the order of the runs; then what is retrieved, newest first."""
-    retrieved: list[Run] = []
+    retrieved: list[BucketRun] = []
     for run, count in zip(runs, cursors, strict=True):
         if run.listed:
             yield from _lists(run, costs, count)
@@ -117,7 +125,7 @@ def _steps(runs: Iterable[Run], costs: ListingCosts, cursors: Iterable[int]) -> 
         yield Retrieve(rows, costs.due(run.first, run.last))
 
 
-def _lists(run: Run, costs: ListingCosts, cursors: int) -> Iterator[List]:
+def _lists(run: BucketRun, costs: ListingCosts, cursors: int) -> Iterator[List]:
     """One list for each cursor, newest first. They touch in Stripe's time; only the outer ends are widened."""
     start, end = costs.buckets[run.first].start, costs.buckets[run.last].end
     edges = [start, *_edges(run, costs, cursors), end]
@@ -136,7 +144,7 @@ def _lists(run: Run, costs: ListingCosts, cursors: int) -> Iterator[List]:
         )
 
 
-def _edges(run: Run, costs: ListingCosts, cursors: int) -> list[datetime]:
+def _edges(run: BucketRun, costs: ListingCosts, cursors: int) -> list[datetime]:
     """Where a run is cut so that its cursors have about the same number of intents: whole seconds at Stripe."""
     start, end = costs.buckets[run.first].start, costs.buckets[run.last].end
     before = costs.intents_before(start - costs.margin)

@@ -12,49 +12,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final
+
+from reconciler.domain.audit.ledger_entry import Entry
 
 GENESIS: Final = "0" * 64
 
 
-class Action(StrEnum):
-    """What an entry records."""
-
-    CORRECTION = "correction"
-    FINDING_OPENED = "finding_opened"
-    FINDING_CHANGED = "finding_changed"
-    RESOLUTION = "resolution"
-    REVERT = "revert"
-    NOTE = "note"
-    DAY_TOTALS = "day_totals"
-    SWEEP = "sweep"
-    """A sweep has ended. Entries of the first versions say "pass" and stay as they are."""
-
-
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry before it has its place in the chain."""
-
-    action: Action
-    body: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A recorded entry. ``at`` is the database's clock."""
-
-    account: str
-    seq: int
-    at: datetime
-    action: str
-    body: Mapping[str, object]
-    prev: str
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
+class ChainBreak:
     """The first entry of an account at which the chain does not hold, and how."""
 
     account: str
@@ -73,7 +39,7 @@ def rfc3339(moment: datetime) -> str:
     return f"{naive.isoformat(timespec='microseconds')}Z"
 
 
-def canonical(value: object) -> str:
+def canonical_json(value: object) -> str:
     """Canonical JSON. Floats are refused: they have no single form, and money is never one.
 
     Raises TypeError for a value that has no canonical form.
@@ -101,7 +67,7 @@ def entry_hash(
     account: str, seq: int, at: datetime, action: str, body: Mapping[str, object], prev: str
 ) -> str:
     """SHA-256, in hex, of an entry's canonical form."""
-    form = canonical(
+    form = canonical_json(
         {"account": account, "seq": seq, "at": at, "action": action, "body": body, "prev": prev}
     )
     return hashlib.sha256(form.encode()).hexdigest()
@@ -109,7 +75,7 @@ def entry_hash(
 
 def first_break(
     entries: Iterable[Entry], head: tuple[int, str] | None, account: str
-) -> Break | None:
+) -> ChainBreak | None:
     """The first place where an account's chain does not hold, or None.
 
     ``entries`` come in order of seq. ``head`` is the number and hash that the head says are the last: a chain whose
@@ -118,18 +84,26 @@ def first_break(
     prev, seq = GENESIS, 0
     for entry in entries:
         if entry.account != account:
-            return Break(account, seq + 1, f"an entry of account {entry.account} stands here")
+            return ChainBreak(account, seq + 1, f"an entry of account {entry.account} stands here")
         if entry.seq != seq + 1:
-            return Break(account, seq + 1, f"the entry is missing: the next one is {entry.seq}")
+            return ChainBreak(
+                account, seq + 1, f"the entry is missing: the next one is {entry.seq}"
+            )
         if entry.prev != prev:
-            return Break(account, entry.seq, "it does not name the hash of the entry before it")
+            return ChainBreak(
+                account, entry.seq, "it does not name the hash of the entry before it"
+            )
         if entry.hash != entry_hash(
             entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev
         ):
-            return Break(account, entry.seq, "its content does not give its hash: it was changed")
+            return ChainBreak(
+                account, entry.seq, "its content does not give its hash: it was changed"
+            )
         prev, seq = entry.hash, entry.seq
     if head is None:
-        return None if seq == 0 else Break(account, seq, "the chain has no head")
+        return None if seq == 0 else ChainBreak(account, seq, "the chain has no head")
     if head != (seq, prev):
-        return Break(account, seq + 1, f"the head names entry {head[0]}, the chain ends at {seq}")
+        return ChainBreak(
+            account, seq + 1, f"the head names entry {head[0]}, the chain ends at {seq}"
+        )
     return None
