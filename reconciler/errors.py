@@ -1,27 +1,36 @@
-"""Every way in which this program fails: what broke, on what, and what to do next.
+"""Every error that Reconciler raises on purpose: what failed, on what, and a hint that says what to do.
 
-The exit code belongs to the type, and so does whether another try may help, so that no caller has to read a message.
-A message never holds a key, a client_secret or a customer's data.
+Each type has its own exit code, and says whether another try can help. A caller never has to read a message.
+A message never contains a key, a client_secret or a customer's data.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """The command line's exit codes; the larger ones are those of sysexits.h."""
+    """The command line's exit codes. Those above 1 are the codes of sysexits.h."""
 
     DONE = 0
+    """Done and complete."""
     NO = 1
+    """The answer is no: a ledger is broken, or something disagrees."""
     USAGE = 64
+    """The command line is wrong."""
     TEMPORARY = 75
+    """Something is unavailable, or the sweep is not complete; another try can help."""
     CONFIGURATION = 78
+    """The configuration, a key or a privilege is wrong; a person has to act."""
 
 
 class ReconcilerError(Exception):
-    """Something broke. ``mend`` is what the reader can do about it."""
+    """Something failed. ``what`` says what failed and on what; ``hint`` says what to do, and is empty if nothing helps.
+
+    As text it is both in one line, for a log or a JSON field. The command line shows them on two lines.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.TEMPORARY
 
@@ -35,31 +44,51 @@ class ReconcilerError(Exception):
 
 
 class UsageError(ReconcilerError):
-    """The command was called with arguments that do not fit."""
+    """The command line has an argument that is not valid, or arguments that contradict each other."""
 
     exit_code = ExitCode.USAGE
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigurationFault:
+    """One thing that is wrong in the configuration: ``what``, beginning with the key, and ``hint``, what to do."""
+
+    what: str
+    hint: str = ""
+
+    @classmethod
+    def of_text(cls, text: str) -> ConfigurationFault:
+        """A fault that was written as one text. If it ends with ``Run: STATEMENT``, that is its hint."""
+        what, run, statement = text.partition(" Run: ")
+        return cls(what, f"Run: {statement}" if run else "")
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.hint}".strip()
+
+
 class ConfigurationError(ReconcilerError):
-    """The configuration does not hold together. ``faults`` has every fault found, each a sentence with its mend."""
+    """The configuration is wrong. ``faults`` has every fault that was found."""
 
     exit_code = ExitCode.CONFIGURATION
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+    def __init__(self, faults: tuple[ConfigurationFault | str, ...]) -> None:
+        self.faults = tuple(
+            ConfigurationFault.of_text(fault) if isinstance(fault, str) else fault
+            for fault in faults
+        )
+        super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 class StripeUnavailableError(ReconcilerError):
-    """Stripe could not be reached or kept failing until the tries or the deadline ran out."""
+    """Stripe could not be reached, or kept failing until the retries or the deadline ran out."""
 
 
 class MalformedAnswerError(StripeUnavailableError):
-    """Stripe's answer was not what its API promises: cut short, not JSON, or a field that we need missing."""
+    """Stripe's answer is not what its API promises: cut short, not JSON, or without a required field."""
 
 
 class StripeRefusedError(ReconcilerError):
-    """Stripe refused the key (401), or a permission is missing (403). ``permission`` names it where known."""
+    """Stripe refused the key (401), or the key lacks a permission (403). ``permission`` names it, if Stripe did."""
 
     exit_code = ExitCode.CONFIGURATION
 
@@ -69,37 +98,37 @@ class StripeRefusedError(ReconcilerError):
 
 
 class StripeRequestError(ReconcilerError):
-    """Stripe says that the request itself was wrong (400): a defect of ours, or an id that is none."""
+    """Stripe says that the request itself was wrong (400): a bug in Reconciler, or an id that is not valid."""
 
 
 class WrongKeyError(ReconcilerError):
-    """The key works and is not the one of this table: another account, or the other mode."""
+    """The key works, but belongs to another account or to the other mode than the payments of this table."""
 
     exit_code = ExitCode.CONFIGURATION
 
 
 class DatabaseUnavailableError(ReconcilerError):
-    """PostgreSQL could not be reached, is read-only, or cut the connection."""
+    """PostgreSQL could not be reached, is read-only, or closed the connection."""
 
 
 class DatabaseBusyError(ReconcilerError):
-    """A lock was not to be had in time, or a statement took too long: somebody else is at work there."""
+    """A lock was not free in time, or a statement took too long, because another session is at work there."""
 
 
 class DatabaseRefusedError(ReconcilerError):
-    """PostgreSQL refused the role, a privilege is missing, or a table or column is not there."""
+    """PostgreSQL refused the role, a privilege is missing, or a table or column does not exist."""
 
     exit_code = ExitCode.CONFIGURATION
 
 
 class RowRefusedError(DatabaseRefusedError):
-    """PostgreSQL refused what was written to a row: a constraint, trigger, rule or policy of the table's owner."""
+    """PostgreSQL refused a write to a row: a constraint, trigger, rule or policy of the merchant's table forbids it."""
 
     exit_code = ExitCode.TEMPORARY
 
 
 class LeaseLostError(ReconcilerError):
-    """Another process has taken over this account: nothing more may be written."""
+    """Another process has taken over this account, so this one may write nothing more."""
 
 
 class LeaseHeldError(ReconcilerError):
@@ -107,13 +136,13 @@ class LeaseHeldError(ReconcilerError):
 
 
 class StoppedError(ReconcilerError):
-    """Somebody wants the process to end, or its configuration to change: the sweep ends at a page's edge."""
+    """The process was asked to end, or to take a new configuration: the sweep ends after the current page."""
 
 
 class RowMovedError(Exception):
-    """A row was not written because it is no longer as it was compared. Inside the program only.
+    """A row was not written, because it has changed since it was compared. Never leaves the program.
 
-    ``keys`` are those rows. The page is recorded again without them.
+    ``keys`` are the keys of those rows. The page is recorded again without them.
     """
 
     def __init__(self, keys: frozenset[str]) -> None:
@@ -122,7 +151,7 @@ class RowMovedError(Exception):
 
 
 class HourlyLimitError(Exception):
-    """Another sweep of the service has corrected rows meanwhile, and this page goes beyond the limit of an hour.
+    """Another sweep has corrected rows meanwhile, and this page would exceed corrections.per_hour.
 
-    Inside the program only: the page is recorded again with what is left.
+    Never leaves the program: the page is recorded again with the corrections that are left.
     """

@@ -1,7 +1,8 @@
-"""The configuration: a TOML file, the environment over it, and every fault of both at once."""
+"""The configuration: a TOML file, the environment that wins over it, and every fault of both."""
 
 from __future__ import annotations
 
+from reconciler.settings.durations import parse_duration
 from reconciler.settings.environment import JOURNAL_VARIABLE, current_environment
 from reconciler.settings.keys import KeyFacts, KeyKind, key_facts
 from reconciler.settings.loading import Account, Settings, find_file, load
@@ -16,7 +17,7 @@ from reconciler.settings.sections import (
     StripeSection,
     SweepSection,
 )
-from reconciler.settings.values import is_loopback, parse_duration
+from reconciler.settings.values import is_loopback
 
 __all__ = [
     "JOURNAL_VARIABLE",

@@ -1,4 +1,4 @@
-"""The one place where the process's environment is read, and what its variables mean."""
+"""Reads the process's environment, in one place for the whole program, and says what its variables mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from reconciler.settings.values import suggestion
+from reconciler.errors import ConfigurationFault
+from reconciler.settings.invalid_value import suggestion
 
 PREFIX: Final = "RECONCILER_"
 DELIMITER: Final = "__"
@@ -23,7 +24,8 @@ KEY_VARIABLE: Final = "STRIPE_API_KEY"
 SIGNING_VARIABLE: Final = "RECONCILER_SIGNING_SECRET"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
 JOURNAL_VARIABLE: Final = "JOURNAL_STREAM"
-_NO_KEYS: Final = frozenset({CONFIG_VARIABLE, SIGNING_VARIABLE})
+_NOT_A_KEY: Final = frozenset({CONFIG_VARIABLE, SIGNING_VARIABLE})
+"""Variables that begin as a key's would, but set none."""
 
 
 def current_environment() -> Mapping[str, str]:
@@ -32,7 +34,7 @@ def current_environment() -> Mapping[str, str]:
 
 
 def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """The fields of a model that are tables of their own, ``[[accounts]]`` among them."""
+    """The fields of a model that are sections, by name. ``[[accounts]]`` is one too, though it is a list."""
     found = {}
     for name, info in model.model_fields.items():
         for part in (info.annotation, *get_args(info.annotation)):
@@ -43,18 +45,22 @@ def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 @dataclass(slots=True)
 class Overrides:
-    """What ``RECONCILER_<SECTION>__<KEY>`` variables say: nested values, who set what, and what is wrong."""
+    """What the ``RECONCILER_<SECTION>__<KEY>`` variables say.
+
+    ``values`` is nested as the file is; ``variables`` names the variable that set each key; ``faults`` are the
+    variables that set nothing.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     variables: dict[tuple[str, ...], str] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    faults: list[ConfigurationFault] = field(default_factory=list)
 
 
 class EnvironmentSource(PydanticBaseSettingsSource):
-    """The overrides of an environment, as a source of settings.
+    """The overrides of an environment, as a source of settings for pydantic.
 
-    A key's value is taken as text; a table's (``RECONCILER_PAYMENTS__METADATA``, ``RECONCILER_ACCOUNTS``) is JSON, and
-    an entry of a table can be set by itself: ``RECONCILER_PAYMENTS__READ__PAID=succeeded`` (in lower case).
+    The value of a key is text. The value of a table (``RECONCILER_PAYMENTS__METADATA``, ``RECONCILER_ACCOUNTS``) is
+    JSON. An entry of a table can be set alone: ``RECONCILER_PAYMENTS__READ__PAID=succeeded`` sets ``paid``.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
@@ -62,7 +68,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         self.overrides = Overrides()
         sections = sections_of(settings_cls)
         for variable in sorted(environ):
-            if variable.startswith(PREFIX) and variable not in _NO_KEYS:
+            if variable.startswith(PREFIX) and variable not in _NOT_A_KEY:
                 self._take(variable, environ[variable], sections)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
@@ -74,8 +80,9 @@ class EnvironmentSource(PydanticBaseSettingsSource):
     def _take(self, variable: str, text: str, sections: Mapping[str, type[BaseModel]]) -> None:
         path = tuple(variable.removeprefix(PREFIX).lower().split(DELIMITER))
         if path[0] not in sections:
-            self._not_known(variable, path, tuple(sections))
+            self._report_unknown(variable, path, tuple(sections))
             return
+
         is_table = len(path) == 1 or (len(path) == 2 and path[1] in _tables(sections[path[0]]))
         value: object = text
         if is_table:
@@ -83,27 +90,40 @@ class EnvironmentSource(PydanticBaseSettingsSource):
                 value = json.loads(text)
             except json.JSONDecodeError:
                 self.overrides.faults.append(
-                    f"{variable}: it sets a whole table, so its value must be JSON."
+                    ConfigurationFault(
+                        f"{variable}: the value of a whole table must be JSON.",
+                        f'Write it as {variable}=\'{{"name": "value"}}\'.',
+                    )
                 )
                 return
+
         _put(self.overrides.values, path, value)
         self.overrides.variables[path] = variable
 
-    def _not_known(self, variable: str, path: tuple[str, ...], sections: tuple[str, ...]) -> None:
+    def _report_unknown(
+        self, variable: str, path: tuple[str, ...], sections: tuple[str, ...]
+    ) -> None:
         section = next((name for name in sections if path[0].startswith(f"{name}_")), None)
         if len(path) == 1 and section is not None:
             key = path[0].removeprefix(f"{section}_")
             proper = f"{PREFIX}{section.upper()}{DELIMITER}{key.upper()}"
             self.overrides.faults.append(
-                f"{variable}: two underscores stand between a section and its key; write {proper}."
+                ConfigurationFault(
+                    f"{variable}: two underscores must stand between a section and its key.",
+                    f"Write {proper}.",
+                )
             )
         elif len(path) > 1:
             self.overrides.faults.append(
-                f"{variable}: there is no section [{path[0]}]; {suggestion(path[0], sections)}"
+                ConfigurationFault(
+                    f"{variable}: there is no section [{path[0]}].", suggestion(path[0], sections)
+                )
             )
+        # any other variable, such as RECONCILER_TEST_POSTGRES, belongs to another program
 
 
 def _tables(model: type[BaseModel]) -> frozenset[str]:
+    """The keys of a section whose value is a table."""
     return frozenset(
         name for name, info in model.model_fields.items() if _is_mapping(info.annotation)
     )
@@ -114,12 +134,14 @@ def _is_mapping(annotation: object) -> bool:
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    """Set the value at a path of nested tables. An entry that was set alone wins over its whole table."""
     here = values
     for part in path[:-1]:
         inner = here.setdefault(part, {})
         if not isinstance(inner, dict):
             inner = here[part] = {}
         here = inner
+
     if isinstance(value, dict) and isinstance(here.get(path[-1]), dict):
         here[path[-1]] = {**value, **here[path[-1]]}
     else:
@@ -127,7 +149,7 @@ def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested mappings as one; where both have a value that is no table, the one above wins."""
+    """Two nested mappings as one. If both have a value for a key, tables are merged, else ``above`` wins."""
     merged = dict(below)
     for key, value in above.items():
         lower = merged.get(key)
@@ -139,7 +161,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def credential(environ: Mapping[str, str], name: str) -> Path | None:
-    """The file of a credential that systemd has handed to the service, None where there is none."""
+    """The file of a credential that systemd gave to the service, None if there is none."""
     folder = environ.get(CREDENTIALS_VARIABLE)
     if not folder:
         return None
@@ -148,4 +170,4 @@ def credential(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 CANDIDATES: Final = (Path("reconciler.toml"), Path("/etc/reconciler/reconciler.toml"))
-"""Where a configuration file is looked for when nobody names one."""
+"""The configuration files that are tried, in this order, if neither --config nor RECONCILER_CONFIG names one."""

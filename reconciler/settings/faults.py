@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, told as sentences: the key as the file has it, the value, and the mend."""
+"""The faults of a configuration: the key as the file has it, the value, what is wrong, and a hint."""
 
 from __future__ import annotations
 
@@ -8,58 +8,64 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from reconciler.errors import ConfigurationFault
 from reconciler.masking import redact
 from reconciler.settings.environment import sections_of
+from reconciler.settings.invalid_value import InvalidValueError, suggestion
 from reconciler.settings.sections import Configuration
-from reconciler.settings.values import suggestion
 
-_SECRET: Final = frozenset({("database", "url"), ("delivery", "url")})
+_MAY_CONTAIN_A_PASSWORD: Final = frozenset({("database", "url"), ("delivery", "url")})
 _LONGEST_VALUE: Final = 80
-_KEY_IN_FILE: Final = (
-    "a key never stands in the file; set STRIPE_API_KEY, hand over a systemd credential, "
-    "or name a key_file under [[accounts]]."
+"""Characters of a wrong value that a message shows."""
+_KEY_IN_FILE_HINT: Final = (
+    "Do not write a key into this file: set STRIPE_API_KEY, use a systemd credential, or name a key_file under "
+    "[[accounts]]."
 )
-_SIGNING_IN_FILE: Final = (
-    "the secret never stands in the file; set RECONCILER_SIGNING_SECRET, hand over a systemd credential, "
-    "or name a secret_file."
+_SIGNING_IN_FILE_HINT: Final = (
+    "Do not write the secret into this file: set RECONCILER_SIGNING_SECRET, use a systemd credential, or name a "
+    "secret_file."
 )
-_SENTENCES: Final = {
-    "bool_type": "it must be true or false",
-    "bool_parsing": "it must be true or false",
-    "string_type": "it must be a text in quotes",
-    "int_type": "it must be a whole number",
-    "int_parsing": "it must be a whole number",
-    "int_from_float": "it must be a whole number",
-    "float_type": "it must be a number",
-    "float_parsing": "it must be a number",
-    "finite_number": "it must be a finite number",
-    "path_type": "it must be a file's path in quotes",
-    "dict_type": "it must be a table of keys and values",
-    "model_type": "it must be a section with keys of its own",
-    "tuple_type": "it must be written as [[accounts]]",
+_BY_TYPE: Final = {
+    "bool_type": "this must be true or false.",
+    "bool_parsing": "this must be true or false.",
+    "string_type": "this must be a text in quotes.",
+    "int_type": "this must be a whole number.",
+    "int_parsing": "this must be a whole number.",
+    "int_from_float": "this must be a whole number.",
+    "float_type": "this must be a number.",
+    "float_parsing": "this must be a number.",
+    "finite_number": "this must be a finite number.",
+    "path_type": "this must be a file's path in quotes.",
+    "dict_type": "this must be a table of keys and values.",
+    "model_type": "this must be a section with keys.",
+    "tuple_type": "this must be written as [[accounts]].",
 }
+"""What is wrong, by pydantic's type of error."""
 
 
 def configuration_faults(
     error: ValidationError, variables: Mapping[tuple[str, ...], str]
-) -> list[str]:
+) -> list[ConfigurationFault]:
     """Every fault that pydantic found. ``variables`` names the environment variable that set a key."""
-    return [_sentence(details, variables) for details in error.errors(include_url=False)]
+    return [_fault(details, variables) for details in error.errors(include_url=False)]
 
 
-def _sentence(details: ErrorDetails, variables: Mapping[tuple[str, ...], str]) -> str:
+def _fault(details: ErrorDetails, variables: Mapping[tuple[str, ...], str]) -> ConfigurationFault:
+    # pydantic adds "[key]" to the place if a key of a table is wrong, not its value
     location = tuple(part for part in details["loc"] if part != "[key]")
-    name = dotted(location)
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        return f"{name}: {_extra(location)}"
-    if kind == "missing":
-        return f"{name} is missing. {_description(location)}"
-    text = tuple(str(part) for part in location)
-    source = f" (set by {variables[text]})" if text in variables else ""
     is_key = "[key]" in details["loc"]
+    name = dotted(location)
+
+    if details["type"] == "extra_forbidden":
+        return _unknown_key(name, location)
+    if details["type"] == "missing":
+        return ConfigurationFault(f"{name} is missing.", _description(location))
+
+    as_text = tuple(str(part) for part in location)
+    source = f" (set by {variables[as_text]})" if as_text in variables else ""
     value = "" if is_key else _shown(location, details["input"])
-    return f"{name}{value}{source}: {_problem(details)}"
+    what, hint = _problem(details)
+    return ConfigurationFault(f"{name}{value}{source}: {what}", hint)
 
 
 def dotted(location: tuple[int | str, ...]) -> str:
@@ -73,45 +79,56 @@ def dotted(location: tuple[int | str, ...]) -> str:
     return name or "the configuration"
 
 
-def _problem(details: ErrorDetails) -> str:
+def _problem(details: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a value, and the hint."""
     context: dict[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "value_error":
-            sentence = str(context.get("error", ""))
+            error = context.get("error")
+            if isinstance(error, InvalidValueError):
+                return error.what, error.hint
+            return f"{error}.", ""
         case "literal_error":
-            sentence = f"it must be {context['expected'].replace(chr(39), chr(34))}"
+            allowed = context["expected"].replace("'", '"')
+            return "this is not one of the possible values.", f"Write {allowed}."
         case "greater_than":
-            sentence = f"it must be more than {context['gt']:g}"
+            return f"this must be more than {context['gt']:g}.", ""
         case "greater_than_equal":
-            sentence = f"it must be {context['ge']:g} or more"
+            return f"this must be {context['ge']:g} or more.", ""
         case "less_than_equal":
-            sentence = f"it must be {context['le']:g} or less"
+            return f"this must be {context['le']:g} or less.", ""
         case kind:
-            sentence = _SENTENCES.get(kind, redact(details["msg"]))
-    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+            # pydantic's own sentence may quote the value, and the value may be a secret
+            return _BY_TYPE.get(kind, f"{redact(details['msg'])}."), ""
 
 
 def _shown(location: tuple[int | str, ...], value: object) -> str:
-    """`` = "value"`` where it is no secret and says something."""
-    if location in _SECRET or isinstance(value, dict | list | tuple):
+    """`` = "value"``, or nothing if the value may contain a password or is a whole table."""
+    if location in _MAY_CONTAIN_A_PASSWORD or isinstance(value, dict | list | tuple):
         return ""
+
     text = redact(str(value)).replace("\n", "\\n")
     if len(text) > _LONGEST_VALUE:
         text = f"{text[:_LONGEST_VALUE]}…"
+
+    # as TOML would write it
     if isinstance(value, str):
         return f" = '{text}'" if '"' in text else f' = "{text}"'
     return f" = {text.lower() if isinstance(value, bool) else text}"
 
 
-def _extra(location: tuple[int | str, ...]) -> str:
+def _unknown_key(name: str, location: tuple[int | str, ...]) -> ConfigurationFault:
     model, last = _model_at(location[:-1]), str(location[-1])
+    what = f"{name}: there is no such {'section' if len(location) == 1 else 'key'}."
+
+    # a secret in the file is a common mistake, and a near word would not help
     if location[0] == "delivery" and last in {"secret", "signing_secret"}:
-        return f"there is no such key; {_SIGNING_IN_FILE}"
+        return ConfigurationFault(what, _SIGNING_IN_FILE_HINT)
     if len(location) > 1 and last in {"key", "api_key", "secret_key"} and location[0] != "payments":
-        return f"there is no such key; {_KEY_IN_FILE}"
-    what = "section" if len(location) == 1 else "key"
+        return ConfigurationFault(what, _KEY_IN_FILE_HINT)
+
     names = tuple(model.model_fields) if model is not None else ()
-    return f"there is no such {what}; {suggestion(last, names)}"
+    return ConfigurationFault(what, suggestion(last, names))
 
 
 def _description(location: tuple[int | str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Stripe's keys by their prefix, and where each account's key comes from. A message never repeats a key."""
+"""What a Stripe key's prefix says, and where each account's key comes from. A message never repeats a key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from reconciler.errors import ConfigurationFault
 from reconciler.settings.environment import CREDENTIALS_VARIABLE, KEY_VARIABLE, credential
 
 CREDENTIAL_NAME: Final = "stripe_key"
-NO_KEY: Final = (
-    f"there is no Stripe key: set {KEY_VARIABLE}, or hand the credential {CREDENTIAL_NAME} to the service "
-    f"(LoadCredential={CREDENTIAL_NAME}:/path), or name a key_file under [[accounts]]."
+NO_KEY: Final = ConfigurationFault(
+    "There is no Stripe key.",
+    f"Set {KEY_VARIABLE}, give the service the credential {CREDENTIAL_NAME} "
+    f"(LoadCredential={CREDENTIAL_NAME}:/path), or name a key_file under [[accounts]].",
 )
+_USE_A_RESTRICTED_KEY: Final = "Use a restricted key (rk_…)."
+_ONE_LINE: Final = "Write the key into it as one line."
 
 
 class KeyKind(StrEnum):
@@ -27,7 +31,7 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """What a key's prefix tells. ``livemode`` is None where it tells nothing."""
+    """What a key's prefix says. ``livemode`` is None if it does not say the mode."""
 
     kind: KeyKind
     livemode: bool | None
@@ -42,74 +46,84 @@ _PREFIXES: Final = {
 
 
 def key_facts(key: str) -> KeyFacts:
-    """What the prefix of a key says. Stripe promises no prefixes, so another one is no fault."""
+    """What the prefix of a key says. Stripe promises no prefixes, so an unknown one is not a fault."""
     for prefix, facts in _PREFIXES.items():
         if key.startswith(prefix):
             return facts
     return KeyFacts(KeyKind.UNKNOWN, None)
 
 
-def key_fault(key: str) -> str | None:
-    """Why this cannot be an API key, None where it can."""
+def key_fault(key: str, origin: str) -> ConfigurationFault | None:
+    """Why this cannot be an API key, None if it can. ``origin`` is where the key comes from."""
     if key.startswith("pk_"):
-        return "this is a publishable key (pk_…), for browsers; use a restricted key (rk_…)."
+        what = "this is a publishable key (pk_…), for browsers."
+        return ConfigurationFault(f"{origin}: {what}", _USE_A_RESTRICTED_KEY)
     if key.startswith("whsec_"):
-        return "this is a webhook's signing secret (whsec_…), not an API key; use a restricted key (rk_…)."
+        what = "this is a webhook's signing secret (whsec_…), not an API key."
+        return ConfigurationFault(f"{origin}: {what}", _USE_A_RESTRICTED_KEY)
     if not key.isascii() or any(char.isspace() or not char.isprintable() for char in key):
-        return "a key is one word of plain letters; this has a space or another character in it."
+        what = "a key has no spaces and only ASCII characters."
+        return ConfigurationFault(
+            f"{origin}: {what}", "Copy the key again from Stripe's Dashboard."
+        )
     return None
 
 
-def mode_fault(key: str, livemode: bool | None) -> str | None:
-    """Why the key does not fit the configured mode, None where it does or cannot be told."""
+def mode_fault(key: str, livemode: bool | None, origin: str) -> ConfigurationFault | None:
+    """Why the key does not fit the configured mode, None if it fits or its prefix does not say."""
     of_key = key_facts(key).livemode
     if livemode is None or of_key is None or of_key is livemode:
         return None
-    words = ("live", "test") if of_key else ("test", "live")
-    wanted = "true" if livemode else "false"
-    return (
-        f"livemode is {wanted} and the key is one of the {words[0]} mode; use a {words[1]}-mode key "
-        f"or set livemode to {'false' if livemode else 'true'}."
+    configured, found = ("true", "test") if livemode else ("false", "live")
+    wanted, other = ("live", "false") if livemode else ("test", "true")
+    return ConfigurationFault(
+        f"{origin}: livemode is {configured}, but this is a {found}-mode key.",
+        f"Use a {wanted}-mode key, or set livemode to {other}.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key and where it came from, or the fault that there is."""
+    """A key and where it comes from, or why it cannot be used. Without both, there is no key."""
 
     key: str | None = None
-    source: str = ""
-    fault: str | None = None
+    origin: str = ""
+    fault: ConfigurationFault | None = None
 
 
-def read_key_file(path: Path, source: str) -> FoundKey:
-    """A key from a file of one line."""
+def read_key_file(path: Path, origin: str) -> FoundKey:
+    """The key in a file of one line."""
     try:
         key = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return FoundKey(fault=f"{source}: there is no file {path}.")
+        return FoundKey(fault=ConfigurationFault(f"{origin}: there is no file {path}."))
     except OSError as error:
         return FoundKey(
-            fault=f"{source}: {path} cannot be read ({error.strerror}); mend its permissions."
+            fault=ConfigurationFault(
+                f"{origin}: {path} cannot be read ({error.strerror}).", "Correct its permissions."
+            )
         )
     except UnicodeDecodeError:
-        return FoundKey(fault=f"{source}: {path} is not text; it should hold one line, the key.")
+        return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is not text.", _ONE_LINE))
     if not key:
-        return FoundKey(fault=f"{source}: {path} is empty; it should hold one line, the key.")
-    return _decisions(key, source)
+        return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is empty.", _ONE_LINE))
+    return _checked(key, origin)
 
 
 def default_key(environ: Mapping[str, str]) -> FoundKey:
-    """The key of an account that names no file: from the environment, else from systemd's credential."""
+    """The key of an account without a key_file: from the environment, else from systemd's credential."""
     key = environ.get(KEY_VARIABLE, "").strip()
     if key:
-        return _decisions(key, KEY_VARIABLE)
+        return _checked(key, KEY_VARIABLE)
     path = credential(environ, CREDENTIAL_NAME)
     return FoundKey() if path is None else read_key_file(path, f"credential {CREDENTIAL_NAME}")
 
 
 def key_path(named: Path, environ: Mapping[str, str], config: Path | None) -> Path:
-    """The file that ``key_file`` means: absolute, or in systemd's credentials, or beside the configuration file."""
+    """The path that ``key_file`` means.
+
+    A relative path is one in systemd's credentials if that file exists, else one beside the configuration file.
+    """
     if named.is_absolute():
         return named
     folder = environ.get(CREDENTIALS_VARIABLE)
@@ -118,6 +132,6 @@ def key_path(named: Path, environ: Mapping[str, str], config: Path | None) -> Pa
     return named if config is None else config.parent / named
 
 
-def _decisions(key: str, source: str) -> FoundKey:
-    fault = key_fault(key)
-    return FoundKey(key, source) if fault is None else FoundKey(fault=f"{source}: {fault}")
+def _checked(key: str, origin: str) -> FoundKey:
+    fault = key_fault(key, origin)
+    return FoundKey(key, origin) if fault is None else FoundKey(fault=fault)

@@ -1,4 +1,4 @@
-"""From a file and an environment to settings, or to every fault at once."""
+"""Loads the settings from a file and the environment, and reports every fault at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import TomlConfigSettingsSource
 
-from reconciler.errors import ConfigurationError, UsageError
+from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 from reconciler.settings.environment import (
     CANDIDATES,
     CONFIG_VARIABLE,
@@ -46,16 +46,19 @@ from reconciler.settings.signing import signing_secret
 
 DEFAULT_ACCOUNT: Final = "default"
 DATABASE_CREDENTIAL: Final = "database_url"
-NO_TABLE: Final = (
-    "payments.table is missing: the merchant's table is not mapped; copy [payments] from config/reconciler.toml "
-    "and name your table and its columns."
+NO_TABLE: Final = ConfigurationFault(
+    "payments.table is missing: Reconciler does not know where your payments are.",
+    "Copy [payments] from config/reconciler.toml, and name your table and its columns in it.",
 )
-NO_DATABASE: Final = f'database.url is missing: set {DATABASE_VARIABLE}, such as "postgresql:///shop", or [database] url.'
+NO_DATABASE: Final = ConfigurationFault(
+    "database.url is missing.",
+    f'Set {DATABASE_VARIABLE}, such as "postgresql:///shop", or url under [database].',
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One Stripe account to work on. ``key`` is None where it was not asked for."""
+    """One Stripe account to work on. ``key`` is None if the settings were loaded without keys."""
 
     name: str
     key: SecretStr | None
@@ -64,7 +67,7 @@ class Account:
 
     @property
     def api_key(self) -> SecretStr:
-        """The key. Raises ConfigurationError where there is none."""
+        """The key. Raises ConfigurationError if there is none."""
         if self.key is None:
             raise ConfigurationError((NO_KEY,))
         return self.key
@@ -72,7 +75,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is configured. ``source`` is the file it came from, None for the environment alone."""
+    """The whole configuration. ``source`` is its file, None if everything comes from the environment."""
 
     source: Path | None
     stripe: StripeSection
@@ -88,29 +91,29 @@ class Settings:
 
     @property
     def table(self) -> PaymentsSection:
-        """The mapping of the merchant's table. Raises ConfigurationError where there is none."""
+        """The mapping of the merchant's table. Raises ConfigurationError if there is none."""
         if self.payments is None:
             raise ConfigurationError((NO_TABLE,))
         return self.payments
 
     @property
     def database_url(self) -> SecretStr:
-        """The database's address. Raises ConfigurationError where there is none."""
+        """The database's URL. Raises ConfigurationError if there is none."""
         if self.database.url is None:
             raise ConfigurationError((NO_DATABASE,))
         return self.database.url
 
     def account(self, name: str | None) -> Account:
-        """The account of that name, or the only one. Raises UsageError where it is not clear which."""
+        """The account of that name, or the only one. Raises UsageError if none fits, or if several do."""
         names = ", ".join(account.name for account in self.accounts)
         if name is None:
             if len(self.accounts) == 1:
                 return self.accounts[0]
-            raise UsageError("Which account?", f"Name one with --account; there are: {names}.")
+            raise UsageError("There are several accounts.", f"Name one with --account: {names}.")
         for account in self.accounts:
             if account.name == name:
                 return account
-        raise UsageError(f'There is no account "{name}".', f"There are: {names}.")
+        raise UsageError(f'There is no account "{name}".', f"The accounts are: {names}.")
 
 
 def load(
@@ -122,14 +125,17 @@ def load(
     need_database: bool = True,
     need_delivery: bool = True,
 ) -> Settings:
-    """The settings of a file and an environment; the environment wins.
+    """The settings of a file and an environment. The environment wins over the file.
 
-    ``path`` is the file somebody named; without one it is searched for. What is not needed may be missing, but must
-    be right where it is there; keys and the signing secret are not even looked at then. Raises ConfigurationError with every fault.
+    ``path`` is the file that --config names; without one it is searched for. A part that is not needed may be missing,
+    but if it is there, it must be right. Only keys and the signing secret are not read at all if they are not needed.
+    Raises ConfigurationError with every fault.
     """
     source = find_file(path, environ)
-    faults: list[str] = []
+    faults: list[ConfigurationFault] = []
     raw, overrides = _written(source, environ, faults)
+
+    # each step adds its faults and goes on, so that a person sees all of them at once
     configuration = None
     try:
         configuration = Configuration(**raw)
@@ -141,6 +147,7 @@ def load(
     secret = signing_secret(raw, environ, source, faults) if need_delivery else None
     if faults or configuration is None:
         raise ConfigurationError(tuple(dict.fromkeys(faults)))
+
     return Settings(
         source=source,
         stripe=configuration.stripe,
@@ -157,7 +164,7 @@ def load(
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """The configuration file to read, None where there is none. Raises ConfigurationError for one that is not there."""
+    """The configuration file to read, None if there is none. Raises ConfigurationError if a named file does not exist."""
     named = environ.get(CONFIG_VARIABLE)
     if path is None and named:
         path, origin = Path(named), CONFIG_VARIABLE
@@ -166,18 +173,24 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     if path is None:
         return next((found for found in CANDIDATES if found.is_file()), None)
     if not path.is_file():
-        raise ConfigurationError((f"{origin}: there is no file {path}.",))
+        fault = ConfigurationFault(
+            f"{origin}: there is no file {path}.",
+            "Correct the path, or start from config/reconciler.toml.",
+        )
+        raise ConfigurationError((fault,))
     return path
 
 
 def _written(
-    source: Path | None, environ: Mapping[str, str], faults: list[str]
+    source: Path | None, environ: Mapping[str, str], faults: list[ConfigurationFault]
 ) -> tuple[dict[str, Any], Mapping[tuple[str, ...], str]]:
-    """What file and environment say together, and which variable set what."""
+    """The values of file and environment as they were written, and the variable that set each key."""
     environment = EnvironmentSource(Configuration, environ)
     overrides = environment.overrides
     faults += overrides.faults
     raw = merge(_file(source), environment())
+
+    # RECONCILER_DATABASE__URL wins over DATABASE_URL, that over the file, and that over systemd's credential
     database = raw.get("database", {})
     if isinstance(database, dict):
         specific = database.get("url") if ("database", "url") in overrides.variables else None
@@ -195,34 +208,44 @@ def _file(source: Path | None) -> dict[str, Any]:
     try:
         return TomlConfigSettingsSource(Configuration, source).toml_data
     except tomllib.TOMLDecodeError as error:
-        fault = f"{source} is not TOML: {error}."
+        fault = ConfigurationFault(f"{source} is not TOML: {error}.", "Correct that line.")
     except UnicodeDecodeError:
-        fault = f"{source} is not TOML: it is not UTF-8 text."
+        fault = ConfigurationFault(
+            f"{source} is not TOML: it is not UTF-8 text.", "Save it as UTF-8."
+        )
     except OSError as error:
-        fault = f"{source} cannot be read ({error.strerror}); mend its permissions."
+        fault = ConfigurationFault(
+            f"{source} cannot be read ({error.strerror}).", "Correct its permissions."
+        )
     raise ConfigurationError((fault,))
 
 
-def _url_credential(environ: Mapping[str, str], faults: list[str]) -> str | None:
+def _url_credential(environ: Mapping[str, str], faults: list[ConfigurationFault]) -> str | None:
     path = credential(environ, DATABASE_CREDENTIAL)
     if path is None:
         return None
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        faults.append(f"credential {DATABASE_CREDENTIAL}: {path} cannot be read as text.")
+        faults.append(
+            ConfigurationFault(
+                f"credential {DATABASE_CREDENTIAL}: {path} cannot be read as text.",
+                "Write the database's URL into it as one line.",
+            )
+        )
         return None
 
 
-def _url_faults(url: object) -> list[str]:
+def _url_faults(url: object) -> list[ConfigurationFault]:
     if not isinstance(url, str) or url.startswith(("postgresql://", "postgres://")) or "=" in url:
         return []
-    return [
-        'database.url: this is no PostgreSQL address; write it as "postgresql://user@host/database".'
-    ]
+    hint = 'Write it as "postgresql://user@host/database".'
+    return [ConfigurationFault("database.url: this is not a PostgreSQL URL.", hint)]
 
 
-def _missing(raw: Mapping[str, Any], *, need_table: bool, need_database: bool) -> list[str]:
+def _missing(
+    raw: Mapping[str, Any], *, need_table: bool, need_database: bool
+) -> list[ConfigurationFault]:
     faults = []
     if need_table and not raw.get("payments"):
         faults.append(NO_TABLE)
@@ -233,9 +256,12 @@ def _missing(raw: Mapping[str, Any], *, need_table: bool, need_database: bool) -
 
 
 def _keys(
-    raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None, faults: list[str]
+    raw: Mapping[str, Any],
+    environ: Mapping[str, str],
+    source: Path | None,
+    faults: list[ConfigurationFault],
 ) -> tuple[SecretStr | None, ...]:
-    """The key of each account, in the order of the file. It reads what was written, whatever else is wrong there."""
+    """The key of each account, in the order of the file. Faults of other keys do not hide a key's own faults."""
     written = raw.get("accounts")
     sections = written if isinstance(written, list | tuple) and written else [{}]
     stripe = raw.get("stripe")
@@ -250,27 +276,30 @@ def _keys(
             found = read_key_file(key_path(Path(named), environ, source), origin)
         else:
             found = default_key(environ)
+
         own = _flag(section.get("livemode"))
         keys.append(_checked(found, default if own is None else own, faults))
     return tuple(keys)
 
 
 def _flag(value: object) -> bool | None:
-    """A boolean as a file or a variable writes it, None for anything else."""
+    """A boolean as a file or a variable writes it, None for any other value."""
     words = {"true": True, "false": False}
     return value if isinstance(value, bool) else words.get(str(value).lower())
 
 
-def _checked(found: FoundKey, livemode: bool | None, faults: list[str]) -> SecretStr | None:
+def _checked(
+    found: FoundKey, livemode: bool | None, faults: list[ConfigurationFault]
+) -> SecretStr | None:
     if found.fault is not None:
         faults.append(found.fault)
         return None
     if found.key is None:
         faults.append(NO_KEY)
         return None
-    fault = mode_fault(found.key, livemode)
+    fault = mode_fault(found.key, livemode, found.origin)
     if fault is not None:
-        faults.append(f"{found.source}: {fault}")
+        faults.append(fault)
         return None
     return SecretStr(found.key)
 

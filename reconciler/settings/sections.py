@@ -1,4 +1,4 @@
-"""The sections of the configuration file: every key, its default, and the sentence that the reference has for it."""
+"""The sections of the configuration file: every key, its default, and its sentence in the reference."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from reconciler.domain.model.payment import StatusMap
 from reconciler.engine.report import Mode
+from reconciler.settings.durations import Duration, PositiveDuration, RequestDuration
 from reconciler.settings.values import (
     AccountName,
     ApiBase,
     Column,
     Count,
     Currency,
-    Duration,
     EndpointUrl,
     KeyFile,
     Listen,
@@ -24,9 +24,7 @@ from reconciler.settings.values import (
     MetadataKey,
     ModeName,
     Number,
-    PositiveDuration,
     ReadOutcome,
-    RequestDuration,
     StripeAccount,
     Table,
     WriteOutcome,
@@ -34,31 +32,31 @@ from reconciler.settings.values import (
 
 
 class Section(BaseModel):
-    """One table of the file. Frozen, and it has no key but those written here."""
+    """One section of the file. It is frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class StripeSection(Section):
-    """Where Stripe is, and which mode we expect there. The key itself never stands in a file."""
+    """Where Stripe is, and which mode is expected there. The file never contains the key itself."""
 
     api_base: ApiBase = Field(
         default="https://api.stripe.com",
-        description="Stripe's address, for a proxy or a test server.",
+        description="Stripe's URL; another one for a proxy or a test server.",
     )
     livemode: bool | None = Field(
         default=None,
-        description="Must match the key and every object that Stripe shows; unset: not checked.",
+        description="true for live mode, false for test mode: the key and every object must match; unset: not checked.",
     )
 
 
 class DatabaseSection(Section):
-    """The database that has the merchant's table and our schema."""
+    """The database with the merchant's table and the schema ``reconciler``."""
 
     url: SecretStr | None = Field(
         default=None,
-        description='The database, such as "postgresql:///shop". DATABASE_URL wins over it; '
-        "a password is better kept there.",
+        description='The database\'s URL, such as "postgresql:///shop". DATABASE_URL wins over it, and is the better '
+        "place for a password.",
     )
 
 
@@ -72,49 +70,51 @@ class PaymentsSection(Section):
     amount: Column = Field(description="The column with the amount, integer or numeric.")
     amount_unit: Literal["minor", "major"] = Field(
         default="minor",
-        description='"minor" where 12.50 EUR is stored as 1250, "major" where as 12.50.',
+        description='"minor" if 12.50 EUR is stored as 1250, "major" if it is stored as 12.50.',
     )
     currency: Column | None = Field(
-        default=None, description="The column with the currency; this or currency_constant."
+        default=None,
+        description="The column with the currency; set either this or currency_constant.",
     )
     currency_constant: Currency | None = Field(
         default=None,
-        description='The one currency of the table, such as "eur", where it has no column.',
+        description='The one currency of the table, such as "eur", if it has no column for it.',
     )
     created: Column = Field(
-        description="The column with the time of creation; one without a zone is read as UTC."
+        description="The column with the time of creation; a time without a zone is read as UTC."
     )
     created_unit: Literal["s", "ms"] | None = Field(
         default=None,
-        description='Where created is a number: "s" or "ms" since 1970; unset: a timestamp.',
+        description='If created is a number: "s" or "ms" since 1970; unset: created is a timestamp.',
     )
     updated: Column | None = Field(
-        default=None, description="The column to set to now on a correction; unset: none."
+        default=None,
+        description="The column that a correction sets to the current time; unset: none.",
     )
     order: Column | None = Field(
         default=None,
-        description="The column with the order, to find orders paid twice; unset: not looked for.",
+        description="The column with the order, to find orders that were paid twice; unset: not searched for.",
     )
     link_metadata: MetadataKey | None = Field(
         default=None,
-        description="The intent's metadata key that holds the order, to join rows whose PaymentIntent "
+        description="The key of a PaymentIntent's metadata that holds the order, to join it to a row whose PaymentIntent "
         "is still null; needs order.",
     )
     metadata: dict[str, str] = Field(
         default_factory=dict,
-        description="An intent without a row is ours only where its metadata has all of these.",
+        description="A PaymentIntent without a row belongs to this table only if its metadata has all of these.",
     )
     account: Column | None = Field(
         default=None,
-        description="The column with the account's name; needed with several [[accounts]].",
+        description="The column with the account's name; required if there are several [[accounts]].",
     )
     read: dict[LocalStatus, ReadOutcome] = Field(
-        description="What each local status means: incomplete, failed, processing, authorized, "
+        description="The outcome that each local status means: incomplete, failed, processing, authorized, "
         "succeeded, canceled, refunded or disputed."
     )
     write: dict[WriteOutcome, LocalStatus] = Field(
         default_factory=dict,
-        description="The local status to write for an outcome; one that is not here is flagged, not written.",
+        description="The local status to write for each outcome; an outcome without one is flagged for a person.",
     )
 
     @property
@@ -124,143 +124,148 @@ class PaymentsSection(Section):
 
 
 class CorrectionsSection(Section):
-    """What may be changed, and how fast."""
+    """What Reconciler may change, and how fast."""
 
     mode: ModeName = Field(
         default=Mode.REPORT,
-        description='What the service may do: "report" writes findings alone, "update" rows as well.',
+        description='What the service may write: "report" only findings, "update" your rows too.',
     )
     grace: Duration = Field(
         default=timedelta(minutes=2),
-        description="How long a webhook may be on its way before we act.",
+        description="How long a webhook may take to arrive before Reconciler acts on a difference.",
     )
     per_hour: Count = Field(
         default=500,
         ge=0,
-        description="Rows that the service corrects in an hour at most; --apply is not bound.",
+        description="The most rows that the service corrects in an hour; --apply has no such limit.",
     )
 
 
 class BudgetSection(Section):
-    """How much of Stripe's limits we take. The checkout lives on the rest."""
+    """The part of Stripe's limits that Reconciler uses. The rest is left to the merchant's checkout."""
 
     share: Number = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="The part of every limit that we use, of those set here too.",
+        description="The part of every limit that Reconciler uses; it also multiplies the limits set here.",
     )
     global_per_second: Number | None = Field(
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Requests a second; unset: 100 live, 25 in test mode.",
+        description="Stripe's limit of requests a second; unset: 100 in live mode, 25 in test mode.",
     )
     endpoint_per_second: Number | None = Field(
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Requests a second on one endpoint; unset: 25.",
+        description="Stripe's limit of requests a second on one endpoint; unset: 25.",
     )
     search_per_second: Number | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="Searches a second; unset: 20."
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Stripe's limit of searches a second; unset: 20.",
     )
     reads_per_30_days: Count | None = Field(
         default=None,
         gt=0,
-        description="Reads in 30 days. Stripe allows 500 for each transaction and never less than 10,000.",
+        description="Stripe's limit of reads in 30 days; unset: 500 for each transaction, and 10,000 at least.",
     )
 
 
 class SweepSection(Section):
-    """What a sweep covers by itself."""
+    """What a sweep covers if its options do not say."""
 
     horizon: PositiveDuration = Field(
         default=timedelta(days=30),
-        description="The age past which an open payment is no longer polled.",
+        description="The age after which an open payment is no longer polled, and how far back a window reaches.",
     )
 
 
 class ServiceSection(Section):
-    """How often the service makes which pass, and where it can be watched."""
+    """How often the service makes each kind of sweep, and where it serves its metrics."""
 
     tail: PositiveDuration = Field(
         default=timedelta(minutes=1),
-        description="How often the events since the last look are read: one read each time, where there is nothing new.",
+        description="How often Stripe's new events are read; one read each time if there are none.",
     )
     due: PositiveDuration = Field(
         default=timedelta(minutes=5),
-        description="How often open payments whose time has come are asked for.",
+        description="How often the open payments that are due for a poll are read.",
     )
     window: PositiveDuration = Field(
         default=timedelta(days=1),
-        description="How often everything within the horizon is compared in both directions.",
+        description="How often everything created within the horizon is compared, in both directions.",
     )
     housekeeping: PositiveDuration = Field(
         default=timedelta(hours=1),
-        description="How often what is no longer needed of our own tables is removed.",
+        description="How often rows that are no longer needed are deleted from Reconciler's own tables.",
     )
     lease: PositiveDuration = Field(
         default=timedelta(seconds=30),
-        description="How long an account stays ours without renewal: after a crash another process takes over "
-        "within twice this time.",
+        description="How long a process keeps an account without renewing its lease; after a crash another process takes "
+        "over within twice this time.",
     )
     stall: PositiveDuration = Field(
         default=timedelta(minutes=3),
-        description="How long a sweep may go without a page or a read, and other work without a step, before it counts as stuck.",
+        description="How long a sweep may go without a page or a read, and other work without a step, before the service counts as stuck.",
     )
     listen: Listen = Field(
         default="127.0.0.1:9464",
-        description='Where /metrics, /healthz and /readyz are served; "" for nowhere.',
+        description='The address and port that serve /metrics, /healthz and /readyz; "" serves nothing.',
     )
 
 
 class DeliverySection(Section):
-    """Where the service delivers the outbox. The secret that signs it never stands in a file of this form."""
+    """Where the service delivers the outbox. The configuration file never contains the secret that signs it."""
 
     url: EndpointUrl | None = Field(
         default=None,
-        description="The endpoint that each outbox row is POSTed to, https unless it is on this machine; unset: nothing "
-        "is delivered, the outbox is for a worker of yours.",
+        description="The endpoint that each outbox row is POSTed to, with https unless it is on this machine; unset: nothing "
+        "is delivered, and your own worker reads the outbox.",
     )
     secret_file: KeyFile | None = Field(
         default=None,
         description="The file with the signing secret (whsec_…); unset: RECONCILER_SIGNING_SECRET, else the systemd "
-        "credential signing_secret. A relative path is looked up as that of a key_file.",
+        "credential signing_secret. A relative path is searched for as that of a key_file is.",
     )
     timeout: RequestDuration = Field(
         default=timedelta(seconds=10),
-        description="How long a delivery may take in all, a minute at most.",
+        description="How long one delivery may take in all; a minute at most.",
     )
     every: PositiveDuration = Field(
         default=timedelta(seconds=10),
-        description="How often the outbox is looked at for what is due.",
+        description="How often the service searches the outbox for rows that are due.",
     )
     give_up: PositiveDuration = Field(
         default=timedelta(days=3),
-        description="How long a row is tried; after that it stays in the outbox, and status is critical.",
+        description="How long a row is retried; after that it stays in the outbox, and the status is critical.",
     )
 
 
 class AccountSection(Section):
     """One Stripe account of several. Without this table there is one account, named default."""
 
-    name: AccountName = Field(description="The account's name, as payments.account holds it.")
+    name: AccountName = Field(
+        description="The account's name, as the column payments.account has it."
+    )
     key_file: KeyFile | None = Field(
         default=None,
-        description="The file with its key; unset: STRIPE_API_KEY. A relative path is looked up in "
+        description="The file with the account's key; unset: STRIPE_API_KEY. A relative path is searched for in "
         "$CREDENTIALS_DIRECTORY, then beside the configuration file.",
     )
     stripe_account: StripeAccount | None = Field(
         default=None, description="The connected account (acct_…) that a platform's key acts for."
     )
     livemode: bool | None = Field(
-        default=None, description="As stripe.livemode, for this account alone."
+        default=None, description="As stripe.livemode, for this account only."
     )
 
 
 class Configuration(BaseSettings):
-    """All that a file and the environment say. It reads neither by itself: ``load`` hands it what they say."""
+    """The whole configuration, validated. It reads neither file nor environment: ``load`` gives it their values."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

@@ -114,12 +114,12 @@ def _line(form: Mapping[str, Any]) -> ReportLine:
 
 
 def _failure_form(failure: ReconcilerError) -> Mapping[str, object]:
-    faults: Sequence[str] = failure.faults if isinstance(failure, ConfigurationError) else ()
+    faults = failure.faults if isinstance(failure, ConfigurationError) else ()
     return {
         "type": type(failure).__name__,
         "what": failure.what,
         "hint": failure.hint,
-        "faults": list(faults),
+        "faults": [str(fault) for fault in faults],
     }
 
 

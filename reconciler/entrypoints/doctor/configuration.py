@@ -21,7 +21,9 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]
     try:
         settings = call.settings(need_delivery=True)
     except ConfigurationError as error:
-        checks = [DoctorCheck(ABOUT, CheckLevel.FAULT, fault) for fault in error.faults]
+        checks = [
+            DoctorCheck(ABOUT, CheckLevel.FAULT, fault.what, fault.hint) for fault in error.faults
+        ]
         return _usable_part(call), checks
     source = "the environment alone" if settings.source is None else str(settings.source)
     return settings, [

@@ -15,7 +15,7 @@ from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.entrypoints.cli import output
 from reconciler.entrypoints.cli.output import OutputColumn
-from reconciler.errors import ConfigurationError, UsageError
+from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 
 LONG = "pi_" + "x" * 200
 COLUMNS = (
@@ -142,15 +142,42 @@ def test_csv() -> None:
     }
 
 
-def test_errors_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """An error is one line on standard error; several faults of a configuration are one line each."""
+def test_an_error_ends_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error on standard error is what failed, and on a line of its own what to do."""
     output.warn_of(UsageError("This broke.", "Do that."))
-    output.warn_of(ConfigurationError(("one", "two sk_live_51HxQb2e")), "account eu")
+    output.warn_of(UsageError("No hint helps."), "account eu")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "reconciler: This broke. Do that.",
+        "reconciler: This broke.",
+        "hint: Do that.",
+        "reconciler: account eu: No hint helps.",
+    ]
+
+
+def test_one_fault_of_a_configuration_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault without a hint of its own is answered with the command that checks the configuration."""
+    output.warn_of(ConfigurationError((ConfigurationFault("x is missing.", "Set x."),)))
+    output.warn_of(ConfigurationError(("No column y. Run: ALTER TABLE t ADD y text",)))
+    output.warn_of(ConfigurationError(("z is wrong.",)))
+    assert capsys.readouterr().err.splitlines() == [
+        "reconciler: x is missing.",
+        "hint: Set x.",
+        "reconciler: No column y.",
+        "hint: Run: ALTER TABLE t ADD y text",
+        "reconciler: z is wrong.",
+        "hint: Correct the configuration, and check it with: reconciler doctor",
+    ]
+
+
+def test_several_faults_of_a_configuration_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each fault has a line, and its hint below it; a secret in one is masked."""
+    faults = (ConfigurationFault("one", "Do one."), ConfigurationFault("two sk_live_51HxQb2e"))
+    output.warn_of(ConfigurationError(faults), "account eu")
+    assert capsys.readouterr().err.splitlines() == [
         "reconciler: account eu: the configuration has 2 faults:",
         "  one",
+        "    hint: Do one.",
         "  two sk_live_***",
+        "hint: Correct the configuration, and check it with: reconciler doctor",
     ]

@@ -1,4 +1,4 @@
-"""A configuration that is right, and how to spoil it."""
+"""A valid configuration, and helpers that load variants of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[3]
 EXAMPLE = REPOSITORY / "config" / "reconciler.toml"
 ENVIRON = {"STRIPE_API_KEY": "rk_live_4eC39HqLyjWDarjt", "DATABASE_URL": "postgresql:///shop"}
 
-RIGHT = """
+VALID = """
 [payments]
 table = "public.payments"
 key = "id"
@@ -28,22 +28,22 @@ succeeded = "paid"
 """
 
 
-def written(folder: Path, text: str = RIGHT) -> Path:
+def written(folder: Path, text: str = VALID) -> Path:
     """A configuration file with this text."""
     path = folder / "reconciler.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def loaded(folder: Path, text: str = RIGHT, **environ: str) -> Settings:
+def loaded(folder: Path, text: str = VALID, **environ: str) -> Settings:
     """The settings of a text, with a key and a database in the environment."""
     return load(written(folder, text), {**ENVIRON, **environ})
 
 
 def faults(folder: Path, text: str, **environ: str) -> tuple[str, ...]:
-    """What is wrong with a text. Fails where nothing is."""
+    """Every fault of a text, its hint included. Fails if there is none."""
     try:
         loaded(folder, text, **environ)
     except ConfigurationError as error:
-        return error.faults
-    raise AssertionError("the configuration was taken without a word")
+        return tuple(str(fault) for fault in error.faults)
+    raise AssertionError("the configuration was accepted")

@@ -1,4 +1,4 @@
-"""The configuration that people copy."""
+"""The example configuration and the presets, which people copy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def keys() -> list[str]:
 
 
 def written_keys(text: str) -> set[str]:
-    """Every key of a file, those in a comment too, as section.key."""
+    """Every key of a file, also in comments, as section.key."""
     section, found = "", set()
     for line in text.splitlines():
         bare = line.removeprefix("# ")
@@ -38,20 +38,20 @@ def written_keys(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", keys())
-def test_example_has_every_key(key: str) -> None:
-    """No setting exists that the example does not show."""
+def test_the_example_has_every_key(key: str) -> None:
+    """Every setting is in the example."""
     assert key in written_keys(EXAMPLE.read_text(encoding="utf-8"))
 
 
-def test_example_loads() -> None:
-    """The example is a right configuration."""
+def test_the_example_is_valid() -> None:
+    """The example loads as it is."""
     settings = load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"})
     assert settings.stripe.livemode is True
     assert settings.table.statuses.write[Outcome.SUCCEEDED] == "paid"
 
 
-def test_example_tells_the_defaults() -> None:
-    """What the example calls the default is the default: taking the lines out changes nothing."""
+def test_the_example_states_the_defaults() -> None:
+    """A value that the example calls the default is the default: without these lines nothing changes."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     stated = tomllib.loads(
         "\n".join(line for line in lines if line.startswith("[") or "# the default" in line)
@@ -66,12 +66,12 @@ def test_example_tells_the_defaults() -> None:
 
 
 def test_there_are_presets() -> None:
-    """Common schemas have a mapping ready to copy."""
+    """At least three common schemas have a preset."""
     assert len(PRESETS) >= 3
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_presets_load(preset: Path) -> None:
-    """Every preset is a right configuration that can say that a payment was made."""
+def test_every_preset_is_valid(preset: Path) -> None:
+    """Every preset loads, and can write that a payment succeeded."""
     settings = load(preset, ENVIRON)
     assert Outcome.SUCCEEDED in settings.table.statuses.write

@@ -1,4 +1,4 @@
-"""[delivery]: the endpoint's address, and the secret that signs what goes there."""
+"""[delivery]: the endpoint's URL, and the secret that signs each delivery."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def settings(**environ: str) -> Settings:
 def faults(**environ: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
         settings(**environ)
-    return "\n".join(caught.value.faults)
+    return "\n".join(str(fault) for fault in caught.value.faults)
 
 
-def test_without_an_endpoint_no_secret_is_looked_for() -> None:
-    """A shop with a worker of its own has nothing to set."""
+def test_without_an_endpoint_no_secret_is_needed() -> None:
+    """If delivery.url is not set, a secret is neither required nor checked."""
     assert settings().signing_secret is None
     assert settings(RECONCILER_SIGNING_SECRET="nonsense").signing_secret is None
 
 
 def test_the_secret_comes_from_the_environment() -> None:
-    """And no text of the settings shows it."""
+    """RECONCILER_SIGNING_SECRET is used, and printed settings do not show it."""
     found = settings(**URL, RECONCILER_SIGNING_SECRET=SECRET)
     assert found.signing_secret is not None
     assert found.signing_secret.get_secret_value() == SECRET
@@ -41,7 +41,7 @@ def test_the_secret_comes_from_the_environment() -> None:
 
 
 def test_the_secret_comes_from_a_credential(tmp_path: Path) -> None:
-    """systemd hands it over as a file."""
+    """systemd's credential signing_secret is used if the environment has no secret."""
     (tmp_path / "signing_secret").write_text(f"{SECRET}\n", encoding="utf-8")
     found = settings(**URL, CREDENTIALS_DIRECTORY=str(tmp_path))
     assert found.signing_secret is not None
@@ -49,7 +49,7 @@ def test_the_secret_comes_from_a_credential(tmp_path: Path) -> None:
 
 
 def test_the_secret_comes_from_a_file(tmp_path: Path) -> None:
-    """A file that is named wins over both."""
+    """delivery.secret_file wins over the environment."""
     path = tmp_path / "secret"
     path.write_text(f"{SECRET}\n", encoding="utf-8")
     found = settings(
@@ -59,15 +59,15 @@ def test_the_secret_comes_from_a_file(tmp_path: Path) -> None:
     assert found.signing_secret.get_secret_value() == SECRET
 
 
-def test_a_missing_secret_is_named_with_all_its_places() -> None:
-    """An endpoint without a secret would take anybody's word."""
+def test_a_missing_secret_is_a_fault_with_every_place_for_it() -> None:
+    """An endpoint cannot tell who sends an unsigned delivery, so a missing secret is a fault that names every source."""
     said = faults(**URL)
     for place in ("RECONCILER_SIGNING_SECRET", "LoadCredential=signing_secret", "secret_file"):
         assert place in said
 
 
-def test_what_delivers_nothing_needs_no_secret() -> None:
-    """A pass by timer, and a person's commands, go on where the service alone has the secret."""
+def test_a_command_that_delivers_nothing_needs_no_secret() -> None:
+    """A sweep by a timer or a person loads the settings without the secret, which only the service has."""
     endpoint = {"RECONCILER_DELIVERY__URL": "https://shop.example/reconciler"}
     settings = load(
         EXAMPLE,
@@ -81,8 +81,8 @@ def test_what_delivers_nothing_needs_no_secret() -> None:
     "secret",
     ["hunter2hunter2hunter2hunter2hunter2", "whsec_short", f"{SECRET} more", "whsec_ü" * 9],
 )
-def test_a_secret_that_is_none_is_not_repeated(secret: str, tmp_path: Path) -> None:
-    """It is said what is wrong and how to make one, and not what was there."""
+def test_a_wrong_secret_is_not_repeated(secret: str, tmp_path: Path) -> None:
+    """The fault says how to make a secret, and does not show the wrong one."""
     path = tmp_path / "secret"
     path.write_text(secret, encoding="utf-8")
     for environ in (
@@ -95,7 +95,7 @@ def test_a_secret_that_is_none_is_not_repeated(secret: str, tmp_path: Path) -> N
 
 
 def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
-    """In the file itself, or as the name of its file."""
+    """A secret in the configuration file, or as the name of a file, is not shown by the fault."""
     path = tmp_path / "reconciler.toml"
     example = EXAMPLE.read_text(encoding="utf-8")
     path.write_text(example.replace("[delivery]", f'[delivery]\nsecret = "{SECRET}"'), "utf-8")
@@ -106,8 +106,8 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
     assert SECRET not in faults(**URL, RECONCILER_DELIVERY__SECRET_FILE=SECRET)
 
 
-def test_the_log_would_hide_it() -> None:
-    """Should a library ever say it."""
+def test_the_log_masks_the_secret() -> None:
+    """A library's message with the secret in it is masked."""
     assert "0123456789" not in redact(f"signed with {SECRET}.")
 
 
@@ -121,8 +121,8 @@ def test_the_log_would_hide_it() -> None:
         "http://localhost:1/hook",
     ],
 )
-def test_addresses_that_are_right(url: str) -> None:
-    """https anywhere, http on this machine."""
+def test_endpoints_that_are_accepted(url: str) -> None:
+    """https is accepted for any host, http for this machine only."""
     environ = {"RECONCILER_DELIVERY__URL": url, "RECONCILER_SIGNING_SECRET": SECRET}
     assert settings(**environ).delivery.url == url
 
@@ -134,31 +134,31 @@ def test_addresses_that_are_right(url: str) -> None:
         ("http://10.0.0.1/hook", "without TLS"),
         ("https://user:hush-word@shop.example/hook", "no password"),
         ("https://hush-word@shop.example/hook", "no password"),
-        ("https://shop.example/hook?token=hush-word", "nothing may follow"),
-        ("https://shop.example/hook#hush-word", "nothing may follow"),
-        ("ftp://shop.example/", "no https address"),
-        ("shop.example/hook", "no https address"),
-        ("https://shop.example:port/", "no address"),
-        ("https://shop example/", "neither spaces"),
+        ("https://shop.example/hook?token=hush-word", "no query"),
+        ("https://shop.example/hook#hush-word", "no query"),
+        ("ftp://shop.example/", "not an http or https URL"),
+        ("shop.example/hook", "not an http or https URL"),
+        ("https://shop.example:port/", "not a URL"),
+        ("https://shop example/", "no spaces"),
     ],
 )
-def test_addresses_that_are_not(url: str, said: str) -> None:
-    """What was written is not repeated: a password may stand in it."""
+def test_endpoints_that_are_refused(url: str, said: str) -> None:
+    """The fault names delivery.url and does not show the URL, because it may contain a password."""
     found = faults(RECONCILER_DELIVERY__URL=url, RECONCILER_SIGNING_SECRET=SECRET)
     assert said in found
     assert "delivery.url" in found
     assert "hush-word" not in found
 
 
-def test_a_request_that_hangs_does_not_look_like_a_stuck_service() -> None:
-    """The watchdog would restart the service for what the endpoint does."""
+def test_stall_has_to_be_longer_than_a_delivery() -> None:
+    """Else the watchdog would restart the service because the endpoint hangs."""
     given = {**URL, "RECONCILER_SIGNING_SECRET": SECRET, "RECONCILER_DELIVERY__TIMEOUT": "30s"}
     assert settings(**given, RECONCILER_SERVICE__STALL="31s").delivery.url
     assert "service.stall" in faults(**given, RECONCILER_SERVICE__STALL="30s")
     assert settings(RECONCILER_SERVICE__STALL="1s").delivery.url is None
 
 
-def test_a_request_takes_a_minute_at_most() -> None:
-    """A longer one would outlast a stop."""
+def test_the_bounds_of_timeout_and_give_up() -> None:
+    """A delivery takes a minute at most, so that a stop need not wait longer; give_up is longer than zero."""
     assert "delivery.timeout" in faults(RECONCILER_DELIVERY__TIMEOUT="61s")
     assert "delivery.give_up" in faults(RECONCILER_DELIVERY__GIVE_UP="0")

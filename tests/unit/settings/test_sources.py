@@ -1,4 +1,4 @@
-"""Where settings come from, and which source wins."""
+"""Settings come from a file, the environment and systemd's credentials; the specific source wins."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import Mode
 from reconciler.errors import ConfigurationError, UsageError
 from reconciler.settings import load
-from tests.unit.settings.configuration import ENVIRON, RIGHT, faults, loaded, written
+from tests.unit.settings.configuration import ENVIRON, VALID, faults, loaded, written
 
 
-def test_defaults(tmp_path: Path) -> None:
-    """A file with a table alone has the documented defaults for everything else."""
+def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
+    """A file with [payments] only has the documented defaults for everything else."""
     settings = loaded(tmp_path)
     assert settings.source == tmp_path / "reconciler.toml"
     assert settings.stripe.api_base == "https://api.stripe.com"
@@ -38,8 +38,10 @@ def test_defaults(tmp_path: Path) -> None:
     assert settings.database_url.get_secret_value() == ENVIRON["DATABASE_URL"]
 
 
-def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--config comes before RECONCILER_CONFIG, that before ./reconciler.toml, and without any the environment is enough."""
+def test_the_order_in_which_files_are_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--config wins over RECONCILER_CONFIG, that over ./reconciler.toml; without any file the environment is enough."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reconciler.settings.loading.CANDIDATES", (Path("reconciler.toml"),))
     here = written(tmp_path)
@@ -57,19 +59,21 @@ def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("by_variable", [True, False])
 def test_a_named_file_must_be_there(tmp_path: Path, by_variable: bool) -> None:
-    """A file that somebody named and that is not there is a fault, not a silent default."""
+    """A named file that does not exist is a fault, not a silent default."""
     missing = tmp_path / "no.toml"
     environ = {**ENVIRON, "RECONCILER_CONFIG": str(missing)} if by_variable else ENVIRON
     with pytest.raises(ConfigurationError, match=r"no\.toml") as caught:
         load(None if by_variable else missing, environ)
-    assert caught.value.faults[0].startswith("RECONCILER_CONFIG" if by_variable else "--config")
+    assert caught.value.faults[0].what.startswith(
+        "RECONCILER_CONFIG" if by_variable else "--config"
+    )
 
 
-def test_environment_wins(tmp_path: Path) -> None:
-    """Every key can be overridden by RECONCILER_<SECTION>__<KEY>; an entry of a table joins those of the file."""
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """RECONCILER_<SECTION>__<KEY> overrides every key; an entry of a table is added to those of the file."""
     settings = loaded(
         tmp_path,
-        RIGHT + "[corrections]\ngrace = '9m'\n",
+        VALID + "[corrections]\ngrace = '9m'\n",
         RECONCILER_CORRECTIONS__GRACE="0",
         RECONCILER_CORRECTIONS__MODE="update",
         RECONCILER_BUDGET__SHARE="0.25",
@@ -91,7 +95,7 @@ def test_environment_wins(tmp_path: Path) -> None:
     assert settings.table.metadata == {"app": "shop"}
 
 
-def test_all_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container without a file can be configured by its environment alone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reconciler.settings.loading.CANDIDATES", (Path("reconciler.toml"),))
@@ -116,28 +120,30 @@ def test_all_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("variable", "value", "hint"),
     [
         ("RECONCILER_SWEEP_HORIZON", "3d", "RECONCILER_SWEEP__HORIZON"),
-        ("RECONCILER_SWEPT__HORIZON", "3d", 'did you mean "sweep"?'),
-        ("RECONCILER_SWEEP__HORIZONT", "3d", 'did you mean "horizon"?'),
+        ("RECONCILER_SWEPT__HORIZON", "3d", 'Did you mean "sweep"?'),
+        ("RECONCILER_SWEEP__HORIZONT", "3d", 'Did you mean "horizon"?'),
         ("RECONCILER_PAYMENTS__METADATA", "app=shop", "must be JSON"),
         ("RECONCILER_ACCOUNTS", "[", "must be JSON"),
-        ("RECONCILER_SWEEP", '"30d"', "a section with keys of its own"),
+        ("RECONCILER_SWEEP", '"30d"', "a section with keys"),
         ("RECONCILER_SWEEP__HORIZON", "soon", "(set by RECONCILER_SWEEP__HORIZON)"),
     ],
 )
-def test_wrong_variables(tmp_path: Path, variable: str, value: str, hint: str) -> None:
-    """A variable that sets nothing is not passed over in silence; one that sets nonsense is named."""
-    (fault,) = faults(tmp_path, RIGHT, **{variable: value})
+def test_a_variable_that_is_wrong_is_a_fault(
+    tmp_path: Path, variable: str, value: str, hint: str
+) -> None:
+    """A variable that sets nothing is a fault; a variable with a wrong value is named in the fault."""
+    (fault,) = faults(tmp_path, VALID, **{variable: value})
     assert hint in fault
 
 
-def test_other_variables_are_not_ours(tmp_path: Path) -> None:
-    """A variable that merely begins like ours is left alone."""
-    assert loaded(tmp_path, RIGHT, RECONCILER_TEST_POSTGRES="/usr/lib", RECONCILERS="3").accounts
+def test_variables_of_other_programs_are_ignored(tmp_path: Path) -> None:
+    """A variable that only begins like one of Reconciler's is ignored."""
+    assert loaded(tmp_path, VALID, RECONCILER_TEST_POSTGRES="/usr/lib", RECONCILERS="3").accounts
 
 
-def test_database_url(tmp_path: Path) -> None:
-    """The specific variable wins over DATABASE_URL, that over the file, and a credential serves where none is set."""
-    text = RIGHT + '[database]\nurl = "postgresql:///file"\n'
+def test_the_database_url_with_the_most_specific_source_wins(tmp_path: Path) -> None:
+    """RECONCILER_DATABASE__URL wins over DATABASE_URL, that over the file, and that over a credential."""
+    text = VALID + '[database]\nurl = "postgresql:///file"\n'
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     (credentials / "database_url").write_text("postgresql:///credential\n")
@@ -154,11 +160,11 @@ def test_database_url(tmp_path: Path) -> None:
     assert url(text, both) == "postgresql:///long"
     assert url(text, {**base, "DATABASE_URL": "postgresql:///short"}) == "postgresql:///short"
     assert url(text, base) == "postgresql:///file"
-    assert url(RIGHT, base) == "postgresql:///credential"
+    assert url(VALID, base) == "postgresql:///credential"
 
 
 def test_what_is_not_needed_may_be_missing(tmp_path: Path) -> None:
-    """An auditor's command loads without a key, and without a table; asked for later, each says what is missing."""
+    """Settings load without a key and a table if a command needs neither; using them later says what is missing."""
     path = written(tmp_path, "")
     settings = load(path, {}, need_stripe=False, need_table=False, need_database=False)
     with pytest.raises(ConfigurationError, match=r"payments\.table is missing"):
@@ -169,19 +175,19 @@ def test_what_is_not_needed_may_be_missing(tmp_path: Path) -> None:
         _ = settings.account(None).api_key
 
 
-def test_everything_missing_is_said_at_once(tmp_path: Path) -> None:
-    """An empty configuration names the table, the database and the key in one go."""
+def test_everything_that_is_missing_is_reported_at_once(tmp_path: Path) -> None:
+    """An empty configuration is three faults: the table, the database and the key."""
     with pytest.raises(ConfigurationError) as caught:
         load(written(tmp_path, ""), {})
     table, database, key = caught.value.faults
-    assert "config/reconciler.toml" in table
-    assert "DATABASE_URL" in database
-    assert "STRIPE_API_KEY" in key
+    assert "config/reconciler.toml" in table.hint
+    assert "DATABASE_URL" in database.hint
+    assert "STRIPE_API_KEY" in key.hint
 
 
 def test_choosing_an_account(tmp_path: Path) -> None:
-    """With several accounts one has to be named; a name that is none is answered with those there are."""
-    text = RIGHT.replace("[payments.read]", 'account = "shop"\n[payments.read]') + (
+    """With several accounts one has to be named; a wrong name is answered with the right ones."""
+    text = VALID.replace("[payments.read]", 'account = "shop"\n[payments.read]') + (
         '[[accounts]]\nname = "eu"\nstripe_account = "acct_1"\n'
         '[[accounts]]\nname = "us"\nstripe_account = "acct_2"\n'
     )
@@ -194,7 +200,7 @@ def test_choosing_an_account(tmp_path: Path) -> None:
 
 
 def test_settings_are_frozen(tmp_path: Path) -> None:
-    """Nobody changes the configuration of a running program."""
+    """A running program cannot change its configuration."""
     settings = loaded(tmp_path)
     with pytest.raises(ValueError, match="frozen"):
         settings.sweep.horizon = timedelta(days=1)
