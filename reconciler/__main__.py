@@ -1,4 +1,4 @@
-"""``python -m reconciler`` and the installed command."""
+"""The entry point of ``python -m reconciler`` and of the installed command ``reconciler``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.settings import current_environment
 
 
 def main() -> None:
-    """Carry out the command line that this process was started with, and end with its exit code."""
+    """Run the process's command line, and end the process with its exit code."""
     terminate_like_interrupt()
     sys.exit(run(sys.argv[1:], current_environment()))
 

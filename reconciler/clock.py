@@ -1,8 +1,8 @@
-"""Time as a dependency: the one place where a clock is read or a thread sleeps.
+"""The clock: the only module that reads the time or lets a thread sleep.
 
-Everything else takes a :class:`Clock`, so that a test never waits and a demonstration can live through a month in
-a second. Stripe's own time (its ``Date`` header) decides about money; this clock only paces, times out and stamps
-what has no better time.
+All other code takes a :class:`Clock`, so that a test never waits and a demonstration can simulate a month in a second.
+Decisions about money use Stripe's own time (the ``Date`` header of its answers). This clock is for rate limits,
+timeouts, and timestamps of events that Stripe does not date.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time, a monotonic counter and a way to wait."""
+    """The wall-clock time, a monotonic counter, and two ways to wait."""
 
     def now(self) -> datetime:
-        """The wall-clock time, aware, in UTC."""
+        """The wall-clock time in UTC, with its time zone."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a counter that never steps back; only differences mean anything."""
+        """Seconds on a counter that never goes back. Only the difference of two values has a meaning."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait that long; returns at once for zero or less."""
+        """Wait that long. Returns at once for zero or less."""
         ...
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait until ``event`` is set or ``seconds`` have passed; returns whether it is set."""
+        """Wait until ``event`` is set or ``seconds`` have passed. Returns True if it is set."""
         ...
 
 
@@ -51,11 +51,11 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to: sleeping on it advances it. Safe to share between threads."""
+    """A clock for tests and the demonstration: it moves only if it is advanced, and sleeping advances it. Thread-safe."""
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
-            raise ValueError("a clock starts at an aware time: give the datetime a time zone")
+            raise ValueError("the start of a clock needs a time zone")
         self._now = start.astimezone(UTC)
         self._monotonic = 0.0
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
-"""The log: one JSON line an event, with a dotted name; and the last line of defence for secrets.
+"""The log: each event is one line of JSON with a dotted name, and secrets in it are masked.
 
-Nothing in this program hands a key, a webhook secret, a client_secret or a password to the log. What a library or a
-driver says is not in our hands, so every line is looked over once more before it is written.
+Reconciler itself logs no key, webhook secret, client_secret or password. A library or a driver may log one in its
+messages, so every field and every finished line is masked before it is written.
 """
 
 from __future__ import annotations
@@ -17,39 +17,41 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from reconciler.masking import MASK, redact
 
 QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
+"""Libraries that would log whole answers, URLs or statements: they log warnings and errors only, at any level."""
 SILENT_LOGGERS: Final = ("psycopg",)
-"""What they warn of comes out as an error of ours as well."""
-"""Libraries that would log whole answers, addresses or statements: held at warning, whatever the level."""
+"""Libraries whose warnings Reconciler reports as its own errors: they log errors only."""
 
 _SECRET_NAMES: Final = frozenset(
     {"api_key", "authorization", "client_secret", "password", "stripe_key", "webhook_secret"}
 )
+"""Names of fields that are masked as a whole."""
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""syslog(3) priorities, by level."""
 
 
-def hide_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    """A processor that hides secrets in every field, however deep: by the field's name, or by the value's form."""
-    return {key: _hidden(key, value) for key, value in event_dict.items()}
+def mask_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """A processor of structlog that masks secrets in every field, at any depth: by its name, or by a value's shape."""
+    return {key: _masked(key, value) for key, value in event_dict.items()}
 
 
-def _hidden(key: object, value: object) -> Any:
+def _masked(key: object, value: object) -> Any:
     if isinstance(key, str) and key.lower() in _SECRET_NAMES and value is not None:
         return MASK
     match value:
         case str():
             return redact(value)
         case Mapping():
-            return {name: _hidden(name, item) for name, item in value.items()}
+            return {name: _masked(name, item) for name, item in value.items()}
         case list() | tuple():
-            return [_hidden(None, item) for item in value]
+            return [_masked(None, item) for item in value]
         case _:
             return value
 
 
-class Redacted:
-    """A renderer whose line is looked over once more, for objects that only now became text.
+class MaskedRenderer:
+    """Renders a line and masks it once more, because an object such as an exception becomes text only here.
 
-    Where journald reads it, a line begins with its priority.
+    If ``with_priority``, the line begins with the priority that journald reads, such as ``<4>``.
     """
 
     def __init__(self, renderer: Processor, *, with_priority: bool) -> None:
@@ -63,7 +65,7 @@ class Redacted:
 
 
 def is_journal(journal_stream: str | None, stream: TextIO) -> bool:
-    """Whether a stream ends in journald: ``$JOURNAL_STREAM`` names its device and inode (systemd.exec(5))."""
+    """journald reads this stream. ``$JOURNAL_STREAM`` has the device and inode of its socket (systemd.exec(5))."""
     if not journal_stream:
         return False
     try:
@@ -79,9 +81,9 @@ _SHARED: Final[tuple[Processor, ...]] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
-    hide_secrets,
+    mask_secrets,
 )
-"""What every event goes through, ours and the libraries'."""
+"""The processors for every event, from Reconciler or a library. Masking is the last."""
 
 
 def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
@@ -94,26 +96,29 @@ def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
         foreign_pre_chain=[*_SHARED[:-1], structlog.stdlib.ExtraAdder(), _SHARED[-1]],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            Redacted(renderer, with_priority=is_journal(journal_stream, stream)),
+            MaskedRenderer(renderer, with_priority=is_journal(journal_stream, stream)),
         ],
     )
 
 
 def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) -> None:
-    """Send the whole program's log, the libraries' included, to a stream.
+    """Send the whole program's log, and that of its libraries, to a stream.
 
-    ``level`` is debug, info, warning or error. A terminal gets lines for people, anything else JSON. Called again, it
-    replaces what was there.
+    ``level`` is debug, info, warning or error. A terminal gets readable lines, any other stream gets JSON. A second call
+    replaces the first one's settings.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(stream, journal_stream))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+
     for name in SILENT_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+    # loggers are not cached, so that a second call, as in tests, also changes those that exist
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

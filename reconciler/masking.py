@@ -11,6 +11,7 @@ from typing import Final
 
 MASK: Final = "***"
 _SECRETS: Final = (
+    # the dashboard's keys: sk_live_…, rk_test_…; then older ones without a mode
     (re.compile(r"((?:sk|rk)_(?:live|test)_)[A-Za-z0-9_]+"), rf"\1{MASK}"),
     (re.compile(r"\b((?:sk|rk)_)(?!live_|test_)[A-Za-z0-9]{8,}"), rf"\1{MASK}"),
     (re.compile(r"(whsec_)[A-Za-z0-9+/=_-]+"), rf"\1{MASK}"),
@@ -22,7 +23,7 @@ _SECRETS: Final = (
 
 
 def redact(text: str) -> str:
-    """The text with every key, webhook secret, client_secret and password in it made unreadable."""
+    """The text with every secret in it replaced by its prefix and ``***``."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
