@@ -1,4 +1,4 @@
-"""Which replica should hold which account: as evenly as can be, with as little moving as can be."""
+"""Which replica of the service works on which account."""
 
 from __future__ import annotations
 
@@ -7,51 +7,60 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 UNEVEN: Final = 2
-"""One account more than another replica is as even as whole accounts allow; two more is one too many."""
+"""Two replicas are uneven if one has this many accounts more than the other. With one more they cannot be more even."""
 
 
 def assign_accounts(
     holders: Mapping[str, str | None], eligible: Mapping[str, Collection[str]]
 ) -> Mapping[str, str]:
-    """Who should hold each account, from who holds it now and the live replicas that are able to work on it.
+    """The replica that works on each account: evenly, and with as few moves as possible.
 
-    An account stays where it is, unless its holder is not able or has two more than another that is. One that nobody
-    able holds goes to whoever has fewest. One that nobody is able to work on is left out: it stays with whoever has it.
-    Whoever sees the same comes to the same, and where shares are even nothing moves.
+    ``holders`` are the replicas that hold the accounts now; ``eligible`` are the live replicas that can work on each
+    account. An account stays with an eligible holder, unless that holder has two accounts more than another eligible
+    replica. An account without an eligible holder goes to the eligible replica with the fewest accounts. An account
+    without an eligible replica is left out of the result. The same input gives every replica the same result.
     """
-    placed = {
+    assigned = {
         account: holder
         for account, holder in sorted(holders.items())
         if holder is not None and holder in eligible[account]
     }
+    # replicas without an account count too: they are the first to receive one
     load: Counter[str] = Counter(dict.fromkeys(set().union(*eligible.values()), 0))
-    load.update(placed.values())
+    load.update(assigned.values())
+
+    # in the order of names, so that every replica computes the same assignment
     for account in sorted(holders):
-        if account not in placed and eligible[account]:
-            placed[account] = _least(load, eligible[account])
-            load[placed[account]] += 1
-    while (move := _move(placed, load, eligible)) is not None:
+        if account not in assigned and eligible[account]:
+            assigned[account] = _least_loaded(load, eligible[account])
+            load[assigned[account]] += 1
+
+    while (move := _next_move(assigned, load, eligible)) is not None:
         account, to = move
-        load[placed[account]] -= 1
+        load[assigned[account]] -= 1
         load[to] += 1
-        placed[account] = to
-    return placed
+        assigned[account] = to
+    return assigned
 
 
-def _least(load: Mapping[str, int], among: Collection[str]) -> str:
+def _least_loaded(load: Mapping[str, int], among: Collection[str]) -> str:
+    """The replica with the fewest accounts; of several, the first by name."""
     return min(among, key=lambda name: (load[name], name))
 
 
-def _move(
-    placed: Mapping[str, str], load: Mapping[str, int], eligible: Mapping[str, Collection[str]]
+def _next_move(
+    assigned: Mapping[str, str], load: Mapping[str, int], eligible: Mapping[str, Collection[str]]
 ) -> tuple[str, str] | None:
-    """The next account to move and to whom: from whoever has most to whoever has fewest, None where it is even."""
-    possible = [
-        (load[holder] - load[to], load[holder], account, to)
-        for account, holder in placed.items()
-        for to in (_least(load, eligible[account]),)
-        if load[holder] - load[to] >= UNEVEN
-    ]
+    """The next account to move and the replica that receives it; None if no two replicas are uneven.
+
+    The move is the one between the two replicas that differ most; of several, from the replica with the most accounts.
+    """
+    possible: list[tuple[int, int, str, str]] = []
+    for account, holder in assigned.items():
+        to = _least_loaded(load, eligible[account])
+        difference = load[holder] - load[to]
+        if difference >= UNEVEN:
+            possible.append((difference, load[holder], account, to))
     if not possible:
         return None
     *_, account, to = min(possible, key=lambda item: (-item[0], -item[1], item[2], item[3]))

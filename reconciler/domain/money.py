@@ -1,4 +1,4 @@
-"""Amounts: whole minor units with their currency, never a float."""
+"""Amounts of money: whole minor units with their currency, never a float."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from decimal import Decimal
 ZERO_DECIMAL = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
-"""Currencies whose minor unit is the unit itself. Stripe: docs, "Supported currencies", zero-decimal.
-ISK and UGX are sent with two decimals by Stripe although they have none, so they are not here."""
+"""Currencies without a smaller unit. Source: Stripe's docs, "Supported currencies", zero-decimal.
+Stripe sends ISK and UGX with two decimals, although they have none, so they are not in this list."""
 
 THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-"""Currencies with a thousandth as minor unit. Stripe: the same page, three-decimal."""
+"""Currencies with a thousandth as their minor unit. Source: the same page, three-decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Money:
 
 
 def decimals(currency: str) -> int:
-    """How many decimals Stripe's minor unit of this currency has (not always those of ISO 4217)."""
+    """How many decimals Stripe uses for this currency; ISO 4217 sometimes says otherwise."""
     code = currency.lower()
     if code in ZERO_DECIMAL:
         return 0
@@ -36,18 +36,16 @@ def decimals(currency: str) -> int:
 
 def as_major(amount: int, currency: str) -> Decimal:
     """Minor units as a decimal number of the major unit, for a person to read."""
-    # read from text, for arithmetic rounds to the context's precision
+    # made from text, because arithmetic would round to the precision of the thread's decimal context
     return Decimal(f"{amount}e-{decimals(currency)}")
 
 
 def to_minor(amount: Decimal, currency: str) -> int | None:
-    """A major amount in minor units, or None where it is not a whole number of them.
-
-    There is no rounding: an amount that the currency cannot hold is not an amount we understand.
-    """
+    """A major amount in minor units, or None if it is not a whole number of them. Nothing is rounded."""
     if not amount.is_finite():
         return None
-    # in integers, for decimal arithmetic rounds to the context's precision
+
+    # in integers, because decimal arithmetic would round to the precision of the thread's context
     numerator, denominator = amount.as_integer_ratio()
     minor, rest = divmod(numerator * 10 ** decimals(currency), denominator)
     return None if rest else minor

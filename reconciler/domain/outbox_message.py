@@ -1,4 +1,7 @@
-"""What the merchant's endpoint is told of a correction, how that is signed, and when it is sent again."""
+"""What the merchant's endpoint receives about a correction, what its answer means, and when the message is sent again.
+
+``delivery_signature`` signs the body.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-FIRST_SECONDS: Final = 5.0
-LONGEST_SECONDS: Final = 3600.0
+FIRST_PAUSE_SECONDS: Final = 5.0
+LONGEST_PAUSE_SECONDS: Final = 3600.0
 
 
 class MessageType(StrEnum):
@@ -21,7 +24,7 @@ class MessageType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A row of the outbox: a correction, or the taking back of one, that the merchant's code has to act upon."""
+    """One row of the outbox: a correction, or a correction that was taken back. The merchant's code acts on it."""
 
     account: str
     number: int
@@ -36,25 +39,28 @@ class OutboxMessage:
 
     @property
     def id(self) -> str:
-        """The same in every attempt: what a receiver knows a repetition by."""
+        """The same in every attempt, so that a receiver recognizes a message that it already has."""
         return f"{self.account}:{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The ``number``-th attempt, from 1, to deliver a notice that has been tried for ``tried_for`` seconds."""
+    """One attempt to deliver a message.
 
-    notice: OutboxMessage
+    ``number`` counts the attempts from 1. ``tried_for`` is the time since the first attempt, in seconds.
+    """
+
+    message: OutboxMessage
     number: int
     tried_for: float
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came of an attempt. ``fault`` is why it is no delivery, None where the endpoint has said that it received
-    it; that says nothing of what was fulfilled.
+    """The result of an attempt.
 
-    ``status`` is the answer's, None where there was none.
+    ``status`` is the HTTP status of the answer, None if no answer came. ``fault`` says why the message was not
+    delivered, None if the endpoint said that it received it. Receipt does not mean that the order was fulfilled.
     """
 
     status: int | None
@@ -62,7 +68,7 @@ class Receipt:
 
     @property
     def is_endpoints_fault(self) -> bool:
-        """Whether the failure is likely to be the endpoint's, and not one of what was sent."""
+        """Whether the endpoint seems to be down, rather than to refuse this one message."""
         if self.fault is None:
             return False
         return (
@@ -73,27 +79,27 @@ class Receipt:
         )
 
 
-def message_body(notice: OutboxMessage) -> bytes:
-    """The message as JSON; ``created`` is in Unix seconds. No personal data, and no secret."""
-    message = {
-        "id": notice.id,
-        "type": notice.type.value,
-        "created": int(notice.created.timestamp()),
-        "account": notice.account,
+def message_body(message: OutboxMessage) -> bytes:
+    """The message as JSON, with ``created`` in Unix seconds. It holds no personal data and no secret."""
+    body = {
+        "id": message.id,
+        "type": message.type.value,
+        "created": int(message.created.timestamp()),
+        "account": message.account,
         "data": {
-            "payment_key": notice.payment_key,
-            "payment_intent": notice.payment_intent,
-            "from_status": notice.from_status,
-            "to_status": notice.to_status,
-            "outcome": notice.outcome,
-            "ledger_seq": notice.ledger_seq,
+            "payment_key": message.payment_key,
+            "payment_intent": message.payment_intent,
+            "from_status": message.from_status,
+            "to_status": message.to_status,
+            "outcome": message.outcome,
+            "ledger_seq": message.ledger_seq,
         },
     }
-    return json.dumps(message, separators=(",", ":")).encode()
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def receipt_of(status: int) -> Receipt:
-    """What an answer's status says. Any 2xx is receipt; a redirect is none, for it is not followed."""
+    """What the HTTP status of an answer means: every 2xx is receipt. A redirect is none, because it is not followed."""
     if 200 <= status < 300:
         return Receipt(status, None)
     if 300 <= status < 400:
@@ -101,15 +107,17 @@ def receipt_of(status: int) -> Receipt:
     return Receipt(status, f"it answered {status}")
 
 
-def retry_pause(failures: int, chance: float, longest: float = LONGEST_SECONDS) -> float:
-    """Seconds until the next attempt after so many failures in a row, from 1 on.
+def retry_pause(failures: int, chance: float, longest: float = LONGEST_PAUSE_SECONDS) -> float:
+    """Seconds until the next attempt, after this many failures in a row (from 1).
 
-    Doubling from five seconds to ``longest``; ``chance``, from 0 to 1, takes up to half of it off.
+    The pause doubles from five seconds up to ``longest``. ``chance``, from 0 to 1, takes up to half of it off, so that
+    messages that failed together are not sent together again.
     """
-    doubled: float = FIRST_SECONDS * 2 ** min(failures - 1, 30)
+    # 2 ** 30 is far beyond every pause; the bound keeps the number small
+    doubled: float = FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 30)
     return min(doubled, longest) * (1 - chance / 2)
 
 
 def is_last_attempt(attempt: Attempt, give_up: timedelta) -> bool:
-    """Whether a failure of this attempt is the last: it has been tried for long enough."""
+    """Whether no attempt follows if this one fails: the message was tried for at least ``give_up``."""
     return attempt.tried_for >= give_up.total_seconds()

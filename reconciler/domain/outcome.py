@@ -1,4 +1,4 @@
-"""What happened to the money: the vocabulary that both sides are translated into."""
+"""What happened to the money: the words into which both sides are translated."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """The state of a payment in the one language that the merchant's table and Stripe share."""
+    """The state of a payment, in words that fit the merchant's table and Stripe alike."""
 
     INCOMPLETE = "incomplete"
-    """Nobody has paid yet and nothing has failed: the customer may still act."""
+    """The customer has not paid, and no attempt has failed: the customer may still act."""
     FAILED = "failed"
     """The last attempt failed; the same PaymentIntent can be tried again."""
     PROCESSING = "processing"
@@ -22,28 +22,20 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
     """The PaymentIntent can no longer be paid."""
     REFUNDED = "refunded"
-    """Local only: the merchant has given the money back. At Stripe this stands on the charge."""
+    """Only in the merchant's table: the money was given back. Stripe keeps that fact on the charge."""
     DISPUTED = "disputed"
-    """Local only: the customer's bank has taken the money back. At Stripe this stands on the charge."""
+    """Only in the merchant's table: the customer's bank took the money back. Stripe keeps that fact on the charge."""
     UNKNOWN = "unknown"
-    """A status that we do not know: kept, flagged and never acted upon."""
+    """Reconciler does not know the status: it reports the payment and never changes it."""
 
     @property
     def is_open(self) -> bool:
-        """Something may still happen to it by itself."""
+        """The payment may still change without an action of the merchant."""
         return self in OPEN
-
-    @property
-    def is_settled(self) -> bool:
-        """The merchant has acted upon it: such a row is never changed automatically."""
-        return self in SETTLED
 
 
 OPEN: Final = frozenset(
     {Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.AUTHORIZED}
-)
-SETTLED: Final = frozenset(
-    {Outcome.SUCCEEDED, Outcome.CANCELED, Outcome.REFUNDED, Outcome.DISPUTED}
 )
 AT_STRIPE: Final = (
     Outcome.INCOMPLETE,
@@ -53,7 +45,7 @@ AT_STRIPE: Final = (
     Outcome.SUCCEEDED,
     Outcome.CANCELED,
 )
-"""The outcomes that a PaymentIntent can have, in the order of its life."""
+"""The outcomes that a PaymentIntent can have, in the order in which it passes through them."""
 
 _OF_STATUS: Final = {
     "requires_payment_method": Outcome.INCOMPLETE,
@@ -69,9 +61,9 @@ _OF_STATUS: Final = {
 def outcome_of_status(status: str, *, last_attempt_failed: bool) -> Outcome:
     """The outcome that a PaymentIntent's status means.
 
-    ``last_attempt_failed`` is whether ``last_payment_error`` is set: Stripe puts a PaymentIntent back to
-    ``requires_payment_method`` after a failed attempt, and only that field tells it from a new one. Stripe may add
-    statuses without a new API version, so an unknown string is UNKNOWN and no error.
+    ``last_attempt_failed`` is True if ``last_payment_error`` is set. After a failed attempt Stripe puts a PaymentIntent
+    back to ``requires_payment_method``; only that field tells it from a new one. Stripe may add statuses without a new
+    API version, so an unknown string is UNKNOWN and raises nothing.
     """
     if status == "requires_payment_method" and last_attempt_failed:
         return Outcome.FAILED
@@ -86,7 +78,7 @@ MISSED_WEBHOOK: Final = {
     Outcome.SUCCEEDED: ("payment_intent.succeeded",),
     Outcome.CANCELED: ("payment_intent.canceled",),
 }
-"""The events that would have told the merchant of each outcome."""
+"""The events by which Stripe tells the merchant of each outcome."""
 
 NEXT_STEP: Final = {
     Outcome.INCOMPLETE: "Wait for the customer; show the next action and until when it can be done.",
@@ -99,4 +91,4 @@ NEXT_STEP: Final = {
     Outcome.DISPUTED: "Answer the dispute in Stripe's dashboard before its deadline.",
     Outcome.UNKNOWN: "Map this status in the configuration, or upgrade if Stripe has added it.",
 }
-"""What the business does when a payment has this outcome."""
+"""What the merchant does next if a payment has this outcome."""

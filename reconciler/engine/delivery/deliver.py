@@ -155,7 +155,7 @@ class Delivery:
         receipt = self._send(attempt)
         if receipt.fault is None:
             self._circuit.succeeded()
-            self._outbox.delivered(attempt.notice.number)
+            self._outbox.delivered(attempt.message.number)
             report.delivered += 1
             return True
         if receipt.is_endpoints_fault:
@@ -172,6 +172,6 @@ class Delivery:
         return True
 
     def _send(self, attempt: Attempt) -> Receipt:
-        body = message_body(attempt.notice)
+        body = message_body(attempt.message)
         signed = signature(body, self._terms.secret, self._clock.now())
         return self._sender.post(body, {SIGNATURE_HEADER: signed})

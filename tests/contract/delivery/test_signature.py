@@ -9,7 +9,7 @@ import stripe
 
 from reconciler.domain.delivery_signature import signature
 from reconciler.domain.outbox_message import message_body
-from tests.unit.domain.test_delivery import NOTICE
+from tests.unit.domain.test_outbox_message import MESSAGE
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
 
@@ -21,12 +21,12 @@ def verify(body: bytes, header: str, secret: str = SECRET) -> bool:
 
 def test_stripe_s_own_verifier_takes_it() -> None:
     """A receiver needs no code of its own."""
-    body = message_body(NOTICE)
+    body = message_body(MESSAGE)
     assert verify(body, signature(body, SECRET, datetime.now(UTC)))
 
 
 NOW = datetime.now(UTC)
-BODY = message_body(NOTICE)
+BODY = message_body(MESSAGE)
 
 
 @pytest.mark.parametrize(

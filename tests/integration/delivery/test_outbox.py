@@ -187,7 +187,7 @@ def test_a_late_failure_says_nothing_of_another_s_attempt(post: Post) -> None:
     (row,) = post.rows()
     assert row["given_up_at"] is None
     assert row["last_error"] is None
-    post.outbox.delivered(successor.notice.number)
+    post.outbox.delivered(successor.message.number)
     post.outbox.failed(successor, "no", 5, given_up=True)
     assert post.rows()[0]["given_up_at"] is None
 

@@ -262,6 +262,6 @@ def test_the_daemons_role_is_enough_to_deliver(stocked, roles):
         outbox.failed(first, "it answered 500", 3600, given_up=False)
         assert outbox.claim(epoch, 60) is None
         assert outbox.try_now(3) == 1
-        assert outbox.claim(epoch, 60).notice == first.notice
-        outbox.delivered(second.notice.number)
+        assert outbox.claim(epoch, 60).message == first.message
+        outbox.delivered(second.message.number)
         assert PostgresStatus(database, "default").outbox()[:2] == (1, 0)

@@ -65,8 +65,8 @@ class PlainOutbox:
         self.release.append(number)
 
     def failed(self, attempt: Attempt, error: str, seconds: float, *, given_up: bool) -> None:
-        self.due.remove(attempt.notice.number)
-        (self.given_up if given_up else self.waiting).append(attempt.notice.number)
+        self.due.remove(attempt.message.number)
+        (self.given_up if given_up else self.waiting).append(attempt.message.number)
 
     def try_now(self, most_attempts: int) -> int:
         self.taken_up += 1

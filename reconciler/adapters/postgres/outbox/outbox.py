@@ -48,7 +48,7 @@ class PostgresOutbox:
         self._run(
             "outbox_failed",
             "noting a failed delivery",
-            id=attempt.notice.number,
+            id=attempt.message.number,
             attempt=attempt.number,
             error=error,
             seconds=seconds,
