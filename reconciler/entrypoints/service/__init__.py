@@ -1,3 +1,3 @@
-"""The daemon: passes by the clock, on the accounts whose leases it holds, watched by systemd and by people."""
+"""The daemon behind ``reconciler run``: sweeps at intervals over the accounts that this process holds the leases of."""
 
 from __future__ import annotations

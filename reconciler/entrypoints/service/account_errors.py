@@ -1,4 +1,4 @@
-"""What keeps one account from its work, by where it was met."""
+"""What keeps one account from its work, by the job that met it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from reconciler.masking import redact
 
 
 class AccountErrors:
-    """The last error of each job, until it went well again. Safe to share between threads."""
+    """The last error of each job; a job's success removes it. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._errors: dict[str, ReconcilerError] = {}
 
-    def put(self, where: str, error: ReconcilerError | None) -> None:
-        """Keep an error; None where it went well."""
+    def put(self, job: str, error: ReconcilerError | None) -> None:
+        """Keep a job's error; None says that the job succeeded."""
         with self._lock:
             if error is None:
-                self._errors.pop(where, None)
+                self._errors.pop(job, None)
             else:
-                self._errors[where] = error
+                self._errors[job] = error
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all errors."""
         with self._lock:
             self._errors.clear()
 
     @property
     def first(self) -> str | None:
-        """The one met first, in words; None where there is none."""
+        """The text of the oldest error, secrets masked; None if no job has one."""
         with self._lock:
             return next((redact(str(error)) for error in self._errors.values()), None)
 
     @property
-    def need_a_person(self) -> bool:
-        """Whether one of them does not go away by itself."""
+    def needs_person(self) -> bool:
+        """Whether one of the errors stays until a person acts."""
         with self._lock:
             return any(error.exit_code is ExitCode.CONFIGURATION for error in self._errors.values())

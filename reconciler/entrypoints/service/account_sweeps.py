@@ -1,9 +1,10 @@
-"""The sweeps and chores of one account while its lease is ours: by the timetable, and as people ask."""
+"""The sweeps and chores of one account while this process holds its lease: scheduled ones, and those a person requests."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -11,11 +12,10 @@ import structlog
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
-from reconciler.clock import Clock
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.actor import SERVICE
 from reconciler.engine.health.status import COVERING
-from reconciler.engine.health.watchdog import Pulse, Steps
+from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota
@@ -24,170 +24,187 @@ from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest,
 from reconciler.engine.sweep_requests.hand_over import RequestProgress, SweepRequests, serve_next
 from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.entrypoints.service.delivery_job import DELIVER, DeliveryJob
-from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.entrypoints.service.progress_log import LoggedProgress, wide
-from reconciler.entrypoints.service.replica_group import ReplicaGroup
-from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job, SweepScheduler
+from reconciler.entrypoints.service.progress_log import LoggedProgress, report_fields
+from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job
+from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
 from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
 from reconciler.masking import redact
-from reconciler.settings import Settings
 
 AT_ONCE_UP_TO_SECONDS: Final = 3600.0
-"""A job that comes round at least so often runs at once at a takeover; a rarer one when its time has come."""
+"""After a takeover a job with at most this interval runs at once; a rarer job runs when it is next due."""
 LONGEST_DELAY_SECONDS: Final = 10.0
-"""How long a page in hand may go on trying after a stop."""
+"""How long a page that is being read may go on trying after a stop."""
 REQUESTS: Final = "request"
 HOUSEKEEPING: Final = "housekeeping"
+ACCOUNT: Final = "account"
+"""The name in AccountErrors of an error that no job met: the lease or the account could not be opened."""
 
 log = structlog.stdlib.get_logger()
 
 
 def raise_if_lease_lost(account: str, lease: Lease) -> None:
-    """Raise LeaseLostError where the lease is another's, or may be by now."""
+    """Raise LeaseLostError if another process holds the lease, or may hold it by now."""
     lease.raise_if_lost()
     if lease.has_run_out:
         raise LeaseLostError(
-            f"The lease on account {account} was not renewed in time.",
-            "Nothing is written or read until it is taken anew, here or elsewhere.",
+            f"The lease on account {account} was not renewed in time; nothing is read or written without it.",
+            "Nothing to do: this process or another replica takes it again.",
         )
 
 
-class AccountSweeps:
-    """Between ``begin`` and ``end`` the timetable casts them; each is made under the lease that ``begin`` was given."""
+def _lease_gone(account: str) -> LeaseLostError:
+    return LeaseLostError(
+        f"This process has given the lease on account {account} back.",
+        "Nothing to do: the process that takes it goes on.",
+    )
 
-    def __init__(
-        self,
-        settings: Settings,
-        account: str,
-        clock: Clock,
-        group: ReplicaGroup,
-        scheduler: SweepScheduler,
-        pulse: Pulse,
-        metrics: Metrics,
-        deliverer: DeliveryJob,
-        rate_limiter: RateLimiter,
-        quota: ReadQuota,
-        stopping: threading.Event,
-        giving_up: threading.Event,
-    ) -> None:
-        self._settings = settings
+
+@dataclass(frozen=True, slots=True)
+class AccountContext:
+    """What the jobs of one account share.
+
+    ``stopping`` is set when the service stops: a sweep ends at its next page. ``giving_up`` is set when that takes too
+    long: every wait for Stripe ends with an error.
+    """
+
+    name: str
+    rate_limiter: RateLimiter
+    quota: ReadQuota
+    delivery: DeliveryJob
+    stopping: threading.Event
+    giving_up: threading.Event
+
+
+class AccountSweeps:
+    """Between ``begin`` and ``end`` the scheduler runs the jobs, all of them under the lease that ``begin`` was given."""
+
+    def __init__(self, service: ServiceContext, account: AccountContext) -> None:
+        self._service = service
         self._account = account
-        self._clock = clock
-        self._group = group
-        self._scheduler = scheduler
-        self._pulse = pulse
-        self._metrics = metrics
-        self._deliverer = deliverer
-        self._rate_limiter = rate_limiter
-        self._allowance = quota
-        self._stopping = stopping
-        self._giving_up = giving_up
-        self._mode = settings.corrections.mode
+        self._mode = service.settings.corrections.mode
         self._lease: Lease | None = None
-        self._refused_by: str | None = None
+        self._refused_job: str | None = None
         self._slots: SweepSlots | None = None
         self._row: ServiceStatusRow | None = None
-        self.errors_met = AccountErrors()
-        self.moved_at = clock.monotonic()
-        """When a sweep last ended well, or the lease was last seen in another's hands: what being alive means."""
+        self.errors = AccountErrors()
+        self.last_covered_at = service.clock.monotonic()
+        """When a sweep was last complete, or another replica last held the lease: the service is healthy if that is recent."""
 
     @property
-    def under_lease(self) -> bool:
-        """Whether the account is ours now."""
+    def holds_lease(self) -> bool:
+        """Whether this process holds the account's lease."""
         return self._lease is not None
 
     def begin(self, lease: Lease, slots: SweepSlots, row: ServiceStatusRow) -> None:
-        """The account is ours from now on."""
-        self._giving_up.clear()
+        """This process holds the lease from now on."""
+        self._account.giving_up.clear()
         self._slots = slots
         self._lease, self._row = lease, row
-        self.set_error("account", None)
-        self.moved_at = self._clock.monotonic()
-        self._metrics.holds(self._account, held=True)
+        self.set_error(ACCOUNT, None)
+        self.last_covered_at = self._service.clock.monotonic()
+        self._service.metrics.set_lease_held(self._account.name, held=True)
 
     def end(self, slots: SweepSlots) -> None:
-        """Wait for the sweeps in hand before the lease goes back; they end at their next page."""
-        self._scheduler.drop(self._account)
+        """Wait until the running sweeps have ended at their next page; the lease may be given back after that."""
+        self._service.scheduler.remove_all(self._account.name)
         self._lease = None
-        self._metrics.holds(self._account, held=False)
-        if not slots.idle_but(REQUESTS, LONGEST_DELAY_SECONDS):
-            # whoever waits for Stripe is told that it cannot be had; the page ends with what it has
-            self._giving_up.set()
-            slots.idle_but(REQUESTS, None)
+        self._service.metrics.set_lease_held(self._account.name, held=False)
+
+        if not slots.wait_until_idle_except(REQUESTS, LONGEST_DELAY_SECONDS):
+            # a sweep still waits for Stripe: the wait fails now, and the page ends with the intents it has
+            self._account.giving_up.set()
+            slots.wait_until_idle_except(REQUESTS, None)
         self._row = None
 
     def schedule(self, status: PostgresStatus, row: ServiceStatusRow, database: Database) -> None:
-        """A frequent job begins at once; a rare one when its last complete sweep is old enough."""
+        """Schedule every job. A frequent one runs at once; a rare one when its last complete sweep is old enough."""
         ages = {row[0]: row[3] for row in status.sweeps() if row[3] is not None}
-        for job in (job for job in JOBS if job.exists(self._settings)):
-            every = job.every(self._settings, self._allowance.allowed)
+        for job in JOBS:
+            if not job.is_enabled(self._service.settings):
+                continue
+            interval = job.interval(self._service.settings, self._account.quota.allowed)
+
+            # a takeover must not repeat a long sweep that an earlier holder of the lease has just completed
             known = [ages[kind] for kind in COVERING.get(job.name, ()) if kind in ages]
-            first = 0.0
-            if every.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
-                first = every.total_seconds() - min(known)
+            first_in = 0.0
+            if interval.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
+                first_in = interval.total_seconds() - min(known)
+
             run: Callable[[Steps], None]
             match job.kind:
                 case SweepKind():
-                    run = partial(self._cast, job, job.kind)
+                    run = partial(self._run_sweep_job, job, job.kind)
                 case Chore.HOUSEKEEPING:
-                    run = partial(self._keep_house, row)
+                    run = partial(self._run_housekeeping, row)
                 case Chore.DELIVER:
-                    run = partial(self._deliver, database)
-            self._scheduler.put(self._account, job, every, first, partial(self._work, job, run))
+                    run = partial(self._run_delivery, database)
+            self._service.scheduler.add(
+                self._account.name, job, interval, first_in, partial(self._run_job, job, run)
+            )
 
-    def serve_one(self, opened: OpenAccount, lease: Lease, steps: Steps) -> SweepReport | None:
-        """Make the sweep that was asked for first; None where none was. Raises what the requests raise."""
+    def serve_next_request(
+        self, opened: OpenAccount, lease: Lease, steps: Steps
+    ) -> SweepReport | None:
+        """Run the oldest sweep that a person has requested; None if there is none. Raises what the requests raise."""
         requests: SweepRequests = opened.requests
 
         def run(request: SweepRequest, number: int) -> SweepReport:
             log.info(
-                "request.taken", account=self._account, request=number, asked_by=request.asked_by
+                "request.taken",
+                account=self._account.name,
+                request=number,
+                asked_by=request.asked_by,
             )
-            return self._sweep(
-                REQUESTS,
-                opened,
-                request,
-                lambda other: RequestProgress(requests, number, lease.epoch, self._clock, other),
-                steps,
-            )
+
+            def report_to_requester(progress: Progress) -> Progress:
+                clock = self._service.clock
+                return RequestProgress(requests, number, lease.epoch, clock, progress)
+
+            return self._sweep(REQUESTS, opened, request, report_to_requester, steps)
 
         return serve_next(requests, lease.epoch, self._mode, run)
 
-    def _work(self, job: Job, run: Callable[[Steps], None]) -> None:
-        """One run of a job. What it does before and after its sweep can hang as well as the sweep."""
-        with self._pulse.attending(f"job {self._account}:{job.name}") as steps:
+    def _run_job(self, job: Job, run: Callable[[Steps], None]) -> None:
+        """Run a job once. The watchdog also sees what the job does before and after its sweep."""
+        name = f"job {self._account.name}:{job.name}"
+        with self._service.pulse.attending(name) as steps:
             run(steps)
 
-    def _cast(self, job: Job, kind: SweepKind, steps: Steps) -> None:
-        """One sweep of the timetable."""
+    def _run_sweep_job(self, job: Job, kind: SweepKind, steps: Steps) -> None:
+        """Make one scheduled sweep."""
         slots = self._slots
-        if slots is None or self._lease is None or self._stopping.is_set():
+        if slots is None or self._lease is None or self._account.stopping.is_set():
             return
+
         writing = Writing.ROWS if self._mode is Mode.UPDATE else Writing.FINDINGS
         request = SweepRequest(kind=kind, writing=writing, asked_by=SERVICE)
         try:
             with slots.using(job.name) as opened:
                 report = self._sweep(job.name, opened, request, lambda progress: progress, steps)
         except LeaseLostError:
-            return  # the worker says so, once
+            return  # the account's thread logs it, once
         except ReconcilerError as error:
             self.set_error(job.name, error)
-            self._metrics.failed(self._account, job.name, error)
-            log.warning("sweep.failed", account=self._account, job=job.name, why=redact(str(error)))
-            slots.renew(job.name)
+            self._service.metrics.sweep_failed(self._account.name, job.name)
+            log.warning(
+                "sweep.failed", account=self._account.name, job=job.name, why=redact(str(error))
+            )
+            slots.close_slot(job.name)
             return
         if report.failure is not None and not isinstance(report.failure, StoppedError):
-            slots.renew(job.name)
+            slots.close_slot(job.name)
 
-    def _deliver(self, database: Database, steps: Steps) -> None:
-        """One run of what the outbox has for the merchant's endpoint."""
+    def _run_delivery(self, database: Database, steps: Steps) -> None:
+        """Deliver once what the outbox has for the merchant's endpoint."""
         slots, lease = self._slots, self._lease
-        if slots is None or lease is None or self._stopping.is_set():
+        if slots is None or lease is None or self._account.stopping.is_set():
             return
         with slots.busy(DELIVER), steps.resting():
-            report = self._deliverer.run(database, lease.epoch, self._check, self._stopping)
+            report = self._account.delivery.run(
+                database, lease.epoch, self._raise_if_must_end, self._account.stopping
+            )
         self.set_error(DELIVER, report.error_met)
 
     def _sweep(
@@ -195,79 +212,101 @@ class AccountSweeps:
         job: str,
         opened: OpenAccount,
         request: SweepRequest,
-        told: Callable[[Progress], Progress],
+        wrap_progress: Callable[[Progress], Progress],
         steps: Steps,
     ) -> SweepReport:
         lease = self._lease
         if lease is None:
-            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
-        name = f"{self._account}:{job}"
+            raise _lease_gone(self._account.name)
+
+        name = f"{self._account.name}:{job}"
         with (
+            # the sweep is watched under its own name meanwhile
             steps.resting(),
-            self._pulse.watching(name, lambda: opened.stripe.reads) as pulse,
+            self._service.pulse.watching(name, lambda: opened.stripe.reads) as pulse,
         ):
-            watched = LoggedProgress(pulse, self._metrics, opened, job, self._clock)
-            report = opened.sweep_under(lease.epoch, self._check, request, told(watched))
-        self._note(job, report)
+            progress = LoggedProgress(
+                pulse, self._service.metrics, opened, job, self._service.clock
+            )
+            report = opened.sweep_under(
+                lease.epoch, self._raise_if_must_end, request, wrap_progress(progress)
+            )
+        self._note_end(job, report)
         return report
 
-    def _check(self) -> None:
-        """What a sweep asks between pages."""
-        if self._stopping.is_set():
+    def _raise_if_must_end(self) -> None:
+        """Called by a sweep between pages. Raises StoppedError or LeaseLostError."""
+        if self._account.stopping.is_set():
             raise StoppedError(
-                "The service was stopped; what had been recorded stays.", "The next sweep goes on."
+                "The service was stopped; the pages that were recorded stay.",
+                "Nothing to do: the next sweep goes on.",
             )
         lease = self._lease
         if lease is None:
-            raise LeaseLostError("The account is no longer ours.", "Another process goes on.")
-        raise_if_lease_lost(self._account, lease)
+            raise _lease_gone(self._account.name)
+        raise_if_lease_lost(self._account.name, lease)
 
-    def _note(self, job: str, report: SweepReport) -> None:
+    def _note_end(self, job: str, report: SweepReport) -> None:
         failure = report.failure
         if report.complete:
-            self.moved_at = self._clock.monotonic()
+            self.last_covered_at = self._service.clock.monotonic()
+
+        # a stop or a lost lease is no fault of the account, and a request's failure is its requester's answer
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
             self.set_error(job, failure)
-        row = self._row
-        self._metrics.ended(report, job, () if row is None else row.delays(report))
-        if row is not None:
-            row.rate_usage(self._rate_limiter)
-        level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
-        level("sweep.finished", job=job, **wide(report))
 
-    def _keep_house(self, row: ServiceStatusRow, steps: Steps) -> None:
-        """Remove what nobody needs any longer, and follow the number of transactions."""
+        row = self._row
+        delays = () if row is None else row.correction_delays(report)
+        self._service.metrics.sweep_ended(report, job, delays)
+        if row is not None:
+            row.write_rate_usage(self._account.rate_limiter)
+        level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
+        level("sweep.finished", job=job, **report_fields(report))
+
+    def _run_housekeeping(self, row: ServiceStatusRow, steps: Steps) -> None:
+        """Delete old rows, and adapt the quota and the tail's interval to the number of transactions."""
         row.delete_old_rows()
         slots = self._slots
         if slots is None:
             return
+
         steps.advance()
         try:
             with slots.using(HOUSEKEEPING) as opened:
                 steps.advance()
                 opened.count_transactions()
         except ReconcilerError as error:
-            slots.renew(HOUSEKEEPING)
-            log.warning("transactions.uncounted", account=self._account, why=redact(str(error)))
+            slots.close_slot(HOUSEKEEPING)
+            log.warning(
+                "transactions.uncounted", account=self._account.name, why=redact(str(error))
+            )
             return
-        every = TAIL.every(self._settings, self._allowance.allowed)
-        if self._scheduler.set_interval(self._account, TAIL, every):
-            log.info("tail.paced", account=self._account, seconds=every.total_seconds())
 
-    def set_error(self, where: str, error: ReconcilerError | None) -> None:
-        """Keep it for /readyz, for the other replicas and, while the account is ours, for ``reconciler status``."""
-        self.errors_met.put(where, error)
-        needs_person, row = self.errors_met.need_a_person, self._row
+        interval = TAIL.interval(self._service.settings, self._account.quota.allowed)
+        if self._service.scheduler.set_interval(self._account.name, TAIL, interval):
+            log.info("tail.paced", account=self._account.name, seconds=interval.total_seconds())
+
+    def set_error(self, job: str, error: ReconcilerError | None) -> None:
+        """Keep a job's error, or None for its success.
+
+        /readyz shows it. While this process holds the lease, ``reconciler status`` shows it too. The other replicas are
+        told whether this one can work on the account.
+        """
+        self.errors.put(job, error)
+        needs_person, row = self.errors.needs_person, self._row
         if needs_person:
-            self._refused_by = where if error is not None else self._refused_by
-            self._group.cannot_work(self._account)
+            self._refused_job = job if error is not None else self._refused_job
+            self._service.group.set_ineligible(self._account.name)
         if row is not None and self._lease is not None:
-            if error is None and not needs_person and self._proves(where):
-                self._group.works(self._account)
-            row.error_met(self.errors_met)
+            if error is None and not needs_person and self._proves_access(job):
+                self._service.group.set_eligible(self._account.name)
+            row.write_error(self.errors)
 
-    def _proves(self, where: str) -> bool:
-        """Whether what went well shows that the account can be worked on: the same sweep that could not, where one could not."""
-        if where in ("account", DELIVER):
+    def _proves_access(self, job: str) -> bool:
+        """Whether this job's success shows that the account can be worked on.
+
+        If one job was refused, only the same job's success shows it.
+        """
+        if job in (ACCOUNT, DELIVER):
             return False
-        return self._refused_by in (None, "account", where)
+        return self._refused_job in (None, ACCOUNT, job)

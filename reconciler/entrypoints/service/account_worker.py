@@ -1,4 +1,4 @@
-"""The thread of one account of the service: it takes its lease, gives it back, and hears what people ask meanwhile."""
+"""The thread of one account: it takes the account's lease, serves requests while it holds it, and gives it back."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.coordination.sweep_requests import RequestBell
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.page.reported_findings import take_up_reported
-from reconciler.clock import Clock
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.health.watchdog import Pulse, Steps
+from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.service.account_sweeps import (
+    ACCOUNT,
     REQUESTS,
+    AccountContext,
     AccountSweeps,
     raise_if_lease_lost,
 )
 from reconciler.entrypoints.service.delivery_job import DeliveryJob
-from reconciler.entrypoints.service.metrics import MeteredRateLimiter, Metrics
-from reconciler.entrypoints.service.replica_group import ReplicaGroup
-from reconciler.entrypoints.service.scheduler import SweepScheduler
+from reconciler.entrypoints.service.metrics import MeteredRateLimiter
+from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
 from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.errors import (
@@ -38,168 +38,160 @@ from reconciler.errors import (
     ReconcilerError,
 )
 from reconciler.masking import redact
-from reconciler.settings import Account, Settings
+from reconciler.settings import Account
 from reconciler.wiring import limits_of, new_quota, open_account
 
-BELL_SECONDS: Final = 1.0
-"""How long it listens for a request before it looks at lease and stop flag again."""
-POLL_ROUNDS: Final = 10
-"""After so many rounds requests are looked for without a ring: a notification may be lost with its connection."""
+NOTIFICATION_SECONDS: Final = 1.0
+"""How long the thread waits for the notification of a request before it checks the lease and the stop flag."""
+ROUNDS_A_POLL: Final = 10
+"""After so many waits the thread reads the requests without a notification: one is lost if its connection breaks."""
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 15.0
 CONNECTIONS: Final = 8
 STANDBY_SECONDS: Final = 0.5
-"""How often one that stands by asks whether an account falls to it; that costs no query."""
+"""How often a thread without the lease checks whether it should take it; the check needs no query."""
 
 log = structlog.stdlib.get_logger()
 
 
 class AccountWorker(threading.Thread):
-    """Takes the account's lease when it falls to this replica; while held, sweeps run by the timetable and on request."""
+    """Takes the account's lease when this replica should hold it. Meanwhile sweeps run as scheduled and as requested."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        account: Account,
-        clock: Clock,
-        group: ReplicaGroup,
-        scheduler: SweepScheduler,
-        pulse: Pulse,
-        metrics: Metrics,
-        deliverer: DeliveryJob,
-    ) -> None:
-        super().__init__(name=f"account-{account.name}", daemon=True)
-        self.account = account.name
-        self._settings = settings
-        self._configured = account
-        self._clock = clock
-        self._group = group
-        self._pulse = pulse
+    def __init__(self, service: ServiceContext, configured: Account, delivery: DeliveryJob) -> None:
+        super().__init__(name=f"account-{configured.name}", daemon=True)
+        self.account = configured.name
+        self._service = service
+        self._configured = configured
         self._stopping = threading.Event()
         giving_up = threading.Event()
-        limits, name = limits_of(settings, account), account.name
         self.rate_limiter = MeteredRateLimiter(
-            limits, clock, giving_up, metrics, name, self._may_send
-        )
-        self._allowance = new_quota(settings)
-        self._mode = settings.corrections.mode
-        self._latest: Lease | None = None
-        self._sweeps = AccountSweeps(
-            settings,
-            name,
-            clock,
-            group,
-            scheduler,
-            pulse,
-            metrics,
-            deliverer,
-            self.rate_limiter,
-            self._allowance,
-            self._stopping,
+            limits_of(service.settings, configured),
+            service.clock,
             giving_up,
+            service.metrics,
+            self.account,
+            self._raise_if_lease_lost,
+        )
+        self._quota = new_quota(service.settings)
+        self._mode = service.settings.corrections.mode
+        self._latest_lease: Lease | None = None
+        self._sweeps = AccountSweeps(
+            service,
+            AccountContext(
+                self.account, self.rate_limiter, self._quota, delivery, self._stopping, giving_up
+            ),
         )
 
     @property
-    def holds(self) -> bool:
-        """Whether the account is ours now."""
-        return self._sweeps.under_lease
+    def holds_lease(self) -> bool:
+        """Whether this process holds the account's lease."""
+        return self._sweeps.holds_lease
 
     @property
-    def error_met(self) -> str | None:
-        """What keeps it from its work, None where nothing does."""
-        return self._sweeps.errors_met.first
+    def first_error(self) -> str | None:
+        """The oldest error that keeps the account from its work; None if there is none."""
+        return self._sweeps.errors.first
 
     @property
-    def moved_at(self) -> float:
-        """When a sweep last ended well, or the lease was last seen in another's hands: what being alive means."""
-        return self._sweeps.moved_at
+    def last_covered_at(self) -> float:
+        """When a sweep was last complete, or another replica last held the lease, by the monotonic clock."""
+        return self._sweeps.last_covered_at
 
     @property
     def reads_allowed(self) -> int:
-        """The reads that we may spend in 30 days."""
-        return self._allowance.allowed
+        """The reads that Reconciler may spend on the account in 30 days."""
+        return self._quota.allowed
 
     def stop(self) -> None:
-        """Let sweeps end at their next page, and give the lease back."""
+        """End every sweep at its next page, and give the lease back."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until stopped; outages are waited out with growing pauses."""
-        with self._pulse.attending(f"account {self.account}") as steps:
-            self._persist(steps)
+        """Work until stopped. After an error everything is opened again, with growing pauses."""
+        with self._service.pulse.attending(f"account {self.account}") as steps:
+            self._serve_until_stopped(steps)
 
-    def _persist(self, steps: Steps) -> None:
+    def _serve_until_stopped(self, steps: Steps) -> None:
+        clock = self._service.clock
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             steps.advance()
-            began = self._clock.monotonic()
+            began = clock.monotonic()
             try:
                 self._serve(steps)
             except LeaseLostError as error:
                 log.warning("lease.lost", account=self.account, why=str(error))
             except ReconcilerError as error:
-                self._sweeps.set_error("account", error)
+                self._sweeps.set_error(ACCOUNT, error)
                 log.warning("account.failed", account=self.account, why=redact(str(error)))
-            if self._clock.monotonic() - began > LONGEST_PAUSE:
+
+            # it worked for a while: the next error is a new one and gets a short pause
+            if clock.monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             with steps.resting():
-                self._clock.wait(self._stopping, pause)
+                clock.wait(self._stopping, pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
     def _serve(self, steps: Steps) -> None:
-        url = self._settings.database_url.get_secret_value()
+        settings = self._service.settings
+        url = settings.database_url.get_secret_value()
         with ExitStack() as stack:
             database = stack.enter_context(Database(url, CONNECTIONS))
             bell = RequestBell(url, self.account)
             stack.callback(bell.close)
-            opening = partial(
+            account_opener = partial(
                 open_account,
-                self._settings,
+                settings,
                 self._configured,
-                self._clock,
+                self._service.clock,
                 writes_rows=self._mode is Mode.UPDATE,
                 database=database,
                 rate_limiter=self.rate_limiter,
-                quota=self._allowance,
+                quota=self._quota,
             )
-            slots = SweepSlots(opening)
+            slots = SweepSlots(account_opener)
             stack.callback(slots.close)
+
             while not self._stopping.is_set():
                 steps.advance()
-                self._take_over(database, slots, bell, steps)
+                self._hold_or_stand_by(database, slots, bell, steps)
 
-    def _take_over(
+    def _hold_or_stand_by(
         self, database: Database, slots: SweepSlots, bell: RequestBell, steps: Steps
     ) -> None:
-        """Hold the lease for as long as it lasts and falls to us, or wait a little for it."""
-        if not self._group.may_take(self.account):
+        """Take the lease and work while this replica should hold it; otherwise wait a little."""
+        service = self._service
+        if not service.group.may_take(self.account):
             self._stand_by(STANDBY_SECONDS, steps)
             return
-        seconds = self._settings.service.lease.total_seconds()
+
+        seconds = service.settings.service.lease.total_seconds()
         with slots.using(REQUESTS) as opened, ExitStack() as stack:
             steps.advance()
             lease = Lease(
-                opened.leases, self._group.replica, self._clock, seconds, self.rate_limiter
+                opened.leases, service.group.replica, service.clock, seconds, self.rate_limiter
             )
             try:
-                self._latest = stack.enter_context(lease)
+                self._latest_lease = stack.enter_context(lease)
             except LeaseHeldError:
                 self._stand_by(seconds / 3, steps)
                 return
-            row = self._settle_in(database, opened, lease)
+
+            row = self._register(database, opened, lease)
             steps.advance()
             self._sweeps.begin(lease, slots, row)
             try:
                 self._sweeps.schedule(PostgresStatus(database, self.account), row, database)
-                self._attend(opened, lease, slots, bell, steps)
+                self._serve_requests(opened, lease, slots, bell, steps)
             finally:
+                # the lease may go back only when no sweep runs under it any more
                 with steps.resting():
                     self._sweeps.end(slots)
 
-    def _settle_in(self, database: Database, opened: OpenAccount, lease: Lease) -> ServiceStatusRow:
-        """Enter ourselves as the account's service, and take up what an earlier holder left."""
+    def _register(self, database: Database, opened: OpenAccount, lease: Lease) -> ServiceStatusRow:
+        """Register this process as the account's service, and reopen what an earlier holder of the lease left unfinished."""
         record = PostgresServiceRecord(database, self.account)
-        record.register(self._group.replica, lease.epoch, self._mode.value)
+        record.register(self._service.group.replica, lease.epoch, self._mode.value)
         reopened = opened.requests.reopen(lease.epoch)
         if self._mode is Mode.UPDATE:
             take_up_reported(database, self.account)
@@ -207,56 +199,61 @@ class AccountWorker(threading.Thread):
         return ServiceStatusRow(record, self.account, lease.epoch)
 
     def _stand_by(self, seconds: float, steps: Steps) -> None:
-        """Another works on the account, or should: nothing is wrong with us unless we could not."""
-        self._sweeps.moved_at = self._clock.monotonic()
-        if self._group.is_eligible(self.account):
-            self._sweeps.errors_met.clear()
+        """Wait while another replica works on the account, or should. Forget errors, unless they are why it is not here."""
+        self._sweeps.last_covered_at = self._service.clock.monotonic()
+        if self._service.group.is_eligible(self.account):
+            self._sweeps.errors.clear()
         with steps.resting():
-            self._clock.wait(self._stopping, seconds)
+            self._service.clock.wait(self._stopping, seconds)
 
-    def _attend(
+    def _serve_requests(
         self, opened: OpenAccount, lease: Lease, slots: SweepSlots, bell: RequestBell, steps: Steps
     ) -> None:
-        """Serve requests until the lease is lost, falls to another replica, or somebody stops us.
+        """Serve requests until the lease is lost, the account is assigned to another replica, or the service stops.
 
-        Raises the database's error once it has lasted longer than the lease: everything is opened anew then, for
-        connections of a pool may outlive what was wrong with the server.
+        Raises LeaseLostError. Raises the database's error after it has lasted longer than the lease: then everything is
+        opened again, because a pool's connections may stay broken after the server has recovered.
         """
+        clock = self._service.clock
         rounds = 0
         failing_since: float | None = None
         while not self._stopping.is_set():
             steps.advance()
             raise_if_lease_lost(self.account, lease)
-            if self._falls_to_another(slots):
+            if self._gives_way(slots):
                 return
+
             try:
-                rang = bell.wait(BELL_SECONDS)
+                was_notified = bell.wait(NOTIFICATION_SECONDS)
                 rounds += 1
-                looks = rang or rounds % POLL_ROUNDS == 0 or failing_since is not None
-                if looks:
-                    while (
-                        self._sweeps.serve_one(opened, lease, steps) and not self._stopping.is_set()
-                    ):
-                        continue
+                if was_notified or rounds % ROUNDS_A_POLL == 0 or failing_since is not None:
+                    self._serve_waiting(opened, lease, steps)
                     failing_since = None
             except (DatabaseUnavailableError, DatabaseBusyError) as error:
-                now = self._clock.monotonic()
+                now = clock.monotonic()
                 failing_since = failing_since or now
-                if now - failing_since > self._settings.service.lease.total_seconds():
+                if now - failing_since > self._service.settings.service.lease.total_seconds():
                     raise
                 log.warning("requests.unreachable", account=self.account, why=redact(str(error)))
                 with steps.resting():
-                    self._clock.wait(self._stopping, BELL_SECONDS)
+                    clock.wait(self._stopping, NOTIFICATION_SECONDS)
 
-    def _falls_to_another(self, slots: SweepSlots) -> bool:
-        """Whether the account should go to another replica, and no sweep is under way that would be broken off."""
-        to = self._group.successor(self.account)
-        if to is None or not slots.idle_but(REQUESTS, 0):
+    def _serve_waiting(self, opened: OpenAccount, lease: Lease, steps: Steps) -> None:
+        """Serve every request that waits, one after the other."""
+        while self._sweeps.serve_next_request(opened, lease, steps):
+            if self._stopping.is_set():
+                return
+
+    def _gives_way(self, slots: SweepSlots) -> bool:
+        """Whether another replica should hold the account, and no sweep runs that would have to be broken off."""
+        successor = self._service.group.successor(self.account)
+        if successor is None or not slots.wait_until_idle_except(REQUESTS, 0):
             return False
-        log.info("lease.given", account=self.account, to=to, why=self._sweeps.errors_met.first)
+        why = self._sweeps.errors.first
+        log.info("lease.given", account=self.account, to=successor, why=why)
         return True
 
-    def _may_send(self) -> None:
-        """Asked before each read: one that comes back from a pause must not spend what another spends by now."""
-        if self._latest is not None:
-            raise_if_lease_lost(self.account, self._latest)
+    def _raise_if_lease_lost(self) -> None:
+        """Called before each read: after a long wait another process may be spending the account's reads."""
+        if self._latest_lease is not None:
+            raise_if_lease_lost(self.account, self._latest_lease)

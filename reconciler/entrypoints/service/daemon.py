@@ -1,7 +1,7 @@
-"""``reconciler run``: the main thread takes signals, feeds the watchdog and sees that the others live.
+"""``reconciler run``: the main thread takes signals, feeds the watchdog, and ends the process if another thread has died.
 
-No signal has a handler: they are blocked before the first thread begins and fetched here, so that nothing is ever
-interrupted in the middle of a lock.
+No signal has a handler. They are blocked before the first thread starts and fetched here, so that no thread is ever
+interrupted while it holds a lock.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import structlog
 
 from reconciler.clock import Clock
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.entrypoints.service.http_endpoints import Endpoints
+from reconciler.entrypoints.service.http_endpoints import HttpEndpoints
 from reconciler.entrypoints.service.metrics import Metrics
 from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.entrypoints.service.service import Service
-from reconciler.entrypoints.service.startup_checks import StartUp
-from reconciler.entrypoints.service.status_queries import figures
+from reconciler.entrypoints.service.startup_checks import StartupChecks
+from reconciler.entrypoints.service.status_queries import statuses_for_metrics
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.masking import redact
 from reconciler.settings import Settings
@@ -32,19 +32,19 @@ from reconciler.wiring import holder
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TICK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 40.0
-"""How long the pages in hand may take after a stop. systemd's TimeoutStopSec is a little longer."""
+"""How long the running sweeps may take to end their page after a stop. systemd's TimeoutStopSec is a little longer."""
 EXTENSION_SECONDS: Final = 30.0
 
 log = structlog.stdlib.get_logger()
 
 
 def block_signals() -> None:
-    """Keep signals for ``sigtimedwait``. Call it before any thread begins: threads inherit it."""
+    """Keep signals for ``sigtimedwait``. Call it before the first thread starts: threads inherit the mask."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 class Daemon:
-    """The life of one process. ``load`` reads the configuration anew."""
+    """One process of the service. ``load`` reads the configuration; a reload calls it again."""
 
     def __init__(
         self, load: Callable[[], Settings], environ: Mapping[str, str], clock: Clock
@@ -58,41 +58,44 @@ class Daemon:
         self._settings = load()
         self._pulse = Pulse(clock, self._settings.service.stall.total_seconds())
         self._service: Service | None = None
-        self._endpoints: Endpoints | None = None
-        self._startup: StartUp | None = None
-        self._reload: StartUp | None = None
-        self._reloading: Settings | None = None
+        self._endpoints: HttpEndpoints | None = None
+        self._startup: StartupChecks | None = None
+        self._reload: StartupChecks | None = None
+        self._new_settings: Settings | None = None
         self._is_ready = False
-        self._dumped: tuple[str, ...] = ()
+        self._stuck_before: tuple[str, ...] = ()
 
     def run(self) -> ExitCode:
-        """Work until a signal ends it. Raises ConfigurationError where a person has to act first."""
+        """Work until a signal ends it. Raises ConfigurationError if a person has to act before the service can begin."""
         faulthandler.enable(sys.stderr, all_threads=True)
         self._listen()
-        self._metrics.watch_database(lambda: figures(self._settings, self._clock), self._clock)
-        self._startup = StartUp(self._settings, self._clock, self._stopping)
+        self._metrics.watch_database(
+            lambda: statuses_for_metrics(self._settings, self._clock), self._clock
+        )
+        self._startup = StartupChecks(self._settings, self._clock, self._stopping)
         self._startup.start()
-        log.info("service.starting", accounts=[one.name for one in self._settings.accounts])
+        log.info("service.starting", accounts=[account.name for account in self._settings.accounts])
+
         try:
             while True:
-                number = self._signal()
+                number = self._next_signal()
                 if number in (signal.SIGTERM, signal.SIGINT):
                     return self._stop()
                 if number == signal.SIGHUP:
                     self._begin_reload()
                 self._tick()
-                if self._service is not None and not self._service.lives:
-                    # a restart is quicker than the watchdog, and works without systemd as well
-                    log.critical("service.died", why=self._service.died)
-                    self._dump()
-                    return self._leave(ExitCode.TEMPORARY)
+                if self._service is not None and (dead_thread := self._service.dead_thread):
+                    # a restart is quicker than the watchdog, and also works without systemd
+                    log.critical("service.died", why=dead_thread)
+                    self._dump_stacks()
+                    return self._exit_now(ExitCode.TEMPORARY)
         finally:
             self._stopping.set()
             if self._endpoints is not None:
                 self._endpoints.stop()
 
-    def _signal(self) -> int | None:
-        watchdog = self._notify.watchdog
+    def _next_signal(self) -> int | None:
+        watchdog = self._notify.watchdog_seconds
         pause = TICK_SECONDS if watchdog is None else min(TICK_SECONDS, watchdog / 3)
         found = signal.sigtimedwait(SIGNALS, pause)
         return None if found is None else found.si_signo
@@ -100,20 +103,24 @@ class Daemon:
     def _tick(self) -> None:
         self._follow_startup()
         self._follow_reload()
+
         stuck = self._pulse.stuck()
-        self._metrics.stuck(len(stuck))
-        if stuck and stuck != self._dumped:
+        self._metrics.set_stuck(len(stuck))
+        if stuck and stuck != self._stuck_before:
             log.critical("sweep.stuck", sweeps=list(stuck), seconds=self._pulse.stall)
-            self._dump()
-        self._dumped = stuck
+            self._dump_stacks()
+        self._stuck_before = stuck
+
         if self._service is not None:
             step = self._service.follow_clock()
             if step:
                 log.warning("clock.stepped", seconds=round(step, 1))
+
+        # without its messages systemd restarts the process, which is what stuck work needs
         if not stuck:
-            self._notify.alive()
-        if self._is_ready and self._reloading is None:
-            self._notify.status(self._status())
+            self._notify.feed_watchdog()
+        if self._is_ready and self._new_settings is None:
+            self._notify.status(self._status_line())
 
     def _follow_startup(self) -> None:
         startup = self._startup
@@ -121,85 +128,91 @@ class Daemon:
             return
         if startup.fault is not None:
             raise startup.fault
-        if startup.good:
+        if startup.has_succeeded:
             self._startup = None
-            self._serve()
-            self._ready()
-        elif startup.waiting is not None:
-            # it is up, and what it waits for is not in its hands
-            self._ready()
+            self._start_service()
+            self._set_ready()
+        elif startup.waiting_for is not None:
+            # an outage of Stripe or the database is no failed start: a restart would not help
+            self._set_ready()
         else:
-            self._notify.extend(EXTENSION_SECONDS)
+            self._notify.extend_timeout(EXTENSION_SECONDS)
 
-    def _ready(self) -> None:
+    def _set_ready(self) -> None:
         if not self._is_ready:
             self._is_ready = True
             self._notify.ready()
             log.info("service.ready")
 
-    def _status(self) -> str:
+    def _status_line(self) -> str:
         if self._startup is not None:
-            return redact(f"waiting: {self._startup.waiting}")[:200]
-        return "" if self._service is None else self._service.status(self._pulse.running())
+            return redact(f"waiting: {self._startup.waiting_for}")[:200]
+        return "" if self._service is None else self._service.status_line(self._pulse.running())
 
     def _begin_reload(self) -> None:
-        """Read the configuration and check it in the background; the old one is at work meanwhile."""
+        """Read the new configuration and check it in the background; the service goes on under the old one."""
         self._notify.reloading()
         try:
             settings = self._load()
         except ReconcilerError as error:
-            self._keep(str(error))
+            self._keep_old_settings(str(error))
             return
-        self._reloading = settings
-        # one round: what cannot be reached now cannot be checked, and the old configuration works
+
+        self._new_settings = settings
         held = {} if self._service is None else self._service.rate_limiters()
-        self._reload = StartUp(settings, self._clock, self._stopping, once=True, held=held)
+        # one round: during an outage nothing can be checked, and the old configuration works
+        self._reload = StartupChecks(
+            settings, self._clock, self._stopping, once=True, rate_limiters=held
+        )
         self._reload.start()
 
     def _follow_reload(self) -> None:
-        reload, settings = self._reload, self._reloading
+        reload, settings = self._reload, self._new_settings
         if reload is None or settings is None or reload.is_alive():
             return
-        self._reload = self._reloading = None
-        if not reload.good:
-            why = str(reload.fault) if reload.fault is not None else reload.waiting
-            self._keep(why or "it could not be checked")
+
+        self._reload = self._new_settings = None
+        if not reload.has_succeeded:
+            why = str(reload.fault) if reload.fault is not None else reload.waiting_for
+            self._keep_old_settings(why or "the new configuration could not be checked")
             return
+
         service = self._service
         if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
-            # its sweeps were told to stop and its timetable is gone: it cannot go on, and a restart takes the new file
+            # its sweeps are stopping and its scheduler has ended: it cannot go on, and a restart reads the new file
             log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
-            self._dump()
-            self._leave(ExitCode.TEMPORARY)
-        listened = self._settings.service.listen
+            self._dump_stacks()
+            self._exit_now(ExitCode.TEMPORARY)
+
+        old_listen = self._settings.service.listen
         self._settings = settings
         self._pulse.stall = settings.service.stall.total_seconds()
-        if settings.service.listen != listened:
-            self._listen_anew()
+        if settings.service.listen != old_listen:
+            self._listen_again()
         self._startup = None
-        self._serve()
+        self._start_service()
         log.info("configuration.reloaded", source=str(settings.source))
         self._notify.ready()
 
-    def _serve(self) -> None:
+    def _start_service(self) -> None:
         self._service = Service(
             self._settings, self._replica, self._clock, self._pulse, self._metrics
         )
         self._service.start()
 
-    def _keep(self, why: str) -> None:
+    def _keep_old_settings(self, why: str) -> None:
         log.error("configuration.kept", why=redact(why))
         self._notify.ready()
-        self._notify.status("the new configuration was not taken: see the log")
+        self._notify.status("the new configuration was refused, the old one stays: see the log")
 
     def _listen(self) -> None:
         if self._settings.service.listen:
-            self._endpoints = Endpoints(
-                self._settings.service.listen, self._metrics.text, self._alive, self._serves
+            self._endpoints = HttpEndpoints(
+                self._settings.service.listen, self._metrics.text, self._health, self._readiness
             )
             log.info("metrics.listening", port=self._endpoints.port)
 
-    def _listen_anew(self) -> None:
+    def _listen_again(self) -> None:
         if self._endpoints is not None:
             self._endpoints.stop()
             self._endpoints = None
@@ -208,20 +221,20 @@ class Daemon:
         except ReconcilerError as error:
             log.warning("metrics.unreachable", why=str(error))
 
-    def _alive(self) -> tuple[bool, Mapping[str, object]]:
+    def _health(self) -> tuple[bool, Mapping[str, object]]:
         stuck = self._pulse.stuck()
         if self._service is None:
-            return not stuck, {"waiting": self._startup and self._startup.waiting}
-        return self._service.alive(self._pulse.running(), stuck)
+            return not stuck, {"waiting": self._startup and self._startup.waiting_for}
+        return self._service.health(self._pulse.running(), stuck)
 
-    def _serves(self) -> tuple[bool, Mapping[str, object]]:
+    def _readiness(self) -> tuple[bool, Mapping[str, object]]:
         if self._service is None:
-            return False, {"waiting": self._startup and self._startup.waiting}
-        errors_met = self._service.errors_met()
-        return not errors_met, {"troubles": errors_met}
+            return False, {"waiting": self._startup and self._startup.waiting_for}
+        errors = self._service.errors()
+        return not errors, {"troubles": errors}  # banned-words: allowed, a key of /readyz
 
     def _stop(self) -> ExitCode:
-        """Let the pages in hand end, give the leases back, and go."""
+        """Let every sweep end its page, give the leases back, and end."""
         self._notify.stopping()
         log.info("service.stopping")
         self._stopping.set()
@@ -230,20 +243,20 @@ class Daemon:
             log.info("service.stopped")
             return ExitCode.DONE
         log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
-        self._dump()
-        return self._leave(ExitCode.TEMPORARY)
+        self._dump_stacks()
+        return self._exit_now(ExitCode.TEMPORARY)
 
     def _while_stopping(self) -> None:
         if not self._pulse.stuck():
-            self._notify.alive()
+            self._notify.feed_watchdog()
 
-    def _dump(self) -> None:
-        """Every thread's stack into the journal: the names of functions and lines, no values."""
+    def _dump_stacks(self) -> None:
+        """Write every thread's stack to the journal: names of functions and line numbers, no values."""
         sys.stderr.flush()
         faulthandler.dump_traceback(sys.stderr, all_threads=True)
 
-    def _leave(self, code: ExitCode) -> ExitCode:
-        """End now: a thread that hangs would keep the interpreter from ending."""
+    def _exit_now(self, code: ExitCode) -> ExitCode:
+        """End at once: the interpreter would wait for a thread that hangs."""
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(int(code))

@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz on one port. Nothing else is answered, and nothing but GET."""
+"""/metrics, /healthz and /readyz on one port, for GET only; every other path is 404."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ConfigurationFault
 
 READ_SECONDS: Final = 5.0
 
-
-Health = Callable[[], tuple[bool, Mapping[str, object]]]
+HealthCheck = Callable[[], tuple[bool, Mapping[str, object]]]
+"""Returns whether all is well, and the facts behind that as JSON values."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -30,57 +30,66 @@ class _Handler(BaseHTTPRequestHandler):
             case "/metrics":
                 self._answer(200, self.server.metrics(), CONTENT_TYPE_LATEST)
             case "/healthz":
-                self._health(self.server.alive)
+                self._answer_health(self.server.health)
             case "/readyz":
-                self._health(self.server.ready)
+                self._answer_health(self.server.readiness)
             case _:
                 self._answer(404, b"not found\n", "text/plain")
 
-    def _health(self, ask: Health) -> None:
-        good, why = ask()
-        body = json.dumps({"ok": good, **why}, default=str).encode() + b"\n"
-        self._answer(200 if good else 503, body, "application/json")
+    def _answer_health(self, check: HealthCheck) -> None:
+        ok, facts = check()
+        body = json.dumps({"ok": ok, **facts}, default=str).encode() + b"\n"
+        self._answer(200 if ok else 503, body, "application/json")
 
-    def _answer(self, code: int, body: bytes, kind: str) -> None:
+    def _answer(self, code: int, body: bytes, content_type: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's signature
-        """A scrape is no event."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
+        """Log nothing: Prometheus asks several times a minute."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     metrics: Callable[[], bytes]
-    alive: Health
-    ready: Health
+    health: HealthCheck
+    readiness: HealthCheck
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is its own affair."""
+        """Ignore a client that closes the connection before the answer is complete."""
 
 
-class Endpoints:
-    """Serves until it is stopped. Raises ConfigurationError where nothing can listen at the address."""
+class HttpEndpoints:
+    """Serves from its creation until ``stop``. Raises ConfigurationError if the address cannot be listened on."""
 
     def __init__(
-        self, listen: str, metrics: Callable[[], bytes], alive: Health, ready: Health
+        self,
+        listen: str,
+        metrics: Callable[[], bytes],
+        health: HealthCheck,
+        readiness: HealthCheck,
     ) -> None:
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         family = AF_INET6 if ":" in host else AF_INET
-        kind = type("_Bound", (_Server,), {"address_family": family})
+        bound_server = type("_Bound", (_Server,), {"address_family": family})
         try:
-            self._server: _Server = kind((host, int(port)), _Handler)
+            self._server: _Server = bound_server((host, int(port)), _Handler)
         except OSError as error:
-            fault = f'service.listen = "{listen}": nothing can listen there ({error.strerror}); name another address.'
+            fault = ConfigurationFault(
+                f'service.listen = "{listen}": the service cannot listen there ({error.strerror}).',
+                "Name another address, or end the process that listens there.",
+            )
             raise ConfigurationError((fault,)) from None
-        self._server.metrics, self._server.alive, self._server.ready = metrics, alive, ready
+
+        self._server.metrics = metrics
+        self._server.health, self._server.readiness = health, readiness
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 
@@ -90,7 +99,7 @@ class Endpoints:
         return int(self._server.server_address[1])
 
     def stop(self) -> None:
-        """Serve no more."""
+        """Close the port, and end the thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

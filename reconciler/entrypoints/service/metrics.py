@@ -303,7 +303,9 @@ def _families(
         totals: dict[tuple[str, str, str], list[int]] = {}
         for finding in status.findings:
             # findings held back are counted apart in the status; a gauge has one figure for both
-            total = totals.setdefault((finding.severity.value, finding.kind, finding.currency), [0, 0])
+            total = totals.setdefault(
+                (finding.severity.value, finding.kind, finding.currency), [0, 0]
+            )
             total[0] += finding.count
             total[1] += finding.stake
         for name, (count, money) in totals.items():

@@ -1,4 +1,4 @@
-"""What the log and the metrics are told of a sweep: one wide line a page, and one at its end."""
+"""The log and metrics of a running sweep: a log line for each page, and the fields of the line at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.stdlib.get_logger()
 
 
 class LoggedProgress:
-    """Progress of a sweep: into the pulse, the metrics and the log."""
+    """The progress of one sweep, passed on to the watchdog, the metrics and the log."""
 
     def __init__(
         self, pulse: SweepPulse, metrics: Metrics, opened: OpenAccount, job: str, clock: Clock
@@ -27,14 +27,15 @@ class LoggedProgress:
         self._opened = opened
         self._job = job
         self._clock = clock
-        self._at = clock.monotonic()
+        self._page_began_at = clock.monotonic()
         self._reads = opened.stripe.reads
         self._examined = 0
 
     def advance(self, examined: int, total: int | None) -> None:
-        """A page was examined."""
+        """A page was examined; ``examined`` counts the intents of the whole sweep so far."""
         self._pulse.advance(examined, total)
-        self._metrics.page(self._opened.name, self._job)
+        self._metrics.page_examined(self._opened.name, self._job)
+
         now, reads = self._clock.monotonic(), self._opened.stripe.reads
         log.info(
             "page.examined",
@@ -43,13 +44,13 @@ class LoggedProgress:
             examined=examined - self._examined,
             examined_in_all=examined,
             reads=reads - self._reads,
-            seconds=round(now - self._at, 3),
+            seconds=round(now - self._page_began_at, 3),
         )
-        self._at, self._reads, self._examined = now, reads, examined
+        self._page_began_at, self._reads, self._examined = now, reads, examined
 
 
-def wide(report: SweepReport) -> Mapping[str, object]:
-    """A sweep as one line of the log."""
+def report_fields(report: SweepReport) -> Mapping[str, object]:
+    """The fields of the log line of a finished sweep, secrets masked."""
     return {
         name: redact(value) if isinstance(value, str) else value
         for name, value in report.as_json().items()

@@ -1,7 +1,7 @@
-"""The replicas that are alive: which accounts fall to this one, and room for those who read beside it.
+"""The live replicas of the service: which accounts this one should hold, and reads reserved for other processes.
 
-It only spreads the work. The right to an account is its lease, whatever is said here; where the others cannot be seen,
-whoever finds an account free takes it.
+The group only spreads the work. The lease alone gives the right to an account. If the other replicas cannot be seen,
+any replica takes a free account.
 """
 
 from __future__ import annotations
@@ -16,29 +16,31 @@ import structlog
 from reconciler.adapters.postgres.coordination.replicas import GroupView, PostgresReplicas
 from reconciler.adapters.postgres.database import Database
 from reconciler.clock import Clock
-from reconciler.domain.account_assignment import fair_shares
+from reconciler.domain.account_assignment import assign_accounts
 from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import LOOK_SECONDS, PART, ROOM_SECONDS
 from reconciler.errors import ReconcilerError
 from reconciler.masking import redact
 
-AWAY_LEASES: Final = 20
-"""For so many lease times a replica that could not work on an account stands back; each time twice as long."""
-LONGEST_AWAY: Final = 86_400.0
+INELIGIBLE_LEASES: Final = 20
+"""For so many lease times a replica that could not work on an account is ineligible for it; each time twice as long."""
+LONGEST_INELIGIBLE_SECONDS: Final = 86_400.0
 JOIN_SECONDS: Final = 5.0
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Away:
+class _Ineligible:
+    """This replica is not eligible for an account until this monotonic time; the time lasted so many seconds."""
+
     until: float
     seconds: float
 
 
 class ReplicaGroup(threading.Thread):
-    """This replica among the others. ``holding`` gives the pacer of each account that is held here now."""
+    """This replica among the others. ``held_limiters`` gives the rate limiter of each account that this process holds."""
 
     def __init__(
         self,
@@ -47,88 +49,92 @@ class ReplicaGroup(threading.Thread):
         accounts: Sequence[str],
         clock: Clock,
         lease_seconds: float,
-        holding: Callable[[], Mapping[str, RateLimiter]],
+        held_limiters: Callable[[], Mapping[str, RateLimiter]],
         pulse: Pulse,
     ) -> None:
-        super().__init__(name="team", daemon=True)
+        super().__init__(name="replicas", daemon=True)
         self.replica = replica
         self._url = url
         self._accounts = tuple(accounts)
         self._clock = clock
-        self._seconds = lease_seconds
-        self._holding = holding
+        self._lease_seconds = lease_seconds
+        self._held_limiters = held_limiters
         self._pulse = pulse
         self._stopping = threading.Event()
-        self._leaving = False
+        self._is_leaving = False
         self._lock = threading.Lock()
-        self._away: dict[str, _Away] = {}
+        self._ineligible: dict[str, _Ineligible] = {}
         self._view: GroupView | None = None
-        self._shares: Mapping[str, str] = {}
-        self._seen_at = clock.monotonic()
+        self._assigned: Mapping[str, str] = {}
+        self._viewed_at = clock.monotonic()
         self._free_since: dict[str, float] = {}
         self._failed = False
-        self._told = ""
+        self._logged_failure = ""
 
     def may_take(self, account: str) -> bool:
         """Whether this replica should try for the account's lease now.
 
-        One that falls to another is left to it for a lease's time; then it cannot be up to much. Where the others
-        have not been seen for so long, be it that the looking fails or hangs, whoever finds it free takes it.
+        A free account that is assigned to another replica is left to it for one lease time. If the view of the replicas
+        is older than a lease time, because reading it fails or hangs, any replica may try.
         """
         with self._lock:
             now = self._clock.monotonic()
-            if self._is_blind(now):
+            if self._is_view_old(now):
                 return True
             view = self._view
             if view is None:
                 return self._failed
             if view.holders.get(account) is not None:
                 return False
-            if self._shares.get(account, self.replica) == self.replica:
+            if self._assigned.get(account, self.replica) == self.replica:
                 return True
-            return now - self._free_since.get(account, now) > self._seconds
+            return now - self._free_since.get(account, now) > self._lease_seconds
 
     def successor(self, account: str) -> str | None:
-        """The replica that an account which is held here should go to, None where it should stay."""
+        """The replica that an account held here should go to; None if it should stay."""
         with self._lock:
-            view = self._fresh(self._clock.monotonic())
+            view = self._recent_view(self._clock.monotonic())
             if view is None or view.holders.get(account) != self.replica:
                 return None
-            share = self._shares.get(account, self.replica)
-            return None if share == self.replica else share
+            assigned = self._assigned.get(account, self.replica)
+            return None if assigned == self.replica else assigned
 
-    def works(self, account: str) -> None:
-        """A sweep over the account went well here."""
+    def set_eligible(self, account: str) -> None:
+        """A sweep over the account succeeded here: this replica can work on it."""
         with self._lock:
-            self._away.pop(account, None)
+            self._ineligible.pop(account, None)
 
-    def cannot_work(self, account: str) -> None:
-        """Something that a person has to mend keeps this replica from the account: others should have it."""
+    def set_ineligible(self, account: str) -> None:
+        """An error that a person has to correct keeps this replica from the account: others should take it."""
         with self._lock:
             now = self._clock.monotonic()
-            away = self._away.get(account)
-            if away is not None and now < away.until:
+            earlier = self._ineligible.get(account)
+            if earlier is not None and now < earlier.until:
                 return
-            seconds = AWAY_LEASES * self._seconds if away is None else 2 * away.seconds
-            self._away[account] = _Away(now + seconds, min(seconds, LONGEST_AWAY))
+            seconds = (
+                INELIGIBLE_LEASES * self._lease_seconds if earlier is None else 2 * earlier.seconds
+            )
+            self._ineligible[account] = _Ineligible(
+                now + seconds, min(seconds, LONGEST_INELIGIBLE_SECONDS)
+            )
 
     def is_eligible(self, account: str) -> bool:
-        """Whether the others may count on this replica for the account.
+        """Whether the account may be assigned to this replica.
 
-        It comes back when it has stood back long enough and the account is in the hands of one that can work on it.
+        After an error it becomes eligible again when its time is over and an eligible replica holds the account.
         """
         with self._lock:
-            away = self._away.get(account)
-            if away is None:
+            ineligible = self._ineligible.get(account)
+            if ineligible is None:
                 return True
-            if self._clock.monotonic() < away.until or self._view is None:
+            if self._clock.monotonic() < ineligible.until or self._view is None:
                 return False
             holder = self._view.holders.get(account)
             return holder in self._view.eligible.get(account, ())
 
     def leave(self) -> None:
-        """Give the accounts up to the others, before their leases are given back."""
-        self._leaving = True
+        """Let the others have the accounts, before their leases are given back."""
+        self._is_leaving = True
 
     def stop(self) -> None:
         """End the thread."""
@@ -137,8 +143,8 @@ class ReplicaGroup(threading.Thread):
             self.join(JOIN_SECONDS)
 
     def run(self) -> None:
-        """Look again and again; outages are waited out."""
-        with self._pulse.attending("team") as steps:
+        """Renew this replica's row and read the others' until stopped; an outage of the database is waited out."""
+        with self._pulse.attending("replicas") as steps:
             while not self._stopping.is_set():
                 steps.advance()
                 try:
@@ -147,64 +153,69 @@ class ReplicaGroup(threading.Thread):
                 except ReconcilerError as error:
                     with self._lock:
                         self._failed = True
-                    self._tell(redact(str(error)))
+                    self._log_change(redact(str(error)))
                     with steps.resting():
-                        self._clock.wait(self._stopping, self._seconds / 3)
+                        self._clock.wait(self._stopping, self._lease_seconds / 3)
 
     def _attend(self, replicas: PostgresReplicas, steps: Steps) -> None:
         read_at = self._clock.monotonic()
-        here = True
+        is_member = True
         while not self._stopping.is_set():
             now = self._clock.monotonic()
-            if self._leaving and here:
-                here = False
+            if self._is_leaving and is_member:
+                is_member = False
                 replicas.withdraw(self._accounts)
-            elif here and now >= read_at:
-                hurries = self._look(replicas)
-                read_at = now + min(self._seconds / 3, LOOK_SECONDS if hurries else self._seconds)
-                self._tell("")
-            self._make_room(replicas)
-            pause = min(LOOK_SECONDS, read_at - now) if here else LOOK_SECONDS
+            elif is_member and now >= read_at:
+                # while an account is about to come here the view is read every second: the account is free only briefly
+                expects_account = self._read_view(replicas)
+                longest = LOOK_SECONDS if expects_account else self._lease_seconds
+                read_at = now + min(self._lease_seconds / 3, longest)
+                self._log_change("")
+            self._yield_reserved_shares(replicas)
+
+            pause = min(LOOK_SECONDS, read_at - now) if is_member else LOOK_SECONDS
             with steps.resting():
                 self._clock.wait(self._stopping, pause)
-        if self._leaving and here:
+        if self._is_leaving and is_member:
             replicas.withdraw(self._accounts)
 
-    def _look(self, replicas: PostgresReplicas) -> bool:
-        """Renew our place and see the others'; whether an account is on its way here."""
+    def _read_view(self, replicas: PostgresReplicas) -> bool:
+        """Renew this replica's row and read the others'; whether an account is assigned here that is not held here."""
         eligible = [account for account in self._accounts if self.is_eligible(account)]
         ineligible = [account for account in self._accounts if account not in eligible]
-        view = replicas.renew(eligible, ineligible, self._seconds)
-        shares = fair_shares(view.holders, view.eligible)
+        view = replicas.renew(eligible, ineligible, self._lease_seconds)
+        assigned = assign_accounts(view.holders, view.eligible)
+
         with self._lock:
             now = self._clock.monotonic()
-            self._view, self._shares, self._seen_at = view, shares, now
+            self._view, self._assigned, self._viewed_at = view, assigned, now
             self._failed = False
             free = [account for account, holder in view.holders.items() if holder is None]
             self._free_since = {account: self._free_since.get(account, now) for account in free}
         return any(
-            share == self.replica != view.holders[account] for account, share in shares.items()
+            replica == self.replica != view.holders[account]
+            for account, replica in assigned.items()
         )
 
-    def _make_room(self, replicas: PostgresReplicas) -> None:
-        held = self._holding()
+    def _yield_reserved_shares(self, replicas: PostgresReplicas) -> None:
+        """Slow down on every account that another process reads beside this one."""
+        held = self._held_limiters()
         if held:
             for account in replicas.reserved_shares(tuple(held)):
                 held[account].keep_to(1 - PART, ROOM_SECONDS)
 
-    def _fresh(self, now: float) -> GroupView | None:
-        """How things stood at the last look, None where that is too long ago to say anything."""
-        return None if self._is_blind(now) else self._view
+    def _recent_view(self, now: float) -> GroupView | None:
+        return None if self._is_view_old(now) else self._view
 
-    def _is_blind(self, now: float) -> bool:
-        """Whether the others have not been seen for longer than a lease lasts."""
-        return now - self._seen_at > self._seconds
+    def _is_view_old(self, now: float) -> bool:
+        """Whether the replicas were last read longer ago than a lease lasts."""
+        return now - self._viewed_at > self._lease_seconds
 
-    def _tell(self, why: str) -> None:
-        """Once for each thing that is new."""
-        if why != self._told:
-            self._told = why
-            if why:
-                log.warning("replicas.unseen", why=why)
+    def _log_change(self, failure: str) -> None:
+        """Log a failure to read the replicas, or its end, once each; an empty text is no failure."""
+        if failure != self._logged_failure:
+            self._logged_failure = failure
+            if failure:
+                log.warning("replicas.unseen", why=failure)
             else:
                 log.info("replicas.seen")

@@ -1,6 +1,7 @@
-"""When which pass is made: APScheduler with its pitfalls avoided. The only module that knows it.
+"""When each sweep and chore runs. This is the only module that uses APScheduler.
 
-Times are UTC and in memory. A tick that comes while its sweep still runs is left out; late ticks become one.
+The jobs are kept in memory, their times are UTC. A tick that comes while the job still runs is left out. Several late
+ticks become one.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from reconciler.clock import Clock
-from reconciler.domain.quota.source_priority import tail_interval
+from reconciler.domain.read_limits_and_shortage import tail_interval
 from reconciler.engine.report import SweepKind
 from reconciler.settings import Settings
 
 STEP_SECONDS: Final = 2.0
-"""A wall clock that gains or loses more than this against the monotonic one has been set."""
+"""If the wall clock gains or loses more than this against the monotonic clock, a person or NTP has set it."""
 
-STEADY: Final = 0.02
-"""A smaller change of a pace is none: the job would only lose its place."""
+SAME_INTERVAL: Final = 0.02
+"""A smaller relative change of an interval is ignored: rescheduling would only delay the next run."""
 
 _EVENTS: Final = {
     EVENT_JOB_ERROR: "failed",
@@ -42,7 +43,7 @@ _EVENTS: Final = {
 
 
 class Chore(Enum):
-    """Work of the service that is no sweep."""
+    """Scheduled work of the service that is not a sweep."""
 
     HOUSEKEEPING = "housekeeping"
     DELIVER = "deliver"
@@ -52,125 +53,139 @@ def _always(_settings: Settings) -> bool:
     return True
 
 
-def _delivers(settings: Settings) -> bool:
+def _has_endpoint(settings: Settings) -> bool:
     return settings.delivery.url is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is done again and again: a sweep, or a chore. It is there only where it ``exists``.
+    """A sweep or chore that is repeated.
 
-    ``every`` is told the reads that we may spend in 30 days.
+    ``interval`` takes the settings and the reads that the account may spend in 30 days. ``is_enabled`` is whether the
+    service has the job under these settings.
     """
 
     name: str
-    every: Callable[[Settings, int], timedelta]
+    interval: Callable[[Settings, int], timedelta]
     kind: SweepKind | Chore
-    exists: Callable[[Settings], bool] = _always
+    is_enabled: Callable[[Settings], bool] = _always
 
 
-def tail_every(settings: Settings, allowed: int) -> timedelta:
-    """How often the tail is read: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
+def configured_tail_interval(settings: Settings, allowed: int) -> timedelta:
+    """The time between two tail sweeps: as configured, or longer if ``allowed`` reads in 30 days are too few for that."""
     return tail_interval(settings.service.tail, allowed)
 
 
-TAIL: Final = Job("tail", tail_every, SweepKind.TAIL)
+TAIL: Final = Job("tail", configured_tail_interval, SweepKind.TAIL)
 JOBS: Final = (
     TAIL,
     Job("due", lambda settings, _: settings.service.due, SweepKind.DUE),
     Job("window", lambda settings, _: settings.service.window, SweepKind.WINDOW),
     Job("housekeeping", lambda settings, _: settings.service.housekeeping, Chore.HOUSEKEEPING),
-    Job("deliver", lambda settings, _: settings.delivery.every, Chore.DELIVER, _delivers),
+    Job("deliver", lambda settings, _: settings.delivery.every, Chore.DELIVER, _has_endpoint),
 )
-"""A new cadence is a line here."""
+"""Every job of an account."""
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
-    """APScheduler, which goes on saying that it runs when its thread has died."""
+    # APScheduler's own ``running`` stays true after its thread has died
 
     @property
-    def thread_lives(self) -> bool:
+    def is_thread_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
 
 class SweepScheduler:
-    """The jobs of all accounts. ``heard`` is called with a job's name and "failed", "missed" or "skipped"."""
+    """The jobs of all accounts.
 
-    def __init__(self, clock: Clock, accounts: int, heard: Callable[[str, str], None]) -> None:
+    ``on_event`` is called with a job's full name, ``ACCOUNT:JOB``, and "failed", "missed" or "skipped".
+    """
+
+    def __init__(self, clock: Clock, accounts: int, on_event: Callable[[str, str], None]) -> None:
         self._clock = clock
-        self._heard = heard
-        self._offset = self._wall_ahead()
+        self._on_event = on_event
+        self._offset_seconds = self._wall_minus_monotonic()
         self._scheduler = _Scheduler(
             timezone="UTC",
             jobstores={"default": MemoryJobStore()},
+            # a thread for each job: no job waits for another one to end
             executors={"default": ThreadPoolExecutor(max(1, accounts) * len(JOBS))},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(
-            self._listen, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
+            self._forward, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
         )
 
     def start(self) -> None:
-        """Let time run."""
+        """Start to run the jobs."""
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Begin nothing more. What runs goes on: whoever stops the service waits for it, with a limit."""
+        """Start no further job. Running jobs go on; the caller waits for them, with a limit of its own."""
         self._scheduler.shutdown(wait=False)
 
     @property
-    def lives(self) -> bool:
-        """Whether the scheduler's thread is there."""
-        return bool(self._scheduler.thread_lives)
+    def is_alive(self) -> bool:
+        """Whether the scheduler's thread runs."""
+        return bool(self._scheduler.is_thread_alive)
 
-    def put(
-        self, account: str, job: Job, every: timedelta, first_in: float, run: Callable[[], None]
+    def add(
+        self,
+        account: str,
+        job: Job,
+        interval: timedelta,
+        first_in_seconds: float,
+        run: Callable[[], None],
     ) -> None:
-        """Run a job of an account every so often, for the first time in so many seconds."""
+        """Run an account's job at this interval, for the first time in so many seconds."""
         self._scheduler.add_job(
             run,
             "interval",
-            seconds=every.total_seconds(),
+            seconds=interval.total_seconds(),
             id=_name(account, job.name),
             name=_name(account, job.name),
-            next_run_time=self._clock.now() + timedelta(seconds=max(0.0, first_in)),
+            next_run_time=self._clock.now() + timedelta(seconds=max(0.0, first_in_seconds)),
             replace_existing=True,
         )
 
-    def set_interval(self, account: str, job: Job, every: timedelta) -> bool:
-        """Run a job of an account so often from now on; whether that is something new, and the job is there."""
+    def set_interval(self, account: str, job: Job, interval: timedelta) -> bool:
+        """Change the interval of an account's job; whether it was changed.
+
+        It is not if the job is not scheduled, or has about this interval already.
+        """
         found = self._scheduler.get_job(_name(account, job.name))
-        if found is None or abs(found.trigger.interval - every) <= STEADY * every:
+        if found is None or abs(found.trigger.interval - interval) <= SAME_INTERVAL * interval:
             return False
         with contextlib.suppress(JobLookupError):
-            found.reschedule("interval", seconds=every.total_seconds(), timezone="UTC")
+            found.reschedule("interval", seconds=interval.total_seconds(), timezone="UTC")
         return True
 
-    def drop(self, account: str) -> None:
-        """Forget the jobs of an account. A sweep that runs is not touched."""
+    def remove_all(self, account: str) -> None:
+        """Remove the jobs of an account. A running sweep goes on."""
         for job in JOBS:
             with contextlib.suppress(JobLookupError):
                 self._scheduler.remove_job(_name(account, job.name))
 
     def follow_clock(self) -> float:
-        """Move every job along with a wall clock that was set; by how many seconds, 0 where it was not.
+        """If the wall clock was set, move every job by as much; returns the seconds, 0 if it was not set.
 
-        By itself a clock set back by an hour would leave all jobs waiting for that hour.
+        Otherwise a clock set back by an hour would delay every job by an hour.
         """
-        step = self._wall_ahead() - self._offset
+        step = self._wall_minus_monotonic() - self._offset_seconds
         if abs(step) < STEP_SECONDS:
             return 0.0
-        self._offset += step
+
+        self._offset_seconds += step
         for job in self._scheduler.get_jobs():
             with contextlib.suppress(JobLookupError):
                 job.modify(next_run_time=job.next_run_time + timedelta(seconds=step))
         return step
 
-    def _wall_ahead(self) -> float:
+    def _wall_minus_monotonic(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
 
-    def _listen(self, event: JobEvent | Any) -> None:
-        self._heard(str(event.job_id), _EVENTS.get(event.code, "failed"))
+    def _forward(self, event: JobEvent | Any) -> None:
+        self._on_event(str(event.job_id), _EVENTS.get(event.code, "failed"))
 
 
 def _name(account: str, job: str) -> str:

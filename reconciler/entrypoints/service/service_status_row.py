@@ -1,4 +1,4 @@
-"""The service's own row of an account: what ``reconciler status`` shows of it. None of it is worth ending a sweep for."""
+"""The account's row about its service, which ``reconciler status`` shows. A failure to write it ends no sweep."""
 
 from __future__ import annotations
 
@@ -18,40 +18,44 @@ log = structlog.stdlib.get_logger()
 
 
 class ServiceStatusRow:
-    """Written for as long as the lease of this epoch is ours."""
+    """Writes the row while this process holds the lease of this epoch; afterwards the database leaves it unchanged."""
 
     def __init__(self, record: PostgresServiceRecord, account: str, epoch: int) -> None:
         self._record = record
         self._account = account
         self._epoch = epoch
 
-    def error_met(self, errors_met: AccountErrors) -> None:
-        """What keeps the service from its work, or that nothing does."""
-        error, person = errors_met.first, errors_met.need_a_person
-        self._try(lambda: self._record.error_met(self._epoch, error, needs_person=person))
+    def write_error(self, errors: AccountErrors) -> None:
+        """Write what keeps the service from its work, or that nothing does."""
+        error, needs_person = errors.first, errors.needs_person
+        self._log_failure(
+            lambda: self._record.error_met(self._epoch, error, needs_person=needs_person)
+        )
 
-    def rate_usage(self, rate_limiter: RateLimiter) -> None:
-        """How fast the service asks Stripe."""
-        self._try(lambda: self._record.rate_usage(self._epoch, to_dict(rate_limiter.usage())))
+    def write_rate_usage(self, rate_limiter: RateLimiter) -> None:
+        """Write how many reads a second the service sends to Stripe."""
+        usage = to_dict(rate_limiter.usage())
+        self._log_failure(lambda: self._record.rate_usage(self._epoch, usage))
 
-    def delays(self, report: SweepReport) -> tuple[float, ...]:
-        """Seconds from Stripe's newest event to each correction of a sweep. Raises what the database does."""
+    def correction_delays(self, report: SweepReport) -> tuple[float, ...]:
+        """Seconds from Stripe's newest event to the correction, for each correction of a sweep.
+
+        Raises the database's errors.
+        """
         if not report.corrected or report.sweep is None:
             return ()
         return self._record.correction_delays(report.sweep)
 
     def delete_old_rows(self) -> None:
-        """Remove what nobody needs any longer."""
+        """Delete the rows of Reconciler's tables that are older than Reconciler needs."""
         try:
-            log.info(
-                "housekeeping.finished",
-                account=self._account,
-                removed=self._record.delete_old_rows(),
-            )
+            removed = self._record.delete_old_rows()
         except ReconcilerError as error:
             log.warning("housekeeping.failed", account=self._account, why=redact(str(error)))
+        else:
+            log.info("housekeeping.finished", account=self._account, removed=removed)
 
-    def _try(self, write: Callable[[], None]) -> None:
+    def _log_failure(self, write: Callable[[], None]) -> None:
         try:
             write()
         except ReconcilerError as error:

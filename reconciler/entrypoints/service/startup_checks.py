@@ -1,4 +1,4 @@
-"""Whether the service can begin: the doctor's checks, until they pass or a person has to act."""
+"""Whether the service can begin: the doctor's checks, repeated until they succeed or a person has to act."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LONGEST_PAUSE: Final = 30.0
 log = structlog.stdlib.get_logger()
 
 
-class StartHealth(Enum):
-    """What came of a round of checks."""
+class StartupHealth(Enum):
+    """The result of one round of checks."""
 
     GOOD = "good"
     UNREACHABLE = "unreachable"
@@ -35,41 +35,47 @@ class StartHealth(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckRound:
-    """One round. ``told`` are the checks that are not as they should be, as sentences."""
+    """One round of checks. ``problems`` has a sentence for each check that failed."""
 
-    health: StartHealth
-    told: tuple[str, ...]
+    health: StartupHealth
+    problems: tuple[str, ...]
 
 
-def check(settings: Settings, clock: Clock, held: Mapping[str, RateLimiter]) -> CheckRound:
-    """All checks of settings that were read without a fault. Costs a few reads an account.
+def run_checks(
+    settings: Settings, clock: Clock, rate_limiters: Mapping[str, RateLimiter]
+) -> CheckRound:
+    """Run all checks on these settings. Costs a few reads for each account.
 
-    ``held`` are the pacers of the accounts that this process holds meanwhile. While the database is away Stripe is not
-    asked: those reads would be made anew each round, for as long as that lasts.
+    ``rate_limiters`` are those of the accounts that this process holds meanwhile. If the database is unreachable, no
+    read is sent to Stripe: every round of the outage would spend those reads again.
     """
     checks = [*key_checks(settings), *database_checks(settings)]
-    if all(one.level is not CheckLevel.UNREACHABLE for one in checks):
-        checks += stripe_checks(settings, clock, held)
-    faults = tuple(map(_sentence, (one for one in checks if one.level is CheckLevel.FAULT)))
-    away = tuple(map(_sentence, (one for one in checks if one.level is CheckLevel.UNREACHABLE)))
+    if all(check.level is not CheckLevel.UNREACHABLE for check in checks):
+        checks += stripe_checks(settings, clock, rate_limiters)
+
+    # a fault outweighs an outage: waiting does not help, a person has to act
+    faults = tuple(_sentence(check) for check in checks if check.level is CheckLevel.FAULT)
+    outages = tuple(_sentence(check) for check in checks if check.level is CheckLevel.UNREACHABLE)
     if faults:
-        return CheckRound(StartHealth.FAULTY, faults)
-    if away:
-        return CheckRound(StartHealth.UNREACHABLE, away)
-    for one in checks:
-        if one.level is CheckLevel.WARNING:
-            log.warning("check.warning", about=one.about, what=one.what, hint=one.hint)
-    return CheckRound(StartHealth.GOOD, ())
+        return CheckRound(StartupHealth.FAULTY, faults)
+    if outages:
+        return CheckRound(StartupHealth.UNREACHABLE, outages)
+
+    for check in checks:
+        if check.level is CheckLevel.WARNING:
+            log.warning("check.warning", about=check.about, what=check.what, hint=check.hint)
+    return CheckRound(StartupHealth.GOOD, ())
 
 
-def _sentence(one: DoctorCheck) -> str:
-    return " ".join(f"{one.about}: {one.what.rstrip('.')}. {one.hint}".split())
+def _sentence(check: DoctorCheck) -> str:
+    return " ".join(f"{check.about}: {check.what.rstrip('.')}. {check.hint}".split())
 
 
-class StartUp(threading.Thread):
-    """Checks until all is good or a person has to act; outages are waited out for ever, unless ``once``.
+class StartupChecks(threading.Thread):
+    """Repeats the checks until all succeed or a person has to act. With ``once`` an outage ends it after one round.
 
-    ``good`` is set when the service may begin; ``fault`` is why it never will; ``waiting`` is what it waits for.
+    ``has_succeeded`` says that the service may begin; ``fault`` is why it never will; ``waiting_for`` is the outage that it
+    waits out.
     """
 
     def __init__(
@@ -79,36 +85,36 @@ class StartUp(threading.Thread):
         stopping: threading.Event,
         *,
         once: bool = False,
-        held: Mapping[str, RateLimiter] | None = None,
-        look: Callable[[Settings, Clock, Mapping[str, RateLimiter]], CheckRound] = check,
+        rate_limiters: Mapping[str, RateLimiter] | None = None,
+        run_round: Callable[[Settings, Clock, Mapping[str, RateLimiter]], CheckRound] = run_checks,
     ) -> None:
-        super().__init__(name="start-up", daemon=True)
+        super().__init__(name="startup-checks", daemon=True)
         self._once = once
-        self._held = held or {}
+        self._rate_limiters = rate_limiters or {}
         self._settings = settings
         self._clock = clock
         self._stopping = stopping
-        self._look = look
-        self.good = False
+        self._run_round = run_round
+        self.has_succeeded = False
         self.fault: ReconcilerError | None = None
-        self.waiting: str | None = None
+        self.waiting_for: str | None = None
 
     def run(self) -> None:
-        """Look, and look again."""
+        """Run rounds of checks, with pauses that double up to LONGEST_PAUSE."""
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
-            found = self._look(self._settings, self._clock, self._held)
-            match found.health:
-                case StartHealth.GOOD:
-                    self.good = True
+            result = self._run_round(self._settings, self._clock, self._rate_limiters)
+            match result.health:
+                case StartupHealth.GOOD:
+                    self.has_succeeded = True
                     return
-                case StartHealth.FAULTY:
-                    self.fault = ConfigurationError(found.told)
+                case StartupHealth.FAULTY:
+                    self.fault = ConfigurationError(result.problems)
                     return
-                case StartHealth.UNREACHABLE:
-                    self.waiting = found.told[0]
+                case StartupHealth.UNREACHABLE:
+                    self.waiting_for = result.problems[0]
                     if self._once:
                         return
-                    log.warning("start.waiting", why=list(found.told), again_in=pause)
+                    log.warning("start.waiting", why=list(result.problems), again_in=pause)
                     self._clock.wait(self._stopping, pause)
                     pause = min(LONGEST_PAUSE, pause * 2)

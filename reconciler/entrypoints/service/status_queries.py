@@ -1,4 +1,4 @@
-"""The figures of all accounts, read for those who look: /metrics and the command ``status``."""
+"""The status of all accounts, read from the database for /metrics and for ``reconciler status``."""
 
 from __future__ import annotations
 
@@ -32,44 +32,52 @@ from reconciler.wiring import reads_allowed, table_mapping
 def read_statuses(
     settings: Settings, clock: Clock, only: str | None = None
 ) -> tuple[AccountStatus, ...]:
-    """The status of each account, or of one. Needs the database and the table, no key.
+    """The status of each account, or of the one that ``only`` names. Needs the database, no Stripe key.
 
-    A table that is not as configured is a remark. Raises DatabaseUnavailableError and DatabaseRefusedError.
+    A table that does not fit the configuration becomes the status's ``table_fault``. Raises DatabaseUnavailableError and
+    DatabaseRefusedError.
     """
     with Database(settings.database_url.get_secret_value(), size=1) as database:
-        accounts = [one.name for one in settings.accounts]
-        table, fault = _table(database, settings, accounts)
-        found = []
-        for name in accounts:
-            if only is not None and name != only:
-                continue
-            source = PostgresStatus(database, name)
-            found.append(
-                AccountStatus(
-                    account=name,
-                    lease=LeaseStatus(*source.lease()),
-                    sweeps=tuple(SweepStatus(*row) for row in source.sweeps()),
-                    open_payments={} if table is None else source.open_payments(table),
-                    table_fault=fault,
-                    findings=tuple(
-                        OpenFindings(Severity(severity), *rest)
-                        for severity, *rest in source.discrepancies()
-                    ),
-                    reads=source.reads(),
-                    reads_allowed=_allowed(settings, database, table, name, clock),
-                    requests=source.requests(),
-                    tail_lag=source.lag(CURSOR),
-                    rate_usage=from_dict(*source.rate_usage()),
-                    outbox=OutboxStatus(*source.outbox()),
-                )
-            )
-        return tuple(found)
+        accounts = [account.name for account in settings.accounts]
+        table, fault = _inspect_table(database, settings, accounts)
+        return tuple(
+            _read_status(settings, clock, database, name, table, fault)
+            for name in accounts
+            if only is None or name == only
+        )
 
 
-def _table(
+def _read_status(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    account: str,
+    table: MerchantTable | None,
+    table_fault: str | None,
+) -> AccountStatus:
+    status = PostgresStatus(database, account)
+    return AccountStatus(
+        account=account,
+        lease=LeaseStatus(*status.lease()),
+        sweeps=tuple(SweepStatus(*row) for row in status.sweeps()),
+        open_payments={} if table is None else status.open_payments(table),
+        table_fault=table_fault,
+        findings=tuple(
+            OpenFindings(Severity(severity), *rest) for severity, *rest in status.discrepancies()
+        ),
+        reads=status.reads(),
+        reads_allowed=_reads_allowed(settings, database, table, account, clock),
+        requests=status.requests(),
+        tail_lag=status.lag(CURSOR),
+        rate_usage=from_dict(*status.rate_usage()),
+        outbox=OutboxStatus(*status.outbox()),
+    )
+
+
+def _inspect_table(
     database: Database, settings: Settings, accounts: Sequence[str]
 ) -> tuple[MerchantTable | None, str | None]:
-    """The merchant's table, or what is wrong with it: then there is the more reason to show the rest."""
+    """The merchant's table, or what is wrong with it: the rest of the status matters even more in that case."""
     mapping = table_mapping(settings.table)
     try:
         return inspect(database, mapping, writes=False, accounts=accounts).fitting(), None
@@ -77,30 +85,34 @@ def _table(
         return None, str(error)
 
 
-def _allowed(
-    settings: Settings, database: Database, table: MerchantTable | None, name: str, clock: Clock
+def _reads_allowed(
+    settings: Settings, database: Database, table: MerchantTable | None, account: str, clock: Clock
 ) -> int:
-    """Our share of the reads of 30 days; of the least that Stripe allows where the table cannot be counted."""
+    """Reconciler's share of the reads in 30 days.
+
+    Stripe allows reads by the number of transactions. If the table cannot be counted, it is a share of the fewest reads
+    that Stripe allows.
+    """
     if table is None:
-        documented = settings.budget.reads_per_30_days or FEWEST_READS
+        allowed = settings.budget.reads_per_30_days or FEWEST_READS
     else:
-        documented = reads_allowed(settings, PostgresStore(database, table, name), clock)
-    return round(documented * settings.budget.share)
+        allowed = reads_allowed(settings, PostgresStore(database, table, account), clock)
+    return round(allowed * settings.budget.share)
 
 
 def expectations(settings: Settings, status: AccountStatus) -> Expectations:
-    """What the configuration promises for an account. The tail is missed only by a service: a timer does not cast it."""
-    every = {
-        job.name: job.every(settings, status.reads_allowed)
+    """What the configuration promises for an account: an interval for each kind of sweep, reads, and deliveries."""
+    intervals = {
+        job.name: job.interval(settings, status.reads_allowed)
         for job in JOBS
         if isinstance(job.kind, SweepKind)
     }
-    return Expectations(every, status.reads_allowed, delivers=settings.delivery.url is not None)
+    return Expectations(intervals, status.reads_allowed, delivers=settings.delivery.url is not None)
 
 
-def figures(
+def statuses_for_metrics(
     settings: Settings, clock: Clock
 ) -> tuple[tuple[AccountStatus, ...], Mapping[str, int]]:
-    """The statuses, and the reads that each account may spend, for /metrics."""
+    """The status of every account, and by account the reads that it may spend in 30 days."""
     statuses = read_statuses(settings, clock)
-    return statuses, {one.account: one.reads_allowed for one in statuses}
+    return statuses, {status.account: status.reads_allowed for status in statuses}

@@ -1,4 +1,4 @@
-"""The ways into one account: one for each kind of sweep, so that a long one does not keep a quick one waiting."""
+"""One open account for each job, so that a long sweep does not delay a short one."""
 
 from __future__ import annotations
 
@@ -12,62 +12,65 @@ from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 from reconciler.errors import ReconcilerError
 
 
-class OpenSlot(Protocol):
-    """Opens the account of these lanes."""
+class AccountOpener(Protocol):
+    """Opens the account of these slots."""
 
     def __call__(self, *, checks: ClaimedRechecks) -> AbstractContextManager[OpenAccount]:
-        """With the checks in hand that its lanes share."""
+        """Open it for the length of a block, with the claimed rechecks that all slots share."""
         ...
 
 
 class SweepSlots:
-    """Open accounts by name, opened when they are first wanted; they share one database and one pacer.
+    """Open accounts by the name of their job. A slot is opened when a job first uses it.
 
-    The checks in hand are theirs together as well. Each has a gateway of its own, which counts what its sweeps read. One whose sweep failed is opened anew, so that
-    the table is looked at again.
+    All slots share one database, one rate limiter and the claimed rechecks. Each slot has a gateway of its own, which
+    counts the reads of its sweeps. After a failed sweep the slot is closed, so that the next one inspects the merchant's
+    table again.
     """
 
-    def __init__(self, open_account: OpenSlot) -> None:
+    def __init__(self, open_account: AccountOpener) -> None:
         self._open = open_account
-        self._checks = ClaimedRechecks()
-        self._free = threading.Condition()
+        self._rechecks = ClaimedRechecks()
+        self._changed = threading.Condition()
         self._slots: dict[str, tuple[ExitStack, OpenAccount]] = {}
-        self._used: set[str] = set()
+        self._in_use: set[str] = set()
 
     @contextmanager
     def using(self, name: str) -> Iterator[OpenAccount]:
-        """The open account of that name, for the length of the block. Raises what opening it raises."""
+        """Use the slot of that name for the length of the block. Raises what opening the account raises."""
         with self.busy(name):
             yield self._slot(name)
 
     @contextmanager
     def busy(self, name: str) -> Iterator[None]:
-        """Something is at work under that name that needs no open account."""
-        with self._free:
-            self._used.add(name)
+        """Count work under that name for the length of the block, if the work needs no open account."""
+        with self._changed:
+            self._in_use.add(name)
+
         try:
             yield
         finally:
-            with self._free:
-                self._used.discard(name)
-                self._free.notify_all()
+            with self._changed:
+                self._in_use.discard(name)
+                self._changed.notify_all()
 
-    def renew(self, name: str) -> None:
-        """Close the lane; the next sweep opens it anew."""
-        with self._free:
+    def close_slot(self, name: str) -> None:
+        """Close one slot; the next sweep opens it again."""
+        with self._changed:
             slot = self._slots.pop(name, None)
         if slot is not None:
             slot[0].close()
 
-    def idle_but(self, name: str, seconds: float | None) -> bool:
-        """Wait until no lane but this one is in use; False where that took longer than so many seconds."""
-        with self._free:
-            return self._free.wait_for(lambda: not self._used - {name}, timeout=seconds)
+    def wait_until_idle_except(self, name: str, seconds: float | None) -> bool:
+        """Wait until no other slot than this one is in use; False if that takes longer than ``seconds``."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._in_use - {name}, timeout=seconds)
 
     def close(self) -> None:
-        """Close all lanes. Raises the last error of those that could not be closed."""
-        with self._free:
+        """Close all slots. Raises the last error, after every slot was tried."""
+        with self._changed:
             slots, self._slots = self._slots, {}
+
         failure: ReconcilerError | None = None
         for stack, _ in slots.values():
             try:
@@ -78,12 +81,14 @@ class SweepSlots:
             raise failure
 
     def _slot(self, name: str) -> OpenAccount:
-        with self._free:
+        with self._changed:
             known = self._slots.get(name)
         if known is not None:
             return known[1]
+
+        # opened outside the lock: opening reads the database, and other jobs must not wait for that
         with ExitStack() as stack:
-            account = stack.enter_context(self._open(checks=self._checks))
-            with self._free:
+            account = stack.enter_context(self._open(checks=self._rechecks))
+            with self._changed:
                 self._slots[name] = (stack.pop_all(), account)
         return account

@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules as they are shipped: they load, and every metric that they name exists."""
+"""The shipped dashboard and alert rules load, and every metric that they name exists."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ STATUS = AccountStatus(
 
 
 def full_metrics(clock: ManualClock) -> Metrics:
-    """Metrics of a service that has done everything once."""
+    """Metrics of a service in which every metric has a value."""
     metrics = Metrics()
     metrics.watch_database(lambda: ((STATUS,), {"default": 100}), clock)
     rate_limiter = MeteredRateLimiter(
@@ -71,11 +71,11 @@ def full_metrics(clock: ManualClock) -> Metrics:
     report = SweepReport("default", SweepKind.DUE, Mode.UPDATE, Writing.ROWS, "service")
     report.discrepancies[Kind.MISSED_OUTCOME] = 1
     report.examined = report.corrected = 1
-    metrics.ended(report, "due", (12.0,))
-    metrics.page("default", "due")
-    metrics.delivered(DeliveryReport("default", delivered=2, failed=2, given_up=1))
-    metrics.heard("default:due", "skipped")
-    metrics.holds("default", held=True)
+    metrics.sweep_ended(report, "due", (12.0,))
+    metrics.page_examined("default", "due")
+    metrics.deliveries_ended(DeliveryReport("default", delivered=2, failed=2, given_up=1))
+    metrics.job_event("default:due", "skipped")
+    metrics.set_lease_held("default", held=True)
     return metrics
 
 
@@ -100,7 +100,7 @@ def dashboard_queries() -> Iterator[str]:
     "queries", [list(dashboard_queries()), [RULES.read_text(encoding="utf-8")]]
 )
 def test_every_metric_that_is_named_exists(queries: list[str]) -> None:
-    """A panel or an alert over a metric that is not there would never show anything, and nobody would notice."""
+    """A panel or an alert over a metric that does not exist would never show anything, and no person would notice."""
     known = sample_names(full_metrics(ManualClock(NOW)).text().decode())
     named = {name for query in queries for name in NAME.findall(query)}
     assert named
@@ -108,7 +108,7 @@ def test_every_metric_that_is_named_exists(queries: list[str]) -> None:
 
 
 def test_every_metric_is_shown() -> None:
-    """What is measured stands on the dashboard."""
+    """The dashboard has a panel for every metric."""
     known = {
         name
         for name in sample_names(full_metrics(ManualClock(NOW)).text().decode())
@@ -119,16 +119,17 @@ def test_every_metric_is_shown() -> None:
 
 
 def test_the_dashboard_loads() -> None:
-    """Panels have ids and places of their own, and take the data source that is chosen."""
+    """No two panels share an id or a position, and each takes the data source that the viewer chooses."""
     board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
-    assert len({panel["id"] for panel in board["panels"]}) == len(set(places)) == len(places)
+    positions = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    ids = {panel["id"] for panel in board["panels"]}
+    assert len(ids) == len(set(positions)) == len(positions)
     assert all(panel["datasource"]["uid"] == "${datasource}" for panel in board["panels"])
     assert all(panel["title"] and panel["targets"] for panel in board["panels"])
 
 
-def test_the_rules_are_whole() -> None:
-    """Each alert has its name once, a query, a severity, and says what to do."""
+def test_each_alert_is_complete() -> None:
+    """Each alert has a unique name, a query, a severity, a summary and a description."""
     text = RULES.read_text(encoding="utf-8")
     alerts = re.split(r"^      - alert: ", text, flags=re.MULTILINE)[1:]
     names = [alert.splitlines()[0] for alert in alerts]
@@ -142,22 +143,22 @@ def test_the_rules_are_whole() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool on this machine")
-def test_prometheus_takes_the_rules_and_the_queries(tmp_path: Path) -> None:
-    """Prometheus's own check finds nothing, in the alerts and in what the dashboard asks for."""
+def test_prometheus_accepts_the_rules_and_the_queries(tmp_path: Path) -> None:
+    """Prometheus's own check accepts the alerts and every query of the dashboard."""
     panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
-    asked = [
+    queries = [
         target["expr"].replace("$__rate_interval", "5m").replace("$account", "default")
         for panel in panels
         for target in panel["targets"]
     ]
-    rules = [{"record": f"panel:{at}", "expr": query} for at, query in enumerate(asked)]
-    queries = tmp_path / "queries.json"
-    queries.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
-    subprocess.run(["promtool", "check", "rules", RULES, queries], check=True)
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    dashboard_rules = tmp_path / "queries.json"
+    dashboard_rules.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    subprocess.run(["promtool", "check", "rules", RULES, dashboard_rules], check=True)
 
 
 def test_figures_are_read_once_a_minute_and_kept_in_an_outage() -> None:
-    """A scrape costs the database nothing most of the time; when it is away the last figures stay, and that is told."""
+    """Most scrapes cost the database nothing; during an outage the last figures stay and database_up is 0."""
     clock, reads = ManualClock(NOW), []
 
     def read() -> tuple[tuple[AccountStatus, ...], dict[str, int]]:
@@ -180,6 +181,6 @@ def test_figures_are_read_once_a_minute_and_kept_in_an_outage() -> None:
     )
 
 
-def test_reads_are_counted_by_what_came_of_them() -> None:
-    """A refused read is not an answered one."""
+def test_reads_are_counted_by_their_result() -> None:
+    """A read that Stripe refused is not counted as answered."""
     assert full_metrics(ManualClock(NOW)).reads() == {("default", "events"): (2, 1)}

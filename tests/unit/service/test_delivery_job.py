@@ -1,4 +1,4 @@
-"""The job ``deliver`` among the others: it neither hurries nor hides a sweep."""
+"""The job ``deliver`` has no influence on the health of the account's sweeps."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.metrics import Metrics
-from reconciler.entrypoints.service.service import LATE, Service
+from reconciler.entrypoints.service.service import LATE_INTERVALS, Service
 from reconciler.settings import DeliverySection, load
 from tests.unit.engine.doubles import NOW
 from tests.unit.settings.configuration import ENVIRON, EXAMPLE
 
-LIMIT = LATE * 60 + 180
-"""Seconds: three ticks of the tail, and ``stall``."""
+LIMIT_SECONDS = LATE_INTERVALS * 60 + 180
+"""Three intervals of the tail, and ``stall``."""
 
 
 @pytest.mark.parametrize(
     ("seconds", "running", "late"),
     [
-        (LIMIT - 1, (), []),
-        (LIMIT + 1, (), ["default"]),
-        (LIMIT + 1, ("default:due",), []),
-        (LIMIT + 1, ("default:deliver",), ["default"]),
+        (LIMIT_SECONDS - 1, (), []),
+        (LIMIT_SECONDS + 1, (), ["default"]),
+        (LIMIT_SECONDS + 1, ("default:due",), []),
+        (LIMIT_SECONDS + 1, ("default:deliver",), ["default"]),
     ],
 )
-def test_deliveries_say_nothing_about_passes(
+def test_a_delivery_does_not_count_as_a_sweep(
     seconds: float, running: tuple[str, ...], late: list[str]
 ) -> None:
-    """Being alive means that sweeps are complete: a delivery every ten seconds is no reason to miss one, nor a sweep."""
+    """The service is healthy while sweeps are complete or running: a running delivery does not make it healthy."""
     clock = ManualClock(NOW)
     settings = load(
         EXAMPLE,
@@ -46,5 +46,5 @@ def test_deliveries_say_nothing_about_passes(
         replace(settings, delivery=endpoint), "replica", clock, Pulse(clock, 180), Metrics()
     )
     clock.advance(timedelta(seconds=seconds))
-    _, facts = service.alive(running, ())
+    _, facts = service.health(running, ())
     assert facts["late"] == late

@@ -1,4 +1,4 @@
-"""The units as they stand in the folder, by systemd's own tools."""
+"""The shipped units, checked by systemd's own tools."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 UNITS = Path(__file__).parents[3] / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
-MOST = 1.2
-"""The exposure that the service may have; 10 is a process without any fence."""
+MOST_EXPOSURE = 1.2
+"""The exposure that the service may have; 10 is a process that nothing confines."""
 
 needs_tools = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze on this machine"
@@ -20,7 +20,7 @@ needs_tools = pytest.mark.skipif(
 
 
 def options(path: Path) -> dict[str, list[str]]:
-    """Every option of a unit's service section, in order."""
+    """Every option of a unit's service section with its values, in order."""
     found: dict[str, list[str]] = {}
     section = ""
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -35,7 +35,7 @@ def options(path: Path) -> dict[str, list[str]]:
 @needs_tools
 @pytest.mark.parametrize("unit", [*SERVICES, *UNITS.glob("*.timer")], ids=lambda path: path.name)
 def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
-    """No key is unknown, no value ignored. The program itself need not be installed for that."""
+    """No key is unknown and no value ignored. The program itself need not be installed for this test."""
     text = unit.read_text(encoding="utf-8")
     (tmp_path / unit.name).write_text(text.replace("/opt/reconciler/venv/bin/python", "/bin/true"))
     for other in UNITS.glob("reconciler*.service"):
@@ -49,21 +49,21 @@ def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    said = [line for line in done.stderr.splitlines() if "reconciler" in line]
-    assert (done.returncode, said) == (0, [])
+    remarks = [line for line in done.stderr.splitlines() if "reconciler" in line]
+    assert (done.returncode, remarks) == (0, [])
 
 
 @needs_tools
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda path: path.name)
-def test_exposure(unit: Path) -> None:
-    """What the process could reach if it were taken over is next to nothing."""
+def test_exposure_is_low(unit: Path) -> None:
+    """An attacker who takes over the process can reach almost nothing else."""
     done = subprocess.run(
         [
             "systemd-analyze",
             "security",
             "--offline=true",
             "--no-pager",
-            f"--threshold={int(MOST * 10)}",
+            f"--threshold={int(MOST_EXPOSURE * 10)}",
             unit,
         ],
         capture_output=True,
@@ -73,23 +73,23 @@ def test_exposure(unit: Path) -> None:
     assert done.returncode == 0, done.stdout[-300:]
 
 
-def test_both_services_have_one_sandbox() -> None:
-    """The pass by the timer is fenced in as the service is; they differ in how they run, not in what they may."""
+def test_both_services_are_confined_alike() -> None:
+    """The sweep by timer is confined as the service is: the units differ in how they run, not in what they may do."""
     service, once = (
         options(UNITS / f"{name}.service") for name in ("reconciler", "reconciler-once")
     )
-    of_running = {
+    how_it_runs = {
         "Type", "NotifyAccess", "ExecStart", "ExecReload", "TimeoutStartSec", "TimeoutStopSec", "WatchdogSec",
         "Restart", "RestartSec", "RestartPreventExitStatus", "SuccessExitStatus", "KillMode", "TimeoutStopFailureMode",
         "TimeoutStartFailureMode", "SocketBindAllow", "ExecPaths", "TasksMax", "Environment",
     }  # fmt: skip
-    assert {name: value for name, value in service.items() if name not in of_running} == {
-        name: value for name, value in once.items() if name not in of_running
+    assert {name: value for name, value in service.items() if name not in how_it_runs} == {
+        name: value for name, value in once.items() if name not in how_it_runs
     }
 
 
-def test_it_is_never_given_up() -> None:
-    """A short outage of the database must not leave the service dead for good; a fault of configuration must."""
+def test_systemd_never_stops_restarting_the_service() -> None:
+    """After an outage of the database the service is restarted, however often; after a configuration fault it is not."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(UNITS / "reconciler.service", encoding="utf-8")
@@ -100,8 +100,8 @@ def test_it_is_never_given_up() -> None:
     assert service["Type"] == "notify"
 
 
-def test_the_drop_in_is_for_later_versions_alone() -> None:
-    """What an older systemd would misread stays out of the unit itself."""
+def test_the_drop_in_has_what_older_systemd_misreads() -> None:
+    """Options that an older systemd would misread are in the drop-in file for later versions, not in the unit."""
     text = (UNITS / "reconciler.service").read_text(encoding="utf-8")
     later = (UNITS / "reconciler.service.d-254.conf").read_text(encoding="utf-8")
     for word in ("Type=notify-reload", "RestartSteps", "RestartMaxDelaySec"):
