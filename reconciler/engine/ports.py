@@ -10,7 +10,8 @@ from typing import Protocol
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
-from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord, RowReference
+from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord
+from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.sweep_request import RequestState, ServingProcess, TakenRequest
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel

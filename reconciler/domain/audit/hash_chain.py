@@ -1,8 +1,9 @@
-"""The audit record's arithmetic: canonical form, hash chain and its proof.
+"""How ledger entries are hashed and chained, and how a broken chain is found.
 
-The recipe, so that an auditor can recompute it from an export: an entry is ``{account, seq, at, action, body, prev}``;
-canonical JSON is UTF-8 with sorted keys and no spaces, amounts as integers, times as RFC 3339 in UTC with
-microseconds; the hash is SHA-256 of it in hex; ``prev`` of the first entry is 64 zeros; each account has its own chain.
+An auditor can recompute every hash from an export. An entry is ``{account, seq, at, action, body, prev}``. Its canonical
+JSON is UTF-8 with sorted keys and no spaces; amounts are integers; times are RFC 3339 in UTC with microseconds. The
+hash is the SHA-256 of that text, in hex. ``prev`` is the hash of the entry before, and 64 zeros in the first entry. Each
+account has a chain of its own.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Final
 from reconciler.domain.audit.ledger_entry import Entry
 
 GENESIS: Final = "0" * 64
+"""``prev`` of the first entry of an account."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainBreak:
-    """The first entry of an account at which the chain does not hold, and how."""
+    """The first entry of an account at which the chain is broken, and what is wrong with it."""
 
     account: str
     seq: int
@@ -31,7 +33,7 @@ class ChainBreak:
 def rfc3339(moment: datetime) -> str:
     """A time as the ledger writes it: UTC, six decimals, Z.
 
-    Raises TypeError for a time without a zone: it would be read in that of the machine.
+    Raises TypeError for a time without a zone, because each machine would read it in its own zone.
     """
     if moment.tzinfo is None:
         raise TypeError("a time without a zone has no canonical form in the ledger")
@@ -40,9 +42,9 @@ def rfc3339(moment: datetime) -> str:
 
 
 def canonical_json(value: object) -> str:
-    """Canonical JSON. Floats are refused: they have no single form, and money is never one.
+    """The one JSON text of a value, so that equal values always have equal hashes.
 
-    Raises TypeError for a value that has no canonical form.
+    Raises TypeError for a value that has no canonical form. A float has none, and money is never a float.
     """
     return json.dumps(
         _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -50,6 +52,7 @@ def canonical_json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
+    """The value in types that JSON has."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -66,44 +69,46 @@ def _plain(value: object) -> object:
 def entry_hash(
     account: str, seq: int, at: datetime, action: str, body: Mapping[str, object], prev: str
 ) -> str:
-    """SHA-256, in hex, of an entry's canonical form."""
-    form = canonical_json(
+    """SHA-256, in hex, of an entry's canonical JSON."""
+    text = canonical_json(
         {"account": account, "seq": seq, "at": at, "action": action, "body": body, "prev": prev}
     )
-    return hashlib.sha256(form.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def first_break(
     entries: Iterable[Entry], head: tuple[int, str] | None, account: str
 ) -> ChainBreak | None:
-    """The first place where an account's chain does not hold, or None.
+    """The first place at which an account's chain is broken, None if it is whole.
 
-    ``entries`` come in order of seq. ``head`` is the number and hash that the head says are the last: a chain whose
-    tail was cut off is whole in itself and is betrayed only by it.
+    ``entries`` come in the order of ``seq``. ``head`` is the number and the hash of the last entry as the database
+    keeps them apart, None if it keeps none. Only the head shows that the last entries were cut off.
     """
     prev, seq = GENESIS, 0
     for entry in entries:
-        if entry.account != account:
-            return ChainBreak(account, seq + 1, f"an entry of account {entry.account} stands here")
-        if entry.seq != seq + 1:
-            return ChainBreak(
-                account, seq + 1, f"the entry is missing: the next one is {entry.seq}"
-            )
-        if entry.prev != prev:
-            return ChainBreak(
-                account, entry.seq, "it does not name the hash of the entry before it"
-            )
-        if entry.hash != entry_hash(
-            entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev
-        ):
-            return ChainBreak(
-                account, entry.seq, "its content does not give its hash: it was changed"
-            )
+        fault = _fault(entry, account, seq, prev)
+        if fault is not None:
+            return fault
         prev, seq = entry.hash, entry.seq
+
     if head is None:
         return None if seq == 0 else ChainBreak(account, seq, "the chain has no head")
     if head != (seq, prev):
-        return ChainBreak(
-            account, seq + 1, f"the head names entry {head[0]}, the chain ends at {seq}"
-        )
+        what = f"the head names entry {head[0]}, but the chain ends at {seq}"
+        return ChainBreak(account, seq + 1, what)
+    return None
+
+
+def _fault(entry: Entry, account: str, seq: int, prev: str) -> ChainBreak | None:
+    """What is wrong with the entry after number ``seq``, whose hash is ``prev``; None if nothing is wrong."""
+    if entry.account != account:
+        return ChainBreak(account, seq + 1, f"the entry belongs to account {entry.account}")
+    if entry.seq != seq + 1:
+        return ChainBreak(account, seq + 1, f"the entry is missing: the next one is {entry.seq}")
+    if entry.prev != prev:
+        return ChainBreak(account, entry.seq, "it does not name the hash of the entry before it")
+    if entry.hash != entry_hash(
+        entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev
+    ):
+        return ChainBreak(account, entry.seq, "its content does not match its hash: it was changed")
     return None

@@ -1,4 +1,7 @@
-"""The entries of the ledger."""
+"""What the ledger records: one entry for each correction, finding, decision of a person, day and sweep.
+
+``hash_chain`` says how the entries of an account are chained.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ class Action(StrEnum):
     NOTE = "note"
     DAY_TOTALS = "day_totals"
     SWEEP = "sweep"
-    """A sweep has ended. Entries of the first versions say "pass" and stay as they are."""
+    """A sweep has ended. The first versions wrote "pass" instead."""  # banned-words: allowed, it is in old entries
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An entry before it has its place in the chain."""
+    """An entry that is not recorded yet, so that it has no number and no hash."""
 
     action: Action
     body: Mapping[str, object]
@@ -32,7 +35,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recorded entry. ``at`` is the database's clock."""
+    """A recorded entry.
+
+    ``seq`` counts the entries of an account from 1. ``at`` is the database's time of the record. ``prev`` is the hash
+    of the entry before. ``action`` is text, because old entries hold values that ``Action`` no longer has.
+    """
 
     account: str
     seq: int
@@ -45,7 +52,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionEntry:
-    """A correction as the ledger has it: what a revert needs."""
+    """A correction as the ledger holds it: what a revert needs.
+
+    ``before`` and ``after`` are the row's values by column part. ``reverted`` is whether it was taken back already.
+    """
 
     seq: int
     key: str

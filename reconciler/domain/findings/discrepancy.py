@@ -1,4 +1,8 @@
-"""A finding: its kinds, its states, and what makes two findings the same."""
+"""A finding, which one examination sees, and a discrepancy, which is a finding as it is stored.
+
+A discrepancy is identified by account, subject and kind. The fingerprint says whether it is still the same: it is made
+of both sides' values, so that what a person has settled stays settled until a value changes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ class Kind(StrEnum):
 
     @property
     def is_side(self) -> bool:
-        """It may stand beside a finding about the pair; of the others, a pair has exactly one."""
+        """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
         return self in _SIDE
 
 
@@ -46,7 +50,7 @@ _SIDE: Final = frozenset(
 
 
 class Severity(StrEnum):
-    """How soon a person should look. Critical: goods may have gone without money, or money come without an order."""
+    """How soon a person should act. Critical: goods may be sent without money, or money is taken without an order."""
 
     INFO = "info"
     WARNING = "warning"
@@ -54,39 +58,40 @@ class Severity(StrEnum):
 
 
 class State(StrEnum):
-    """Where a discrepancy is in its life."""
+    """The state of a discrepancy."""
 
     OPEN = "open"
-    """Seen and waiting for a person, or for a sweep that may write."""
+    """It waits for a person, or for a sweep that may write."""
     CORRECTED = "corrected"
-    """The row was brought to Stripe's outcome."""
+    """The row was given Stripe's outcome."""
     CLOSED = "closed"
-    """A later examination of the same pair found that it is gone."""
+    """A later examination of the same row and intent did not find it again."""
     RESOLVED = "resolved"
-    """A person has dealt with it; it stays so while both sides' values are the same."""
+    """A person has dealt with it. It stays so while both sides' values are the same."""
     IGNORED = "ignored"
-    """A person has decided that it does not matter; likewise."""
+    """A person has decided that it does not matter. It stays so while both sides' values are the same."""
 
     @property
     def is_by_person(self) -> bool:
+        """Whether a person settled it."""
         return self in {State.RESOLVED, State.IGNORED}
 
 
 class Reason(StrEnum):
-    """Why a finding was not corrected, or what sort of its kind it is."""
+    """Why a finding was not corrected, or which variant of its kind it is."""
 
     NO_LOCAL_VALUE = "no_local_value"
-    """The outcome has no value in [payments.write]."""
+    """The configuration has no value for the outcome in [payments.write]."""
     REPORT_MODE = "report_mode"
-    """The configured mode writes no row of the merchant's."""
+    """In the configured mode Reconciler writes no row of the merchant."""
     NOT_APPLIED = "not_applied"
-    """A person asked to record, not to apply."""
+    """A person asked for a sweep that records findings and corrects nothing."""
     HOURLY_LIMIT = "hourly_limit"
-    """The service has corrected as many rows in this hour as it may."""
+    """The service has corrected as many rows in this hour as the configuration allows."""
     WRONG_MODE = "wrong_mode"
     """Stripe says that the id exists in the other mode."""
     NOT_AN_ID = "not_an_id"
-    """What the row holds cannot be the id of a PaymentIntent."""
+    """The row holds text that cannot be the id of a PaymentIntent."""
     ORDER_PAID = "order_paid"
     """Another row or intent of the order was paid, holds money, or may have been paid."""
     OTHER_INTENT_OPEN = "other_intent_open"
@@ -116,28 +121,31 @@ class Reason(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why the webhook was lost, where the events known tell."""
+    """Why the webhook was lost, if the known events show it."""
 
     UNDELIVERED = "undelivered"
     """Stripe could not deliver the event to every endpoint."""
     NOT_HANDLED = "not_handled"
-    """Every endpoint acknowledged the event, and the row did not move."""
+    """Every endpoint acknowledged the event, but the row did not change."""
 
 
 class Closing(StrEnum):
     """Why a discrepancy was closed."""
 
     AGREEMENT = "agreement"
+    """Both sides agree."""
     SUPERSEDED = "superseded"
+    """The row and the intent have a finding of another kind instead."""
     CONDITION_GONE = "condition_gone"
+    """The condition of a side finding does not hold any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that disagrees, as an examination saw it.
+    """One disagreement, as one examination saw it.
 
-    ``keys`` are the rows concerned. ``local`` and ``stripe`` are both sides' values, of which the fingerprint is made,
-    so they hold no times; ``evidence`` is what a person wants to read beside them.
+    ``keys`` are the keys of its rows. ``local`` and ``stripe`` are both sides' values: the fingerprint is made of them,
+    so they hold no times. ``evidence`` is what a person wants to read besides. ``stake`` is the money concerned.
     """
 
     kind: Kind
@@ -153,19 +161,19 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """The part of the identity that names the pair."""
+        """What the discrepancy is about: the intent, or the rows if they hold none."""
         return self.payment_intent or f"row:{','.join(self.keys)}"
 
     @property
     def fingerprint(self) -> str:
-        """Changes when either side's values do."""
-        form = canonical_json({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
-        return hashlib.sha256(form.encode()).hexdigest()
+        """SHA-256, in hex, of the kind and both sides' values."""
+        text = canonical_json({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDiscrepancy:
-    """What is stored of a discrepancy and decides its next state."""
+    """The part of a stored discrepancy that decides its next state."""
 
     id: int
     subject: str
@@ -177,7 +185,7 @@ class StoredDiscrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A stored discrepancy, as it is listed and exported."""
+    """A stored discrepancy with everything that a list or an export shows."""
 
     id: int
     account: str

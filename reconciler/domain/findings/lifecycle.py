@@ -1,4 +1,4 @@
-"""The life of a discrepancy: what an examination that ended with a verdict does to those that are known."""
+"""The life of a discrepancy: how a verdict opens, changes, closes and reopens what is stored."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from reconciler.domain.findings.discrepancy import Closing, Finding, Kind, State
 
 @dataclass(frozen=True, slots=True)
 class DiscrepancyUpdate:
-    """What an examination does to one discrepancy. ``id`` is None for a new one.
+    """What a verdict, or a person, does to one discrepancy. ``id`` is None for a new one.
 
-    ``is_news`` is whether it goes into the ledger: opened, reopened, changed, corrected or closed, but not merely
-    seen again.
+    ``is_news`` is whether the ledger records it: an opened, reopened, changed, corrected or closed discrepancy does,
+    one that was merely seen again does not.
     """
 
     id: int | None
@@ -24,7 +24,7 @@ class DiscrepancyUpdate:
     closing: Closing | None = None
     by: str | None = None
     note: str | None = None
-    """Who settled it and why, where a person did."""
+    """``by`` and ``note`` are the person who settled it and the reason; None if no person did."""
 
 
 def updates_after_verdict(
@@ -35,57 +35,72 @@ def updates_after_verdict(
     shown: bool = True,
     unseen: frozenset[Kind] = frozenset(),
 ) -> tuple[DiscrepancyUpdate, ...]:
-    """The life of one subject's discrepancies after an examination that ended with a verdict.
+    """What the verdict about one subject does to its discrepancies. A match that waits has no verdict.
 
-    ``known`` are all discrepancies stored for it, in whatever state; ``corrected`` is whether its missed_outcome has
-    just been written to the row. ``shown`` is whether Stripe showed the intent: a 404 is no verdict about money and
-    closes nothing but what its own finding supersedes. ``unseen`` are side kinds that this examination could not see the
-    end of. A waiting subject has no verdict and must not come here.
+    ``known`` are all discrepancies stored for the subject, in every state. ``corrected`` is whether its missed_outcome
+    was just written to the row. ``shown`` is whether Stripe showed the intent: a 404 says nothing about the money, so
+    it closes only what its own finding replaces. ``unseen`` are the side kinds that this examination could not judge,
+    so that they stay open.
     """
-    stored = {item.kind: item for item in known}
+    stored_by_kind = {stored.kind: stored for stored in known}
     present = {finding.kind for finding in findings}
     shown = shown and Kind.MISSING_AT_STRIPE not in present
-    pair_remains = any(not kind.is_side for kind in present)
-    result = [_met(stored.get(finding.kind), finding, corrected=corrected) for finding in findings]
-    for item in known:
-        if item.kind in present or item.state is not State.OPEN:
+    has_pair_finding = any(not kind.is_side for kind in present)
+
+    result = [
+        _update_of_present(stored_by_kind.get(finding.kind), finding, corrected=corrected)
+        for finding in findings
+    ]
+    for stored in known:
+        if stored.kind in present or stored.kind in unseen or stored.state is not State.OPEN:
             continue
-        if not shown and (item.kind.is_side or not pair_remains):
+        # after a 404 only the finding that replaces another one is certain
+        if not shown and (stored.kind.is_side or not has_pair_finding):
             continue
-        if item.kind in unseen:
-            continue
-        if item.kind.is_side:
-            closing = Closing.CONDITION_GONE
-        else:
-            closing = Closing.SUPERSEDED if pair_remains else Closing.AGREEMENT
+        closing = _closing(stored.kind, has_pair_finding=has_pair_finding)
         result.append(
-            DiscrepancyUpdate(item.id, item.subject, item.kind, State.CLOSED, None, True, closing)
+            DiscrepancyUpdate(
+                stored.id, stored.subject, stored.kind, State.CLOSED, None, True, closing
+            )
         )
     return tuple(result)
 
 
-def _met(
+def _closing(kind: Kind, *, has_pair_finding: bool) -> Closing:
+    if kind.is_side:
+        return Closing.CONDITION_GONE
+    return Closing.SUPERSEDED if has_pair_finding else Closing.AGREEMENT
+
+
+def _update_of_present(
     stored: StoredDiscrepancy | None, finding: Finding, *, corrected: bool
 ) -> DiscrepancyUpdate:
-    done = corrected and finding.kind is Kind.MISSED_OUTCOME
-    state = State.CORRECTED if done else State.OPEN
+    """What a finding does to the discrepancy that is stored for it, if there is one."""
+    is_corrected = corrected and finding.kind is Kind.MISSED_OUTCOME
+    state = State.CORRECTED if is_corrected else State.OPEN
     if stored is None:
         return DiscrepancyUpdate(None, finding.subject, finding.kind, state, finding, True)
-    same = stored.fingerprint == finding.fingerprint
-    if not done and same and stored.state.is_by_person:
+
+    same_values = stored.fingerprint == finding.fingerprint
+    if not is_corrected and same_values and stored.state.is_by_person:
         return DiscrepancyUpdate(
             stored.id, stored.subject, stored.kind, stored.state, finding, False
         )
-    # a row that was written back and corrected again is news, though nothing stored differs
-    news = done or stored.state is not state or not same or stored.reason is not finding.reason
-    return DiscrepancyUpdate(stored.id, stored.subject, stored.kind, state, finding, news)
+    # a correction is always news: the merchant's code may have undone an earlier one, which leaves no stored difference
+    is_news = (
+        is_corrected
+        or stored.state is not state
+        or not same_values
+        or stored.reason is not finding.reason
+    )
+    return DiscrepancyUpdate(stored.id, stored.subject, stored.kind, state, finding, is_news)
 
 
 def is_settled_by_person(known: tuple[StoredDiscrepancy, ...], finding: Finding) -> bool:
-    """Whether a person has already dealt with this finding, with the same values on both sides."""
+    """Whether a person has settled this finding while both sides had the same values as now."""
     return any(
-        item.kind is finding.kind
-        and item.state.is_by_person
-        and item.fingerprint == finding.fingerprint
-        for item in known
+        stored.kind is finding.kind
+        and stored.state.is_by_person
+        and stored.fingerprint == finding.fingerprint
+        for stored in known
     )

@@ -1,23 +1,24 @@
-"""A page: what is read of both sides for up to a hundred intents, and what is written about them at once."""
+"""A page: what is read about up to a hundred intents, and what is written about them in one transaction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.recheck import Recheck
 
 
 @dataclass(frozen=True, slots=True)
 class IntentPage:
-    """One page of Stripe's list, newest first. ``next_after`` is the cursor for the next page, None at the end.
+    """One page of Stripe's list of intents, newest first.
 
-    ``unreadable`` names the objects of the page that could not be understood.
+    ``next_after`` is the cursor of the next page, None on the last one. ``unreadable`` are the ids of objects that
+    could not be parsed.
     """
 
     intents: tuple[Intent, ...]
@@ -29,7 +30,7 @@ class IntentPage:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """One page of Stripe's events, newest first; ``next_after`` as in an IntentPage."""
+    """One page of Stripe's list of events, newest first. ``next_after`` is the cursor of the next page."""
 
     events: tuple[Event, ...]
     next_after: str | None
@@ -37,83 +38,57 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True)
-class RowReference:
-    """A row of the merchant's table that is to be asked about: its key and the id that it holds."""
-
-    key: str
-    payment_intent: str
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows about a page.
-
-    ``payments`` hold one of its intents; ``claimable`` hold none and have one of its orders; ``paid`` are rows of the
-    same orders that are paid, whatever intent they hold. ``known`` are stored discrepancies and ``events`` the known
-    events of its intents; both are empty where our schema is not there. ``at`` is the database's clock.
-    """
+    """What the database knows about a page. ``at`` is the database's time."""
 
     payments: tuple[Payment, ...]
+    """The rows that hold one of the page's intents."""
     claimable: tuple[Payment, ...]
+    """The rows of the page's orders that hold no intent."""
     paid: tuple[Payment, ...]
+    """The paid rows of the page's orders, no matter which intent they hold."""
     known: tuple[StoredDiscrepancy, ...]
+    """The stored discrepancies of the page's intents; empty if Reconciler's schema does not exist."""
     events: tuple[Event, ...]
+    """The known events of the page's intents; empty if Reconciler's schema does not exist."""
     at: datetime
     rechecks: tuple[str, ...] = ()
-    """Those of its intents that a check waits for."""
+    """The intents of the page that have a recheck."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowWrite:
-    """One row to change, on condition that it is still the one compared.
+    """A row to change, if it is still the row that was compared.
 
-    ``payment`` is the row as it was read again in this transaction; ``payment_intent`` is what the row will hold:
-    the same as before, or the intent that a link found for it.
+    ``payment`` is the row as this transaction read it again. ``payment_intent`` is the intent that the row holds after
+    the write: the same as before, or the intent that was found by the row's order.
     """
 
     payment: Payment
     to_status: str
     payment_intent: str | None
     entry: Draft
-    """The ledger entry that records the write; an outbox row names it."""
-
-
-NEXT_POLL: Final = "schedule"
-"""The reason of a check that only says when an open payment is worth the next look.
-
-Where the row is settled meanwhile it has nothing more to say. Every other check goes only with a verdict.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """An intent to look at again, and why."""
-
-    payment_intent: str
-    due_at: datetime
-    reason: str
+    """The ledger entry of the write; the outbox names it too."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """All that is written for one page, in one transaction or not at all.
-
-    ``updates`` come with the ledger drafts that they make in ``drafts`` (already in order). ``settled`` are the intents
-    that got a verdict, so that their checks go.
-    """
+    """Everything that is written about one page, in one transaction or not at all."""
 
     writes: tuple[RowWrite, ...] = ()
     updates: tuple[DiscrepancyUpdate, ...] = ()
     rechecks: tuple[Recheck, ...] = ()
     settled: tuple[str, ...] = ()
+    """The intents that have a verdict, so that their rechecks are removed."""
     events: tuple[Event, ...] = ()
     drafts: tuple[Draft, ...] = ()
+    """The ledger entries of ``updates``, in order."""
     seen_at: datetime | None = None
     """Stripe's time of this examination: first and last seen of its discrepancies."""
     sweep: int | None = None
-    """The sweep that its discrepancies were last examined by."""
+    """The sweep that examined the page."""
     most_an_hour: int | None = None
-    """How many rows the service may correct in an hour, these among them; None for a person's sweep."""
+    """How many rows the service may correct in an hour, those of this page included; None in a person's sweep."""
 
     @property
     def is_empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""The merchant's side: one row of their table as it was seen at one moment."""
+"""The merchant's side: one row of the merchant's table, as it was read at one moment."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from reconciler.domain.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A row. ``key`` and ``order`` are the columns' values as text.
+    """A row of the merchant's table.
 
-    ``amount`` is in minor units, None where the column is null or holds no whole number of them; ``currency`` is
-    lower case. ``stored_amount`` and ``stored_currency`` are the columns as the database prints them: a correction
-    is written only where they are still the same. ``payment_intent`` is null where the row has not learnt it yet.
+    ``key`` and ``order`` are the columns' values as text. ``payment_intent`` is None if the row holds no intent yet.
+    ``amount`` is in minor units, None if the column is null or holds no whole number of them. ``currency`` is in lower
+    case. ``stored_amount`` and ``stored_currency`` are the columns as the database prints them: a correction is written
+    only if they are still the same.
     """
 
     account: str
@@ -32,26 +33,34 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusMap:
-    """The merchant's statuses in both directions.
+class RowReference:
+    """A row that a sweep asks Stripe about: the row's key and the intent that it holds."""
 
-    ``read`` is many to one (several local values may mean one outcome), ``write`` says which value is written for
-    an outcome; an outcome that is not in it is never written.
+    key: str
+    payment_intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMap:
+    """What the merchant's statuses mean, and which status is written for an outcome.
+
+    Several statuses in ``read`` may mean the same outcome. ``write`` holds one status for an outcome; an outcome that
+    it does not hold is never written.
     """
 
     read: Mapping[str, Outcome]
     write: Mapping[Outcome, str]
 
     def outcome(self, status: str | None) -> Outcome:
-        """What a local value means; UNKNOWN for null and for a value that is not mapped."""
+        """What a status means: UNKNOWN for null and for a status that the configuration does not map."""
         if status is None:
             return Outcome.UNKNOWN
         return self.read.get(status, Outcome.UNKNOWN)
 
     def can_say(self, outcome: Outcome) -> bool:
-        """Whether some local value means this outcome."""
+        """Whether some status means this outcome."""
         return outcome in self.read.values()
 
     def values_of(self, *outcomes: Outcome) -> tuple[str, ...]:
-        """Every local value that means one of these outcomes, sorted."""
+        """Every status that means one of these outcomes, sorted."""
         return tuple(sorted(value for value, means in self.read.items() if means in outcomes))

@@ -1,4 +1,4 @@
-"""A sweep that a person asks the service for: who serves, and how the request stands."""
+"""A sweep that a person asks the service for: which process serves it, and how far it is."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from enum import StrEnum
 
 
 class RequestStatus(StrEnum):
-    """Where a request is in its life."""
+    """How far a request is."""
 
     ASKED = "asked"
-    """Nobody has taken it up yet."""
+    """No service has taken it yet."""
     TAKEN = "taken"
-    """The service is at it. It is asked for again where the service dies."""
+    """The service works on it. If that process dies, the request is asked again."""
     DONE = "done"
-    """The sweep has ended; its whole report is there."""
+    """The sweep has ended, and its report is stored."""
     REFUSED = "refused"
-    """It will not be done; the answer says why."""
+    """The service will not do it; the answer says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServingProcess:
-    """A service that has the lease. ``mode`` is the configured one, which caps what a request may do."""
+    """The service process that holds the lease. ``mode`` is the configured one, which limits what a request may do."""
 
     holder: str
     epoch: int
@@ -31,7 +31,7 @@ class ServingProcess:
 
 @dataclass(frozen=True, slots=True)
 class TakenRequest:
-    """A request that the service has taken up. ``options`` are as they stand in the table: not yet understood."""
+    """A request that the service works on. ``options`` are the stored JSON, not parsed yet."""
 
     id: int
     asked_by: str
@@ -40,7 +40,7 @@ class TakenRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestState:
-    """How a request stands. ``result`` is there where it is done, ``answer`` where it was refused."""
+    """How far a request is. ``result`` is the report if it is done, ``answer`` the reason if it was refused."""
 
     status: RequestStatus
     examined: int

@@ -1,4 +1,4 @@
-"""A range of time."""
+"""A range of time, such as the one that a list covers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """From ``since`` up to and without ``until``; None is without a bound on that side."""
+    """The moments from ``since`` on and before ``until``. None means that there is no bound on that side."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     def __contains__(self, moment: datetime) -> bool:
-        after = self.since is None or moment >= self.since
-        return after and (self.until is None or moment < self.until)
+        is_after = self.since is None or moment >= self.since
+        return is_after and (self.until is None or moment < self.until)

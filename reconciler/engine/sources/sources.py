@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import RowReference
+from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, List, Plan, is_overrun
 from reconciler.domain.planning.planner import stretches, whole_seconds

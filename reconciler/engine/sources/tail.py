@@ -10,7 +10,8 @@ from typing import Final
 
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Loaded, PageRecord, Recheck
+from reconciler.domain.model.page import Loaded, PageRecord
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.rules.event_filter import asks_for_retrieve
 from reconciler.engine.actor import Actor

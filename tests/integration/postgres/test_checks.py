@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.domain.model.page import NEXT_POLL, PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.money import Money
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, UsageError

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.domain.model.page import NEXT_POLL, PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram
 

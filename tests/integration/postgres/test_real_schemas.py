@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.domain.model.page import PageRecord, RowReference
-from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.payment import RowReference, StatusMap
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 

@@ -13,7 +13,8 @@ from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Cause, Closing, Kind, Reason, Severity, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.money import Money
 from reconciler.errors import DatabaseBusyError, DatabaseRefusedError, LeaseLostError, RowMovedError

@@ -9,7 +9,8 @@ import pytest
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import PageRecord, Recheck
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import Recheck
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import pytest
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
-from reconciler.domain.model.page import PageRecord, Recheck, RowWrite
+from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import NOW, SECOND, event, payment

@@ -21,7 +21,8 @@ from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import NEXT_POLL, Loaded, PageRecord, RowWrite
+from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
+from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
 
 _SQL: Final = statements("page")

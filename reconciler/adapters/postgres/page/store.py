@@ -20,7 +20,9 @@ from reconciler.adapters.postgres.statements import statements
 from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
-from reconciler.domain.model.page import NEXT_POLL, Loaded, RowReference
+from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
 from reconciler.domain.read_limits_and_shortage import DAYS, ReadsSpent, Source
