@@ -1,18 +1,9 @@
-"""Stripe, for reading: the only place that imports ``stripe``, ``tenacity``, ``httpx`` and ``msgspec`` for it."""
+"""Reads Stripe. The only package that imports ``stripe`` and ``tenacity``."""
 
 from __future__ import annotations
 
-from reconciler.adapters.stripe_gateway.access import NEEDED, KeyAccess, ResourceAccess
 from reconciler.adapters.stripe_gateway.gateway import API_BASE, StripeGateway
-from reconciler.adapters.stripe_gateway.retrying import Retries
+from reconciler.adapters.stripe_gateway.reader import Retries
 from reconciler.adapters.stripe_gateway.transport import Timeouts
 
-__all__ = [
-    "API_BASE",
-    "NEEDED",
-    "KeyAccess",
-    "ResourceAccess",
-    "Retries",
-    "StripeGateway",
-    "Timeouts",
-]
+__all__ = ["API_BASE", "Retries", "StripeGateway", "Timeouts"]

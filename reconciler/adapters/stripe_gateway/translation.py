@@ -20,7 +20,7 @@ from reconciler.adapters.stripe_gateway.wire import (
     is_id,
 )
 from reconciler.domain.model.intent import Charge, Event, Intent, NextAction, Snapshot
-from reconciler.domain.outcome import of_stripe
+from reconciler.domain.outcome import outcome_of_status
 from reconciler.errors import WrongKeyError
 
 _EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after
@@ -97,7 +97,7 @@ class Translator:
         metadata = about.metadata if isinstance(about.metadata, dict) else {}
         texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
         failed = bytes(about.last_payment_error) not in _ABSENT
-        outcome = of_stripe(about.status, last_attempt_failed=failed)
+        outcome = outcome_of_status(about.status, last_attempt_failed=failed)
         return Snapshot(outcome, received, currency.lower(), self._kept_metadata(texts))
 
     def _raise_if_other_mode(self, livemode: bool) -> None:

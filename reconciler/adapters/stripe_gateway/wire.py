@@ -1,30 +1,39 @@
-"""The shapes of Stripe's answers: the fields that are read, strictly typed. Everything else is skipped unread.
+"""The shapes of Stripe's answers, and how their bytes are decoded. Only the fields that are read, strictly typed.
 
 ``client_secret`` is in every PaymentIntent that Stripe sends. It has no field here, so it never becomes an object.
+A FieldError names the field at fault and never quotes its value.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.transport import malformed_answer
+
+T = TypeVar("T")
 Item = TypeVar("Item")
 
-END_OF_TIME: Final = 221_845_391_999
-"""The last second of the year 8999 in Unix time: a later one is no date, for graces and deadlines are added to it and a
-calendar ends with the year 9999."""
+LAST_SECOND: Final = 221_845_391_999
+"""The last second of the year 8999 in Unix time. A later time is refused: grace periods and deadlines are added to a
+time, and Python's calendar ends with the year 9999."""
 
+_ID_PATTERN: Final = r"^[A-Za-z0-9_]{1,255}\Z"
+_ID: Final = re.compile(_ID_PATTERN)
+
+Id = Annotated[str, msgspec.Meta(pattern=_ID_PATTERN)]
+"""One of Stripe's ids. Stripe does not promise its prefix, only its characters and its length."""
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Minor units. msgspec takes neither ``10.0`` nor ``true`` for an int."""
-Moment = Annotated[int, msgspec.Meta(ge=0, le=END_OF_TIME)]
-"""Unix seconds."""
+UnixSeconds = Annotated[int, msgspec.Meta(ge=0, le=LAST_SECOND)]
 
 
 class WireCard(msgspec.Struct, gc=False):
     """``payment_method_details.card`` and ``.card_present``."""
 
-    capture_before: Moment | None = None
+    capture_before: UnixSeconds | None = None
 
 
 class WireMethod(msgspec.Struct, gc=False):
@@ -38,10 +47,10 @@ class WireMethod(msgspec.Struct, gc=False):
 class WireCharge(msgspec.Struct, gc=False):
     """A Charge."""
 
-    id: str
+    id: Id
     object: Literal["charge"]
     status: str
-    created: Moment
+    created: UnixSeconds
     amount: Amount
     amount_captured: Amount
     amount_refunded: Amount
@@ -60,18 +69,18 @@ class WirePaymentError(msgspec.Struct, gc=False):
 
 
 class WireIntent(msgspec.Struct, gc=False):
-    """A PaymentIntent. ``next_action`` stays raw: where its expiry stands depends on its type."""
+    """A PaymentIntent. ``next_action`` stays raw: the place of its expiry depends on its type."""
 
-    id: str
+    id: Id
     object: Literal["payment_intent"]
     status: str
     amount: Amount
     amount_received: Amount
     amount_capturable: Amount
     currency: str
-    created: Moment
+    created: UnixSeconds
     livemode: bool
-    canceled_at: Moment | None = None
+    canceled_at: UnixSeconds | None = None
     last_payment_error: WirePaymentError | None = None
     payment_method_types: list[str] | None = None
     next_action: msgspec.Raw = msgspec.Raw()
@@ -80,9 +89,9 @@ class WireIntent(msgspec.Struct, gc=False):
 
 
 class WireEventObject(msgspec.Struct, gc=False):
-    """``data.object`` of an event, of whatever type and API version: nothing about it is certain.
+    """``data.object`` of an event, of any type and API version: nothing about it is certain.
 
-    ``last_payment_error`` stays raw, for only its being there counts, and it holds the customer's data.
+    ``last_payment_error`` stays raw: only its presence counts, and it holds the customer's data.
     """
 
     object: Any = None
@@ -104,10 +113,10 @@ class WireEventData(msgspec.Struct, gc=False):
 class WireEvent(msgspec.Struct, gc=False):
     """An Event."""
 
-    id: str
+    id: Id
     object: Literal["event"]
     type: str
-    created: Moment
+    created: UnixSeconds
     livemode: bool
     data: WireEventData
     pending_webhooks: Amount = 0
@@ -122,7 +131,7 @@ class WirePage(msgspec.Struct, Generic[Item], gc=False):
 
 
 class WireHead(msgspec.Struct, gc=False):
-    """What says which object this is, and of which mode."""
+    """The fields that say which object this is, and of which mode. None of them is certain."""
 
     id: Any = None
     object: Any = None
@@ -142,3 +151,82 @@ class WireErrorBody(msgspec.Struct, gc=False):
     """An error body."""
 
     error: WireError
+
+
+class FieldError(Exception):
+    """An object is not what the API promises. ``field`` is a path such as ``latest_charge.amount``."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+def is_id(value: object) -> bool:
+    """Whether this can be one of Stripe's ids."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING_FIELD: Final = re.compile(r"^Object missing required field `([^`]*)`")
+_NUL: Final = re.compile(rb"\\u0000|\\.", re.DOTALL)
+_HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR: Final = re.compile(
+    rb"(?P<pair>" + _HIGH + _LOW + rb")|(?P<half>" + _HIGH + rb"|" + _LOW + rb")|\\.", re.DOTALL
+)
+_REPLACEMENT: Final = rb"\ufffd"
+
+
+def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body as an object of the decoder's shape.
+
+    A NUL character, which PostgreSQL's text cannot hold, becomes U+FFFD. So does half of a surrogate pair, which is no
+    valid text: a description that was cut in the middle of an emoji has one.
+
+    Raises:
+        FieldError: a field is missing or of another type, or a text is not UTF-8.
+        AttemptError: the body is not complete JSON.
+    """
+    data = bytes(body)
+    if b"\\u0000" in data:
+        data = _NUL.sub(_without_nul, data)
+
+    # almost no body has half of a pair, so the repair comes only after a failure
+    try:
+        return _decode(data, decoder)
+    except msgspec.DecodeError:
+        repaired = _HALF_PAIR.sub(_without_half, data)
+    try:
+        return _decode(repaired, decoder)
+    except msgspec.DecodeError:
+        pass
+    raise malformed_answer("the answer is cut short or not JSON")
+
+
+def _decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode. Valid JSON of another shape raises a new FieldError, because msgspec's own error may quote the contents."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        field = _field_of(str(error))
+    except UnicodeDecodeError:
+        field = "(a text that is not UTF-8)"
+    except RecursionError:
+        field = "(nested too deep)"
+    raise FieldError(field)
+
+
+def _field_of(message: str) -> str:
+    """The path of the field at fault. msgspec's message may also hold its value, which is left out."""
+    path = _PATH.search(message)
+    missing = _MISSING_FIELD.match(message)
+    parts = [path[1] if path else "", missing[1] if missing else ""]
+    return ".".join(part for part in parts if part) or "(the whole)"
+
+
+def _without_nul(found: re.Match[bytes]) -> bytes:
+    return _REPLACEMENT if found[0] == rb"\u0000" else found[0]
+
+
+def _without_half(found: re.Match[bytes]) -> bytes:
+    return _REPLACEMENT if found["half"] else found[0]

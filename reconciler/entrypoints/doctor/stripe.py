@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.adapters.postgres.coordination.replicas import PostgresReservedShare
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.stripe_gateway import KeyAccess
+from reconciler.adapters.stripe_gateway.key_access import KeyAccess, read_key_access
 from reconciler.clock import Clock
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import PART, with_reserved_share
@@ -69,7 +69,7 @@ def _probed(
         if held is None:
             stack.enter_context(_beside(settings, account, rate_limiter, clock))
         gateway = stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
-        return gateway.probe()
+        return read_key_access(gateway)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.adapters.stripe_gateway import StripeGateway
+from reconciler.adapters.stripe_gateway.key_access import read_key_access
 from reconciler.clock import ManualClock
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
 from reconciler.domain.model.time_range import TimeRange
@@ -199,4 +200,4 @@ def test_a_platform_reads_its_connected_account(sandbox: Sandbox, open_gateway: 
     own = open_gateway("rk_test_platform")
     assert isinstance(own.retrieve(made.id), MissingIntent)
     with pytest.raises(StripeRefusedError, match="stripe_account"):
-        open_gateway(stripe_account="acct_shop").probe()
+        read_key_access(open_gateway(stripe_account="acct_shop"))

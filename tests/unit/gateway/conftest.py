@@ -9,31 +9,31 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import ManualClock
-from tests.unit.gateway.canned import Behaviour, CannedServer, Ledger, Reply, gateway_to
+from tests.unit.gateway.canned_server import CannedServer, HookCalls, Reply, ReplyTo, gateway_to
 
 
 @dataclass(frozen=True)
-class Rig:
-    """A gateway, the server it speaks to, and what it told its hooks."""
+class Served:
+    """A gateway, the server that it reads, and the calls of its hooks."""
 
     gateway: StripeGateway
     server: CannedServer
-    ledger: Ledger
+    hook_calls: HookCalls
 
 
-Rigging = Callable[..., Rig]
+Serve = Callable[..., Served]
 
 
 @pytest.fixture
-def rig(clock: ManualClock) -> Iterator[Rigging]:
-    """Makes a gateway to a server with these replies; both are closed at the end."""
+def serve(clock: ManualClock) -> Iterator[Serve]:
+    """Starts a server with these replies and opens a gateway to it; both are closed at the end."""
     with ExitStack() as stack:
 
-        def make(*replies: Reply | Behaviour, **options: Any) -> Rig:
+        def make(*replies: Reply | ReplyTo, **options: Any) -> Served:
             server = stack.enter_context(CannedServer(*replies))
-            ledger = Ledger()
-            gateway = gateway_to(server.url, clock, ledger, **options)
+            hook_calls = HookCalls()
+            gateway = gateway_to(server.url, clock, hook_calls, **options)
             stack.callback(gateway.close)
-            return Rig(gateway, server, ledger)
+            return Served(gateway, server, hook_calls)
 
         yield make

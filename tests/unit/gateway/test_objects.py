@@ -9,28 +9,29 @@ from reconciler.domain.model.intent import Charge, Intent, NextAction
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import MalformedAnswerError, StripeRequestError, WrongKeyError
-from tests.unit.gateway.canned import CREATED, charge, event, intent, page, reply
-from tests.unit.gateway.conftest import Rigging
+from tests.unit.gateway.canned_server import CREATED, charge, event, intent, page, reply
+from tests.unit.gateway.conftest import Serve
 
 AT = datetime.fromtimestamp(CREATED, UTC)
 SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def read(rig: Rigging, body: Any, **options: Any) -> Intent:
-    answer = rig(reply(body), **options).gateway.retrieve("pi_1")
+def read(serve: Serve, body: Any, **options: Any) -> Intent:
+    answer = serve(reply(body), **options).gateway.retrieve("pi_1")
     assert isinstance(answer, Intent)
     return answer
 
 
-def test_an_intent_is_read_whole(rig: Rigging) -> None:
-    """Every fact that a decision needs comes over, times aware, the currency in lower case, seen at Stripe's time."""
+def test_an_intent_is_read_whole(serve: Serve) -> None:
+    """Every fact that a decision needs is read: times are aware, the currency is in lower case, seen_at is Stripe's
+    time."""
     body = intent(
         currency="EUR",
         canceled_at=CREATED + 9,
         metadata={"order": "7", "email": "jenny@example.com"},
         last_payment_error={"code": "card_declined", "message": "Declined."},
     )
-    assert read(rig, body, metadata_keys=["order", "absent"]) == Intent(
+    assert read(serve, body, metadata_keys=["order", "absent"]) == Intent(
         id="pi_1",
         status="succeeded",
         amount=1099,
@@ -59,26 +60,26 @@ def test_an_intent_is_read_whole(rig: Rigging) -> None:
     )
 
 
-def test_an_error_without_a_code_is_a_failed_attempt(rig: Rigging) -> None:
-    """last_payment_error says failed by being there: without a code it has the empty one."""
+def test_an_error_without_a_code_is_a_failed_attempt(serve: Serve) -> None:
+    """The presence of last_payment_error means a failed attempt: without a code, the failure code is empty."""
     body = intent(
         status="requires_payment_method", last_payment_error={"type": "api_error", "code": None}
     )
-    answer = read(rig, body)
+    answer = read(serve, body)
     assert (answer.failure_code, answer.outcome) == ("", Outcome.FAILED)
 
 
-def test_no_attempt_means_no_charge(rig: Rigging) -> None:
-    """A latest_charge of null is an intent that nobody tried to pay yet."""
-    answer = read(rig, intent(status="requires_payment_method", latest_charge=None))
+def test_no_attempt_means_no_charge(serve: Serve) -> None:
+    """An intent whose latest_charge is null was never attempted."""
+    answer = read(serve, intent(status="requires_payment_method", latest_charge=None))
     assert (answer.charge, answer.failure_code) == (None, None)
 
 
-def test_unknown_strings_and_fields_are_taken_as_they_are(rig: Rigging) -> None:
+def test_unknown_strings_and_fields_are_kept(serve: Serve) -> None:
     """Stripe may add statuses, methods and fields without a new version; none of them breaks a read."""
     details = {"type": "telepathy", "telepathy": {"depth": [1]}}
     answer = read(
-        rig, intent(status="pondering", mood={"x": 1}, latest_charge=charge(status="odd", payment_method_details=details))
+        serve, intent(status="pondering", mood={"x": 1}, latest_charge=charge(status="odd", payment_method_details=details))
     )  # fmt: skip
     assert (answer.status, answer.outcome, answer.method) == (
         "pondering",
@@ -109,10 +110,10 @@ def test_unknown_strings_and_fields_are_taken_as_they_are(rig: Rigging) -> None:
     ids=["charge", "error", "only one possible", "several possible", "nothing known"],
 )
 def test_the_method_is_the_one_that_was_used(
-    rig: Rigging, changes: dict[str, Any], method: str | None
+    serve: Serve, changes: dict[str, Any], method: str | None
 ) -> None:
-    """The charge knows the payment method, else the failed attempt; a list of possible ones only if it has one."""
-    assert read(rig, intent(**changes)).method == method
+    """The payment method is that of the charge, else of the failed attempt, else the only possible one."""
+    assert read(serve, intent(**changes)).method == method
 
 
 @pytest.mark.parametrize(
@@ -136,33 +137,33 @@ def test_the_method_is_the_one_that_was_used(
         ({"type": "pix_display_qr_code", "pix_display_qr_code": "gone"}, None),
     ],
 )  # fmt: skip
-def test_a_next_action_says_until_when(
-    rig: Rigging, action: dict[str, Any], expected: datetime | None
+def test_a_next_action_has_its_expiry(
+    serve: Serve, action: dict[str, Any], expected: datetime | None
 ) -> None:
-    """A voucher's or QR code's expiry is found wherever its type keeps it; one that is no time is no expiry."""
+    """The expiry of a voucher or QR code is found in each type's own place; a value that is no time is no expiry."""
     body = intent(status="requires_action", latest_charge=None, next_action=action)
-    assert read(rig, body).next_action == NextAction(action["type"], expected)
+    assert read(serve, body).next_action == NextAction(action["type"], expected)
 
 
 @pytest.mark.parametrize("action", ["soon", {}, {"type": 7}, [1]])
-def test_an_odd_next_action_loses_no_payment(rig: Rigging, action: Any) -> None:
-    """What the customer is asked to do decides nothing about money: a shape that we do not know is shown as unknown."""
-    assert read(rig, intent(next_action=action)).next_action == NextAction("unknown")
+def test_a_next_action_of_unknown_shape_is_no_error(serve: Serve, action: Any) -> None:
+    """No decision about money depends on it, so an unknown shape is read as unknown."""
+    assert read(serve, intent(next_action=action)).next_action == NextAction("unknown")
 
 
-def test_a_next_action_that_is_no_text_loses_no_payment(rig: Rigging) -> None:
-    """Bytes that are no UTF-8 in it neither."""
+def test_a_next_action_that_is_not_utf_8_is_no_error(serve: Serve) -> None:
+    """Bytes in it that are not UTF-8 are read as unknown."""
     whole = reply(intent(next_action={"type": "NOT"})).replace(b"NOT", b"\xff\xfe\xfd")
-    answer = rig(whole).gateway.retrieve("pi_1")
+    answer = serve(whole).gateway.retrieve("pi_1")
     assert isinstance(answer, Intent)
     assert answer.next_action == NextAction("unknown")
 
 
 @pytest.mark.parametrize("kind", ["card", "card_present"])
-def test_an_authorization_ends_at_capture_before(rig: Rigging, kind: str) -> None:
-    """The deadline for capturing stands with the card, paid online or in person."""
+def test_an_authorization_ends_at_capture_before(serve: Serve, kind: str) -> None:
+    """The deadline for capturing is a field of the card, paid online or in person."""
     details = {"type": kind, kind: {"capture_before": CREATED + 60}}
-    answer = read(rig, intent(latest_charge=charge(payment_method_details=details)))
+    answer = read(serve, intent(latest_charge=charge(payment_method_details=details)))
     assert answer.charge is not None
     assert answer.charge.capture_before == AT + timedelta(seconds=60)
 
@@ -194,26 +195,26 @@ BROKEN = [
 
 @pytest.mark.parametrize(("field", "changes"), BROKEN)
 def test_a_broken_field_is_named_and_never_quoted(
-    rig: Rigging, field: str, changes: dict[str, Any]
+    serve: Serve, field: str, changes: dict[str, Any]
 ) -> None:
-    """An intent whose money or identity cannot be trusted is refused, by id and field, and asked for only once: the
-    same object would come again."""
-    made = rig(reply(intent(**changes)))
+    """An intent with a broken amount or identity is refused, with its id and the field. It is requested once only,
+    because Stripe would send the same object again."""
+    served = serve(reply(intent(**changes)))
     with pytest.raises(MalformedAnswerError) as caught:
-        made.gateway.retrieve("pi_1")
+        served.gateway.retrieve("pi_1")
     assert f"payment intent pi_1 is not what its API promises at {field}." in str(caught.value)
-    assert made.gateway.reads == 1
+    assert served.gateway.reads == 1
 
 
 @pytest.mark.parametrize(
     "field", ["amount", "amount_received", "amount_capturable", "created", "status", "livemode"]
 )
-def test_a_missing_field_is_never_read_as_zero(rig: Rigging, field: str) -> None:
-    """A field that is not there is a broken answer, not a nought."""
+def test_a_missing_field_is_never_read_as_zero(serve: Serve, field: str) -> None:
+    """A missing field makes the answer malformed; it does not become 0."""
     body = intent()
     del body[field]
     with pytest.raises(MalformedAnswerError, match=f"at {field}"):
-        rig(reply(body)).gateway.retrieve("pi_1")
+        serve(reply(body)).gateway.retrieve("pi_1")
 
 
 @pytest.mark.parametrize(
@@ -230,22 +231,22 @@ def test_a_missing_field_is_never_read_as_zero(rig: Rigging, field: str) -> None
     ],
     ids=["another", "another kind", "a charge", "a list", "a proxy's", "array", "null", "string"],
 )
-def test_an_answer_about_something_else_is_asked_for_again(rig: Rigging, body: Any) -> None:
-    """An answer that is not the asked intent says nothing about it; it is tried again and then given up."""
-    made = rig(reply(body))
+def test_an_answer_about_another_object_is_requested_again(serve: Serve, body: Any) -> None:
+    """An answer that is not the requested intent says nothing about it: five tries, then an error."""
+    served = serve(reply(body))
     with pytest.raises(MalformedAnswerError, match="not that payment intent"):
-        made.gateway.retrieve("pi_1")
-    assert made.gateway.reads == 5
+        served.gateway.retrieve("pi_1")
+    assert served.gateway.reads == 5
 
 
-def test_nul_and_half_characters_are_replaced(rig: Rigging) -> None:
-    r"""PostgreSQL's text holds no NUL and no half of a surrogate pair; a written-out \u0000 stays what it is."""
+def test_nul_and_half_characters_are_replaced(serve: Serve) -> None:
+    """PostgreSQL's text can hold neither NUL nor half of a surrogate pair. An escaped backslash before u0000 stays."""
     body = b'{"metadata":{"a":"x\\u0000y","b":"x\\\\u0000y","c":"cut \\ud83d","d":"\\ud83d\\ude00","e":"\\\\ud83d"},'
     whole = reply(
         body
         + reply(intent(metadata={})).split(b"\r\n\r\n", 1)[1][1:].replace(b'"metadata": {}, ', b"")
     )
-    answer = rig(whole, metadata_keys="abcde").gateway.retrieve("pi_1")
+    answer = serve(whole, metadata_keys="abcde").gateway.retrieve("pi_1")
     assert isinstance(answer, Intent)
     assert answer.metadata == {
         "a": "x\ufffdy",
@@ -257,10 +258,8 @@ def test_nul_and_half_characters_are_replaced(rig: Rigging) -> None:
 
 
 @pytest.mark.parametrize(("expected", "found"), [(True, False), (False, True)])
-def test_an_object_of_the_other_mode_stops_the_pass(
-    rig: Rigging, expected: bool, found: bool
-) -> None:
-    """livemode of every object must be the configured one: else the key is not the one of this table."""
+def test_an_object_of_the_other_mode_is_an_error(serve: Serve, expected: bool, found: bool) -> None:
+    """livemode of every object must be the configured one; else the key is not the one for this table."""
     item = intent(livemode=found)
     about = event(livemode=found)
     paid = charge(livemode=found)
@@ -270,31 +269,31 @@ def test_an_object_of_the_other_mode_stops_the_pass(
         (page([about]), lambda gateway: gateway.list_events(TimeRange(), ["charge.failed"])),
         (page([paid]), lambda gateway: gateway.list_charges("pi_1")),
     ]:
-        made = rig(reply(body), livemode=expected)
+        served = serve(reply(body), livemode=expected)
         with pytest.raises(WrongKeyError, match="live mode"):
-            call(made.gateway)
-        assert made.gateway.reads == 1
+            call(served.gateway)
+        assert served.gateway.reads == 1
 
 
 @pytest.mark.parametrize(
     "wrong", ["", "pi_1/capture", "../events", "pi 1", "pi_1?limit=1", "é", "x" * 256, "pi_1\n"]
 )
-def test_an_impossible_id_is_never_sent(rig: Rigging, wrong: str) -> None:
-    """An empty id would list, one with a slash would ask for something else: neither leaves the machine."""
-    made = rig(reply(intent()))
+def test_an_impossible_id_is_never_sent(serve: Serve, wrong: str) -> None:
+    """An empty id would list, and one with a slash would request another object: no request is sent."""
+    served = serve(reply(intent()))
     for call in (
-        lambda: made.gateway.retrieve(wrong),
-        lambda: made.gateway.list_charges(wrong),
-        lambda: made.gateway.list_intents(TimeRange(), wrong),
-        lambda: made.gateway.list_events(TimeRange(), ["charge.failed"], wrong),
+        lambda: served.gateway.retrieve(wrong),
+        lambda: served.gateway.list_charges(wrong),
+        lambda: served.gateway.list_intents(TimeRange(), wrong),
+        lambda: served.gateway.list_events(TimeRange(), ["charge.failed"], wrong),
     ):
         with pytest.raises(StripeRequestError, match="cannot be the id"):
             call()
-    assert (made.gateway.reads, made.ledger.bought, made.server.targets) == (0, [], [])
+    assert (served.gateway.reads, served.hook_calls.acquired, served.server.targets) == (0, [], [])
 
 
-def test_the_longest_id_is_asked_for(rig: Rigging) -> None:
+def test_the_longest_id_is_requested(serve: Serve) -> None:
     """Ids have up to 255 characters and no promised prefix."""
     longest = "X" * 255
-    answer = rig(reply(intent(id=longest))).gateway.retrieve(longest)
+    answer = serve(reply(intent(id=longest))).gateway.retrieve(longest)
     assert answer.id == longest

@@ -1,4 +1,4 @@
-"""An HTTP server that answers what a test says, and the shapes of Stripe's objects to answer with."""
+"""An HTTP server with prepared replies, and Stripe's objects to reply with."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SECRET = "pi_1_secret_Dm43xiq1k0ywrRR"
 CREATED = 1_772_000_000
 
 Reply = bytes
-Behaviour = Callable[[str], Reply]
+ReplyTo = Callable[[str], Reply]
 
 
 def reply(body: Any = b"", status: int = 200, *, date: str | None = DATE, **headers: str) -> Reply:
-    """A whole answer; a body that is not bytes is sent as JSON. ``should_retry`` is sent as ``Stripe-Should-Retry``."""
+    """A whole HTTP answer. A body that is not bytes is sent as JSON; ``should_retry`` as ``Stripe-Should-Retry``."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content)}", "Connection: close"]
     lines += [] if date is None else [f"Date: {date}"]
@@ -45,8 +45,8 @@ def error(
     **headers: str,
 ) -> Reply:
     """An answer with Stripe's error body."""
-    told = {"type": "invalid_request_error", "code": code, "param": param, "message": message}
-    return reply({"error": told}, status, **headers)
+    body = {"type": "invalid_request_error", "code": code, "param": param, "message": message}
+    return reply({"error": body}, status, **headers)
 
 
 def charge(**changes: Any) -> dict[str, Any]:
@@ -116,15 +116,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class CannedServer(ThreadingHTTPServer):
-    """Sends the replies in turn, the last one again and again; or what a function makes of the target."""
+    """Sends the replies in turn, and then the last one again and again. A function makes its reply from the target."""
 
     daemon_threads = True
 
-    def __init__(self, *replies: Reply | Behaviour) -> None:
+    def __init__(self, *replies: Reply | ReplyTo) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.replies = list(replies)
         self.targets: list[str] = []
@@ -154,25 +154,25 @@ class CannedServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news."""
+        """Ignore a client that closed its connection."""
 
 
-class Ledger:
-    """What the gateway told its hooks."""
+class HookCalls:
+    """The calls of the gateway's hooks."""
 
     def __init__(self) -> None:
-        self.bought: list[Endpoint] = []
-        self.ended: list[Endpoint] = []
+        self.acquired: list[Endpoint] = []
+        self.released: list[Endpoint] = []
         self.limited: list[tuple[RateLimitReason, Endpoint]] = []
 
-    def limit(self, reason: RateLimitReason, endpoint: Endpoint) -> None:
+    def on_limited(self, reason: RateLimitReason, endpoint: Endpoint) -> None:
         self.limited.append((reason, endpoint))
 
 
 def gateway_to(
     url: str,
     clock: ManualClock,
-    ledger: Ledger | None = None,
+    hook_calls: HookCalls | None = None,
     *,
     api_key: str = KEY,
     livemode: bool | None = None,
@@ -181,14 +181,14 @@ def gateway_to(
     retries: Retries | None = None,
     timeouts: Timeouts | None = None,
 ) -> StripeGateway:
-    ledger = ledger or Ledger()
+    hook_calls = hook_calls or HookCalls()
     return StripeGateway(
         api_key,
         account="shop",
         clock=clock,
-        acquire=ledger.bought.append,
-        release=ledger.ended.append,
-        limited=ledger.limit,
+        acquire=hook_calls.acquired.append,
+        release=hook_calls.released.append,
+        limited=hook_calls.on_limited,
         api_base=url,
         livemode=livemode,
         stripe_account=stripe_account,
