@@ -1,4 +1,4 @@
-"""Stripe's side: a PaymentIntent as it was seen at one moment."""
+"""Stripe's side: a PaymentIntent, as it was read at one moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.domain.outcome import Outcome, outcome_of_status
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The last attempt to take the money (``latest_charge``). Amounts are in the intent's currency."""
+    """The latest attempt to take the money (``latest_charge``). Amounts are in minor units of the intent's currency."""
 
     id: str
     status: str
@@ -26,14 +26,14 @@ class Charge:
     capture_before: datetime | None = None
 
     @property
-    def is_partly_refunded(self) -> bool:
-        """Some money went back to the customer, all of it or a part."""
+    def has_refund(self) -> bool:
+        """Whether money went back to the customer: all of it or a part."""
         return self.refunded or self.amount_refunded > 0
 
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """What the customer is asked to do, and until when that is possible where Stripe says so."""
+    """What the customer has to do, and until when that is possible; None if Stripe names no time."""
 
     type: str
     expires_at: datetime | None = None
@@ -41,11 +41,11 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A PaymentIntent: its facts that a decision needs, and none of the customer's data.
+    """A PaymentIntent: the facts that a decision needs, and none of the customer's data.
 
-    ``seen_at`` is by Stripe's clock, not ours: the earliest moment that the answer may show (its Date header less the time
-    that it took). ``metadata`` holds the configured keys alone. ``failure_code`` is the code of ``last_payment_error``; an
-    error without a code has the empty string.
+    ``seen_at`` is the earliest moment that the answer may show, by Stripe's clock: the answer's Date header less the
+    time that the request took. ``metadata`` holds only the configured keys. ``failure_code`` is the code of
+    ``last_payment_error``, the empty string if the error has no code, and None if there is no error.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Intent:
     charge: Charge | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     outcome: Outcome = field(init=False)
-    """What happened to the money, in the shared vocabulary."""
+    """What the status means, in the words that both sides share."""
 
     def __post_init__(self) -> None:
         outcome = outcome_of_status(self.status, last_attempt_failed=self.failure_code is not None)
@@ -73,7 +73,7 @@ class Intent:
 
     @property
     def changed_at(self) -> datetime:
-        """The latest change that the intent itself tells of. Events may know of a later one."""
+        """The time of the latest change that the intent itself shows. An event may show a later one."""
         times = [self.created]
         if self.canceled_at is not None:
             times.append(self.canceled_at)
@@ -83,22 +83,22 @@ class Intent:
 
     @property
     def is_paid(self) -> bool:
-        """The money was taken and has not been given back whole."""
+        """Whether the money was taken and has not been given back in full."""
         given_back = self.charge is not None and self.charge.refunded
         return self.outcome is Outcome.SUCCEEDED and not given_back
 
     @property
     def settled_amount(self) -> int:
-        """What was collected, or what was asked where nothing was."""
+        """The amount that was received, or the amount that was asked for if nothing was received."""
         return self.amount_received or self.amount
 
 
 @dataclass(frozen=True, slots=True)
 class MissingIntent:
-    """Stripe answered 404 for this id. That is no verdict about the money: the key may be of another account.
+    """Stripe answered 404 for this id. That says nothing about the money: the key may belong to another account.
 
-    ``other_mode`` is whether Stripe's message says that the object exists in the other mode (live or test);
-    ``impossible`` is whether the id cannot be one of Stripe's at all, so that nothing was asked.
+    ``other_mode`` is whether Stripe's message says that the object exists in the other mode (live or test).
+    ``impossible`` is whether the id cannot be one of Stripe's, so that nothing was asked.
     """
 
     id: str
@@ -110,7 +110,7 @@ class MissingIntent:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A PaymentIntent as an event carries it: how it was then, never what is true now."""
+    """A PaymentIntent as an event carries it: its state at the time of the event, not its state now."""
 
     outcome: Outcome
     amount_received: int
@@ -120,10 +120,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Stripe event that names an intent. It says that something happened, never what is true now.
+    """A Stripe event that names an intent. It says that something happened, not what the state is now.
 
-    ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``). ``snapshot`` is None where
-    the event is about a charge, a refund or a dispute, or where its content could not be read.
+    ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``). ``snapshot`` is None if the
+    event is about a charge, a refund or a dispute, or if its content could not be parsed.
     """
 
     id: str

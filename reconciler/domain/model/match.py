@@ -1,4 +1,4 @@
-"""What is examined together, and by which rules."""
+"""A match, which is one intent with its rows, and the configured rules by which it is judged."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from reconciler.domain.model.payment import Payment, StatusMap
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the configuration says about judging."""
+    """What the configuration says about decisions.
+
+    ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
+    ``link_metadata`` is the metadata key that names the order of a row; None if orders are not linked.
+    """
 
     statuses: StatusMap
     grace: timedelta
     horizon: timedelta
     metadata: Mapping[str, str]
-    """An intent without a row is ours where its metadata has all of these."""
     link_metadata: str | None = None
-    """The metadata key whose value names the order of a row that has not learnt its intent yet."""
 
     def owns(self, intent: Intent) -> bool:
-        """Whether an intent that no row names is ours."""
+        """Whether an intent that no row holds concerns this table."""
         return all(intent.metadata.get(key) == value for key, value in self.metadata.items())
 
 
 @dataclass(frozen=True, slots=True)
 class PaidSibling:
-    """Another intent that was paid for the same order: as a row says, or as Stripe said in this sweep.
+    """Another intent that was paid for the same order, as a row says or as Stripe said in this sweep.
 
-    ``row_created`` is its row's time, ``created`` the intent's own where Stripe has shown it. They come from different
-    clocks, so they are compared with one another only where nothing else decides.
+    ``row_created`` is the time of its row, ``created`` Stripe's time of the intent; None if it is not known.
     """
 
     payment_intent: str
@@ -44,7 +45,7 @@ class PaidSibling:
 
     @classmethod
     def of_row(cls, payment: Payment) -> PaidSibling:
-        """A row that says that its intent was paid."""
+        """The sibling of which a row says that it was paid."""
         return cls(
             payment_intent=payment.payment_intent or "",
             key=payment.key,
@@ -55,7 +56,7 @@ class PaidSibling:
 
     @classmethod
     def of_intent(cls, intent: Intent, row: Payment | None) -> PaidSibling:
-        """An intent that Stripe says was paid."""
+        """The sibling of which Stripe says that it was paid. ``row`` is the row of its order, if there is one."""
         return cls(
             payment_intent=intent.id,
             key=None if row is None else row.key,
@@ -66,26 +67,28 @@ class PaidSibling:
         )
 
     def is_later_than(self, other: PaidSibling) -> bool:
-        """Which of two was created later; the same answer whichever side asks.
+        """Whether this one was created later. Of two siblings exactly one is later, whichever of them is asked.
 
-        The rows' times first, for those of both are loaded wherever both have a row; then the intents'; then one's
-        against the other's; the ids where no time decides.
+        Two rows' times are compared first, then two intents' times, then the time of one row with that of one intent,
+        and the ids if no time decides.
         """
-        for mine, others in (
+        # the merchant's clock and Stripe's clock differ, so one clock alone decides if it can
+        for own_time, other_time in (
             (self.row_created, other.row_created),
             (self.created, other.created),
             (self.created or self.row_created, other.created or other.row_created),
         ):
-            if mine is not None and others is not None and mine != others:
-                return mine > others
+            if own_time is not None and other_time is not None and own_time != other_time:
+                return own_time > other_time
         return self.payment_intent > other.payment_intent
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An intent, the rows that hold or claim it, and the paid siblings of the same order.
+    """An intent, the rows that belong to it, and the paid siblings of its order: the unit of deciding.
 
-    ``contested`` is whether several intents or rows lay claim to one another by link, so that no row may be written.
+    ``contested`` is whether its rows were found by an order for which several intents or several rows come into
+    question, so that no row may be written.
     """
 
     account: str

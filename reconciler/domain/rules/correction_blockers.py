@@ -17,7 +17,7 @@ def correction_blocker(subject: Match, payment: Payment, intent: Intent) -> Kind
     if succeeded and intent.charge is not None:
         if intent.charge.disputed:
             return Kind.DISPUTE_DRIFT
-        if intent.charge.is_partly_refunded and not _only_released(payment, intent):
+        if intent.charge.has_refund and not _only_released(payment, intent):
             return Kind.REFUND_DRIFT
     if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
         return Kind.PARTIALLY_CAPTURED

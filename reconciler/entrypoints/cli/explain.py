@@ -1,4 +1,4 @@
-"""``explain``: everything there is to know about one PaymentIntent, and what would be done about it."""
+"""``explain``: shows both sides of one payment, and what a sweep would decide about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.engine.actions.explain import Explanation
-from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, intent_id
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_intent_id
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
@@ -32,19 +32,19 @@ from reconciler.errors import ExitCode
 def explain(
     context: typer.Context,
     payment_intent: Annotated[
-        str, typer.Argument(metavar="PI", help="The PaymentIntent's id, pi_….")
+        str, typer.Argument(metavar="PI", help="The PaymentIntent's id (pi_…).")
     ],
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Show both sides of a payment and what would be done.
+    """Show both sides of a payment, and what a sweep would do.
 
-    With every attempt and its failure, the events known, the next action and its deadline, and the rule behind the
+    Also shows every attempt with its failure, the events, the next action with its deadline, and the rule of the
     decision. Writes nothing.
     """
     from reconciler.wiring import open_account
 
-    wanted = intent_id(payment_intent)
+    wanted = parse_intent_id(payment_intent)
     call = invocation(context)
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
@@ -156,7 +156,7 @@ def _money_back(charge: Charge) -> str:
         return "disputed"
     if charge.refunded:
         return "refunded"
-    return "partly refunded" if charge.is_partly_refunded else ""
+    return "partly refunded" if charge.has_refund else ""
 
 
 _ATTEMPTS = (
@@ -196,7 +196,7 @@ def _write(found: Explanation) -> None:
     write_line()
     write_line("Your table")
     if not found.subject.payments:
-        write_line("  no row holds this PaymentIntent")
+        write_line("  no row has this PaymentIntent")
     for payment in found.subject.payments:
         write_pairs(_row_pairs(payment))
     if found.attempts:
@@ -233,8 +233,10 @@ def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:
 
 
 def _missing_pairs(intent: MissingIntent) -> list[tuple[str, str]]:
-    where = "it exists in the other mode (live or test)" if intent.other_mode else "not found (404)"
-    return [("status", where), ("request", intent.request_id or "")]
+    status = (
+        "it exists in the other mode (live or test)" if intent.other_mode else "not found (404)"
+    )
+    return [("status", status), ("request", intent.request_id or "")]
 
 
 def _row_pairs(payment: Payment) -> list[tuple[str, str]]:
@@ -249,14 +251,13 @@ def _row_pairs(payment: Payment) -> list[tuple[str, str]]:
         ("amount", amount or f"{payment.stored_amount} {payment.stored_currency or ''}".strip()),
         ("created", f"{moment_text(payment.created)} UTC" if payment.created else ""),
         ("order", payment.order or ""),
-        ("holds", payment.payment_intent or "no PaymentIntent yet: joined by its order"),
+        ("holds", payment.payment_intent or "no PaymentIntent yet; matched by its order"),
     ]
 
 
 def _write_verdict(found: Explanation) -> None:
     write_line()
-    act = _decision(found.decision)["act"]
-    write_line(f"Decision: {act}")
+    write_line(f"Decision: {_decision(found.decision)['act']}")
     write_line(f"  {found.rule}")
     findings = found.decision.findings if isinstance(found.decision, Correct | Flag) else ()
     if findings:
@@ -265,7 +266,7 @@ def _write_verdict(found: Explanation) -> None:
     if found.known:
         write_line()
         write_line(
-            "Known discrepancies: "
+            "Stored discrepancies: "
             + ", ".join(
                 f"{item.id} ({item.kind.value}, {item.state.value})" for item in found.known
             )
