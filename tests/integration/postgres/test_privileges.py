@@ -175,7 +175,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
         with PostgresLedger(database).chain("default") as chain:
             assert first_break(chain.entries, chain.head, "default") is None
         access = schema_access(database)
-    assert (access.is_there, access.may_read, access.raise_if_lease_lost) == (True, True, False)
+    assert (access.is_there, access.may_read, access.may_write) == (True, True, False)
 
 
 @pytest.mark.parametrize("schema", ["absent", "forbidden"])

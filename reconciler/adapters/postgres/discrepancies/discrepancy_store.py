@@ -83,7 +83,7 @@ class PostgresDiscrepancyStore:
         """
         if self.discrepancy(discrepancy_id) is None:
             raise self._unknown(discrepancy_id)
-        may_append = schema_access(self._database).raise_if_lease_lost
+        may_append = schema_access(self._database).may_write
         with self._database.connection("adding a note") as connection, ending(connection):
             if may_append:
                 self._add_with_entry(connection, discrepancy_id, note, by)

@@ -46,7 +46,7 @@ class PostgresStore:
         self._counts = PaymentCounts(database, table, account)
         access = schema_access(database)
         self.can_read_schema = access.may_read
-        self.has_schema = access.raise_if_lease_lost
+        self.has_schema = access.may_write
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """As ``engine.ports.Store`` has it; one round trip."""

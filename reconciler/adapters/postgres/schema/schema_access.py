@@ -17,7 +17,7 @@ class SchemaAccess:
 
     is_there: bool
     may_read: bool
-    raise_if_lease_lost: bool
+    may_write: bool
 
 
 def schema_access(database: Database) -> SchemaAccess:
