@@ -1,4 +1,4 @@
-"""The command line: its commands put together, and how every one of them ends."""
+"""The command line: it registers every command, and turns each result or error into an exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.invocation import PROGRAM, Invocation
 from reconciler.entrypoints.cli.migrate import migrate
-from reconciler.entrypoints.cli.output import warn, warn_of
+from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.plan import plan
 from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
@@ -34,13 +34,13 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.settings import JOURNAL_VARIABLE
 
 INTERRUPTED: Final = 130
-READER_LEFT: Final = 141
-"""What a shell shows for a program that SIGINT or SIGPIPE has ended."""
+READER_CLOSED: Final = 141
+"""The exit codes that a shell shows for a program that was ended by SIGINT or SIGPIPE."""
 GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--version")
 
 
 class LogLevel(StrEnum):
-    """From which severity on the log is written."""
+    """The lowest severity that is written to the log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -49,7 +49,7 @@ class LogLevel(StrEnum):
 
 
 class Program(TyperGroup):
-    """The group of commands. A reader that goes away (``| head``) ends it in silence."""
+    """The group of commands. If the reader of its output ends (``| head``), it ends without a message."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -59,18 +59,18 @@ class Program(TyperGroup):
             warn(f"{PROGRAM}: interrupted.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # what is still buffered has nobody to go to, and the interpreter would complain of it at its end
+            # the interpreter flushes standard output at its end, and would report the same error again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(READER_LEFT) from None
+            raise typer.Exit(READER_CLOSED) from None
         return result
 
 
 app = typer.Typer(
     name=PROGRAM,
     cls=Program,
-    help="Find and repair the payments whose Stripe webhooks were lost.",
-    epilog="Exit codes: 0 done and complete; 1 the answer is no; 64 usage; 75 not reachable or not complete; "
-    "78 configuration or key.",
+    help="Find payments that lost their Stripe webhooks, and correct your PostgreSQL rows.",
+    epilog="Exit codes: 0 done and complete; 1 the answer is no; 64 wrong command line; 75 Stripe or the database is "
+    "unavailable, or the sweep is not complete; 78 wrong configuration, key or privilege.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -99,35 +99,35 @@ def program(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The configuration file; otherwise $RECONCILER_CONFIG, ./reconciler.toml or "
-            "/etc/reconciler/reconciler.toml.",
+            help="The configuration file.  [default: $RECONCILER_CONFIG, else ./reconciler.toml, else "
+            "/etc/reconciler/reconciler.toml]",
         ),
     ] = None,
     log_level: Annotated[
         LogLevel | None,
         typer.Option(
             metavar="LEVEL",
-            help="debug, info, warning or error; the log goes to standard error.  "
+            help="Log from this level on, to standard error: debug, info, warning or error.  "
             "[default: warning; info for run]",
         ),
     ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback has done the work
+    version: Annotated[  # noqa: ARG001 - its callback shows the version
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and end."
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Take the options before the command."""
+    """Read the options that stand before the command."""
     environ: Mapping[str, str] = context.obj
-    usual = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
+    default = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
     log.configure(
-        (log_level or usual).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
+        (log_level or default).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
     )
     context.obj = Invocation(environ, config)
 
 
-app.command(short_help="Watch it work, all of it on this machine.")(demo)
+app.command(short_help="Show a complete example on this machine.")(demo)
 for _command in (
     run_service,
     sweep,
@@ -147,23 +147,23 @@ for _command in (
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Carry out one command line; returns its exit code. What went wrong stands on standard error, in words."""
+    """Run one command line and return its exit code. An error is on standard error, with a hint."""
     command = typer.main.get_command(app)
     try:
         result = command.main(
             list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environ
         )
     except ReconcilerError as error:
-        warn_of(error)
+        warn_of_error(error)
         return int(error.exit_code)
     except typer.TyperException as error:
-        _tell_usage(error)
+        _show_usage_error(error)
         return int(ExitCode.USAGE)
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
 def terminate_like_interrupt() -> None:
-    """Let SIGTERM end a command as Ctrl-C does: what is in hand is put away, and a sweep still reports."""
+    """Make SIGTERM end a command as Ctrl-C does, so that a sweep finishes its page and still prints its report."""
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -171,13 +171,23 @@ def terminate_like_interrupt() -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
-def _tell_usage(error: typer.TyperException) -> None:
-    message = error.format_message().replace("Value error, ", "")
+def _show_usage_error(error: typer.TyperException) -> None:
+    """What is wrong with the command line, and on a line of its own how to see what is right."""
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    hint = f"See: {context.command_path} --help" if context is not None else ""
+
+    # without a command, typer's message is the whole help
+    if message.startswith("Usage:"):
+        for line in message.splitlines():
+            warn(line)
+        return
+
     option = getattr(error, "option_name", None)
     if option in GLOBAL_OPTIONS:
-        message = f"{option} stands before the command: {PROGRAM} {option} … COMMAND"
-    context = getattr(error, "ctx", None)
+        message = f"{option} must stand before the command."
+        hint = f"Write: {PROGRAM} {option} … COMMAND"
     for line in message.splitlines():
-        warn(line if message.startswith("Usage:") else f"{PROGRAM}: {line}")
-    if context is not None and not message.startswith("Usage:"):
-        warn(f"Try: {context.command_path} --help")
+        warn(f"{PROGRAM}: {line}")
+    if hint:
+        warn(f"hint: {hint}")

@@ -1,4 +1,4 @@
-"""What people write behind options, read once: moments, ids of PaymentIntents, forms of output."""
+"""Reads the values of options and arguments: times, ids of PaymentIntents, accounts and output formats."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from reconciler.engine.report import Moment
 from reconciler.errors import UsageError
 from reconciler.settings import parse_duration
 
-MOMENT_FORM: Final = "Write a date (2026-11-02), a date and time (2026-11-02T08:30 or with a zone) or a span back (30d, 6h, 15m, 2w)."
+TIME_HINT: Final = (
+    "Write a date (2026-11-02), a date and time (2026-11-02T08:30, with or without a zone), or a duration before now "
+    "(30d, 6h, 15m, 2w)."
+)
 _INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,252}")
-_WHAT_IT_IS: Final = {
+_INTENT_ID_HINT: Final = "Use a PaymentIntent's id, which begins with pi_."
+_OTHER_IDS: Final = {
+    # https://docs.stripe.com/api: the prefix of each object's ids
     "ch_": "a charge's id",
     "py_": "a charge's id",
     "re_": "a refund's id",
@@ -37,7 +42,7 @@ _SECRET_PREFIXES: Final = ("sk_", "rk_", "pk_", "whsec_")
 
 
 class OutputFormat(StrEnum):
-    """How an answer is written."""
+    """How a list or a report is written."""
 
     TABLE = "table"
     JSON = "json"
@@ -46,96 +51,93 @@ class OutputFormat(StrEnum):
 
 FormatOption = Annotated[
     OutputFormat | None,
-    typer.Option(
-        "--format", metavar="table|json|csv", help="How to write the answer.  [default: table]"
-    ),
+    typer.Option("--format", metavar="table|json|csv", help="The output format.  [default: table]"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 AccountOption = Annotated[
-    str | None, typer.Option("--account", metavar="NAME", help="One account of [[accounts]].")
+    str | None, typer.Option("--account", metavar="NAME", help="Only this account of [[accounts]].")
 ]
 
 
-def chosen_format(form: OutputFormat | None, json: bool) -> OutputFormat:
-    """The form asked for by --format or --json. Raises UsageError where they contradict each other."""
-    if json and form not in (None, OutputFormat.JSON):
+def chosen_format(output_format: OutputFormat | None, json: bool) -> OutputFormat:
+    """The format that --format or --json asks for. Raises UsageError if they contradict each other."""
+    if json and output_format not in (None, OutputFormat.JSON):
         raise UsageError(
-            f"--json and --format {form} contradict each other.", "Take one of them out."
+            f"--json and --format {output_format} contradict each other.", "Use only one of them."
         )
-    return OutputFormat.JSON if json else form or OutputFormat.TABLE
+    return OutputFormat.JSON if json else output_format or OutputFormat.TABLE
 
 
 def chosen_accounts(known: Sequence[str], account: str | None) -> tuple[str, ...]:
-    """The one account asked for, or all that the ledger knows.
+    """The account that --account names, or every account of the ledger. ``known`` are the ledger's accounts.
 
-    Raises UsageError for one that it does not know: nothing said about it would read as nothing wrong with it.
+    Raises UsageError for an unknown account, because an empty answer would look as if nothing were wrong with it.
     """
     if account is None:
         return tuple(known)
     if account not in known:
-        there = f"There are: {', '.join(known)}." if known else "It is empty."
-        raise UsageError(f'The ledger has no account "{account}".', there)
+        hint = f"Its accounts are: {', '.join(known)}." if known else "The ledger is empty."
+        raise UsageError(f'The ledger has no account "{account}".', hint)
     return (account,)
 
 
-def moment(text: str | None, option: str) -> Moment | None:
-    """A point in time: a span is kept as one, for Stripe's clock to count back from; without a zone it is UTC.
+def parse_moment(text: str | None, option: str) -> Moment | None:
+    """The time that an option names: a datetime in UTC, or a timedelta, which counts back from Stripe's clock.
 
-    Raises UsageError that names the option.
+    A date is its midnight in UTC, and a time without a zone is UTC. Raises UsageError that names the option.
     """
     if text is None:
         return None
     stripped = text.strip()
+
+    # a duration is not turned into a time here: this machine's clock may be wrong, and Stripe's decides
     try:
         span = parse_duration(stripped)
     except ValueError:
         pass
     else:
         if span <= timedelta(0):
-            raise UsageError(f'{option} "{text}" is no span of time.', MOMENT_FORM)
+            raise UsageError(f'{option} "{text}" is not before now.', TIME_HINT)
         return span
+
     try:
         found = datetime.fromisoformat(stripped)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f'{option} "{text}" is no moment.', MOMENT_FORM) from None
+        raise UsageError(f'{option} "{text}" is not a time.', TIME_HINT) from None
 
 
 def time_range(since: str | None, until: str | None) -> tuple[Moment | None, Moment | None]:
-    """Both ends of a range. Raises UsageError for an end that is none, and for a range that holds nothing."""
-    begin, end = moment(since, "--since"), moment(until, "--until")
+    """Both ends of a range. Raises UsageError for an end that is not a time, and for a range that is empty."""
+    begin, end = parse_moment(since, "--since"), parse_moment(until, "--until")
     match begin, end:
         case (datetime(), datetime()):
             empty = begin >= end
         case (timedelta(), timedelta()):
             empty = begin <= end
         case _:
-            # one counts back from Stripe's present: only the sweep itself can compare them
+            # a duration counts back from Stripe's clock, which only the sweep itself reads
             empty = False
     if empty:
         raise UsageError(
-            f"--since {since} is not before --until {until}: there is nothing between them.",
-            "Give an earlier --since or a later --until.",
+            f"--since {since} is not before --until {until}.",
+            "Use an earlier --since or a later --until.",
         )
     return begin, end
 
 
-def intent_id(text: str) -> str:
-    """The id of a PaymentIntent. Raises UsageError that says what the text looks like instead."""
+def parse_intent_id(text: str) -> str:
+    """The id of a PaymentIntent. Raises UsageError that says what the text is instead."""
     found = text.strip()
     if found.startswith("pi_") and "_secret_" in found:
         raise UsageError(
-            "This is a client_secret, not an id.",
-            "Give the part before _secret_, and treat the secret as leaked: it is in your shell's history.",
+            "This is a client_secret, not a PaymentIntent's id.",
+            "Use the part before _secret_, and treat the secret as leaked: it is in your shell's history.",
         )
     if _INTENT_ID.fullmatch(found):
         return found
     if found.startswith(_SECRET_PREFIXES):
-        raise UsageError(
-            "This is a key, not an id.", "Give a PaymentIntent's id, which begins with pi_."
-        )
-    prefix = next((item for item in _WHAT_IT_IS if found.startswith(item)), None)
-    looks = f"is {_WHAT_IT_IS[prefix]}" if prefix else "is no id of a PaymentIntent"
-    raise UsageError(
-        f'"{found[:60]}" {looks}.', "Give a PaymentIntent's id, which begins with pi_."
-    )
+        raise UsageError("This is a key, not a PaymentIntent's id.", _INTENT_ID_HINT)
+    prefix = next((item for item in _OTHER_IDS if found.startswith(item)), None)
+    description = f"is {_OTHER_IDS[prefix]}" if prefix else "is not a PaymentIntent's id"
+    raise UsageError(f'"{found[:60]}" {description}.', _INTENT_ID_HINT)

@@ -1,4 +1,4 @@
-"""``demo``: the whole thing on this machine."""
+"""``demo``: a complete example on this machine, with a database, a sandbox Stripe and a shop."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from reconciler.demo.demonstration import DemoResult
 
 _SEEDS: Final = 1_000_000
-_NEXT: Final = (
-    "Now your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
-    "reconciler sweep is a dry run until you say --apply; reconciler revert takes a sweep back.",
-    "A changed status ships nothing by itself: each correction waits in reconciler.outbox for your own code.",
+_NEXT_STEPS: Final = (
+    "Next, your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
+    "reconciler sweep writes nothing without --apply or --record; reconciler revert undoes a sweep's corrections.",
+    "A corrected status ships nothing: your own code has to act on each row of reconciler.outbox.",
 )
 
 
@@ -38,31 +38,35 @@ def demo(
             metavar="N",
             min=1,
             max=100_000,
-            help="How many payments, the planted ones among them; too few for one of each kind become a few more.",
+            help="How many payments; raised if it is too few for one discrepancy of each kind.",
         ),
     ] = 300,
     lose: Annotated[
         float,
         typer.Option(
-            metavar="SHARE", min=0.0, max=1.0, help="The share of webhooks that are lost."
+            metavar="SHARE", min=0.0, max=1.0, help="The share of webhooks that get lost."
         ),
     ] = 0.3,
     seed: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=0, help="Makes a demonstration repeat.  [default: another every time]"
+            metavar="N",
+            min=0,
+            help="The same number gives the same demonstration.  [default: random]",
         ),
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Watch it work: an embedded PostgreSQL, a sandbox Stripe and a shop that loses webhooks.
+    """Show a complete example: an embedded PostgreSQL, a sandbox Stripe and a shop that loses webhooks.
 
-    Everything is made on this machine, judged by a check that shares nothing with the rules, and put away at the end.
+    Everything runs on this machine and is removed at the end. A separate check, which shares no code with the rules,
+    compares the result with what really happened.
     """
     from reconciler.demo.demonstration import DemoPlan, demonstrate
     from reconciler.demo.report import as_json
 
     call = invocation(context)
+    # the seed is shown in the report, so that a demonstration that failed can be repeated
     plan = DemoPlan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
     with showing_progress("demo") as progress:
         result = demonstrate(plan, call.clock, progress)
@@ -70,7 +74,7 @@ def demo(
         write_json(as_json(result))
     else:
         _write(result)
-    _complain(result)
+    _report_faults(result)
     return int(ExitCode.DONE if result.is_clean else ExitCode.NO)
 
 
@@ -85,7 +89,7 @@ def _write(result: DemoResult) -> None:
     write_line()
     write_line(_verdict(result))
     write_line()
-    for line in _NEXT:
+    for line in _NEXT_STEPS:
         write_line(line)
 
 
@@ -131,21 +135,21 @@ def _write_flagged(result: DemoResult) -> None:
         OutputColumn[FlaggedLine]("at stake", lambda line: line.money),
         OutputColumn[FlaggedLine]("why", lambda line: line.why),
     )
-    left = flagged(result)
-    write_line(f"Left for a person: {sum(line.count for line in left):,} discrepancies.")
-    write_table(columns, left, indent=2)
+    lines = flagged(result)
+    write_line(f"For a person to decide: {sum(line.count for line in lines):,} discrepancies.")
+    write_table(columns, lines, indent=2)
 
 
 def _write_figures(result: DemoResult) -> None:
     report = result.report
-    write_line(f"Left waiting: {report.waiting:,}, changed too lately to judge; each has a check.")
     write_line(
-        f"Reads spent: {report.reads:,}. One by one it would have been {result.one_by_one:,}, and"
-        " payments without a row would not have been found."
+        f"Waiting: {report.waiting:,} changed so recently that a webhook may be on its way; each has a recheck."
     )
     write_line(
-        f"Time: {report.seconds:.1f} s for the sweep, {result.seconds:.1f} s for everything."
+        f"Reads: {report.reads:,}. One read for each row would have been {result.one_by_one:,}, and would not have"
+        " found the payments without a row."
     )
+    write_line(f"Time: {report.seconds:.1f} s for the sweep, {result.seconds:.1f} s in all.")
     write_line(f"Ledger: {'verified' if result.ledger_ok else 'BROKEN'}.")
 
 
@@ -153,14 +157,14 @@ def _verdict(result: DemoResult) -> str:
     verdict = result.verdict
     word = "clean" if result.is_clean else "NOT CLEAN"
     return (
-        f"Checked against Stripe's own memory: {word}. {len(verdict.wrong_writes):,} wrong writes,"
-        f" {len(verdict.missed):,} missed, {verdict.found.total():,} discrepancies found of"
-        f" {verdict.planted.total():,} planted, {len(verdict.invented):,} invented."
+        f"Compared with what really happened: {word}. {len(verdict.wrong_writes):,} wrong writes,"
+        f" {len(verdict.missed):,} missed corrections, {verdict.found.total():,} of"
+        f" {verdict.planted.total():,} planted discrepancies found, {len(verdict.invented):,} false ones."
     )
 
 
-def _complain(result: DemoResult) -> None:
-    """What speaks against the sweep, on standard error: the report may have gone into a file."""
+def _report_faults(result: DemoResult) -> None:
+    """Write each fault of the sweep to standard error too, because the report may go into a file."""
     from reconciler.demo.report import faults
 
     for line in faults(result):

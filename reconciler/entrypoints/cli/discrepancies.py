@@ -1,4 +1,4 @@
-"""``discrepancies``: what disagrees, or did, from the store."""
+"""``discrepancies``: lists the stored discrepancies, open and settled."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from reconciler.entrypoints.cli.arguments import (
     JsonOption,
     OutputFormat,
     chosen_format,
-    moment,
+    parse_moment,
 )
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
-    filled,
     moment_text,
     money_text,
+    non_empty,
     write_csv,
     write_json_array,
     write_line,
@@ -55,8 +55,8 @@ NAMES: Final = (
     "stripe",
     "evidence",
 )
-"""The fields of a discrepancy in JSON, CSV and an export. ``amount`` is in minor units; ``payment`` is the row's key,
-several with a space between them."""
+"""The fields of a discrepancy in JSON, CSV and an export. ``amount`` is in minor units. ``payment`` is the row's key, or
+the keys of several rows with a space between them."""
 
 _COLUMNS: Final = (
     OutputColumn[Discrepancy]("id", lambda found: str(found.id), right=True),
@@ -80,39 +80,37 @@ def discrepancies(
         list[State] | None,
         typer.Option(
             metavar="STATE",
-            help="open, corrected, closed, resolved or ignored; can be given several times.",
+            help="open, corrected, closed, resolved or ignored; can be repeated.",
         ),
     ] = None,
     kind: Annotated[
         list[Kind] | None,
-        typer.Option(metavar="KIND", help="Such as missed_outcome; can be given several times."),
+        typer.Option(metavar="KIND", help="Such as missed_outcome; can be repeated."),
     ] = None,
     severity: Annotated[
         list[Severity] | None,
-        typer.Option(
-            metavar="SEVERITY", help="info, warning or critical; can be given several times."
-        ),
+        typer.Option(metavar="SEVERITY", help="info, warning or critical; can be repeated."),
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Only those last seen since: a date, a time, or a span such as 30d.",
+            help="Only what was last seen since then: a date, a time, or a duration before now such as 30d.",
         ),
     ] = None,
     account: AccountOption = None,
-    form: FormatOption = None,
+    output_format: FormatOption = None,
     json: JsonOption = False,
 ) -> int:
-    """List what disagrees, or did.
+    """List discrepancies, open and settled.
 
-    In all states unless --state, the last seen first. Needs the database alone.
+    All states are listed unless --state is given, the one seen last first. Needs only the database.
     """
     from reconciler.wiring import open_audit
 
-    output = chosen_format(form, json)
+    chosen = chosen_format(output_format, json)
     call = invocation(context)
-    seen_since = absolute(since, call.clock)
+    seen_since = _absolute(since, call.clock)
     settings = call.settings(need_stripe=False, need_table=False)
     wanted = DiscrepancyFilter(
         account=account,
@@ -122,18 +120,18 @@ def discrepancies(
         since=seen_since,
     )
     with open_audit(settings) as audit, audit.discrepancies.reading(wanted) as found:
-        _write(found, output)
+        _write(found, chosen)
     return int(ExitCode.DONE)
 
 
-def absolute(text: str | None, clock: Clock) -> datetime | None:
-    """A moment given outright or as a span back from our own present, for what is stored and not asked of Stripe."""
-    found = moment(text, "--since")
+def _absolute(text: str | None, clock: Clock) -> datetime | None:
+    """The time that --since names. A duration counts back from this machine's clock, since Stripe is not asked."""
+    found = parse_moment(text, "--since")
     return found if found is None or isinstance(found, datetime) else clock.now() - found
 
 
-def _write(found: Iterator[Discrepancy], form: OutputFormat) -> None:
-    match form:
+def _write(found: Iterator[Discrepancy], output_format: OutputFormat) -> None:
+    match output_format:
         case OutputFormat.JSON:
             write_json_array(as_json(item) for item in found)
         case OutputFormat.CSV:
@@ -143,15 +141,15 @@ def _write(found: Iterator[Discrepancy], form: OutputFormat) -> None:
             if listed:
                 write_table(_columns(listed), listed)
             else:
-                write_line("Nothing disagrees, among those asked for.")
+                write_line("There are no such discrepancies.")
 
 
 def _columns(listed: Sequence[Discrepancy]) -> list[OutputColumn[Discrepancy]]:
-    """The columns that tell something: with one account its name does not."""
+    """The columns that are not empty, and the account only if there are several."""
     one_account = len({found.account for found in listed}) == 1
     return [
         column
-        for column in filled(_COLUMNS, listed)
+        for column in non_empty(_COLUMNS, listed)
         if not (one_account and column.title == "account")
     ]
 

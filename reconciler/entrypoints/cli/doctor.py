@@ -1,4 +1,4 @@
-"""``doctor``: every check of the surroundings, every fault at once."""
+"""``doctor``: makes every check that a sweep depends on, and shows every fault at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, 
 def doctor(context: typer.Context, json: JsonOption = False) -> int:
     """Check everything that a sweep needs.
 
-    Configuration, database, table, privileges, indexes, keys, each permission and the clock: every fault at once, with
-    its mend. Reads only. Ends with 78 for a fault, and with 75 where Stripe or the database was not to be had.
+    Checks the configuration, the database, the table, privileges, indexes, keys, each key's permissions and the clock,
+    and shows every fault with a hint. Writes nothing. Exits with 78 if there is a fault, and with 75 if Stripe or the
+    database is unavailable.
     """
     checks = list(_checks(invocation(context)))
     code = exit_code(checks)
@@ -48,12 +49,9 @@ def _checks(call: Invocation) -> Iterator[DoctorCheck]:
     settings, checks = load_settings(call)
     yield from checks
     if settings is None:
-        yield DoctorCheck(
-            "database", CheckLevel.SKIPPED, "the configuration does not say where it is"
-        )
-        yield DoctorCheck(
-            "Stripe", CheckLevel.SKIPPED, "the configuration does not say how to ask it"
-        )
+        # without a readable configuration nothing else can be checked; skipping says so
+        yield DoctorCheck("database", CheckLevel.SKIPPED, "the configuration cannot be used")
+        yield DoctorCheck("Stripe", CheckLevel.SKIPPED, "the configuration cannot be used")
         return
     yield from key_checks(settings)
     yield from database_checks(settings)
@@ -64,7 +62,7 @@ def _write(checks: Sequence[DoctorCheck]) -> None:
     for check in checks:
         write_line(f"{check.level.value:<11}  {check.about}: {check.what}")
         if check.hint:
-            write_line(f"{'':<11}  → {check.hint}")
+            write_line(f"{'':<11}  hint: {check.hint}")
     faults = sum(check.level is CheckLevel.FAULT for check in checks)
     warnings = sum(check.level is CheckLevel.WARNING for check in checks)
     write_line()

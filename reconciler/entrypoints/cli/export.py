@@ -1,4 +1,4 @@
-"""``export``: discrepancies and ledger, for finance and auditors."""
+"""``export``: writes discrepancies and the ledger into files, for finance and auditors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAD_NAMES: Final = ("account", "seq", "hash")
 
 
 class ExportFormat(StrEnum):
-    """What an export looks like."""
+    """The format of an export."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -36,35 +36,35 @@ class ExportFormat(StrEnum):
 
 def export(
     context: typer.Context,
-    form: Annotated[
+    export_format: Annotated[
         ExportFormat,
         typer.Option(
             "--format",
             metavar="jsonl|csv",
-            help="jsonl is one stream with a type on each line; csv makes a file of each sort in a folder.",
+            help="jsonl is one file with a type on each line; csv is a folder with a file for each type.",
         ),
     ] = ExportFormat.JSONL,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The file for jsonl (otherwise standard output), or the folder for csv.",
+            help="The file for jsonl, or the folder for csv.  [default for jsonl: standard output]",
         ),
     ] = None,
     account: AccountOption = None,
 ) -> int:
-    """Write out discrepancies and ledger.
+    """Export discrepancies and the ledger.
 
-    The ledger can be recomputed from it. Needs the database alone.
+    An auditor can recompute the ledger from the export. Needs only the database.
     """
     from reconciler.wiring import open_audit
 
-    if form is ExportFormat.CSV and output is None:
-        raise UsageError("--format csv makes several files.", "Name their folder with --output.")
+    if export_format is ExportFormat.CSV and output is None:
+        raise UsageError("--format csv writes several files.", "Name a folder with --output.")
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     with open_audit(settings) as audit:
         accounts = chosen_accounts(audit.ledger.accounts(), account)
-        if form is ExportFormat.CSV and output is not None:
+        if export_format is ExportFormat.CSV and output is not None:
             _write_folder(output, audit, accounts, account)
         elif output is None:
             _write_lines(sys.stdout, audit, accounts, account)
@@ -81,7 +81,7 @@ def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, o
 
 
 def _entry(entry: Entry) -> Mapping[str, object]:
-    """An entry with its body as an object; its canonical form is what the hash was made of."""
+    """The fields of an entry. ``body`` is an object here; the hash is made of its canonical JSON."""
     return {
         "account": entry.account,
         "seq": entry.seq,
@@ -93,8 +93,8 @@ def _entry(entry: Entry) -> Mapping[str, object]:
     }
 
 
-class Ledgers:
-    """The chains of some accounts, read once; their heads are known when they have been read."""
+class LedgerExport:
+    """Reads the ledgers of some accounts once. ``heads`` is complete after every entry was read."""
 
     def __init__(self, audit: Audit, accounts: Sequence[str]) -> None:
         self._audit = audit
@@ -102,7 +102,7 @@ class Ledgers:
         self.heads: list[Mapping[str, object]] = []
 
     def entries(self) -> Iterator[Mapping[str, object]]:
-        """Every entry, account by account, each chain of one moment together with its head."""
+        """Every entry, account by account. Each account's entries and its head are of one moment."""
         for name in self._accounts:
             with self._audit.ledger.chain(name) as chain:
                 if chain.head is not None:
@@ -115,14 +115,14 @@ class Ledgers:
 def _write_lines(
     stream: TextIO, audit: Audit, accounts: Sequence[str], account: str | None
 ) -> None:
-    ledgers = Ledgers(audit, accounts)
-    sorts: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
+    ledgers = LedgerExport(audit, accounts)
+    types: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
         ("discrepancy", _discrepancies(audit, account)),
         ("ledger", ledgers.entries()),
         ("ledger_head", ledgers.heads),
     )
-    for sort, values in sorts:
-        stream.writelines(json_text({"type": sort, **value}) + "\n" for value in values)
+    for name, values in types:
+        stream.writelines(json_text({"type": name, **value}) + "\n" for value in values)
 
 
 def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: str | None) -> None:
@@ -130,10 +130,11 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"{folder} cannot be a folder ({error.strerror}).", "Name another with --output."
+            f"{folder} cannot be made a folder ({error.strerror}).",
+            "Name another one with --output.",
         ) from None
-    ledgers = Ledgers(audit, accounts)
-    sorts: tuple[tuple[str, tuple[str, ...], Iterable[Mapping[str, object]]], ...] = (
+    ledgers = LedgerExport(audit, accounts)
+    types: tuple[tuple[str, tuple[str, ...], Iterable[Mapping[str, object]]], ...] = (
         ("discrepancies", NAMES, _discrepancies(audit, account)),
         (
             "ledger",
@@ -142,16 +143,16 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         ),
         ("ledger_heads", HEAD_NAMES, ledgers.heads),
     )
-    for sort, names, rows in sorts:
-        path = folder / f"{sort}.csv"
+    for name, columns, rows in types:
+        path = folder / f"{name}.csv"
         with _replacing(path) as stream:
-            count = write_csv(names, rows, stream)
+            count = write_csv(columns, rows, stream)
         warn(f"{path}: {count:,} lines")
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
-    """A file that appears under its name only when it is whole."""
+    """A file to write. It gets its name only after the block, so that a half-written file is never read."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
@@ -159,7 +160,7 @@ def _replacing(path: Path) -> Iterator[TextIO]:
         partial.replace(path)
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({error.strerror}).", "Name another with --output."
+            f"{path} cannot be written ({error.strerror}).", "Name another one with --output."
         ) from None
     finally:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""One call of the program: who called, with which options before the command, in which environment."""
+"""One call of the program: its environment, the options before the command, and who called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = "reconciler"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What every command needs to begin."""
+    """What every command starts with. ``config`` is the file of --config."""
 
     environ: Mapping[str, str]
     config: Path | None = None
@@ -28,7 +28,7 @@ class Invocation:
     def settings(
         self, *, need_stripe: bool = True, need_table: bool = True, need_delivery: bool = False
     ) -> Settings:
-        """The configuration, with what the command needs of it. Raises ConfigurationError with every fault."""
+        """The settings, with the parts that the command needs. Raises ConfigurationError with every fault."""
         return load(
             self.config,
             self.environ,
@@ -39,16 +39,16 @@ class Invocation:
 
     @property
     def asked_by(self) -> str:
-        """Who asks, as the ledger keeps it: the person behind sudo where there is one, and the machine."""
+        """Who asks, as the ledger stores it: user@machine, and under sudo the person who called it."""
         user = self.environ.get("SUDO_USER") or _user_name()
         return f"{user}@{socket.gethostname()}"
 
 
 def invocation(context: typer.Context) -> Invocation:
-    """The invocation that the options before the command have made."""
+    """The invocation of the current command."""
     found = context.find_object(Invocation)
     if found is None:
-        raise TypeError("a command was called without the program around it")
+        raise TypeError("this command needs the program's context")
     return found
 
 
@@ -56,5 +56,5 @@ def _user_name() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        # a container may run under a number that has no name
+        # a container may run under a user id that has no name
         return f"uid-{os.getuid()}"

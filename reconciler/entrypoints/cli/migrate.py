@@ -1,4 +1,4 @@
-"""``migrate``: our own tables."""
+"""``migrate``: creates Reconciler's own tables, or brings them up to date."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ def migrate(
     context: typer.Context,
     daemon_role: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="Grant this role what a sweep needs in our schema."),
+        typer.Option(
+            metavar="ROLE",
+            help="Grant this role the privileges that a sweep needs in the schema reconciler.",
+        ),
     ] = None,
     auditor_role: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="Grant this role to read our schema and to add notes."),
+        typer.Option(
+            metavar="ROLE", help="Grant this role to read the schema reconciler and to add notes."
+        ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; end with 1 if something is pending.")
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if a migration is pending.")
     ] = False,
 ) -> int:
-    """Create our tables, or bring them up to date.
+    """Create Reconciler's tables, or update them.
 
-    They are in a schema of their own, "reconciler"; yours are not touched. Run it as a role that may create a schema.
+    They are in a schema of their own, "reconciler"; your tables are not changed. Run it as a role that may create a
+    schema.
     """
     from reconciler.adapters.postgres.schema.migration import migrate as apply_migrations
 

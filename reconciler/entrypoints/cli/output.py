@@ -1,4 +1,4 @@
-"""Answers on standard output: tables for people, aligned text for pipes, JSON and CSV for programs."""
+"""Writes results to standard output (tables, aligned text, JSON, CSV), and errors to standard error."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from reconciler.masking import redact
 
 Row = TypeVar("Row")
 _GAP: Final = "   "
-"""What stands between two columns of a drawn table, at most."""
-_FORMULA: Final = ("=", "+", "-", "@")
+"""The most that rich draws between two columns."""
+_FORMULA_STARTS: Final = ("=", "+", "-", "@")
+"""A spreadsheet runs a cell that begins with one of these."""
 _CHECK_CONFIGURATION: Final = "Correct the configuration, and check it with: reconciler doctor"
 
 
-@dataclass(frozen=True)  # slots and Generic do not go together in Python 3.11
+@dataclass(frozen=True)  # slots and Generic cannot be combined in Python 3.11
 class OutputColumn(Generic[Row]):
-    """A column of a table: its title, and the text that a row has in it."""
+    """A column of a table: its title, and the function that gives a row's text. ``right`` aligns it to the right."""
 
     title: str
     text: Callable[[Row], str]
@@ -35,24 +36,24 @@ class OutputColumn(Generic[Row]):
 
 
 def clean(text: str) -> str:
-    """The text without control characters: what Stripe or a database holds must not steer a terminal."""
+    """The text with its control characters escaped, so that data of Stripe or a database cannot control a terminal."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def moment_text(moment: datetime | None) -> str:
-    """A time for a person: UTC, to the second."""
+    """A time as a person reads it: in UTC, to the second."""
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def money_text(money: Money) -> str:
-    """An amount for a person, in the major unit with thousands set apart."""
+    """An amount as a person reads it: in the major unit, with a separator of thousands, such as 12,345.67 EUR."""
     number, _, currency = str(money).partition(" ")
     whole, point, rest = number.partition(".")
     return f"{int(whole):,}{point}{rest} {currency}"
 
 
 def as_plain(value: object) -> Any:
-    """A value as JSON has it: times as RFC 3339 in UTC, enums by their value. Money stays whole minor units."""
+    """A value as JSON has it: a time as RFC 3339 in UTC, an enum as its value. Raises TypeError for any other type."""
     match value:
         case datetime():
             return rfc3339(value)
@@ -61,22 +62,22 @@ def as_plain(value: object) -> Any:
         case Path():
             return str(value)
         case _:
-            raise TypeError(f"{type(value).__name__} has no form in JSON")
+            raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """JSON in plain UTF-8."""
+    """A value as JSON, in UTF-8 without escapes."""
     return json.dumps(value, ensure_ascii=False, default=as_plain, indent=indent)
 
 
 def write_json(value: object) -> None:
-    """One value on standard output: indented for a terminal, on one line for a program."""
+    """Write one value to standard output: indented on a terminal, on one line elsewhere."""
     out = sys.stdout
     out.write(json_text(value, indent=2 if out.isatty() else None) + "\n")
 
 
 def write_json_array(values: Iterable[Mapping[str, object]]) -> None:
-    """An array on standard output, an element a line, without keeping them all."""
+    """Write an array to standard output, one element a line. Memory does not grow with their number."""
     out = sys.stdout
     out.write("[")
     for number, value in enumerate(values):
@@ -85,7 +86,7 @@ def write_json_array(values: Iterable[Mapping[str, object]]) -> None:
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Mapping[str, object]], out: TextIO) -> int:
-    """Rows as CSV with a heading; returns how many. A text that a spreadsheet would run gets an apostrophe in front."""
+    """Write rows as CSV with a header, and return how many. A text that a spreadsheet would run gets an apostrophe."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     count = 0
@@ -101,7 +102,7 @@ def _cell(value: object) -> object:
             return ""
         case bool():
             return "true" if value else "false"
-        case str() if value.startswith(_FORMULA):
+        case str() if value.startswith(_FORMULA_STARTS):
             return f"'{value}"
         case str() | int() | float():
             return value
@@ -114,25 +115,30 @@ def _cell(value: object) -> object:
 def write_table(
     columns: Sequence[OutputColumn[Row]], rows: Iterable[Row], *, indent: int = 0
 ) -> None:
-    """A table on standard output: drawn where it fits a terminal, else aligned by spaces. Nothing is cut off or folded."""
+    """Write a table to standard output: drawn if it fits into the terminal, else aligned with spaces.
+
+    No cell is cut off or wrapped, so that an id can be copied.
+    """
     cells = [[clean(column.text(row)) for column in columns] for row in rows]
     titles = [column.title for column in columns]
-    widths = [max(map(len, place)) for place in zip(titles, *cells, strict=True)]
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+
     if sys.stdout.isatty():
-        columns_of_terminal, _ = get_terminal_size()
-        if sum(widths) + len(_GAP) * len(widths) <= columns_of_terminal:
+        terminal_width, _ = get_terminal_size()
+        if sum(widths) + len(_GAP) * len(widths) <= terminal_width:
             _draw(columns, cells)
             return
+
     for line in [[title.upper() for title in titles], *cells]:
-        fitted = [
+        padded = [
             cell.rjust(width) if column.right else cell.ljust(width)
             for cell, width, column in zip(line, widths, columns, strict=True)
         ]
-        sys.stdout.write(" " * indent + "  ".join(fitted).rstrip() + "\n")
+        sys.stdout.write(" " * indent + "  ".join(padded).rstrip() + "\n")
 
 
-def filled(columns: Sequence[OutputColumn[Row]], rows: Sequence[Row]) -> list[OutputColumn[Row]]:
-    """The columns that have something in them."""
+def non_empty(columns: Sequence[OutputColumn[Row]], rows: Sequence[Row]) -> list[OutputColumn[Row]]:
+    """The columns that have a text in at least one row."""
     return [column for column in columns if any(column.text(row) for row in rows)]
 
 
@@ -151,12 +157,12 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
 
 
 def write_line(text: str = "") -> None:
-    """A line on standard output."""
+    """Write a line to standard output."""
     sys.stdout.write(clean(text) + "\n")
 
 
 def write_pairs(pairs: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
-    """Names and values, one pair a line, the values in one column. Pairs without a value are left out."""
+    """Write names and values, one pair a line, with the values aligned. A pair without a value is left out."""
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -164,14 +170,14 @@ def write_pairs(pairs: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
 
 
 def warn(text: str) -> None:
-    """A line on standard error."""
+    """Write a line to standard error."""
     sys.stderr.write(clean(text) + "\n")
 
 
-def warn_of(error: ReconcilerError, about: str = "") -> None:
-    """What failed on standard error, and on a line of its own ``hint:`` what to do. ``about`` is what it was about.
+def warn_of_error(error: ReconcilerError, about: str = "") -> None:
+    """Write to standard error what failed, and on a line of its own the hint. ``about`` names the account.
 
-    A configuration with several faults is shown as a list, each fault with its own hint.
+    A configuration with several faults is a list, each fault with its own hint.
     """
     name = f"reconciler: {about}: " if about else "reconciler: "
     if not isinstance(error, ConfigurationError):

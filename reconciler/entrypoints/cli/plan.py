@@ -1,4 +1,4 @@
-"""``plan``: what a sweep would ask Stripe, and what it would cost."""
+"""``plan``: shows which reads a sweep would make, and what they would cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Final, assert_never
 import typer
 
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.planning.plan import List, Plan, Retrieve, Step
+from reconciler.domain.planning.plan import List, Retrieve, Step
 from reconciler.engine.planning.read_estimate import ReadEstimate
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
@@ -25,12 +25,12 @@ from reconciler.entrypoints.cli.output import (
 from reconciler.errors import ExitCode, UsageError
 
 SHOWN: Final = 20
-"""So many steps are shown to a person; JSON has them all."""
+"""How many steps the text output shows; JSON has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One step as it is shown."""
+    """One step of a plan, with the source that it belongs to."""
 
     source: SweepKind
     step: Step
@@ -42,30 +42,31 @@ def plan(
         SweepKind,
         typer.Option(
             metavar="due|window|all",
-            help="The net to plan; all is what a sweep without --kind does.",
+            help="The kind of sweep to plan; all is what a sweep without --kind does.",
         ),
     ] = SweepKind.ALL,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As for sweep: only what was created from then on."),
+        typer.Option(metavar="TIME", help="As for sweep: only what was created from this time on."),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As for sweep: only what was created before then."),
+        typer.Option(metavar="TIME", help="As for sweep: only what was created before this time."),
     ] = None,
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Show what a sweep would ask Stripe, and what it would cost.
+    """Show which reads a sweep would make, and their cost.
 
-    Counts rows in your database and asks Stripe nothing. The tail is not planned: it costs a read, and one more for
-    each hundred events.
+    Counts rows in your database and does not ask Stripe. A tail sweep is not planned: it costs one read, and one more
+    for each hundred events.
     """
     from reconciler.wiring import open_account
 
     if kind is SweepKind.TAIL:
         raise UsageError(
-            "The tail costs one read a tick: there is nothing to plan.", "Plan due or window."
+            "A tail sweep is not planned: it costs one read, and one more for each hundred events.",
+            "Use --kind due or --kind window.",
         )
     begin, end = time_range(since, until)
     call = invocation(context)
@@ -131,7 +132,7 @@ def _range_of(step: Step) -> TimeRange | None:
     return step.created if isinstance(step, List) else step.rows
 
 
-def _stop_token(moment: datetime | None) -> str:
+def _time_text(moment: datetime | None) -> str:
     return moment_text(moment) if moment else ""
 
 
@@ -139,10 +140,10 @@ _COLUMNS: Final = (
     OutputColumn[PlanRow]("source", lambda row: row.source.value),
     OutputColumn[PlanRow]("act", lambda row: "list" if isinstance(row.step, List) else "retrieve"),
     OutputColumn[PlanRow](
-        "since", lambda row: _stop_token(found.since if (found := _range_of(row.step)) else None)
+        "since", lambda row: _time_text(found.since if (found := _range_of(row.step)) else None)
     ),
     OutputColumn[PlanRow](
-        "until", lambda row: _stop_token(found.until if (found := _range_of(row.step)) else None)
+        "until", lambda row: _time_text(found.until if (found := _range_of(row.step)) else None)
     ),
     OutputColumn[PlanRow]("payments", lambda row: f"{row.step.due:,}", right=True),
     OutputColumn[PlanRow]("reads", lambda row: f"{row.step.expected_reads:,}", right=True),
@@ -156,9 +157,11 @@ def _write(found: Sequence[ReadEstimate], quota: int) -> None:
     plans = [estimate.plan for estimate in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
-    write_line(f"{reads:,} reads; one by one it would be {one_by_one:,}.")
+    write_line(f"{reads:,} reads; with one read for each payment it would be {one_by_one:,}.")
+    at_share = sum(one.seconds for one in plans)
+    at_limit = sum(one.seconds_at_limit for one in plans)
     write_line(
-        f"About {_seconds(plans, 'ours')} at our budget, {_seconds(plans, 'limit')} at Stripe's limit."
+        f"About {at_share:,.1f} s at budget.share of Stripe's limits, {at_limit:,.1f} s at the limits themselves."
     )
     share = sum(one.quota_share for one in plans)
     write_line(f"{share:.2%} of the {quota:,} reads that Stripe allows in 30 days.")
@@ -170,7 +173,7 @@ def _write_steps(rows: Sequence[PlanRow]) -> None:
     if rows:
         write_table(_COLUMNS, rows[:SHOWN])
         if len(rows) > SHOWN:
-            write_line(f"and {len(rows) - SHOWN:,} steps more")
+            write_line(f"… and {len(rows) - SHOWN:,} more steps; --json has all of them.")
         write_line()
 
 
@@ -179,12 +182,7 @@ def _write_left_out(found: Sequence[ReadEstimate]) -> None:
     payments = sum(row.step.due for row in rows)
     write_line()
     write_line(
-        f"Not all of it fits into what is left of the reads, so {payments:,} payments would not be asked about"
-        " and the sweep would not be complete. Left out:"
+        f"The reads that are left do not suffice: {payments:,} payments would not be examined, and the sweep would"
+        " not be complete. Left out:"
     )
     _write_steps(rows)
-
-
-def _seconds(plans: Sequence[Plan], which: str) -> str:
-    total = sum(one.seconds if which == "ours" else one.seconds_at_limit for one in plans)
-    return f"{total:,.1f} s"

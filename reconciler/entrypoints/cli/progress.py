@@ -1,4 +1,4 @@
-"""Progress of a sweep: a bar on standard error where that is a terminal, nothing elsewhere."""
+"""The progress of a sweep: a bar on standard error if that is a terminal, else nothing."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Silence:
-    """Nobody watches."""
+class NoProgress:
+    """Shows nothing, because standard error is not a terminal."""
 
     def advance(self, examined: int, total: int | None) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
 
 class ProgressBar:
-    """A bar that shows what has been examined, of how much where that is known."""
+    """A bar that shows how many payments were examined, and of how many if the sweep knows."""
 
     def __init__(self, bar: Bar, task: TaskID) -> None:
         self._bar = bar
         self._task = task
 
     def advance(self, examined: int, total: int | None) -> None:
-        """Move the bar."""
+        """Move the bar. ``total`` is None if the sweep does not know it."""
         self._bar.update(self._task, completed=examined, total=total)
 
 
 @contextmanager
 def showing_progress(account: str) -> Iterator[Progress]:
-    """Someone to watch a sweep for the length of the block. What was drawn is gone after it."""
+    """The progress display of a sweep. A bar is drawn during the block and removed after it."""
     if not sys.stderr.isatty():
-        yield Silence()
+        yield NoProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn

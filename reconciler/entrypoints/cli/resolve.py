@@ -14,7 +14,7 @@ from reconciler.errors import ExitCode, UsageError
 
 
 class AcceptedSide(StrEnum):
-    """Whose word is taken."""
+    """The side whose outcome is accepted."""
 
     STRIPE = "stripe"
 
@@ -24,31 +24,33 @@ def resolve(
     discrepancy: Annotated[
         int, typer.Argument(metavar="ID", min=1, help="The discrepancy's number.")
     ],
-    note: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why, for whoever reads the ledger later.")
-    ],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; the ledger keeps it.")],
     accept: Annotated[
         AcceptedSide | None,
         typer.Option(
-            metavar="stripe", help="Write Stripe's outcome to the row, which the rules would not."
+            metavar="stripe", help="Write Stripe's outcome to the row, although the rules do not."
         ),
     ] = None,
     ignore: Annotated[
-        bool, typer.Option("--ignore", help="It does not matter, instead of: it was dealt with.")
+        bool,
+        typer.Option(
+            "--ignore", help="Set the state to ignored (it does not matter) instead of resolved."
+        ),
     ] = False,
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
     """Settle a discrepancy, as a person.
 
-    It stays settled while both sides' values are the same. With --accept stripe the row is brought to Stripe's present outcome, by the same protocol as any correction.
+    It stays settled until a value of either side changes. With --accept stripe, Reconciler writes Stripe's current
+    outcome to the row, as safely as any correction.
     """
     from reconciler.wiring import open_account
 
     if not note.strip():
-        raise UsageError("--note is empty.", "Say in a few words why.")
+        raise UsageError("--note is empty.", "Write in a few words why.")
     if ignore and accept is not None:
-        raise UsageError("--ignore and --accept contradict each other.", "Take one of them out.")
+        raise UsageError("--ignore and --accept contradict each other.", "Use only one of them.")
     call = invocation(context)
     settings = call.settings()
     chosen, writes = settings.account(account), accept is not None
@@ -75,5 +77,5 @@ def resolve(
     name = found.payment_intent or ", ".join(found.keys)
     write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
     if done.key is not None:
-        write_line(f"Row {done.key} was set from {done.from_status!r} to {done.to_status!r}.")
+        write_line(f"Row {done.key} was changed from {done.from_status!r} to {done.to_status!r}.")
     return int(ExitCode.DONE)

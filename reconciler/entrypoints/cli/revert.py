@@ -1,4 +1,4 @@
-"""``revert``: take a pass's corrections back."""
+"""``revert``: undoes the corrections of a sweep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.errors import ExitCode
 _SKIPPED: Final = (
     OutputColumn[Skipped]("payment", lambda item: item.key),
     OutputColumn[Skipped]("payment_intent", lambda item: item.payment_intent),
-    OutputColumn[Skipped]("left alone, because", lambda item: item.why),
+    OutputColumn[Skipped]("why", lambda item: item.why),
 )
 
 
@@ -25,10 +25,10 @@ def revert(
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Take a pass's corrections back.
+    """Undo a sweep's corrections.
 
-    Each row becomes what it was before, where it is still what the sweep made of it. Ends with 1 where a row was left
-    alone.
+    Each row gets its earlier status back, if it still has the status that the sweep wrote. Exits with 1 if a row was
+    left as it is.
     """
     from reconciler.wiring import open_account
 
@@ -54,7 +54,8 @@ def revert(
 
 
 def _write(done: Reverted) -> None:
-    write_line(f"Pass {done.sweep}: {done.reverted:,} corrections were taken back.")
+    write_line(f"Sweep {done.sweep}: {done.reverted:,} corrections were undone.")
     if done.skipped:
         write_line()
+        write_line("Rows that were left as they are:")
         write_table(_SKIPPED, done.skipped)

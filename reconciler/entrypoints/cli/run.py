@@ -1,4 +1,4 @@
-"""``run``: the service."""
+"""``run``: starts the service."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import typer
 from reconciler.entrypoints.cli.invocation import invocation
 
 UNUSED: Final = ("requests", "pygments", "httpx._main")
-"""What Stripe's SDK and httpx import where it is there, for a client that our gateway replaces and a command line that
-nobody calls: 7 MB in a process that runs for months."""
+"""Modules that Stripe's SDK and httpx import if they are installed, and that the service does not use: another HTTP
+client and httpx's command line. Without them a process that runs for months is 7 MB smaller."""
 
 
 def run(context: typer.Context) -> int:
-    """Run as a service until it is told to stop.
+    """Run as a service until it is stopped.
 
-    Sweeps are made by the clock on every account whose lease is free or becomes so; start it on several machines and
-    they share the accounts. SIGTERM ends it after the page in hand, SIGHUP reads the configuration anew. What it may
-    change is corrections.mode.
+    It makes sweeps on a schedule, for every account whose lease is free. Several machines that run it share the
+    accounts. corrections.mode says whether it may change rows. SIGTERM ends it after the current page; SIGHUP reloads
+    the configuration.
     """
-    spared: dict[str, Any] = {name: None for name in UNUSED if name not in sys.modules}
-    sys.modules.update(spared)
+    # a module that sys.modules has as None raises ImportError, and both libraries then do without it
+    unused: dict[str, Any] = {name: None for name in UNUSED if name not in sys.modules}
+    sys.modules.update(unused)
     from reconciler.entrypoints.service.daemon import Daemon, block_signals
 
-    for name in spared:
+    # from here on an import of them works again
+    for name in unused:
         del sys.modules[name]
     block_signals()
     call = invocation(context)

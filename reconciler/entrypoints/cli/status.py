@@ -1,4 +1,4 @@
-"""``status``: how the work stands."""
+"""``status``: shows what the service does, and what needs a person, for each account."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from reconciler.masking import redact
 
 
 class StatusFormat(StrEnum):
-    """How the status is written."""
+    """The output format of the status."""
 
     TEXT = "text"
     JSON = "json"
@@ -50,7 +50,7 @@ _SWEEPS = (
     OutputColumn[tuple[str, str, str, str]]("sweep", lambda row: row[0]),
     OutputColumn[tuple[str, str, str, str]]("last complete", lambda row: row[1]),
     OutputColumn[tuple[str, str, str, str]]("by", lambda row: row[2]),
-    OutputColumn[tuple[str, str, str, str]]("last of all", lambda row: row[3]),
+    OutputColumn[tuple[str, str, str, str]]("last", lambda row: row[3]),
 )
 _FINDINGS = (
     OutputColumn[tuple[str, str, str, str]]("severity", lambda row: row[0]),
@@ -62,42 +62,47 @@ _FINDINGS = (
 
 def status(
     context: typer.Context,
-    form: Annotated[
+    output_format: Annotated[
         StatusFormat | None,
         typer.Option(
-            "--format", metavar="text|json|nagios", help="How to write it.  [default: text]"
+            "--format", metavar="text|json|nagios", help="The output format.  [default: text]"
         ),
     ] = None,
     json: JsonOption = False,
     account: AccountOption = None,
 ) -> int:
-    """Show who holds each account, how old each sweep is, and what waits for a person.
+    """Show which process works on each account, the last sweeps, and what needs a person.
 
-    Reads the database alone. With --format nagios it ends with 0, 1, 2 or 3, as monitoring wants it.
+    Reads only the database. With --format nagios the exit code is 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).
     """
-    if json and form not in (None, StatusFormat.JSON):
-        raise UsageError(f"--json and --format {form} contradict each other.", "Take one out.")
-    chosen = StatusFormat.JSON if json else form or StatusFormat.TEXT
+    if json and output_format not in (None, StatusFormat.JSON):
+        raise UsageError(
+            f"--json and --format {output_format} contradict each other.", "Use only one of them."
+        )
+    chosen = StatusFormat.JSON if json else output_format or StatusFormat.TEXT
+
     try:
         statuses, expected = _read(context, account)
     except ReconcilerError as error:
         if chosen is not StatusFormat.NAGIOS:
             raise
+        # a monitor reads standard output and the exit code only
         write_line(f"RECONCILER UNKNOWN - {' '.join(redact(str(error)).split())}")
         return int(StatusLevel.UNKNOWN)
-    found = {one.account: remarks(one, expected[one.account]) for one in statuses}
+
+    remarks_of = {one.account: remarks(one, expected[one.account]) for one in statuses}
     match chosen:
         case StatusFormat.TEXT:
             for number, one in enumerate(statuses):
                 if number:
                     write_line()
-                _write(one, found[one.account], expected[one.account])
+                _write(one, remarks_of[one.account], expected[one.account])
         case StatusFormat.JSON:
             write_json(
-                [as_json(one, found[one.account], expected[one.account]) for one in statuses]
+                [as_json(one, remarks_of[one.account], expected[one.account]) for one in statuses]
             )
         case StatusFormat.NAGIOS:
-            return _nagios(statuses, found, expected)
+            return _write_nagios(statuses, remarks_of, expected)
     return int(ExitCode.DONE)
 
 
@@ -109,7 +114,7 @@ def _read(
     call = invocation(context)
     settings = call.settings(need_stripe=False)
     if account is not None:
-        settings.account(account)
+        settings.account(account)  # raises UsageError if there is no such account
     statuses = read_statuses(settings, call.clock, account)
     return statuses, {one.account: expectations(settings, one) for one in statuses}
 
@@ -177,28 +182,28 @@ def _rate_usage_json(rate_usage: RateUsage) -> Mapping[str, object]:
         "at": rate_usage.at,
         "overall": _endpoint_json(rate_usage.overall),
         "endpoints": {
-            name: _endpoint_json(endpoint_limit)
-            for name, endpoint_limit in sorted(rate_usage.endpoints.items())
+            name: _endpoint_json(usage) for name, usage in sorted(rate_usage.endpoints.items())
         },
     }
 
 
-def _endpoint_json(endpoint_limit: EndpointRate) -> Mapping[str, object]:
+def _endpoint_json(usage: EndpointRate) -> Mapping[str, object]:
     return {
-        "limit": endpoint_limit.limit,
-        "rate": endpoint_limit.rate,
-        "busiest": endpoint_limit.busiest,
-        "used": round(endpoint_limit.used, 4),
+        "limit": usage.limit,
+        "rate": usage.rate,
+        "busiest": usage.busiest,
+        "used": round(usage.used, 4),
     }
 
 
 def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) -> None:
-    lease = one.lease
     level = worst(tuple(found))
     write_line(f"account {one.account}: {level.name.lower()}")
     for remark in found:
         write_line(f"  {remark.level.name.lower()}: {remark.what}")
-    holder = lease.holder or "nobody"
+
+    lease = one.lease
+    holder = lease.holder or "no process"
     if lease.holder and not lease.service:
         holder += " (a single sweep)"
     reads = f"{one.reads:,}"
@@ -208,12 +213,15 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
         "" if lease.seconds_left is None else f"ends in {lease.seconds_left:.0f} s unless renewed"
     )
     open_payments = ", ".join(f"{count:,} {name}" for name, count in one.open_payments.items())
+    if one.table_fault:
+        open_payments = "unknown, because the table cannot be read"
+
     write_pairs(
         [
             ("held by", holder),
             ("lease", left),
             ("mode", lease.mode or ""),
-            ("open payments", "not to be read" if one.table_fault else open_payments or "none"),
+            ("open payments", open_payments or "none"),
             ("tail", _tail_text(one, expected)),
             ("reads, 30 days", reads),
             ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
@@ -221,6 +229,10 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("outbox", _outbox_text(one.outbox)),
         ]
     )
+    _write_tables(one)
+
+
+def _write_tables(one: AccountStatus) -> None:
     if one.sweeps:
         write_table(_SWEEPS, [_sweep_row(item) for item in one.sweeps], indent=2)
     if one.findings:
@@ -242,39 +254,32 @@ def _tail_text(one: AccountStatus, expected: Expectations) -> str:
 
 
 def _rate_usage_text(rate_usage: RateUsage) -> str:
-    endpoint_limits = {"all": rate_usage.overall, **dict(sorted(rate_usage.endpoints.items()))}
-    return ", ".join(
-        f"{name} {_endpoint_text(endpoint_limit)}"
-        for name, endpoint_limit in endpoint_limits.items()
-    )
+    usages = {"all": rate_usage.overall, **dict(sorted(rate_usage.endpoints.items()))}
+    return ", ".join(f"{name} {_endpoint_text(usage)}" for name, usage in usages.items())
 
 
-def _endpoint_text(endpoint_limit: EndpointRate) -> str:
-    slowed = (
-        f", slowed to {endpoint_limit.rate:.3g}"
-        if endpoint_limit.rate < endpoint_limit.limit
-        else ""
-    )
-    return f"{endpoint_limit.busiest} of {endpoint_limit.limit:.4g} ({endpoint_limit.used:.0%}{slowed})"
+def _endpoint_text(usage: EndpointRate) -> str:
+    slowed = f", slowed to {usage.rate:.3g}" if usage.rate < usage.limit else ""
+    return f"{usage.busiest} of {usage.limit:.4g} ({usage.used:.0%}{slowed})"
 
 
 def _outbox_text(outbox: OutboxStatus) -> str:
     if outbox.oldest_age is None:
         return ""
     error = f"; last error: {outbox.last_error}" if outbox.last_error else ""
-    return f"{outbox.waiting:,} wait, the oldest for {in_words(outbox.oldest_age)}{error}"
+    return f"{outbox.waiting:,} waiting, the oldest for {in_words(outbox.oldest_age)}{error}"
 
 
 def _sweep_row(item: SweepStatus) -> tuple[str, str, str, str]:
     complete = "never" if item.age is None else f"{in_words(item.age)} ago (sweep {item.complete})"
-    last = "running or died"
+    last = "running, or ended without a report"
     if item.last is not None:
         last = f"sweep {item.last}: {'complete' if item.last_complete else 'not complete'}"
     return item.kind, complete, item.asked_by or "", last
 
 
 def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str]:
-    """Figures as monitoring plots them; a limit stands where the format has the critical threshold."""
+    """The figures that a monitor plots, as VALUE or VALUE;WARNING;CRITICAL. A limit is given as the critical threshold."""
     figures = {
         "held_back": f"{one.held_back}",
         "reads": f"{one.reads};;{expected.reads}",
@@ -295,15 +300,15 @@ def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str
     return figures
 
 
-def _nagios(
+def _write_nagios(
     statuses: Sequence[AccountStatus],
-    found: Mapping[str, tuple[Remark, ...]],
+    remarks_of: Mapping[str, tuple[Remark, ...]],
     expected: Mapping[str, Expectations],
 ) -> int:
-    every = [(one, remark) for one in statuses for remark in found[one.account]]
+    every = [(one, remark) for one in statuses for remark in remarks_of[one.account]]
     level = max((remark.level for _, remark in every), default=StatusLevel.OK)
     several = len(statuses) > 1
-    told = [
+    texts = [
         (f"{one.account}: " if several else "") + remark.what
         for one, remark in sorted(every, key=lambda item: -item[1].level)
     ]
@@ -312,7 +317,7 @@ def _nagios(
         for one in statuses
         for name, value in _performance(one, expected[one.account]).items()
     )
-    # the vertical bar begins the performance data
-    text = redact("; ".join(told) or "all sweeps are complete").replace("|", "/")
+    # a vertical bar begins the performance data, so the text may have none
+    text = redact("; ".join(texts) or "all sweeps are complete").replace("|", "/")
     sys.stdout.write(f"RECONCILER {level.name} - {text} | {data}\n")
     return int(level)

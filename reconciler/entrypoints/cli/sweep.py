@@ -1,4 +1,4 @@
-"""``sweep``: one sweep now."""
+"""``sweep``: makes one sweep now."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reconciler.entrypoints.cli.arguments import (
     FormatOption,
     JsonOption,
     chosen_format,
-    intent_id,
+    parse_intent_id,
     time_range,
 )
 from reconciler.entrypoints.cli.invocation import Invocation, invocation
-from reconciler.entrypoints.cli.output import warn, warn_of
+from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.cli.sweep_report import write_report
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
@@ -27,54 +27,55 @@ from reconciler.settings import Account, Settings
 def sweep(
     context: typer.Context,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Correct your rows, and store what was found.")
+        bool, typer.Option("--apply", help="Correct your rows, and store the findings.")
     ] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="Store what was found, and touch no row of yours.")
+        bool, typer.Option("--record", help="Store the findings, and change no row of yours.")
     ] = False,
     kind: Annotated[
         SweepKind,
         typer.Option(
             metavar="|".join(SweepKind),
-            help="tail looks at what events name, due asks for every open row, window for everything created in "
-            "a range of time.",
+            help="tail: payments that recent events name. due: every open payment. window: every payment that was "
+            "created in a range of time.",
         ),
     ] = SweepKind.ALL,
     since: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Only what was created from then on: a date, a time, or a span back such as 30d or 6h. "
-            "Without it: all open rows, and for the window the horizon.",
+            help="Only what was created from this time on: a date, a time, or a duration before now such as 30d or 6h.  "
+            "[default: every open payment; for window: sweep.horizon]",
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only what was created before then.")
+        str | None, typer.Option(metavar="TIME", help="Only what was created before this time.")
     ] = None,
     payment_intent: Annotated[
         list[str] | None,
-        typer.Option(metavar="PI", help="Only this PaymentIntent; can be given several times."),
+        typer.Option(metavar="PI", help="Only this PaymentIntent; can be repeated."),
     ] = None,
     account: AccountOption = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 1 if something disagrees.")
+        bool, typer.Option("--exit-code", help="Exit with 1 if something disagrees.")
     ] = False,
-    form: FormatOption = None,
+    output_format: FormatOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Make one sweep now: a dry run unless --apply or --record.
+    """Make one sweep now: a dry run without --apply or --record.
 
-    Compare the open payments of your table, or all of a range of time, with Stripe; show what would be corrected and
-    what a person has to decide on.
+    Compares the payments of your table with Stripe. Shows what is, or would be, corrected, and what a person has to
+    decide.
     """
-    output = chosen_format(form, json)
+    chosen = chosen_format(output_format, json)
     begin, end = time_range(since, until)
-    intents = tuple(dict.fromkeys(intent_id(text) for text in payment_intent or ()))
+    intents = tuple(dict.fromkeys(parse_intent_id(text) for text in payment_intent or ()))
     if intents and (begin is not None or end is not None):
         raise UsageError(
-            "--payment-intent names single payments: --since and --until do not go with it.",
-            "Leave one of them out.",
+            "--payment-intent cannot be combined with --since or --until.",
+            "Use either single payments or a range of time.",
         )
+
     call = invocation(context)
     request = SweepRequest(
         kind=kind,
@@ -90,21 +91,23 @@ def sweep(
     for one in accounts:
         reports.append(_sweep(call, settings, one, request))
         if reports[-1].stopped is not None and reports[-1].failure is None:
-            break  # it was interrupted: whoever did that does not want the next account begun
+            break  # a person interrupted it, and so does not want the sweep of the next account
+
+    # a wrong argument may be seen only when Stripe's clock is known; it is then the only answer
     usage = next(
         (report.failure for report in reports if isinstance(report.failure, UsageError)), None
     )
     if usage is not None:
         raise usage
-    write_report(reports, output)
-    _tell(reports)
+    write_report(reports, chosen)
+    _report_early_ends(reports)
     return int(_exit_code(reports, asked=exit_code))
 
 
 def _sweep(
     call: Invocation, settings: Settings, account: Account, request: SweepRequest
 ) -> SweepReport:
-    """One account's sweep. What keeps it from beginning is in its report too, so that the others have their turn."""
+    """One account's sweep. An error that prevents it is in its report, so that the other accounts are swept too."""
     from reconciler.wiring import open_account
 
     writes = request.writing is Writing.ROWS
@@ -126,11 +129,11 @@ def _sweep(
         return report
 
 
-def _tell(reports: Sequence[SweepReport]) -> None:
-    """Why a sweep ended early stands on standard error as well: the report may have gone into a file."""
+def _report_early_ends(reports: Sequence[SweepReport]) -> None:
+    """Write to standard error why a sweep ended early, because the report itself may go into a file."""
     for report in reports:
         if report.failure is not None:
-            warn_of(report.failure, f"account {report.account}")
+            warn_of_error(report.failure, f"account {report.account}")
         elif report.stopped is not None:
             warn(f"reconciler: account {report.account}: {report.stopped}")
 

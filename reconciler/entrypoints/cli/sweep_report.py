@@ -1,4 +1,4 @@
-"""A pass's report, as a person reads it and as programs do."""
+"""Writes the report of a sweep as text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     Row,
-    filled,
     money_text,
+    non_empty,
     write_csv,
     write_json,
     write_line,
@@ -24,7 +24,7 @@ from reconciler.entrypoints.cli.output import (
 from reconciler.masking import redact
 
 MOST_LINES: Final = 200
-"""How many decisions of a sort a table shows; --format csv has them all."""
+"""How many lines the text shows of each kind of decision; --format csv has all of them."""
 CSV_NAMES: Final = (
     "account",
     "decision",
@@ -72,23 +72,23 @@ _KINDS: Final = (
 )
 
 
-def _names(missed: NotExamined) -> str:
+def _missed_names(missed: NotExamined) -> str:
     more = missed.count - len(missed.what)
     return ", ".join(missed.what) + (f" and {more:,} more" if more else "")
 
 
 _UNEXAMINED: Final = (
-    OutputColumn[NotExamined]("not examined", _names),
+    OutputColumn[NotExamined]("not examined", _missed_names),
     OutputColumn[NotExamined]("why", lambda item: item.why),
 )
 
 
-def write_report(reports: Sequence[SweepReport], form: OutputFormat) -> None:
-    """The reports of a sweep over one account or several."""
+def write_report(reports: Sequence[SweepReport], output_format: OutputFormat) -> None:
+    """Write the reports of a sweep over one account or several."""
     for report in reports:
-        # what ended a sweep may quote the configuration, and a secret may stand where it does not belong
+        # an error may quote the configuration, and a person may have written a secret into a wrong key of it
         report.stopped = None if report.stopped is None else redact(report.stopped)
-    match form:
+    match output_format:
         case OutputFormat.JSON:
             write_json(reports[0].as_json() if len(reports) == 1 else summed(reports))
         case OutputFormat.CSV:
@@ -102,7 +102,7 @@ def write_report(reports: Sequence[SweepReport], form: OutputFormat) -> None:
 
 
 def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
-    """One object for several accounts: counts are sums, and ``accounts`` has each account's own object."""
+    """One JSON object for several accounts. Counts are sums; ``accounts`` has the object of each account."""
     each = [report.as_json() for report in reports]
     first = reports[0]
     kinds: Counter[str] = Counter()
@@ -128,6 +128,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
         "accounts": each,
     }
     for name in _SUMMED:
+        # as_json has objects as values; every one of these is a number
         numbers = [item[name] for item in each]
         whole[name] = sum(number for number in numbers if isinstance(number, int | float))
     return whole
@@ -157,7 +158,7 @@ def _write(report: SweepReport) -> None:
     for decision, title in (
         (DecisionKind.CORRECT, corrections),
         (DecisionKind.FLAG, "Flagged for a person"),
-        (DecisionKind.WAIT, "Waiting: too early to say"),
+        (DecisionKind.WAIT, "Waiting: a webhook may be on its way"),
     ):
         _write_lines(
             title, sorted((line for line in report.lines if line.decision is decision), key=_rank)
@@ -176,17 +177,17 @@ def _write(report: SweepReport) -> None:
 
 def _headline(report: SweepReport) -> str:
     number = f" {report.sweep}" if report.sweep is not None else ""
-    pass_over = f"Pass{number} ({report.kind.value}) over the account {report.account}"
+    name = f"Sweep{number} ({report.kind.value}) of account {report.account}"
     if report.failure is not None and report.examined == 0:
-        return f"{pass_over}: it ended before anything was examined."
+        return f"{name}: it ended before anything was examined."
     match report.writing:
         case Writing.NOTHING:
             done = "a dry run, nothing was written"
         case Writing.FINDINGS:
-            done = "findings were recorded, no row was touched"
+            done = "findings were recorded, no row was changed"
         case Writing.ROWS:
             done = "rows were corrected and findings recorded"
-    return f"{pass_over}: {done}."
+    return f"{name}: {done}."
 
 
 def _figures(report: SweepReport) -> str:
@@ -207,7 +208,7 @@ def _figures(report: SweepReport) -> str:
 
 
 def _rank(line: ReportLine) -> int:
-    """The gravest first; within a severity the order of the sweep stays."""
+    """The most severe first. Lines of one severity stay in the order of the sweep."""
     return -1 if line.severity is None else -list(Severity).index(line.severity)
 
 
@@ -216,10 +217,10 @@ def _write_lines(title: str, lines: Sequence[ReportLine]) -> None:
         return
     write_line()
     write_line(f"{title}:")
-    _write_capped(filled(_COLUMNS, lines), lines, "; --format csv has them all")
+    _write_first_lines(non_empty(_COLUMNS, lines), lines, "; --format csv has all of them")
 
 
-def _write_capped(
+def _write_first_lines(
     columns: Sequence[OutputColumn[Row]], rows: Sequence[Row], more: str = ""
 ) -> None:
     write_table(columns, rows[:MOST_LINES])

@@ -1,4 +1,4 @@
-"""``verify``: recompute the ledger."""
+"""``verify``: recomputes the ledger's hashes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from reconciler.errors import ExitCode
 
 @dataclass(frozen=True, slots=True)
 class LedgerVerdict:
-    """What came of recomputing one account's chain."""
+    """The result of recomputing one account's chain. ``broken`` is its first bad entry, None if there is none."""
 
     account: str
     entries: int
     broken: ChainBreak | None
 
 
-class Counted:
-    """Entries on their way, counted."""
+class CountedEntries:
+    """Entries, counted while they are read."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = entries
@@ -38,9 +38,9 @@ class Counted:
 
 
 def verify(context: typer.Context, account: AccountOption = None, json: JsonOption = False) -> int:
-    """Recompute the ledger, and name its first bad entry.
+    """Recompute the ledger, and show its first bad entry.
 
-    Ends with 1 where the chain of hashes does not hold. Needs the database alone.
+    Exits with 1 if the chain of hashes is broken. Needs only the database.
     """
     from reconciler.wiring import open_audit
 
@@ -49,7 +49,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
     with open_audit(settings) as audit:
         for name in chosen_accounts(audit.ledger.accounts(), account):
             with audit.ledger.chain(name) as chain:
-                entries = Counted(chain.entries)
+                entries = CountedEntries(chain.entries)
                 broken = first_break(entries, chain.head, name)
             verdicts.append(LedgerVerdict(name, entries.count, broken))
     if json:
@@ -82,7 +82,9 @@ def _write(verdicts: Sequence[LedgerVerdict]) -> None:
         write_line("The ledger is empty.")
     for verdict in verdicts:
         if verdict.broken is None:
-            write_line(f"Account {verdict.account}: {verdict.entries:,} entries, the chain holds.")
+            write_line(
+                f"Account {verdict.account}: {verdict.entries:,} entries, the chain is intact."
+            )
         else:
             write_line(
                 f"Account {verdict.account}: BROKEN at entry {verdict.broken.seq}: {verdict.broken.what}."

@@ -1,3 +1,3 @@
-"""Every check of the surroundings that a sweep needs: configuration, database, table, key and clock."""
+"""The checks of ``doctor`` and of the service's start: configuration, database, table, key and clock."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of the configuration, and of what it says about keys and addresses."""
+"""Checks the configuration, and the keys and URLs in it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ABOUT = "configuration"
 
 
 def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]:
-    """The settings as far as they can be used, with every fault of theirs.
+    """The settings, and the checks of the configuration. The settings are None if no part of them can be used.
 
-    Where only the key or the table is missing, the rest of the checks can still be made without it.
+    If only the key or the table is missing, the settings are returned without it, so that the other checks can be made.
     """
     try:
         settings = call.settings(need_delivery=True)
@@ -33,6 +33,7 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]
 
 
 def _usable_part(call: Invocation) -> Settings | None:
+    """The settings without the parts that are faulty: the key, the table, or both."""
     for need_stripe, need_table in ((False, True), (True, False), (False, False)):
         try:
             return call.settings(need_stripe=need_stripe, need_table=need_table)
@@ -47,7 +48,7 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.WARNING,
-            f"stripe.api_base is {address}: the key crosses the network readable by everyone on the way",
+            f"stripe.api_base is {address}: everyone on the way can read the key",
             "Use https, or a proxy on this machine.",
         )
     url = settings.delivery.url
@@ -57,25 +58,25 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
             yield DoctorCheck(
                 ABOUT,
                 CheckLevel.OK,
-                "delivery.url has no TLS, which is right on this machine alone",
+                "delivery.url has no TLS, which is safe on this machine only",
             )
     if not settings.table.write:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.WARNING,
-            "[payments.write] is empty: nothing will ever be corrected",
-            "Say which status to write for which outcome.",
+            "[payments.write] is empty, so no row will ever be corrected",
+            "Add the status to write for each outcome.",
         )
     elif settings.corrections.mode is Mode.REPORT:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.OK,
-            'corrections.mode is "report": only a person with sweep --apply corrects rows',
+            'corrections.mode is "report": only reconciler sweep --apply corrects rows',
         )
 
 
 def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
-    """What each account's key is, by its prefix."""
+    """What the prefix of each account's key says."""
     for account in settings.accounts:
         if account.key is None:
             continue
@@ -89,13 +90,13 @@ def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
                 yield DoctorCheck(
                     about,
                     CheckLevel.WARNING,
-                    f"a full secret key{mode}: it could move money, and nothing here needs that",
-                    "Make a restricted key that reads PaymentIntents, Charges and Refunds, Events and Disputes, and use that.",
+                    f"a full secret key{mode}, which could move money; Reconciler only reads",
+                    "Use a restricted key with Read on PaymentIntents, Charges and Refunds, Events and Disputes.",
                 )
             case KeyKind.UNKNOWN:
                 yield DoctorCheck(
                     about,
                     CheckLevel.WARNING,
-                    "its prefix tells neither kind nor mode",
-                    "Set livemode, so that an object of the other mode is noticed.",
+                    "its prefix says neither its kind nor its mode",
+                    "Set livemode, so that Reconciler notices a key of the other mode.",
                 )

@@ -1,4 +1,4 @@
-"""Checks of the database: the server, our schema, the merchant's table."""
+"""Checks the database: the server, the schema ``reconciler``, and the merchant's table."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from reconciler.adapters.postgres.schema.pending_migrations import pending
 from reconciler.adapters.postgres.schema.schema_access import schema_access
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
 from reconciler.wiring import table_mapping
 
 OLDEST_SERVER: Final = 140000
-"""PostgreSQL 14, as its server_version_num."""
+"""PostgreSQL 14, as server_version_num has it."""
 SCHEMA: Final = "schema reconciler"
 
 
 def database_checks(settings: Settings) -> Iterator[DoctorCheck]:
-    """Every check of the database that can be made with what is configured."""
+    """Every check of the database that the configuration allows."""
     if settings.database.url is None:
         yield DoctorCheck("database", CheckLevel.SKIPPED, "no database is configured")
         return
     try:
         with Database(settings.database_url.get_secret_value()) as database:
             yield from _server_checks(database)
-            yield from _guarded(SCHEMA, _schema_checks(settings, database))
-            yield from _guarded("table", _table_checks(settings, database))
+            yield from _separately(SCHEMA, _schema_checks(settings, database))
+            yield from _separately("table", _table_checks(settings, database))
     except ReconcilerError as error:
         yield failed("database", error)
 
 
-def _guarded(about: str, checks: Iterator[DoctorCheck]) -> Iterator[DoctorCheck]:
-    """Checks of which one that cannot be made does not hide those of another subject."""
+def _separately(about: str, checks: Iterator[DoctorCheck]) -> Iterator[DoctorCheck]:
+    """The checks, or the error that prevents them, so that the checks of another subject are still made."""
     try:
         yield from checks
     except ReconcilerError as error:
@@ -45,22 +45,22 @@ def _guarded(about: str, checks: Iterator[DoctorCheck]) -> Iterator[DoctorCheck]
 def _server_checks(database: Database) -> Iterator[DoctorCheck]:
     with database.connection("asking the server for its version") as connection:
         server = connection.info
-        version, words = server.server_version, server.parameter_status("server_version")
+        version, text = server.server_version, server.parameter_status("server_version")
         is_standby = server.parameter_status("in_hot_standby") == "on"
     if version < OLDEST_SERVER:
         yield DoctorCheck(
             "database",
             CheckLevel.FAULT,
-            f"the server is PostgreSQL {words}",
-            "Version 14 or later is needed.",
+            f"the server is PostgreSQL {text}",
+            "Use PostgreSQL 14 or later.",
         )
     else:
-        yield DoctorCheck("database", CheckLevel.OK, f"reached, PostgreSQL {words}")
+        yield DoctorCheck("database", CheckLevel.OK, f"connected to PostgreSQL {text}")
     if is_standby:
         yield DoctorCheck(
             "database",
             CheckLevel.FAULT,
-            "the server is a standby: nothing can be recorded there, and its rows lag behind",
+            "the server is a standby: Reconciler cannot write there, and its rows are behind",
             "Connect to the primary.",
         )
 
@@ -72,17 +72,17 @@ def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorChe
             SCHEMA,
             CheckLevel.FAULT,
             f"pending migrations: {', '.join(missing)}",
-            "Run: reconciler migrate --daemon-role ROLE. A dry run works without.",
+            "Run: reconciler migrate --daemon-role ROLE. A dry run works without it.",
         )
         return
-    if schema_access(database).raise_if_lease_lost:
+    if schema_access(database).may_write:
         yield DoctorCheck(SCHEMA, CheckLevel.OK, "up to date, and this role may write to it")
     else:
         yield DoctorCheck(
             SCHEMA,
             CheckLevel.FAULT,
-            "up to date, but this role may not write what a sweep writes",
-            "Run as its owner: reconciler migrate --daemon-role ROLE. A dry run works without.",
+            "up to date, but this role lacks privileges that a sweep needs",
+            "Run as the schema's owner: reconciler migrate --daemon-role ROLE. A dry run works without it.",
         )
 
 
@@ -93,7 +93,7 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
     payments = settings.payments
     about = f"table {payments.table}"
 
-    def look(*, writes: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def faults_and_warnings(*, writes: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found = inspect(
             database,
             table_mapping(payments),
@@ -103,15 +103,16 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
         )
         return found.faults, found.warnings
 
+    # a service in the mode "report" needs no privilege to write to the table
     must_write = settings.corrections.mode is Mode.UPDATE
-    faults, warnings = look(writes=must_write)
+    faults, warnings = faults_and_warnings(writes=must_write)
     for fault in faults:
         yield _with_hint(about, CheckLevel.FAULT, fault)
     for warning in warnings:
         yield _with_hint(about, CheckLevel.WARNING, warning)
     if not must_write and payments.write:
-        # a service that only reports can live without these privileges; a person with --apply cannot
-        for fault in look(writes=True)[0]:
+        # a person who runs sweep --apply needs these privileges in either mode
+        for fault in faults_and_warnings(writes=True)[0]:
             if fault not in faults:
                 yield _with_hint(about, CheckLevel.WARNING, f"For sweep --apply: {fault}")
     if not faults:
@@ -119,6 +120,6 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
 
 
 def _with_hint(about: str, level: CheckLevel, text: str) -> DoctorCheck:
-    """A finding whose last sentence is a statement to run: that is its mend."""
-    what, run, statement = text.partition(" Run: ")
-    return DoctorCheck(about, level, what, f"Run: {statement}" if run else "")
+    """A check from a text. If the text ends with ``Run: STATEMENT``, that is its hint."""
+    fault = ConfigurationFault.of_text(text)
+    return DoctorCheck(about, level, fault.what, fault.hint)

@@ -1,4 +1,4 @@
-"""A check that the doctor makes: what was looked at, what came of it, and what to do."""
+"""One check of the doctor: what was checked, the result, and a hint."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from reconciler.errors import ExitCode, ReconcilerError
 
 
 class CheckLevel(StrEnum):
-    """What came of a check."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and could be better or safer."""
+    """It works, but could be better or safer."""
     FAULT = "fault"
-    """A sweep would not work."""
+    """A sweep would fail."""
     UNREACHABLE = "unreachable"
-    """Stripe or the database was not to be had; another try may tell."""
+    """Stripe or the database is unavailable, so this could not be checked; another try may succeed."""
     SKIPPED = "skipped"
-    """Something that it needs is not right itself."""
+    """Not checked, because something that it depends on is missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """One line of the doctor's answer. ``mend`` is empty where nothing is to be done."""
+    """One line of the doctor's output. ``hint`` is empty if nothing has to be done."""
 
     about: str
     level: CheckLevel
@@ -34,7 +34,7 @@ class DoctorCheck:
 
 
 def exit_code(checks: Sequence[DoctorCheck]) -> ExitCode:
-    """78 for any fault, else 75 where something was not reachable."""
+    """78 if there is a fault, else 75 if something was unavailable, else 0."""
     levels = {check.level for check in checks}
     if CheckLevel.FAULT in levels:
         return ExitCode.CONFIGURATION
@@ -42,7 +42,7 @@ def exit_code(checks: Sequence[DoctorCheck]) -> ExitCode:
 
 
 def failed(about: str, error: ReconcilerError) -> DoctorCheck:
-    """A check that could not be made: a fault, or something that was not to be had just now."""
+    """The check that an error prevented: a fault, or unreachable if another try may succeed."""
     unreachable = error.exit_code is ExitCode.TEMPORARY
     return DoctorCheck(
         about,

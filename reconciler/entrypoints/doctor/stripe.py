@@ -1,4 +1,4 @@
-"""Checks of each Stripe account: what the key may read, its mode, and the clocks."""
+"""Checks each Stripe account: what its key may read, its mode, and this machine's clock against Stripe's."""
 
 from __future__ import annotations
 
@@ -21,38 +21,41 @@ from reconciler.settings import Account, Settings
 from reconciler.wiring import limits_of, open_gateway
 
 MOST_AT_ONCE: Final = 8
+"""Accounts that are checked at the same time."""
 NOTABLE_SKEW: Final = timedelta(seconds=5)
 WRONG_SKEW: Final = timedelta(seconds=300)
-"""Stripe's own tolerance for the age of a webhook's signature: beyond it the merchant's handler refuses them."""
+"""Stripe's SDKs refuse a webhook whose signature is older than this, so the merchant's handler would refuse all of them."""
 
 
 def stripe_checks(
-    settings: Settings, clock: Clock, held: Mapping[str, RateLimiter] | None = None
+    settings: Settings, clock: Clock, own: Mapping[str, RateLimiter] | None = None
 ) -> Iterator[DoctorCheck]:
-    """Every check of every account that has a key, at a guest's pace.
+    """Every check of every account that has a key.
 
-    ``held`` are the pacers of the accounts that this process holds: those are asked at their pace instead.
+    ``own`` has the rate limiters of the accounts whose lease this process holds, and the reads of those accounts go
+    through them. The reads of all other accounts use the reserved share of the rate limits.
     """
     accounts = settings.accounts
-    # a guest waits until it is made room for: together that takes no longer than for one
+    # the process that holds an account needs some seconds to leave the reserved share free; waiting in parallel takes
+    # no longer than waiting for one
     with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(accounts)))) as pool:
 
         def checks_of(account: Account) -> list[DoctorCheck]:
-            return list(_account_checks(settings, account, clock, (held or {}).get(account.name)))
+            return list(_account_checks(settings, account, clock, (own or {}).get(account.name)))
 
         for found in pool.map(checks_of, accounts):
             yield from found
 
 
 def _account_checks(
-    settings: Settings, account: Account, clock: Clock, held: RateLimiter | None
+    settings: Settings, account: Account, clock: Clock, own: RateLimiter | None
 ) -> Iterator[DoctorCheck]:
     about = f"Stripe, account {account.name}"
     if account.key is None:
         yield DoctorCheck(about, CheckLevel.SKIPPED, "there is no usable key")
         return
     try:
-        access = _probed(settings, account, clock, held)
+        access = _probed(settings, account, clock, own)
     except ReconcilerError as error:
         yield failed(about, error)
         return
@@ -62,21 +65,21 @@ def _account_checks(
 
 
 def _probed(
-    settings: Settings, account: Account, clock: Clock, held: RateLimiter | None
+    settings: Settings, account: Account, clock: Clock, own: RateLimiter | None
 ) -> KeyAccess:
     with ExitStack() as stack:
-        rate_limiter = held or RateLimiter(limits_of(settings, account), clock)
-        if held is None:
-            stack.enter_context(_beside(settings, account, rate_limiter, clock))
+        rate_limiter = own or RateLimiter(limits_of(settings, account), clock)
+        if own is None:
+            stack.enter_context(_reserved_share(settings, account, rate_limiter, clock))
         gateway = stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
         return read_key_access(gateway)
 
 
 @contextmanager
-def _beside(
+def _reserved_share(
     settings: Settings, account: Account, rate_limiter: RateLimiter, clock: Clock
 ) -> Iterator[None]:
-    """Be a guest where the database can be had. Where it cannot nobody holds an account for long."""
+    """Use the reserved share of the account's rate limits during the block."""
     with ExitStack() as stack:
         try:
             url = settings.database_url.get_secret_value()
@@ -85,6 +88,7 @@ def _beside(
             book = PostgresReservedShare(database, account.name, readable=readable)
             stack.enter_context(with_reserved_share(book, rate_limiter, clock))
         except ReconcilerError:
+            # without the database no other process can be told; it cannot renew its lease either
             rate_limiter.keep_to(PART)
         yield
 
@@ -104,41 +108,41 @@ def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
 
 
 def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorCheck]:
-    words = {True: "live mode", False: "test mode"}
+    names = {True: "live mode", False: "test mode"}
     seen = access.seen_livemode
     if seen is None:
-        yield DoctorCheck(about, CheckLevel.OK, "no object was there to tell the mode by")
+        yield DoctorCheck(about, CheckLevel.OK, "Stripe has no object yet that shows the mode")
     elif account.livemode is not None and account.livemode is not seen:
         yield DoctorCheck(
             about,
             CheckLevel.FAULT,
-            f"its objects are of the {words[seen]}, and livemode is {str(account.livemode).lower()}",
-            f"Use a key of the {words[account.livemode]}, or correct livemode.",
+            f"its objects are of {names[seen]}, but livemode is {str(account.livemode).lower()}",
+            f"Use a key of {names[account.livemode]}, or correct livemode.",
         )
     elif account.livemode is None:
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"its objects are of the {words[seen]}, and livemode is not set",
-            f"Set livemode = {str(seen).lower()}, so that a key of the other mode is noticed at once.",
+            f"its objects are of {names[seen]}, and livemode is not set",
+            f"Set livemode = {str(seen).lower()}, so that Reconciler notices a key of the other mode at once.",
         )
     else:
-        yield DoctorCheck(
-            about, CheckLevel.OK, f"its objects are of the {words[seen]}, as configured"
-        )
+        yield DoctorCheck(about, CheckLevel.OK, f"its objects are of {names[seen]}, as configured")
 
 
 def _clock(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
     if access.skew is None:
         yield DoctorCheck(
-            about, CheckLevel.WARNING, "no answer had a Date header to set our clock against"
+            about,
+            CheckLevel.WARNING,
+            "no answer had a Date header, so this machine's clock was not checked",
         )
         return
     seconds = access.skew.total_seconds()
     what = f"this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} Stripe's"
     if abs(access.skew) > WRONG_SKEW:
-        yield DoctorCheck(about, CheckLevel.FAULT, what, "Set the clock, with NTP for example.")
+        yield DoctorCheck(about, CheckLevel.FAULT, what, "Set the clock, for example with NTP.")
     elif abs(access.skew) > NOTABLE_SKEW:
-        yield DoctorCheck(about, CheckLevel.WARNING, what, "Set the clock, with NTP for example.")
+        yield DoctorCheck(about, CheckLevel.WARNING, what, "Set the clock, for example with NTP.")
     else:
         yield DoctorCheck(about, CheckLevel.OK, "this machine's clock agrees with Stripe's")

@@ -1,4 +1,4 @@
-"""A shop with a real table, its Stripe, and the program as its user starts it."""
+"""A shop with a real table, its sandbox Stripe, and the program as a person starts it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ canceled = "canceled"
 
 
 class Town:
-    """A shop, its Stripe, and a configuration that joins them."""
+    """A shop, its Stripe, and the configuration that names both."""
 
     def __init__(
         self, shop: Shop, server: SandboxServer, folder: Path, capsys: pytest.CaptureFixture[str]
@@ -72,7 +72,7 @@ class Town:
         self.config.write_text(text + more, encoding="utf-8")
 
     def pay(self, key: int, status: str = "pending", *, paid: bool = True, **values: Any) -> str:
-        """A payment that Stripe and the table know of since an hour ago; the PaymentIntent's id."""
+        """Create a payment of an hour ago at Stripe and in the table. Returns the PaymentIntent's id."""
         intent = self.stripe.create_payment(1250, "eur", at=HOUR_AGO)
         if paid:
             self.stripe.succeed(intent.id, at=HOUR_AGO)
@@ -81,16 +81,16 @@ class Town:
         return intent.id
 
     def statuses(self) -> dict[str, str | None]:
-        """The status of every row."""
+        """The status of every row, by its key."""
         return {key: row["status"] for key, row in self.shop.rows().items()}
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query gives."""
+        """The rows of a query."""
         with psycopg.connect(self.shop.url) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def run(self, *arguments: str, **environ: str) -> Answer:
-        """Carry out a command line. Whatever it says, it says no secret and shows no traceback."""
+        """Run a command line, and check that its output has no secret and no traceback."""
         self._capsys.readouterr()
         code = run(arguments, {**self.environ, **environ})
         captured = self._capsys.readouterr()
@@ -101,12 +101,12 @@ class Town:
         return Answer(code, captured.out, captured.err)
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """Start the program as a process of its own."""
+        """Start the program in its own process."""
         return started(*arguments, environ={**self.environ, **environ})
 
 
 def started(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[str]:
-    """The program as a process of its own; whoever starts it ends it."""
+    """The program in its own process. The caller has to end it."""
     return subprocess.Popen(
         [sys.executable, "-m", "reconciler", *arguments],
         cwd=REPOSITORY,
@@ -119,7 +119,7 @@ def started(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[str
 
 @pytest.fixture(autouse=True)
 def restored_logging(logging_as_before: None) -> None:
-    """Every command sets logging up for itself."""
+    """Restore the logging, which every command configures."""
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""Writes the README's reference anew: each command's help and each setting's row, with the prose around them kept.
+"""Updates the README's reference: each command's help and each setting's row. The prose around them stays.
 
 Run it after a change of either, from the root of the checkout: ``python -m tests.acceptance.cli.reference``. The tests
-beside it fail as long as the README says something else.
+in this folder fail if the README differs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _with_helps(text: str) -> str:
 
 
 def _in_order(text: str) -> str:
-    """The commands' parts in the order of the help."""
+    """The README with its commands in the order of the help."""
     start = text.index("### reconciler ")
     end = text.index("### Exit codes\n")
     parts = re.split(r"(?=^### reconciler )", text[start:end], flags=re.MULTILINE)[1:]

@@ -1,4 +1,4 @@
-"""``doctor``: every fault at once, each with its mend."""
+"""``doctor`` shows every fault at once, each with its hint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RESTRICTED = "rk_test_just_enough"
 
 
 def checks(town: Town, code: int, **environ: str) -> list[dict[str, str]]:
-    """What the doctor found."""
+    """The doctor's checks, after its exit code was compared."""
     answer = town.run("doctor", "--json", **environ)
     assert answer.code == code, answer.out
     assert answer.json["ok"] is (code == 0)
@@ -28,7 +28,7 @@ def of_level(found: list[dict[str, str]], level: str) -> list[str]:
 
 
 def healthy(town: Town) -> None:
-    """Everything as it should be."""
+    """Correct everything that the doctor checks."""
     permissions = ("payment_intent_read", "charge_read", "event_read", "dispute_read")
     town.stripe.add_key(RESTRICTED, permissions=permissions)
     town.environ["STRIPE_API_KEY"] = RESTRICTED
@@ -38,8 +38,8 @@ def healthy(town: Town) -> None:
     town.pay(1)
 
 
-def test_healthy(town: Town) -> None:
-    """Where nothing is wrong, the doctor says what it looked at, and ends with 0."""
+def test_nothing_is_wrong(town: Town) -> None:
+    """The doctor shows every check, and exits with 0."""
     healthy(town)
     found = checks(town, 0)
     assert {check["level"] for check in found} == {"ok"}
@@ -59,17 +59,17 @@ def test_healthy(town: Town) -> None:
         assert words in text
 
 
-def test_for_people(town: Town) -> None:
-    """In words: a line a check, a line for its mend, and a sum."""
+def test_the_text(town: Town) -> None:
+    """The text has a line for each check, a line for its hint, and a summary."""
     answer = town.run("doctor")
     assert answer.code == 0
     assert "warning" in answer.out
-    assert "→ " in answer.out
+    assert " hint: " in answer.out
     assert "; faults: 0; " in answer.out.splitlines()[-1]
 
 
 def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
-    """Database, table, schema and key are looked at also where another of them is wrong."""
+    """A fault of the database, the table, the schema or the key does not hide the faults of the others."""
     town.stripe.add_key("rk_test_too_little", permissions=("payment_intent_read",))
     town.environ["STRIPE_API_KEY"] = "rk_test_too_little"
     found = checks(town, 78, DATABASE_URL=empty_database)
@@ -86,7 +86,7 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
 
 
 def test_a_missing_key_does_not_hide_the_rest(town: Town) -> None:
-    """Without a key the database and the table are still looked at."""
+    """Without a key the database and the table are still checked."""
     found = checks(town, 78, STRIPE_API_KEY="")
     assert "no Stripe key" in "".join(of_level(found, "fault"))
     assert "fit the mapping" in "".join(of_level(found, "ok"))
@@ -94,25 +94,25 @@ def test_a_missing_key_does_not_hide_the_rest(town: Town) -> None:
 
 
 def test_a_missing_table_does_not_hide_the_rest(town: Town) -> None:
-    """Without a mapping the database and the key are still looked at."""
+    """Without a mapping the database and the key are still checked."""
     town.configure(text="")
     found = checks(town, 78)
     assert "payments.table is missing" in "".join(of_level(found, "fault"))
     assert "may read events" in "".join(of_level(found, "ok"))
 
 
-def test_a_broken_file(town: Town) -> None:
-    """A configuration that cannot be read at all is told with all its faults; the rest is skipped."""
+def test_a_configuration_that_cannot_be_used(town: Town) -> None:
+    """If no part of the configuration can be used, its faults are shown and the other checks are skipped."""
     town.configure("[sweeps]\nx = 1\n[budget]\nshare = 7\n")
     found = checks(town, 78)
     assert len(of_level(found, "fault")) == 2
     assert len(of_level(found, "skipped")) == 2
 
 
-def test_mapping_and_privileges(
+def test_a_missing_column_and_a_missing_privilege(
     town: Town, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
-    """A column that is not there and a privilege that is missing come with the statement that mends them."""
+    """A missing column and a missing privilege are faults; the hint is the statement to run."""
     name, as_role = role("reader")
     found = checks(
         town, 78, DATABASE_URL=as_role(town.shop.url), RECONCILER_PAYMENTS__UPDATED="changed_at"
@@ -123,7 +123,7 @@ def test_mapping_and_privileges(
     assert name in faults
 
 
-def test_update_privileges_are_a_fault_only_where_the_service_writes(
+def test_missing_update_privileges_are_a_fault_only_if_the_service_writes(
     town: Town, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
     """In the mode "report" a missing UPDATE is a warning for --apply; in the mode "update" it is a fault."""
@@ -138,36 +138,36 @@ def test_update_privileges_are_a_fault_only_where_the_service_writes(
     assert "GRANT UPDATE" in "".join(of_level(faulty, "fault"))
 
 
-def test_warnings(town: Town) -> None:
-    """What works and could be better: a full key, livemode not set, missing indexes."""
+def test_the_warnings(town: Town) -> None:
+    """A full key, livemode that is not set, and a missing index are warnings."""
     town.pay(1)
     warnings = "\n".join(of_level(checks(town, 0), "warning"))
     for words in ("a full secret key", "livemode is not set", "CREATE INDEX"):
         assert words in warnings
 
 
-def test_plain_http(town: Town) -> None:
-    """A key that would cross the network in the clear is a warning; on this machine it is none."""
+def test_an_api_base_without_tls(town: Town) -> None:
+    """A key that is sent over the network without TLS is a warning, but not on this machine."""
     found = checks(town, 75, RECONCILER_STRIPE__API_BASE="http://stripe.invalid")
-    assert "https" in "".join(of_level(found, "warning"))
-    assert "the key crosses" not in "".join(of_level(checks(town, 0), "warning"))
+    assert "can read the key" in "".join(of_level(found, "warning"))
+    assert "can read the key" not in "".join(of_level(checks(town, 0), "warning"))
 
 
-def test_unreachable(town: Town) -> None:
-    """A database that is not there is no fault of the configuration: 75."""
+def test_a_database_that_is_unavailable(town: Town) -> None:
+    """A database that cannot be reached is not a fault of the configuration: exit 75."""
     found = checks(town, 75, DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert "127.0.0.1:9" in "".join(of_level(found, "unreachable"))
     assert "may read events" in "".join(of_level(found, "ok"))
 
 
-def test_unknown_key(town: Town) -> None:
+def test_a_key_that_stripe_does_not_know(town: Town) -> None:
     """A key that Stripe does not know is a fault."""
     town.environ["STRIPE_API_KEY"] = "rk_test_unheard_of_key"
     assert "Stripe, account default" in "".join(of_level(checks(town, 78), "fault"))
 
 
-def test_the_other_mode(town: Town) -> None:
-    """Objects of the other mode than the configured one are a fault, also for a key that tells nothing."""
+def test_a_key_of_the_other_mode(town: Town) -> None:
+    """Objects of another mode than livemode says are a fault, also if the key's prefix does not say its mode."""
     town.stripe.add_key("opaque_key_of_a_proxy")
     town.environ["STRIPE_API_KEY"] = "opaque_key_of_a_proxy"
     town.configure("[stripe]\nlivemode = true\n")

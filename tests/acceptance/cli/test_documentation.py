@@ -1,4 +1,4 @@
-"""The README's reference is what the program says of itself. Where it is not, the failure shows the text to paste."""
+"""The README's reference is the program's own text. A failure shows the text to paste."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JSON_FIELDS = {
 
 
 def commands() -> list[str]:
-    """Every command there is, in the order of the help."""
+    """Every command, in the order of the help."""
     return [
         info.name or info.callback.__name__ for info in app.registered_commands if info.callback
     ]
@@ -49,7 +49,7 @@ def section(title: str) -> str:
 
 
 def help_of(command: str | None, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the program says of a command, at the README's width."""
+    """The help of a command, at the README's width."""
     code = run([*([command] if command else []), "--help"], {})
     captured = capsys.readouterr()
     assert (code, captured.err) == (0, "")
@@ -58,27 +58,29 @@ def help_of(command: str | None, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture(autouse=True)
 def width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The terminal that the README shows."""
+    """A terminal of the README's width."""
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 
 
 @pytest.mark.parametrize("command", [None, *commands()])
-def test_help_is_in_the_readme(command: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The help of every command stands in the README, word for word."""
+def test_the_readme_has_the_help_of_every_command(
+    command: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README has the help of every command, word for word."""
     text = help_of(command, capsys)
     assert f"```text\n{text}\n```" in section("Commands")
 
 
-def test_no_other_command_is_in_the_readme() -> None:
-    """The README shows no command that is gone."""
+def test_the_readme_has_no_other_command() -> None:
+    """The README shows no command that does not exist."""
     shown = re.findall(r"^Usage: reconciler ([a-z]+)", section("Commands"), re.MULTILINE)
     assert shown == commands()
 
 
 @pytest.mark.parametrize("command", sorted(JSON_FIELDS))
-def test_json_fields_are_in_the_readme(command: str) -> None:
-    """Every field of a documented JSON shape is named beside its command, and no other."""
+def test_the_readme_has_every_json_field(command: str) -> None:
+    """The README names exactly the fields of each documented JSON object."""
     found = re.search(
         rf"^\*\*JSON of {command}:\*\*(.*?)\n\n", section("Commands"), re.DOTALL | re.MULTILINE
     )
@@ -86,8 +88,8 @@ def test_json_fields_are_in_the_readme(command: str) -> None:
     assert set(re.findall(r"`([a-z_]+)`", found[1])) == set(JSON_FIELDS[command])
 
 
-def test_configuration_reference() -> None:
-    """Every setting stands in the README with its default and its meaning, and no other."""
+def test_the_readme_has_every_setting() -> None:
+    """The README has exactly the settings, each with its default and its meaning."""
     rows = [
         line for line in section("Configuration reference").splitlines() if line.startswith("| `")
     ]

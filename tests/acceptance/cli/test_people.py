@@ -1,4 +1,4 @@
-"""What finance and ops do with what a sweep has found."""
+"""What finance and operators do with the findings of a sweep."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOCUMENTED = {
 
 @pytest.fixture
 def swept(town: Town) -> Town:
-    """A shop after a sweep that corrected one row and flagged another."""
+    """A shop after a sweep that corrected one row and flagged another one."""
     town.pay(1)
     town.pay(2, "canceled")
     assert town.run("sweep", "--apply").code == 0
@@ -45,7 +45,7 @@ def listed(town: Town, *options: str) -> list[dict[str, object]]:
 
 
 def test_discrepancies_as_json(swept: Town) -> None:
-    """All states are listed, each with every documented field."""
+    """Discrepancies in every state are listed, each with every documented field."""
     found = {str(item["kind"]): item for item in listed(swept)}
     assert found.keys() == {"missed_outcome", "paid_after_cancel"}
     assert all(item.keys() >= DOCUMENTED for item in found.values())
@@ -67,13 +67,13 @@ def test_discrepancies_as_json(swept: Town) -> None:
         (("--account", "default", "--state", "closed"), set()),
     ],
 )
-def test_filters(swept: Town, options: tuple[str, ...], kinds: set[str]) -> None:
-    """State, kind, severity, time and account narrow the list down."""
+def test_discrepancies_with_filters(swept: Town, options: tuple[str, ...], kinds: set[str]) -> None:
+    """State, kind, severity, time and account each restrict the list."""
     assert {item["kind"] for item in listed(swept, *options)} == kinds
 
 
-def test_discrepancies_for_people(swept: Town) -> None:
-    """In a pipe the list is aligned text with whole ids and the money in words; CSV has the same lines."""
+def test_discrepancies_as_text_and_csv(swept: Town) -> None:
+    """In a pipe the list is aligned text with whole ids and readable amounts; CSV has the same lines."""
     text = swept.run("discrepancies").out
     assert "12.50 EUR" in text
     assert len({line.index("12.50 EUR") for line in text.splitlines()[1:]}) == 1
@@ -82,13 +82,12 @@ def test_discrepancies_for_people(swept: Town) -> None:
     rows = list(csv.DictReader(swept.run("discrepancies", "--format", "csv").out.splitlines()))
     assert {row["kind"] for row in rows} == {"missed_outcome", "paid_after_cancel"}
     assert (
-        swept.run("discrepancies", "--state", "ignored").out
-        == "Nothing disagrees, among those asked for.\n"
+        swept.run("discrepancies", "--state", "ignored").out == "There are no such discrepancies.\n"
     )
 
 
 def test_finance_needs_no_key_and_no_table(swept: Town) -> None:
-    """Reading what is stored needs the database alone."""
+    """A command that reads what is stored needs only the database."""
     swept.environ = {
         "DATABASE_URL": swept.shop.url,
         "STRIPE_API_KEY": "unused",
@@ -100,7 +99,7 @@ def test_finance_needs_no_key_and_no_table(swept: Town) -> None:
 
 
 def test_explain(swept: Town) -> None:
-    """One payment: both sides, the attempt, what was decided by which rule, and what to do next."""
+    """explain shows both sides of one payment, the attempt, the decision with its rule, and what to do next."""
     intent = swept.shop.rows()["2"]["payment_intent"]
     assert intent is not None
     text = swept.run("explain", intent).out
@@ -125,7 +124,7 @@ def test_explain(swept: Town) -> None:
 
 
 def test_explain_failures_and_deadlines(town: Town) -> None:
-    """Every attempt is shown with its failure, and a next action with the time until which it can be done."""
+    """explain shows every attempt with its failure, and a next action with its deadline."""
     intent = town.stripe.create_payment(1250, "eur", at=HOUR_AGO)
     town.stripe.fail(intent.id, "insufficient_funds", at=HOUR_AGO)
     until = datetime(2100, 1, 1, tzinfo=UTC)
@@ -142,15 +141,15 @@ def test_explain_failures_and_deadlines(town: Town) -> None:
 
 
 def test_explain_unknown_intent(town: Town) -> None:
-    """A PaymentIntent that Stripe does not know is no error and no verdict about money."""
-    answer = town.run("explain", "pi_nobody")
+    """A PaymentIntent that Stripe does not know is not an error, and says nothing about money."""
+    answer = town.run("explain", "pi_unknown")
     assert answer.code == 0
     assert "not found (404)" in answer.out
-    assert town.run("explain", "pi_nobody", "--json").json["stripe"]["missing"] is True
+    assert town.run("explain", "pi_unknown", "--json").json["stripe"]["missing"] is True
 
 
 def test_resolve(swept: Town) -> None:
-    """A person settles a discrepancy; the next sweep leaves it settled, and the ledger knows who and why."""
+    """A person settles a discrepancy; the next sweep leaves it settled, and who and why is stored."""
     number = listed(swept, "--state", "open")[0]["id"]
     answer = swept.run("resolve", str(number), "--note", "refunded by hand")
     assert answer.code == 0
@@ -163,10 +162,10 @@ def test_resolve(swept: Town) -> None:
 
 
 def test_resolve_by_accepting_stripe(swept: Town) -> None:
-    """--accept stripe writes Stripe's outcome to a row that the rules would not touch."""
+    """--accept stripe writes Stripe's outcome to a row that the rules leave to a person."""
     number = listed(swept, "--state", "open")[0]["id"]
     answer = swept.run(
-        "resolve", str(number), "--note", "we ship it", "--accept", "stripe", "--json"
+        "resolve", str(number), "--note", "the order was shipped", "--accept", "stripe", "--json"
     )
     assert answer.code == 0
     assert answer.json == {
@@ -179,8 +178,8 @@ def test_resolve_by_accepting_stripe(swept: Town) -> None:
     assert swept.statuses()["2"] == "paid"
 
 
-def test_ignore(swept: Town) -> None:
-    """--ignore settles it as not mattering."""
+def test_resolve_with_ignore(swept: Town) -> None:
+    """--ignore settles a discrepancy that does not matter."""
     number = listed(swept, "--state", "open")[0]["id"]
     assert swept.run("resolve", str(number), "--note", "test order", "--ignore").code == 0
     assert [item["id"] for item in listed(swept, "--state", "ignored")] == [number]
@@ -195,15 +194,15 @@ def test_ignore(swept: Town) -> None:
         (("0", "--note", "x"), "ID"),
     ],
 )
-def test_resolve_refusals(swept: Town, options: tuple[str, ...], words: str) -> None:
-    """A number that is none, an empty note or a contradiction is a usage error."""
+def test_resolve_with_wrong_arguments(swept: Town, options: tuple[str, ...], words: str) -> None:
+    """An unknown number, an empty note, or options that contradict each other are usage errors."""
     answer = swept.run("resolve", *options)
     assert answer.code == 64
     assert words in answer.err
 
 
 def test_revert(swept: Town) -> None:
-    """A sweep is taken back by its number; the row is what it was, and the ledger still holds."""
+    """revert undoes a sweep by its number: the row is as before, and the ledger is still intact."""
     ((sweep,),) = swept.ask("SELECT id FROM reconciler.sweeps")
     answer = swept.run("revert", str(sweep), "--json")
     assert (answer.code, answer.json) == (0, {"sweep": sweep, "reverted": 1, "skipped": []})
@@ -214,15 +213,15 @@ def test_revert(swept: Town) -> None:
     assert "already taken back" in again.out
 
 
-def test_revert_of_nothing(swept: Town) -> None:
-    """A sweep that is none is a usage error."""
+def test_revert_of_an_unknown_sweep(swept: Town) -> None:
+    """A sweep that does not exist is a usage error."""
     answer = swept.run("revert", "999999")
     assert answer.code == 64
     assert "999999" in answer.err
 
 
 def test_verify(swept: Town) -> None:
-    """A whole ledger is 0; one that somebody has changed is 1 and names the first bad entry."""
+    """verify exits with 0 for an intact ledger, and with 1 and the first bad entry for one that was changed."""
     answer = swept.run("verify", "--json")
     assert answer.code == 0
     assert answer.json["ok"] is True
@@ -239,16 +238,16 @@ def test_verify(swept: Town) -> None:
 
 @pytest.mark.parametrize("command", ["verify", "export"])
 def test_an_account_without_a_ledger(swept: Town, command: str) -> None:
-    """A misspelt account is not reported as whole: it is a usage error that names those there are."""
+    """A misspelt account is a usage error that names the accounts; it is not reported as intact."""
     answer = swept.run(command, "--account", "defualt")
     assert answer.code == 64
-    assert "There are: default." in answer.err
+    assert "Its accounts are: default." in answer.err
     assert answer.out == ""
     assert swept.run(command, "--account", "default").code == 0
 
 
 def test_export_lets_an_auditor_recompute_the_ledger(swept: Town) -> None:
-    """From the exported lines alone, with the documented recipe, every hash and the head come out."""
+    """An auditor who follows the documented recipe gets every hash and the head from the exported lines."""
     lines = [json.loads(line) for line in swept.run("export").out.splitlines()]
     assert {line["type"] for line in lines} == {"discrepancy", "ledger", "ledger_head"}
     prev = "0" * 64
@@ -256,15 +255,15 @@ def test_export_lets_an_auditor_recompute_the_ledger(swept: Town) -> None:
     for number, entry in enumerate(entries, start=1):
         assert (entry["seq"], entry["prev"]) == (number, prev)
         content = {name: entry[name] for name in ("account", "seq", "at", "action", "body", "prev")}
-        form = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        prev = hashlib.sha256(form.encode()).hexdigest()
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        prev = hashlib.sha256(canonical.encode()).hexdigest()
         assert entry["hash"] == prev
     (head,) = [line for line in lines if line["type"] == "ledger_head"]
     assert (head["seq"], head["hash"]) == (len(entries), prev)
 
 
 def test_export_into_files(swept: Town) -> None:
-    """CSV makes a file of each sort in a folder, jsonl one file; nothing half-written is left."""
+    """csv is a folder with a file for each type, jsonl is one file; no half-written file is left."""
     folder = swept.folder / "audit" / "november"
     assert swept.run("export", "--format", "csv", "--output", str(folder)).code == 0
     assert {path.name for path in folder.iterdir()} == {
@@ -279,17 +278,19 @@ def test_export_into_files(swept: Town) -> None:
     assert file.read_text() == swept.run("export").out
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_export_to_where_it_cannot(swept: Town, form: str) -> None:
-    """A place that cannot be written is named."""
+@pytest.mark.parametrize("export_format", ["csv", "jsonl"])
+def test_export_to_a_path_that_cannot_be_written(swept: Town, export_format: str) -> None:
+    """A path that cannot be written is a usage error that names it."""
     (swept.folder / "file").write_text("")
-    answer = swept.run("export", "--format", form, "--output", str(swept.folder / "file" / "x"))
+    answer = swept.run(
+        "export", "--format", export_format, "--output", str(swept.folder / "file" / "x")
+    )
     assert answer.code == 64
     assert "file" in answer.err
 
 
 def test_migrate(town: Town, empty_database: str) -> None:
-    """Our tables are made once; --check tells whether something is pending without touching anything."""
+    """migrate creates Reconciler's tables once; --check shows what is pending and changes nothing."""
     before = town.run("migrate", "--check", DATABASE_URL=empty_database)
     assert before.code == 1
     assert "pending: " in before.out
@@ -299,8 +300,8 @@ def test_migrate(town: Town, empty_database: str) -> None:
     assert town.run("migrate", "--check", DATABASE_URL=empty_database).code == 0
 
 
-def test_migrate_for_a_role_that_is_not_there(town: Town) -> None:
-    """A role that does not exist is named, with the statement that makes it."""
-    answer = town.run("migrate", "--daemon-role", "nobody_here")
+def test_migrate_for_a_role_that_does_not_exist(town: Town) -> None:
+    """The error names the role; its hint is the statement that creates it."""
+    answer = town.run("migrate", "--daemon-role", "absent_role")
     assert answer.code == 78
     assert "CREATE ROLE" in answer.err

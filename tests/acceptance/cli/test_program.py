@@ -1,4 +1,4 @@
-"""The program as a process: how it is called wrongly, how it ends, and what it leaves on its streams."""
+"""The program as a process: wrong command lines, exit codes, and what is on its streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from reconciler.entrypoints.cli.app import run
 from tests.acceptance.cli.conftest import REPOSITORY, Town, started
 
-# a command line, and words that its message has
+# a command line, and words of its message
 WRONG = [
     ((), "Usage: reconciler"),
     (("swep",), "Did you mean 'sweep'?"),
@@ -22,12 +22,12 @@ WRONG = [
     (("sweep", "--kind", "widow"), "'window', 'all'"),
     (("sweep", "--json", "--format", "csv"), "contradict"),
     (("sweep", "--format", "xml"), "--format"),
-    (("sweep", "--since", "yesterday"), '--since "yesterday" is no moment'),
+    (("sweep", "--since", "yesterday"), '--since "yesterday" is not a time'),
     (("sweep", "--since", "2026-01-02", "--until", "2026-01-01"), "is not before"),
     (("sweep", "--payment-intent", "ch_1"), "is a charge's id"),
-    (("sweep", "--payment-intent", "pi_1", "--since", "1d"), "do not go with it"),
+    (("sweep", "--payment-intent", "pi_1", "--since", "1d"), "cannot be combined"),
     (("sweep", "stray"), "stray"),
-    (("sweep", "--config", "x.toml"), "--config stands before the command"),
+    (("sweep", "--config", "x.toml"), "--config must stand before the command"),
     (("--log-level", "loud", "sweep"), "--log-level"),
     (("explain",), "PI"),
     (("explain", "evt_1"), "is an event's id"),
@@ -38,7 +38,7 @@ WRONG = [
     (("revert",), "SWEEP"),
     (("export", "--format", "csv"), "--output"),
     (("sandbox", "--fault", "webhook_lost=0.3"), "webhooks_lost"),
-    (("sandbox", "--fault", "webhooks_lost=30"), "a share, 0 to 1"),
+    (("sandbox", "--fault", "webhooks_lost=30"), "a share from 0 to 1"),
     (("sandbox", "--fault", "latency=soon"), "seconds"),
     (("sandbox", "--port", "70000"), "--port"),
 ]
@@ -52,12 +52,14 @@ WRONG = [
 def test_usage_errors(
     arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong call ends with 64 and says on standard error what was wrong; nothing was begun."""
+    """A wrong command line exits with 64, says on standard error what is wrong and what to do, and starts nothing."""
     assert run(arguments, {}) == 64
     captured = capsys.readouterr()
     assert captured.out == ""
     assert words in captured.err
     assert "Traceback" not in captured.err
+    if arguments:
+        assert captured.err.splitlines()[-1].startswith("hint: ")
 
 
 @pytest.mark.parametrize(
@@ -79,16 +81,17 @@ def test_nothing_configured(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: object,
 ) -> None:
-    """Without any configuration a command ends with 78 and says what is missing."""
+    """Without any configuration a command exits with 78 and says what is missing and what to do."""
     monkeypatch.setattr("reconciler.settings.loading.CANDIDATES", ())
     assert run(command.split(), {}) == 78
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "DATABASE_URL" in captured.err
+    assert captured.err.splitlines()[-1].startswith("hint: ")
 
 
-def test_a_wrong_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """A configuration file that is not there is named."""
+def test_a_configuration_file_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the file."""
     assert run(("--config", "/nowhere/x.toml", "sweep"), {}) == 78
     assert "--config: there is no file /nowhere/x.toml" in capsys.readouterr().err
 
@@ -105,21 +108,21 @@ def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_version() -> None:
-    """--version says which it is."""
+def test_the_version() -> None:
+    """--version shows the program's name and version."""
     done = ended("--version")
     assert done.returncode == 0
     assert re.fullmatch(r"reconciler \S.*\n", done.stdout)
 
 
-def test_help() -> None:
-    """-h is --help."""
+def test_h_is_help() -> None:
+    """-h means --help, before and after a command."""
     assert ended("-h").stdout == ended("--help").stdout
     assert ended("sweep", "-h").returncode == 0
 
 
-def test_a_reader_that_goes_away(town: Town) -> None:
-    """A reader that goes away (``| head``) ends the program without a word, as SIGPIPE would."""
+def test_a_reader_that_ends(town: Town) -> None:
+    """If the reader of its output ends (``| head``), the program ends without a message, as SIGPIPE would end it."""
     process = town.start("migrate", "--check")
     assert process.stdout is not None
     process.stdout.close()
@@ -130,7 +133,7 @@ def test_a_reader_that_goes_away(town: Town) -> None:
 
 
 def test_sandbox_until_interrupted() -> None:
-    """The sandbox says where it listens and which keys it knows, answers there, and ends with 0 when told to."""
+    """The sandbox shows its URL and its keys, answers there, and exits with 0 on SIGTERM."""
     process = started(
         "sandbox", "--port", "0", "--payments", "7", "--fault", "webhooks_lost=0.3", environ={}
     )
@@ -153,8 +156,8 @@ def test_sandbox_until_interrupted() -> None:
     assert (process.returncode, err) == (0, "")
 
 
-def test_sandbox_on_a_taken_port() -> None:
-    """A port that somebody has is named."""
+def test_sandbox_on_a_port_in_use() -> None:
+    """The error names a port that another process uses."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

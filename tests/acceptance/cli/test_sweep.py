@@ -8,13 +8,13 @@ import signal
 
 import pytest
 
-from reconciler.sandbox import LIVE_KEY, Break, Faults
+from reconciler.sandbox import LIVE_KEY, Faults, RequestFault
 from tests.acceptance.cli.conftest import Town
 
 NOWHERE = "http://127.0.0.1:9"
 
 
-def test_dry_run_writes_nothing(town: Town) -> None:
+def test_a_dry_run_writes_nothing(town: Town) -> None:
     """Without --apply a sweep shows what it would do, and nothing in the database changes."""
     intent = town.pay(1)
     answer = town.run("sweep")
@@ -24,12 +24,12 @@ def test_dry_run_writes_nothing(town: Town) -> None:
     assert "To correct the rows: reconciler sweep --apply" in answer.out
     assert answer.err == ""
     assert town.statuses() == {"1": "pending"}
-    for table in ("sweeps", "discrepancies", "ledger", "outbox", "checks"):
+    for table in ("sweeps", "discrepancies", "ledger", "outbox", "rechecks"):
         assert town.ask(f"SELECT count(*) FROM reconciler.{table}") == [(0,)]
 
 
-def test_record_touches_no_row(town: Town) -> None:
-    """--record stores what was found and leaves the merchant's rows alone."""
+def test_record_changes_no_row(town: Town) -> None:
+    """--record stores the findings and changes none of the merchant's rows."""
     town.pay(1)
     answer = town.run("sweep", "--record", "--json")
     assert answer.code == 0
@@ -43,7 +43,7 @@ def test_record_touches_no_row(town: Town) -> None:
 
 
 def test_apply_corrects(town: Town) -> None:
-    """--apply by a person corrects also in the mode "report", and puts work into the outbox."""
+    """--apply by a person corrects also in the mode "report", and writes an outbox row for each correction."""
     intent = town.pay(1)
     town.pay(2, "paid")
     answer = town.run("sweep", "--apply", "--json")
@@ -58,8 +58,8 @@ def test_apply_corrects(town: Town) -> None:
     assert town.ask("SELECT payment_intent, to_status FROM reconciler.outbox") == [(intent, "paid")]
 
 
-def test_one_payment(town: Town) -> None:
-    """--payment-intent looks at those payments alone."""
+def test_single_payments(town: Town) -> None:
+    """--payment-intent restricts a sweep to those payments."""
     first, second, third = town.pay(1), town.pay(2), town.pay(3)
     answer = town.run(
         "sweep", "--apply", "--payment-intent", first, "--payment-intent", third, "--json"
@@ -70,10 +70,10 @@ def test_one_payment(town: Town) -> None:
 
 
 def test_csv(town: Town) -> None:
-    """CSV has a line for each decision."""
+    """--format csv has a line for each decision."""
     intent = town.pay(1)
     (row,) = csv.DictReader(io.StringIO(town.run("sweep", "--format", "csv").out))
-    assert (row["act"], row["payment_intent"], row["payment"], row["to_status"]) == (
+    assert (row["decision"], row["payment_intent"], row["payment"], row["to_status"]) == (
         "correct",
         intent,
         "1",
@@ -82,7 +82,7 @@ def test_csv(town: Town) -> None:
 
 
 def test_exit_code(town: Town) -> None:
-    """--exit-code ends with 1 where something disagrees, with 0 where nothing does any more."""
+    """--exit-code exits with 1 if something disagrees, and with 0 after it was corrected."""
     town.pay(1)
     assert town.run("sweep", "--exit-code").code == 1
     assert town.run("sweep", "--exit-code", "--apply").code == 0
@@ -90,7 +90,7 @@ def test_exit_code(town: Town) -> None:
 
 
 def test_a_kind_and_a_range(town: Town) -> None:
-    """--kind and --since narrow a sweep down."""
+    """--kind and --since restrict a sweep."""
     town.pay(1)
     answer = town.run("sweep", "--kind", "window", "--since", "30m", "--json")
     assert (answer.json["kind"], answer.json["examined"]) == ("window", 0)
@@ -99,16 +99,16 @@ def test_a_kind_and_a_range(town: Town) -> None:
 
 
 def test_since_after_until_by_stripes_clock(town: Town) -> None:
-    """A range that only Stripe's clock can compare is refused as well, as a usage error."""
+    """An empty range that only Stripe's clock can find is a usage error too."""
     answer = town.run("sweep", "--since", "1h", "--until", "2020-01-01")
     assert answer.code == 64
     assert "is not before" in answer.err
     assert answer.out == ""
 
 
-@pytest.mark.parametrize("key", ["sk_test_nobody_knows_this_one", LIVE_KEY])
-def test_wrong_key(town: Town, key: str) -> None:
-    """A key that Stripe does not know, or of the other mode, ends with 78, with a report, and writes nothing."""
+@pytest.mark.parametrize("key", ["sk_test_unknown_to_stripe", LIVE_KEY])
+def test_a_wrong_key(town: Town, key: str) -> None:
+    """A key that Stripe does not know, or of the other mode: exit 78, a report, and nothing written."""
     for number in range(12):
         town.pay(number + 1)
     town.environ["STRIPE_API_KEY"] = key
@@ -122,8 +122,8 @@ def test_wrong_key(town: Town, key: str) -> None:
     assert town.ask("SELECT count(*) FROM reconciler.discrepancies") == [(0,)]
 
 
-def test_database_down(town: Town) -> None:
-    """Without a database a sweep ends with 75, says what it could not reach, and prints its report."""
+def test_an_unavailable_database(town: Town) -> None:
+    """Without a database a sweep exits with 75, says what it could not reach, and prints its report."""
     answer = town.run("sweep", "--json", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 75
     assert answer.json["complete"] is False
@@ -131,17 +131,17 @@ def test_database_down(town: Town) -> None:
 
 
 def test_a_mapping_that_does_not_fit(town: Town) -> None:
-    """A column that is not there is named before anything is asked of Stripe; exit 78."""
+    """A column that does not exist is named before Stripe is asked: exit 78."""
     answer = town.run("sweep", RECONCILER_PAYMENTS__STATUS="state")
     assert answer.code == 78
     assert "no column state" in answer.err
     assert town.stripe.requests.count() == 0
 
 
-def test_a_page_that_fails_does_not_lose_the_others(town: Town) -> None:
-    """What could not be examined is named, the rest is corrected, and the sweep ends with 75."""
+def test_a_payment_that_cannot_be_read_does_not_stop_the_others(town: Town) -> None:
+    """The payment that was not examined is named, the others are corrected, and the sweep exits with 75."""
     broken, whole = town.pay(1), town.pay(2)
-    town.stripe.faults.script(Break.MALFORMED, times=100, target=broken)
+    town.stripe.faults.script(RequestFault.MALFORMED, times=100, target=broken)
     answer = town.run("sweep", "--kind", "due", "--apply", "--json")
     assert answer.code == 75
     assert answer.json["complete"] is False
@@ -154,7 +154,7 @@ def test_a_page_that_fails_does_not_lose_the_others(town: Town) -> None:
 
 
 def test_several_accounts(town: Town) -> None:
-    """Several accounts are passed over in turn; one whose key is wrong does not keep the other from its sweep."""
+    """A sweep covers every account in turn; a wrong key of one account does not prevent the sweep of another."""
     town.shop.execute("ALTER TABLE public.payments ADD account text")
     intent = town.pay(1)
     town.shop.execute("UPDATE public.payments SET account = 'eu'")
@@ -173,8 +173,8 @@ def test_several_accounts(town: Town) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(town: Town, number: signal.Signals) -> None:
-    """Ctrl-C, or SIGTERM, ends a sweep with its report so far, exit 75 and no traceback."""
+def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM ends a sweep with its report so far, exit 75 and no traceback."""
     intents = [town.pay(key + 1) for key in range(60)]
     town.stripe.faults.shares = Faults(latency=0.5)
     named = [word for intent in intents for word in ("--payment-intent", intent)]
@@ -193,8 +193,8 @@ def test_interrupted(town: Town, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
-def test_since_after_until_asks_nobody(town: Town) -> None:
-    """An empty range is refused before anything is read."""
+def test_since_after_until_asks_nothing_of_stripe(town: Town) -> None:
+    """An empty range is a usage error before Stripe is asked."""
     answer = town.run("sweep", "--since", "2026-02-01", "--until", "2026-01-01")
     assert answer.code == 64
     assert town.stripe.requests.count() == 0

@@ -137,12 +137,12 @@ def test_people_get_words_and_tables(scratch: Path) -> None:
         "(seed 8)",
         "Wrong before:",
         "payment_intent.succeeded",
-        "Left for a person:",
+        "For a person to decide:",
         "Stripe has the money, and there is no row",
-        "Left waiting: 1",
-        "Reads spent:",
+        "Waiting: 1",
+        "Reads:",
         "Ledger: verified.",
-        "clean. 0 wrong writes, 0 missed,",
+        "clean. 0 wrong writes, 0 missed corrections,",
         "reconciler doctor",
     ):
         assert words in out

@@ -1,4 +1,4 @@
-"""What people write behind options: understood, or refused with the form that is wanted."""
+"""The values of options are understood, or refused with a hint that shows what to write."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reconciler.entrypoints.cli.arguments import (
     OutputFormat,
     chosen_format,
-    intent_id,
-    moment,
+    parse_intent_id,
+    parse_moment,
     time_range,
 )
 from reconciler.errors import ExitCode, UsageError
@@ -34,34 +34,34 @@ from reconciler.errors import ExitCode, UsageError
         ("2w", timedelta(weeks=2)),
     ],
 )
-def test_moments(text: str, wanted: datetime | timedelta) -> None:
-    """A date is its midnight in UTC, a time without a zone is UTC, and a span stays a span."""
-    found = moment(text, "--since")
+def test_a_time_is_understood(text: str, wanted: datetime | timedelta) -> None:
+    """A date is its midnight in UTC, a time without a zone is UTC, and a duration stays a duration."""
+    found = parse_moment(text, "--since")
     assert found == wanted
     if isinstance(found, datetime):
         assert found.tzinfo is UTC
 
 
-def test_no_moment() -> None:
-    """What was not given is not invented."""
-    assert moment(None, "--since") is None
+def test_no_time_stays_none() -> None:
+    """An option that was not given has no default time."""
+    assert parse_moment(None, "--since") is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "0d", "30", "2026-13-01", "-6h", "0001-01-01T00:00+14:00"]
 )
-def test_what_is_no_moment(text: str) -> None:
-    """Anything else is a usage error that names the option and the forms there are."""
+def test_any_other_text_is_not_a_time(text: str) -> None:
+    """Any other text is a usage error that names the option and shows the accepted notations."""
     with pytest.raises(UsageError, match=r"--until .*30d") as caught:
-        moment(text, "--until")
+        parse_moment(text, "--until")
     assert caught.value.exit_code is ExitCode.USAGE
 
 
 @given(st.text(max_size=30))
-def test_moments_never_break(text: str) -> None:
-    """Whatever is written, it is a moment or a usage error."""
+def test_any_text_is_a_time_or_a_usage_error(text: str) -> None:
+    """No text is an error of another type."""
     try:
-        found = moment(text, "--since")
+        found = parse_moment(text, "--since")
     except UsageError:
         return
     assert isinstance(found, datetime | timedelta)
@@ -77,8 +77,8 @@ def test_moments_never_break(text: str) -> None:
         ("2026-11-02T08:00+01:00", "2026-11-02T07:00"),
     ],
 )
-def test_empty_ranges(since: str, until: str) -> None:
-    """A range that holds nothing is refused before anything is asked of Stripe."""
+def test_an_empty_range_is_refused(since: str, until: str) -> None:
+    """A range that contains no time is a usage error, before Stripe is asked."""
     with pytest.raises(UsageError, match="is not before"):
         time_range(since, until)
 
@@ -87,14 +87,17 @@ def test_empty_ranges(since: str, until: str) -> None:
     ("since", "until"),
     [("2026-11-01", "2026-11-02"), ("2d", "1d"), ("30d", "2026-11-02"), (None, "1d"), ("1d", None)],
 )
-def test_ranges(since: str | None, until: str | None) -> None:
-    """A range with something in it is taken; a span against a date is left to Stripe's clock."""
-    assert time_range(since, until) == (moment(since, "--since"), moment(until, "--until"))
+def test_a_range_is_understood(since: str | None, until: str | None) -> None:
+    """A range that may contain a time is accepted; a duration against a date is compared later, by Stripe's clock."""
+    assert time_range(since, until) == (
+        parse_moment(since, "--since"),
+        parse_moment(until, "--until"),
+    )
 
 
-def test_intent_id() -> None:
-    """An id is taken as it is, without the spaces around it."""
-    assert intent_id(" pi_3MtwBwLkdIwHu7ix28a3tqPa ") == "pi_3MtwBwLkdIwHu7ix28a3tqPa"
+def test_an_intent_id_is_understood() -> None:
+    """An id is kept as it is, without spaces around it."""
+    assert parse_intent_id(" pi_3MtwBwLkdIwHu7ix28a3tqPa ") == "pi_3MtwBwLkdIwHu7ix28a3tqPa"
 
 
 @pytest.mark.parametrize(
@@ -105,38 +108,40 @@ def test_intent_id() -> None:
         ("evt_1", "is an event's id"),
         ("seti_1", "is a SetupIntent's id"),
         ("re_1", "is a refund's id"),
-        ("12345", "is no id"),
-        ("", "is no id"),
-        ("pi_", "is no id"),
-        ("pi_1/../events", "is no id"),
-        ("pi_ü", "is no id"),
-        ("pi_" + "x" * 300, "is no id"),
+        ("12345", "is not a PaymentIntent's id"),
+        ("", "is not a PaymentIntent's id"),
+        ("pi_", "is not a PaymentIntent's id"),
+        ("pi_1/../events", "is not a PaymentIntent's id"),
+        ("pi_ü", "is not a PaymentIntent's id"),
+        ("pi_" + "x" * 300, "is not a PaymentIntent's id"),
     ],
 )
-def test_what_is_no_intent(text: str, words: str) -> None:
-    """Another object's id is called by its name, and nothing strange reaches an address."""
+def test_any_other_text_is_not_an_intent_id(text: str, words: str) -> None:
+    """Another object's id is named for what it is, and no other text gets into a URL."""
     with pytest.raises(UsageError, match=words):
-        intent_id(text)
+        parse_intent_id(text)
 
 
 @pytest.mark.parametrize(
     "text", ["pi_3Mt_secret_YrKJUKribc", "sk_live_51HxQb2e", "rk_test_51HxQb2e", "whsec_51HxQb2e"]
 )
 def test_secrets_are_not_repeated(text: str) -> None:
-    """A client_secret or a key given for an id is refused without being shown again."""
+    """A client_secret or a key instead of an id is refused, and the message does not show it."""
     with pytest.raises(UsageError) as caught:
-        intent_id(text)
+        parse_intent_id(text)
     assert text not in str(caught.value)
     assert "51HxQb2e" not in str(caught.value)
     assert "YrKJUKribc" not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", [None, *OutputFormat])
+@pytest.mark.parametrize("chosen", [None, *OutputFormat])
 @pytest.mark.parametrize("json", [True, False])
-def test_formats(form: OutputFormat | None, json: bool) -> None:
-    """--json is --format json; a table where nothing is asked; a contradiction is refused."""
-    if json and form in (OutputFormat.TABLE, OutputFormat.CSV):
+def test_the_output_format(chosen: OutputFormat | None, json: bool) -> None:
+    """--json means --format json; the default is a table; options that contradict each other are refused."""
+    if json and chosen in (OutputFormat.TABLE, OutputFormat.CSV):
         with pytest.raises(UsageError, match="contradict"):
-            chosen_format(form, json)
+            chosen_format(chosen, json)
         return
-    assert chosen_format(form, json) is (OutputFormat.JSON if json else form or OutputFormat.TABLE)
+    assert chosen_format(chosen, json) is (
+        OutputFormat.JSON if json else chosen or OutputFormat.TABLE
+    )

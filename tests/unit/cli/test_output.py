@@ -1,4 +1,4 @@
-"""Answers on standard output: whole ids, plain text in a pipe, and nothing that steers a terminal or a spreadsheet."""
+"""Output: whole ids, plain text in a pipe, and no data that controls a terminal or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """In a pipe a table is lines with columns of one width, and no id is cut off."""
+def test_a_table_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe a table is plain lines with aligned columns, and no id is cut off."""
     output.write_table(COLUMNS, [(LONG, 3), ("pi_1", 12_345)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ID", "COUNT"]
@@ -40,7 +40,7 @@ def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_narrow_terminal_keeps_ids_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a terminal is too narrow for the table it becomes plain lines: an id that is folded cannot be copied."""
+    """If the terminal is too narrow, the table becomes plain lines, because a wrapped id cannot be copied."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", "40")
@@ -49,7 +49,7 @@ def test_a_narrow_terminal_keeps_ids_whole(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_wide_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it just fits, the table is drawn, and no id is folded or cut off."""
+    """If it just fits, the table is drawn, and no id is wrapped or cut off."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", str(len(LONG) + len("count") + 6))
@@ -58,8 +58,8 @@ def test_a_wide_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> 
     assert LONG in terminal.getvalue()
 
 
-def test_markup_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What looks like rich's markup in a value is shown as it is."""
+def test_markup_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that looks like rich's markup is shown as it is."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", "100")
@@ -68,13 +68,13 @@ def test_markup_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.text())
-def test_clean(text: str) -> None:
-    """No control character of Stripe's or the database's reaches a terminal."""
+def test_clean_escapes_control_characters(text: str) -> None:
+    """A control character in data from Stripe or the database never gets to the terminal."""
     assert output.clean(text).isprintable()
 
 
-def test_clean_keeps_words() -> None:
-    """Letters of every language stay."""
+def test_clean_keeps_letters() -> None:
+    """Letters of every language stay as they are."""
     assert output.clean("Zahlung für 中文 ✓") == "Zahlung für 中文 ✓"
     assert output.clean("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a"
 
@@ -90,13 +90,13 @@ def test_clean_keeps_words() -> None:
         (Money(9_007_199_254_740_993, "eur"), "90,071,992,547,409.93 EUR"),
     ],
 )
-def test_money(money: Money, shown: str) -> None:
-    """An amount is shown in its major unit, exactly, by its currency's own decimals."""
+def test_an_amount_is_shown_in_its_major_unit(money: Money, shown: str) -> None:
+    """An amount is exact, with as many decimals as its currency has."""
     assert output.money_text(money) == shown
 
 
-def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Times are RFC 3339 in UTC, enums their values, and other languages stay readable."""
+def test_values_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A time is RFC 3339 in UTC, an enum is its value, and letters of other languages stay readable."""
     output.write_json(
         {"at": datetime(2026, 11, 2, tzinfo=UTC), "kind": Kind.OVERDUE, "note": "für"}
     )
@@ -109,13 +109,13 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_json_array(capsys: pytest.CaptureFixture[str], count: int) -> None:
-    """A list is one array, also where it is empty."""
+    """A list is one array, also if it is empty."""
     output.write_json_array({"n": number} for number in range(count))
     assert json.loads(capsys.readouterr().out) == [{"n": number} for number in range(count)]
 
 
-def test_csv() -> None:
-    """A cell that a spreadsheet would run is made harmless; numbers, times and objects have one form each."""
+def test_cells_of_csv() -> None:
+    """A cell that a spreadsheet would run gets an apostrophe; numbers, times and objects each have one format."""
     out = io.StringIO()
     row = {
         "a": '=HYPERLINK("x")',
@@ -144,8 +144,8 @@ def test_csv() -> None:
 
 def test_an_error_ends_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     """An error on standard error is what failed, and on a line of its own what to do."""
-    output.warn_of(UsageError("This broke.", "Do that."))
-    output.warn_of(UsageError("No hint helps."), "account eu")
+    output.warn_of_error(UsageError("This broke.", "Do that."))
+    output.warn_of_error(UsageError("No hint helps."), "account eu")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -157,9 +157,9 @@ def test_an_error_ends_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_one_fault_of_a_configuration_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A fault without a hint of its own is answered with the command that checks the configuration."""
-    output.warn_of(ConfigurationError((ConfigurationFault("x is missing.", "Set x."),)))
-    output.warn_of(ConfigurationError(("No column y. Run: ALTER TABLE t ADD y text",)))
-    output.warn_of(ConfigurationError(("z is wrong.",)))
+    output.warn_of_error(ConfigurationError((ConfigurationFault("x is missing.", "Set x."),)))
+    output.warn_of_error(ConfigurationError(("No column y. Run: ALTER TABLE t ADD y text",)))
+    output.warn_of_error(ConfigurationError(("z is wrong.",)))
     assert capsys.readouterr().err.splitlines() == [
         "reconciler: x is missing.",
         "hint: Set x.",
@@ -173,7 +173,7 @@ def test_one_fault_of_a_configuration_is_one_error(capsys: pytest.CaptureFixture
 def test_several_faults_of_a_configuration_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     """Each fault has a line, and its hint below it; a secret in one is masked."""
     faults = (ConfigurationFault("one", "Do one."), ConfigurationFault("two sk_live_51HxQb2e"))
-    output.warn_of(ConfigurationError(faults), "account eu")
+    output.warn_of_error(ConfigurationError(faults), "account eu")
     assert capsys.readouterr().err.splitlines() == [
         "reconciler: account eu: the configuration has 2 faults:",
         "  one",

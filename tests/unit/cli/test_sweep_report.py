@@ -1,4 +1,4 @@
-"""The report of a sweep: for people, as the one documented object, and as CSV."""
+"""The report of a sweep as text, as the documented JSON object, and as CSV."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def report(account: str = "default", writing: Writing = Writing.NOTHING) -> Swee
 def shown(
     capsys: pytest.CaptureFixture[str],
     *reports: SweepReport,
-    form: OutputFormat = OutputFormat.TABLE,
+    output_format: OutputFormat = OutputFormat.TABLE,
 ) -> str:
-    write_report(reports, form)
+    write_report(reports, output_format)
     return capsys.readouterr().out
 
 
-def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """A dry run says that nothing was written, what would be, what a person decides, the money, and how to go on."""
+def test_the_text_of_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says that nothing was written, what would be corrected, what a person decides, the money, and the next command."""
     text = shown(capsys, report())
     assert "a dry run, nothing was written" in text
     assert "1,200 examined; 1 to correct; 2 waiting; 14 reads; 3.2 s." in text
@@ -97,19 +97,19 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.rstrip().endswith("reconciler sweep --apply")
 
 
-def test_applied(capsys: pytest.CaptureFixture[str]) -> None:
-    """A sweep that corrected says so, with its number, which a revert needs."""
+def test_the_text_of_a_sweep_that_corrected(capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows the sweep's number, which a revert needs."""
     made = report(writing=Writing.ROWS)
     made.sweep, made.corrected, made.would_correct = 17, 1, 0
     text = shown(capsys, made)
-    assert "Pass 17 (all)" in text
+    assert "Sweep 17 (all)" in text
     assert "1 corrected" in text
     assert "Corrected:" in text
     assert "--apply" not in text
 
 
-def test_incomplete(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was not examined is named, and the sweep does not call itself complete."""
+def test_the_text_of_an_incomplete_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names what was not examined, and does not say that the sweep is complete."""
     made = report()
     made.miss("pi_9", "Stripe answered 500.")
     made.stop(DatabaseUnavailableError("The database went away.", "Start it."))
@@ -119,22 +119,22 @@ def test_incomplete(capsys: pytest.CaptureFixture[str]) -> None:
     assert "The sweep is not complete. Not examined: 1. The database went away. Start it." in text
 
 
-def test_long_lists_are_cut_for_people_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """A person sees the first of very many and where the rest is; CSV has every line."""
+def test_only_the_text_shortens_long_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text shows the first lines and how to get the rest; CSV has every line."""
     made = report()
     for number in range(MOST_LINES + 5):
         made.add_line(ReportLine(DecisionKind.WAIT, f"pi_w{number}", ("1",)))
     text = shown(capsys, made)
     assert f"pi_w{MOST_LINES - 1} " in text
     assert f"pi_w{MOST_LINES} " not in text
-    assert "… and 5 more; --format csv has them all." in text
-    rows = list(csv.DictReader(io.StringIO(shown(capsys, made, form=OutputFormat.CSV))))
+    assert "… and 5 more; --format csv has all of them." in text
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, made, output_format=OutputFormat.CSV))))
     assert len(rows) == len(made.lines)
 
 
 def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
-    """One account's sweep is one object on one line, with every documented key."""
-    text = shown(capsys, report(), form=OutputFormat.JSON)
+    """The sweep of one account is one object on one line, with every documented key."""
+    text = shown(capsys, report(), output_format=OutputFormat.JSON)
     found = json.loads(text)
     assert text.count("\n") == 1
     assert found.keys() >= DOCUMENTED
@@ -142,10 +142,10 @@ def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
-    """Over several accounts it is still one object: counts are sums, complete only if all are."""
+    """Sweeps of several accounts are still one object: counts are sums, and it is complete only if all sweeps are."""
     broken = report("us")
     broken.miss("pi_9", "why")
-    found = json.loads(shown(capsys, report("eu"), broken, form=OutputFormat.JSON))
+    found = json.loads(shown(capsys, report("eu"), broken, output_format=OutputFormat.JSON))
     assert found.keys() >= DOCUMENTED
     assert (found["examined"], found["reads"], found["seconds"]) == (2_400, 28, 6.5)
     assert found["discrepancies"] == {"contradicted": 2, "missed_outcome": 2}
@@ -156,16 +156,18 @@ def test_json_of_several_accounts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
-    """CSV has a line for every decision, amounts in minor units."""
-    rows = list(csv.DictReader(io.StringIO(shown(capsys, report(), form=OutputFormat.CSV))))
+    """CSV has a line for every decision, with amounts in minor units."""
+    rows = list(
+        csv.DictReader(io.StringIO(shown(capsys, report(), output_format=OutputFormat.CSV)))
+    )
     assert [(row["decision"], row["payment"], row["amount"], row["currency"]) for row in rows] == [
         ("correct", "7", "1050", "eur"),
         ("flag", "8 9", "99900", "eur"),
     ]
 
 
-def test_exit_codes() -> None:
-    """The gravest ending of any account is the command's; 1 only where it was asked for and something remains."""
+def test_the_exit_code_of_several_sweeps() -> None:
+    """The most severe exit code of any account wins; 1 needs --exit-code and a disagreement that was not corrected."""
     whole, cut, wrong, corrected, clean = (
         report(),
         report(),
