@@ -1,1 +1,1 @@
-"""The whole thing on one machine: a shop that loses webhooks, a sweep over it, and an independent judgement of the sweep."""
+"""The command ``demo``: a simulated shop that loses webhooks, a sweep over it, and an independent verdict on the sweep."""

@@ -1,4 +1,4 @@
-"""The settings with which the demonstration runs the sweep: what an engineer would write for this shop."""
+"""The settings of the demonstration's sweep: what an engineer would configure for this shop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from reconciler.demo.world import APP
+from reconciler.demo.simulation import APP
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import Mode
 from reconciler.sandbox import TEST_KEY
@@ -26,7 +26,7 @@ ACCOUNT: Final = "default"
 GRACE: Final = timedelta(minutes=2)
 HORIZON: Final = timedelta(days=30)
 SHARE: Final = 0.8
-"""More of Stripe's limits than the default: this shop's checkout is closed for the demonstration."""
+"""A larger share of Stripe's limits than the default: this shop's checkout makes no requests meanwhile."""
 
 READ: Final = {
     "pending": Outcome.INCOMPLETE,
@@ -48,7 +48,7 @@ WRITE: Final = {
 
 
 def settings(stripe_url: str, database_url: str) -> Settings:
-    """Everything that a sweep needs, with the sandbox's test key."""
+    """All settings that a sweep needs, with the sandbox's test key."""
     return Settings(
         source=None,
         stripe=StripeSection(api_base=stripe_url, livemode=False),

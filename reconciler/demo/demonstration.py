@@ -1,4 +1,4 @@
-"""The whole demonstration, from nothing to the verdict and back to nothing."""
+"""The whole demonstration: it starts a PostgreSQL and a sandbox, makes payments, sweeps, judges, and removes everything."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import Clock, ManualClock
 from reconciler.demo.configuration import settings
+from reconciler.demo.customers import simulate_customers
 from reconciler.demo.interruption import Interruption
-from reconciler.demo.merchant import STATUS_OF, Luck, Merchant, WebhookFate
-from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
-from reconciler.demo.planting import plant
-from reconciler.demo.scenario import live
-from reconciler.demo.world import World
+from reconciler.demo.plant_discrepancies import plant_discrepancies
+from reconciler.demo.simulation import Simulation
+from reconciler.demo.verdict import DatabaseState, DemoVerdict, judge
+from reconciler.demo.webhook_handler import (
+    STATUS_OF,
+    ShopWebhookHandler,
+    WebhookLosses,
+    WebhookResult,
+)
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.engine.ports import Progress
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
@@ -30,13 +35,13 @@ from reconciler.wiring import open_account, open_audit
 
 ASKED_BY: Final = "demo"
 FIRST_PRESENT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-"""A Monday. The present of a demonstration is some time in the four weeks after it, for weekends count in deadlines."""
+"""A Monday. A demonstration's present is a random time in the four weeks after it, because deadlines count weekends."""
 LONGEST_HISTORY: Final = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What is to be shown. ``payments`` is how many there are in all; ``lose`` is a share, 0 to 1."""
+    """What to simulate: how many ``payments`` in all, and in ``lose`` the share of lost webhooks, 0 to 1."""
 
     payments: int
     lose: float
@@ -45,14 +50,15 @@ class DemoPlan:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What came of it. ``payments`` is more than was planned where so few do not hold one of each kind.
+    """The result of a demonstration.
 
-    ``one_by_one`` is what it would have cost to retrieve the intent of every row.
+    ``payments`` is more than was planned if so few cannot hold one discrepancy of each kind. ``one_by_one`` is the number
+    of reads that it takes to retrieve the intent of every row. ``seconds`` is the time of the whole demonstration.
     """
 
     plan: DemoPlan
     payments: int
-    webhooks: Counter[WebhookFate]
+    webhooks: Counter[WebhookResult]
     report: SweepReport
     verdict: DemoVerdict
     findings: tuple[StoredFinding, ...]
@@ -63,32 +69,31 @@ class DemoResult:
 
     @property
     def webhooks_lost(self) -> int:
-        """Webhooks that the shop never learnt of."""
-        return sum(count for fate, count in self.webhooks.items() if fate.is_lost)
+        """Webhooks that the shop's table never got."""
+        return sum(count for result, count in self.webhooks.items() if result.is_lost)
 
     @property
     def is_clean(self) -> bool:
-        """The sweep came to its end, did exactly what it had to, and left a ledger that holds."""
+        """Whether the sweep is complete, did exactly what it had to do, and left an unbroken ledger."""
         return self.verdict.is_clean and self.report.complete and self.ledger_ok
 
 
 def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
-    """Do it, and put everything away again, also when interrupted.
+    """Run the demonstration, and remove everything it made, also if it is interrupted.
 
-    Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises where there is no server to be
-    had.
+    Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises if the server is unavailable.
     """
     began = clock.monotonic()
-    with Interruption() as interruption, ExitStack() as put_away:
+    with Interruption() as interruption, ExitStack() as cleanup:
         postgres = EmbeddedPostgres()
-        put_away.callback(postgres.stop)
+        cleanup.callback(postgres.stop)
         url = postgres.start()
-        with interruption.welcome():
-            result = _in_world(plan, url, clock, progress, interruption, began)
+        with interruption.allowed():
+            result = _simulate_and_sweep(plan, url, clock, progress, interruption, began)
     return result
 
 
-def _in_world(
+def _simulate_and_sweep(
     plan: DemoPlan,
     url: str,
     clock: Clock,
@@ -98,70 +103,73 @@ def _in_world(
 ) -> DemoResult:
     with closing(DemoShop(url)) as shop:
         shop.create()
-        world = _set_up(plan, shop, clock)
-        webhooks = _history(world, plan)
-        with SandboxServer(world.sandbox) as server:
+        simulation = _new_simulation(plan, shop, clock)
+        webhooks = _make_payments(simulation, plan)
+        with SandboxServer(simulation.sandbox) as server:
             configured = settings(server.url, url)
             migrate(url, daemon_role=None, auditor_role=None)
             before = shop.rows()
             report = run_sweep(configured, clock, progress)
-            # a sweep that is interrupted ends with a report like any other
-            interruption.take_effect()
+            # an interrupted sweep has ended with a report: the demonstration must end as well
+            interruption.raise_if_requested()
+
         findings = shop.findings()
         state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
         return DemoResult(
             plan=plan,
-            payments=world.expected.payments,
+            payments=simulation.expected.payments,
             webhooks=webhooks,
             report=report,
-            verdict=judge(world.expected, world.sandbox, state),
+            verdict=judge(simulation.expected, simulation.sandbox, state),
             findings=findings,
-            ledger_ok=_ledger_holds(configured),
+            ledger_ok=_is_ledger_unbroken(configured),
             rows=len(before),
             one_by_one=sum(row.payment_intent is not None for row in before.values()),
             seconds=clock.monotonic() - began,
         )
 
 
-def _set_up(plan: DemoPlan, shop: DemoShop, clock: Clock) -> World:
-    # Repeatable on purpose; nothing here is a secret.
+def _new_simulation(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Simulation:
+    # a seeded generator: a demonstration can be repeated, and nothing here is a secret
     random = Random(plan.seed)  # noqa: S311
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     stripe_time = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(stripe_time, rate_clock=clock, seed=plan.seed, limits=SandboxLimits())
-    return World(sandbox, shop, stripe_time, present, random)
+    return Simulation(sandbox, shop, stripe_time, present, random)
 
 
-def _history(world: World, plan: DemoPlan) -> Counter[WebhookFate]:
-    """What happened before the sweep; what became of the webhooks.
+def _make_payments(simulation: Simulation, plan: DemoPlan) -> Counter[WebhookResult]:
+    """Make all payments of the time before the sweep; returns what happened to the webhooks.
 
-    What is planted is put in place on both sides without the shop's handler, so none of it counts as lost. It comes
-    first: the endpoint is registered for the customers alone, and they fill up the number of payments.
+    Planted discrepancies are written on both sides directly, without the shop's webhook handler, so none counts as a lost
+    webhook. They come first: the webhook endpoint is registered after them, and customers fill up the number of payments.
     """
-    plant(world, plan.payments, losing=plan.lose > 0)
-    luck = Luck(plan.seed, plan.lose)
-    merchant = Merchant(world.shop, world.clock, luck)
-    endpoint = world.sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
-    merchant.secret = endpoint.secret
-    live(world, merchant, luck, max(1, plan.payments - world.expected.payments))
-    return Counter(merchant.fates.values())
+    plant_discrepancies(simulation, plan.payments, losing=plan.lose > 0)
+
+    losses = WebhookLosses(plan.seed, plan.lose)
+    handler = ShopWebhookHandler(simulation.shop, simulation.clock, losses)
+    endpoint = simulation.sandbox.register_webhook(handler.receive, enabled_events=tuple(STATUS_OF))
+    handler.secret = endpoint.secret
+    customers = max(1, plan.payments - simulation.expected.payments)
+    simulate_customers(simulation, handler, losses, customers)
+    return Counter(handler.results.values())
 
 
 def run_sweep(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
-    """``reconciler sweep --apply``, as the command line makes it."""
+    """Make the sweep that ``reconciler sweep --apply`` makes."""
     request = SweepRequest(kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY)
     account = configured.account(None)
     with open_account(configured, account, clock, writes_rows=True) as opened:
         return opened.sweep(request, progress)
 
 
-def _ledger_holds(configured: Settings) -> bool:
-    """``reconciler verify``, as the command line makes it; an empty ledger proves nothing."""
+def _is_ledger_unbroken(configured: Settings) -> bool:
+    """Verify the ledger as ``reconciler verify`` does; an empty ledger counts as broken, because the sweep wrote to it."""
     with open_audit(configured) as audit:
         accounts = audit.ledger.accounts()
-        return bool(accounts) and all(_chain_holds(audit, account) for account in accounts)
+        return bool(accounts) and all(_is_chain_unbroken(audit, account) for account in accounts)
 
 
-def _chain_holds(audit: Audit, account: str) -> bool:
+def _is_chain_unbroken(audit: Audit, account: str) -> bool:
     with audit.ledger.chain(account) as chain:
         return first_break(chain.entries, chain.head, account) is None

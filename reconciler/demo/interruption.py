@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken only where they leave nothing behind."""
+"""Ctrl-C and SIGTERM, delayed until the demonstration can remove what it has made."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Holds both signals back for the length of a with block, except where they are welcome.
+    """Delays both signals for the length of a with block, except inside ``allowed``.
 
-    One that has come meanwhile takes effect, as KeyboardInterrupt, where it is welcome next or at the block's end. So
-    what is begun outside of ``welcome`` is put away too. In a thread other than the main one it does nothing.
+    A delayed signal becomes a KeyboardInterrupt at the next ``allowed``, or at the end of the block. So the cleanup that
+    surrounds ``allowed`` is never interrupted. In a thread other than the main one it does nothing.
     """
 
     def __init__(self) -> None:
-        self.has_come = False
-        self._is_welcome = False
-        self._before: dict[signal.Signals, object] = {}
+        self.was_requested = False
+        self._is_allowed = False
+        self._previous_handlers: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+            self._previous_handlers = {
+                number: signal.signal(number, self._handle) for number in _SIGNALS
+            }
         return self
 
     def __exit__(
@@ -35,30 +37,30 @@ class Interruption:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         if exc is None:
-            self.take_effect()
+            self.raise_if_requested()
 
     @contextmanager
-    def welcome(self) -> Iterator[None]:
-        """A block that may be interrupted at any point."""
-        self._is_welcome = True
+    def allowed(self) -> Iterator[None]:
+        """For the length of the block, a signal raises KeyboardInterrupt at once."""
+        self._is_allowed = True
         try:
-            self.take_effect()
+            self.raise_if_requested()
             yield
         finally:
-            self._is_welcome = False
+            self._is_allowed = False
 
-    def take_effect(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come, also where somebody has swallowed it."""
-        if self.has_come:
-            self._is_welcome = False
+    def raise_if_requested(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come, even if an earlier KeyboardInterrupt for it was caught."""
+        if self.was_requested:
+            self._is_allowed = False
             raise KeyboardInterrupt
 
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self.has_come = True
-        if self._is_welcome:
-            # what is put away now is not to be interrupted by a second one
-            self._is_welcome = False
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.was_requested = True
+        if self._is_allowed:
+            # a second signal must not interrupt the cleanup that follows
+            self._is_allowed = False
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What the demonstration has to say: figures for programs, words and tables for people."""
+"""The demonstration's report: figures for programs, sentences and tables for people."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.demo.demonstration import DemoResult
-from reconciler.demo.merchant import STATUS_OF
+from reconciler.demo.webhook_handler import STATUS_OF
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money, as_major
 
 WHY: Final[Mapping[Kind, str]] = {
     Kind.CONTRADICTED: "the row is settled, and Stripe says that the money did not come",
-    Kind.PAID_AFTER_CANCEL: "the order was given up, and the customer has paid",
+    Kind.PAID_AFTER_CANCEL: "the order was canceled, and the customer has paid",
     Kind.REGRESSED: "the row is further on than Stripe is",
     Kind.CURRENCY_MISMATCH: "charged in another currency than the row says",
     Kind.AMOUNT_MISMATCH: "another amount was taken than the row says",
     Kind.PARTIALLY_CAPTURED: "a part was captured, the rest is still held",
-    Kind.REFUND_DRIFT: "the money was given back, and the row does not say so",
+    Kind.REFUND_DRIFT: "the money was refunded, and the row does not say so",
     Kind.DISPUTE_DRIFT: "the customer's bank has taken it back, and the row does not say so",
     Kind.AMBIGUOUS_ROW: "several rows claim one payment",
     Kind.MISSING_LOCALLY: "Stripe has the money, and there is no row",
@@ -30,14 +30,14 @@ WHY: Final[Mapping[Kind, str]] = {
     Kind.OVERDUE: "the payment method should have answered by now",
     Kind.EXHAUSTED: "nothing more will happen by itself",
 }
-"""In a few words, why a person has to look."""
+"""In a few words, why a person has to decide."""
 
-_MISSED: Final = {status: event for event, status in STATUS_OF.items()}
+_EVENT_OF: Final = {status: event for event, status in STATUS_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionLine:
-    """Rows that were corrected alike."""
+    """Rows that were corrected from one status to another; ``missed`` is the type of the lost event."""
 
     missed: str
     before: str
@@ -86,58 +86,61 @@ def as_json(result: DemoResult) -> dict[str, object]:
 
 
 def faults(result: DemoResult) -> tuple[str, ...]:
-    """Every sentence against the sweep, none where the verdict is clean."""
+    """A sentence for each fault of the sweep; none if the verdict is clean."""
     verdict, report = result.verdict, result.report
-    said = [
+    sentences = [
         *(f"Wrong write: {line}." for line in verdict.wrong_writes),
         *(f"Missed: {line}." for line in verdict.missed),
         *(f"Invented: {line}." for line in verdict.invented),
-        *(f"The judgement is void: {line}." for line in verdict.untrue),
+        *(f"The verdict proves nothing: {line}." for line in verdict.contradictions),
     ]
     if not report.complete:
-        said.append(f"The sweep is not complete: {report.stopped or 'see what was not examined'}.")
-        said.extend(f"Not examined: {item.what}: {item.why}" for item in report.unexamined)
+        sentences.append(
+            f"The sweep is not complete: {report.stopped or 'see what was not examined'}."
+        )
+        sentences.extend(f"Not examined: {item.what}: {item.why}" for item in report.unexamined)
     if not result.ledger_ok:
-        said.append("The ledger does not hold.")
-    return tuple(said)
+        sentences.append("The ledger is broken.")
+    return tuple(sentences)
 
 
 def corrections(result: DemoResult) -> tuple[CorrectionLine, ...]:
-    """What was corrected, the most frequent first."""
+    """The corrections from each status to each other one, the most frequent first."""
     rows: Counter[tuple[str, str]] = Counter()
     money: dict[tuple[str, str], Counter[str]] = {}
-    for was, is_now in result.verdict.changed:
-        way = (was.status, is_now.status)
-        rows[way] += 1
-        money.setdefault(way, Counter())[was.currency] += was.amount
+    for before_row, after_row in result.verdict.changed:
+        change = (before_row.status, after_row.status)
+        rows[change] += 1
+        money.setdefault(change, Counter())[before_row.currency] += before_row.amount
     return tuple(
-        CorrectionLine(_MISSED.get(after, ""), before, after, count, in_words(money[before, after]))
+        CorrectionLine(
+            _EVENT_OF.get(after, ""), before, after, count, in_words(money[before, after])
+        )
         for (before, after), count in sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
 def flagged(result: DemoResult) -> tuple[FlaggedLine, ...]:
-    """What was left for a person, the most severe first."""
+    """The discrepancies left for a person, by kind, the most severe first."""
     by_kind: dict[Kind, list[tuple[Severity, Money]]] = {}
-    for found in result.findings:
-        if found.state == "open":
-            severity = Severity(found.severity)
-            by_kind.setdefault(Kind(found.kind), []).append((severity, found.stake))
-    order = list(Severity)
-    lines = [
-        (
-            -max(order.index(severity) for severity, _ in found),
-            FlaggedLine(
-                kind=kind.value,
-                count=len(found),
-                severity=max((severity for severity, _ in found), key=order.index).value,
-                money=in_words(_summed(stake for _, stake in found)),
-                why=WHY.get(kind, ""),
-            ),
+    for stored in result.findings:
+        if stored.state == "open":
+            severity = Severity(stored.severity)
+            by_kind.setdefault(Kind(stored.kind), []).append((severity, stored.stake))
+
+    rank = list(Severity).index
+    lines = []
+    for kind, found in by_kind.items():
+        worst = max((severity for severity, _ in found), key=rank)
+        line = FlaggedLine(
+            kind=kind.value,
+            count=len(found),
+            severity=worst.value,
+            money=in_words(_summed(stake for _, stake in found)),
+            why=WHY.get(kind, ""),
         )
-        for kind, found in by_kind.items()
-    ]
-    return tuple(line for _, line in sorted(lines, key=lambda item: (item[0], item[1].kind)))
+        lines.append((-rank(worst), kind.value, line))
+    return tuple(line for *_, line in sorted(lines, key=lambda item: item[:2]))
 
 
 def in_words(amounts: Mapping[str, int]) -> str:

@@ -33,11 +33,11 @@ from reconciler.adapters.stripe_gateway import Retries, StripeGateway
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
 from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
-from reconciler.demo.merchant import STATUS_OF, Luck, Merchant
-from reconciler.demo.oracle import DatabaseState, DemoVerdict, judge
-from reconciler.demo.planting import plant
-from reconciler.demo.scenario import live
-from reconciler.demo.world import World
+from reconciler.demo.webhook_handler import STATUS_OF, WebhookLosses, ShopWebhookHandler
+from reconciler.demo.verdict import DatabaseState, DemoVerdict, judge
+from reconciler.demo.plant_discrepancies import plant_discrepancies
+from reconciler.demo.customers import simulate_customers
+from reconciler.demo.simulation import Simulation
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
@@ -180,18 +180,18 @@ def live_through(url: str, seed: int, tally: Tally) -> None:
         tally.faults += [f"seed {seed}: {fault}" for fault in faults]
 
 
-def _history(shop: DemoShop, seed: int, lose: float) -> World:
+def _history(shop: DemoShop, seed: int, lose: float) -> Simulation:
     random = Random(seed)
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     clock = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(clock, seed=seed, limits=NO_LIMITS)
-    stage = World(sandbox, shop, clock, present, random)
-    plant(stage, PAYMENTS, losing=lose > 0)
-    luck = Luck(seed, lose)
-    merchant = Merchant(shop, clock, luck)
-    endpoint = sandbox.register_webhook(merchant.receive, enabled_events=tuple(STATUS_OF))
-    merchant.secret = endpoint.secret
-    live(stage, merchant, luck, PAYMENTS)
+    stage = Simulation(sandbox, shop, clock, present, random)
+    plant_discrepancies(stage, PAYMENTS, losing=lose > 0)
+    losses = WebhookLosses(seed, lose)
+    handler = ShopWebhookHandler(shop, clock, losses)
+    endpoint = sandbox.register_webhook(handler.receive, enabled_events=tuple(STATUS_OF))
+    handler.secret = endpoint.secret
+    simulate_customers(stage, handler, losses, PAYMENTS)
     return stage
 
 

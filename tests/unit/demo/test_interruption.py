@@ -14,8 +14,8 @@ from reconciler.demo.interruption import Interruption
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
-def _interrupted(block: Callable[[Interruption], None]) -> None:
-    """Run a block under an interruption, and see that it ends as by Ctrl-C."""
+def _expect_interrupt(block: Callable[[Interruption], None]) -> None:
+    """Run a block inside an Interruption, and check that it ends with KeyboardInterrupt."""
 
     def run() -> None:
         with Interruption() as interruption:
@@ -26,89 +26,89 @@ def _interrupted(block: Callable[[Interruption], None]) -> None:
 
 
 @BOTH
-def test_where_it_is_welcome_it_takes_effect_at_once(number: signal.Signals) -> None:
-    """What runs is ended by KeyboardInterrupt, as by Ctrl-C."""
+def test_an_allowed_signal_takes_effect_at_once(number: signal.Signals) -> None:
+    """Inside ``allowed`` a signal raises KeyboardInterrupt, as Ctrl-C does."""
     done = []
 
     def block(interruption: Interruption) -> None:
-        with interruption.welcome():
+        with interruption.allowed():
             signal.raise_signal(number)
             done.append("more")
         done.append("still more")
 
-    _interrupted(block)
+    _expect_interrupt(block)
     assert done == []
 
 
 @BOTH
-def test_elsewhere_it_waits(number: signal.Signals) -> None:
-    """What is being begun or put away is brought to its end first."""
+def test_elsewhere_a_signal_is_delayed(number: signal.Signals) -> None:
+    """Set-up and cleanup are brought to their end first."""
     done = []
 
     def block(_: Interruption) -> None:
         signal.raise_signal(number)
-        done.append("put away")
+        done.append("removed")
 
-    _interrupted(block)
-    assert done == ["put away"]
+    _expect_interrupt(block)
+    assert done == ["removed"]
 
 
-def test_one_that_has_come_before_keeps_the_next_block_from_beginning() -> None:
-    """It is not forgotten until somebody welcomes it."""
+def test_an_earlier_signal_keeps_the_allowed_block_from_starting() -> None:
+    """A delayed signal takes effect when ``allowed`` is entered."""
     done = []
 
     def block(interruption: Interruption) -> None:
         signal.raise_signal(signal.SIGTERM)
         done.append("begun")
-        with interruption.welcome():
+        with interruption.allowed():
             done.append("worked")
 
-    _interrupted(block)
+    _expect_interrupt(block)
     assert done == ["begun"]
 
 
-def test_a_second_one_does_not_disturb_the_cleaning() -> None:
-    """An impatient person presses twice, and still nothing is left behind."""
+def test_a_second_signal_does_not_interrupt_the_cleanup() -> None:
+    """A person presses Ctrl-C twice, and still everything is removed."""
     done = []
 
     def block(interruption: Interruption) -> None:
         try:
-            with interruption.welcome():
+            with interruption.allowed():
                 signal.raise_signal(signal.SIGINT)
         finally:
             signal.raise_signal(signal.SIGINT)
-            done.append("put away")
+            done.append("removed")
 
-    _interrupted(block)
-    assert done == ["put away"]
+    _expect_interrupt(block)
+    assert done == ["removed"]
 
 
-def test_one_that_was_swallowed_can_still_take_effect() -> None:
-    """A sweep that is interrupted ends with a report; the demonstration must end all the same."""
+def test_a_caught_interrupt_can_be_raised_again() -> None:
+    """An interrupted sweep ends with a report instead of the exception; the demonstration must end as well."""
     done = []
 
     def block(interruption: Interruption) -> None:
-        with interruption.welcome():
+        with interruption.allowed():
             with contextlib.suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)
             done.append("reported")
-            interruption.take_effect()
+            interruption.raise_if_requested()
             done.append("judged")
 
-    _interrupted(block)
+    _expect_interrupt(block)
     assert done == ["reported"]
 
 
-def test_the_handlers_that_were_there_come_back() -> None:
-    """After the block, both signals do what they did before it."""
+def test_the_previous_handlers_are_restored() -> None:
+    """After the block both signals have the handlers that they had before it."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Interruption():
         assert signal.getsignal(signal.SIGTERM) not in before
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_an_error_is_not_hidden_by_an_interruption() -> None:
-    """What went wrong is told, even if a signal came with it."""
+def test_an_error_is_not_hidden_by_a_signal() -> None:
+    """The block's own error is raised, even if a signal came as well."""
 
     def run() -> None:
         with Interruption():
@@ -120,12 +120,12 @@ def test_an_error_is_not_hidden_by_an_interruption() -> None:
 
 
 def test_in_another_thread_it_does_nothing() -> None:
-    """Python gives signals to the main thread alone."""
+    """Python delivers signals only to the main thread."""
     seen = []
 
     def work() -> None:
-        with Interruption() as interruption, interruption.welcome():
-            seen.append(interruption.has_come)
+        with Interruption() as interruption, interruption.allowed():
+            seen.append(interruption.was_requested)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -1,4 +1,4 @@
-"""Where the payments are made: Stripe, the shop's table and the script, moved together."""
+"""The simulated world of the demonstration: payments are made at the sandbox Stripe and in the shop's table alike."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ from uuid import UUID
 
 from reconciler.adapters.postgres.demo.demo_shop import DemoShop, ShopRow
 from reconciler.clock import ManualClock
-from reconciler.demo.expected import End, Expectations
+from reconciler.demo.expected_result import ExpectedResult, ExpectedRow
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state.sandbox import Sandbox
 
 APP = "shop"
-"""The metadata that tells this shop's intents from those of others on the same Stripe account."""
+"""The metadata value that tells this shop's intents from those of other shops on the same Stripe account."""
 
 
 @dataclass(slots=True)
-class World:
-    """Makes both sides of a payment. ``present`` is when the sweep will run, in Stripe's time."""
+class Simulation:
+    """Makes both sides of a payment, and notes in ``expected`` what must be true after the sweep.
+
+    ``present`` is when the sweep will run, in Stripe's time.
+    """
 
     sandbox: Sandbox
     shop: DemoShop
     clock: ManualClock
     present: datetime
     random: Random
-    expected: Expectations = field(default_factory=Expectations)
+    expected: ExpectedResult = field(default_factory=ExpectedResult)
     _orders: int = 10_000
 
-    def order(self) -> str:
-        """A new order's number."""
+    def new_order(self) -> str:
+        """A new order number."""
         self._orders += 1
         return f"R-{self._orders}"
 
-    def amount(self, currency: str = "eur") -> int:
-        """What somebody buys for, in minor units."""
+    def random_amount(self, currency: str = "eur") -> int:
+        """The amount of a purchase, in minor units."""
         major = self.random.randint(5, 250)
         return major * 100 if currency == "jpy" else major * 100 + self.random.choice((0, 50, 90))
 
     def ago(self, shortest: timedelta, longest: timedelta) -> datetime:
-        """A moment before the present, a whole second."""
+        """A random time before the present, in whole seconds."""
         seconds = self.random.randint(int(shortest.total_seconds()), int(longest.total_seconds()))
         return self.present - timedelta(seconds=seconds)
 
@@ -56,14 +59,14 @@ class World:
         manual: bool = False,
         livemode: bool | None = None,
     ) -> IntentRecord:
-        """A new PaymentIntent of this shop's. It counts as one payment."""
+        """A new PaymentIntent of this shop, captured by hand if ``manual``. It counts as one payment."""
         self.expected.payments += 1
         return self.sandbox.create_payment(
-            self.amount(currency) if amount is None else amount,
+            self.random_amount(currency) if amount is None else amount,
             currency,
             method=method,
             capture_method="manual" if manual else "automatic_async",
-            metadata={"app": APP, "order_id": order or self.order()},
+            metadata={"app": APP, "order_id": order or self.new_order()},
             livemode=livemode,
             at=at,
         )
@@ -79,11 +82,10 @@ class World:
         holds: bool = True,
         end: str | None = None,
     ) -> str:
-        """The shop's row of an intent; its key.
+        """Add the shop's row of an intent; returns its key.
 
-        Amount, currency and order are the intent's unless they are said to differ. ``holds`` is whether the row has
-        learnt the intent's id. ``end`` is the status that it must have after the sweep; without one the row must stay
-        as it is.
+        Amount, currency and order are the intent's unless they are given. ``holds`` is whether the row has the intent's
+        id. ``end`` is the status that the row must have after the sweep; without it the row must stay unchanged.
         """
         created = datetime.fromtimestamp(intent.created, self.present.tzinfo)
         row = self._row(
@@ -94,19 +96,21 @@ class World:
             currency or intent.currency,
             created - timedelta(seconds=self.random.randint(0, 3)),
         )
-        self.expected.ends[row.id] = End(end or status, intent.id)
+        self.expected.rows[row.id] = ExpectedRow(end or status, intent.id)
         return row.id
 
     def add_lone_row(self, status: str, payment_intent: str | None, created: datetime) -> str:
-        """A row whose intent Stripe does not have; its key. It counts as a payment, and must stay as it is."""
+        """Add a row for which Stripe has no intent; returns its key. It counts as a payment, and must stay unchanged."""
         self.expected.payments += 1
-        row = self._row(self.order(), payment_intent, status, self.amount(), "eur", created)
-        self.expected.ends[row.id] = End(status, payment_intent)
+        row = self._row(
+            self.new_order(), payment_intent, status, self.random_amount(), "eur", created
+        )
+        self.expected.rows[row.id] = ExpectedRow(status, payment_intent)
         return row.id
 
     def expect(self, kind: Kind, intent: IntentRecord | str) -> None:
-        """A discrepancy is planted."""
-        self.expected.expect(kind, intent if isinstance(intent, str) else intent.id)
+        """Note that the sweep must find a discrepancy of this kind about the intent."""
+        self.expected.add_finding(kind, intent if isinstance(intent, str) else intent.id)
 
     def _row(
         self,
