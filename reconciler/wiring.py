@@ -27,7 +27,7 @@ from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, RequestRates
-from reconciler.domain.read_limits_and_shortage import DAYS, Endpoint
+from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, Endpoint
 from reconciler.engine.account import SECONDS_A_READ, OpenAccount
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms
@@ -105,7 +105,7 @@ def reads_allowed(settings: Settings, store: PostgresStore, clock: Clock) -> int
     allowed = settings.budget.reads_per_30_days
     if allowed is not None:
         return allowed
-    lately = TimeRange(since=clock.now() - timedelta(days=DAYS))
+    lately = TimeRange(since=clock.now() - timedelta(days=QUOTA_DAYS))
     return documented_reads(store.count_between(lately))
 
 

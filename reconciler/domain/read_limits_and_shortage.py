@@ -1,8 +1,9 @@
-"""Which net goes first when the reads of 30 days run short: the tail, then due, then window.
+"""How Stripe limits reads, and which source goes first when the reads of 30 days run short.
 
-A net takes what nobody before it needs. What is held for the tail is its ticks and the looks that they lead to; what is
-held for due is a stated part of the rest. Reads come back 30 days after they were spent, so that no net of the service may
-take all that it has at once.
+Stripe limits the rate of requests to each endpoint, and the number of reads in 30 days (the read quota). If the quota
+runs short, the tail goes first, then due, then window: a source takes only reads that no source before it needs. The
+tail keeps the reads of its ticks and of the retrieves that they lead to. Due keeps a fixed share of the rest. Reads come
+back 30 days after they were spent, so no source of the service may take everything that it has left at once.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Final
 
 
 class Endpoint(StrEnum):
-    """What a read counts against, besides the account's overall limit.
+    """What a read counts against, besides the overall limit of the account.
 
-    To Stripe an endpoint is a method and a path template, so that all ids of one path share one limit, and all search
-    endpoints share another. OTHER stands for endpoints that are read now and then; together they take one share.
+    Stripe counts by method and path template, so all ids of one path share a limit, and so do all search endpoints.
+    OTHER stands for the endpoints that are read now and then; together they take one share.
     """
 
     RETRIEVE = "retrieve"
@@ -36,93 +37,102 @@ class Endpoint(StrEnum):
 
 
 class RateLimitReason(StrEnum):
-    """Why Stripe answered 429: the header ``Stripe-Rate-Limited-Reason``, as its rate limit page lists the values."""
+    """Why Stripe answered 429: the header ``Stripe-Rate-Limited-Reason`` with the values of Stripe's rate limit page."""
 
     GLOBAL_RATE = "global-rate"
     ENDPOINT_RATE = "endpoint-rate"
     GLOBAL_CONCURRENCY = "global-concurrency"
     ENDPOINT_CONCURRENCY = "endpoint-concurrency"
     RESOURCE_SPECIFIC = "resource-specific"
-    """The limit of one object or product: no sign of a lane that is too fast."""
+    """The limit of one object or product. It does not mean that an endpoint is read too fast."""
     LOCK_TIMEOUT = "lock_timeout"
-    """Another call holds the object (the error's code; such an answer has no reason header)."""
+    """Another request holds the object. This is the error's code; such an answer has no reason header."""
     UNKNOWN = "unknown"
-    """No reason was given, or one that we do not know."""
+    """Stripe gave no reason, or one that Reconciler does not know."""
 
 
-SPAN: Final = timedelta(days=30)
-"""Stripe counts reads over 30 rolling days (docs, "Rate limits", read allocation)."""
-FASTEST_TAIL: Final = timedelta(seconds=10)
-TICKS_PART: Final = 0.5
-"""The part of the reads that the tail may spend when nothing happens: its pace follows from it."""
-LOOKS: Final = 1.2
-"""What the tail needs over its ticks: a fifth more for what events lead to."""
-DUE_PART: Final = 0.6
-"""The part that due keeps, before window, of what the tail leaves."""
-DAYS: Final = 30
-A_DAY: Final = 0.1
-"""A net of the service takes in 24 hours no more of what it has left: it never stands still for the rest of the month."""
+QUOTA_DAYS: Final = 30
+QUOTA_PERIOD: Final = timedelta(days=QUOTA_DAYS)
+"""Stripe counts reads over 30 rolling days. Source: docs, "Rate limits", read allocation."""
+SHORTEST_TAIL_INTERVAL: Final = timedelta(seconds=10)
+TICKS_SHARE: Final = 0.5
+"""The share of the quota that the ticks of the tail may take. It limits how often the tail ticks."""
+READS_PER_TICK: Final = 1.2
+"""What the tail keeps for each tick: one read, and a fifth of one for the retrieves that events lead to."""
+DUE_SHARE: Final = 0.6
+"""The share that due keeps, before window, of what the tail leaves."""
+DAILY_SHARE: Final = 0.1
+"""A source of the service takes at most this share of what it has left in 24 hours, so that it reads on every day."""
 
 
 class Source(StrEnum):
     """Who spends a read."""
 
     TAIL = "tail"
+    """Stripe's list of events."""
     DUE = "due"
+    """The open payments of which a poll is due."""
     WINDOW = "window"
+    """Everything created in a range of time."""
     PERSON = "person"
-    """A person's command, such as ``explain`` or a single intent: these are few, and may use everything."""
+    """A person's command, such as ``explain``. It needs few reads, and may use everything that is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadsSpent:
-    """Reads by net in the last 30 days, and in the last 24 hours of them."""
+    """The reads of each source in the last 30 days, and those of them in the last 24 hours."""
 
     month: Mapping[Source, int] = field(default_factory=dict)
     day: Mapping[Source, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """Reads of all nets in 30 days."""
+        """The reads of all sources in 30 days."""
         return sum(self.month.values())
 
 
 def tail_interval(configured: timedelta, allowed: int) -> timedelta:
-    """The time between two ticks of the tail: as configured, and no faster than ``allowed`` reads in 30 days let it be."""
-    slowest = SPAN / max(1.0, allowed * TICKS_PART)
-    return max(FASTEST_TAIL, configured, slowest)
+    """The time between two ticks of the tail: the configured one, or a longer one if the quota asks for it.
+
+    ``allowed`` is the number of reads in 30 days.
+    """
+    shortest_affordable = QUOTA_PERIOD / max(1.0, allowed * TICKS_SHARE)
+    return max(SHORTEST_TAIL_INTERVAL, configured, shortest_affordable)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceShares:
-    """How ``allowed`` reads in 30 days are shared, where the tail is configured to tick ``tail_every``."""
+    """How the sources share the quota. ``allowed`` is in reads over 30 days, ``tail_every`` the configured interval."""
 
     allowed: int
     tail_every: timedelta
 
     @property
     def tail(self) -> int:
-        """What is kept for the tail."""
-        return math.ceil(LOOKS * (SPAN / tail_interval(self.tail_every, self.allowed)))
+        """The reads in 30 days that are kept for the tail."""
+        ticks = QUOTA_PERIOD / tail_interval(self.tail_every, self.allowed)
+        return math.ceil(READS_PER_TICK * ticks)
 
     @property
     def due(self) -> int:
-        """What is kept for due before window."""
-        return max(0, math.ceil(DUE_PART * (self.allowed - self.tail)))
+        """The reads in 30 days that are kept for due, before window."""
+        return max(0, math.ceil(DUE_SHARE * (self.allowed - self.tail)))
 
     def left(self, source: Source, spent: ReadsSpent, *, by_service: bool) -> int:
-        """How many reads a net may take now.
+        """How many reads a source may take now.
 
-        A sweep that a person asks for keeps what is held for the nets before it, and may take the rest at once.
+        A sweep that a person asks for (``by_service`` is False) may take everything at once that is not kept for the
+        sources before it.
         """
         left = self.allowed - spent.total
         if source in (Source.TAIL, Source.PERSON):
             return max(0, left)
-        # the tail's ticks of the next day are held even where it has spent its part
-        left -= max(self.tail - spent.month.get(Source.TAIL, 0), math.ceil(self.tail / DAYS))
+
+        # the ticks of the next day are kept even if the tail has spent its share
+        left -= max(self.tail - spent.month.get(Source.TAIL, 0), math.ceil(self.tail / QUOTA_DAYS))
         if source is Source.WINDOW:
             left -= max(0, self.due - spent.month.get(Source.DUE, 0))
         if by_service:
             today = spent.day.get(source, 0)
-            left = min(left, math.ceil(A_DAY * (left + today)) - today)
+            left = min(left, math.ceil(DAILY_SHARE * (left + today)) - today)
         return max(0, left)

@@ -14,18 +14,23 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from reconciler.domain.read_limits_and_shortage import SPAN, ReadsSpent, Source, tail_interval
+from reconciler.domain.read_limits_and_shortage import (
+    QUOTA_PERIOD,
+    ReadsSpent,
+    Source,
+    tail_interval,
+)
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota, documented_reads
 from reconciler.engine.ports import Store
 from reconciler.engine.report import SweepKind
+from tests.benchmarks.databases import Databases
 from tests.benchmarks.day import Shop
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.generated_rows import GeneratedRows
+from tests.benchmarks.measured_sweeps import benchmark_account
 from tests.benchmarks.options import Options
-from tests.benchmarks.program import account
 from tests.benchmarks.reads import NOW, NOWHERE
-from tests.benchmarks.rows_in_sql import Rows
-from tests.benchmarks.shop import Databases
-from tests.benchmarks.standing_clock import StandingClock
+from tests.benchmarks.stepped_clock import SteppedClock
 from tests.benchmarks.stripe_process import KEY
 from tests.benchmarks.virtual_stripe import VirtualStripe
 
@@ -45,7 +50,7 @@ CADENCES = {
 class Books:
     """The reads as the database books them, by the simulated clock."""
 
-    clock: StandingClock
+    clock: SteppedClock
     hours: dict[datetime, Counter[Source]] = field(default_factory=dict)
 
     def book(self, reads: Mapping[Source, int]) -> None:
@@ -55,7 +60,7 @@ class Books:
 
     def booked(self) -> ReadsSpent:
         """The sums of 30 days and of one."""
-        return ReadsSpent(self._since(SPAN), self._since(timedelta(days=1)))
+        return ReadsSpent(self._since(QUOTA_PERIOD), self._since(timedelta(days=1)))
 
     def _since(self, span: timedelta) -> Counter[Source]:
         found: Counter[Source] = Counter()
@@ -122,15 +127,15 @@ class _Simulated:
 @contextmanager
 def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
     """Twenty payments of the month before; twenty are to come."""
-    rows = Rows(2 * A_MONTH, open_every=OPEN_EVERY)
-    clock = StandingClock(NOW)
+    rows = GeneratedRows(2 * A_MONTH, open_every=OPEN_EVERY)
+    clock = SteppedClock(NOW)
     changed: set[int] = set()
     quota = ReadQuota(documented_reads(A_MONTH), SHARE, MINUTE)
     source_quota = SourceQuota(quota)
     stripe = VirtualStripe(
         2 * A_MONTH,
-        NOW - SPAN,
-        2 * SPAN,
+        NOW - QUOTA_PERIOD,
+        2 * QUOTA_PERIOD,
         lambda number: number % OPEN_EVERY != 0 or number in changed,
         clock.now,
         acquire=source_quota.take,
@@ -139,7 +144,7 @@ def _a_shop(databases: Databases) -> Iterator[tuple[Shop, ReadQuota]]:
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,
         databases.copy_of(template) as url,
         psycopg.connect(url, autocommit=True) as connection,
-        account(url, NOWHERE, KEY, paced=False, clock=clock) as opened,
+        benchmark_account(url, NOWHERE, KEY, limited=False, clock=clock) as opened,
     ):
         store: Store = _Simulated(opened.store, Books(clock))  # type: ignore[assignment]
         shops = replace(opened, stripe=stripe, store=store, source_quota=source_quota)

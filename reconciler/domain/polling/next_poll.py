@@ -1,135 +1,109 @@
-"""When a payment is looked at again.
+"""When an open payment is polled next.
 
-Looks fall into slots: an interval is the table's shortest one doubled some times, and every slot is a multiple of it
-from one origin. So all payments of an age come due together, and a hundred of them cost one read of a list instead of one
-each: the reads of a day hardly grow with the number of open payments. The jitter moves an account's slots against those
-of others; payments of one account should be given the same.
+Polls fall into slots. An interval is the shortest one of the table, doubled some times, and every slot is a multiple of
+its interval from one origin. So all payments of the same age are due together, and one page of a list covers a hundred
+of them: the reads of a day hardly grow with the number of open payments. The jitter shifts the slots of one account
+against those of another. All payments of an account have to be given the same jitter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.polling.poll_intervals import (
-    AUTHORIZATIONS,
-    MONDAY,
-    OTHER_AUTHORIZATIONS,
-    poll_interval_of,
-)
+from reconciler.domain.polling.poll_intervals import MONDAY, poll_interval_of
 from reconciler.domain.rules.payment_method_deadlines import (
     CAPTURE_WARNING,
     add_business_days,
-    known_deadline,
+    authorized_between,
+    expected_until,
     processing_deadline,
     voucher_deadline,
 )
 
-FLOOR: Final = timedelta(minutes=1)
-"""A payment is never looked at more often than this."""
+SHORTEST_PAUSE: Final = timedelta(minutes=1)
+"""The shortest time between two polls of a payment."""
 LAG: Final = timedelta(minutes=10)
-"""Time for Stripe to act upon a deadline before we look what it did."""
+"""The time that Stripe has to act on a deadline before the poll that follows it."""
 SLOT_AFTER_DEADLINE: Final = timedelta(minutes=15)
 SLOT_AFTER_LIMIT: Final = timedelta(hours=6)
-"""The last look is in no hurry, and every payment has one: wide slots bring many together."""
+"""The last poll is not urgent and every payment has one, so wide slots put many of them into one list."""
 JITTER: Final = 0.1
-"""How far jitter moves a look at most: this share of its interval, later."""
+"""Jitter makes a poll later by at most this share of its interval."""
 
 
 def next_poll(
     intent: Intent, now: datetime, created: datetime | None, horizon: timedelta, jitter: float
 ) -> datetime | None:
-    """When to look again at an intent that was examined at ``now`` and whose row is still open; None to stop.
+    """When to read an intent again that was read at ``now`` and has an open row; None if it is not polled any more.
 
-    ``created`` is the row's, None for the intent's; ``jitter`` is from 0 up to and without 1. After every deadline there
-    is a look, the last of them after the later of horizon and known deadline, and none is planned from there on. Apart
-    from those, jitter moves no look past a deadline. A later ``now`` never gives an earlier look.
+    ``created`` is the row's time, None if the intent's time stands for it. ``jitter`` is at least 0 and below 1. A poll
+    follows every deadline. The last poll follows the later of the horizon and the known deadline. Jitter moves no other
+    poll past a deadline. A later ``now`` never gives an earlier poll.
     """
-    limit = last_moment(intent, created, horizon)
+    limit = expected_until(intent, created, horizon)
     if now > limit:
         return None
     upcoming = (
-        (until, look) for until, look in _after_deadlines(intent, limit, jitter) if look > now
+        (deadline, poll)
+        for deadline, poll in _polls_after_deadlines(intent, limit, jitter)
+        if poll > now
     )
-    deadline, look_after = next(upcoming)
-    if _by_interval(intent, now, 0.0) > deadline:
-        return max(look_after, now + FLOOR)
-    return max(min(_by_interval(intent, now, jitter), deadline), now + FLOOR)
+    deadline, poll_after_deadline = next(upcoming)
 
-
-def looks(
-    intent: Intent, created: datetime | None, horizon: timedelta, jitter: float
-) -> Iterator[datetime]:
-    """Every look at an intent that stays as it is, from its creation on."""
-    now = intent.created
-    while (look := next_poll(intent, now, created, horizon, jitter)) is not None:
-        yield look
-        now = look
-
-
-def last_moment(intent: Intent, created: datetime | None, horizon: timedelta) -> datetime:
-    """The later of horizon and known deadline: past it nothing more is to be expected by itself."""
-    limit = (created or intent.created) + horizon
-    deadline = known_deadline(intent)
-    return limit if deadline is None else max(limit, deadline)
+    # without jitter, so that jitter alone does not push a poll past the deadline
+    if _poll_by_interval(intent, now, 0.0) > deadline:
+        return max(poll_after_deadline, now + SHORTEST_PAUSE)
+    return max(min(_poll_by_interval(intent, now, jitter), deadline), now + SHORTEST_PAUSE)
 
 
 def deadlines(intent: Intent) -> tuple[datetime, ...]:
-    """The moments after which an intent is worth a look of its own, besides the end of its polling; in any order."""
+    """The moments that a poll follows, in any order. The end of polling is not among them."""
     match intent.outcome:
         case Outcome.PROCESSING:
             return (processing_deadline(intent),)
         case Outcome.AUTHORIZED:
-            start, until = _held(intent)
-            # halfway a forgotten capture is still easily made; then when the warning is due, and when the hold has ended
-            return (start + (until - start) / 2, until - CAPTURE_WARNING, until)
+            start, end = authorized_between(intent)
+            # halfway, a forgotten capture can still be made; then the warning is due; then the authorization has ended
+            return (start + (end - start) / 2, end - CAPTURE_WARNING, end)
         case Outcome.INCOMPLETE if intent.next_action is not None and intent.next_action.expires_at:
             expiry = intent.next_action.expires_at
-            # who pays in the last minutes is known on the next business day
             last = voucher_deadline(intent) or expiry
+            # Stripe reports a payment of the last minutes on the next business day
             return (expiry, add_business_days(expiry, 1), last)
         case _:
             return ()
 
 
-def _held(intent: Intent) -> tuple[datetime, datetime]:
-    """From when until when the money is held, as far as is known."""
-    charge = intent.charge
-    start = intent.created if charge is None else charge.created
-    if charge is not None and charge.capture_before is not None:
-        return start, charge.capture_before
-    return start, start + AUTHORIZATIONS.get(intent.method or "", OTHER_AUTHORIZATIONS)
-
-
-def _by_interval(intent: Intent, now: datetime, jitter: float) -> datetime:
-    """The next slot of its pace that is at least half an interval away."""
+def _poll_by_interval(intent: Intent, now: datetime, jitter: float) -> datetime:
+    """The next slot of the intent's interval that is at least half an interval away."""
     interval = poll_interval_of(intent, now)
     elapsed, began = interval.elapsed(now), interval.elapsed(intent.changed_at)
     step = interval.step(elapsed - began)
-    slot = _slot(max(elapsed + step / 2, began + interval.first), step)
+    slot = _next_slot(max(elapsed + step / 2, began + interval.first), step)
     return interval.moment(slot + jitter * JITTER * step)
 
 
-def _after_deadlines(
+def _polls_after_deadlines(
     intent: Intent, limit: datetime, jitter: float
 ) -> list[tuple[datetime, datetime]]:
-    """Each deadline with the look that comes after it, and before the next one, in order; the last is the limit."""
+    """Each deadline with the poll that follows it, in order. The last deadline is the limit of polling."""
 
-    def after(deadline: datetime, width: timedelta) -> datetime:
-        return MONDAY + _slot(deadline + LAG - MONDAY, width) + jitter * JITTER * width
+    def poll_after(deadline: datetime, width: timedelta) -> datetime:
+        return MONDAY + _next_slot(deadline + LAG - MONDAY, width) + jitter * JITTER * width
 
     moments = sorted({*(moment for moment in deadlines(intent) if moment < limit), limit})
-    found = [
-        (deadline, min(after(deadline, SLOT_AFTER_DEADLINE), following))
+    polls = [
+        # a poll that follows one deadline comes before the next deadline
+        (deadline, min(poll_after(deadline, SLOT_AFTER_DEADLINE), following))
         for deadline, following in pairwise(moments)
     ]
-    return [*found, (limit, after(limit, SLOT_AFTER_LIMIT))]
+    return [*polls, (limit, poll_after(limit, SLOT_AFTER_LIMIT))]
 
 
-def _slot(elapsed: timedelta, width: timedelta) -> timedelta:
+def _next_slot(elapsed: timedelta, width: timedelta) -> timedelta:
     """The next multiple of a width."""
     return -(-elapsed // width) * width

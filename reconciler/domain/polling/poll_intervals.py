@@ -1,7 +1,7 @@
-"""How often a payment is looked at while it waits: one table, each figure with its source.
+"""How often an open payment is polled: one table, each figure with its source.
 
-Every change whose event Stripe generated is found without a look, by the events list. These looks are for the others, so
-they are as rare as the answer's usual delay allows.
+Stripe's list of events shows every change that made an event. Polls find the other changes, so they are as rare as the
+usual delay of an answer allows.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class PollInterval:
-    """The first look comes ``first`` after the wait began, the others at ``growth`` times its age, within bounds.
+    """How long to wait between two polls of a payment.
 
-    ``longest`` is None where looks may become ever rarer. With ``business_days`` all of it counts Monday to Friday in
-    UTC: banks answer on no other day.
+    The first poll comes ``first`` after the wait began. Each next interval is ``growth`` times the age of the wait,
+    between ``shortest`` and ``longest``. ``longest`` is None if the interval may grow without end. With
+    ``business_days`` only Monday to Friday in UTC count, because banks answer on no other day.
     """
 
-    source: str
     first: timedelta
     growth: float
     shortest: timedelta
@@ -36,14 +36,14 @@ class PollInterval:
     business_days: bool = False
 
     def step(self, age: timedelta) -> timedelta:
-        """The time to the next look at such an age: the shortest, doubled as often as it goes."""
+        """The interval at an age: the shortest interval, doubled as often as the growth allows."""
         wanted = self.growth * max(age, timedelta(0))
         if self.longest is not None:
             wanted = min(wanted, self.longest)
         return self.shortest * (1 << max(0, (wanted // self.shortest).bit_length() - 1))
 
     def elapsed(self, moment: datetime) -> timedelta:
-        """Time on this pace's clock, which stands still on weekends where it counts business days."""
+        """The time from the origin to a moment. With ``business_days`` weekends do not count."""
         since = moment - MONDAY
         if not self.business_days:
             return since
@@ -51,73 +51,53 @@ class PollInterval:
         return weeks * SATURDAY * DAY + min(rest, SATURDAY * DAY)
 
     def moment(self, elapsed: timedelta) -> datetime:
-        """The moment at which its clock shows this, on a Monday rather than on the Saturday before."""
+        """The moment that is this far from the origin; on a Monday rather than on the Saturday before."""
         if not self.business_days:
             return MONDAY + elapsed
         weeks, rest = divmod(elapsed, SATURDAY * DAY)
         return MONDAY + weeks * WEEK + rest
 
 
-def _minutes(first: int, growth: float, longest: timedelta | None, source: str) -> PollInterval:
+def _minutes(first: int, growth: float, longest: timedelta | None) -> PollInterval:
     start = timedelta(minutes=first)
-    return PollInterval(source, start, growth, start, longest)
+    return PollInterval(start, growth, start, longest)
 
 
-def _business(
-    first: float, growth: float, shortest: float, longest: int, source: str
-) -> PollInterval:
-    return PollInterval(
-        source, first * DAY, growth, shortest * DAY, longest * DAY, business_days=True
-    )
+def _business_days(first: float, growth: float, shortest: float, longest: int) -> PollInterval:
+    return PollInterval(first * DAY, growth, shortest * DAY, longest * DAY, business_days=True)
 
 
-CUSTOMER: Final = _minutes(
-    10,
-    3.0,
-    None,
-    "ours: 3-D Secure and redirects take minutes, a Checkout Session lives 24 h at most",
-)
-VOUCHER: Final = _business(
-    1, 0.5, 1, 4, "docs/payments/vouchers: the result comes on the business day after paying"
-)
-TRANSFER: Final = PollInterval(
-    "ours: no time is documented for bank transfers",
-    timedelta(hours=6),
-    0.5,
-    timedelta(hours=6),
-    2 * DAY,
-)
-MICRODEPOSITS: Final = _business(
-    1, 0.5, 1, 4, "docs/payments/ach-direct-debit: they take 1 to 2 business days to arrive"
-)
-AUTHORIZED: Final = _minutes(
-    60,
-    1.0,
-    4 * DAY,
-    "ours, beside the moments that capture_before gives: a capture is the merchant's",
-)
-OVERDUE: Final = _business(1, 0.25, 1, 4, "ours: past its limit an answer is an exception")
-SETTLED: Final = _minutes(
-    60,
-    1.0,
-    WEEK,
-    "ours: Stripe has decided and the row has not followed, a person or a webhook may",
-)
+# An estimate: 3-D Secure and redirects take minutes, and a Checkout Session lives for 24 hours at most.
+CUSTOMER: Final = _minutes(10, 3.0, None)
+# docs/payments/vouchers: the result comes on the business day after the customer paid.
+VOUCHER: Final = _business_days(1, 0.5, 1, 4)
+# An estimate: Stripe documents no time for bank transfers.
+TRANSFER: Final = PollInterval(timedelta(hours=6), 0.5, timedelta(hours=6), 2 * DAY)
+# docs/payments/ach-direct-debit: microdeposits take 1 to 2 business days to arrive.
+MICRODEPOSITS: Final = _business_days(1, 0.5, 1, 4)
+# An estimate: the merchant may capture at any time. The end of the authorization adds polls of its own.
+AUTHORIZED: Final = _minutes(60, 1.0, 4 * DAY)
+# An estimate: after the time limit an answer is an exception.
+OVERDUE: Final = _business_days(1, 0.25, 1, 4)
+# An estimate: Stripe has decided, and only a person or a late webhook still changes the row.
+SETTLED: Final = _minutes(60, 1.0, WEEK)
+
 PROCESSING: Final = {
-    "card": _minutes(5, 1.0, None, "stripe-facts: cards pass through within the hour"),
-    "us_bank_account": _business(
-        1, 0, 0.5, 1, "docs/payments/ach-direct-debit: up to 4 business days, T+2 where eligible"
-    ),
-    "sepa_debit": _business(
-        2, 0, 1, 1, "docs/payments/bank-debits: 5 to 8 business days, up to 14"
-    ),
-    "bacs_debit": _business(2, 0, 1, 1, "docs/payments/bank-debits: 4 business days, 7 at first"),
-    "au_becs_debit": _business(1, 0, 0.5, 1, "docs/payments/bank-debits: up to 3 business days"),
-    "nz_bank_account": _business(1, 0, 0.5, 1, "docs/payments/bank-debits: up to 2 business days"),
+    # Stripe's docs: a card normally does not stay in processing.
+    "card": _minutes(5, 1.0, None),
+    # docs/payments/ach-direct-debit: up to 4 business days, and T+2 for eligible accounts.
+    "us_bank_account": _business_days(1, 0, 0.5, 1),
+    # docs/payments/bank-debits: SEPA takes 5 to 8 business days, and up to 14.
+    "sepa_debit": _business_days(2, 0, 1, 1),
+    # docs/payments/bank-debits: Bacs takes 4 business days, and 7 with a new mandate.
+    "bacs_debit": _business_days(2, 0, 1, 1),
+    # docs/payments/bank-debits: up to 3 business days in Australia, up to 2 in New Zealand.
+    "au_becs_debit": _business_days(1, 0, 0.5, 1),
+    "nz_bank_account": _business_days(1, 0, 0.5, 1),
 }
-OTHER_PROCESSING: Final = _minutes(
-    15, 1.0, 2 * DAY, "ours: wallets answer in minutes, others in days"
-)
+# An estimate: wallets answer in minutes, other methods in days.
+OTHER_PROCESSING: Final = _minutes(15, 1.0, 2 * DAY)
+
 NEXT_ACTIONS: Final = {
     "boleto_display_details": VOUCHER,
     "konbini_display_details": VOUCHER,
@@ -126,22 +106,11 @@ NEXT_ACTIONS: Final = {
     "display_bank_transfer_instructions": TRANSFER,
     "verify_with_microdeposits": MICRODEPOSITS,
 }
-"""What the customer may take days for. All other actions are done at once or not at all."""
-
-AUTHORIZATIONS: Final = {
-    "afterpay_clearpay": 13 * DAY,
-    "affirm": 30 * DAY,
-    "cashapp": 7 * DAY,
-    "klarna": 28 * DAY,
-    "paypal": 10 * DAY,
-}
-"""How long a hold lasts (docs/payments/place-a-hold-on-a-payment-method) where the charge has no capture_before."""
-OTHER_AUTHORIZATIONS: Final = 7 * DAY
-"""Stripe cancels what was not captured after 7 days, if nothing else is said."""
+"""The actions for which a customer may take days. A customer does every other action at once or never."""
 
 
 def poll_interval_of(intent: Intent, now: datetime) -> PollInterval:
-    """The row of the table that an intent waits by."""
+    """The interval of the table that applies to an intent now."""
     match intent.outcome:
         case Outcome.PROCESSING if is_overdue(intent, now):
             return OVERDUE

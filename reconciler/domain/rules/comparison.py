@@ -1,14 +1,14 @@
-"""Payment and intent in, findings out.
+"""The comparison of a match: which findings it has, and which of its rows may be corrected.
 
-The table says what a local outcome against Stripe's means; the conditions over it turn a correction that would not be
-safe into a finding for a person. Everything here looks at one subject: an intent with all rows that hold it.
+The decision table says what a row's outcome against Stripe's means. ``correction_blockers`` turn a correction that is not
+safe into a finding for a person.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
@@ -27,61 +27,58 @@ from reconciler.domain.rules.severity_and_evidence import (
 )
 from reconciler.domain.rules.side_findings import duplicate_payments, side_findings
 
+_FLAGGED_CELLS: Final = {
+    Cell.REGRESSED: Kind.REGRESSED,
+    Cell.CONTRADICTED: Kind.CONTRADICTED,
+    Cell.PAID_AFTER_CANCEL: Kind.PAID_AFTER_CANCEL,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What one subject's two sides have to say to each other. ``correct`` is the row to correct, if it is safe."""
+    """The findings of a match. ``correct`` is the row that may be corrected, None if there is none."""
 
     findings: tuple[Finding, ...]
     correct: Payment | None = None
 
 
-def compare(subject: Match, rules: Rules, now: datetime) -> Comparison:
-    """All findings about a subject: at most one pair kind for each row's verdict, and side kinds beside it.
+def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
+    """All findings of a match: for each row at most one that is not a side finding, and the side findings.
 
-    ``now`` is Stripe's time. Never raises for a value it does not know.
+    ``now`` is Stripe's time. An unknown value is a finding; it raises nothing.
     """
-    if len(subject.payments) > 1:
-        # in the order of their keys, so that the same rows always make the same fingerprint
-        rows = sorted(subject.payments, key=lambda payment: payment.key)
-        subject = replace(subject, payments=tuple(rows))
-    match subject.intent:
-        case MissingIntent():
-            return Comparison(_missing_at_stripe(subject, subject.intent))
-        case Intent():
-            return _compare_with(subject, subject.intent, rules, now)
-        case _ as unreachable:
-            assert_never(unreachable)
+    if len(match.payments) > 1:
+        # the database returns rows in any order, and the same rows must always make the same fingerprint
+        rows = sorted(match.payments, key=lambda payment: payment.key)
+        match = replace(match, payments=tuple(rows))
+    if isinstance(match.intent, MissingIntent):
+        return Comparison(_missing_at_stripe(match, match.intent))
+    if not match.payments:
+        return Comparison(_findings_without_row(match, match.intent, rules))
+    return _compare_rows(match, match.intent, rules, now)
 
 
-def _compare_with(subject: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
-    if not subject.payments:
-        found = _without_row(intent, rules)
-        if found is None:
-            return Comparison(())
-        return Comparison((found, *duplicate_payments(subject, intent)))
+def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
     by_kind: dict[Kind, Finding] = {}
     correct: Payment | None = None
-    for payment in subject.payments:
-        found = pair_finding(subject, payment, intent, rules)
+    for payment in match.payments:
+        found = pair_finding(match, payment, intent, rules)
         if found is None:
             continue
         if found.kind is Kind.MISSED_OUTCOME and found.reason is None:
             correct = payment
         earlier = by_kind.get(found.kind)
-        by_kind[found.kind] = found if earlier is None else _joined(earlier, found)
-    sides = side_findings(subject, intent, rules, now)
-    return Comparison((*by_kind.values(), *sides), correct)
+        by_kind[found.kind] = found if earlier is None else _merged(earlier, found)
+    return Comparison((*by_kind.values(), *side_findings(match, intent, rules, now)), correct)
 
 
-def _joined(one: Finding, other: Finding) -> Finding:
-    """One finding a kind, naming all keys."""
+def _merged(one: Finding, other: Finding) -> Finding:
+    """One finding of a kind that names the rows of both, as severe as the severer one."""
     if one.kind is Kind.AMBIGUOUS_ROW:
-        return one  # it names every row already
+        return one  # it names every row of the match already
     worst = max(one, other, key=lambda finding: list(Severity).index(finding.severity))
     keys = tuple(sorted({*one.keys, *other.keys}))
-    rows = [*_rows(one), *_rows(other)]
-    return replace(worst, keys=keys, local={"rows": rows})
+    return replace(worst, keys=keys, local={"rows": [*_rows(one), *_rows(other)]})
 
 
 def _rows(finding: Finding) -> list[object]:
@@ -89,13 +86,14 @@ def _rows(finding: Finding) -> list[object]:
     return rows if isinstance(rows, list) else [finding.local]
 
 
-def pair_finding(subject: Match, payment: Payment, intent: Intent, rules: Rules) -> Finding | None:
-    """What a row and its intent disagree about, None where they agree."""
-    kind, reason = _pair_kind(subject, payment, intent, rules)
+def pair_finding(match: Match, payment: Payment, intent: Intent, rules: Rules) -> Finding | None:
+    """The finding about one row and its intent, None if they agree."""
+    kind, reason = _pair_kind(match, payment, intent, rules)
     if kind is None:
         return None
-    # which of several rows is meant is the question: those that agree are a part of it
-    rows = subject.payments if kind is Kind.AMBIGUOUS_ROW else (payment,)
+
+    # which of several rows is meant is the question, so the rows that agree are a part of it
+    rows = match.payments if kind is Kind.AMBIGUOUS_ROW else (payment,)
     values = [local_values(row) for row in rows]
     return Finding(
         kind=kind,
@@ -111,32 +109,28 @@ def pair_finding(subject: Match, payment: Payment, intent: Intent, rules: Rules)
 
 
 def _pair_kind(
-    subject: Match, payment: Payment, intent: Intent, rules: Rules
+    match: Match, payment: Payment, intent: Intent, rules: Rules
 ) -> tuple[Kind | None, Reason | None]:
+    """The kind and the reason of the finding about one row and its intent; (None, None) if they agree."""
+    # an unknown status comes first, because every other rule would rest on a guess
     if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
         return Kind.UNKNOWN_STATUS, None
-    match TABLE[payment.outcome, intent.outcome]:
-        case Cell.KEEP:
-            if payment.outcome is intent.outcome is Outcome.SUCCEEDED:
-                return _both_succeeded(payment, intent, rules), None
-            return None, None
-        case Cell.REGRESSED:
-            return Kind.REGRESSED, None
-        case Cell.CONTRADICTED:
-            return Kind.CONTRADICTED, None
-        case Cell.PAID_AFTER_CANCEL:
-            return Kind.PAID_AFTER_CANCEL, None
-        case Cell.CORRECT:
-            unsafe = correction_blocker(subject, payment, intent)
-            if unsafe is not None:
-                return unsafe, None
-            writable = intent.outcome in rules.statuses.write
-            return Kind.MISSED_OUTCOME, None if writable else Reason.NO_LOCAL_VALUE
-        case _ as unreachable:
-            assert_never(unreachable)
+    cell = TABLE[payment.outcome, intent.outcome]
+    if cell is Cell.KEEP:
+        both_succeeded = payment.outcome is intent.outcome is Outcome.SUCCEEDED
+        return _kind_of_both_succeeded(payment, intent, rules) if both_succeeded else None, None
+    if cell is not Cell.CORRECT:
+        return _FLAGGED_CELLS[cell], None
+
+    blocker = correction_blocker(match, payment, intent)
+    if blocker is not None:
+        return blocker, None
+    is_writable = intent.outcome in rules.statuses.write
+    return Kind.MISSED_OUTCOME, None if is_writable else Reason.NO_LOCAL_VALUE
 
 
-def _both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | None:
+def _kind_of_both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | None:
+    """Both sides say paid: whether the money agrees too."""
     if payment.currency != intent.currency:
         return Kind.CURRENCY_MISMATCH
     if payment.amount != intent.amount_received:
@@ -145,26 +139,27 @@ def _both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | No
         return None
     if intent.charge.disputed:
         return Kind.DISPUTE_DRIFT
-    # the table could say refunded and does not; one that has no such word agrees as well as it can
+    # a table without a status for refunds cannot say more than paid
     if intent.charge.refunded and rules.statuses.can_say(Outcome.REFUNDED):
         return Kind.REFUND_DRIFT
     return None
 
 
-def _without_row(intent: Intent, rules: Rules) -> Finding | None:
+def _findings_without_row(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
+    """The findings about an intent that no row holds."""
     if not rules.owns(intent):
-        return None
-    match intent.outcome:
-        case Outcome.SUCCEEDED:
-            kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
-        case Outcome.AUTHORIZED:
-            held = intent.amount_received or intent.amount_capturable
-            kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, held
-        case Outcome.UNKNOWN:
-            kind, severity, amount = Kind.UNKNOWN_STATUS, Severity.WARNING, intent.amount
-        case _:
-            return None
-    return Finding(
+        return ()
+    if intent.outcome is Outcome.SUCCEEDED:
+        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
+    elif intent.outcome is Outcome.AUTHORIZED:
+        held = intent.amount_received or intent.amount_capturable
+        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, held
+    elif intent.outcome is Outcome.UNKNOWN:
+        kind, severity, amount = Kind.UNKNOWN_STATUS, Severity.WARNING, intent.amount
+    else:
+        return ()  # no money was taken or is held, so no row has to exist
+
+    found = Finding(
         kind=kind,
         severity=severity,
         stake=Money(amount, intent.currency),
@@ -174,22 +169,19 @@ def _without_row(intent: Intent, rules: Rules) -> Finding | None:
         stripe=stripe_values(intent),
         evidence=evidence(intent),
     )
+    return (found, *duplicate_payments(match, intent))
 
 
-def _why_missing(missing: MissingIntent) -> Reason | None:
-    if missing.impossible:
-        return Reason.NOT_AN_ID
-    return Reason.WRONG_MODE if missing.other_mode else None
-
-
-def _missing_at_stripe(subject: Match, missing: MissingIntent) -> tuple[Finding, ...]:
-    unknown = [row for row in subject.payments if row.outcome is Outcome.UNKNOWN]
-    others = [row for row in subject.payments if row.outcome is not Outcome.UNKNOWN]
+def _missing_at_stripe(match: Match, missing: MissingIntent) -> tuple[Finding, ...]:
+    """The findings about rows that hold an intent which Stripe does not know."""
+    unknown = [row for row in match.payments if row.outcome is Outcome.UNKNOWN]
+    others = [row for row in match.payments if row.outcome is not Outcome.UNKNOWN]
+    # rows of an unknown status make a finding of their own, so that they do not hide the severity of a paid row
     by_kind = {Kind.UNKNOWN_STATUS: unknown, Kind.MISSING_AT_STRIPE: others}
-    return tuple(_missing(kind, rows, missing) for kind, rows in by_kind.items() if rows)
+    return tuple(_missing_finding(kind, rows, missing) for kind, rows in by_kind.items() if rows)
 
 
-def _missing(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
+def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
     paid = [row for row in rows if row.outcome is Outcome.SUCCEEDED]
     worst = (paid or rows)[0]
     return Finding(
@@ -200,6 +192,12 @@ def _missing(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding
         keys=tuple(row.key for row in rows),
         local={"rows": [local_values(row) for row in rows]},
         stripe={"missing": True, "other_mode": missing.other_mode},
-        reason=_why_missing(missing),
+        reason=_reason_missing(missing),
         evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
     )
+
+
+def _reason_missing(missing: MissingIntent) -> Reason | None:
+    if missing.impossible:
+        return Reason.NOT_AN_ID
+    return Reason.WRONG_MODE if missing.other_mode else None

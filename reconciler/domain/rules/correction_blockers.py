@@ -1,4 +1,7 @@
-"""What blocks a correction."""
+"""What blocks a correction that the decision table asks for, such as a refund, a dispute or another amount.
+
+A blocked correction is a finding of another kind, and a person decides. The first blocker that applies names the kind.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,34 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 
 
-def correction_blocker(subject: Match, payment: Payment, intent: Intent) -> Kind | None:
-    """The conditions over the table: what makes a correction unsafe, the first that holds."""
-    succeeded = intent.outcome is Outcome.SUCCEEDED
+def correction_blocker(match: Match, payment: Payment, intent: Intent) -> Kind | None:
+    """The kind of finding that takes the place of this correction; None if nothing blocks it."""
     if payment.currency != intent.currency:
         return Kind.CURRENCY_MISMATCH
-    if succeeded and intent.charge is not None:
+
+    # the merchant would ship goods for money that went back, or that the customer's bank may take back
+    if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
         if intent.charge.disputed:
             return Kind.DISPUTE_DRIFT
-        if intent.charge.has_refund and not _only_released(payment, intent):
+        if intent.charge.has_refund and not _is_only_released(payment, intent):
             return Kind.REFUND_DRIFT
+
     if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
         return Kind.PARTIALLY_CAPTURED
     if _amount_differs(payment, intent):
         return Kind.AMOUNT_MISMATCH
-    if len(subject.payments) > 1 or subject.contested:
+
+    # nothing shows which of several rows, or of several intents, is meant
+    if len(match.payments) > 1 or match.contested:
         return Kind.AMBIGUOUS_ROW
     return None
 
 
-def _only_released(payment: Payment, intent: Intent) -> bool:
-    """Whether a smaller capture explains both the amount and what Stripe calls refunded.
+def _is_only_released(payment: Payment, intent: Intent) -> bool:
+    """Whether the refunded amount is only the part of an authorization that a smaller capture released.
 
-    Stripe counts the part of an authorization that was released into ``amount_refunded``. Where the amount agrees it
-    may as well be a refund, so that nothing is written then.
+    Stripe counts the released part into ``amount_refunded``. If the received amount is the row's amount, it may as well
+    be a refund. Then this is False, so that nothing is written.
     """
     charge = intent.charge
     if charge is None or charge.refunded or charge.amount_captured == 0:
@@ -42,6 +49,7 @@ def _only_released(payment: Payment, intent: Intent) -> bool:
 
 
 def _amount_differs(payment: Payment, intent: Intent) -> bool:
+    """Whether the money at Stripe is not what the row asks for."""
     match intent.outcome:
         case Outcome.SUCCEEDED:
             return intent.amount_received != payment.amount
@@ -50,5 +58,5 @@ def _amount_differs(payment: Payment, intent: Intent) -> bool:
         case Outcome.CANCELED if intent.amount_received > 0:
             return True
         case _:
-            # an order may have a deposit and a rest: only an intent of the row's own amount is joined by it
+            # an order may have a deposit and a rest, so an order links only an intent of the row's own amount
             return payment.payment_intent is None and intent.amount != payment.amount

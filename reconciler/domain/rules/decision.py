@@ -1,4 +1,4 @@
-"""Keep, Correct, Flag or Wait: what is to be done about a subject, decided without doing it."""
+"""The decision about a match: keep, correct, flag or wait. Deciding changes nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from reconciler.domain.rules.side_findings import is_abandoned
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Both sides agree as well as they can. ``abandoned`` is an unpaid cart past its horizon."""
+    """Both sides agree. ``abandoned`` is whether this is an unpaid cart past its horizon, which is only counted."""
 
     abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Correct:
-    """Bring this row to Stripe's outcome. ``findings`` has the missed_outcome and what stands beside it."""
+    """Write Stripe's outcome to this row. ``findings`` hold the missed_outcome and the side findings."""
 
     payment: Payment
     outcome: Outcome
@@ -35,7 +35,7 @@ class Correct:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Leave the row alone and keep the findings for a person."""
+    """Leave the row as it is, and store the findings for a person."""
 
     findings: tuple[Finding, ...]
 
@@ -44,28 +44,30 @@ Decision = Keep | Correct | Flag | Wait
 
 
 def decide(
-    subject: Match,
+    match: Match,
     rules: Rules,
     now: datetime,
     *,
     events: tuple[Event, ...] = (),
     known: tuple[StoredDiscrepancy, ...] = (),
 ) -> Decision:
-    """The decision about a subject.
+    """The decision about a match.
 
-    ``now`` is Stripe's time; ``events`` are those known of this intent; ``known`` are its stored discrepancies: what a
-    person has settled is not corrected behind their back while both sides' values are the same.
+    ``now`` is Stripe's time. ``events`` are the known events of the intent. ``known`` are its stored discrepancies: a
+    missed outcome that a person settled is not corrected while both sides' values are the same.
     """
-    comparison = compare(subject, rules, now)
-    intent = subject.intent
+    comparison = compare(match, rules, now)
+    intent = match.intent
     if isinstance(intent, MissingIntent):
-        # nothing changed lately there: there is nothing to wait for
+        # no webhook is on its way for an intent that does not exist, so nothing waits
         return Flag(comparison.findings) if comparison.findings else Keep()
     if not comparison.findings:
-        return Keep(abandoned=is_abandoned(subject, intent, rules, now))
-    waiting = wait_for_webhook(intent, rules, now, events)
-    if waiting is not None:
-        return waiting
+        return Keep(abandoned=is_abandoned(match, intent, rules, now))
+
+    wait = wait_for_webhook(intent, rules, now, events)
+    if wait is not None:
+        return wait
+
     cause = cause_of(intent.outcome, events)
     findings = tuple(
         replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
@@ -73,6 +75,8 @@ def decide(
     )
     if comparison.correct is None:
         return Flag(findings)
+
+    # a person's word holds: what was resolved or ignored is not corrected later without a new fact
     missed = next(found for found in findings if found.kind is Kind.MISSED_OUTCOME)
     if is_settled_by_person(known, missed):
         return Flag(findings)
@@ -81,8 +85,8 @@ def decide(
 
 
 def cause_of(outcome: Outcome, events: tuple[Event, ...]) -> Cause | None:
-    """Why the webhook of an outcome was lost, as far as the events known of the intent tell."""
-    told = [event for event in events if event.type in MISSED_WEBHOOK.get(outcome, ())]
-    if not told:
+    """Why the webhook of an outcome was lost; None if no known event of the intent shows it."""
+    matching = [event for event in events if event.type in MISSED_WEBHOOK.get(outcome, ())]
+    if not matching:
         return None
-    return Cause.NOT_HANDLED if all(event.delivered for event in told) else Cause.UNDELIVERED
+    return Cause.NOT_HANDLED if all(event.delivered for event in matching) else Cause.UNDELIVERED

@@ -1,4 +1,4 @@
-"""The decision table: what a local outcome against Stripe's means, before any condition over it."""
+"""The decision table: what a row's outcome against Stripe's means, before anything blocks a correction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.domain.outcome import AT_STRIPE, Outcome
 
 
 class Cell(Enum):
-    """What the table says of a local outcome against Stripe's."""
+    """What the table says of one pair of outcomes."""
 
     KEEP = "keep"
     CORRECT = "correct"
@@ -22,17 +22,18 @@ class Cell(Enum):
 def _table() -> Mapping[tuple[Outcome, Outcome], Cell]:
     keep, correct, regressed = Cell.KEEP, Cell.CORRECT, Cell.REGRESSED
     contradicted, after_cancel = Cell.CONTRADICTED, Cell.PAID_AFTER_CANCEL
-    against = [contradicted] * 4
+    # a row that says that money was taken is contradicted by every open outcome at Stripe
+    four_open = [contradicted] * 4
     # columns: incomplete, failed, processing, authorized, succeeded, canceled
     rows = {
         Outcome.INCOMPLETE: [keep, correct, correct, correct, correct, correct],
         Outcome.FAILED: [keep, keep, correct, correct, correct, correct],
         Outcome.PROCESSING: [regressed, correct, keep, correct, correct, correct],
         Outcome.AUTHORIZED: [regressed, regressed, keep, keep, correct, correct],
-        Outcome.SUCCEEDED: [*against, keep, contradicted],
+        Outcome.SUCCEEDED: [*four_open, keep, contradicted],
         Outcome.CANCELED: [keep, keep, after_cancel, after_cancel, after_cancel, keep],
-        Outcome.REFUNDED: [*against, keep, contradicted],
-        Outcome.DISPUTED: [*against, keep, contradicted],
+        Outcome.REFUNDED: [*four_open, keep, contradicted],
+        Outcome.DISPUTED: [*four_open, keep, contradicted],
     }
     return {
         (local, stripe): cell
@@ -42,3 +43,4 @@ def _table() -> Mapping[tuple[Outcome, Outcome], Cell]:
 
 
 TABLE: Final = _table()
+"""The cell for each pair of local outcome and outcome at Stripe."""

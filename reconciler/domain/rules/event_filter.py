@@ -1,4 +1,4 @@
-"""Whether events ask for a look: an intent is retrieved only where its snapshot differs from the row."""
+"""Whether recent events are a reason to retrieve their intent: only if an event shows something that the row does not."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reconciler.domain.rules.decision_table import TABLE, Cell
 
 _FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 _GIVEN_BACK: Final = frozenset({Outcome.REFUNDED, Outcome.DISPUTED})
-_SILENT: Final = frozenset(
+_WITHOUT_MONEY: Final = frozenset(
     {Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.CANCELED}
 )
-"""Without a row, these say nothing: no money was taken and none is held."""
+"""Outcomes that are no finding without a row: no money was taken, and none is held."""
 
 
 def asks_for_retrieve(
@@ -28,24 +28,27 @@ def asks_for_retrieve(
 ) -> bool:
     """Whether the intent that these events name has to be retrieved.
 
-    ``payments`` are the rows that hold it; ``order_was_paid`` is whether another intent was paid for the same order.
-    No is said only where the events themselves show that there is nothing to correct and nothing to flag.
+    ``payments`` are the rows that hold it. ``order_was_paid`` is whether another intent was paid for the same order. The
+    result is False only if the events themselves show that there is nothing to correct and nothing to flag.
     """
     if order_was_paid or len(payments) > 1:
         return True
-    given_back = bool(payments) and payments[0].outcome in _GIVEN_BACK
-    if any(event.snapshot is None for event in events) and not given_back:
+
+    # an event about a refund or a dispute has no snapshot; a row that already says so needs no read
+    row_says_given_back = bool(payments) and payments[0].outcome in _GIVEN_BACK
+    if any(event.snapshot is None for event in events) and not row_says_given_back:
         return True
-    decisive = _decisive(events)
+
+    snapshots = _decisive_snapshots(events)
     if not payments:
-        return any(_speaks(snapshot, rules) for snapshot in decisive)
-    return not all(_agrees(snapshot, payments[0]) for snapshot in decisive)
+        return any(_is_reportable_without_row(snapshot, rules) for snapshot in snapshots)
+    return not all(_agrees(snapshot, payments[0]) for snapshot in snapshots)
 
 
-def _decisive(events: Sequence[Event]) -> list[Snapshot]:
-    """The snapshots that tell the state: a final one, for nothing follows it; else all of the newest second.
+def _decisive_snapshots(events: Sequence[Event]) -> list[Snapshot]:
+    """The snapshots that show the state: the final ones, because no state follows them, else those of the newest second.
 
-    Events arrive late, out of order, and share seconds.
+    Stripe sends events late and in any order, and several of them in one second.
     """
     shown = [(event.created, event.snapshot) for event in events if event.snapshot is not None]
     final = [snapshot for _, snapshot in shown if snapshot.outcome in _FINAL]
@@ -55,10 +58,12 @@ def _decisive(events: Sequence[Event]) -> list[Snapshot]:
     return [snapshot for created, snapshot in shown if created == newest]
 
 
-def _speaks(snapshot: Snapshot, rules: Rules) -> bool:
-    ours = all(snapshot.metadata.get(key) == value for key, value in rules.metadata.items())
-    linked = rules.link_metadata is not None and bool(snapshot.metadata.get(rules.link_metadata))
-    return ours and (linked or snapshot.outcome not in _SILENT)
+def _is_reportable_without_row(snapshot: Snapshot, rules: Rules) -> bool:
+    is_owned = all(snapshot.metadata.get(key) == value for key, value in rules.metadata.items())
+    names_order = rules.link_metadata is not None and bool(
+        snapshot.metadata.get(rules.link_metadata)
+    )
+    return is_owned and (names_order or snapshot.outcome not in _WITHOUT_MONEY)
 
 
 def _agrees(snapshot: Snapshot, payment: Payment) -> bool:

@@ -1,4 +1,4 @@
-"""The grace."""
+"""The grace: a payment that changed a moment ago waits, because its webhook may still be on its way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Rules
 
 SHORTEST_WAIT: Final = timedelta(seconds=1)
-"""Stripe's times are whole seconds: a shorter wait would look at the same second again."""
+"""Stripe's times are whole seconds: a shorter wait would read the intent in the same second again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Too early to say: look again at ``until``. A check is left, so that it is not forgotten."""
+    """It is too early to decide: read the intent again at ``until``. A recheck is stored, so that this is not lost."""
 
     until: datetime
     why: str
@@ -24,12 +24,20 @@ class Wait:
 def wait_for_webhook(
     intent: Intent, rules: Rules, now: datetime, events: tuple[Event, ...]
 ) -> Wait | None:
-    """Whether the webhook of the latest change may still be on its way."""
-    newest = max((event.created for event in events), default=None)
-    changed_at = intent.changed_at if newest is None else max(intent.changed_at, newest)
+    """Wait if the webhook of the latest change may still be on its way, else None.
+
+    ``now`` is Stripe's time. ``events`` are the known events of the intent.
+    """
+    newest_event = max((event.created for event in events), default=None)
     pause = max(rules.grace, SHORTEST_WAIT)
-    if newest is not None and newest >= intent.seen_at:
-        return Wait(newest + pause, "an event is as new as what was fetched")
+
+    # the intent was read before this event or in the same second, so it may show the state before the event
+    if newest_event is not None and newest_event >= intent.seen_at:
+        return Wait(newest_event + pause, "an event is as new as the intent that was read")
+
+    changed_at = intent.changed_at
+    if newest_event is not None:
+        changed_at = max(changed_at, newest_event)
     if now - changed_at < rules.grace:
         return Wait(changed_at + pause, "it changed less than the grace ago")
     return None

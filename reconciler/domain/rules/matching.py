@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from reconciler.domain.model.intent import Intent, MissingIntent
@@ -13,11 +13,10 @@ from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
-_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
-_SPEAKING: Final = frozenset({*_PAID, Outcome.UNKNOWN})
-EARLIEST_INTENT: Final = timedelta(days=1)
-"""How long before its row an intent may have been created: clocks differ, and some shops write the row late."""
+_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
+_REPORTABLE: Final = frozenset({*_PAID_OR_HELD, Outcome.UNKNOWN})
 
 
 def match_by_id(
@@ -26,26 +25,22 @@ def match_by_id(
     loaded: Loaded,
     remembered: Mapping[str, Sequence[PaidSibling]],
 ) -> tuple[Match, ...]:
-    """One subject an intent, with the rows that hold it.
+    """One match for each intent, with the rows that hold its id.
 
-    ``remembered`` are the intents of each order that this sweep has met as paid while their rows did not say so.
+    ``remembered`` are, for each order, the intents that this sweep has met as paid while their rows did not say so.
     """
-    rows = _by_intent(loaded.payments)
-    siblings = Siblings(intents, rows, loaded.paid, remembered)
-    return tuple(
-        Match(
-            account=account,
-            intent=intent,
-            payments=rows.get(intent.id, ()),
-            order=order,
-            siblings=siblings.of(order, intent.id),
-        )
-        for intent in intents
-        for order in [_order_of(rows.get(intent.id, ()))]
-    )
+    rows_by_intent = _rows_by_intent(loaded.payments)
+    siblings = Siblings(intents, rows_by_intent, loaded.paid, remembered)
+    matches: list[Match] = []
+    for intent in intents:
+        rows = rows_by_intent.get(intent.id, ())
+        order = _order_of(rows)
+        others = siblings.of(order, intent.id)
+        matches.append(Match(account, intent, rows, order=order, siblings=others))
+    return tuple(matches)
 
 
-def _by_intent(payments: Iterable[Payment]) -> dict[str, tuple[Payment, ...]]:
+def _rows_by_intent(payments: Iterable[Payment]) -> dict[str, tuple[Payment, ...]]:
     rows: dict[str, list[Payment]] = defaultdict(list)
     for payment in payments:
         if payment.payment_intent is not None:
@@ -58,7 +53,7 @@ def _order_of(payments: Sequence[Payment]) -> str | None:
 
 
 class Siblings:
-    """Who else was paid for an order, from all that a page knows."""
+    """The intents that were paid for each order, as far as a page knows them."""
 
     def __init__(
         self,
@@ -68,6 +63,7 @@ class Siblings:
         remembered: Mapping[str, Sequence[PaidSibling]],
     ) -> None:
         self._by_order: dict[str, dict[str, PaidSibling]] = defaultdict(dict)
+        # what Stripe says now comes last, because it replaces what a row or an earlier page said
         for payment in paid:
             if payment.order and payment.payment_intent:
                 self._add(payment.order, PaidSibling.of_row(payment))
@@ -84,7 +80,7 @@ class Siblings:
         self._by_order[order][sibling.payment_intent] = sibling
 
     def of(self, order: str | None, intent_id: str) -> tuple[PaidSibling, ...]:
-        """The paid siblings of an intent."""
+        """The other intents that were paid for the order of an intent."""
         if order is None or order not in self._by_order:
             return ()
         return tuple(
@@ -95,17 +91,17 @@ class Siblings:
 
 
 def named_order(intent: Intent, rules: Rules) -> str | None:
-    """The order that an intent without a row names, where it is ours and the table can be linked."""
+    """The order that an intent without a row names; None if it names none or concerns another table."""
     if rules.link_metadata is None or not rules.owns(intent):
         return None
     return intent.metadata.get(rules.link_metadata) or None
 
 
 def reportable_without_row(intent: Intent, rules: Rules) -> bool:
-    """Whether an intent that no row holds may be a finding, or may be joined to a row by its order."""
+    """Whether an intent that no row holds may be a finding, or may belong to the row of its order."""
     if not rules.owns(intent):
         return False
-    return intent.outcome in _SPEAKING or named_order(intent, rules) is not None
+    return intent.outcome in _REPORTABLE or named_order(intent, rules) is not None
 
 
 def match_by_order(
@@ -115,26 +111,28 @@ def match_by_order(
     rules: Rules,
     listed: TimeRange | None,
 ) -> tuple[Match, ...]:
-    """Subjects for intents that no row holds: joined to the row of the order that they name, or without a row.
+    """One match for each intent that no row holds: with the row of the order that it names, or without a row.
 
-    Among the intents of one order only those that took or hold money are candidates, if there are any; else the
-    newest. Several candidates or rows contest one another. ``listed`` is the range of time over which all intents
-    are known: an unpaid intent is linked only where no other intent of its order can be outside it.
+    If intents of an order took or hold money, only these come into question, else only the newest. Several intents or
+    several rows that come into question make a contested match. ``listed`` is the range of time in which all intents
+    are known: an unpaid intent belongs to a row only if no other intent of the order can lie outside that range.
     """
     claimable: dict[str, list[Payment]] = defaultdict(list)
     for payment in loaded.claimable:
         if payment.order:
             claimable[payment.order].append(payment)
-    by_order: dict[str, list[Intent]] = defaultdict(list)
-    subjects: list[Match] = []
     siblings = Siblings((), {}, loaded.paid, _paid_by_order(intents, claimable, rules))
+
+    matches: list[Match] = []
+    by_order: dict[str, list[Intent]] = defaultdict(list)
     for intent in intents:
         order = named_order(intent, rules)
         if order is not None and order in claimable:
             by_order[order].append(intent)
         else:
             others = siblings.of(order, intent.id)
-            subjects.append(Match(account, intent, (), order=order, siblings=others))
+            matches.append(Match(account, intent, (), order=order, siblings=others))
+
     for order, named in by_order.items():
         rows = tuple(claimable[order])
         candidates = _candidates(named, rows, listed)
@@ -142,16 +140,16 @@ def match_by_order(
         for intent in named:
             others = siblings.of(order, intent.id)
             if intent in candidates:
-                subjects.append(Match(account, intent, rows, order, others, contested))
+                matches.append(Match(account, intent, rows, order, others, contested))
             else:
-                subjects.append(Match(account, intent, (), order, others))
-    return tuple(subjects)
+                matches.append(Match(account, intent, (), order, others))
+    return tuple(matches)
 
 
 def _paid_by_order(
     intents: Sequence[Intent], claimable: Mapping[str, Sequence[Payment]], rules: Rules
 ) -> dict[str, list[PaidSibling]]:
-    """Intents that no row holds and that were paid for the order that they name: of two, one is a duplicate."""
+    """The paid intents without a row, by the order that they name: of two of them, one is a duplicate."""
     paid: dict[str, list[PaidSibling]] = defaultdict(list)
     for intent in intents:
         order = named_order(intent, rules)
@@ -164,15 +162,18 @@ def _paid_by_order(
 def _candidates(
     intents: Sequence[Intent], rows: Sequence[Payment], listed: TimeRange | None
 ) -> tuple[Intent, ...]:
-    paid = tuple(intent for intent in intents if intent.outcome in _PAID)
-    if paid:
-        return paid
+    """The intents of an order that come into question for its rows."""
+    paid_or_held = tuple(intent for intent in intents if intent.outcome in _PAID_OR_HELD)
+    if paid_or_held:
+        return paid_or_held
+    # an intent outside the list may be the one that was paid
     if listed is None or not all(_is_covered(row.created, listed) for row in rows):
         return ()
     return (max(intents, key=lambda intent: (intent.created, intent.id)),)
 
 
 def _is_covered(created: datetime | None, listed: TimeRange) -> bool:
+    """Whether every intent of a row created then lies in the listed range."""
     if created is None or listed.until is not None:
         return False
     return listed.since is None or listed.since <= created - EARLIEST_INTENT

@@ -1,6 +1,7 @@
-"""How long each payment method takes, and when its silence is worth a word.
+"""The time limits of payment methods: how long SEPA, ACH, cards, vouchers and authorizations take at most.
 
-Sources: Stripe's pages on bank debits, ACH direct debit and vouchers; the limits are the upper ends given there.
+Sources: Stripe's pages on bank debits, ACH direct debit, vouchers and placing a hold. Each limit is the longest time
+that they name.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
 
 SATURDAY: Final = 5
+"""``weekday()`` of the first day of the weekend."""
 CAPTURE_WARNING: Final = timedelta(hours=24)
+"""How long before its end an authorization that is not captured becomes a finding."""
 VOUCHER_DAYS: Final = 3
-"""Business days after a voucher's expiry in which its payment may still be reported."""
+"""Business days after the expiry of a voucher in which Stripe may still report that it was paid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How long a payment may be processing: hours, or business days (Monday to Friday, UTC)."""
+    """How long a payment may be processing: hours, or business days (Monday to Friday in UTC)."""
 
     hours: int = 0
     business_days: int = 0
 
     def after(self, start: datetime) -> datetime:
-        """The moment at which the limit that began at ``start`` has passed."""
+        """The moment at which a limit that begins at ``start`` ends."""
         if self.business_days:
             return add_business_days(start, self.business_days)
         return start + timedelta(hours=self.hours)
@@ -42,9 +45,23 @@ PROCESSING_LIMITS: Final = {
 }
 OTHER_METHODS: Final = Limit(business_days=15)
 
+AUTHORIZATIONS: Final = {
+    "afterpay_clearpay": timedelta(days=13),
+    "affirm": timedelta(days=30),
+    "cashapp": timedelta(days=7),
+    "klarna": timedelta(days=28),
+    "paypal": timedelta(days=10),
+}
+"""How long an authorization lasts if its charge has no capture_before.
+
+Source: docs/payments/place-a-hold-on-a-payment-method.
+"""
+OTHER_AUTHORIZATIONS: Final = timedelta(days=7)
+"""Stripe cancels an authorization that was not captured after 7 days, unless its docs name another time."""
+
 
 def add_business_days(start: datetime, days: int) -> datetime:
-    """The same time of day, that many business days later."""
+    """The same time of day, this many business days later."""
     moment = start
     while days > 0:
         moment += timedelta(days=1)
@@ -54,20 +71,30 @@ def add_business_days(start: datetime, days: int) -> datetime:
 
 
 def processing_deadline(intent: Intent) -> datetime:
-    """When a processing payment becomes overdue: counted from the later of intent and charge."""
+    """When a processing payment becomes overdue."""
+    # a cart may be days old when the customer pays, so the later of intent and charge counts
     start = intent.created if intent.charge is None else max(intent.created, intent.charge.created)
     return PROCESSING_LIMITS.get(intent.method or "", OTHER_METHODS).after(start)
 
 
+def authorized_between(intent: Intent) -> tuple[datetime, datetime]:
+    """The beginning and the end of an authorization, as far as they are known."""
+    charge = intent.charge
+    start = intent.created if charge is None else charge.created
+    if charge is not None and charge.capture_before is not None:
+        return start, charge.capture_before
+    return start, start + AUTHORIZATIONS.get(intent.method or "", OTHER_AUTHORIZATIONS)
+
+
 def voucher_deadline(intent: Intent) -> datetime | None:
-    """When a voucher that nobody paid is overdue, None where there is no voucher with an expiry."""
+    """When an unpaid voucher becomes overdue; None if the intent has no voucher with an expiry."""
     if intent.next_action is None or intent.next_action.expires_at is None:
         return None
     return add_business_days(intent.next_action.expires_at, VOUCHER_DAYS)
 
 
 def known_deadline(intent: Intent) -> datetime | None:
-    """The latest moment at which something is still to be expected of an open intent, where that is known."""
+    """The latest moment at which an open intent may still change by itself; None if no source names one."""
     match intent.outcome:
         case Outcome.PROCESSING:
             return processing_deadline(intent)
@@ -79,8 +106,18 @@ def known_deadline(intent: Intent) -> datetime | None:
             return None
 
 
+def expected_until(intent: Intent, row_created: datetime | None, horizon: timedelta) -> datetime:
+    """The moment after which no change is expected: the later of the horizon and the known deadline.
+
+    The horizon begins with the row, or with the intent if the row's time is not known.
+    """
+    limit = (row_created or intent.created) + horizon
+    deadline = known_deadline(intent)
+    return limit if deadline is None else max(limit, deadline)
+
+
 def is_overdue(intent: Intent, now: datetime) -> bool:
-    """Whether the payment method should have answered by now. A card that nobody paid with never is."""
+    """Whether the bank should have answered, or the voucher should have been paid. An unpaid card is never overdue."""
     if intent.outcome is Outcome.PROCESSING:
         return now > processing_deadline(intent)
     if intent.status == "requires_action":
@@ -90,7 +127,7 @@ def is_overdue(intent: Intent, now: datetime) -> bool:
 
 
 def capture_is_expiring(intent: Intent, now: datetime) -> bool:
-    """Whether an authorization ends in less than a day."""
+    """Whether an authorization ends in less than a day, or has ended. Without ``capture_before`` this is False."""
     if intent.outcome is not Outcome.AUTHORIZED or intent.charge is None:
         return False
     before = intent.charge.capture_before

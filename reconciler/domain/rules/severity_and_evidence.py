@@ -1,4 +1,4 @@
-"""Both sides' values, as a finding keeps them."""
+"""What a finding carries: its severity, the money at stake, both sides' values and the evidence for a person."""
 
 from __future__ import annotations
 
@@ -9,78 +9,25 @@ from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 
 
-def local_values(payment: Payment) -> dict[str, object]:
-    """The row's values that a fingerprint is made of: no times."""
-    return {
-        "key": payment.key,
-        "payment_intent": payment.payment_intent,
-        "status": payment.status,
-        "outcome": payment.outcome.value,
-        "amount": payment.amount,
-        "currency": payment.currency,
-    }
-
-
-def stripe_values(intent: Intent) -> dict[str, object]:
-    """The intent's values that a fingerprint is made of: no times."""
-    charge = intent.charge
-    return {
-        "status": intent.status,
-        "outcome": intent.outcome.value,
-        "amount": intent.amount,
-        "amount_received": intent.amount_received,
-        "amount_capturable": intent.amount_capturable,
-        "currency": intent.currency,
-        "charge": charge.id if charge else None,
-        "amount_refunded": charge.amount_refunded if charge else None,
-        "refunded": charge.refunded if charge else None,
-        "disputed": charge.disputed if charge else None,
-    }
-
-
-def evidence(intent: Intent) -> dict[str, object]:
-    """What a person wants to read beside the values: when it was seen, under which request, and how it came about."""
-    charge = intent.charge
-    return {
-        "request_id": intent.request_id,
-        "seen_at": intent.seen_at,
-        "created": intent.created,
-        "canceled_at": intent.canceled_at,
-        "livemode": intent.livemode,
-        "method": intent.method,
-        "failure_code": intent.failure_code,
-        "next_action": intent.next_action.type if intent.next_action else None,
-        "charge": None
-        if charge is None
-        else {
-            "id": charge.id,
-            "status": charge.status,
-            "created": charge.created,
-            "amount": charge.amount,
-            "amount_captured": charge.amount_captured,
-            "failure_code": charge.failure_code,
-            "capture_before": charge.capture_before,
-        },
-    }
-
-
 def severity_of(kind: Kind, payment: Payment) -> Severity:
-    """How soon a person should look at a pair's finding."""
-    critical: bool
+    """How soon a person should act on a finding about this row."""
+    is_critical: bool
     match kind:
         case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.AMBIGUOUS_ROW:
-            critical = True
+            is_critical = True
         case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
-            critical = payment.outcome is Outcome.SUCCEEDED
+            # goods may have been sent for another amount
+            is_critical = payment.outcome is Outcome.SUCCEEDED
         case Kind.REFUND_DRIFT | Kind.DISPUTE_DRIFT:
-            critical = payment.outcome.is_open
+            # an open row may still lead to a shipment, although the money went back
+            is_critical = payment.outcome.is_open
         case _:
-            critical = False
-    return Severity.CRITICAL if critical else Severity.WARNING
+            is_critical = False
+    return Severity.CRITICAL if is_critical else Severity.WARNING
 
 
 def stake_of(kind: Kind, payment: Payment, intent: Intent) -> Money:
-    """The money that a pair's finding is about: minor units, unsigned, in the intent's currency."""
+    """The money that a finding about this row is about: minor units of the intent's currency, never negative."""
     amount = intent.amount
     match kind:
         case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.CURRENCY_MISMATCH:
@@ -99,8 +46,63 @@ def stake_of(kind: Kind, payment: Payment, intent: Intent) -> Money:
 def _difference(payment: Payment, intent: Intent) -> int:
     if intent.outcome is Outcome.CANCELED:
         return intent.amount_received
-    there = (
-        intent.amount_capturable if intent.outcome is Outcome.AUTHORIZED else intent.amount_received
-    )
-    # a local amount that is missing is not zero: then all of Stripe's is at stake
-    return there if payment.amount is None else abs(there - payment.amount)
+    is_held = intent.outcome is Outcome.AUTHORIZED
+    at_stripe = intent.amount_capturable if is_held else intent.amount_received
+    # a missing local amount is not zero: then the whole amount at Stripe is at stake
+    return at_stripe if payment.amount is None else abs(at_stripe - payment.amount)
+
+
+def local_values(payment: Payment) -> dict[str, object]:
+    """The row's values of which a fingerprint is made. They hold no times."""
+    return {
+        "key": payment.key,
+        "payment_intent": payment.payment_intent,
+        "status": payment.status,
+        "outcome": payment.outcome.value,
+        "amount": payment.amount,
+        "currency": payment.currency,
+    }
+
+
+def stripe_values(intent: Intent) -> dict[str, object]:
+    """The intent's values of which a fingerprint is made. They hold no times."""
+    charge = intent.charge
+    return {
+        "status": intent.status,
+        "outcome": intent.outcome.value,
+        "amount": intent.amount,
+        "amount_received": intent.amount_received,
+        "amount_capturable": intent.amount_capturable,
+        "currency": intent.currency,
+        "charge": charge.id if charge else None,
+        "amount_refunded": charge.amount_refunded if charge else None,
+        "refunded": charge.refunded if charge else None,
+        "disputed": charge.disputed if charge else None,
+    }
+
+
+def evidence(intent: Intent) -> dict[str, object]:
+    """What a person wants to read beside the values: when Stripe showed them, in which request, and how they came about."""
+    charge = intent.charge
+    charge_evidence: dict[str, object] | None = None
+    if charge is not None:
+        charge_evidence = {
+            "id": charge.id,
+            "status": charge.status,
+            "created": charge.created,
+            "amount": charge.amount,
+            "amount_captured": charge.amount_captured,
+            "failure_code": charge.failure_code,
+            "capture_before": charge.capture_before,
+        }
+    return {
+        "request_id": intent.request_id,
+        "seen_at": intent.seen_at,
+        "created": intent.created,
+        "canceled_at": intent.canceled_at,
+        "livemode": intent.livemode,
+        "method": intent.method,
+        "failure_code": intent.failure_code,
+        "next_action": intent.next_action.type if intent.next_action else None,
+        "charge": charge_evidence,
+    }

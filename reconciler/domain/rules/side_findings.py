@@ -1,4 +1,4 @@
-"""What may stand beside a pair's own finding: deadlines that pass, and an order paid twice."""
+"""Findings that may stand beside the finding about a row and its intent: passed deadlines and an order paid twice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.payment_method_deadlines import (
     capture_is_expiring,
+    expected_until,
     is_overdue,
-    known_deadline,
 )
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 
@@ -22,66 +22,62 @@ _AT_THE_BANK: Final = frozenset({Outcome.PROCESSING, Outcome.AUTHORIZED})
 _UNPAID: Final = frozenset({Outcome.INCOMPLETE, Outcome.FAILED})
 
 
-def side_findings(
-    subject: Match, intent: Intent, rules: Rules, now: datetime
-) -> tuple[Finding, ...]:
-    """Every side condition that holds of a subject with rows. ``now`` is Stripe's time."""
+def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> tuple[Finding, ...]:
+    """Every side finding of a match that has rows. ``now`` is Stripe's time."""
     found: list[Finding] = []
     if capture_is_expiring(intent, now):
         stake = intent.amount_capturable
-        found.append(_side(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, subject, intent))
+        found.append(_finding(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, match, intent))
     if is_overdue(intent, now):
-        found.append(_side(Kind.OVERDUE, Severity.INFO, intent.amount, subject, intent))
-    if is_exhausted(subject, intent, rules, now):
-        found.append(_side(Kind.EXHAUSTED, Severity.WARNING, intent.amount, subject, intent))
-    found.extend(duplicate_payments(subject, intent))
+        found.append(_finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent))
+    if is_exhausted(match, intent, rules, now):
+        found.append(_finding(Kind.EXHAUSTED, Severity.WARNING, intent.amount, match, intent))
+    found.extend(duplicate_payments(match, intent))
     return tuple(found)
 
 
-def is_exhausted(subject: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
-    """Both sides wait for the bank, and nothing more is to be expected by itself."""
+def is_exhausted(match: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
+    """Whether both sides wait for the bank past the horizon and past every known deadline."""
     return intent.outcome in _AT_THE_BANK and any(
         payment.outcome in _AT_THE_BANK and _is_past(payment, intent, rules, now)
-        for payment in subject.payments
+        for payment in match.payments
     )
 
 
-def is_abandoned(subject: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
-    """An unpaid cart that nobody will come back to: only counted."""
+def is_abandoned(match: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
+    """Whether this is an unpaid cart past the horizon and past every known deadline, which is only counted."""
     return intent.outcome in _UNPAID and any(
         payment.outcome in _UNPAID and _is_past(payment, intent, rules, now)
-        for payment in subject.payments
+        for payment in match.payments
     )
 
 
 def _is_past(payment: Payment, intent: Intent, rules: Rules, now: datetime) -> bool:
-    """Past the later of the row's horizon and the intent's known deadline."""
-    limit = (payment.created or intent.created) + rules.horizon
-    deadline = known_deadline(intent)
-    return now > (limit if deadline is None else max(limit, deadline))
+    return now > expected_until(intent, payment.created, rules.horizon)
 
 
-def duplicate_payments(subject: Match, intent: Intent) -> tuple[Finding, ...]:
-    """An order that two intents were paid for: one finding on each later-created intent, once a pair.
+def duplicate_payments(match: Match, intent: Intent) -> tuple[Finding, ...]:
+    """The findings about an order that two intents were paid for: for each pair one, on the intent created later.
 
-    The finding may be on a sibling: then it belongs to the sibling's identity, not to this subject's.
+    A finding about a later sibling belongs to the sibling's identity, not to this match.
     """
-    if not intent.is_paid or subject.order is None:
+    if not intent.is_paid or match.order is None:
         return ()
-    first_row = subject.payments[0] if subject.payments else None
-    this = PaidSibling.of_intent(intent, first_row)
-    same = [
+    this = PaidSibling.of_intent(intent, match.payments[0] if match.payments else None)
+    same_money = [
         sibling
-        for sibling in subject.siblings
+        for sibling in match.siblings
         if sibling.payment_intent != intent.id
         and (sibling.amount, sibling.currency) == (this.amount, this.currency)
     ]
-    later = [sibling for sibling in same if sibling.is_later_than(this)]
-    earlier = [sibling for sibling in same if sibling not in later]
-    found = [_duplicate(sibling, this, subject.order) for sibling in later]
+    later = [sibling for sibling in same_money if sibling.is_later_than(this)]
+    earlier = [sibling for sibling in same_money if sibling not in later]
+
+    found = [_duplicate(sibling, this, match.order) for sibling in later]
     if earlier:
+        # always the same one, so that the evidence does not depend on the order of the siblings
         first = min(earlier, key=lambda sibling: sibling.payment_intent)
-        found.append(_duplicate(this, first, subject.order))
+        found.append(_duplicate(this, first, match.order))
     return tuple(found)
 
 
@@ -98,14 +94,14 @@ def _duplicate(later: PaidSibling, earlier: PaidSibling, order: str) -> Finding:
     )
 
 
-def _side(kind: Kind, severity: Severity, amount: int, subject: Match, intent: Intent) -> Finding:
+def _finding(kind: Kind, severity: Severity, amount: int, match: Match, intent: Intent) -> Finding:
     return Finding(
         kind=kind,
         severity=severity,
         stake=Money(amount, intent.currency),
         payment_intent=intent.id,
-        keys=subject.keys,
-        local={"rows": [local_values(payment) for payment in subject.payments]},
+        keys=match.keys,
+        local={"rows": [local_values(payment) for payment in match.payments]},
         stripe=stripe_values(intent),
         evidence=evidence(intent),
     )

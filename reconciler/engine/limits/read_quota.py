@@ -1,11 +1,12 @@
-"""The slow budget: reads over 30 days, beside the requests a second that the pacer keeps.
+"""The read quota: how many reads an account may make in 30 days, beside the rate limits for each second.
 
 Stripe allows 500 GETs for each transaction over 30 rolling days, and never fewer than 10,000 a month (docs, "Rate limits",
-read allocation). How it is enforced is not documented, so that we do not find out.
+read allocation). Stripe does not document what happens beyond that, so Reconciler stays below it.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,22 +24,32 @@ from reconciler.errors import StripeUnavailableError
 
 READS_A_TRANSACTION: Final = 500
 FEWEST_READS: Final = 10_000
+RECENT_EVENTS_PART: Final = 0.05
+"""The part of the reads that a plan leaves for the recent events. One reading of them serves up to twenty pages."""
+FEWEST_FOR_RECENT_EVENTS: Final = 2
 
 
 class QuotaSpentError(StripeUnavailableError):
-    """A net's part of our reads over 30 days is used up: nothing more is asked."""
+    """The part of the read quota that a source may use now is spent, so nothing more is read."""
 
 
 def documented_reads(transactions: int) -> int:
-    """What Stripe allows an account with so many transactions in 30 days."""
+    """How many reads Stripe allows an account with so many transactions in 30 days."""
     return max(FEWEST_READS, READS_A_TRANSACTION * transactions)
 
 
-class ReadQuota:
-    """Counts reads down, by net. One serves all sweeps of a process on an account; safe to share between threads.
+def spendable(reads_left: int) -> int:
+    """How many of the reads that a source has left a plan may use: the recent events need some of them."""
+    for_recent_events = math.ceil(RECENT_EVENTS_PART * reads_left)
+    return max(0, reads_left - max(FEWEST_FOR_RECENT_EVENTS, for_recent_events))
 
-    ``documented`` is what Stripe allows, ``share`` the part of it that we take, ``tail_every`` the configured pace of the
-    tail, ``spent`` what was booked before. What was taken and is not booked yet counts as spent.
+
+class ReadQuota:
+    """The reads of one account in 30 days, by source. All sweeps of a process share it. Safe between threads.
+
+    ``documented`` is what Stripe allows, ``share`` the part of it that Reconciler uses. ``tail_every`` is the
+    configured interval of the tail, ``spent`` the reads that are booked in the database. A read counts as spent from
+    the moment at which it is taken, also before it is booked.
     """
 
     def __init__(
@@ -53,53 +64,53 @@ class ReadQuota:
         self._booked = spent
         self._taken: Counter[Source] = Counter()
         self._lock = threading.Lock()
-        self._books = threading.Lock()
+        self._booking_lock = threading.Lock()
         self.resize(documented)
 
     def resize(self, documented: int) -> None:
-        """Take note that Stripe allows another number of reads: transactions came or went."""
+        """Set how many reads Stripe allows: this changes with the number of transactions."""
         with self._lock:
             self.documented = documented
             self.reserves = SourceShares(round(documented * self._share), self._tail_every)
 
     @property
     def allowed(self) -> int:
-        """Our share of the reads of 30 days."""
+        """How many reads Reconciler uses in 30 days at most."""
         return self.reserves.allowed
 
     def left(self, source: Source, *, by_service: bool = False) -> int:
-        """Reads that a net may still make now."""
+        """How many reads a source may still make now."""
         with self._lock:
             return self._left(source, by_service)
 
     def take(self, source: Source, endpoint: Endpoint, *, by_service: bool = False) -> None:
-        """Spend one. Raises QuotaSpentError where there is none."""
+        """Take one read. Raises QuotaSpentError if there is none left for this source."""
         with self._lock:
             if self._left(source, by_service) <= 0:
                 raise QuotaSpentError(
-                    f"What {_whose(source)} may take now of this account's {self.allowed:,} reads in {DAYS} days is"
-                    f" spent, so {endpoint} was not asked.",
-                    "They come back day by day. If Stripe allows the account more, say so in [budget]"
-                    " reads_per_30_days; share is the part of it that we take.",
+                    f"The part of this account's {self.allowed:,} reads in {DAYS} days that"
+                    f" {_reader_of(source)} may use now is spent, so {endpoint} was not read.",
+                    "Reads become available again day by day. If Stripe allows the account more, set [budget]"
+                    " reads_per_30_days; share is the part of it that Reconciler uses.",
                 )
             self._taken[source] += 1
 
     @property
     def unbooked(self) -> int:
-        """Reads that were taken and not booked yet."""
+        """The reads that were taken and are not booked yet."""
         with self._lock:
             return self._taken.total()
 
-    def renew(self, read: Callable[[], ReadsSpent]) -> None:
-        """Begin anew from what is booked: others may have read meanwhile, and the oldest days drop out."""
-        with self._books:
-            booked = read()
+    def renew(self, read_booked: Callable[[], ReadsSpent]) -> None:
+        """Read anew what is booked: another process may have read since, and the oldest days no longer count."""
+        with self._booking_lock:
+            booked = read_booked()
             with self._lock:
                 self._booked = booked
 
     def book(self, write: Callable[[Mapping[Source, int]], None]) -> None:
-        """Have what was taken booked. What ``write`` raises comes out, and it is booked another time."""
-        with self._books:
+        """Book what was taken. If ``write`` raises, the error is raised, and the next call books it."""
+        with self._booking_lock:
             with self._lock:
                 taken = self._taken.copy()
             if not taken.total():
@@ -114,28 +125,32 @@ class ReadQuota:
 
 
 class SourceQuota:
-    """What one way into an account spends of the allowance: in the name of a person, until a net is cast."""
+    """The read quota as one sweep sees it: its reads count for the source that was begun last.
+
+    Before any source is begun, they count for a person.
+    """
 
     def __init__(self, quota: ReadQuota) -> None:
         self.quota = quota
         self._source, self._by_service = Source.PERSON, False
 
-    def cast(self, source: Source, *, by_service: bool) -> None:
-        """What is read from now on is read by this net."""
+    def begin(self, source: Source, *, by_service: bool) -> None:
+        """Count the reads from now on for this source."""
         self._source, self._by_service = source, by_service
 
     def take(self, endpoint: Endpoint) -> None:
-        """Spend one. Raises QuotaSpentError where there is none."""
+        """Take one read. Raises QuotaSpentError if there is none left for the source."""
         self.quota.take(self._source, endpoint, by_service=self._by_service)
 
     @property
     def left(self) -> int:
-        """Reads that the net which is cast may still make now."""
-        return self.left_for(self._source)
+        """How many reads the source may still make now."""
+        return self.quota.left(self._source, by_service=self._by_service)
 
-    def left_for(self, source: Source) -> int:
-        """Reads that a net may still make now."""
-        return self.quota.left(source, by_service=self._by_service)
+    @property
+    def spendable(self) -> int:
+        """How many of them a plan may use: the recent events need some of them."""
+        return spendable(self.left)
 
 
 def _sum(booked: ReadsSpent, taken: Mapping[Source, int]) -> ReadsSpent:
@@ -147,5 +162,5 @@ def _sum(booked: ReadsSpent, taken: Mapping[Source, int]) -> ReadsSpent:
     return ReadsSpent(month, day)
 
 
-def _whose(source: Source) -> str:
-    return "anybody" if source is Source.PERSON else f"the {source} net"
+def _reader_of(source: Source) -> str:
+    return "a command" if source is Source.PERSON else f"the source {source}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent,
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.polling.next_poll import next_poll
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 """A Wednesday, by Stripe's clock."""
@@ -154,6 +156,16 @@ def sibling(payment_intent: str, **changes: Any) -> PaidSibling:
 def missing(**changes: Any) -> MissingIntent:
     """Stripe's 404 for ``pi_1``."""
     return replace(MissingIntent(id="pi_1", seen_at=NOW, request_id="req_404"), **changes)
+
+
+def polls(
+    intent: Intent, created: datetime | None, horizon: timedelta, jitter: float
+) -> Iterator[datetime]:
+    """Every poll of an intent that never changes, from its creation on."""
+    now = intent.created
+    while (poll := next_poll(intent, now, created, horizon, jitter)) is not None:
+        yield poll
+        now = poll
 
 
 def event(created: datetime, **changes: Any) -> Event:

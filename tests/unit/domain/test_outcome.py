@@ -9,7 +9,6 @@ from reconciler.domain.outcome import (
     MISSED_WEBHOOK,
     NEXT_STEP,
     OPEN,
-    SETTLED,
     Outcome,
     outcome_of_status,
 )
@@ -55,16 +54,8 @@ def test_every_outcome_is_open_or_settled_or_unknown() -> None:
         "processing",
         "authorized",
     }
-    assert {outcome.value for outcome in SETTLED} == {
-        "succeeded",
-        "canceled",
-        "refunded",
-        "disputed",
-    }
     for outcome in Outcome:
         assert outcome.is_open == (outcome in OPEN)
-        assert outcome.is_settled == (outcome in SETTLED)
-    assert set(Outcome) - OPEN - SETTLED == {Outcome.UNKNOWN}
 
 
 def test_refunded_and_disputed_are_local_words() -> None:

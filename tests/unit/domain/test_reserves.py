@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.domain.read_limits_and_shortage import (
-    SPAN,
+    QUOTA_PERIOD,
     ReadsSpent,
     Source,
     SourceShares,
@@ -33,7 +33,7 @@ class Shop:
         """An hour in which the nets want so many reads, the greediest first."""
         if len(self.hours) >= HOURS:
             self.day.subtract(self.hours[-HOURS])
-        if len(self.hours) >= HOURS * SPAN.days:
+        if len(self.hours) >= HOURS * QUOTA_PERIOD.days:
             self.month.subtract(self.hours.popleft())
         self.hours.append(Counter())
         for source in (Source.WINDOW, Source.DUE, Source.TAIL):
@@ -104,11 +104,11 @@ def test_a_person_takes_what_is_left_at_once() -> None:
 @pytest.mark.parametrize(
     ("configured", "allowed", "interval"),
     [
-        (MINUTE, 5_000, SPAN / 2_500),
+        (MINUTE, 5_000, QUOTA_PERIOD / 2_500),
         (MINUTE, 250_000, MINUTE),
         (timedelta(seconds=1), 10_000_000, timedelta(seconds=10)),
         (timedelta(days=1), 5_000, timedelta(days=1)),
-        (MINUTE, 0, SPAN),
+        (MINUTE, 0, QUOTA_PERIOD),
     ],
 )
 def test_the_pace_of_the_tail(configured: timedelta, allowed: int, interval: timedelta) -> None:

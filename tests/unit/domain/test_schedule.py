@@ -13,21 +13,20 @@ from hypothesis import strategies as st
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.polling.next_poll import (
-    FLOOR,
     LAG,
+    SHORTEST_PAUSE,
     SLOT_AFTER_DEADLINE,
     SLOT_AFTER_LIMIT,
     deadlines,
-    last_moment,
-    looks,
     next_poll,
 )
 from reconciler.domain.rules.payment_method_deadlines import (
     CAPTURE_WARNING,
     capture_is_expiring,
+    expected_until,
     is_overdue,
 )
-from tests.unit.domain.samples import charge, intent
+from tests.unit.domain.samples import charge, intent, polls
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 HORIZON = 30 * DAY
@@ -118,14 +117,14 @@ def test_looks_end_with_the_later_of_horizon_and_deadline(
 ) -> None:
     """Until then there is a next look, never sooner than the floor; the one after it is the last."""
     now = waiting.created + age
-    limit = last_moment(waiting, None, horizon)
+    limit = expected_until(waiting, None, horizon)
     look = next_poll(waiting, now, None, horizon, jitter)
     if now > limit:
         assert look is None
     else:
         assert look is not None
-        assert now + FLOOR <= look
-        assert look <= max(limit + LAG + 1.1 * SLOT_AFTER_LIMIT, now + FLOOR)
+        assert now + SHORTEST_PAUSE <= look
+        assert look <= max(limit + LAG + 1.1 * SLOT_AFTER_LIMIT, now + SHORTEST_PAUSE)
 
 
 @settings(max_examples=400)
@@ -158,8 +157,8 @@ def test_jitter_moves_no_look_past_a_deadline(
     slots = SLOT_AFTER_LIMIT / 10 + (planned - now) * 0.2
     weekend = 2 * DAY if waiting.outcome is not Outcome.AUTHORIZED else timedelta(0)
     assert moved - planned <= slots + weekend
-    for deadline in (*deadlines(waiting), last_moment(waiting, None, horizon)):
-        assert moved <= max(deadline, now + FLOOR) or planned > deadline
+    for deadline in (*deadlines(waiting), expected_until(waiting, None, horizon)):
+        assert moved <= max(deadline, now + SHORTEST_PAUSE) or planned > deadline
 
 
 @settings(max_examples=150)
@@ -168,12 +167,12 @@ def test_after_every_deadline_there_is_a_look(
     waiting: Intent, horizon: timedelta, jitter: float
 ) -> None:
     """What ends with a moment is seen soon after it; nothing that stays as it is costs more than some dozens of reads."""
-    every = list(looks(waiting, None, horizon, jitter))
-    limit = last_moment(waiting, None, horizon)
+    every = list(polls(waiting, None, horizon, jitter))
+    limit = expected_until(waiting, None, horizon)
     assert len(every) <= 60
     assert every[-1] > limit
-    assert all(other - one >= FLOOR for one, other in pairwise([waiting.created, *every]))
-    soon = LAG + 1.1 * SLOT_AFTER_DEADLINE + FLOOR
+    assert all(other - one >= SHORTEST_PAUSE for one, other in pairwise([waiting.created, *every]))
+    soon = LAG + 1.1 * SLOT_AFTER_DEADLINE + SHORTEST_PAUSE
     for deadline in deadlines(waiting):
         if waiting.created < deadline < limit:
             assert any(deadline <= look <= deadline + soon for look in every)
@@ -183,10 +182,10 @@ def test_no_deadline_brings_a_look_within_the_floor() -> None:
     """Who was examined just before the look that follows a deadline is not examined again at once."""
     hold = held(MONDAY, 168)
     halfway = MONDAY + 84 * HOUR
-    after = min(look for look in looks(hold, None, HORIZON, 0.5) if look > halfway)
+    after = min(look for look in polls(hold, None, HORIZON, 0.5) if look > halfway)
     now = after - MINUTE / 2
     assert next_poll(hold, now - MINUTE, None, HORIZON, 0.5) == after
-    assert next_poll(hold, now, None, HORIZON, 0.5) == now + FLOOR
+    assert next_poll(hold, now, None, HORIZON, 0.5) == now + SHORTEST_PAUSE
 
 
 def test_the_hours_of_a_weekend_do_not_count() -> None:
@@ -227,7 +226,7 @@ def test_the_pace_of_each_wait(
     waiting: Intent, first: tuple[timedelta, timedelta], by_then: tuple[int, timedelta]
 ) -> None:
     """Minutes for a customer at a card form, hours to days for banks, and no more looks than the figure in a while."""
-    every = [look - MONDAY for look in looks(waiting, None, 60 * DAY, 0.5)]
+    every = [look - MONDAY for look in polls(waiting, None, 60 * DAY, 0.5)]
     assert first[0] <= every[0] <= first[1] * 1.1
     most, span = by_then
     assert most / 2 <= sum(look <= span for look in every) <= most
@@ -237,7 +236,7 @@ def test_an_abandoned_cart_is_asked_about_ever_more_rarely() -> None:
     """Each wait is longer than the one before; a month of it costs less than ten reads."""
     for hours in range(0, 24 * 7, 5):
         cart = at("requires_payment_method", MONDAY + hours * HOUR)
-        every = list(looks(cart, None, HORIZON, 0.5))
+        every = list(polls(cart, None, HORIZON, 0.5))
         assert len(every) < 10
         waits = [other - one for one, other in pairwise([cart.created, *every[:-1]])]
         assert all(other >= one / 2 for one, other in pairwise(waits))
@@ -252,8 +251,8 @@ def test_an_abandoned_cart_is_asked_about_ever_more_rarely() -> None:
 def test_banks_are_asked_on_business_days(later: timedelta, method: str, jitter: float) -> None:
     """No look falls on a weekend, but for those that follow a deadline of the payment's own."""
     debit = at("processing", MONDAY + later, method=method)
-    after = (*deadlines(debit), last_moment(debit, None, HORIZON))
-    for look in looks(debit, None, HORIZON, jitter):
+    after = (*deadlines(debit), expected_until(debit, None, HORIZON))
+    for look in polls(debit, None, HORIZON, jitter):
         follows = any(deadline < look <= deadline + 7 * HOUR for deadline in after)
         assert look.weekday() < 5 or follows
 
@@ -267,7 +266,7 @@ def test_an_authorization_is_looked_at_before_it_ends(
     assert hold.charge is not None
     until = hold.charge.capture_before
     assert until is not None
-    every = list(looks(hold, None, HORIZON, jitter))
+    every = list(polls(hold, None, HORIZON, jitter))
     halfway = hold.created + (until - hold.created) / 2
     assert any(halfway <= look <= halfway + 30 * MINUTE for look in every)
     warned = [look for look in every if look < until and capture_is_expiring(hold, look)]
@@ -290,7 +289,7 @@ def test_a_hold_without_a_date_has_its_method_s_length() -> None:
 def test_who_pays_in_the_last_minutes_is_seen_the_next_business_day() -> None:
     """A voucher that ends on a Friday is asked about then, on Monday, and when its time is over."""
     friday = MONDAY + 4 * DAY
-    every = list(looks(voucher("oxxo_display_details", 4), None, HORIZON, 0.5))
+    every = list(polls(voucher("oxxo_display_details", 4), None, HORIZON, 0.5))
     for expected in (friday, friday + 3 * DAY, friday + 5 * DAY):
         assert any(expected < look < expected + 30 * MINUTE for look in every)
     final = every[every.index(min(look for look in every if look > friday + 5 * DAY))]

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.planning.histogram import ListingModel
-from reconciler.domain.polling.next_poll import looks
 from reconciler.domain.read_limits_and_shortage import tail_interval
-from tests.unit.domain.samples import charge, intent
+from tests.unit.domain.samples import charge, intent, polls
 from tests.unit.domain.workload import Cohort, reads_per_day
 
 DAY = timedelta(days=1)
@@ -70,7 +69,7 @@ def test_looks_one_by_one_would_cost_ten_times_as_much() -> None:
     """What the common slots are for: without them each look at a cart would be a read of its own."""
     carts = 900
     together = reads_per_day([Cohort(CART, carts, 40 * DAY)], 3000, HORIZON)
-    assert together < 0.1 * carts * len(list(looks(CART, None, HORIZON, 0.5)))
+    assert together < 0.1 * carts * len(list(polls(CART, None, HORIZON, 0.5)))
 
 
 def test_intents_without_rows_make_lists_dear() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.planning.histogram import Bucket, Histogram, ListingCosts, ListingModel
 from reconciler.domain.planning.list_or_retrieve import cheapest_runs, reads
-from reconciler.domain.polling.next_poll import looks
+from tests.unit.domain.samples import polls
 
 SLOT: Final = timedelta(minutes=1)
 """Looks that fall into one minute are taken by one sweep."""
@@ -52,7 +52,7 @@ def reads_per_day(
         for at, count in _spread(cohort.a_day, grains, grain):
             sample = _moved(cohort.sample, begin + at * grain)
             until = sample.created + cohort.open_for
-            for look in looks(sample, None, horizon, jitter):
+            for look in polls(sample, None, horizon, jitter):
                 if look >= until:
                     break
                 sweeps[(look - begin) // SLOT][at] += count

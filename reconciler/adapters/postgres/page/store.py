@@ -25,7 +25,7 @@ from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
-from reconciler.domain.read_limits_and_shortage import DAYS, ReadsSpent, Source
+from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, ReadsSpent, Source
 from reconciler.errors import DatabaseRefusedError
 
 _SQL: Final = statements("page")
@@ -261,7 +261,7 @@ class PostgresStore:
         """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
         if not self.can_read_schema:
             return ReadsSpent()
-        parameters = {"account": self._account, "days": DAYS}
+        parameters = {"account": self._account, "days": QUOTA_DAYS}
         with self._database.connection("adding up the reads") as connection:
             rows = connection.execute(_SQL["reads_by_source"], parameters).fetchall()
         return ReadsSpent(
