@@ -12,13 +12,14 @@ from datetime import timedelta
 from functools import partial
 
 from reconciler.adapters.postgres.audit.audit import Audit
-from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.coordination.replicas import PostgresReservedShare
+from reconciler.adapters.postgres.coordination.lease_store import (
+    PostgresLeaseStore,
+    PostgresReservedShare,
+)
 from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.merchant.inspection import inspect
-from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.adapters.stripe_gateway import StripeGateway
@@ -40,28 +41,8 @@ from reconciler.engine.limits.read_quota import (
 )
 from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 from reconciler.errors import ConfigurationError
-from reconciler.settings import Account, PaymentsSection, Settings, key_facts
+from reconciler.settings import Account, Settings, key_facts
 from reconciler.settings.signing import NO_SECRET
-
-
-def table_mapping(payments: PaymentsSection) -> TableMapping:
-    """The merchant's table as the adapter takes it."""
-    return TableMapping(
-        table=payments.table,
-        key=payments.key,
-        payment_intent=payments.payment_intent,
-        status=payments.status,
-        amount=payments.amount,
-        amount_unit=payments.amount_unit,
-        currency=payments.currency,
-        currency_constant=payments.currency_constant,
-        created=payments.created,
-        created_unit=payments.created_unit,
-        updated=payments.updated,
-        order=payments.order,
-        account=payments.account,
-        statuses=payments.statuses,
-    )
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -179,11 +160,11 @@ def open_account(
         payments = settings.table
         table = inspect(
             database,
-            table_mapping(payments),
+            payments.mapping,
             writes=writes_rows,
             links=payments.link_metadata is not None,
             accounts=[one.name for one in settings.accounts],
-        ).fitting()
+        ).table_or_raise()
         limits = limits_of(settings, account)
         store = PostgresStore(database, table, account.name)
         quota = quota or new_quota(settings)

@@ -26,7 +26,7 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
+from reconciler.domain.model.payment import TableMapping
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import ManualClock
 from reconciler.domain.model.payment import StatusMap

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.engine.report import Mode
 from reconciler.settings.durations import Duration, PositiveDuration, RequestDuration
 from reconciler.settings.values import (
@@ -121,6 +122,13 @@ class PaymentsSection(Section):
     def statuses(self) -> StatusMap:
         """Both directions of the mapping, as the rules take it."""
         return StatusMap(read=dict(self.read), write=dict(self.write))
+
+    @property
+    def mapping(self) -> TableMapping:
+        """The names and units of the table: the keys of this section that are fields of a TableMapping."""
+        return TableMapping(
+            **{field.name: getattr(self, field.name) for field in fields(TableMapping)}
+        )
 
 
 class CorrectionsSection(Section):

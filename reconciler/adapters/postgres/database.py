@@ -1,7 +1,8 @@
-"""Connections to one database."""
+"""Connections to one database, and the transactions on them."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,71 +15,79 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from reconciler.adapters.postgres.errors import map_errors, mapped, not_connected
-from reconciler.adapters.postgres.statements import statements
-from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
+from reconciler.adapters.postgres.errors import connection_error, mapped
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
 
-_SQL: Final = statements("transactions")
+_SQL: Final = STATEMENTS["transactions"]
 
 Connection = psycopg.Connection[TupleRow]
+Cursor = psycopg.Cursor[TupleRow]
 
 CONNECT_SECONDS: Final = 10
 DEFAULT_PREPARE: Final = 5
 """psycopg's own default: a statement is prepared on its fifth use."""
-_THRESHOLD: Final = "prepare_threshold="
-_UNREADABLE: Final = (
+_PREPARE_OPTION: Final = "prepare_threshold="
+TIMEOUTS: Final = "-c lock_timeout=5s -c statement_timeout=60s"
+_URL_HINT: Final = (
     "Write it as postgresql://user@host:5432/shop, with @, : and / in a password percent-encoded,"
     " or as host=... dbname=...; postgresql:///shop?host=/folder is a local socket."
 )
 
 
-TIMEOUTS = "-c lock_timeout=5s -c statement_timeout=60s"
-
-
 def connection_info(dsn: str) -> tuple[str, int | None]:
-    """What libpq takes and psycopg's prepare_threshold.
+    """What libpq takes, and psycopg's prepare_threshold.
 
-    ``dsn`` is a URL or keywords as libpq reads them (services and sockets included). A URL may add
+    ``dsn`` is a URL or keywords as libpq reads them, services and sockets included. A URL may add
     ``prepare_threshold=none`` for a pooler in transaction mode that cannot keep prepared statements.
     Raises DatabaseRefusedError for one that cannot be read; the message does not repeat it, it may hold a password.
     """
     threshold: int | None = DEFAULT_PREPARE
     if dsn.startswith(("postgresql://", "postgres://")):
         base, _, query = dsn.partition("?")
-        actor, _, path = base.partition("://")[2].partition("/")
-        # a bare @ or / in a password makes its rest a host or a database, which messages would then name
-        if actor.count("@") > 1 or "@" in path:
-            raise DatabaseRefusedError("The database URL has an @ too many.", _UNREADABLE)
+        login, _, path = base.partition("://")[2].partition("/")
+
+        # a bare @ or / in a password makes its rest a host or a database, and messages would then name it
+        if login.count("@") > 1 or "@" in path:
+            raise DatabaseRefusedError("The database URL has an @ too many.", _URL_HINT)
+
         options = query.split("&")
-        ours = [option for option in options if option.startswith(_THRESHOLD)]
-        if ours:
-            wanted = ours[-1].removeprefix(_THRESHOLD)
+        given_thresholds = [option for option in options if option.startswith(_PREPARE_OPTION)]
+        if given_thresholds:
+            wanted = given_thresholds[-1].removeprefix(_PREPARE_OPTION)
             threshold = int(wanted) if wanted.isdecimal() else None
-            rest = "&".join(option for option in options if option not in ours)
+            # libpq refuses an option that it does not know
+            rest = "&".join(option for option in options if option not in given_thresholds)
             dsn = f"{base}?{rest}"
+
     try:
-        given = conninfo_to_dict(dsn)
-        if not str(given.get("port") or "0").replace(",", "").isdecimal():
-            raise DatabaseRefusedError("The database URL's port is not a number.", _UNREADABLE)
-        defaults = {
-            "application_name": "reconciler",
-            "connect_timeout": str(CONNECT_SECONDS),
-            # a database without an encoding (SQL_ASCII) would answer in bytes
-            "client_encoding": "UTF8",
-            # a server that has gone without a word is noticed in about the time of a lease, not in a quarter of an hour
-            "keepalives_idle": "10",
-            "keepalives_interval": "5",
-            "keepalives_count": "3",
-            "tcp_user_timeout": "25000",
-        }
-        missing = {name: value for name, value in defaults.items() if name not in given}
-        return make_conninfo(dsn, **missing), threshold
+        return _with_defaults(dsn), threshold
     except psycopg.ProgrammingError:
-        raise DatabaseRefusedError("The database URL could not be read.", _UNREADABLE) from None
+        raise DatabaseRefusedError("The database URL could not be read.", _URL_HINT) from None
 
 
-def place(conninfo: str) -> str:
-    """Where a connection leads, for a message: never a password."""
+def _with_defaults(dsn: str) -> str:
+    """The connection string with Reconciler's defaults for what it leaves open."""
+    given = conninfo_to_dict(dsn)
+    if not str(given.get("port") or "0").replace(",", "").isdecimal():
+        raise DatabaseRefusedError("The database URL's port is not a number.", _URL_HINT)
+    defaults = {
+        "application_name": "reconciler",
+        "connect_timeout": str(CONNECT_SECONDS),
+        # a database without an encoding (SQL_ASCII) would answer in bytes
+        "client_encoding": "UTF8",
+        # a server that vanishes is noticed in about the time of a lease, not in a quarter of an hour
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "25000",
+    }
+    missing = {name: value for name, value in defaults.items() if name not in given}
+    return make_conninfo(dsn, **missing)
+
+
+def address_of(conninfo: str) -> str:
+    """Which database at which server a connection string names, for a message: never a password."""
     given = conninfo_to_dict(conninfo)
     if "service" in given:
         return f"service {given['service']}"
@@ -88,25 +97,40 @@ def place(conninfo: str) -> str:
 
 
 def connect(dsn: str) -> Connection:
-    """One connection of its own, in autocommit. Raises our errors where it does not come about."""
+    """A single connection, in autocommit.
+
+    Raises DatabaseUnavailableError or DatabaseRefusedError if it cannot be made.
+    """
     conninfo, threshold = connection_info(dsn)
     try:
         return psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold)
     except psycopg.Error as error:
-        raise not_connected(error, place(conninfo)) from None
+        raise connection_error(error, address_of(conninfo)) from None
+
+
+@contextmanager
+def map_errors(doing: str) -> Iterator[None]:
+    """Turn every error of psycopg's that leaves the block into Reconciler's. ``doing`` completes "while"."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise mapped(error, doing) from None
 
 
 def _configure(connection: Connection) -> None:
-    """Times with a zone are read in one style alone. The time zone stays: the merchant's triggers may live by it."""
+    """Set the date style, without which psycopg cannot read a time with a zone.
+
+    The time zone stays as it is: the merchant's triggers may depend on it.
+    """
     style = connection.info.parameter_status("DateStyle") or "ISO"
     if not style.startswith("ISO"):
         connection.execute(_SQL["set_date_style"])
 
 
 def _timeouts(conninfo: str, threshold: int | None) -> dict[str, str]:
-    """Bounds for reading: a sweep must neither hang behind somebody's lock nor hold somebody up.
+    """Limits for reading: a sweep must neither wait long for another session's lock nor hold one for long.
 
-    They go with the connection's start, so not through a pooler, which shares connections with others.
+    The server takes them when a connection starts. A pooler shares connections with others, so it gets none.
     """
     if threshold is None:
         return {}
@@ -117,7 +141,7 @@ def _timeouts(conninfo: str, threshold: int | None) -> dict[str, str]:
 class Database:
     """A few connections to one database, shared by this process's threads. Use it as a context manager.
 
-    Every connection is in autocommit: a transaction is begun by whoever wants one.
+    Every connection is in autocommit. Code that wants a transaction begins it.
     """
 
     def __init__(self, dsn: str, size: int = 4) -> None:
@@ -137,10 +161,10 @@ class Database:
             configure=_configure,
             name="reconciler",
         )
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __enter__(self) -> Self:
-        # the pool would try again and again for its whole timeout, and not say why it fails
+        # the pool would retry for its whole timeout and not say why it fails
         connect(self._dsn).close()
         self._pool.open()
         return self
@@ -157,25 +181,24 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
-    @contextmanager
-    def turn(self, account: str) -> Iterator[None]:
-        """Wait until no other thread has this account's turn, and have it for the length of the block.
+    def lock_of(self, account: str) -> threading.Lock:
+        """The lock that gives one thread at a time the right to record this account's pages.
 
-        Rows are locked with SKIP LOCKED, for the merchant's sake: two threads of ours that met at the same rows would
-        each leave them to a later sweep. Take the turn before the connection, so that none is held while waiting.
+        Merchant rows are locked with SKIP LOCKED, so that the checkout never waits. Two threads that met at the same
+        rows would each leave them to a later sweep. Take this lock before a connection: a waiting thread holds none.
         """
-        with self._turns[account]:
-            yield
+        return self._locks[account]
 
     @contextmanager
     def connection(self, doing: str) -> Iterator[Connection]:
         """A connection for the length of the block; a transaction left open is rolled back.
 
-        psycopg's errors leave the block as ours; ``doing`` completes "while" in their messages.
+        psycopg's errors leave the block as Reconciler's; ``doing`` completes "while" in their messages.
         """
         try:
             connection = self._pool.getconn()
         except PoolTimeout:
+            # if the server itself is unavailable, that is the error to raise
             connect(self._dsn).close()
             raise DatabaseUnavailableError(
                 f"No connection was free while {doing}.", "Run fewer sweeps at once."
@@ -183,7 +206,59 @@ class Database:
         except psycopg.Error as error:
             raise mapped(error, doing) from None
         try:
-            with map_errors(doing):
-                yield connection
+            yield connection
+        except psycopg.Error as error:
+            raise mapped(error, doing) from None
         finally:
             self._pool.putconn(connection)
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[Connection]:
+        """A connection whose transaction is committed at the end of the block, or rolled back after an error.
+
+        The block itself begins it with ``begin``: inside a pipeline that costs no round trip of its own.
+        """
+        with self.connection(doing) as connection:
+            try:
+                yield connection
+            except BaseException:
+                # a connection that the server has closed has rolled back by itself
+                with contextlib.suppress(psycopg.Error):
+                    connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def snapshot(self, doing: str) -> Iterator[Connection]:
+        """A transaction that only reads, from one moment's view; a cursor on the server needs a transaction."""
+        with self.transaction(doing) as connection:
+            connection.execute(_SQL["begin_snapshot"])
+            yield connection
+
+    @contextmanager
+    def counting(self, doing: str) -> Iterator[Connection]:
+        """A snapshot for statements that may read a whole table: each may take a minute."""
+        with self.snapshot(doing) as connection:
+            connection.execute(_SQL["set_count_timeout"])
+            yield connection
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction that waits at most 1 s for a lock and 10 s for a statement. Meant for a pipeline."""
+    connection.execute(_SQL["begin"])
+    connection.execute(_SQL["set_timeouts"])
+
+
+def lock_lease(connection: Connection, account: str, epoch: int) -> Cursor:
+    """Lock the lease's row against a takeover. Meant for a pipeline; ``raise_if_lease_lost`` reads the answer."""
+    return connection.execute(_SQL["lease_fence"], {"account": account, "epoch": epoch})
+
+
+def raise_if_lease_lost(locked: Cursor, account: str) -> None:
+    """Raise LeaseLostError if ``lock_lease`` found no lease of this epoch that still lasts."""
+    if locked.fetchone() is None:
+        raise LeaseLostError(
+            f"The lease on account {account} has ended, or another process has taken it over."
+            " Nothing was written.",
+            "Run the sweep again when the other process has finished.",
+        )

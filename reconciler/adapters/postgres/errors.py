@@ -1,14 +1,12 @@
-"""Where psycopg's errors become our own: once, at the border.
+"""Which of Reconciler's errors each of psycopg's becomes.
 
-The words of PostgreSQL's detail and context lines are left behind, and so is the original as a cause: they quote rows,
-and rows hold customers' values. What remains is the class of the failure, names of tables and roles, and the mend.
+PostgreSQL's detail and context lines are dropped, and the original error is no cause of the new one: they quote rows,
+and rows hold customers' data. What remains is the kind of the failure, names of tables and roles, and the hint.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -23,7 +21,7 @@ from reconciler.errors import (
 )
 
 _MISSING: Final = (
-    "If it is ours (schema reconciler), run reconciler migrate; if it is the merchant's, correct [payments]."
+    "If it belongs to the schema reconciler, run reconciler migrate; if it belongs to the merchant, correct [payments]."
     " reconciler doctor checks both."
 )
 _PRIVILEGE: Final = (
@@ -33,7 +31,7 @@ _AGAIN: Final = "Nothing was written; run it again."
 _REACH: Final = "Check that the server runs and that DATABASE_URL (or [database] url) leads to it."
 
 _BUSY: Final[dict[type[psycopg.Error], str]] = {
-    errors.LockNotAvailable: "a lock was not to be had in time (lock_timeout)",
+    errors.LockNotAvailable: "a lock was not free in time (lock_timeout)",
     errors.QueryCanceled: "a statement took too long or was canceled (statement_timeout)",
     errors.DeadlockDetected: "a deadlock with another transaction",
     errors.SerializationFailure: "another transaction changed the same rows",
@@ -57,27 +55,18 @@ _NAMED: Final[dict[type[psycopg.Error], str]] = {
 }
 """Failures whose first line holds names of objects and nothing else."""
 
-_ITS_OWN_TROUBLE: Final = ("08", "53", "57", "58", "XX")
-"""Classes of codes for a server that fails by itself: connections, resources, operators, disks, defects."""
+_SERVER_FAILURES: Final = ("08", "53", "57", "58", "XX")
+"""Classes of SQLSTATE for a server that fails by itself: connections, resources, operators, disks, bugs."""
 
-_REFUSED_AT_THE_DOOR: Final = re.compile(
+_LOGIN_REFUSED: Final = re.compile(
     r'password authentication failed|no password supplied|role ".*" does not exist|database ".*" does not exist'
     r"|no pg_hba\.conf entry|authentication failed|permission denied for database|is not permitted to log in"
     r'|definition of service ".*" not found|certificate'
 )
 
 
-@contextmanager
-def map_errors(doing: str) -> Iterator[None]:
-    """Everything of psycopg's that leaves this block is one of our errors. ``doing`` completes "while"."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise mapped(error, doing) from None
-
-
 def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
-    """Our error for one of psycopg's."""
+    """Reconciler's error for one of psycopg's. ``doing`` completes "while" in its message."""
     for kind, words in _BUSY.items():
         if isinstance(error, kind):
             return DatabaseBusyError(f"PostgreSQL was busy while {doing}: {words}.", _AGAIN)
@@ -93,34 +82,36 @@ def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
         if isinstance(error, kind):
             said = _first_line(error) or "something is missing or forbidden"
             return DatabaseRefusedError(f"PostgreSQL refused while {doing}: {said}.", hint)
+
+    # an error without a SQLSTATE comes from libpq: the connection broke before the server could answer
     if error.sqlstate is None and isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
     ):
         return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}.", _REACH)
-    if error.sqlstate is not None and error.sqlstate.startswith(_ITS_OWN_TROUBLE):
+    if error.sqlstate is not None and error.sqlstate.startswith(_SERVER_FAILURES):
         return DatabaseUnavailableError(
             f"PostgreSQL was lost while {doing} ({error.sqlstate}).", _REACH
         )
-    return _other(error, doing)
+    return _refused_row(error, doing)
 
 
-def not_connected(error: psycopg.Error, where: str) -> ReconcilerError:
-    """Our error for a connection that did not come about. ``where`` says to what, without a password.
+def connection_error(error: psycopg.Error, address: str) -> ReconcilerError:
+    """Reconciler's error for a connection that could not be made. ``address`` holds no password.
 
-    libpq gives no code for these failures, only words; they name hosts, users and databases, never a password.
+    libpq gives no code for these failures, only a text; it names hosts, users and databases, never a password.
     """
-    words = " ".join(str(error).split())
-    reason = words.rpartition("failed: ")[2].removeprefix("FATAL:").strip()
-    what = f"Could not connect to {where}: {reason.rstrip('.')}."
-    if _REFUSED_AT_THE_DOOR.search(words):
+    text = " ".join(str(error).split())
+    reason = text.rpartition("failed: ")[2].removeprefix("FATAL:").strip()
+    what = f"Could not connect to {address}: {reason.rstrip('.')}."
+    if _LOGIN_REFUSED.search(text):
         return DatabaseRefusedError(
             what, "Correct DATABASE_URL (or [database] url), or create what it names."
         )
     return DatabaseUnavailableError(what, _REACH)
 
 
-def _other(error: psycopg.Error, doing: str) -> ReconcilerError:
-    """A refusal of a value or a write: a constraint, a trigger, a type. Only names may be told."""
+def _refused_row(error: psycopg.Error, doing: str) -> ReconcilerError:
+    """The error for a refused value or write: a constraint, a trigger, a type. It repeats names and no value."""
     diag = error.diag
     names = [name for name in (diag.schema_name, diag.table_name, diag.column_name) if name]
     on = f" on {'.'.join(names)}" if names else ""
@@ -133,7 +124,7 @@ def _other(error: psycopg.Error, doing: str) -> ReconcilerError:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    """PostgreSQL's own first line, unless code in the database wrote it: that may quote anything."""
+    """PostgreSQL's own first line, unless a function in the database wrote it: that may quote any value."""
     if error.diag.source_function == "exec_stmt_raise":
         return f"a trigger or function forbids it ({error.sqlstate})"
     return (error.diag.message_primary or "").rstrip(".")

@@ -1,10 +1,9 @@
-"""The named statements of ``sql/``: one file for each sub-room, each statement under its name and its reason."""
+"""The named statements of ``sql/``: one file for each sub-folder, each statement under its name and its reason."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -16,10 +15,8 @@ _HEADING: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 
 
-@cache
-def templates(room: str) -> Mapping[str, sql.SQL]:
-    """The statements of a room by name, with ``{placeholders}`` that psycopg's ``format`` fills with identifiers."""
-    text = (files(postgres) / "sql" / f"{room}.sql").read_text(encoding="utf-8")
+def _templates(text: str) -> Mapping[str, sql.SQL]:
+    """The statements of one file, by name."""
     _, *parts = _HEADING.split(text)
     return {
         name: sql.SQL(f"-- {name}\n{_without_comments(body)}")
@@ -27,19 +24,26 @@ def templates(room: str) -> Mapping[str, sql.SQL]:
     }
 
 
-@cache
-def statements(room: str) -> Mapping[str, bytes]:
-    """The statements of a room that need no identifiers, ready to be executed. Values are their parameters."""
-    return {
-        name: template.format().as_bytes(None)
-        for name, template in templates(room).items()
-        if not _PLACEHOLDER.search(template.as_string(None))
-    }
-
-
 def _without_comments(body: str) -> str:
-    """The reasons are for the reader of the file; the server's log shows the statement under its name."""
+    """A statement without the reason above it; the server's log shows it under its name alone."""
     lines = body.strip().splitlines()
     while lines and lines[0].startswith("--"):
         del lines[0]
     return "\n".join(lines)
+
+
+TEMPLATES: Final[Mapping[str, Mapping[str, sql.SQL]]] = {
+    file.name.removesuffix(".sql"): _templates(file.read_text(encoding="utf-8"))
+    for file in (files(postgres) / "sql").iterdir()
+}
+"""Every statement by folder and name, with ``{placeholders}`` that psycopg's ``format`` fills with identifiers."""
+
+STATEMENTS: Final[Mapping[str, Mapping[str, bytes]]] = {
+    folder: {
+        name: template.format().as_bytes(None)
+        for name, template in templates.items()
+        if not _PLACEHOLDER.search(template.as_string(None))
+    }
+    for folder, templates in TEMPLATES.items()
+}
+"""Every statement that needs no identifiers, by folder and name, ready to be executed with its parameters."""

@@ -1,10 +1,11 @@
-"""The merchant's side: one row of the merchant's table, as it was read at one moment."""
+"""The merchant's side: one row of the merchant's table, as it was read at one moment, and how the table is mapped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from reconciler.domain.outcome import Outcome
 
@@ -64,3 +65,29 @@ class StatusMap:
     def values_of(self, *outcomes: Outcome) -> tuple[str, ...]:
         """Every status that means one of these outcomes, sorted."""
         return tuple(sorted(value for value, means in self.read.items() if means in outcomes))
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """What the merchant's table and its columns are called, and what they hold. The PostgreSQL adapter checks it.
+
+    Names are written as the database stores them, without quotes. ``table`` is ``schema.table``, or a table that the
+    search_path finds. Exactly one of ``currency`` and ``currency_constant`` is set. ``amount_unit`` is "minor" if
+    12.50 EUR is stored as 1250. ``created_unit`` says what a number in ``created`` (and in ``updated``) counts since
+    1970; None for a timestamp or date.
+    """
+
+    table: str
+    key: str
+    payment_intent: str
+    status: str
+    amount: str
+    created: str
+    statuses: StatusMap
+    amount_unit: Literal["minor", "major"] = "minor"
+    currency: str | None = None
+    currency_constant: str | None = None
+    created_unit: Literal["s", "ms"] | None = None
+    updated: str | None = None
+    order: str | None = None
+    account: str | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.adapters.postgres.schema.pending_migrations import pending
+from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.errors import ExitCode
@@ -41,7 +41,7 @@ def migrate(
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     url = settings.database_url.get_secret_value()
     if check:
-        missing = pending(url)
+        missing = pending_migrations(url)
         for name in missing:
             write_line(f"pending: {name}")
         if not missing:

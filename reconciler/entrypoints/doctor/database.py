@@ -7,13 +7,12 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
-from reconciler.adapters.postgres.schema.pending_migrations import pending
-from reconciler.adapters.postgres.schema.schema_access import schema_access
+from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
+from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.errors import ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
-from reconciler.wiring import table_mapping
 
 OLDEST_SERVER: Final = 140000
 """PostgreSQL 14, as server_version_num has it."""
@@ -66,7 +65,7 @@ def _server_checks(database: Database) -> Iterator[DoctorCheck]:
 
 
 def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorCheck]:
-    missing = pending(settings.database_url.get_secret_value())
+    missing = pending_migrations(settings.database_url.get_secret_value())
     if missing:
         yield DoctorCheck(
             SCHEMA,
@@ -93,33 +92,30 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
     payments = settings.payments
     about = f"table {payments.table}"
 
-    def faults_and_warnings(*, writes: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def faults_and_warnings(
+        *, writes: bool
+    ) -> tuple[tuple[ConfigurationFault, ...], tuple[ConfigurationFault, ...]]:
         found = inspect(
             database,
-            table_mapping(payments),
+            payments.mapping,
             writes=writes,
             links=payments.link_metadata is not None,
             accounts=[account.name for account in settings.accounts],
         )
-        return found.faults, found.warnings
+        return found.faults, warnings_of(found)
 
     # a service in the mode "report" needs no privilege to write to the table
     must_write = settings.corrections.mode is Mode.UPDATE
     faults, warnings = faults_and_warnings(writes=must_write)
     for fault in faults:
-        yield _with_hint(about, CheckLevel.FAULT, fault)
+        yield DoctorCheck(about, CheckLevel.FAULT, fault.what, fault.hint)
     for warning in warnings:
-        yield _with_hint(about, CheckLevel.WARNING, warning)
+        yield DoctorCheck(about, CheckLevel.WARNING, warning.what, warning.hint)
     if not must_write and payments.write:
         # a person who runs sweep --apply needs these privileges in either mode
         for fault in faults_and_warnings(writes=True)[0]:
             if fault not in faults:
-                yield _with_hint(about, CheckLevel.WARNING, f"For sweep --apply: {fault}")
+                what = f"For sweep --apply: {fault.what}"
+                yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
     if not faults:
         yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")
-
-
-def _with_hint(about: str, level: CheckLevel, text: str) -> DoctorCheck:
-    """A check from a text. If the text ends with ``Run: STATEMENT``, that is its hint."""
-    fault = ConfigurationFault.of_text(text)
-    return DoctorCheck(about, level, fault.what, fault.hint)

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
 
-from reconciler.adapters.postgres.coordination.replicas import PostgresReservedShare
+from reconciler.adapters.postgres.coordination.lease_store import PostgresReservedShare
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.schema.schema_access import schema_access
+from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.stripe_gateway.key_access import KeyAccess, read_key_access
 from reconciler.clock import Clock
 from reconciler.engine.limits.rate_limiter import RateLimiter

@@ -11,9 +11,9 @@ import structlog
 
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
-from reconciler.adapters.postgres.coordination.sweep_requests import RequestBell
+from reconciler.adapters.postgres.coordination.sweep_requests import RequestListener
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.page.reported_findings import take_up_reported
+from reconciler.adapters.postgres.page.stored_facts import recheck_reported_findings
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
@@ -137,7 +137,7 @@ class AccountWorker(threading.Thread):
         url = settings.database_url.get_secret_value()
         with ExitStack() as stack:
             database = stack.enter_context(Database(url, CONNECTIONS))
-            bell = RequestBell(url, self.account)
+            bell = RequestListener(url, self.account)
             stack.callback(bell.close)
             account_opener = partial(
                 open_account,
@@ -157,7 +157,7 @@ class AccountWorker(threading.Thread):
                 self._hold_or_stand_by(database, slots, bell, steps)
 
     def _hold_or_stand_by(
-        self, database: Database, slots: SweepSlots, bell: RequestBell, steps: Steps
+        self, database: Database, slots: SweepSlots, bell: RequestListener, steps: Steps
     ) -> None:
         """Take the lease and work while this replica should hold it; otherwise wait a little."""
         service = self._service
@@ -194,7 +194,7 @@ class AccountWorker(threading.Thread):
         record.register(self._service.group.replica, lease.epoch, self._mode.value)
         reopened = opened.requests.reopen(lease.epoch)
         if self._mode is Mode.UPDATE:
-            take_up_reported(database, self.account)
+            recheck_reported_findings(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
         return ServiceStatusRow(record, self.account, lease.epoch)
 
@@ -207,7 +207,7 @@ class AccountWorker(threading.Thread):
             self._service.clock.wait(self._stopping, seconds)
 
     def _serve_requests(
-        self, opened: OpenAccount, lease: Lease, slots: SweepSlots, bell: RequestBell, steps: Steps
+        self, opened: OpenAccount, lease: Lease, slots: SweepSlots, bell: RequestListener, steps: Steps
     ) -> None:
         """Serve requests until the lease is lost, the account is assigned to another replica, or the service stops.
 

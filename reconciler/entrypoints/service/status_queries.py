@@ -26,7 +26,7 @@ from reconciler.engine.sources.tail import CURSOR
 from reconciler.entrypoints.service.scheduler import JOBS
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
-from reconciler.wiring import reads_allowed, table_mapping
+from reconciler.wiring import reads_allowed
 
 
 def read_statuses(
@@ -78,9 +78,9 @@ def _inspect_table(
     database: Database, settings: Settings, accounts: Sequence[str]
 ) -> tuple[MerchantTable | None, str | None]:
     """The merchant's table, or what is wrong with it: the rest of the status matters even more in that case."""
-    mapping = table_mapping(settings.table)
+    mapping = settings.table.mapping
     try:
-        return inspect(database, mapping, writes=False, accounts=accounts).fitting(), None
+        return inspect(database, mapping, writes=False, accounts=accounts).table_or_raise(), None
     except ConfigurationError as error:
         return None, str(error)
 

@@ -90,7 +90,7 @@ class SweepRunner:
     ) -> SweepReport:
         """A sweep under a lease that the caller holds: several may be made side by side."""
         asked = SweepRequest(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
-        table = inspect(slot.database, self.shop.mapping, writes=True).fitting()
+        table = inspect(slot.database, self.shop.mapping, writes=True).table_or_raise()
         store = self.around(slot.around(PostgresStore(slot.database, table, "default")))
         self.quota.renew(store.booked_reads)
         source_quota = SourceQuota(self.quota)

@@ -123,7 +123,7 @@ def test_two_passes_at_once_keep_the_hourly_limit(sweeps: SweepRunner) -> None:
         with ExitStack() as stack:
             db = stack.enter_context(Database(sweeps.shop.url))
             store = PostgresStore(
-                db, inspect(db, sweeps.shop.mapping, writes=True).fitting(), "default"
+                db, inspect(db, sweeps.shop.mapping, writes=True).table_or_raise(), "default"
             )
             sweep = store.start_sweep(
                 {"kind": "due", "mode": "update", "applied": True, "asked_by": SERVICE}

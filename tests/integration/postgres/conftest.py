@@ -54,7 +54,7 @@ def bench() -> Iterator[Callable[..., Bench]]:
             url = url or shop.url
             database = stack.enter_context(Database(url))
             inspection.setdefault("writes", True)
-            table = inspect(database, shop.mapping, **inspection).fitting()
+            table = inspect(database, shop.mapping, **inspection).table_or_raise()
             store = PostgresStore(database, table, account)
             leases = PostgresLeaseStore(database, account)
             epoch = leases.acquire("bench", 60) if store.has_schema else None

@@ -7,8 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.database import Database, connect
-from reconciler.adapters.postgres.errors import map_errors
+from reconciler.adapters.postgres.database import Database, connect, map_errors
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseRefusedError,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
     PostgresDiscrepancyList,

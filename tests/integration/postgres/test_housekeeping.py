@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.adapters.postgres.statements import statements
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.planning.histogram import ListingModel
@@ -133,7 +133,7 @@ def test_ticks_are_not_walked_to_find_what_was_learnt(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.sweeps")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements("page")["listing_statistics"]
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + STATEMENTS["page"]["listing_statistics"]
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert passed_over(plan[0]["Plan"]) < 100
     assert table.store.listing_model().ratio == 2

@@ -1,22 +1,43 @@
-"""A mapping that does not fit is told at start: every fault at once, each with what to do."""
+"""A mapping that does not fit the table stops the start: every fault at once, each with a hint."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
+from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationError
 
 
-def look(shop, *, url: str | None = None, writes: bool = True, **options) -> Inspection:
+@dataclass
+class Found:
+    """An inspection, with its faults and warnings as texts."""
+
+    inspection: Inspection
+
+    @property
+    def faults(self) -> list[str]:
+        return [str(fault) for fault in self.inspection.faults]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(warning) for warning in warnings_of(self.inspection)]
+
+
+def inspect_shop(shop, *, url: str | None = None, writes: bool = True, **options) -> Found:
     mapping = replace(shop.mapping, **options.pop("mapping", {}))
     with Database(url or shop.url) as database:
-        return inspect(database, mapping, writes=writes, **options)
+        return Found(inspect(database, mapping, writes=writes, **options))
+
+
+def statement(text: str) -> str:
+    """The statement to run that a fault or warning ends with."""
+    return text.partition("Run: ")[2]
 
 
 def statuses(read: dict[str, str], write: dict[str, str]) -> StatusMap:
@@ -29,17 +50,17 @@ def statuses(read: dict[str, str], write: dict[str, str]) -> StatusMap:
 @pytest.mark.parametrize(
     ("table", "hint"),
     [
-        ("public.payment", "did you mean public.payments?"),
-        ("public.Payments", "did you mean public.payments?"),
-        ("PAYMENTS", "did you mean public.payments?"),
-        ("shop.payments", "did you mean public.payments?"),
+        ("public.payment", "did you mean public.payments."),
+        ("public.Payments", "did you mean public.payments."),
+        ("PAYMENTS", "did you mean public.payments."),
+        ("shop.payments", "did you mean public.payments."),
         ("public.zzz", "no table public.zzz. Write it"),
     ],
 )
 def test_a_missing_table_is_named_with_the_nearest(shop, table, hint):
-    """A slip of the pen, a wrong case or a wrong schema is met with the name that there is."""
-    found = look(shop(), mapping={"table": table})
-    assert found.table is None
+    """A misspelt name, a wrong case or a wrong schema is answered with the name of the nearest table."""
+    found = inspect_shop(shop(), mapping={"table": table})
+    assert found.inspection.table is None
     assert len(found.faults) == 1
     assert hint in found.faults[0]
 
@@ -47,16 +68,16 @@ def test_a_missing_table_is_named_with_the_nearest(shop, table, hint):
 def test_a_table_without_a_schema_is_found_by_the_search_path(shop):
     """A bare name leads to the first such table of the search_path."""
     made = shop()
-    table = look(made, mapping={"table": "payments"}).fitting()
+    table = inspect_shop(made, mapping={"table": "payments"}).inspection.table_or_raise()
     assert (table.schema, table.name) == ("public", "payments")
 
 
 def test_all_faults_come_at_once(shop):
-    """Everything that does not fit is in one error, a sentence each."""
+    """Everything that does not fit is in one error, each fault by itself."""
     made = shop(
         columns={"amount": ("amount", "double precision"), "created": ("created_at", "bigint")}
     )
-    found = look(
+    found = inspect_shop(
         made,
         mapping={
             "key": "ID",
@@ -67,9 +88,9 @@ def test_all_faults_come_at_once(shop):
         accounts=("one", "two"),
     )
     with pytest.raises(ConfigurationError) as caught:
-        found.fitting()
+        found.inspection.table_or_raise()
     assert caught.value.exit_code == 78
-    faults = caught.value.faults
+    faults = [str(fault) for fault in caught.value.faults]
     for words in (
         "key: public.payments has no column ID; did you mean id",
         "payment_intent: public.payments has no column intent",
@@ -103,10 +124,10 @@ def test_all_faults_come_at_once(shop):
         ("key", "double precision", "cannot hold it exactly"),
     ],
 )
-def test_a_type_that_cannot_be_is_refused(shop, part, kind, words):
-    """Each part has the types that it can be, and the column's own is named."""
+def test_a_type_that_does_not_fit_is_refused(shop, part, kind, words):
+    """A column whose type cannot play its part is a fault that names the column."""
     made = shop(columns={part: ("the_column", kind)})
-    found = look(made)
+    found = inspect_shop(made)
     assert [words in fault and "the_column" in fault for fault in found.faults] == [True], found
 
 
@@ -119,8 +140,8 @@ def test_a_type_that_cannot_be_is_refused(shop, part, kind, words):
     ],
 )
 def test_a_unit_that_does_not_fit_is_refused(shop, kind, unit, words):
-    """created_unit belongs to numbers, and numbers need it."""
-    found = look(shop(columns={"created": ("created", kind)}, created_unit=unit))
+    """created_unit is for numbers, and numbers need it."""
+    found = inspect_shop(shop(columns={"created": ("created", kind)}, created_unit=unit))
     assert [words in fault for fault in found.faults] == [True], found
 
 
@@ -139,13 +160,13 @@ ENUM = "CREATE TYPE state AS ENUM ('pending', 'paid')"
         ("text", {"new": "incomplete"}, {"succeeded": "paid"}, "does not know it"),
     ],
 )  # fmt: skip
-def test_a_status_to_write_must_stand_and_mean_what_it_says(shop, kind, read, write, words):
-    """A value to write is a member, fits the length, and is read back as its outcome; a report needs that too."""
+def test_a_status_to_write_must_fit_the_column_and_read_back(shop, kind, read, write, words):
+    """A value to write is a member, fits the length, and reads back as its outcome; also if nothing is to be written."""
     made = shop(
         columns={"status": ("status", kind)}, before=(ENUM,), statuses=statuses(read, write)
     )
     for writes in (True, False):
-        found = look(made, writes=writes)
+        found = inspect_shop(made, writes=writes)
         assert [words in fault for fault in found.faults] == [True], found
 
 
@@ -154,28 +175,28 @@ def test_a_status_to_write_must_stand_and_mean_what_it_says(shop, kind, read, wr
     [("state", "Pending"), ("varchar(4)", "pending"), ("char(9)", "pending "), ("smallint", "x")],
 )
 def test_a_status_to_read_that_no_row_can_have_is_a_warning(shop, kind, value):
-    """It keeps nobody from starting, and the statements leave it out."""
+    """Every command starts all the same, and the statements leave the value out."""
     made = shop(
         columns={"status": ("status", kind)},
         before=(ENUM,),
         statuses=statuses({value: "incomplete"}, {}),
     )
-    found = look(made)
-    assert found.faults == ()
+    found = inspect_shop(made)
+    assert found.faults == []
     assert any("no row can have this value" in warning for warning in found.warnings)
     if kind in {"state", "smallint"}:
-        assert found.fitting().open_statuses == []
+        assert found.inspection.table_or_raise().open_statuses == []
 
 
 def test_missing_privileges_come_with_the_grants_to_run(shop, role):
-    """SELECT, UPDATE and USAGE that are missing are each named with the statement that gives them; then it fits."""
+    """Each of USAGE, SELECT and UPDATE that is missing is a fault with its GRANT; after these the table fits."""
     name, as_role = role("reader")
     made = shop(
         table="Shop.Order", before=('CREATE SCHEMA "Shop"',), columns={"status": ("select", "text")}
     )
     url = as_role(made.url)
-    found = look(made, url=url, links=True)
-    grants = [fault.partition("Run: ")[2] for fault in found.faults]
+    found = inspect_shop(made, url=url, links=True)
+    grants = [statement(fault) for fault in found.faults]
     columns = '"id", "stripe_payment_intent_id", "select", "amount", "currency", "created_at", "updated_at", "order_id"'
     assert grants == [
         f'GRANT USAGE ON SCHEMA "Shop" TO "{name}";',
@@ -184,10 +205,10 @@ def test_missing_privileges_come_with_the_grants_to_run(shop, role):
     ]
     for grant in grants[:2]:
         made.execute(grant)
-    assert look(made, url=url, writes=False).faults == ()
-    assert len(look(made, url=url, writes=True).faults) == 1
+    assert inspect_shop(made, url=url, writes=False).faults == []
+    assert len(inspect_shop(made, url=url, writes=True).faults) == 1
     made.execute(grants[2])
-    assert look(made, url=url, links=True).faults == ()
+    assert inspect_shop(made, url=url, links=True).faults == []
 
 
 def test_accounts_must_be_values_of_their_column(shop):
@@ -195,15 +216,15 @@ def test_accounts_must_be_values_of_their_column(shop):
     made = shop(
         columns={"account": ("acct", "acct")}, before=("CREATE TYPE acct AS ENUM ('one', 'two')",)
     )
-    assert look(made, accounts=("one", "two")).faults == ()
-    [fault] = look(made, accounts=("one", "three")).faults
+    assert inspect_shop(made, accounts=("one", "two")).faults == []
+    [fault] = inspect_shop(made, accounts=("one", "three")).faults
     assert "cannot hold three" in fault
-    [fault] = look(shop(table="b", columns={"account": ("acct", "bigint")})).faults
+    [fault] = inspect_shop(shop(table="b", columns={"account": ("acct", "bigint")})).faults
     assert "it holds the names of [[accounts]]" in fault
 
 
 def test_what_cannot_be_corrected_in_place_is_refused(shop):
-    """A join, a materialized view or a generated column can be read; to write it is a fault at start."""
+    """A join, a materialized view or a generated column can be read; a command that writes does not start."""
     made = shop()
     made.execute("CREATE VIEW joined AS SELECT a.* FROM payments a JOIN payments b USING (id)")
     made.execute("CREATE MATERIALIZED VIEW stored AS SELECT * FROM payments")
@@ -212,62 +233,62 @@ def test_what_cannot_be_corrected_in_place_is_refused(shop):
         "ALTER TABLE made ADD COLUMN raw text, ADD COLUMN status text GENERATED ALWAYS AS (lower(raw)) STORED"
     )
     for table in ("joined", "stored", "made"):
-        assert look(made, writes=False, mapping={"table": table}).faults == (), table
-        assert len(look(made, writes=True, mapping={"table": table}).faults) == 1, table
+        assert inspect_shop(made, writes=False, mapping={"table": table}).faults == [], table
+        assert len(inspect_shop(made, writes=True, mapping={"table": table}).faults) == 1, table
 
 
 def test_a_name_with_a_percent_sign_is_refused(shop):
-    """It cannot stand in a statement with parameters; a view can rename it."""
+    """A statement with parameters cannot hold it; a view can rename it."""
     made = shop(columns={"status": ("status%", "text")})
-    [fault] = look(made).faults
+    [fault] = inspect_shop(made).faults
     assert "Map a view" in fault
-    [fault] = look(shop(table="public.pay%ments")).faults
+    [fault] = inspect_shop(shop(table="public.pay%ments")).faults
     assert "Map a view" in fault
 
 
 def test_the_updated_column_has_no_other_part(shop):
-    """A column cannot be set to the status and to the time at once."""
+    """One column cannot hold both the status and the time."""
     [fault] = [
         fault
-        for fault in look(shop(), mapping={"updated": "status"}).faults
+        for fault in inspect_shop(shop(), mapping={"updated": "status"}).faults
         if "another part" in fault
     ]
     assert "status" in fault
 
 
-def test_doctors_warnings_about_indexes(shop):
-    """No index on the intent, the order or created, and a key that is not unique, are named with their mend."""
+def test_missing_indexes_are_warnings(shop):
+    """A missing index and a key that is not unique come with the statement that ends the warning."""
     made = shop(columns={"key": ("id", "bigint NOT NULL")})
-    warnings = look(made).warnings
-    mends = [warning.partition("Run: ")[2] for warning in warnings]
-    assert mends == [
+    warnings = inspect_shop(made).warnings
+    statements = [statement(warning) for warning in warnings]
+    assert statements == [
         'CREATE UNIQUE INDEX CONCURRENTLY ON "public"."payments" ("id");',
         'CREATE INDEX CONCURRENTLY ON "public"."payments" ("stripe_payment_intent_id");',
         'CREATE INDEX CONCURRENTLY ON "public"."payments" ("order_id");',
         'CREATE INDEX CONCURRENTLY ON "public"."payments" ("created_at");',
     ]
-    for hint in mends:
-        made.execute(hint)
-    assert look(made).warnings == ()
+    for one in statements:
+        made.execute(one)
+    assert inspect_shop(made).warnings == []
 
 
-def test_a_partitioned_table_is_met_on_its_own_terms(shop):
-    """Its unique key holds the partition's column as well, and an index is not built concurrently."""
+def test_warnings_about_a_partitioned_table(shop):
+    """Its unique key may hold the partition's column as well, and its index is not built concurrently."""
     made = shop(table="public.base", columns={"order": None})
     made.execute(
         "CREATE TABLE parts (LIKE base, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at)"
     )
-    warnings = look(made, mapping={"table": "parts"}).warnings
-    mends = [warning.partition("Run: ")[2] for warning in warnings]
-    assert len(mends) == 2
-    for hint in mends:
-        made.execute(hint)
-    assert look(made, mapping={"table": "parts"}).warnings == ()
+    warnings = inspect_shop(made, mapping={"table": "parts"}).warnings
+    statements = [statement(warning) for warning in warnings]
+    assert len(statements) == 2
+    for one in statements:
+        made.execute(one)
+    assert inspect_shop(made, mapping={"table": "parts"}).warnings == []
 
 
 def test_a_missing_status_column_is_one_fault(shop):
-    """Without the column its values are not judged."""
-    [fault] = look(shop(), mapping={"status": "state"}).faults
+    """Without the column its values are not checked."""
+    [fault] = inspect_shop(shop(), mapping={"status": "state"}).faults
     assert "has no column state; did you mean status" in fault
 
 
@@ -283,8 +304,10 @@ def test_a_missing_status_column_is_one_fault(shop):
     ],
 )
 def test_which_indexes_serve(shop, index, serves):
-    """An index serves where a lookup by intent can use it: by its first column, or behind the account's."""
+    """An index serves if a lookup by intent can use it: by its first column, or after the account's."""
     made = shop(columns={"account": ("acct", "text")})
     made.execute(f"CREATE INDEX ON payments {index}")
-    warned = any("serves stripe_payment_intent_id" in warning for warning in look(made).warnings)
+    warned = any(
+        "serves stripe_payment_intent_id" in warning for warning in inspect_shop(made).warnings
+    )
     assert warned is not serves

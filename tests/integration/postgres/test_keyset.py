@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.sources.sources import keyset
@@ -80,8 +81,8 @@ def test_doctor_warns_of_a_key_that_may_be_null(shop, bench, kind, warns):
     database = bench(made).database
 
     def found() -> list[str]:
-        warnings = inspect(database, made.mapping, writes=True).warnings
-        return [warning for warning in warnings if "NULL" in warning]
+        warnings = warnings_of(inspect(database, made.mapping, writes=True))
+        return [str(warning) for warning in warnings if "NULL" in warning.what]
 
     assert len(found()) == warns
     for warning in found():

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.postgres.audit.ledger_append import append
-from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
 from reconciler.adapters.postgres.database import Database, connect
 from reconciler.domain.audit.hash_chain import entry_hash, first_break
 from reconciler.domain.audit.ledger_entry import Action, Draft

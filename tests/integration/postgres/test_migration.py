@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 import reconciler.adapters.postgres
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.adapters.postgres.schema.pending_migrations import pending
+from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.errors import DatabaseRefusedError, ReconcilerError
 
 FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"
@@ -25,10 +25,10 @@ def up(url: str) -> tuple[str, ...]:
 
 def test_pending_names_what_migrate_applies(empty_database):
     """pending tells what migrate would do, writes nothing, and migrate done twice does nothing."""
-    assert pending(empty_database) == ALL
-    assert pending(empty_database) == ALL
+    assert pending_migrations(empty_database) == ALL
+    assert pending_migrations(empty_database) == ALL
     assert up(empty_database) == ALL
-    assert pending(empty_database) == ()
+    assert pending_migrations(empty_database) == ()
     assert up(empty_database) == ()
 
 
@@ -106,7 +106,7 @@ def test_a_failing_migration_leaves_nothing(empty_database):
         )  # the last table of the first migration
     with pytest.raises(DatabaseRefusedError):
         up(empty_database)
-    assert pending(empty_database) == ALL
+    assert pending_migrations(empty_database) == ALL
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT to_regclass('reconciler.leases')").fetchone() == (None,)
         connection.execute("DROP TABLE reconciler.reads")
@@ -129,7 +129,7 @@ def test_every_form_of_address_works(empty_database, tmp_path, monkeypatch):
         "service=shop",
     ]
     assert up(forms[0]) == ALL
-    assert [pending(form) for form in forms] == [()] * 4
+    assert [pending_migrations(form) for form in forms] == [()] * 4
 
 
 def test_a_schema_made_by_the_administrator_is_enough(empty_database, role):

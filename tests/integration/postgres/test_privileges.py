@@ -5,15 +5,16 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
+from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.adapters.postgres.schema.pending_migrations import pending
-from reconciler.adapters.postgres.schema.schema_access import schema_access
+from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import State
@@ -94,7 +95,7 @@ def test_the_daemons_role_is_enough_for_a_pass(
     book.add_note(1, "a note", "jo")
     table.leases.release("bench", table.epoch)
     assert stocked.rows()["1"]["status"] == "paid"
-    assert pending(roles[0]) == ()
+    assert pending_migrations(roles[0]) == ()
 
 
 @pytest.mark.parametrize(
@@ -127,11 +128,9 @@ def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
 def test_linking_needs_its_own_privilege(stocked, roles, bench):
     """Without UPDATE on the PaymentIntent's column linking is a fault at start, with the GRANT to run."""
     with Database(roles[0]) as database:
-        from reconciler.adapters.postgres.merchant.inspection import inspect
-
         assert inspect(database, stocked.mapping, writes=True).faults == ()
         [fault] = inspect(database, stocked.mapping, writes=True, links=True).faults
-    grant = fault.partition("Run: ")[2]
+    grant = fault.hint.removeprefix("Run: ")
     assert grant.startswith(
         'GRANT UPDATE ("stripe_payment_intent_id") ON "public"."payments" TO "daemon_'
     )
@@ -175,7 +174,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
         with PostgresLedger(database).chain("default") as chain:
             assert first_break(chain.entries, chain.head, "default") is None
         access = schema_access(database)
-    assert (access.is_there, access.may_read, access.may_write) == (True, True, False)
+    assert (access.exists, access.may_read, access.may_write) == (True, True, False)
 
 
 @pytest.mark.parametrize("schema", ["absent", "forbidden"])
@@ -213,7 +212,6 @@ def test_a_database_that_is_read_only_has_no_schema_to_write(stocked, bench):
 
 def test_row_security_that_hides_rows_is_told(stocked, role, bench):
     """A policy that keeps rows from our role is a warning, and an update that it swallows counts as moved."""
-    from reconciler.adapters.postgres.merchant.inspection import inspect
     from reconciler.errors import RowMovedError
 
     daemon, as_daemon = role("daemon")
@@ -222,8 +220,8 @@ def test_row_security_that_hides_rows_is_told(stocked, role, bench):
     stocked.execute("ALTER TABLE payments ENABLE ROW LEVEL SECURITY")
     stocked.execute("CREATE POLICY seen ON payments FOR SELECT USING (true)")
     table = bench(stocked, url=as_daemon(stocked.url))
-    warnings = inspect(table.database, stocked.mapping, writes=True).warnings
-    assert any("Row security" in warning for warning in warnings)
+    warnings = warnings_of(inspect(table.database, stocked.mapping, writes=True))
+    assert any("Row security" in warning.what for warning in warnings)
     payment = table.store.load(["pi_1"]).payments[0]
     from reconciler.domain.model.page import RowWrite
 

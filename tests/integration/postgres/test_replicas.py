@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
-from reconciler.adapters.postgres.coordination.replicas import (
-    PostgresReplicas,
+from reconciler.adapters.postgres.coordination.lease_store import (
+    PostgresLeaseStore,
     PostgresReservedShare,
 )
+from reconciler.adapters.postgres.coordination.replicas import PostgresReplicas
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate

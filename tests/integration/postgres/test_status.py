@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
-from reconciler.adapters.postgres.statements import statements
+from reconciler.adapters.postgres.statements import STATEMENTS
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_ticks_are_not_counted_to_find_the_kinds(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.sweeps")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements("coordination")["status_sweeps"]
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + STATEMENTS["coordination"]["status_sweeps"]
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
     assert rows_read(plan[0]["Plan"]) < 200
     assert len(PostgresStatus(table.database, "default").sweeps()) == 3
@@ -75,7 +75,7 @@ def test_old_corrections_are_not_counted_again(table):
     )
     with table.database.connection("explaining") as connection:
         connection.execute("ANALYZE reconciler.ledger")
-        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements("page")["corrections_by_service"]
+        asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + STATEMENTS["page"]["corrections_by_service"]
         parameters = {"account": "default", "seconds": 3600}
         [plan] = connection.execute(asked, parameters).fetchone()
     assert rows_read(plan[0]["Plan"]) < 200

@@ -9,13 +9,13 @@ import pytest
 import sqlparse
 
 import reconciler.adapters.postgres as package
-from reconciler.adapters.postgres.statements import statements, templates
+from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 
 FOLDER = Path(package.__path__[0])
 ROOMS = sorted(path.stem for path in (FOLDER / "sql").glob("*.sql"))
 CODE = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
 GRANTS = {"grant_daemon", "grant_auditor"}
-NAMED = [(room, name) for room in ROOMS for name in templates(room)]
+NAMED = [(room, name) for room in ROOMS for name in TEMPLATES[room]]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -29,7 +29,7 @@ def test_each_statement_is_one_that_the_code_runs(room, name):
     """No statement is left over, and none hides behind another; grants are several that belong together."""
     assert f'"{name}"' in CODE
     if name not in GRANTS:
-        assert len(sqlparse.split(templates(room)[name].as_string(None))) == 1
+        assert len(sqlparse.split(TEMPLATES[room][name].as_string(None))) == 1
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -59,8 +59,8 @@ def test_every_statement_named_in_the_code_is_there():
 
 def test_only_statements_without_identifiers_are_ready_to_run():
     """A statement with a placeholder cannot be executed before its identifiers are filled in."""
-    assert "grant_daemon" not in statements("schema")
-    assert "migrations_applied" in statements("schema")
+    assert "grant_daemon" not in STATEMENTS["schema"]
+    assert "migrations_applied" in STATEMENTS["schema"]
 
 
 def test_no_sql_is_written_in_code():

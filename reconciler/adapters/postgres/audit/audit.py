@@ -1,8 +1,8 @@
-"""What auditors and operators read: our tables, over all accounts."""
+"""What auditors and operators read: Reconciler's tables, over all accounts."""
 
 from __future__ import annotations
 
-from reconciler.adapters.postgres.audit.ledger_reader import PostgresLedger
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 

@@ -1,4 +1,4 @@
-"""How the work stands, read from our tables and from the merchant's."""
+"""The figures for the status command and the metrics, from Reconciler's tables and from the merchant's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import counting
+from reconciler.adapters.postgres.statements import STATEMENTS
 
-_SQL: Final = statements("coordination")
+_SQL: Final = STATEMENTS["coordination"]
 
 
 class PostgresStatus:
@@ -28,7 +27,8 @@ class PostgresStatus:
         return self._rows("status_lease")[0]
 
     def sweeps(self) -> list[TupleRow]:
-        """For each kind: id, end, age in seconds and asker of the last complete sweep; id, end, complete, stopped of the last."""
+        """For each kind of sweep: id, end, age in seconds and asker of the last complete one; id, end, complete and
+        stopped of the last that ended."""
         return self._rows("status_sweeps")
 
     def discrepancies(self) -> list[TupleRow]:
@@ -44,12 +44,12 @@ class PostgresStatus:
         return int(self._rows("status_requests")[0][0])
 
     def lag(self, cursor: str) -> float | None:
-        """Seconds that a cursor is behind the present, None where there is none."""
+        """Seconds that a cursor is behind the present; None if there is no such cursor."""
         rows = self._rows("status_lag", cursor=cursor)
         return float(rows[0][0]) if rows else None
 
     def rate_usage(self) -> TupleRow:
-        """How fast the service asks Stripe, and when it said so; both None where it never did."""
+        """How fast the service reads Stripe, and when it recorded that; both None if it never did."""
         rows = self._rows("status_rate_usage")
         return rows[0] if rows else (None, None)
 
@@ -60,10 +60,7 @@ class PostgresStatus:
     def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
         """How many rows with a PaymentIntent have each open outcome."""
         parameters = {"account": self._account, "open": table.open_statuses}
-        with (
-            self._database.connection("counting open payments") as connection,
-            counting(connection),
-        ):
+        with self._database.counting("counting open payments") as connection:
             rows = connection.execute(table.open_by_status, parameters).fetchall()
         counts: Counter[str] = Counter()
         for status, count in rows:

@@ -1,4 +1,4 @@
-"""Passes that a person asks the service for, as they stand in our table, and who serves an account."""
+"""Sweeps that a person asks the service for, and the service that serves an account."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Final
 
 from psycopg.rows import TupleRow
 
-from reconciler.adapters.postgres.database import Connection, Database, connect
-from reconciler.adapters.postgres.errors import map_errors
-from reconciler.adapters.postgres.statements import statements
+from reconciler.adapters.postgres.database import Connection, Database, connect, map_errors
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.sweep_request import (
     RequestState,
     RequestStatus,
@@ -18,33 +17,34 @@ from reconciler.domain.model.sweep_request import (
     TakenRequest,
 )
 
-_SQL: Final = statements("coordination")
+_SQL: Final = STATEMENTS["coordination"]
+_LISTENING: Final = "listening for requests"
 
 
 class PostgresSweepRequests:
-    """One account's requests, for those who ask and for the service. Safe to share between threads."""
+    """One account's requests, for the command that asks and for the service. Safe to share between threads."""
 
     def __init__(self, database: Database, account: str) -> None:
         self._database = database
         self._account = account
 
     def at_work(self) -> ServingProcess | None:
-        """The service that has the account's lease now, None where nobody or somebody else has it."""
+        """The service that holds the account's lease now; None if no process or no service holds it."""
         rows = self._rows("service_at_work", "looking for the service")
         return ServingProcess(*rows[0]) if rows else None
 
     def ask(self, asked_by: str, options: Mapping[str, object]) -> int:
-        """Put a request down and wake the service; its number."""
+        """Store a request and notify the service; its number."""
         rows = self._rows(
             "request_ask",
-            "asking the service for a pass",
+            "asking the service for a sweep",
             asked_by=asked_by,
             options=json.dumps(options),
         )
         return int(rows[0][0])
 
-    def look(self, number: int) -> RequestState | None:
-        """How a request stands, None where there is none of that number."""
+    def state(self, number: int) -> RequestState | None:
+        """The state of a request; None if there is none of that number."""
         rows = self._rows("request_state", "following a request", id=number)
         if not rows:
             return None
@@ -52,18 +52,18 @@ class PostgresSweepRequests:
         return RequestState(RequestStatus(status), examined, result, answer)
 
     def withdraw(self, number: int, why: str) -> bool:
-        """Take a request back; False where a service that is alive has taken it up, or it was answered."""
+        """Take a request back; False if a live service has taken it, or if it was answered."""
         return bool(self._count("request_withdraw", "taking a request back", id=number, answer=why))
 
     def take(self, epoch: int) -> TakenRequest | None:
-        """The oldest request that waits, taken up under the lease of this epoch; None where none waits."""
-        rows = self._rows("request_take", "taking up a request", epoch=epoch)
+        """The oldest request that waits, taken under the lease of this epoch; None if none waits."""
+        rows = self._rows("request_take", "taking a request", epoch=epoch)
         return TakenRequest(*rows[0]) if rows else None
 
     def advance(self, number: int, epoch: int, examined: int) -> None:
-        """Tell whoever asked how far the sweep is."""
+        """Record how many intents the sweep has examined, for the command that waits for it."""
         self._count(
-            "request_progress", "telling progress", id=number, epoch=epoch, examined=examined
+            "request_progress", "recording progress", id=number, epoch=epoch, examined=examined
         )
 
     def finish(
@@ -86,11 +86,11 @@ class PostgresSweepRequests:
         )
 
     def refuse(self, number: int, epoch: int, why: str) -> None:
-        """Answer that it will not be done; nothing happens where it has been answered already."""
+        """Answer that the request will not be done; does nothing if it was answered already."""
         self._count("request_refuse", "refusing a request", id=number, epoch=epoch, answer=why)
 
     def reopen(self, epoch: int) -> int:
-        """Let what an earlier holder of the lease left unfinished be taken up again; how many there are."""
+        """Let requests that an earlier holder of the lease left unfinished wait again; how many there are."""
         return self._count("requests_reopen", "taking over requests", epoch=epoch)
 
     def _rows(self, name: str, doing: str, **values: object) -> list[TupleRow]:
@@ -99,13 +99,14 @@ class PostgresSweepRequests:
             return connection.execute(_SQL[name], parameters).fetchall()
 
     def _count(self, name: str, doing: str, **values: object) -> int:
+        """Execute a statement; the number of rows that it wrote."""
         parameters = {"account": self._account, **values}
         with self._database.connection(doing) as connection:
             return connection.execute(_SQL[name], parameters).rowcount
 
 
-class RequestBell:
-    """Rings when somebody asks for a sweep of this account. It has a connection of its own; use it as a context manager."""
+class RequestListener:
+    """Waits for a person's request for a sweep of this account, on a connection of its own."""
 
     def __init__(self, dsn: str, account: str) -> None:
         self._dsn = dsn
@@ -113,15 +114,19 @@ class RequestBell:
         self._connection: Connection | None = None
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a ring; False where none came in time. Raises what a lost connection raises; the next call mends it."""
+        """Wait for a notification; False if none came in time.
+
+        Raises DatabaseUnavailableError and the like if the connection is lost; the next call connects anew.
+        """
         if self._connection is None:
             self._connection = connect(self._dsn)
-            with map_errors("listening for requests"):
+            with map_errors(_LISTENING):
                 self._connection.execute(_SQL["requests_listen"])
-            # somebody may have asked before we listened
+            # a request may have been stored before LISTEN took effect
             return True
+
         try:
-            with map_errors("listening for requests"):
+            with map_errors(_LISTENING):
                 notices = self._connection.notifies(timeout=seconds, stop_after=1)
                 return any(notice.payload == self._account for notice in notices)
         except BaseException:

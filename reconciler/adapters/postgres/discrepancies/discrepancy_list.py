@@ -1,4 +1,4 @@
-"""Stored discrepancies, to be listed and exported."""
+"""Stored discrepancies of all accounts, for lists and exports."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import streaming
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
 from reconciler.domain.money import Money
 
-_SQL: Final = statements("discrepancies")
+_SQL: Final = STATEMENTS["discrepancies"]
 
 
 @dataclass(frozen=True, slots=True)
 class DiscrepancyFilter:
-    """Which discrepancies are wanted; what is not set does not matter. ``since`` is of the time last seen."""
+    """Which discrepancies are wanted. A field that is not set selects all; ``since`` is about the time last seen."""
 
     id: int | None = None
     account: str | None = None
@@ -30,7 +29,7 @@ class DiscrepancyFilter:
     payment_intent: str | None = None
 
     def parameters(self, limit: int | None) -> dict[str, object]:
-        """The statement's parameters; an empty choice is no choice."""
+        """The statement's parameters; an empty tuple selects all."""
         return {
             "id": self.id,
             "account": self.account,
@@ -50,7 +49,7 @@ class PostgresDiscrepancyList:
         self._database = database
 
     def find(self, wanted: DiscrepancyFilter, limit: int | None = None) -> tuple[Discrepancy, ...]:
-        """Those that fit, the last seen first."""
+        """Those that the filter selects, the last seen first."""
         with self._database.connection("listing discrepancies") as connection:
             rows = connection.execute(
                 _SQL["discrepancies_find"], wanted.parameters(limit)
@@ -59,13 +58,16 @@ class PostgresDiscrepancyList:
 
     @contextmanager
     def reading(self, wanted: DiscrepancyFilter) -> Iterator[Iterator[Discrepancy]]:
-        """The same, one at a time from one snapshot, however many there are: for an export."""
-        doing = "reading discrepancies"
-        with self._database.connection(doing) as connection, streaming(connection):
-            rows = connection.cursor("discrepancies")
-            with rows:
-                rows.execute(_SQL["discrepancies_find"], wanted.parameters(None))
-                yield (_discrepancy(*row) for row in rows)
+        """The same, one at a time from one snapshot, for an export of any size.
+
+        The rows come from a cursor on the server. Read them inside the block.
+        """
+        with (
+            self._database.snapshot("reading discrepancies") as connection,
+            connection.cursor("discrepancies") as rows,
+        ):
+            rows.execute(_SQL["discrepancies_find"], wanted.parameters(None))
+            yield (_discrepancy(*row) for row in rows)
 
 
 def _discrepancy(

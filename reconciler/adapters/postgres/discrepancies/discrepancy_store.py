@@ -1,4 +1,4 @@
-"""The discrepancies of one account, for a person to settle; and the corrections of a sweep, to take back."""
+"""The discrepancies of one account, for a person to settle; and the corrections of a sweep, to revert."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.adapters.postgres.audit.ledger_append import append
-from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.audit.ledger import append
+from reconciler.adapters.postgres.database import Connection, Database, begin
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
     PostgresDiscrepancyList,
 )
-from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import begin, ending
+from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
 from reconciler.errors import UsageError
 
-_SQL: Final = statements("discrepancies")
+_SQL: Final = STATEMENTS["discrepancies"]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What somebody had to say about a discrepancy. ``at`` is the database's clock."""
+    """What a person wrote about a discrepancy. ``at`` is the database's clock."""
 
     author: str
     note: str
@@ -32,14 +31,14 @@ class Note:
 
 
 class PostgresDiscrepancyStore:
-    """As ``engine.ports.Casebook`` has it, and notes."""
+    """``engine.ports.DiscrepancyStore`` says what the methods mean; notes are added and listed here alone."""
 
     def __init__(self, database: Database, account: str) -> None:
         self._database = database
         self._account = account
 
     def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
-        """One discrepancy of this account, None where there is none with this number."""
+        """One discrepancy of this account; None if there is none with this number."""
         wanted = DiscrepancyFilter(account=self._account, id=discrepancy_id)
         found = PostgresDiscrepancyList(self._database).find(wanted)
         return found[0] if found else None
@@ -47,9 +46,9 @@ class PostgresDiscrepancyStore:
     def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
         """Set a person's verdict with its ledger entry, in one transaction.
 
-        Raises UsageError where there is no such discrepancy, DatabaseBusyError while a sweep records it.
+        Raises UsageError if there is no such discrepancy, DatabaseBusyError while a sweep records it.
         """
-        with self._database.connection("settling a discrepancy") as connection, ending(connection):
+        with self._database.transaction("settling a discrepancy") as connection:
             with connection.pipeline():
                 begin(connection)
                 settled = connection.execute(
@@ -61,14 +60,14 @@ class PostgresDiscrepancyStore:
                 raise self._unknown(discrepancy_id)
 
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
-        """What a sweep corrected, in the ledger's order, and whether it was taken back."""
+        """What a sweep corrected, in the ledger's order, and whether it was reverted."""
         parameters = {"account": self._account, "sweep": sweep}
-        with self._database.connection("reading a pass's corrections") as connection:
+        with self._database.connection("reading a sweep's corrections") as connection:
             rows = connection.execute(_SQL["corrections_of_sweep"], parameters).fetchall()
         return tuple(CorrectionEntry(*row) for row in rows)
 
     def notes(self, discrepancy_id: int) -> tuple[Note, ...]:
-        """What people had to say about a discrepancy, in order."""
+        """What people wrote about a discrepancy, oldest first."""
         with self._database.connection("reading notes") as connection:
             rows = connection.execute(
                 _SQL["notes_of_discrepancy"], self._of(discrepancy_id)
@@ -78,13 +77,13 @@ class PostgresDiscrepancyStore:
     def add_note(self, discrepancy_id: int, note: str, by: str) -> None:
         """Add a note, with its ledger entry.
 
-        The auditor's role may not append to the ledger: its note stands alone, and is signed with the role's name
-        instead of ``by``. Raises UsageError where there is no such discrepancy.
+        The auditor's role may not append to the ledger: its note has no entry, and the database signs it with the
+        role's name instead of ``by``. Raises UsageError if there is no such discrepancy.
         """
         if self.discrepancy(discrepancy_id) is None:
             raise self._unknown(discrepancy_id)
         may_append = schema_access(self._database).may_write
-        with self._database.connection("adding a note") as connection, ending(connection):
+        with self._database.transaction("adding a note") as connection:
             if may_append:
                 self._add_with_entry(connection, discrepancy_id, note, by)
             else:

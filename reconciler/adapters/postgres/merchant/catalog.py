@@ -1,18 +1,27 @@
-"""What PostgreSQL's catalog says of the merchant's table."""
+"""What PostgreSQL's catalog says of the merchant's table: its kind, its columns, its indexes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
+from uuid import UUID
+
+from psycopg import sql
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.merchant.columns import TableColumn
-from reconciler.adapters.postgres.statements import statements
+from reconciler.adapters.postgres.statements import STATEMENTS
 
-_SQL: Final = statements("merchant")
+_SQL: Final = STATEMENTS["merchant"]
+_DOING: Final = "reading the catalog"
 
-_DOING = "reading the catalog"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000}
+_BYTES: Final = {"int2": 2, "int4": 4, "int8": 8}
 
 
 class RelationKind(Enum):
@@ -25,6 +34,188 @@ class RelationKind(Enum):
     FOREIGN = "f"
 
 
+class ColumnKind(Enum):
+    """The kinds of column type that Reconciler treats differently."""
+
+    TEXT = "text"
+    PADDED = "padded text"
+    ENUM = "enum"
+    INTEGER = "integer"
+    NUMERIC = "numeric"
+    FLOAT = "floating point"
+    UUID = "uuid"
+    TIMESTAMPTZ = "timestamp with time zone"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    OTHER = "other"
+
+
+_KINDS: Final = {
+    "text": ColumnKind.TEXT,
+    "varchar": ColumnKind.TEXT,
+    "name": ColumnKind.TEXT,
+    "bpchar": ColumnKind.PADDED,
+    "int2": ColumnKind.INTEGER,
+    "int4": ColumnKind.INTEGER,
+    "int8": ColumnKind.INTEGER,
+    "numeric": ColumnKind.NUMERIC,
+    "float4": ColumnKind.FLOAT,
+    "float8": ColumnKind.FLOAT,
+    "uuid": ColumnKind.UUID,
+    "timestamptz": ColumnKind.TIMESTAMPTZ,
+    "timestamp": ColumnKind.TIMESTAMP,
+    "date": ColumnKind.DATE,
+}
+
+# PostgreSQL's times reach further than Python's, and "infinity" is one of them: a time outside of these bounds is
+# unknown. A thousand of Python's years are left, because horizons and deadlines are added to a time; and the first year.
+_CREATED: Final = {
+    ColumnKind.TIMESTAMPTZ: sql.SQL(
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} END"
+    ),
+    ColumnKind.TIMESTAMP: sql.SQL(
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} AT TIME ZONE 'UTC' END"
+    ),
+    ColumnKind.DATE: sql.SQL(
+        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
+    ),
+}
+_CREATED_NUMBER: Final = {
+    "s": sql.SQL("CASE WHEN {0} BETWEEN -62104060800 AND 221845392000 THEN to_timestamp({0}) END"),
+    "ms": sql.SQL(
+        "CASE WHEN {0} BETWEEN -62104060800000 AND 221845392000000 THEN to_timestamp({0} / 1000.0) END"
+    ),
+}
+_NOW: Final = {
+    ColumnKind.TIMESTAMPTZ: sql.SQL("now()"),
+    ColumnKind.TIMESTAMP: sql.SQL("now() AT TIME ZONE 'UTC'"),
+    ColumnKind.DATE: sql.SQL("(now() AT TIME ZONE 'UTC')::date"),
+}
+_NOW_NUMBER: Final = {
+    "s": sql.SQL("floor(extract(epoch FROM now()))"),
+    "ms": sql.SQL("floor(extract(epoch FROM now()) * 1000)"),
+}
+TIMESTAMPS: Final = tuple(_CREATED)
+"""The kinds that are a time or date by their type."""
+NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.FLOAT)
+"""The kinds that can count the time since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column as the catalog has it.
+
+    ``declared`` is the type as PostgreSQL writes it, a domain by its own name. ``type_schema``, ``type_name``,
+    ``category`` and ``members`` (an enum's values) are of the type beneath a domain. ``length`` is the limit of a
+    varchar or char.
+    """
+
+    name: str
+    declared: str
+    type_schema: str
+    type_name: str
+    category: str
+    length: int | None
+    members: Sequence[str]
+    may_select: bool
+    may_update: bool
+    is_generated: bool = False
+    is_nullable: bool = False
+
+    kind: ColumnKind = field(init=False, compare=False)
+    type: sql.Identifier = field(init=False, compare=False)
+    """The type, for a cast."""
+    identifier: sql.Identifier = field(init=False, compare=False)
+    """The name, for statements that call the table ``t``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self._kind_of_type())
+        object.__setattr__(self, "type", sql.Identifier(self.type_schema, self.type_name))
+        object.__setattr__(self, "identifier", sql.Identifier("t", self.name))
+
+    def _kind_of_type(self) -> ColumnKind:
+        if self.members:
+            return ColumnKind.ENUM
+        known = _KINDS.get(self.type_name) if self.type_schema == "pg_catalog" else None
+        if known is not None:
+            return known
+        return ColumnKind.TEXT if self.category == "S" else ColumnKind.OTHER
+
+    def held(self, values: Iterable[str]) -> list[str]:
+        """Those of the values that this column can hold, in their order.
+
+        Values come from Stripe or the configuration. One that cannot be cast to the column's type would make the
+        statement of a whole page fail.
+        """
+        return [value for value in values if self._holds(value)]
+
+    def _holds(self, value: str) -> bool:
+        if "\x00" in value:
+            return False
+        match self.kind:
+            case ColumnKind.ENUM:
+                return value in self.members
+            case ColumnKind.INTEGER:
+                # only as the column prints it: "007" is not its 7
+                limit = 1 << (8 * _BYTES[self.type_name] - 1)
+                return bool(re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value)) and (
+                    -limit <= int(value) < limit
+                )
+            case ColumnKind.NUMERIC:
+                return bool(re.fullmatch(r"-?[0-9]{1,100}(\.[0-9]{1,100})?", value))
+            case ColumnKind.UUID:
+                return _is_uuid(value)
+            case _:
+                return True
+
+    def loses_blanks_of(self, value: str) -> bool:
+        """Whether the column would not keep the blanks that a value ends in."""
+        return self.kind is ColumnKind.PADDED and value != value.rstrip(" ")
+
+    def created(self, unit: Literal["s", "ms"] | None) -> sql.Composable:
+        """The expression that reads it as a time with a zone. ``unit`` is what a number counts since 1970."""
+        template = _CREATED[self.kind] if unit is None else _CREATED_NUMBER[unit]
+        return template.format(self.identifier)
+
+    def now(self, unit: Literal["s", "ms"] | None) -> sql.Composable:
+        """The expression for the present in its type."""
+        return _NOW[self.kind] if self.kind in _NOW or unit is None else _NOW_NUMBER[unit]
+
+    def bound(
+        self, moment: datetime, unit: Literal["s", "ms"] | None
+    ) -> datetime | date | int | Decimal:
+        """The smallest value of the column that is not before a moment: times before it are below, others are not."""
+        moment = moment.astimezone(UTC)
+
+        if unit is not None:
+            microseconds = (moment - EPOCH) // timedelta(microseconds=1)
+            if self.kind is ColumnKind.INTEGER:
+                # rounded up: the last whole number before the moment is below the bound
+                return -(-microseconds // _MICROSECONDS[unit])
+            return Decimal(microseconds) / _MICROSECONDS[unit]
+
+        match self.kind:
+            case ColumnKind.DATE:
+                midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+                return (midnight if midnight == moment else midnight + timedelta(days=1)).date()
+            case ColumnKind.TIMESTAMP:
+                return moment.replace(tzinfo=None)
+            case _:
+                return moment
+
+    def bound_type(self) -> sql.Composable:
+        """The type to cast a bound to: it must hold every bound, and let the column's index be used."""
+        return sql.SQL("pg_catalog.int8") if self.kind is ColumnKind.INTEGER else self.type
+
+
+def _is_uuid(value: str) -> bool:
+    """Whether a text is a UUID as PostgreSQL prints it."""
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index: its columns in order (None for an expression), and whether it is unique over all rows."""
@@ -35,7 +226,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view, with all its columns and indexes. ``role`` is whom we are connected as."""
+    """A table or view, with all its columns and indexes. ``role`` is the role that Reconciler connects as."""
 
     schema: str
     name: str
@@ -47,13 +238,22 @@ class Relation:
     columns: tuple[TableColumn, ...]
     indexes: tuple[Index, ...]
 
-    def column(self, name: str) -> TableColumn | None:
-        """The column of that very name."""
-        return next((column for column in self.columns if column.name == name), None)
+    @property
+    def full_name(self) -> str:
+        """``schema.table``, for a message."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def quoted_name(self) -> str:
+        """The name as a statement needs it."""
+        return sql.Identifier(self.schema, self.name).as_string()
 
 
 def find_relation(database: Database, table: str) -> Relation | None:
-    """The table of that name, ``schema.table`` or a name that the search_path finds; None where there is none."""
+    """The table of that name, or None.
+
+    The name is ``schema.table``, or a name that the search_path finds.
+    """
     schema, dot, name = table.partition(".")
     names = {"schema": schema if dot else None, "name": name if dot else schema}
     with database.connection(_DOING) as connection:
@@ -72,41 +272,18 @@ def find_relation(database: Database, table: str) -> Relation | None:
         is_updatable=updatable,
         hides_rows=hides,
         role=role,
-        columns=tuple(_column(*row) for row in columns),
+        columns=tuple(TableColumn(*row) for row in columns),
         indexes=tuple(Index(tuple(names), unique) for names, unique in indexes),
     )
 
 
 def relation_names(database: Database) -> tuple[str, ...]:
-    """Tables and views there are, as ``schema.table``: for a hint at the right name."""
+    """All tables and views, as ``schema.table``: to suggest the right name."""
     with database.connection(_DOING) as connection:
         rows = connection.execute(_SQL["relation_names"], {}).fetchall()
     return tuple(row[0] for row in rows)
 
 
-def _column(
-    name: str,
-    declared: str,
-    type_schema: str,
-    type_name: str,
-    category: str,
-    length: int | None,
-    members: list[str],
-    may_select: bool,
-    may_update: bool,
-    is_generated: bool,
-    is_nullable: bool,
-) -> TableColumn:
-    return TableColumn(
-        name=name,
-        declared=declared,
-        type_schema=type_schema,
-        type_name=type_name,
-        category=category,
-        length=length,
-        members=tuple(members),
-        may_select=may_select,
-        may_update=may_update,
-        is_generated=is_generated,
-        is_nullable=is_nullable,
-    )
+def quoted(columns: Sequence[TableColumn]) -> str:
+    """The names of columns as a statement needs them, separated by commas."""
+    return ", ".join(sql.Identifier(column.name).as_string() for column in columns)

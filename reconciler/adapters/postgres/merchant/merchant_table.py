@@ -1,30 +1,40 @@
-"""The merchant's table as it was found: its identifiers and types, composed into the statements that we run on it."""
+"""The merchant's table as it was found: the statements that run on it, and the payments that its rows stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
 from psycopg import sql
 
-from reconciler.adapters.postgres.merchant.columns import TableColumn
-from reconciler.adapters.postgres.merchant.table_mapping import TableMapping
-from reconciler.adapters.postgres.statements import templates
+from reconciler.adapters.postgres.merchant.catalog import TableColumn
+from reconciler.adapters.postgres.statements import TEMPLATES
+from reconciler.domain.model.payment import Payment, TableMapping
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.money import to_minor
 from reconciler.domain.outcome import OPEN, Outcome
 
-_TEMPLATES: Final = templates("merchant")
+_TEMPLATES: Final = TEMPLATES["merchant"]
 
 _TRUE: Final = sql.SQL("true")
 _NULL: Final = sql.SQL("NULL")
 _LOCKING: Final = sql.SQL("FOR NO KEY UPDATE OF t SKIP LOCKED")
 
+LARGEST_AMOUNT: Final = 2**63 - 1
+"""What Reconciler's own tables can hold; a larger amount is read as none."""
+
+Row = tuple[str, str | None, str | None, str | None, str | None, datetime | None, str | None]
+"""key, payment_intent, status, amount, currency, created, order: as the statement ``row`` selects them. All but the time
+are text."""
+
 
 @dataclass(frozen=True)
 class MerchantTable:
-    """A table that fits its mapping. ``inspect`` makes it; its statements are composed once each.
+    """A table that fits its mapping. ``inspect`` makes it; each of its statements is composed once.
 
     Every statement takes the parameter ``account``, whether the table has an account column or not.
     """
@@ -45,26 +55,22 @@ class MerchantTable:
     @cached_property
     def open_statuses(self) -> list[str]:
         """The local values that mean an open outcome, as far as the column can hold them."""
-        return self._statuses(*OPEN)
+        return self.status.held(self.mapping.statuses.values_of(*OPEN))
 
     @cached_property
     def paid_statuses(self) -> list[str]:
-        """The local values that mean that the payment was made."""
-        return self._statuses(Outcome.SUCCEEDED)
-
-    def _statuses(self, *outcomes: Outcome) -> list[str]:
-        values = self.mapping.statuses.values_of(*outcomes)
-        return [value for value in values if self.status.holds(value)]
+        """The local values that mean that the payment was made, as far as the column can hold them."""
+        return self.status.held(self.mapping.statuses.values_of(Outcome.SUCCEEDED))
 
     def intents(self, ids: Iterable[str]) -> list[str]:
-        """Those of the ids that the column could hold."""
-        return [value for value in ids if value and self.payment_intent.holds(value)]
+        """Those of the ids that the column can hold."""
+        return self.payment_intent.held(value for value in ids if value)
 
     def orders(self, names: Iterable[str]) -> list[str]:
-        """Those of the orders that the column could hold, once each. They come from Stripe's metadata: anybody's text."""
+        """Those of the orders that the column can hold, once each. They come from Stripe's metadata and may be any text."""
         if self.order is None:
             return []
-        return sorted({name for name in names if name and self.order.holds(name)})
+        return sorted(set(self.order.held(name for name in names if name)))
 
     @cached_property
     def rows_of_intents(self) -> bytes:
@@ -78,7 +84,7 @@ class MerchantTable:
 
     @cached_property
     def rows_locked(self) -> bytes:
-        """The same, locked; those that another has locked are left out."""
+        """The same rows, locked, without those that another session has locked."""
         return self._compose("rows_again", locking=_LOCKING)
 
     @cached_property
@@ -106,8 +112,8 @@ class MerchantTable:
     ) -> bytes:
         """References to rows of a range in order of key, ``limit`` of them and those that share the last one's key.
 
-        They begin after the key ``after`` where asked; rows without a key are left out. With ``scheduled``, only open
-        rows for which no check lies after ``due_by``.
+        With ``after`` they begin after the key of that parameter. Rows without a key are left out. With ``scheduled``,
+        only open rows that no recheck later than ``due_by`` waits for.
         """
         later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
         return self._compose(
@@ -146,7 +152,7 @@ class MerchantTable:
     def update(self, *, linking: bool) -> bytes:
         """The statement that writes rows which are still as they were compared.
 
-        Without ``linking`` the PaymentIntent's column is not touched, so that no privilege on it is needed.
+        Without ``linking`` the PaymentIntent's column is not written, so that no privilege on it is needed.
         """
         assign = sql.SQL("{} = {}")
         changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
@@ -161,15 +167,18 @@ class MerchantTable:
     def _filters(
         self, created: TimeRange, only_open: bool, due: str | None = None
     ) -> dict[str, sql.Composable]:
-        """``due`` is the template of the condition on a row's check, None for no such condition."""
+        """``due`` is the template of the condition on a row's recheck, None for no such condition."""
         of_status: sql.Composable = sql.SQL("{} = ANY(%(open)s::{}[])").format(
             self.status.identifier, self.status.type
         )
         if due is not None:
-            of_status = sql.SQL("({} AND {})").format(of_status, self._compose_sql(due))
+            of_status = sql.SQL("({} AND {})").format(
+                of_status, _TEMPLATES[due].format(**self._parts)
+            )
+
+        # only a bound that is given stands in the statement: a row without a time is in no range but in the whole
         column, kind = self.created.identifier, self.created.bound_type()
         bounds: list[sql.Composable] = []
-        # a bound that is not there is left out of the statement: rows without a time are in no range but in the whole
         if created.since is not None:
             bounds.append(sql.SQL("{} >= %(since)s::{}").format(column, kind))
         if created.until is not None:
@@ -178,9 +187,6 @@ class MerchantTable:
             "of_status": of_status if only_open else _TRUE,
             "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
         }
-
-    def _compose_sql(self, name: str) -> sql.Composed:
-        return _TEMPLATES[name].format(**self._parts)
 
     def _compose(self, name: str, **more: sql.Composable) -> bytes:
         return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)
@@ -191,6 +197,7 @@ class MerchantTable:
 
     @cached_property
     def _parts(self) -> Mapping[str, sql.Composable]:
+        """What the placeholders of every template stand for."""
         of_account: sql.Composable = _TRUE
         if self.account is not None:
             of_account = sql.SQL("{} = %(account)s::{}").format(
@@ -212,3 +219,59 @@ class MerchantTable:
             "order": self.order.identifier if self.order else _NULL,
             "order_type": self.order.type if self.order else sql.SQL("text"),
         }
+
+
+class RowReader:
+    """Turns one account's rows of a mapped table into payments."""
+
+    def __init__(self, mapping: TableMapping, account: str) -> None:
+        self._account = account
+        self._statuses = mapping.statuses
+        self._is_minor = mapping.amount_unit == "minor"
+        self._constant = mapping.currency_constant and mapping.currency_constant.lower()
+
+    def payments(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
+        """The payments that rows stand for, in their order."""
+        return tuple(self._payment(*row) for row in rows)
+
+    def _payment(
+        self,
+        key: str,
+        payment_intent: str | None,
+        status: str | None,
+        amount: str | None,
+        stored_currency: str | None,
+        created: datetime | None,
+        order: str | None,
+    ) -> Payment:
+        currency = self._constant
+        if currency is None and stored_currency is not None:
+            currency = stored_currency.strip().lower() or None
+        return Payment(
+            account=self._account,
+            key=key,
+            payment_intent=payment_intent,
+            status=status,
+            amount=self._minor(amount, currency),
+            outcome=self._statuses.outcome(status),
+            currency=currency,
+            created=created,
+            order=order,
+            stored_amount=amount,
+            stored_currency=stored_currency,
+        )
+
+    def _minor(self, stored: str | None, currency: str | None) -> int | None:
+        """The amount in minor units; None for null, a fraction of a minor unit, or no known currency."""
+        if stored is None:
+            return None
+        if self._is_minor:
+            # a numeric column prints 1250 as 1250.00; a whole number has the minor units of a zero-decimal currency
+            minor = (
+                int(stored) if stored.lstrip("-").isdecimal() else to_minor(Decimal(stored), "jpy")
+            )
+        elif currency is None:
+            return None
+        else:
+            minor = to_minor(Decimal(stored), currency)
+        return minor if minor is not None and abs(minor) <= LARGEST_AMOUNT else None

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.merchant.columns import EPOCH
+from reconciler.adapters.postgres.merchant.catalog import EPOCH
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import counting
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import (
     Bucket,
@@ -21,18 +20,18 @@ from reconciler.domain.planning.histogram import (
     joined_bucket_size,
 )
 
-_PAGE: Final = statements("page")
+_PAGE: Final = STATEMENTS["page"]
 
-MOST_SKEW = timedelta(days=2)
+MOST_SKEW: Final = timedelta(days=2)
 """Rows that are further from their intents were imported or backdated: no clock is that wrong."""
-GROUPS_A_FETCH = 5_000
-"""A range may have two hundred thousand groups: they come by a cursor on the server, and are joined as they come."""
-_TICK = timedelta(seconds=1)
-"""What is counted finer than a microsecond was rounded: so far a row may be from its time."""
+GROUPS_A_FETCH: Final = 5_000
+"""A range may have 200,000 groups: a cursor on the server brings them in parts, and they are joined as they come."""
+_TICK: Final = timedelta(seconds=1)
+"""A margin: the time of a numeric column that is finer than a microsecond was rounded."""
 
 
 class PaymentCounts:
-    """Histograms of one account's rows, made by the database: never all keys at once."""
+    """Histograms of one account's rows. The database makes them: the keys never come here."""
 
     def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
         self._database = database
@@ -40,11 +39,8 @@ class PaymentCounts:
         self._account = account
 
     def rows(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
-        """Rows that name an intent and were created in a range; with ``due_by`` the open ones due by then."""
-        with (
-            self._database.connection("counting payments") as connection,
-            counting(connection),
-        ):
+        """Rows that name an intent and were created in a range; with ``due_by`` the open ones that are due by then."""
+        with self._database.counting("counting payments") as connection:
             return self._rows(connection, created, only_open=only_open, due_by=due_by)
 
     def histogram(
@@ -52,28 +48,26 @@ class PaymentCounts:
     ) -> Histogram:
         """Rows that name an intent, from the first that is due to the last, and how many of them are due.
 
-        Due are the open rows of the range; with ``due_by`` only those for which no check lies after it. ``margin`` is
+        Due are the open rows of the range; with ``due_by`` only those that no later recheck waits for. ``margin`` is
         how far rows are counted beyond the first and the last. ``ratio`` is Stripe's intents for each row: it decides
         how fine the buckets are.
         """
-        with (
-            self._database.connection("counting payments by time") as connection,
-            counting(connection),
-        ):
-            statement_of = self._table.histogram_span(created, scheduled=due_by is not None)
+        with self._database.counting("counting payments by time") as connection:
+            statement = self._table.histogram_span(created, scheduled=due_by is not None)
             parameters = self._parameters(created, due_by)
-            first, last, undated = connection.execute(statement_of, parameters).fetchall()[0]
+            first, last, undated = connection.execute(statement, parameters).fetchall()[0]
             if first is None:
                 return Histogram((), undated)
+
             first, last = first - margin - _TICK, last + margin + _TICK
             rows = self._rows(connection, _within(created, first, last), only_open=False)
             width = bucket_width(last - first, rows, ratio)
+
             # whole buckets, so that none has fewer rows than it says
             whole = _within(created, _floor(first, width), _floor(last, width) + width)
             counted = self._buckets(connection, whole, width, due_by)
-            return Histogram(
-                tuple(join_buckets(counted, ratio, joined_bucket_size(rows, ratio))), undated
-            )
+            size = joined_bucket_size(rows, ratio)
+            return Histogram(tuple(join_buckets(counted, ratio, size)), undated)
 
     def _rows(
         self,
@@ -108,9 +102,9 @@ class PaymentCounts:
         }
 
     def listing_model(self) -> ListingModel:
-        """What the last complete window sweep has taught; nothing where there was none."""
+        """What the last complete window sweep showed; the defaults if there was none."""
         parameters = {"account": self._account}
-        with self._database.connection("reading what sweeps have taught") as connection:
+        with self._database.connection("reading the listing statistics") as connection:
             row = connection.execute(_PAGE["listing_statistics"], parameters).fetchone()
         if row is None:
             return ListingModel()
@@ -123,12 +117,13 @@ class PaymentCounts:
 
 
 def _bounded(seconds: float | None) -> timedelta:
+    """A skew, at most ``MOST_SKEW`` in either direction."""
     skew = timedelta(seconds=seconds or 0.0)
     return max(-MOST_SKEW, min(MOST_SKEW, skew))
 
 
 def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
-    """These bounds, as far as the range goes."""
+    """These bounds, cut to the range."""
     if created.since is not None:
         since = max(since, created.since)
     if created.until is not None:
@@ -137,5 +132,5 @@ def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
 
 
 def _floor(moment: datetime, width: timedelta) -> datetime:
-    """Where the bucket of a moment begins."""
+    """The start of the bucket that a moment belongs to."""
     return moment - (moment - EPOCH) % width

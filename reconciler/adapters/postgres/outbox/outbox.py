@@ -1,21 +1,26 @@
-"""The outbox, as it goes to the merchant's endpoint."""
+"""The outbox, as Reconciler delivers it to the merchant's endpoint."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
+from reconciler.adapters.postgres.database import (
+    Cursor,
+    Database,
+    begin,
+    lock_lease,
+    raise_if_lease_lost,
+)
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.outbox_message import Attempt, MessageType, OutboxMessage
 
-_SQL: Final = statements("outbox")
+_SQL: Final = STATEMENTS["outbox"]
 
-_TYPES = {"correction": MessageType.CORRECTED, "revert": MessageType.REVERTED}
+_TYPES: Final = {"correction": MessageType.CORRECTED, "revert": MessageType.REVERTED}
 
 
 class PostgresOutbox:
-    """One account's outbox, as ``engine.delivery.Outbox`` has it. Safe to share between threads.
+    """One account's outbox; see ``engine.delivery.deliver``. Safe to share between threads.
 
     No transaction outlives a call: a worker of the merchant's takes the same rows FOR UPDATE SKIP LOCKED.
     """
@@ -25,29 +30,32 @@ class PostgresOutbox:
         self._account = account
 
     def claim(self, epoch: int, seconds: float, *, probe: bool = False) -> Attempt | None:
-        """The oldest row that is due, ours alone for so many seconds; None where there is none.
+        """Claim the oldest row that is due, for so many seconds; None if there is none.
 
-        As a ``probe`` the one that was tried least: it says most about the endpoint.
-        Raises LeaseLostError where the lease of this epoch is gone.
+        As a ``probe`` claim the row that was tried least: it says most about the endpoint.
+        Raises LeaseLostError if the lease of this epoch is lost.
         """
         parameters = {"account": self._account, "seconds": seconds, "probe": probe}
-        with self._database.connection("claiming a delivery") as connection, ending(connection):
+        with self._database.transaction("claiming a delivery") as connection:
             with connection.pipeline():
                 begin(connection)
-                fenced = fence(connection, self._account, epoch)
+                locked = lock_lease(connection, self._account, epoch)
                 claimed = connection.execute(_SQL["outbox_claim"], parameters)
-            check_fence(fenced, self._account)
+            raise_if_lease_lost(locked, self._account)
             return self._attempt(claimed)
 
     def delivered(self, number: int) -> None:
-        """The endpoint has received it."""
-        self._run("outbox_delivered", "noting a delivery", id=number)
+        """Record that the endpoint has received it."""
+        self._run("outbox_delivered", "recording a delivery", id=number)
 
     def failed(self, attempt: Attempt, error: str, seconds: float, *, given_up: bool) -> None:
-        """It did not; try again in so many seconds, or never where it is given up."""
+        """Record that the endpoint has not received it, and after how many seconds to try again.
+
+        If it is ``given_up``, it is not tried again.
+        """
         self._run(
             "outbox_failed",
-            "noting a failed delivery",
+            "recording a failed delivery",
             id=attempt.message.number,
             attempt=attempt.number,
             error=error,
@@ -56,17 +64,16 @@ class PostgresOutbox:
         )
 
     def try_now(self, most_attempts: int) -> int:
-        """Let everything that was tried no more often, and waits for its next attempt, be due at once; how many there are."""
+        """Let every row that waits for its next attempt be due at once, if it was tried at most so often.
+
+        Returns how many rows there are.
+        """
         return self._run(
-            "outbox_try_now", "taking up deliveries", most_attempts=most_attempts
+            "outbox_try_now", "retrying deliveries", most_attempts=most_attempts
         ).rowcount
 
     def _run(self, name: str, doing: str, **values: object) -> Cursor:
-        with (
-            self._database.connection(doing) as connection,
-            ending(connection),
-            connection.pipeline(),
-        ):
+        with self._database.transaction(doing) as connection, connection.pipeline():
             begin(connection)
             return connection.execute(_SQL[name], {"account": self._account, **values})
 
@@ -75,7 +82,7 @@ class PostgresOutbox:
         if row is None:
             return None
         number, key, intent, kind, before, after, outcome, seq, created, attempts, tried_for = row
-        notice = OutboxMessage(
+        message = OutboxMessage(
             account=self._account,
             number=number,
             type=_TYPES[kind],
@@ -87,4 +94,4 @@ class PostgresOutbox:
             outcome=outcome,
             ledger_seq=seq,
         )
-        return Attempt(notice, attempts, float(tried_for))
+        return Attempt(message, attempts, float(tried_for))

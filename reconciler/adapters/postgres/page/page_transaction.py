@@ -1,7 +1,7 @@
 """The transaction in which a page is recorded: row, finding, ledger and outbox together or not at all.
 
-In this order, so that two of these never wait for each other in a circle: the merchant's rows by key, the
-discrepancies by id, the update, the lease, our tables, and the ledger's head last.
+The locks are taken in one order, so that two of these never wait for each other in a circle: the merchant's rows by
+key, the discrepancies by id, the update, the lease, Reconciler's tables, and the ledger's head last.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from reconciler.adapters.postgres.audit.ledger_append import append
-from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.discrepancies.discrepancy_updates import store_updates
-from reconciler.adapters.postgres.errors import map_errors
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.merchant.rows import RowReader
-from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, fence
+from reconciler.adapters.postgres.audit.ledger import append
+from reconciler.adapters.postgres.database import (
+    Connection,
+    Cursor,
+    begin,
+    lock_lease,
+    raise_if_lease_lost,
+)
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action
-from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
-from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
 
-_SQL: Final = statements("page")
-_OUTBOX: Final = statements("outbox")
+_SQL: Final = STATEMENTS["page"]
+_OUTBOX: Final = STATEMENTS["outbox"]
 
-_DOING = "recording a page"
-HOUR_SECONDS = 3600
+HOUR_SECONDS: Final = 3600
 
 
 class PostgresPageTransaction:
-    """One page's transaction on one connection: two round trips, and COMMIT."""
+    """One page's transaction on one connection: two round trips, and COMMIT.
+
+    The connection turns psycopg's errors into Reconciler's when the block of the transaction ends.
+    """
 
     def __init__(
         self,
@@ -61,41 +63,37 @@ class PostgresPageTransaction:
     ) -> Loaded:
         """As ``engine.ports.PageTransaction`` has it. All rows are in ``payments``, also those without an intent."""
         table = self._table
+        statement = table.rows_locked if lock else table.rows_again
         parameters = {
             "account": self._account,
             "intents": table.intents(intents),
-            "keys": [key for key in keys if table.key.holds(key)],
+            "keys": table.key.held(keys),
         }
-        with map_errors(_DOING):
-            with self._connection.pipeline():
-                self._begin()
-                rows = self._connection.execute(
-                    table.rows_locked if lock else table.rows_again, parameters
-                )
-                named = [*intents, *also_known]
-                knowledge = ask_for_stored_facts(
-                    self._connection, self._account, named, readable=True, lock=True
-                )
-            self._has_locked = lock
-            return knowledge.loaded(self._reader.payments(rows.fetchall()))
+        with self._connection.pipeline():
+            self._begin_once()
+            rows = self._connection.execute(statement, parameters)
+            facts = ask_for_stored_facts(
+                self._connection, self._account, [*intents, *also_known], readable=True, lock=True
+            )
+        self._has_locked = lock
+        return facts.loaded(self._reader.payments(rows.fetchall()))
 
     def write(self, record: PageRecord) -> None:
         """As ``engine.ports.PageTransaction`` has it; one round trip. The block's end commits."""
-        with map_errors(_DOING):
-            with self._connection.pipeline():
-                self._begin()
-                written = self._update(record.writes)
-                fenced = fence(self._connection, self._account, self._epoch)
-                store_updates(self._connection, self._account, record)
-                self._put_rechecks(record)
-                self._put_events(record.events)
-                self._append(record)
-                corrected = self._count_corrections(record)
-            _check_written(record.writes, written, locked=self._has_locked)
-            check_fence(fenced, self._account)
-            _check_limit(record, corrected)
+        with self._connection.pipeline():
+            self._begin_once()
+            written = self._update(record.writes)
+            locked = lock_lease(self._connection, self._account, self._epoch)
+            store_facts(self._connection, self._account, record)
+            self._append(record)
+            corrected = self._count_corrections(record)
 
-    def _begin(self) -> None:
+        # the answers are there now; each of these rolls the page back
+        _raise_if_not_written(record.writes, written, locked=self._has_locked)
+        raise_if_lease_lost(locked, self._account)
+        _raise_if_over_limit(record, corrected)
+
+    def _begin_once(self) -> None:
         if not self._has_begun:
             begin(self._connection)
             self._has_begun = True
@@ -116,79 +114,51 @@ class PostgresPageTransaction:
         }
         return self._connection.execute(self._table.update(linking=linking), parameters)
 
-    def _put_rechecks(self, record: PageRecord) -> None:
-        common = {"account": self._account, "scheduled": NEXT_POLL, "now": record.seen_at}
-        if record.settled:
-            self._connection.execute(
-                _SQL["rechecks_remove"], {**common, "intents": list(record.settled)}
-            )
-        once = {recheck.payment_intent: recheck for recheck in record.rechecks}
-        if once:
-            self._connection.execute(
-                _SQL["rechecks_put"],
-                {
-                    **common,
-                    "intents": list(once),
-                    "due": [recheck.due_at for recheck in once.values()],
-                    "reasons": [recheck.reason for recheck in once.values()],
-                },
-            )
-
-    def _put_events(self, events: Sequence[Event]) -> None:
-        once = {event.id: event for event in events}
-        if once:
-            self._connection.execute(
-                _SQL["events_put"],
-                {
-                    "account": self._account,
-                    "ids": list(once),
-                    "types": [event.type for event in once.values()],
-                    "created": [event.created for event in once.values()],
-                    "intents": [event.payment_intent for event in once.values()],
-                    "delivered": [event.delivered for event in once.values()],
-                },
-            )
-
     def _count_corrections(self, record: PageRecord) -> Cursor | None:
-        """How many the service has made in the hour, these among them: the ledger's head is ours until the end."""
+        """The service's corrections in the last hour, these among them.
+
+        This transaction holds the ledger's head until it ends, so no other sweep can add one meanwhile.
+        """
         if record.most_an_hour is None or not record.writes:
             return None
         parameters = {"account": self._account, "seconds": HOUR_SECONDS}
         return self._connection.execute(_SQL["corrections_by_service"], parameters)
 
     def _append(self, record: PageRecord) -> None:
-        """The ledger, and an outbox row for each write, which names the entry of it."""
+        """Append to the ledger, and add an outbox row for each write that names its entry."""
         drafts = [*(write.entry for write in record.writes), *record.drafts]
         append(self._connection, self._account, drafts)
         if not record.writes:
             return
-        statuses = self._table.mapping.statuses
+
+        outcomes = self._table.mapping.statuses
         kinds = [
             "revert" if write.entry.action is Action.REVERT else "correction"
             for write in record.writes
         ]
-        self._connection.execute(
-            _OUTBOX["outbox_put"],
-            {
-                "account": self._account,
-                "entries": len(drafts),
-                "keys": [write.payment.key for write in record.writes],
-                "intents": [
-                    write.payment_intent or write.payment.payment_intent for write in record.writes
-                ],
-                "kinds": kinds,
-                "from_statuses": [write.payment.status for write in record.writes],
-                "to_statuses": [write.to_status for write in record.writes],
-                "outcomes": [statuses.outcome(write.to_status).value for write in record.writes],
-            },
-        )
+        parameters = {
+            "account": self._account,
+            "entries": len(drafts),
+            "keys": [write.payment.key for write in record.writes],
+            "intents": [
+                write.payment_intent or write.payment.payment_intent for write in record.writes
+            ],
+            "kinds": kinds,
+            "from_statuses": [write.payment.status for write in record.writes],
+            "to_statuses": [write.to_status for write in record.writes],
+            "outcomes": [outcomes.outcome(write.to_status).value for write in record.writes],
+        }
+        self._connection.execute(_OUTBOX["outbox_put"], parameters)
         self._connection.execute(_OUTBOX["outbox_notify"], {"account": self._account})
 
 
-def _check_written(writes: Sequence[RowWrite], written: Cursor | None, *, locked: bool) -> None:
-    """Every row once, and holding what was written: a trigger may have had other ideas.
+def _raise_if_not_written(
+    writes: Sequence[RowWrite], written: Cursor | None, *, locked: bool
+) -> None:
+    """Raise unless every row was written once and holds what was written: a trigger may have changed it.
 
-    A row that we hold locked cannot have moved: there it is a refusal.
+    A row that this transaction has locked cannot have moved, so there it is a refusal. Raises RowRefusedError or
+    RowMovedError.
     """
     if written is None:
         return
@@ -204,15 +174,18 @@ def _check_written(writes: Sequence[RowWrite], written: Cursor | None, *, locked
     if wrong and locked:
         raise RowRefusedError(
             f"What was written to row {', '.join(sorted(wrong)[:5])} did not stay: a trigger, rule or policy of the"
-            " table changed or vetoed it, or its key is not unique.",
-            "Nothing was written. Correct [payments.write], or the trigger.",
+            " table changed or vetoed it, or its key is not unique. Nothing was written.",
+            "Correct [payments.write], or the trigger.",
         )
     if wrong:
         raise RowMovedError(wrong)
 
 
-def _check_limit(record: PageRecord, corrected: Cursor | None) -> None:
-    """Several sweeps of the service may count at once; the ledger's head makes one of them see the other."""
+def _raise_if_over_limit(record: PageRecord, corrected: Cursor | None) -> None:
+    """Raise HourlyLimitError if the service would have corrected more rows in the hour than it may.
+
+    Several sweeps of the service may count at once. The ledger's head makes one of them wait for the other.
+    """
     row = None if corrected is None else corrected.fetchone()
     if row is not None and record.most_an_hour is not None and row[0] > record.most_an_hour:
         raise HourlyLimitError

@@ -8,16 +8,21 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from reconciler.adapters.postgres.audit.ledger_append import append
-from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.audit.ledger import append
+from reconciler.adapters.postgres.database import (
+    Connection,
+    Cursor,
+    Database,
+    begin,
+    lock_lease,
+    raise_if_lease_lost,
+)
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
-from reconciler.adapters.postgres.merchant.rows import RowReader
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
-from reconciler.adapters.postgres.schema.schema_access import schema_access
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import Cursor, begin, check_fence, ending, fence
+from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.model.page import Loaded
@@ -28,14 +33,14 @@ from reconciler.domain.planning.histogram import Histogram, ListingModel
 from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, ReadsSpent, Source
 from reconciler.errors import DatabaseRefusedError
 
-_SQL: Final = statements("page")
+_SQL: Final = STATEMENTS["page"]
 
 
 class PostgresStore:
-    """The merchant's rows and our tables, for one account. Safe to share between threads.
+    """The merchant's rows and Reconciler's tables, for one account. Safe to share between threads.
 
-    What our schema holds counts as nothing where it is not there or may not be read, so that a dry run needs SELECT
-    on the merchant's table and no more; that is learnt once, here.
+    ``engine.ports.Store`` says what the methods mean. If the schema reconciler does not exist or may not be read, it
+    counts as empty: a dry run needs SELECT on the merchant's table and nothing else. That is found out once, here.
     """
 
     def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
@@ -49,15 +54,15 @@ class PostgresStore:
         self.has_schema = access.may_write
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
-        """As ``engine.ports.Store`` has it; one round trip."""
+        """See ``engine.ports.Store``; one round trip."""
         with self._database.connection("loading a page") as connection:
             with connection.pipeline():
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
-                knowledge = ask_for_stored_facts(
+                facts = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
             read = self._reader.payments
-            return knowledge.loaded(
+            return facts.loaded(
                 payments=read(held.fetchall()),
                 claimable=read(claimable.fetchall() if claimable else ()),
                 paid=read(paid.fetchall() if paid else ()),
@@ -87,29 +92,29 @@ class PostgresStore:
         limit: int,
         due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
-        """As ``engine.ports.Store`` has it, and all rows that share the last one's key."""
+        """See ``engine.ports.Store``."""
         return self._references(created, after_key, limit, only_open=True, due_by=due_by)
 
     def payments_between(
         self, created: TimeRange, after_key: str | None, limit: int
     ) -> tuple[RowReference, ...]:
-        """As ``engine.ports.Store`` has it, and all rows that share the last one's key."""
+        """See ``engine.ports.Store``; and all rows that share the last one's key."""
         return self._references(created, after_key, limit, only_open=False)
 
     def newest_payments(self, limit: int) -> tuple[RowReference, ...]:
-        """As ``engine.ports.Store`` has it. Rows without a time are not among them."""
+        """See ``engine.ports.Store``. Rows without a time are not among them."""
         parameters = {"account": self._account, "limit": limit}
         with self._database.connection("reading the newest payments") as connection:
             rows = connection.execute(self._table.references_newest, parameters).fetchall()
         return tuple(RowReference(*row) for row in rows)
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
-        """As ``engine.ports.Store`` has it."""
+        """See ``engine.ports.Store``."""
         known = due_by if self.can_read_schema else None
         return self._counts.rows(created, only_open=True, due_by=known)
 
     def count_between(self, created: TimeRange) -> int:
-        """As ``engine.ports.Store`` has it."""
+        """See ``engine.ports.Store``."""
         return self._counts.rows(created, only_open=False)
 
     def _references(
@@ -141,9 +146,10 @@ class PostgresStore:
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None
     ) -> Histogram:
-        """As ``engine.ports.Store`` has it: from the first due row to the last.
+        """See ``engine.ports.Store``: from the first due row to the last.
 
-        What was learnt of how far intents are from their rows is added at either end: lists are widened by it.
+        Rows are also counted on either side, as far as past sweeps found intents away from their rows: a list from
+        Stripe is widened by as much.
         """
         listing_model = self.listing_model()
         margin = (listing_model.latest - listing_model.earliest) / 2
@@ -151,11 +157,11 @@ class PostgresStore:
         return self._counts.histogram(created, ratio, known, margin)
 
     def listing_model(self) -> ListingModel:
-        """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         return self._counts.listing_model() if self.can_read_schema else ListingModel()
 
     def due_rechecks(self, now: datetime, limit: int) -> tuple[str, ...]:
-        """As ``engine.ports.Store`` has it; none where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         if not self.can_read_schema:
             return ()
         parameters = {
@@ -164,12 +170,12 @@ class PostgresStore:
             "limit": limit,
             "scheduled": NEXT_POLL,
         }
-        with self._database.connection("looking for checks that are due") as connection:
+        with self._database.connection("looking for rechecks that are due") as connection:
             rows = connection.execute(_SQL["rechecks_due"], parameters).fetchall()
         return tuple(row[0] for row in rows)
 
     def seen_events(self, ids: Sequence[str]) -> frozenset[str]:
-        """As ``engine.ports.Store`` has it; none where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         if not self.can_read_schema:
             return frozenset()
         parameters = {"account": self._account, "ids": list(ids)}
@@ -178,7 +184,7 @@ class PostgresStore:
         return frozenset(row[0] for row in rows)
 
     def cursors(self) -> Mapping[str, datetime]:
-        """As ``engine.ports.Store`` has it; none where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         if not self.can_read_schema:
             return {}
         parameters = {"account": self._account}
@@ -186,7 +192,7 @@ class PostgresStore:
             return dict(connection.execute(_SQL["cursors"], parameters).fetchall())
 
     def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
-        """As ``engine.ports.Store`` has it. Raises LeaseLostError where the lease is gone."""
+        """See ``engine.ports.Store``. Raises LeaseLostError if the lease is lost."""
         if not reached:
             return
         parameters = {
@@ -194,31 +200,29 @@ class PostgresStore:
             "names": list(reached),
             "reached": list(reached.values()),
         }
-        with self._database.connection("moving the cursors") as connection, ending(connection):
+        with self._database.transaction("moving the cursors") as connection:
             with connection.pipeline():
                 begin(connection)
-                fenced = fence(connection, self._account, epoch)
+                locked = lock_lease(connection, self._account, epoch)
                 connection.execute(_SQL["cursors_move"], parameters)
-            check_fence(fenced, self._account)
+            raise_if_lease_lost(locked, self._account)
 
     @contextmanager
     def transaction(self, epoch: int) -> Iterator[PostgresPageTransaction]:
-        """As ``engine.ports.Store`` has it. It is READ COMMITTED and begins with the first statement.
+        """See ``engine.ports.Store``. It is READ COMMITTED and begins with the first statement.
 
-        The threads that share the database take turns: the next one finds the rows as this one has left them.
+        Threads that share the database take turns: each finds the rows as the one before has left them.
         """
         with (
-            self._database.turn(self._account),
-            self._database.connection("recording a page") as connection,
+            self._database.lock_of(self._account),
+            self._database.transaction("recording a page") as connection,
         ):
-            page = PostgresPageTransaction(
+            yield PostgresPageTransaction(
                 connection, self._table, self._reader, self._account, epoch
             )
-            with ending(connection):
-                yield page
 
     def corrections_by_service(self, since_seconds: int) -> int:
-        """As ``engine.ports.Store`` has it; 0 where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         if not self.can_read_schema:
             return 0
         parameters = {"account": self._account, "seconds": since_seconds}
@@ -226,17 +230,17 @@ class PostgresStore:
             return _number(connection.execute(_SQL["corrections_by_service"], parameters))
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
-        """As ``engine.ports.Store`` has it."""
+        """See ``engine.ports.Store``."""
         parameters = {**facts, "account": self._account}
-        with self._database.connection("beginning a pass") as connection:
+        with self._database.connection("recording the start of a sweep") as connection:
             return _number(connection.execute(_SQL["sweep_start"], parameters))
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
     ) -> None:
-        """As ``engine.ports.Store`` has it; ``report`` has ``complete``.
+        """See ``engine.ports.Store``; ``report`` has ``complete``.
 
-        Raises LeaseLostError as a page does, and DatabaseRefusedError where the sweep is not running.
+        Raises LeaseLostError as a page does, and DatabaseRefusedError if the sweep is not running.
         """
         parameters = {
             "account": self._account,
@@ -244,21 +248,21 @@ class PostgresStore:
             "complete": bool(report.get("complete")),
             "report": json.dumps(report, default=_as_json),
         }
-        with self._database.connection("ending a pass") as connection, ending(connection):
+        with self._database.transaction("recording the end of a sweep") as connection:
             with connection.pipeline():
                 begin(connection)
                 ended = connection.execute(_SQL["sweep_finish"], parameters)
-                fenced = fence(connection, self._account, epoch)
+                locked = lock_lease(connection, self._account, epoch)
                 append(connection, self._account, entries)
-            check_fence(fenced, self._account)
+            raise_if_lease_lost(locked, self._account)
             if ended.fetchone() is None:
                 raise DatabaseRefusedError(
-                    f"Sweep {sweep} of account {self._account} is not running.",
-                    "It has ended already; begin another one.",
+                    f"Sweep {sweep} of account {self._account} is not running: it has ended already.",
+                    "Start another sweep.",
                 )
 
     def booked_reads(self) -> ReadsSpent:
-        """As ``engine.ports.Store`` has it; nothing where our schema may not be read."""
+        """See ``engine.ports.Store``."""
         if not self.can_read_schema:
             return ReadsSpent()
         parameters = {"account": self._account, "days": QUOTA_DAYS}
@@ -270,7 +274,7 @@ class PostgresStore:
         )
 
     def book_reads(self, reads: Mapping[Source, int]) -> None:
-        """As ``engine.ports.Store`` has it."""
+        """See ``engine.ports.Store``."""
         parameters = {
             "account": self._account,
             "sources": [source.value for source in reads],

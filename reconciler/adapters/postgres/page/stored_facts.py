@@ -1,4 +1,7 @@
-"""What our tables hold about a page's intents."""
+"""What Reconciler's own tables hold about a page's intents: read before the page is decided, stored with it.
+
+They are the discrepancies, the known events and the rechecks.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.adapters.postgres.database import Connection
-from reconciler.adapters.postgres.statements import statements
-from reconciler.adapters.postgres.transactions import Cursor
-from reconciler.domain.findings.discrepancy import Kind, Reason, State, StoredDiscrepancy
+from reconciler.adapters.postgres.database import Connection, Cursor, Database
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, State, StoredDiscrepancy
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.errors import DatabaseUnavailableError
 
-_SQL: Final = statements("page")
+_SQL: Final = STATEMENTS["page"]
+_DISCREPANCIES: Final = STATEMENTS["discrepancies"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
-    """Questions that were asked in a pipeline, whose answers are there when it has ended.
+    """Questions that were asked in a pipeline; ``loaded`` reads the answers when it has ended.
 
-    Without ``known`` and the rest, our schema is not there or may not be read.
+    Without ``known`` and the rest, the schema reconciler does not exist or may not be read.
     """
 
     at: Cursor
@@ -37,16 +43,16 @@ class StoredFacts:
         paid: tuple[Payment, ...] = (),
     ) -> Loaded:
         """The answers, with the merchant's rows beside them."""
-        present = self.at.fetchone()
-        if present is None:
+        row = self.at.fetchone()
+        if row is None:
             raise DatabaseUnavailableError("PostgreSQL did not say what time it is.")
         return Loaded(
             payments=payments,
             claimable=claimable,
             paid=paid,
-            known=tuple(_known(*row) for row in self.known or ()),
+            known=tuple(_stored_discrepancy(*row) for row in self.known or ()),
             events=tuple(Event(*row) for row in self.events or ()),
-            at=present[0],
+            at=row[0],
             rechecks=tuple(row[0] for row in self.rechecks or ()),
         )
 
@@ -54,7 +60,7 @@ class StoredFacts:
 def ask_for_stored_facts(
     connection: Connection, account: str, intents: Sequence[str], *, readable: bool, lock: bool
 ) -> StoredFacts:
-    """Ask about these intents. ``lock`` keeps their discrepancies from a person until the transaction ends."""
+    """Ask about these intents. ``lock`` keeps a person from settling their discrepancies until the transaction ends."""
     at = connection.execute(_SQL["current_time"])
     if not readable:
         return StoredFacts(at)
@@ -72,7 +78,7 @@ def ask_for_stored_facts(
     )
 
 
-def _known(
+def _stored_discrepancy(
     number: int, subject: str, kind: str, state: str, fingerprint: str, reason: str | None
 ) -> StoredDiscrepancy:
     return StoredDiscrepancy(
@@ -83,3 +89,116 @@ def _known(
         fingerprint=fingerprint,
         reason=None if reason is None else Reason(reason),
     )
+
+
+def store_facts(connection: Connection, account: str, record: PageRecord) -> None:
+    """Store what a page says about discrepancies, rechecks and events. Meant for a pipeline."""
+    _store_updates(connection, account, record)
+    _store_rechecks(connection, account, record)
+    _store_events(connection, account, record)
+
+
+def _store_updates(connection: Connection, account: str, record: PageRecord) -> None:
+    """Insert, refresh and close discrepancies, with three statements at most.
+
+    An update without a finding only changes the state. If one identity occurs twice, the last update counts.
+    """
+    updates = {(update.subject, update.kind): update for update in record.updates}.values()
+    common: dict[str, object] = {
+        "account": account,
+        "seen_at": record.seen_at,
+        "sweep": record.sweep,
+    }
+    inserted, refreshed, closed = [], [], []
+    for update in updates:
+        if update.finding is None:
+            closed.append(update)
+        elif update.id is None:
+            inserted.append(_values(update, update.finding))
+        else:
+            refreshed.append(_values(update, update.finding))
+
+    if inserted:
+        parameters = {**common, "changes": canonical_json(inserted)}
+        connection.execute(_DISCREPANCIES["discrepancies_insert"], parameters)
+    if refreshed:
+        parameters = {**common, "changes": canonical_json(refreshed)}
+        connection.execute(_DISCREPANCIES["discrepancies_update"], parameters)
+    if closed:
+        parameters = {
+            **common,
+            "subjects": [update.subject for update in closed],
+            "kinds": [update.kind.value for update in closed],
+            "states": [update.state.value for update in closed],
+            "closings": [update.closing for update in closed],
+            "notes": [update.note for update in closed],
+            "settled_by": [update.by for update in closed],
+            "news": [update.is_news for update in closed],
+        }
+        connection.execute(_DISCREPANCIES["discrepancies_move"], parameters)
+
+
+def _values(update: DiscrepancyUpdate, finding: Finding) -> dict[str, object]:
+    return {
+        "subject": update.subject,
+        "kind": update.kind.value,
+        "state": update.state.value,
+        "is_news": update.is_news,
+        "payment_intent": finding.payment_intent,
+        "keys": finding.keys,
+        "severity": finding.severity.value,
+        "reason": finding.reason,
+        "cause": finding.cause,
+        "stake_amount": abs(finding.stake.amount),
+        "currency": finding.stake.currency,
+        "local": finding.local,
+        "stripe": finding.stripe,
+        "evidence": finding.evidence,
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _store_rechecks(connection: Connection, account: str, record: PageRecord) -> None:
+    common: dict[str, object] = {
+        "account": account,
+        "scheduled": NEXT_POLL,
+        "now": record.seen_at,
+    }
+    if record.settled:
+        parameters = {**common, "intents": list(record.settled)}
+        connection.execute(_SQL["rechecks_remove"], parameters)
+
+    # the last one of an intent counts: an INSERT may not meet one row twice
+    last = {recheck.payment_intent: recheck for recheck in record.rechecks}
+    if last:
+        parameters = {
+            **common,
+            "intents": list(last),
+            "due": [recheck.due_at for recheck in last.values()],
+            "reasons": [recheck.reason for recheck in last.values()],
+        }
+        connection.execute(_SQL["rechecks_put"], parameters)
+
+
+def _store_events(connection: Connection, account: str, record: PageRecord) -> None:
+    last = {event.id: event for event in record.events}
+    if last:
+        parameters = {
+            "account": account,
+            "ids": list(last),
+            "types": [event.type for event in last.values()],
+            "created": [event.created for event in last.values()],
+            "intents": [event.payment_intent for event in last.values()],
+            "delivered": [event.delivered for event in last.values()],
+        }
+        connection.execute(_SQL["events_put"], parameters)
+
+
+def recheck_reported_findings(database: Database, account: str) -> int:
+    """Let the next sweep read every payment that was only reported; returns how many there are.
+
+    For a service that may write rows now: an open finding is otherwise read once a day.
+    """
+    with database.connection("setting the rechecks of reported findings") as connection:
+        parameters = {"account": account}
+        return connection.execute(_SQL["rechecks_of_reported_due_now"], parameters).rowcount

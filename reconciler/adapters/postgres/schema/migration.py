@@ -1,8 +1,8 @@
-"""Bringing our schema up to date.
+"""Bringing the schema reconciler up to date.
 
-yoyo-migrations keeps the book of what was applied and splits the files; the transaction and the lock are ours.
-By itself yoyo marks a migration on another connection than the one that applied it, so that a crash between the two
-leaves a schema that it can neither apply nor skip, and its lock is a row that a crash leaves behind.
+yoyo-migrations records what was applied and splits the files; the transaction and the lock are Reconciler's own.
+By itself yoyo marks a migration on another connection than the one that applied it. A crash between the two would
+leave a schema that yoyo can neither apply nor skip, and yoyo's lock is a row that a crash leaves behind.
 """
 
 from __future__ import annotations
@@ -16,29 +16,28 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
-from reconciler.adapters.postgres.database import Connection, connect
-from reconciler.adapters.postgres.errors import map_errors
-from reconciler.adapters.postgres.statements import statements, templates
+from reconciler.adapters.postgres.database import Connection, connect, map_errors
+from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.errors import DatabaseRefusedError
 
-_SQL: Final = statements("schema")
-_TEMPLATES: Final = templates("schema")
+_SQL: Final = STATEMENTS["schema"]
+_TEMPLATES: Final = TEMPLATES["schema"]
 
 SCHEMA: Final = "reconciler"
 _SOURCE: Final = "package:reconciler.adapters.postgres:migrations"
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo on one connection of ours, whose search_path leads to our schema."""
+    """yoyo on a connection that Reconciler made, with a search_path that leads to the schema reconciler."""
 
     def __init__(self, connection: Connection) -> None:
-        self._ours = connection
+        self._given = connection
         name = connection.info.dbname
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, name, {})
         super().__init__(uri, default_migration_table)
 
     def connect(self, dburi: DatabaseURI) -> Connection:  # noqa: ARG002 - yoyo's signature
-        return self._ours
+        return self._given
 
     def apply_whole(self, migration: Migration) -> None:
         """Apply, mark and log in one transaction."""
@@ -50,7 +49,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     def get_log_data(
         self, migration: Migration | None = None, operation: str = "apply"
     ) -> dict[str, object]:
-        """What yoyo logs, without asking the name service who and where we are: that may hang, or fail."""
+        """What yoyo logs, without its question to the name service for user and host: that may hang, or fail."""
         return {
             "id": str(uuid4()),
             "migration_id": migration.id if migration else None,
@@ -63,17 +62,20 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
 
 def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> tuple[str, ...]:
-    """Bring our schema up to date and grant the roles what they need; the names of what was applied.
+    """Bring the schema up to date and grant the roles what they need; the names of what was applied.
 
-    The roles must exist. The daemon's gets our schema, never UPDATE or DELETE on the ledger; SELECT and UPDATE on
-    the merchant's table are for the merchant to grant. The auditor's reads our schema and adds notes. Two at once are
-    safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError where a table of ours is held by
-    somebody for longer than three seconds: what was applied before stays, and another try goes on.
+    The roles must exist. The daemon's role may use the schema, but never UPDATE or DELETE the ledger; SELECT and UPDATE
+    on the merchant's table are for the merchant to grant. The auditor's role reads the schema and adds notes.
+
+    Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
+    another session holds a lock on a table of the schema for more than 3 s: what was applied before stays, and another
+    call goes on from there.
     """
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
         connection.execute(_SQL["migration_lock"])
         connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)
+
         with connection.transaction():
             for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
                 if role is not None:
@@ -83,14 +85,15 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 
 def _apply(connection: Connection) -> tuple[str, ...]:
     found = connection.execute(_SQL["migrations_table"]).fetchone()
-    book, schema = found if found is not None else (None, None)
+    applied_table, schema = found if found is not None else (None, None)
     if schema is None:
         connection.execute(_SQL["create_schema"])
     connection.execute(_SQL["migration_path"])
     backend = _Backend(connection)
-    if book is None:
+    if applied_table is None:
         backend.create_lock_table()
-    # whoever left yoyo's own lock behind has died: ours is held by a connection, so it cannot be
+
+    # a process that left yoyo's own lock behind is dead: the lock that counts ends with its connection
     backend.break_lock()
     missing = backend.to_apply(read_migrations(_SOURCE))
     for migration in missing:

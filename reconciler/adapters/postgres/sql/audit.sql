@@ -11,13 +11,13 @@ SELECT account FROM reconciler.ledger
 ORDER BY account
 
 -- name: ledger_head
--- The head is kept apart, so that a cut tail shows.
+-- The head is in a table of its own: without it a chain whose last entries were removed would look whole.
 SELECT seq, hash
 FROM reconciler.ledger_heads
 WHERE account = %(account)s
 
 -- name: ledger_entries
--- In order, for the proof and the export.
+-- In order, to verify the chain and to export it.
 SELECT account, seq, at, action, body, prev, hash
 FROM reconciler.ledger
 WHERE account = %(account)s

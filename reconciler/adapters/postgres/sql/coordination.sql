@@ -1,5 +1,5 @@
 -- name: lease_acquire
--- The epoch never comes back: the holder of an earlier one can write no more.
+-- Each takeover has a higher epoch: the holder of an earlier one can write nothing more.
 INSERT INTO reconciler.leases AS l (account, epoch, holder, expires_at)
 VALUES (%(account)s, 1, %(holder)s, clock_timestamp() + make_interval(secs => %(seconds)s))
 ON CONFLICT (account) DO UPDATE SET
@@ -22,13 +22,13 @@ SET holder = NULL, expires_at = NULL, ended_at = clock_timestamp(), last_second 
 WHERE account = %(account)s AND holder = %(holder)s AND epoch = %(epoch)s
 
 -- name: lease_last_second
--- A holder that died has sent nothing for longer: it renewed its lease until then.
+-- Only a holder that released its lease may have read in the last second; one that died stopped before its lease ended.
 SELECT last_second
 FROM reconciler.leases
 WHERE account = %(account)s AND ended_at > clock_timestamp() - interval '1 second'
 
 -- name: lease_holder
--- Who works on the account now.
+-- The process that works on the account now.
 SELECT holder
 FROM reconciler.leases
 WHERE account = %(account)s AND expires_at > clock_timestamp()
@@ -42,7 +42,7 @@ ORDER BY 1
 ON CONFLICT (account, replica) DO UPDATE SET expires_at = excluded.expires_at
 
 -- name: replicas_view
--- Who holds each account now, and who is alive and eligible; accounts of other services are load too.
+-- The holder of each account now, and the live replicas eligible for it. Accounts of other services count as their load.
 SELECT a.account, l.holder, array(
     SELECT r.replica FROM reconciler.replicas AS r
     WHERE r.account = a.account AND r.expires_at > clock_timestamp()
@@ -59,14 +59,14 @@ LEFT JOIN reconciler.leases AS l ON l.account = a.account AND l.expires_at > clo
 DELETE FROM reconciler.replicas WHERE account = ANY(%(accounts)s::text[]) AND replica = %(replica)s
 
 -- name: reserved_share_in_use
--- Accounts that another process reads beside their holder: its lock is taken. Our own lock ends with the statement.
+-- Accounts that another process reads beside their holder: it has the lock. The lock tried here ends with the statement.
 SELECT a.account
 FROM unnest(%(accounts)s::text[]) AS a (account)
-WHERE NOT pg_try_advisory_xact_lock_shared(hashtext('reconciler guest'), hashtext(a.account))
+WHERE NOT pg_try_advisory_xact_lock_shared(hashtext('reconciler reserved share'), hashtext(a.account))
 
 -- name: reserved_share_enter
 -- One process an account at a time; the lock ends with the transaction, however that ends.
-SELECT pg_advisory_xact_lock(hashtext('reconciler guest'), hashtext(%(account)s))
+SELECT pg_advisory_xact_lock(hashtext('reconciler reserved share'), hashtext(%(account)s))
 
 -- name: reserved_share_timeouts
 -- Processes wait for the reserved share one after another, and idle between their reads.
@@ -134,11 +134,11 @@ WHERE account = %(account)s AND id = %(id)s
     )
 
 -- name: requests_listen
--- A notification saves the service from asking every second.
+-- A notification saves the service a query every second.
 LISTEN reconciler_sweep_requests
 
 -- name: requests_reopen
--- The process that had taken them lost its lease: what it did not finish is asked for again.
+-- The process that had taken them lost its lease: the requests that it did not finish wait again.
 UPDATE reconciler.sweep_requests
 SET status = 'asked', epoch = NULL, sweep = NULL, examined = 0, changed_at = now()
 WHERE account = %(account)s AND status = 'taken' AND epoch < %(epoch)s
@@ -151,7 +151,7 @@ JOIN reconciler.leases AS l ON l.account = s.account AND l.epoch = s.epoch AND l
 WHERE s.account = %(account)s AND l.expires_at > clock_timestamp()
 
 -- name: service_register
--- A later epoch replaces what an earlier holder said of itself.
+-- A later epoch replaces what an earlier holder recorded.
 INSERT INTO reconciler.services AS s (account, holder, epoch, mode)
 VALUES (%(account)s, %(holder)s, %(epoch)s, %(mode)s)
 ON CONFLICT (account) DO UPDATE SET
@@ -175,7 +175,7 @@ SET rate_usage = %(rate_usage)s::jsonb, rate_usage_at = now()
 WHERE account = %(account)s AND epoch = %(epoch)s
 
 -- name: status_lease
--- Who has the lease now, and the service that took the account last.
+-- The process that holds the lease now, and the service that took the account last.
 SELECT
     l.holder, extract(epoch FROM l.expires_at - clock_timestamp())::float8,
     s.holder IS NOT NULL AND s.holder = l.holder AND s.epoch = l.epoch,
@@ -185,8 +185,8 @@ LEFT JOIN reconciler.leases AS l ON l.account = a.account AND l.expires_at > clo
 LEFT JOIN reconciler.services AS s ON s.account = a.account
 
 -- name: status_sweeps
--- For each kind the last complete sweep, the last that ended, and whether one runs. The kinds are found by the index,
--- one by one: there are four among hundreds of thousands of sweeps.
+-- For each kind the last complete sweep and the last that ended. The index finds the kinds one by one: there are four
+-- among hundreds of thousands of sweeps.
 WITH RECURSIVE k (kind) AS (
     (SELECT kind FROM reconciler.sweeps WHERE account = %(account)s ORDER BY kind LIMIT 1)
     UNION ALL
@@ -228,7 +228,7 @@ FROM reconciler.cursors
 WHERE account = %(account)s AND name = %(cursor)s
 
 -- name: status_rate_usage
--- What the service last said of how fast it reads Stripe.
+-- How fast the service read Stripe when it last recorded that.
 SELECT rate_usage, rate_usage_at FROM reconciler.services WHERE account = %(account)s
 
 -- name: status_outbox
@@ -254,7 +254,7 @@ GROUP BY l.seq, l.at
 DELETE FROM reconciler.events WHERE account = %(account)s AND created < now() - make_interval(days => %(days)s)
 
 -- name: housekeeping_reads
--- Stripe counts reads over 30 days; older sums serve nobody.
+-- Stripe counts reads over 30 days; older sums have no use.
 DELETE FROM reconciler.reads WHERE account = %(account)s AND hour < now() - make_interval(days => %(days)s)
 
 -- name: housekeeping_replicas
@@ -262,7 +262,7 @@ DELETE FROM reconciler.reads WHERE account = %(account)s AND hour < now() - make
 DELETE FROM reconciler.replicas WHERE account = %(account)s AND expires_at < now() - interval '1 hour'
 
 -- name: housekeeping_sweeps
--- Sweeps that left nothing: no correction, no request, no discrepancy, and a later one of their kind was complete.
+-- Only a sweep with no correction, request or discrepancy may go, and only if a later one of its kind was complete.
 DELETE FROM reconciler.sweeps
 WHERE account = %(account)s AND id IN (
     SELECT s.id

@@ -1,5 +1,5 @@
 -- name: demo_schema
--- What a small shop has, made without Reconciler in mind. The webhook handler keeps updated_at at the event's time.
+-- The table of a small shop that does not know of Reconciler. Its webhook handler sets updated_at to the event's time.
 CREATE SCHEMA shop
     CREATE TABLE payments (
         id uuid PRIMARY KEY,
@@ -16,14 +16,14 @@ CREATE SCHEMA shop
     CREATE INDEX payments_created ON payments (created_at)
 
 -- name: demo_add
--- A customer's new payment.
+-- The checkout stores a new payment.
 INSERT INTO shop.payments
     (id, order_id, stripe_payment_intent_id, status, amount, currency, created_at, updated_at)
 VALUES
     (%(id)s::uuid, %(order_id)s, %(payment_intent)s, %(status)s, %(amount)s, %(currency)s, %(created_at)s, %(created_at)s)
 
 -- name: demo_take
--- The news of a webhook, unless a later event was taken already: Stripe does not promise their order.
+-- A webhook changes the row, unless a later event has already: Stripe does not promise their order.
 UPDATE shop.payments
    SET status = %(status)s,
        stripe_payment_intent_id = %(payment_intent)s,
@@ -33,21 +33,21 @@ UPDATE shop.payments
    AND updated_at <= %(at)s
 
 -- name: demo_rows
--- The shop's side, for the oracle.
+-- The shop's rows, for the oracle.
 SELECT id::text, order_id, stripe_payment_intent_id, status, amount, currency, created_at
   FROM shop.payments
  ORDER BY id
 
 -- name: demo_findings
--- What was found, for the oracle, without going through Reconciler's own reading.
+-- The stored findings, for the oracle, read without the code that is checked.
 SELECT subject, kind, state, severity, stake_amount, currency
   FROM reconciler.discrepancies
  ORDER BY kind, subject
 
 -- name: demo_rechecks
--- What waits, for the oracle.
+-- The intents that wait, for the oracle.
 SELECT payment_intent FROM reconciler.rechecks
 
 -- name: demo_outbox
--- What the merchant's worker is told, for the oracle.
+-- The corrections for the merchant's worker, for the oracle.
 SELECT payment_key, to_status FROM reconciler.outbox ORDER BY id

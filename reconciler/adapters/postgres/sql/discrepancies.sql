@@ -1,5 +1,5 @@
 -- name: discrepancies_insert
--- Found for the first time.
+-- Findings that are stored for the first time.
 INSERT INTO reconciler.discrepancies AS d (
     account, subject, kind, payment_intent, keys, severity, state, reason, cause, stake_amount, currency,
     local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at, sweep
@@ -13,7 +13,7 @@ FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
     stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text
 )
 ORDER BY c.subject, c.kind
--- somebody was quicker with the very same: it is met again. What a person has settled since stays as it is, with its
+-- another sweep has stored the same one meanwhile. One that a person has settled since stays as it is, with its
 -- fingerprint, so that the next sweep sees whether this one differs
 ON CONFLICT (account, subject, kind) DO UPDATE SET
     payment_intent = excluded.payment_intent,
@@ -37,7 +37,7 @@ ON CONFLICT (account, subject, kind) DO UPDATE SET
 WHERE d.state NOT IN ('resolved', 'ignored')
 
 -- name: discrepancies_update
--- Met again: identity, first_seen and, while the state stays, what a person said remain.
+-- Found again: identity and first_seen remain, and a person's note remains while the state stays.
 UPDATE reconciler.discrepancies AS d
 SET
     payment_intent = c.payment_intent,
@@ -65,7 +65,7 @@ FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
 WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
 
 -- name: discrepancies_move
--- Only the state changes: closed without being met again, or settled by a person.
+-- Only the state changes: the discrepancy is closed, or a person has settled it.
 UPDATE reconciler.discrepancies AS d
 SET
     state = c.state,
@@ -81,7 +81,7 @@ FROM unnest(
 WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
 
 -- name: discrepancies_find
--- One statement for every list and export: an unset filter is null.
+-- One statement for every list and export: a filter that is not set is null.
 SELECT
     id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
     note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
@@ -97,14 +97,14 @@ ORDER BY last_seen DESC, id DESC
 LIMIT %(limit)s
 
 -- name: discrepancy_settle
--- A person's verdict ends what an examination said of closing.
+-- A person's verdict replaces the reason for which a sweep closed it.
 UPDATE reconciler.discrepancies
 SET state = %(state)s, note = %(note)s, resolved_by = %(by)s, closing = NULL, changed_at = now()
 WHERE account = %(account)s AND id = %(id)s
 RETURNING id
 
 -- name: corrections_of_sweep
--- What a sweep corrected, and what of it was taken back, in the ledger's order.
+-- What a sweep corrected, and which of it was reverted, in the ledger's order.
 SELECT
     c.seq,
     c.body ->> 'key',
@@ -127,7 +127,7 @@ INSERT INTO reconciler.notes (account, discrepancy, author, note)
 VALUES (%(account)s, %(id)s, %(by)s, %(note)s)
 
 -- name: note_add_as_auditor
--- The author is the role that the database knows.
+-- The author is the database role: the auditor cannot sign for another person.
 INSERT INTO reconciler.notes (account, discrepancy, note)
 VALUES (%(account)s, %(id)s, %(note)s)
 

@@ -25,7 +25,7 @@ ORDER BY {key}
 {locking}
 
 -- name: rows_claimable
--- Rows without an intent, by order. At most 100 an order: an order that 1,000 rows share is no order.
+-- Rows without an intent, by order. At most 100 for each order: a value that 1,000 rows share names no order.
 SELECT claimable.*
 FROM unnest(%(orders)s::{order_type}[]) AS named (value)
 CROSS JOIN LATERAL (
@@ -56,7 +56,7 @@ CROSS JOIN LATERAL (
 ) AS paid
 
 -- name: references
--- A page ends with all rows of its last key; after a row without a key there would be no next page.
+-- A page ends with all rows of its last key, and rows without a key are left out: no next page could begin after one.
 SELECT {key}::text, {payment_intent}::text
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
@@ -99,7 +99,7 @@ coalesce(
 ) <= %(due_by)s
 
 -- name: histogram
--- All rows of a range counted by time, beside those that are due, so that rechecks are joined with the due rows alone.
+-- All rows of a range counted by time, and apart from them the due rows, so that rechecks are joined with those alone.
 SELECT b.start, sum(b.rows)::bigint, sum(b.due)::bigint
 FROM (
     SELECT date_bin(%(width)s::interval, {created}, 'epoch'::timestamptz) AS start, count(*) AS rows, 0 AS due
@@ -125,7 +125,7 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
 
 -- name: update_rows
--- Only if the row is still the one compared; what a trigger makes of the status comes back.
+-- Only if the row is still as it was compared. The status comes back as a trigger may have changed it.
 UPDATE {table} AS t
 SET {assignments}
 FROM unnest(
@@ -147,7 +147,7 @@ SELECT
     c.relname::text,
     c.relkind::text,
     has_schema_privilege(n.oid, 'USAGE'),
-    -- the fourth bit stands for UPDATE; a view counts where it is simple or has a trigger for it
+    -- the fourth bit stands for UPDATE; a view counts if it is simple or has a trigger for it
     (pg_relation_is_updatable(c.oid, true) & 4) = 4,
     row_security_active(c.oid),
     current_user::text
@@ -158,7 +158,7 @@ WHERE c.relname = %(name)s
     AND CASE WHEN %(schema)s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %(schema)s::text END
 
 -- name: relation_columns
--- Every column with the type beneath its domains.
+-- Every column, with the type that its domains are based on.
 WITH RECURSIVE beneath (origin, oid, typmod, depth) AS (
     SELECT a.attnum, a.atttypid, a.atttypmod, 0
     FROM pg_attribute AS a

@@ -19,8 +19,8 @@ ORDER BY o.position
 SELECT pg_notify('reconciler_outbox', %(account)s)
 
 -- name: outbox_claim
--- The oldest that is due (as a probe, the row tried least), and never a later row of a payment before an earlier one;
--- a row that another process works on is left.
+-- The oldest row that is due, or as a probe the row tried least. Never a later row of a payment before an earlier one,
+-- and no row that another process works on.
 UPDATE reconciler.outbox AS o
 SET claimed_until = clock_timestamp() + make_interval(secs => %(seconds)s),
     attempts = o.attempts + 1,
@@ -46,7 +46,7 @@ RETURNING
     o.attempts, extract(epoch FROM clock_timestamp() - o.tried_since)::float8
 
 -- name: outbox_delivered
--- It was received, whichever process holds the account by now; saying so keeps it from being sent again.
+-- It does not check the lease: the endpoint has received it, and this keeps it from being sent again.
 UPDATE reconciler.outbox
 SET delivered_at = greatest(clock_timestamp(), created_at), claimed_until = NULL, next_attempt_at = NULL, given_up_at = NULL
 WHERE account = %(account)s AND id = %(id)s AND delivered_at IS NULL
@@ -61,7 +61,7 @@ SET last_error = %(error)s,
 WHERE account = %(account)s AND id = %(id)s AND attempts = %(attempt)s AND delivered_at IS NULL
 
 -- name: outbox_try_now
--- A row that failed more often than an endpoint that was down explains keeps its own pause.
+-- A row that failed more often than an unreachable endpoint explains keeps its own pause.
 UPDATE reconciler.outbox
 SET next_attempt_at = NULL
 WHERE account = %(account)s AND delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at > clock_timestamp()

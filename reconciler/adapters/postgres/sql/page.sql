@@ -9,7 +9,7 @@ FROM reconciler.discrepancies
 WHERE account = %(account)s AND subject = ANY(%(intents)s)
 
 -- name: stored_discrepancies_locked
--- Locked, so that what a person decides meanwhile is neither missed nor overwritten.
+-- Locked, so that a person's decision meanwhile is neither missed nor overwritten.
 SELECT id, subject, kind, state, fingerprint, reason
 FROM reconciler.discrepancies
 WHERE account = %(account)s AND subject = ANY(%(intents)s)
@@ -45,8 +45,8 @@ DELETE FROM reconciler.rechecks
 WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
     AND (reason = %(scheduled)s OR due_at <= %(now)s::timestamptz OR %(now)s::timestamptz IS NULL)
 
--- name: rechecks_take_up_reported
--- What was only reported may be corrected from now on, without waiting for its day; Stripe's clock may be behind.
+-- name: rechecks_of_reported_due_now
+-- The service may correct from now on, so a reported finding need not wait a day. A minute back: Stripe's clock may be behind.
 UPDATE reconciler.rechecks AS c
 SET due_at = now() - interval '1 minute'
 FROM reconciler.discrepancies AS d
@@ -75,7 +75,7 @@ ON CONFLICT (account, id) DO UPDATE SET delivered = true WHERE excluded.delivere
 SELECT id FROM reconciler.events WHERE account = %(account)s AND id = ANY (%(ids)s::text[])
 
 -- name: corrections_by_service
--- now(), as the entries have it: clock_timestamp() may differ from row to row, so no index serves it.
+-- now() is the time that the entries have. clock_timestamp() may differ from row to row, so no index could be used.
 SELECT count(*)
 FROM reconciler.ledger
 WHERE account = %(account)s AND action = 'correction'
@@ -100,7 +100,7 @@ SET handled_until = CASE
     changed_at = now()
 
 -- name: listing_statistics
--- What the last complete sweep that listed a window learnt about rows and intents.
+-- What the last complete sweep that listed a window found out about rows and intents.
 SELECT (s.report ->> 'listed')::float8 / (s.report ->> 'listed_rows')::float8,
     (s.report ->> 'skew_earliest')::float8, (s.report ->> 'skew_latest')::float8
 FROM unnest(ARRAY['window', 'all']) AS k (kind)
@@ -115,7 +115,7 @@ ORDER BY s.id DESC
 LIMIT 1
 
 -- name: sweep_start
--- A sweep has its number before it writes anything.
+-- A sweep needs its number before it writes anything else.
 INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by)
 VALUES (%(account)s, %(kind)s, %(mode)s, %(applied)s, %(asked_by)s)
 RETURNING id

@@ -7,7 +7,7 @@ CREATE SCHEMA reconciler
 SELECT pg_advisory_lock(7326624537)
 
 -- name: migration_timeout
--- A lock that a migration waits for holds up all who come after: the merchant's worker may hold outbox rows.
+-- A migration that waits for a lock makes every later session wait too: the merchant's worker may hold outbox rows.
 SELECT set_config('lock_timeout', '3s', false)
 
 -- name: migration_path
@@ -19,7 +19,7 @@ SET search_path TO reconciler
 SELECT to_regclass('reconciler._yoyo_migration')::oid, to_regnamespace('reconciler')::oid
 
 -- name: migrations_applied
--- What every start asks, to refuse a database of another version.
+-- Every command asks this when it starts, to refuse a database of another version.
 SELECT migration_id FROM reconciler._yoyo_migration
 
 -- name: grant_daemon
@@ -37,7 +37,7 @@ GRANT INSERT, UPDATE, DELETE ON
 GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};
 
 -- name: grant_auditor
--- The database gives name and time of a note, so that nobody signs for another.
+-- The database sets author and time of a note, so that an auditor cannot sign for another person.
 GRANT USAGE ON SCHEMA reconciler TO {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
 GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
@@ -53,7 +53,7 @@ WITH wanted (name, privilege) AS (
 found AS (
     SELECT name, privilege, to_regclass('reconciler.' || name)::oid AS relation
     FROM wanted
-    -- to_regclass fails where the schema may not be used
+    -- to_regclass fails if the schema may not be used
     WHERE has_schema_privilege(to_regnamespace('reconciler')::oid, 'USAGE')
 )
 SELECT

@@ -1,0 +1,68 @@
+"""The ledger: appending to it, and reading it to export and to verify it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.audit.ledger_entry import Draft, Entry
+
+_SQL: Final = STATEMENTS["audit"]
+
+
+def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> None:
+    """Add entries to an account's chain, in order; its head stays locked until the transaction ends.
+
+    The database numbers, stamps and hashes them in the same statement. Raises TypeError for a body that has no
+    canonical form.
+    """
+    if not drafts:
+        return
+    parameters = {
+        "account": account,
+        "actions": [draft.action.value for draft in drafts],
+        "bodies": [canonical_json(draft.body) for draft in drafts],
+    }
+    connection.execute(_SQL["ledger_append"], parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChain:
+    """One account's chain. ``head`` is (seq, hash), or None if there is none; ``entries`` come in order and once."""
+
+    account: str
+    head: tuple[int, str] | None
+    entries: Iterator[Entry]
+
+
+class PostgresLedger:
+    """The ledger of all accounts, for reading."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that have a chain, or a part of one."""
+        with self._database.connection("reading the ledger") as connection:
+            rows = connection.execute(_SQL["ledger_accounts"]).fetchall()
+        return tuple(row[0] for row in rows)
+
+    @contextmanager
+    def chain(self, account: str) -> Iterator[LedgerChain]:
+        """A chain with its head, both of one moment: an entry appended meanwhile must not look like a break.
+
+        The entries come from a cursor on the server, so that memory stays small. Read them inside the block.
+        """
+        parameters = {"account": account}
+        with self._database.snapshot("reading the ledger") as connection:
+            found = connection.execute(_SQL["ledger_head"], parameters).fetchone()
+            head = None if found is None else (int(found[0]), str(found[1]))
+            with connection.cursor("ledger") as rows:
+                rows.itersize = 1000
+                rows.execute(_SQL["ledger_entries"], parameters)
+                yield LedgerChain(account, head, (Entry(*row) for row in rows))
