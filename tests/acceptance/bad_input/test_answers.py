@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Break, Faults
+from reconciler.sandbox import Faults, RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World
 
@@ -29,12 +29,12 @@ def test_stripe_is_down(world: World, writing: list[str]) -> None:
 
 
 BREAKS = [
-    Break.SERVER_ERROR,
-    Break.BAD_GATEWAY,
-    Break.RESET,
-    Break.RESET_MIDWAY,
-    Break.TRUNCATED,
-    Break.MALFORMED,
+    RequestFault.SERVER_ERROR,
+    RequestFault.BAD_GATEWAY,
+    RequestFault.RESET,
+    RequestFault.RESET_MIDWAY,
+    RequestFault.TRUNCATED,
+    RequestFault.MALFORMED,
 ]
 
 
@@ -63,8 +63,8 @@ def test_each_broken_answer_once(world: World) -> None:
     assert (answer.code, answer.json["corrected"]) == (0, len(BREAKS))
 
 
-@pytest.mark.parametrize("kind", [*BREAKS, Break.EMPTY_PAGE])
-def test_a_list_that_breaks_for_good(world: World, kind: Break) -> None:
+@pytest.mark.parametrize("kind", [*BREAKS, RequestFault.EMPTY_PAGE])
+def test_a_list_that_breaks_for_good(world: World, kind: RequestFault) -> None:
     """The stretch that could not be listed is named; what was listed before is recorded; nothing is "missing"."""
     for key in range(120):
         world.pay(key, age=timedelta(days=2, seconds=key))
@@ -81,7 +81,7 @@ def test_a_page_that_repeats_an_item(world: World) -> None:
     """A payment that two pages show is examined and corrected once."""
     for key in range(150):
         world.pay(key, age=timedelta(days=2, seconds=key))
-    world.stripe.faults.script(Break.REPEATED_ITEM, times=2, endpoint=LIST)
+    world.stripe.faults.script(RequestFault.REPEATED_ITEM, times=2, endpoint=LIST)
     answer = world.sweep("--kind", "window", "--apply")
     assert (answer.json["corrected"], answer.json["examined"]) == (150, 150)
     assert len(world.ask("SELECT * FROM reconciler.outbox")) == 150
@@ -92,7 +92,7 @@ def test_a_page_that_skips_an_item(world: World) -> None:
     """A payment that the list leaves out is asked for by its row: it is neither missing nor lost."""
     for key in range(150):
         world.pay(key, age=timedelta(days=2, seconds=key))
-    world.stripe.faults.script(Break.SKIPPED_ITEM, times=2, endpoint=LIST)
+    world.stripe.faults.script(RequestFault.SKIPPED_ITEM, times=2, endpoint=LIST)
     answer = world.sweep("--kind", "window", "--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 150)
     assert answer.json["discrepancies"] == {"missed_outcome": 150}
@@ -104,7 +104,7 @@ def test_a_list_that_never_ends(world: World) -> None:
     item = json.loads(_retrieved(world, intent))
     body = {"object": "list", "url": "/v1/payment_intents", "has_more": True, "data": [item]}
     world.stripe.faults.script(
-        Break.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(body).encode())
+        RequestFault.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(body).encode())
     )
     answer = world.sweep("--kind", "window", "--apply")
     assert answer.code == 75
@@ -118,7 +118,7 @@ def test_one_unreadable_item_does_not_lose_its_page(world: World) -> None:
     items[0]["amount_received"] = 12.5
     body = {"object": "list", "url": "/v1/payment_intents", "has_more": False, "data": items}
     world.stripe.faults.script(
-        Break.ANSWER, times=10, endpoint=LIST, answer=Wire(200, json.dumps(body).encode())
+        RequestFault.ANSWER, times=10, endpoint=LIST, answer=Wire(200, json.dumps(body).encode())
     )
     answer = world.run("sweep", "--kind", "window", "--apply")
     assert bad in answer.out

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Break
+from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import LIST, NOW, RETRIEVE, World
 
@@ -32,7 +32,7 @@ def answering(world: World, intent: str, **changes: object) -> None:
         **changes,
     }
     world.stripe.faults.script(
-        Break.ANSWER,
+        RequestFault.ANSWER,
         times=100,
         endpoint=RETRIEVE,
         target=intent,
@@ -103,7 +103,7 @@ def test_strange_values_in_a_list(world: World) -> None:
     }
     page = {"object": "list", "has_more": False, "data": [stop_token]}
     world.stripe.faults.script(
-        Break.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
+        RequestFault.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
     )
     answer = world.sweep("--kind", "window", "--apply")
     assert answer.code in (0, 75)

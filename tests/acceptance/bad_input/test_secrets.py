@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.sandbox import Break
+from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, RETRIEVE, World
 
@@ -139,7 +139,9 @@ def test_an_answer_that_repeats_the_key(guarded: World, status: int) -> None:
     wire = _repeating(guarded, status)
     for endpoint in (RETRIEVE, LIST, EVENTS):
         guarded.stripe.faults.clear()
-        guarded.stripe.faults.script(Break.ANSWER, times=10_000, endpoint=endpoint, answer=wire)
+        guarded.stripe.faults.script(
+            RequestFault.ANSWER, times=10_000, endpoint=endpoint, answer=wire
+        )
         for writing in ("--record", "--apply"):
             guarded.run(*LEVEL, "sweep", writing)
         guarded.run(*LEVEL, "explain", "pi_1")

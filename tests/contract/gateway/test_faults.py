@@ -12,17 +12,25 @@ from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limiter import RateLimits as Budget
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Faults, Sandbox, SandboxLimits, SandboxServer, fill
+from reconciler.sandbox import (
+    TEST_KEY,
+    Faults,
+    RequestFault,
+    Sandbox,
+    SandboxLimits,
+    SandboxServer,
+    fill,
+)
 from tests.contract.gateway.conftest import Opening
 
 FAILING = [
-    Break.RATE_LIMITED,
-    Break.SERVER_ERROR,
-    Break.BAD_GATEWAY,
-    Break.RESET,
-    Break.RESET_MIDWAY,
-    Break.TRUNCATED,
-    Break.MALFORMED,
+    RequestFault.RATE_LIMITED,
+    RequestFault.SERVER_ERROR,
+    RequestFault.BAD_GATEWAY,
+    RequestFault.RESET,
+    RequestFault.RESET_MIDWAY,
+    RequestFault.TRUNCATED,
+    RequestFault.MALFORMED,
 ]
 WAYS: dict[str, Callable[[StripeGateway, str], Any]] = {
     "retrieve": lambda gateway, intent: gateway.retrieve(intent),
@@ -35,7 +43,7 @@ WAYS: dict[str, Callable[[StripeGateway, str], Any]] = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", FAILING)
 def test_a_passing_fault_is_overcome(
-    sandbox: Sandbox, gateway: StripeGateway, way: str, fault: Break
+    sandbox: Sandbox, gateway: StripeGateway, way: str, fault: RequestFault
 ) -> None:
     """Four broken answers of any kind and a good one are a good one, at five reads, on every endpoint."""
     made = sandbox.create_payment(100)
@@ -47,7 +55,7 @@ def test_a_passing_fault_is_overcome(
 
 @pytest.mark.parametrize("fault", FAILING)
 def test_a_lasting_fault_is_no_verdict(
-    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+    sandbox: Sandbox, gateway: StripeGateway, fault: RequestFault
 ) -> None:
     """Five broken answers raise: the payment is not said to be missing, failed or anything."""
     made = sandbox.create_payment(100)
@@ -61,16 +69,16 @@ def test_a_silent_stripe_is_given_up(
     sandbox: Sandbox, server: SandboxServer, open_gateway: Opening
 ) -> None:
     """No answer within the read timeout is a failed attempt."""
-    sandbox.faults.script(Break.SILENT, times=2)
+    sandbox.faults.script(RequestFault.SILENT, times=2)
     gateway = open_gateway(timeouts=Timeouts(read=0.05), retries=Retries(attempts=2))
     with pytest.raises(StripeUnavailableError, match="in time"):
         gateway.retrieve("pi_1")
     server.release()
 
 
-@pytest.mark.parametrize("fault", [Break.EMPTY_PAGE, Break.REPEATED_ITEM])
+@pytest.mark.parametrize("fault", [RequestFault.EMPTY_PAGE, RequestFault.REPEATED_ITEM])
 def test_odd_pages_lose_and_double_nothing(
-    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+    sandbox: Sandbox, gateway: StripeGateway, fault: RequestFault
 ) -> None:
     """A page that claims more and has none, or shows an intent twice, leaves the list whole."""
     fill(sandbox, 130, days=1)
@@ -105,7 +113,7 @@ def test_the_reason_for_a_rate_limit_comes_over(
     """The pacer hears why Stripe refused, on the fast way as well."""
     told: list[tuple[RateLimitReason, Endpoint]] = []
     gateway = open_gateway(limited=lambda why, endpoint: told.append((why, endpoint)))
-    sandbox.faults.script(Break.RATE_LIMITED, reason=reason.value)
+    sandbox.faults.script(RequestFault.RATE_LIMITED, reason=reason.value)
     gateway.list_intents(TimeRange())
     assert told == [(reason, Endpoint.LIST)]
 
@@ -116,7 +124,7 @@ def test_the_whole_documented_budget_brings_no_429(
 ) -> None:
     """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
     retrieve and a list lane alone, and for both at once against the global limit."""
-    sandbox.gate.limits = SandboxLimits(burst=0.2)
+    sandbox.limiter.limits = SandboxLimits(burst=0.2)
     rate_limiter = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
     with StripeGateway(
         "sk_live_sandbox" if livemode else TEST_KEY,
@@ -143,7 +151,7 @@ def test_a_stripe_that_allows_less_is_obeyed(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock
 ) -> None:
     """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
-    sandbox.gate.limits = SandboxLimits(endpoint_per_second=4, burst=0.5)
+    sandbox.limiter.limits = SandboxLimits(endpoint_per_second=4, burst=0.5)
     rate_limiter = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
     with StripeGateway(
         TEST_KEY,

@@ -9,7 +9,7 @@ import stripe
 
 from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpxWebhookSender
 from reconciler.clock import SystemClock
-from tests.endpoint import SOON, Behaviour, Break
+from tests.endpoint import WAIT_SECONDS, Behaviour, EndpointFault
 from tests.integration.delivery.conftest import SECRET, TIMEOUT, Post
 
 
@@ -39,10 +39,10 @@ def test_a_correction_arrives_signed(post: Post) -> None:
         (410, "it answered 410"),
         (302, "it answered 302, a redirect, which is not followed"),
         (307, "it answered 307, a redirect, which is not followed"),
-        (Break.HANG, "no answer within 0.5 s"),
-        (Break.TRICKLE, "no answer within 0.5 s"),
-        (Break.RESET, "the connection broke before an answer came"),
-        (Break.DROP, "the connection broke before an answer came"),
+        (EndpointFault.HANG, "no answer within 0.5 s"),
+        (EndpointFault.TRICKLE, "no answer within 0.5 s"),
+        (EndpointFault.RESET, "the connection broke before an answer came"),
+        (EndpointFault.DROP, "the connection broke before an answer came"),
     ],
 )
 def test_a_failure_is_tried_again_under_the_same_id(
@@ -67,7 +67,7 @@ def test_a_failure_is_tried_again_under_the_same_id(
     assert sent == {f"default:{row['id']}"}
 
 
-@pytest.mark.parametrize("behaviour", [Break.CUT, Break.TRICKLE_BODY])
+@pytest.mark.parametrize("behaviour", [EndpointFault.CUT, EndpointFault.TRICKLE_BODY])
 def test_a_status_that_has_come_counts(post: Post, behaviour: Behaviour) -> None:
     """200 is receipt, whatever becomes of a body that nobody reads; and it costs no more than the time allowed."""
     post.put("1")
@@ -98,17 +98,17 @@ def test_a_redirect_leads_nowhere(post: Post) -> None:
 
 def test_a_stop_does_not_wait_for_the_endpoint(post: Post) -> None:
     """A service that stops leaves a request that hangs within seconds, whatever its time is."""
-    post.endpoint.usual = Break.HANG
+    post.endpoint.usual = EndpointFault.HANG
     stopping = threading.Event()
     clock = SystemClock()
     sender = HttpxWebhookSender(post.endpoint.url, 60.0, clock, stopping)
     receipts = []
     thread = threading.Thread(target=lambda: receipts.append(sender.post(b"{}", {})))
     thread.start()
-    post.endpoint.tried.get(timeout=SOON)
+    post.endpoint.tried.get(timeout=WAIT_SECONDS)
     began = clock.monotonic()
     stopping.set()
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     assert clock.monotonic() - began < STOP_SECONDS + 3
     assert receipts[0].fault == "the service stopped before an answer came"
     sender.close()

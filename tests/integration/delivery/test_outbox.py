@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.engine.delivery.deliver import Delivery
 from reconciler.errors import DatabaseUnavailableError, LeaseLostError
-from tests.endpoint import SOON, Break
+from tests.endpoint import WAIT_SECONDS, EndpointFault
 from tests.integration.delivery.conftest import NoProgress, Post
 
 WORKER = """
@@ -94,17 +94,17 @@ def test_a_claim_is_short(post: Post) -> None:
 def test_nothing_is_locked_while_a_request_is_out(post: Post) -> None:
     """The worker's query comes through at once and leaves the row alone; no transaction of ours is open."""
     post.put("1", "2")
-    post.endpoint.usual = Break.HANG
+    post.endpoint.usual = EndpointFault.HANG
     thread = threading.Thread(target=post.run)
     thread.start()
-    post.endpoint.tried.get(timeout=SOON)
+    post.endpoint.tried.get(timeout=WAIT_SECONDS)
     with psycopg.connect(post.url) as worker:
         taken = worker.execute(WORKER, {"limit": 10}).fetchall()
         (open_ones,) = worker.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
         ).fetchone() or (None,)
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     assert (len(taken), open_ones) == (1, 0)
 
 
@@ -130,7 +130,7 @@ def test_a_worker_of_the_merchant_s_beside_it(post: Post) -> None:
     thread.start()
     while post.waiting():
         assert post.run().failure is None
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     sent = [int(one.id.split(":")[1]) for one in post.endpoint.all()]
     assert sorted(sent + fulfilled) == [row["id"] for row in post.rows()]
 

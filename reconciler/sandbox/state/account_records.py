@@ -1,4 +1,4 @@
-"""Everything of one account in one mode."""
+"""All objects of one account in one mode."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reconciler.sandbox.state.transitions import Transition
 RETENTION = 30 * 86_400
 
 
-class AccountBook:
-    """The objects of one account in one mode; live and test never mix."""
+class AccountRecords:
+    """The objects of one account in one mode, by type. Live and test objects never mix."""
 
     def __init__(self, account: str, *, livemode: bool) -> None:
         self.account = account
@@ -29,8 +29,8 @@ class AccountBook:
         self.events: Timeline[EventRecord] = Timeline()
         self.endpoints: Timeline[WebhookEndpointRecord] = Timeline()
 
-    def take(self, change: Transition) -> None:
-        """Store what a change made; events are stored apart, for they may fail to be generated."""
+    def store(self, change: Transition) -> None:
+        """Store the records of a change. Its events are stored separately, because Stripe may fail to generate them."""
         self.intents.put(change.intent)
         if change.charge is not None:
             self.charges.put(change.charge)
@@ -40,9 +40,9 @@ class AccountBook:
             self.disputes.put(change.dispute)
 
     def latest_charge(self, intent: IntentRecord) -> ChargeRecord | None:
-        """The charge of the last attempt."""
+        """The charge of the intent's last attempt, None if there was no attempt."""
         return self.charges.get(intent.latest_charge) if intent.latest_charge else None
 
     def lists(self, event: EventRecord, now: int) -> bool:
-        """Whether the events list shows this event at this second: generated, visible, not older than 30 days."""
+        """Whether the events list shows this event at this second: it is visible, and not older than 30 days."""
         return event.visible_at <= now and event.created > now - RETENTION

@@ -1,15 +1,15 @@
-"""The JSON of Stripe's objects in the version the SDK 16.1 pins, field for field what a reader may rely on."""
+"""The JSON of Stripe's objects, in the API version of SDK 16.1, with every field that a reader may rely on."""
 
 from __future__ import annotations
 
 import msgspec
 
-from reconciler.sandbox.objects.charge_json import (
+from reconciler.sandbox.objects.charge_to_json import (
     CUSTOMER,
     Json,
-    charge_shape,
-    dispute_shape,
-    refund_shape,
+    charge_json,
+    dispute_json,
+    refund_json,
 )
 from reconciler.sandbox.objects.payment_methods import METHODS
 from reconciler.sandbox.objects.records import (
@@ -17,16 +17,16 @@ from reconciler.sandbox.objects.records import (
     ChargeRecord,
     DisputeRecord,
     EventRecord,
+    EventSubject,
     IntentRecord,
     NextActionRecord,
     PaymentErrorRecord,
     Record,
     RefundRecord,
-    Subject,
     WebhookEndpointRecord,
 )
 
-# A place in the intent's JSON where the id, or the whole charge, goes. No user text can hold a NUL as it is escaped.
+# The place in the intent's JSON for the charge's id, or for the whole charge. User text escapes NUL, so it is unique.
 _GAP = msgspec.Raw(b"\0")
 _DASHBOARD = "https://dashboard.stripe.com"
 
@@ -34,52 +34,54 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(shape: Json) -> bytes:
-    """JSON laid out over lines as Stripe sends it."""
+    """JSON over several lines, as Stripe sends it."""
     return msgspec.json.format(_encoder.encode(shape), indent=2)
 
 
 def intent_parts(intent: IntentRecord) -> tuple[bytes, bytes]:
     """The intent's JSON before and after the value of ``latest_charge``."""
-    shape = intent_shape(intent)
+    shape = intent_json(intent)
     shape["latest_charge"] = _GAP
     before, _, after = _encoder.encode(shape).partition(b"\0")
-    # Each half is laid out by completing it to a document and cutting the completion off again.
+
+    # Only a complete document can be formatted, so each half is completed first and cut again afterwards.
     head = msgspec.json.format(before + b"0}", indent=2)
     tail = msgspec.json.format(b'{"x":0' + after, indent=2)
     return head[: head.rindex(b"0")], tail[tail.index(b"0") + 1 :]
 
 
-def whole(record: Record) -> tuple[bytes, bytes]:
-    """The record's JSON as one part, for objects that nothing is expanded in."""
-    return encode(shape_of(record)), b""
+def whole_bytes(record: Record) -> tuple[bytes, bytes]:
+    """The record's JSON as one part, for objects without an expandable field."""
+    return encode(record_json(record)), b""
 
 
-def shape_of(record: Record, pending_webhooks: int = 0) -> Json:
-    """The JSON of any object, nothing expanded."""
+def record_json(record: Record, pending_webhooks: int = 0) -> Json:
+    """The JSON of any object, with nothing expanded."""
     if isinstance(record, IntentRecord):
-        return intent_shape(record)
+        return intent_json(record)
     if isinstance(record, ChargeRecord):
-        return charge_shape(record)
+        return charge_json(record)
     if isinstance(record, RefundRecord):
-        return refund_shape(record)
+        return refund_json(record)
     if isinstance(record, DisputeRecord):
-        return dispute_shape(record)
+        return dispute_json(record)
     if isinstance(record, WebhookEndpointRecord):
-        return endpoint_shape(record)
-    return event_shape(record, pending_webhooks)
+        return endpoint_json(record)
+    return event_json(record, pending_webhooks)
 
 
-def kind_of(subject: Subject) -> str:
-    """Stripe's name of the object's type."""
+def type_name(snapshot: EventSubject) -> str:
+    """The object's type, such as ``payment_intent``."""
     return {
         IntentRecord: "payment_intent",
         ChargeRecord: "charge",
         RefundRecord: "refund",
         DisputeRecord: "dispute",
-    }[type(subject)]
+    }[type(snapshot)]
 
 
-def intent_shape(intent: IntentRecord) -> Json:
+def intent_json(intent: IntentRecord) -> Json:
+    """An intent as Stripe's API shows it, its latest charge as an id."""
     return {
         "id": intent.id,
         "object": "payment_intent",
@@ -103,12 +105,12 @@ def intent_shape(intent: IntentRecord) -> Json:
         "description": intent.description,
         "excluded_payment_method_types": None,
         "hooks": None,
-        "last_payment_error": _error_shape(intent, intent.last_payment_error),
+        "last_payment_error": _error_json(intent, intent.last_payment_error),
         "latest_charge": intent.latest_charge,
         "livemode": intent.livemode,
         "managed_payments": {"enabled": False},
         "metadata": dict(intent.metadata),
-        "next_action": _action_shape(intent, intent.next_action),
+        "next_action": _action_json(intent, intent.next_action),
         "on_behalf_of": None,
         "payment_details": None,
         "payment_method": intent.payment_method,
@@ -142,7 +144,7 @@ def intent_shape(intent: IntentRecord) -> Json:
     }
 
 
-def _error_shape(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json | None:
+def _error_json(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json | None:
     if error is None:
         return None
     mode = "" if intent.livemode else "/test"
@@ -154,7 +156,7 @@ def _error_shape(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json
         "doc_url": f"https://stripe.com/docs/error-codes/{error.code.replace('_', '-')}",
         "message": error.message,
         "network_decline_code": "01" if error.decline_code else None,
-        "payment_method": _method_shape(intent, error) if error.payment_method else None,
+        "payment_method": _method_json(intent, error) if error.payment_method else None,
         "payment_method_type": error.payment_method_type,
         "request_log_url": f"{_DASHBOARD}{mode}/logs/req_{intent.id[-14:]}",
         "type": error.type,
@@ -162,7 +164,7 @@ def _error_shape(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json
     return {name: value for name, value in shape.items() if value is not None}
 
 
-def _method_shape(intent: IntentRecord, error: PaymentErrorRecord) -> Json:
+def _method_json(intent: IntentRecord, error: PaymentErrorRecord) -> Json:
     kind = error.payment_method_type
     return {
         "id": error.payment_method,
@@ -178,7 +180,7 @@ def _method_shape(intent: IntentRecord, error: PaymentErrorRecord) -> Json:
     }
 
 
-def _action_shape(intent: IntentRecord, action: NextActionRecord | None) -> Json | None:
+def _action_json(intent: IntentRecord, action: NextActionRecord | None) -> Json | None:
     if action is None:
         return None
     if action.type == "redirect_to_url":
@@ -194,7 +196,7 @@ def _action_shape(intent: IntentRecord, action: NextActionRecord | None) -> Json
             "stripe_js": "https://hooks.stripe.com/3ds",
         }
     else:
-        # Oxxo alone says expires_after where all other vouchers say expires_at.
+        # only OXXO says expires_after; the other vouchers say expires_at
         name = "expires_after" if action.type == "oxxo_display_details" else "expires_at"
         inner = {
             name: action.expires_at,
@@ -204,7 +206,8 @@ def _action_shape(intent: IntentRecord, action: NextActionRecord | None) -> Json
     return {action.type: inner, "type": action.type}
 
 
-def endpoint_shape(endpoint: WebhookEndpointRecord) -> Json:
+def endpoint_json(endpoint: WebhookEndpointRecord) -> Json:
+    """A webhook endpoint as Stripe's API shows it, without its secret."""
     return {
         "id": endpoint.id,
         "object": "webhook_endpoint",
@@ -220,13 +223,14 @@ def endpoint_shape(endpoint: WebhookEndpointRecord) -> Json:
     }
 
 
-def event_shape(event: EventRecord, pending_webhooks: int) -> Json:
+def event_json(event: EventRecord, pending_webhooks: int) -> Json:
+    """An event as Stripe's API shows it. ``pending_webhooks`` counts the endpoints that have not acknowledged it."""
     return {
         "id": event.id,
         "object": "event",
         "api_version": API_VERSION,
         "created": event.created,
-        "data": {"object": shape_of(event.subject)},
+        "data": {"object": record_json(event.snapshot)},
         "livemode": event.livemode,
         "pending_webhooks": pending_webhooks,
         "request": {"id": event.request_id, "idempotency_key": event.idempotency_key},

@@ -22,12 +22,12 @@ from reconciler.sandbox.api.parameters import created_range, parse
     ],
 )
 def test_brackets(encoded: str, expected: object) -> None:
-    """Stripe's bracket notation becomes nested values, lists in either way of writing them."""
+    """Stripe's bracket notation becomes nested values, with both formats of a list."""
     assert parse(encoded) == expected
 
 
 def test_a_value_is_no_mapping() -> None:
-    """A parameter that is given both plain and nested is refused."""
+    """A parameter that is both plain and nested is refused."""
     with pytest.raises(ApiRefusal, match="Invalid hash"):
         parse("created=1&created[gte]=2")
 
@@ -43,5 +43,5 @@ def test_a_value_is_no_mapping() -> None:
     ],
 )
 def test_created_range(value: object, expected: tuple[int | None, int | None]) -> None:
-    """Bounds become an inclusive range, the narrower of two winning."""
+    """Bounds become an inclusive range; of two bounds the narrower one counts."""
     assert created_range(value) == expected  # type: ignore[arg-type]

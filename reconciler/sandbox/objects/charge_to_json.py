@@ -1,4 +1,4 @@
-"""The JSON of money that moved: charges, refunds and disputes."""
+"""The JSON of charges, refunds and disputes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ CUSTOMER = {
 }
 
 
-def charge_shape(charge: ChargeRecord) -> Json:
+def charge_json(charge: ChargeRecord) -> Json:
+    """A charge as Stripe's API shows it."""
     mode = "" if charge.livemode else "test_"
     settled = charge.status == "succeeded" and charge.captured
     return {
@@ -57,11 +58,11 @@ def charge_shape(charge: ChargeRecord) -> Json:
         "metadata": dict(charge.metadata),
         "on_behalf_of": None,
         "order": None,
-        "outcome": _outcome_shape(charge),
+        "outcome": _outcome_json(charge),
         "paid": charge.paid,
         "payment_intent": charge.payment_intent,
         "payment_method": charge.payment_method,
-        "payment_method_details": _details_shape(charge),
+        "payment_method_details": _details_json(charge),
         "presentment_details": None,
         "radar_options": {},
         "receipt_email": None,
@@ -80,7 +81,7 @@ def charge_shape(charge: ChargeRecord) -> Json:
     }
 
 
-def _outcome_shape(charge: ChargeRecord) -> Json | None:
+def _outcome_json(charge: ChargeRecord) -> Json | None:
     if charge.status == "pending":
         return None
     failed = charge.status == "failed"
@@ -99,7 +100,7 @@ def _outcome_shape(charge: ChargeRecord) -> Json | None:
     }
 
 
-def _details_shape(charge: ChargeRecord) -> Json:
+def _details_json(charge: ChargeRecord) -> Json:
     details = METHODS[charge.method].details
     if charge.method == "card":
         details = {**details, "amount_authorized": charge.amount if charge.paid else None}
@@ -108,7 +109,8 @@ def _details_shape(charge: ChargeRecord) -> Json:
     return {charge.method: details, "type": charge.method}
 
 
-def refund_shape(refund: RefundRecord) -> Json:
+def refund_json(refund: RefundRecord) -> Json:
+    """A refund as Stripe's API shows it."""
     return {
         "id": refund.id,
         "object": "refund",
@@ -131,7 +133,8 @@ def refund_shape(refund: RefundRecord) -> Json:
     }
 
 
-def dispute_shape(dispute: DisputeRecord) -> Json:
+def dispute_json(dispute: DisputeRecord) -> Json:
+    """A dispute as Stripe's API shows it."""
     return {
         "id": dispute.id,
         "object": "dispute",
