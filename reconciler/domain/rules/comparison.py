@@ -14,10 +14,13 @@ from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severi
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.correction_blockers import correction_blocker
 from reconciler.domain.rules.decision_table import TABLE, Cell
+from reconciler.domain.rules.missing_findings import (
+    findings_missing_at_stripe,
+    findings_missing_locally,
+)
 from reconciler.domain.rules.severity_and_evidence import (
     evidence,
     local_values,
@@ -25,7 +28,7 @@ from reconciler.domain.rules.severity_and_evidence import (
     stake_of,
     stripe_values,
 )
-from reconciler.domain.rules.side_findings import duplicate_payments, side_findings
+from reconciler.domain.rules.side_findings import side_findings
 
 _FLAGGED_CELLS: Final = {
     Cell.REGRESSED: Kind.REGRESSED,
@@ -52,9 +55,9 @@ def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
         rows = sorted(match.payments, key=lambda payment: payment.key)
         match = replace(match, payments=tuple(rows))
     if isinstance(match.intent, MissingIntent):
-        return Comparison(_missing_at_stripe(match, match.intent))
+        return Comparison(findings_missing_at_stripe(match, match.intent))
     if not match.payments:
-        return Comparison(_findings_without_row(match, match.intent, rules))
+        return Comparison(findings_missing_locally(match, match.intent, rules))
     return _compare_rows(match, match.intent, rules, now)
 
 
@@ -143,61 +146,3 @@ def _kind_of_both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> K
     if intent.charge.refunded and rules.statuses.can_say(Outcome.REFUNDED):
         return Kind.REFUND_DRIFT
     return None
-
-
-def _findings_without_row(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
-    """The findings about an intent that no row holds."""
-    if not rules.owns(intent):
-        return ()
-    if intent.outcome is Outcome.SUCCEEDED:
-        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
-    elif intent.outcome is Outcome.AUTHORIZED:
-        held = intent.amount_received or intent.amount_capturable
-        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, held
-    elif intent.outcome is Outcome.UNKNOWN:
-        kind, severity, amount = Kind.UNKNOWN_STATUS, Severity.WARNING, intent.amount
-    else:
-        return ()  # no money was taken or is held, so no row has to exist
-
-    found = Finding(
-        kind=kind,
-        severity=severity,
-        stake=Money(amount, intent.currency),
-        payment_intent=intent.id,
-        keys=(),
-        local={},
-        stripe=stripe_values(intent),
-        evidence=evidence(intent),
-    )
-    return (found, *duplicate_payments(match, intent))
-
-
-def _missing_at_stripe(match: Match, missing: MissingIntent) -> tuple[Finding, ...]:
-    """The findings about rows that hold an intent which Stripe does not know."""
-    unknown = [row for row in match.payments if row.outcome is Outcome.UNKNOWN]
-    others = [row for row in match.payments if row.outcome is not Outcome.UNKNOWN]
-    # rows of an unknown status make a finding of their own, so that they do not hide the severity of a paid row
-    by_kind = {Kind.UNKNOWN_STATUS: unknown, Kind.MISSING_AT_STRIPE: others}
-    return tuple(_missing_finding(kind, rows, missing) for kind, rows in by_kind.items() if rows)
-
-
-def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
-    paid = [row for row in rows if row.outcome is Outcome.SUCCEEDED]
-    worst = (paid or rows)[0]
-    return Finding(
-        kind=kind,
-        severity=Severity.CRITICAL if paid else Severity.WARNING,
-        stake=Money(abs(worst.amount or 0), worst.currency or "xxx"),
-        payment_intent=missing.id,
-        keys=tuple(row.key for row in rows),
-        local={"rows": [local_values(row) for row in rows]},
-        stripe={"missing": True, "other_mode": missing.other_mode},
-        reason=_reason_missing(missing),
-        evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
-    )
-
-
-def _reason_missing(missing: MissingIntent) -> Reason | None:
-    if missing.impossible:
-        return Reason.NOT_AN_ID
-    return Reason.WRONG_MODE if missing.other_mode else None

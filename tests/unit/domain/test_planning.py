@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.planning.histogram import COARSE, MOST_COARSE, joined_bucket_size
-from reconciler.domain.planning.planner import (
+from reconciler.domain.planning.cursor_ranges import (
     MOST_CURSORS,
+    cursor_ranges,
     retrieve_page_size,
-    stretches,
     whole_seconds,
+)
+from reconciler.domain.planning.histogram import (
+    JOINED_INTENTS,
+    MOST_JOINED_BUCKETS,
+    joined_bucket_size,
 )
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -34,26 +38,26 @@ def test_stretches_cover_a_range_without_gap_or_overlap(
     if until is not None and until <= since:
         since, until = until, since + timedelta(seconds=1)
     created = TimeRange(since, until)
-    cut = stretches(created, NOW, expected)
+    cut = cursor_ranges(created, NOW, expected)
     assert 1 <= len(cut) <= MOST_CURSORS
     assert sum(moment in stretch for stretch in cut) == (moment in whole_seconds(created))
 
 
 def test_a_small_range_takes_one_cursor() -> None:
     """Each cursor costs a page that may be nearly empty: a few pages are read by one."""
-    assert len(stretches(TimeRange(NOW - timedelta(days=30)), NOW, 1500)) == 1
+    assert len(cursor_ranges(TimeRange(NOW - timedelta(days=30)), NOW, 1500)) == 1
 
 
 def test_a_large_range_is_read_side_by_side() -> None:
     """Many pages fill the lane with several cursors, and the last one stays open to what is created meanwhile."""
-    cut = stretches(TimeRange(NOW - timedelta(days=30)), NOW, 100_000)
+    cut = cursor_ranges(TimeRange(NOW - timedelta(days=30)), NOW, 100_000)
     assert len(cut) == MOST_CURSORS
     assert cut[-1].until is None
 
 
 def test_a_range_without_a_start_is_one_stretch() -> None:
     """There is nothing to divide."""
-    assert stretches(TimeRange(None, NOW), NOW, 10**6) == (TimeRange(None, NOW),)
+    assert cursor_ranges(TimeRange(None, NOW), NOW, 10**6) == (TimeRange(None, NOW),)
 
 
 @pytest.mark.parametrize(
@@ -70,5 +74,5 @@ def test_a_page_can_be_read_within_fifteen_seconds(per_second: float, size: int)
 def test_a_large_table_is_joined_into_no_more_buckets(rows: int, ratio: float) -> None:
     """Joined buckets grow with the table, so that what a plan keeps in memory does not; a small one is not coarsened."""
     most = joined_bucket_size(rows, ratio)
-    assert most >= COARSE
-    assert rows * ratio / most <= MOST_COARSE + 1
+    assert most >= JOINED_INTENTS
+    assert rows * ratio / most <= MOST_JOINED_BUCKETS + 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import (
-    FINE,
+    BUCKET_INTENTS,
     MOST_GROUPS,
     WIDTHS,
     Bucket,
@@ -198,10 +198,10 @@ def test_the_width_is_the_widest_good_one(span: timedelta, rows: int, ratio: flo
     assert width in WIDTHS
     assert span / width <= MOST_GROUPS
     narrower = WIDTHS[max(0, WIDTHS.index(width) - 1)]
-    assert filling <= FINE or narrower == width or span / narrower > MOST_GROUPS
+    assert filling <= BUCKET_INTENTS or narrower == width or span / narrower > MOST_GROUPS
     if width is not WIDTHS[-1]:
         wider = WIDTHS[WIDTHS.index(width) + 1]
-        assert wider.total_seconds() / width.total_seconds() * filling > FINE
+        assert wider.total_seconds() / width.total_seconds() * filling > BUCKET_INTENTS
 
 
 @pytest.mark.parametrize(

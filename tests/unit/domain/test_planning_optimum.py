@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.domain.planning.cursor_ranges import MOST_CURSORS
 from reconciler.domain.planning.histogram import Histogram, ListingModel, bucket_width, join_buckets
 from reconciler.domain.planning.plan import List
-from reconciler.domain.planning.planner import MOST_CURSORS, plan
+from reconciler.domain.planning.planner import plan
 from tests.unit.domain.planning_worlds import (
     budget,
     counted,

@@ -10,8 +10,9 @@ from itertools import accumulate
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.planning.histogram import Bucket, Histogram, ListingCosts, ListingModel
+from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
 from reconciler.domain.planning.list_or_retrieve import cheapest_runs, reads
+from reconciler.domain.planning.listing_costs import ListingCosts
 from tests.unit.domain.samples import polls
 
 SLOT: Final = timedelta(minutes=1)
