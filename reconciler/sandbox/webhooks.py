@@ -53,7 +53,7 @@ class WebhookDeliveryState(Enum):
 class WebhookDelivery:
     """The delivery of one event to one endpoint.
 
-    ``due`` is the time of the next attempt in Unix seconds. ``lost`` never arrives; ``again`` is a duplicate.
+    ``due`` is the time of the next attempt in Unix seconds. A lost delivery never arrives.
     """
 
     event: EventRecord
@@ -62,8 +62,8 @@ class WebhookDelivery:
     attempts: int = 0
     last_status: int | None = None
     state: WebhookDeliveryState = WebhookDeliveryState.PENDING
-    lost: bool = False
-    again: bool = False
+    is_lost: bool = False
+    is_duplicate: bool = False
 
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:
@@ -140,7 +140,7 @@ class WebhookQueue:
             event=event,
             endpoint=endpoint,
             due=now + late,
-            lost=chance.hit(shares.webhooks_lost, "lost", event.id),
+            is_lost=chance.hit(shares.webhooks_lost, "lost", event.id),
         )
 
         # a reordered delivery comes after a few later ones, even if they are due in the same second
@@ -151,7 +151,7 @@ class WebhookQueue:
             self._open[event.id] += 1
             self._push(delivery, behind)
             if chance.hit(shares.webhooks_duplicated, "duplicated", event.id):
-                self._push(replace(delivery, again=True), 0.5)
+                self._push(replace(delivery, is_duplicate=True), 0.5)
 
     def _push(self, delivery: WebhookDelivery, behind: float = 0.0) -> None:
         self._count += 1
@@ -169,7 +169,7 @@ class WebhookQueue:
             self._note_result(delivery, self._attempt(delivery, int(now())), now())
 
     def _attempt(self, delivery: WebhookDelivery, timestamp: int) -> int:
-        if delivery.lost:
+        if delivery.is_lost:
             return 0
         pending = self.pending(delivery.event.id)
         payload = encode(event_json(delivery.event, pending))
@@ -187,9 +187,9 @@ class WebhookQueue:
         with self._lock:
             if 200 <= status < 300:
                 self.finished.append(replace(tried, state=WebhookDeliveryState.DELIVERED))
-                if not delivery.again:
+                if not delivery.is_duplicate:
                     self._acknowledge(delivery.event.id)
-            elif delivery.again or delivery.attempts >= len(retries):
+            elif delivery.is_duplicate or delivery.attempts >= len(retries):
                 self.finished.append(replace(tried, state=WebhookDeliveryState.FAILED))
             else:
                 self._push(replace(tried, due=now + retries[delivery.attempts]))

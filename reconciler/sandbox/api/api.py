@@ -80,6 +80,7 @@ class Api:
         endpoint = route.endpoint if route else f"{request.method} (unknown)"
         started = sandbox.rate_clock.monotonic()
         sandbox.requests.arrived(endpoint, started)
+
         entered: str | None = None
         try:
             try:
@@ -88,7 +89,9 @@ class Api:
                 reply = self._reply(request, call, route, endpoint, number, request_id)
             except ApiRefusal as refusal:
                 reply = ApiReply(refusal.answer(request_id))
+
             reply = ApiReply(self._with_headers(request, reply.answer, request_id), reply.sending)
+            # the log never has the key, and has status 0 for an answer that is not sent whole
             status = reply.answer.status if reply.sending is ApiSending.WHOLE else 0
             shown = {
                 name: value for name, value in request.headers.items() if name != "authorization"
@@ -192,6 +195,8 @@ class Api:
                     kind="idempotency_error",
                 )
             return answer.with_header("Idempotent-Replayed", "true")
+
+        # Stripe keeps a refusal for the key too
         with self._sandbox.caused_by(request_id, name):
             try:
                 answer = SandboxAnswer(200, route.handle(call))
@@ -210,6 +215,7 @@ class Api:
             return SandboxAnswer(
                 answer.status, answer.body, (date, *answer.headers), answer.content_type
             )
+
         headers = [
             ("Server", "nginx"),
             date,
