@@ -1,4 +1,4 @@
-"""What a benchmark over many payments needs: a sandbox in a process of its own, and tables that fit it."""
+"""A shop with many payments: a sandbox Stripe in a process of its own, and a table with the same payments."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.clock import SystemClock
+from tests.benchmarks.databases import Databases, Row
 from tests.benchmarks.options import Options
-from tests.benchmarks.shop import Databases, Row
-from tests.benchmarks.stripe_process import StripeProcess, World
-from tests.benchmarks.worlds import WRONG_SHARE
+from tests.benchmarks.payment_sets import WRONG_SHARE
+from tests.benchmarks.stripe_process import PaymentSet, StripeProcess
 
-LATENCY = 0.060
+LATENCY_SECONDS = 0.060
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A sandbox, a table that fits it, and how many of its rows are wrong."""
+class LargeShop:
+    """``template`` names the database to copy, ``intents`` counts the payments, ``wrong`` the rows to be corrected."""
 
     stripe: StripeProcess
     databases: Databases
@@ -28,15 +28,15 @@ class Stage:
 
 
 @contextmanager
-def staged(
+def large_shop(
     options: Options, intents: int, *, wrong_share: float = WRONG_SHARE, all_open: bool = False
-) -> Iterator[Stage]:
-    """The world of so many payments on both sides."""
+) -> Iterator[LargeShop]:
+    """A shop with so many payments, the same at Stripe and in the table. The arguments are those of PaymentSet."""
     now = int(SystemClock().now().timestamp())
-    world = World(intents=intents, now=now, wrong_share=wrong_share, all_open=all_open)
+    payment_set = PaymentSet(intents=intents, now=now, wrong_share=wrong_share, all_open=all_open)
     rows: list[Row] = []
     wrong = 0
-    for number, pair in enumerate(world.pairs()):
+    for number, pair in enumerate(payment_set.pairs()):
         intent = pair.intent
         created = datetime.fromtimestamp(intent.created, UTC)
         wrong += pair.local == "pending" and intent.status == "succeeded"
@@ -44,7 +44,7 @@ def staged(
     with (
         Databases(options.postgres) as databases,
         databases.filled(rows) as template,
-        StripeProcess(world, LATENCY) as stripe,
+        StripeProcess(payment_set, LATENCY_SECONDS) as stripe,
     ):
-        del rows
-        yield Stage(stripe, databases, template, intents, wrong)
+        del rows  # they are in the table: the benchmark measures memory, too
+        yield LargeShop(stripe, databases, template, intents, wrong)

@@ -1,11 +1,11 @@
-"""The payments that the benchmarks run over, the same in the sandbox's process and in ours.
+"""The payments of the benchmarks, the same in the sandbox's process and in the benchmark's.
 
-``pairs``: of every hundred intents two were paid at Stripe and are still pending here, 28 are open on both sides, the rest
-were paid on both. The open ones are bank debits within their time, or attempts that failed, so that nothing else is
-found. Every intent has a charge, so that an expanded page is as heavy as it gets.
+``mixed_pairs``: of every hundred intents two were paid at Stripe and their rows are pending, 28 are open on both sides,
+and the rest were paid on both. The open ones are bank debits within their time or failed attempts, so that no other
+discrepancy is found. Every intent has a charge: an expanded page is as large as it gets.
 
-``all_open``: what a shop has that is open, and nothing to be corrected. Of ten seven are carts that nobody paid, two are
-attempts that failed, and one is a bank debit, or where its time is over another attempt that failed.
+``open_pairs``: only open payments, nothing to be corrected. Seven of ten are unpaid carts, two are failed attempts, and
+one is a bank debit, or a failed attempt if its time for a debit is over.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ DEBIT_TIME = timedelta(days=17)
 """A SEPA debit may take 14 business days."""
 OLDEST = timedelta(days=29)
 NEWEST = timedelta(hours=3)
-FRESH = timedelta(minutes=5)
+NEWEST_OPEN = timedelta(minutes=5)
 CARTS_OF_TEN = 7
-GOLDEN = 0.6180339887498949
+GOLDEN_RATIO = 0.6180339887498949
+"""Multiples of it, modulo 1, are spread evenly: so are the wrong rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """An intent with its charge, and what the merchant's row says."""
+class PaymentPair:
+    """An intent with its charge, and the status of the merchant's row."""
 
     intent: IntentRecord
     charge: ChargeRecord | None
     local: str
 
 
-def pairs(
+def mixed_pairs(
     count: int, now: datetime, *, livemode: bool, wrong_share: float = WRONG_SHARE
-) -> Iterator[Pair]:
-    """The world of so many payments, oldest first. ``now`` in whole seconds makes it repeat in another process.
+) -> Iterator[PaymentPair]:
+    """So many payments, oldest first. With the same ``now``, in whole seconds, another process makes the same ones.
 
-    ``wrong_share`` of all are to be corrected; they are some of the ``OPEN_SHARE``.
+    ``wrong_share`` is the share of rows to be corrected; they are among the ``OPEN_SHARE``.
     """
-    many = prepared(
+    payments = prepared(
         count,
         since=now - OLDEST,
         until=now - NEWEST,
@@ -52,12 +53,12 @@ def pairs(
         livemode=livemode,
         currency="eur",
     )
-    for number, (intent, charge) in enumerate(many):
+    for number, (intent, charge) in enumerate(payments):
         if charge is None:
             raise ValueError("every prepared payment has a charge")
         if intent.status == "succeeded":
-            yield Pair(intent, charge, "paid")
-        elif number * GOLDEN % 1 < wrong_share:
+            yield PaymentPair(intent, charge, "paid")
+        elif number * GOLDEN_RATIO % 1 < wrong_share:
             yield _missed(intent, charge)
         elif now - datetime.fromtimestamp(intent.created, UTC) < DEBIT_TIME:
             yield _debit(intent, charge)
@@ -65,18 +66,18 @@ def pairs(
             yield _failed(intent, charge)
 
 
-def all_open(count: int, now: datetime, *, livemode: bool) -> Iterator[Pair]:
-    """So many open payments, from just within the horizon until a few minutes ago."""
-    many = prepared(
+def open_pairs(count: int, now: datetime, *, livemode: bool) -> Iterator[PaymentPair]:
+    """So many open payments, created between the horizon and five minutes ago."""
+    payments = prepared(
         count,
         since=now - OLDEST,
-        until=now - FRESH,
+        until=now - NEWEST_OPEN,
         seed=1,
         open_share=1.0,
         livemode=livemode,
         currency="eur",
     )
-    for number, (intent, charge) in enumerate(many):
+    for number, (intent, charge) in enumerate(payments):
         if charge is None:
             raise ValueError("every prepared payment has a charge")
         if number % 10 < CARTS_OF_TEN:
@@ -87,27 +88,27 @@ def all_open(count: int, now: datetime, *, livemode: bool) -> Iterator[Pair]:
             yield _failed(intent, charge)
 
 
-def _cart(intent: IntentRecord) -> Pair:
+def _cart(intent: IntentRecord) -> PaymentPair:
     status = "requires_payment_method"
     unpaid = replace(intent, status=status, latest_charge=None, payment_method=None)
-    return Pair(unpaid, None, "pending")
+    return PaymentPair(unpaid, None, "pending")
 
 
-def _missed(intent: IntentRecord, charge: ChargeRecord) -> Pair:
+def _missed(intent: IntentRecord, charge: ChargeRecord) -> PaymentPair:
     paid = replace(intent, status="succeeded", amount_received=intent.amount)
     taken = replace(charge, status="succeeded", amount_captured=intent.amount)
-    return Pair(paid, taken, "pending")
+    return PaymentPair(paid, taken, "pending")
 
 
-def _debit(intent: IntentRecord, charge: ChargeRecord) -> Pair:
+def _debit(intent: IntentRecord, charge: ChargeRecord) -> PaymentPair:
     method = "sepa_debit"
-    return Pair(replace(intent, method=method), replace(charge, method=method), "processing")
+    return PaymentPair(replace(intent, method=method), replace(charge, method=method), "processing")
 
 
-def _failed(intent: IntentRecord, charge: ChargeRecord) -> Pair:
+def _failed(intent: IntentRecord, charge: ChargeRecord) -> PaymentPair:
     error = PaymentErrorRecord(
         code="card_declined", message="Your card was declined.", charge=charge.id
     )
     back = replace(intent, status="requires_payment_method", last_payment_error=error)
     failed = replace(charge, status="failed", captured=False, failure_code=error.code)
-    return Pair(back, failed, "failed")
+    return PaymentPair(back, failed, "failed")

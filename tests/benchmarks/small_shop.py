@@ -1,4 +1,4 @@
-"""A small merchant whose webhooks are lost, its Stripe in this process, and when each of its rows was written by us."""
+"""A small shop whose webhooks are lost, its Stripe in this process, and when Reconciler wrote each of its rows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import psycopg
 
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, IntentRecord, Sandbox, SandboxServer
-from tests.benchmarks.service import LONGEST, environment
-from tests.benchmarks.shop import Databases, asked
+from tests.benchmarks.databases import Databases, query_rows
+from tests.benchmarks.service_process import LONGEST, environment
 
 AMOUNT = 1250
 AGE = timedelta(hours=1)
-NOTES = """
+NOTE_WRITES = """
 CREATE TABLE written (id bigint NOT NULL, at timestamptz NOT NULL);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,24 +29,23 @@ CREATE TRIGGER note AFTER UPDATE ON payments FOR EACH ROW
     EXECUTE FUNCTION note();
 """
 
-
-WINDOW_READ = """
+WINDOW_SWEPT = """
 INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)
 VALUES ('default', 'window', 'update', true, 'service', now(), true, '{}')
 """
 
 
 @dataclass
-class Town:
-    """The merchant's database, its Stripe, and what a service over them gets as its environment."""
+class SmallShop:
+    """The shop's database, its Stripe, and the environment of a service that works on them."""
 
     url: str
     sandbox: Sandbox
     environ: dict[str, str]
     intents: list[IntentRecord] = field(default_factory=list)
 
-    def make(self, count: int, *, paid: bool) -> None:
-        """Payments that are pending here, one a second until an hour ago; ``paid`` is whether Stripe knows better."""
+    def add_payments(self, count: int, *, paid: bool) -> None:
+        """Add payments whose rows are pending, one a second until an hour ago; ``paid`` is whether Stripe says paid."""
         first = len(self.intents)
         oldest = datetime.now(UTC).replace(microsecond=0) - AGE - timedelta(seconds=count)
         for number in range(count):
@@ -65,21 +64,21 @@ class Town:
                 ],
             )
 
-    def count_window_as_read(self) -> None:
-        """The day's window sweep was made already: a service begins with the due net and the tail."""
+    def note_window_sweep(self) -> None:
+        """Note that the day's window sweep was made: a service begins with the due and tail sweeps only."""
         with psycopg.connect(self.url) as connection:
-            connection.execute(WINDOW_READ)
+            connection.execute(WINDOW_SWEPT)
 
     def written(self) -> dict[int, float]:
-        """When each row was written by us, in Unix seconds; the transaction has ended. Raises where one was twice."""
-        rows = asked(self.url, "SELECT id, extract(epoch FROM at)::float8 FROM written")
+        """When Reconciler wrote each row, by key, in Unix seconds. Raises RuntimeError if it wrote a row twice."""
+        rows = query_rows(self.url, "SELECT id, extract(epoch FROM at)::float8 FROM written")
         moments = {int(str(key)): float(str(at)) for key, at in rows}
         if len(moments) != len(rows):
             raise RuntimeError(f"{len(rows) - len(moments)} rows were written twice")
         return moments
 
     def wait_for(self, keys: Sequence[int], seconds: float = LONGEST) -> dict[int, float]:
-        """When each of these was written, once all of them are."""
+        """Wait until all these rows are written; returns when each was. Raises RuntimeError if that takes too long."""
         clock, until = SystemClock(), time.monotonic() + seconds
         while time.monotonic() < until:
             written = self.written()
@@ -91,8 +90,8 @@ class Town:
 
 
 @contextmanager
-def town(databases: Databases, **settings: str) -> Iterator[Town]:
-    """A town with an empty table; ``settings`` as for :func:`environment`."""
+def small_shop(databases: Databases, **settings: str) -> Iterator[SmallShop]:
+    """A shop with an empty table; ``settings`` as for :func:`environment`."""
     sandbox = Sandbox(SystemClock(), seed=1)
     with (
         databases.filled() as template,
@@ -101,5 +100,5 @@ def town(databases: Databases, **settings: str) -> Iterator[Town]:
         environment(url, server.url, TEST_KEY, **settings) as environ,
     ):
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(NOTES)
-        yield Town(url, sandbox, environ)
+            connection.execute(NOTE_WRITES)
+        yield SmallShop(url, sandbox, environ)

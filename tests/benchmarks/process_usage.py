@@ -1,4 +1,4 @@
-"""What the kernel says that a process uses, from ``/proc``."""
+"""How much memory and CPU a process uses, read from ``/proc``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def megabytes(field: str, pid: int | str = "self") -> float:
 
 
 def processor_seconds(pid: int) -> float | None:
-    """Seconds of a processor that a process has used, all its threads and the kernel for it; None where it is gone."""
+    """Seconds of CPU that a process and all its threads have used, in the kernel as well; None if it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

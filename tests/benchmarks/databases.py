@@ -1,7 +1,7 @@
-"""The merchant's database for a benchmark: a table filled once, and a fresh copy of it for every run.
+"""The merchant's database for a benchmark: a table that is filled once, and a fresh copy of it for every run.
 
-Without a URL the embedded PostgreSQL is started for the length of the benchmark. A URL must allow CREATE DATABASE; the
-databases made there are dropped again.
+Without a URL the embedded PostgreSQL is started for the length of the benchmark. The role of a URL needs the right to
+create databases. The databases made there are dropped at the end.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class Databases:
-    """A server to make databases in; use it in a with block."""
+    """A server in which databases are made; use it in a with block."""
 
     def __init__(self, url: str | None) -> None:
         self._given = url
@@ -71,12 +71,12 @@ class Databases:
 
     @contextmanager
     def filled(self, rows: Iterable[Row] = (), generated: str | None = None) -> Iterator[str]:
-        """The name of a migrated database with a payments table: of rows, or of a SELECT that makes them.
+        """The name of a migrated database whose payments table has these rows, or the rows of the SELECT ``generated``.
 
-        Copy it with ``copy_of``.
+        Copy it with ``copy_of``. It is dropped at the end of the block.
         """
         with self._database(None) as name:
-            url = self._named(name)
+            url = self._url_of(name)
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(TABLE)
                 if generated is not None:
@@ -92,15 +92,15 @@ class Databases:
 
     @contextmanager
     def empty(self) -> Iterator[tuple[str, str]]:
-        """The name and the URL of a database with nothing in it; it goes with the block."""
+        """The name and the URL of an empty database; it is dropped at the end of the block."""
         with self._database(None) as name:
-            yield name, self._named(name)
+            yield name, self._url_of(name)
 
     @contextmanager
     def copy_of(self, template: str) -> Iterator[str]:
-        """The URL of a fresh copy; it goes with the block."""
+        """The URL of a fresh copy of this database; it is dropped at the end of the block."""
         with self._database(template) as name:
-            yield self._named(name)
+            yield self._url_of(name)
 
     @contextmanager
     def _database(self, template: str | None) -> Iterator[str]:
@@ -116,7 +116,7 @@ class Databases:
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute(composed)
 
-    def _named(self, name: str) -> str:
+    def _url_of(self, name: str) -> str:
         if self._url.startswith(("postgresql://", "postgres://")):
             base, mark, query = self._url.partition("?")
             scheme, _, rest = base.partition("://")
@@ -124,7 +124,7 @@ class Databases:
         return make_conninfo(self._url, dbname=name)
 
 
-def asked(url: str, query: str) -> list[tuple[object, ...]]:
+def query_rows(url: str, query: str) -> list[tuple[object, ...]]:
     """The rows of a query."""
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(query.encode()).fetchall()

@@ -1,4 +1,4 @@
-"""A merchant's table for a :class:`VirtualStripe`, made by the database itself: a million rows in seconds."""
+"""The rows of a merchant's table for a :class:`VirtualStripe`, made by one SELECT: a million rows in seconds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tests.benchmarks.virtual_stripe import AMOUNT, DIGITS, PREFIX, VirtualStrip
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """``rows`` rows, the n-th for intent ``n * intents_a_row``; every ``open_every``-th is open here, the others paid.
+class GeneratedRows:
+    """``rows`` rows. The n-th is for intent ``n * intents_a_row``. Every ``open_every``-th is pending, the others are paid.
 
-    Of the open ones every ``wrong_every``-th was paid at Stripe. ``late_by`` is added to Stripe's time to give the row's,
-    and ``scattered`` spreads it evenly over so much on either side. With ``chosen`` these rows are open instead.
+    Of the pending ones every ``wrong_every``-th was paid at Stripe. ``late_by`` is added to Stripe's time to give the
+    row's, and ``scattered`` spreads it evenly up to so much on either side. With ``chosen``, these rows are the pending
+    ones.
     """
 
     rows: int
@@ -27,21 +28,21 @@ class Rows:
 
     @property
     def open(self) -> int:
-        """How many rows are open here."""
+        """How many rows are pending."""
         return len(self.chosen) or -(-self.rows // self.open_every)
 
     @property
     def wrong(self) -> int:
-        """How many of them were paid at Stripe."""
+        """How many of the pending rows were paid at Stripe."""
         return -(-self.open // self.wrong_every)
 
     @property
     def intents(self) -> int:
-        """How many intents Stripe holds."""
+        """How many intents Stripe has."""
         return self.rows * self.intents_a_row
 
     def is_paid(self, number: int) -> bool:
-        """Whether an intent was paid: those without a row never were."""
+        """Whether an intent was paid at Stripe; an intent without a row never was."""
         row, other = divmod(number, self.intents_a_row)
         if other:
             return False
@@ -53,7 +54,7 @@ class Rows:
         return bool(settled) or nth % self.wrong_every == 0
 
     def select(self, stripe: VirtualStripe, numbers: range | None = None) -> str:
-        """The statement that makes the rows, all of them or those of such numbers."""
+        """The SELECT that makes the rows: all of them, or those of ``numbers``."""
         wanted = range(self.rows) if numbers is None else numbers
         seconds = int(stripe.span.total_seconds())
         scattered = int(self.scattered.total_seconds())
@@ -72,6 +73,6 @@ class Rows:
         )
 
     def stripe(self, now: datetime, age: timedelta = timedelta(days=29)) -> VirtualStripe:
-        """The Stripe that fits, whose clock stands at ``now``: intents from ``age`` ago until three hours ago."""
+        """The Stripe with the intents of these rows, created from ``age`` before ``now`` until three hours before it."""
         span = age - timedelta(hours=3)
         return VirtualStripe(self.intents, now - age, span, self.is_paid, lambda: now)
