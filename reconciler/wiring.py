@@ -28,7 +28,8 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, Endpoint
 from reconciler.engine.account import SECONDS_A_READ, AccountLimits, AccountPorts, OpenAccount
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import (
     FEWEST_READS,
     ReadQuota,

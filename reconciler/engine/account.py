@@ -13,7 +13,8 @@ from reconciler.domain.planning.cursor_ranges import retrieve_page_size
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import Endpoint, Source
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.limits.reserved_share import with_reserved_share
 from reconciler.engine.ports import (

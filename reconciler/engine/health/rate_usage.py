@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.engine.limits.endpoint_limit import EndpointUsage
-from reconciler.engine.limits.rate_limiter import RateLimiterUsage
+from reconciler.engine.limits.rate_limits import EndpointUsage, RateLimiterUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,76 +10,142 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
-from reconciler.engine.limits.endpoint_limit import EndpointLimit, EndpointUsage
+from reconciler.engine.limits.rate_limits import EndpointUsage, RateLimiterUsage, RateLimits
 from reconciler.errors import StripeUnavailableError
 
-LIVE_PER_SECOND: Final = 100.0
-TEST_PER_SECOND: Final = 25.0
-ENDPOINT_PER_SECOND: Final = 25.0
-SEARCH_PER_SECOND: Final = 20.0
-"""Stripe's defaults, as its page on rate limits documents them."""
+RESERVE_SECONDS: Final = 0.1
+"""The bucket holds what the rate allows in this time."""
+SLOWEST: Final = 1 / 16
+"""Refusals do not lower the rate below this part of the limit."""
+RECOVERY_PER_SECOND: Final = 0.005
+"""A lowered rate regains 5 % of the limit in 10 s."""
+CEILING_STEP_SECONDS: Final = 10.0
+"""A lowered ceiling rises by one in so many seconds."""
+SAME_INCIDENT_SECONDS: Final = 1.0
+"""Refusals so close together are one incident, because their requests were on their way at the same time."""
+BUSIEST_MINUTES: Final = 10
+"""For so long the busiest second is remembered."""
 
+_ROUNDING: Final = 1e-9
+_SECOND: Final = 0.999
+"""A second, less a margin for the clock's steps, so that a full second never counts as less."""
 _LONGEST_WAIT: Final = 0.25
 _SHORTEST_WAIT: Final = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
-    """The requests a second that Reconciler allows itself: of all endpoints, of one endpoint, and of search.
+class EndpointLimit:
+    """One rate and one ceiling. Not safe between threads: the rate limiter calls it under its lock.
 
-    ``share`` is the part of Stripe's limits that these are.
+    Two rules decide when the next request may go. The bucket spreads the requests: it fills at the rate and holds
+    little. The window keeps the limit: of the last ``n`` requests, ``n`` being the rate rounded up, the first was at
+    least ``n / rate`` seconds ago. All times are monotonic, in seconds.
     """
 
-    overall: float
-    endpoint: float
-    search: float
-    share: float = 1.0
+    def __init__(self, limit: float, now: float) -> None:
+        self.limit = limit
+        self.in_flight = 0
+        self._tokens = 1.0
+        self._filled_at = now
+        self._gone: deque[float] = deque(maxlen=math.ceil(limit))
+        self._slowed_to = 1.0
+        self._slowed_at = now - SAME_INCIDENT_SECONDS
+        self._ceiling: float | None = None
+        self._lowered_at = now
+        self._last_second: deque[float] = deque()
+        self._busiest_of_minute: dict[int, int] = {}
+        self._part = 1.0
+        self._part_until = now
 
-    def __post_init__(self) -> None:
-        if min(self.overall, self.endpoint, self.search) <= 0:
-            raise ValueError("a rate limit must be more than 0: at 0 a read would wait without end")
+    def rate(self, now: float) -> float:
+        """The limit, as far as it has recovered from Stripe's refusals."""
+        recovered = self._slowed_to + (now - self._slowed_at) * RECOVERY_PER_SECOND
+        return self.limit * min(1.0, recovered)
 
-    @classmethod
-    def of(
-        cls,
-        *,
-        livemode: bool,
-        share: float = 0.5,
-        global_per_second: float | None = None,
-        endpoint_per_second: float | None = None,
-        search_per_second: float | None = None,
-    ) -> RateLimits:
-        """A share of the given limits, or of Stripe's defaults for a live or a test key."""
-        if global_per_second is None:
-            global_per_second = LIVE_PER_SECOND if livemode else TEST_PER_SECOND
-        if endpoint_per_second is None:
-            endpoint_per_second = ENDPOINT_PER_SECOND
-        if search_per_second is None:
-            search_per_second = SEARCH_PER_SECOND
-        return cls(
-            share * global_per_second,
-            share * endpoint_per_second,
-            share * search_per_second,
-            share,
+    def usable_rate(self, now: float) -> float:
+        """The rate, or the part of it that was set by ``keep_to``."""
+        return self.rate(now) * (self._part if now < self._part_until else 1.0)
+
+    def keep_to(self, part: float, until: float) -> None:
+        """Use only this part of the rate until then."""
+        self._part, self._part_until = part, until
+
+    def recall(self, count: int, now: float) -> None:
+        """Count requests that another process has sent as gone now."""
+        self._gone.extend([now] * count)
+
+    def at_once(self, now: float) -> int | None:
+        """The ceiling for requests in flight, None if Stripe never refused one for that."""
+        if self._ceiling is None:
+            return None
+        return int(self._ceiling + (now - self._lowered_at) / CEILING_STEP_SECONDS)
+
+    def is_full(self, now: float) -> bool:
+        """Whether the next request has to wait until one in flight has ended."""
+        ceiling = self.at_once(now)
+        return ceiling is not None and self.in_flight >= ceiling
+
+    def wait(self, now: float) -> float:
+        """Seconds until the rate allows the next request; 0 if it may go now."""
+        rate = self.usable_rate(now)
+        self._fill(now, rate)
+        until = (1 - self._tokens) / rate
+        size = math.ceil(rate)
+        if len(self._gone) >= size:
+            until = max(until, self._gone[-size] + size / rate - now)
+        return until if until > _ROUNDING else 0.0
+
+    def start(self, now: float) -> None:
+        """Count a request that goes now."""
+        self._tokens -= 1
+        self._gone.append(now)
+        self.in_flight += 1
+
+        self._last_second.append(now)
+        while self._last_second[0] <= now - _SECOND:
+            self._last_second.popleft()
+        minute = int(now // 60)
+        busiest = self._busiest_of_minute.get(minute, 0)
+        self._busiest_of_minute[minute] = max(busiest, len(self._last_second))
+        while len(self._busiest_of_minute) > BUSIEST_MINUTES:
+            del self._busiest_of_minute[min(self._busiest_of_minute)]
+
+    def slow_down(self, now: float) -> None:
+        """Halve the rate, once for each incident."""
+        if now - self._slowed_at < SAME_INCIDENT_SECONDS:
+            return
+        self._slowed_to = max(SLOWEST, self.rate(now) / self.limit / 2)
+        self._slowed_at = now
+
+    def lower_ceiling(self, now: float) -> None:
+        """Allow half as many requests at once as are in flight, once for each incident."""
+        if self._ceiling is not None and now - self._lowered_at < SAME_INCIDENT_SECONDS:
+            return
+        self._ceiling = max(1.0, self.in_flight // 2)
+        self._lowered_at = now
+
+    def usage(self, now: float, waiting: int) -> EndpointUsage:
+        """How much is in use now. ``waiting`` is how many threads wait."""
+        since = int(now // 60) - BUSIEST_MINUTES
+        recent = (most for minute, most in self._busiest_of_minute.items() if minute > since)
+        return EndpointUsage(
+            limit=self.limit,
+            rate=self.rate(now),
+            last_second=sum(gone > now - 1 for gone in self._gone),
+            busiest=max(recent, default=0),
+            in_flight=self.in_flight,
+            at_once=self.at_once(now),
+            waiting=waiting,
         )
 
-    def of_endpoint(self, endpoint: Endpoint) -> float:
-        """The rate of one endpoint."""
-        return self.search if endpoint is Endpoint.SEARCH else self.endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimiterUsage:
-    """How much of each limit is in use: of all endpoints together, and of each endpoint."""
-
-    overall: EndpointUsage
-    endpoints: Mapping[Endpoint, EndpointUsage]
+    def _fill(self, now: float, rate: float) -> None:
+        size = max(1.0, rate * RESERVE_SECONDS)
+        self._tokens = min(size, self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
 
 
 @dataclass(slots=True)

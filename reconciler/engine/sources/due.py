@@ -11,7 +11,6 @@ from typing import Final
 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, List, Plan, is_overrun
-from reconciler.domain.planning.planner import plan
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedPage, range_text
 from reconciler.engine.sources.source_reader import (
@@ -147,5 +146,8 @@ def plan_due(
     store: Store, created: TimeRange, budget: Budget, due_by: datetime | None = None
 ) -> Plan:
     """The plan with the fewest reads for the open payments of a range; with ``due_by``, for those due by then."""
+    # imported here: most sweeps of the service meet too few payments for a plan
+    from reconciler.domain.planning.planner import plan
+
     listing_model = store.listing_model()
     return plan(store.histogram(created, listing_model.ratio, due_by), listing_model, budget)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
@@ -11,9 +12,12 @@ from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest
 from reconciler.engine.sources.due import DueSource
 from reconciler.engine.sources.source_reader import SourceReader
-from reconciler.engine.sources.tail import TailSource
-from reconciler.engine.sources.window import WindowSource
 from reconciler.engine.sweep_context import Actor, SweepContext
+
+if TYPE_CHECKING:
+    # imported when a sweep reads them: most sweeps read one source
+    from reconciler.engine.sources.tail import TailSource
+    from reconciler.engine.sources.window import WindowSource
 
 
 class Sources:
@@ -60,11 +64,15 @@ class Sources:
             self._reader.begin(Source.TAIL)
 
     def _window_pages(self) -> Iterator[FetchedPage]:
+        from reconciler.engine.sources.window import WindowSource
+
         self._reader.begin(Source.WINDOW)
         self._window = WindowSource(self._reader)
         yield from self._window.pages()
 
     def _tail_pages(self, *, window_was_read: bool) -> Iterator[FetchedPage]:
+        from reconciler.engine.sources.tail import TailSource
+
         self._reader.begin(Source.TAIL)
         self._tail = TailSource(self._reader, self._actor)
         yield from self._tail.pages()
