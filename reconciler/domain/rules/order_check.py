@@ -33,7 +33,7 @@ _OVER: Final = frozenset({Outcome.CANCELED})
 class OrderFacts:
     """Everything known of the order of a row.
 
-    ``rows`` are the other rows of the order, in whatever account, with or without an intent, inside the mapping or not.
+    ``rows`` are the other rows of the order, in any account, with or without an intent, inside the mapping or not.
     ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
     ``is_complete`` is whether no other intent can name the order.
     """
