@@ -1,4 +1,4 @@
-"""The database itself refuses what must never be: half a lease, half a sweep, a verdict without a name."""
+"""The database refuses impossible rows: half a lease, half a sweep, a verdict without a name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ WRONG = [
     ("sweep_requests", REQUEST, {"status": "'asked'", "sweep": "1"}),
     ("reads", READS, {"hour": "date_trunc('hour', now()) + interval '1 minute'"}),
     ("reads", READS, {"count": "-1"}),
-    ("reads", READS, {"source": "'nobody'"}),
+    ("reads", READS, {"source": "'webhook'"}),
 ]  # fmt: skip
 
 
@@ -98,23 +98,23 @@ def insert(url: str, table: str, values: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("table", "whole", "change"), WRONG)
-def test_half_a_state_is_refused(database, table, whole, change):
-    """A row that says one half of a fact without the other is refused; the whole row beside it is taken."""
+def test_an_incomplete_row_is_refused(database, table, whole, change):
+    """A row with one half of a fact and without the other is refused; the complete row is accepted."""
     with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation)):
         insert(database, table, whole | change)
     insert(database, table, whole)
 
 
-def test_a_subject_has_one_discrepancy_of_a_kind(database):
-    """Account, subject and kind are the identity of a discrepancy."""
+def test_a_discrepancy_is_stored_once(database):
+    """Account, subject and kind are its identity."""
     insert(database, "discrepancies", DISCREPANCY)
     with pytest.raises(psycopg.errors.UniqueViolation):
         insert(database, "discrepancies", DISCREPANCY)
     insert(database, "discrepancies", DISCREPANCY | {"account": "'b'"})
 
 
-def test_a_ledger_entry_makes_one_outbox_row(database):
-    """A correction is handed to the merchant once."""
+def test_a_ledger_entry_has_one_outbox_row(database):
+    """A correction goes into the outbox once."""
     insert(database, "outbox", OUTBOX)
     with pytest.raises(psycopg.errors.UniqueViolation):
         insert(database, "outbox", OUTBOX)

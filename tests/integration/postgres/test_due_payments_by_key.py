@@ -1,4 +1,4 @@
-"""Open rows whose time has come, listed by key while most others have a check that lies ahead."""
+"""Open rows that are due, listed by key while a later recheck waits for most others."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.conftest import COLUMNS
 ROWS = 2000
 
 
-def test_rows_are_not_compared_with_every_check(shop, bench, seen):
-    """The work grows with the rows, not with their square, also before there are statistics on the checks."""
+def test_rows_are_not_compared_with_every_recheck(shop, bench, seen):
+    """The work grows with the rows, not with their square, also before there are statistics on the rechecks."""
     made = shop()
     key, intent, status, amount, currency = (
         COLUMNS[part][0] for part in ("key", "payment_intent", "status", "amount", "currency")

@@ -1,4 +1,4 @@
-"""Every failure of PostgreSQL's comes out as ours, with its exit code and without secrets or customers' values."""
+"""Every error of PostgreSQL's becomes one of Reconciler's, with its exit code, without secrets or customers' data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table(shop, bench):
 
 
 def failing(url: str, query: str, *before: str):
-    """What a statement's failure looks like from outside."""
+    """Execute a statement that fails, on a connection of a Database."""
     with Database(url) as database, database.connection("testing") as connection:
         for statement in before:
             connection.execute(statement)
@@ -50,8 +50,8 @@ def failing(url: str, query: str, *before: str):
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost while testing"),
     ],
 )  # fmt: skip
-def test_each_failure_has_its_clothes(table, query, before, kind, words):
-    """Missing things and refusals end with 78; a refused row, a lost and a busy server with 75. The message says while doing what."""
+def test_each_failure_has_its_error_class(table, query, before, kind, words):
+    """Missing objects and refusals have exit code 78; a refused row, a lost and a busy server 75. The message says while doing what."""
     with pytest.raises(kind, match="while testing") as caught:
         failing(table.url, query, *before)
     assert words in str(caught.value)
@@ -61,8 +61,8 @@ def test_each_failure_has_its_clothes(table, query, before, kind, words):
 
 
 def test_a_missing_privilege_names_the_table(table, role):
-    """Permission denied says on what, and that doctor prints the GRANT."""
-    _, as_role = role("nobody")
+    """The message names the table, and the hint says that doctor prints the GRANT."""
+    _, as_role = role("stranger")
     with pytest.raises(
         DatabaseRefusedError, match="permission denied for table payments"
     ) as caught:
@@ -71,7 +71,7 @@ def test_a_missing_privilege_names_the_table(table, role):
 
 
 def test_a_deadlock_is_busy(table):
-    """Two transactions in a circle: the one that PostgreSQL gives up is told that it may try again."""
+    """Two transactions wait for each other: the one that PostgreSQL cancels may try again."""
     with psycopg.connect(table.url) as one, psycopg.connect(table.url) as two:
         one.execute("SET deadlock_timeout TO '20ms'")
         one.execute("SELECT pg_advisory_xact_lock(1)")
@@ -99,7 +99,7 @@ def test_a_deadlock_is_busy(table):
     ],
 )
 def test_customers_values_are_not_repeated(table, query):
-    """What stands in rows stays out of messages: not in PostgreSQL's detail, nor in a trigger's own words."""
+    """A message holds no value of a row, neither from PostgreSQL's detail nor from a trigger's message."""
     with psycopg.connect(table.url) as connection:
         connection.execute(
             "CREATE TABLE customers (mail text UNIQUE CHECK (mail <> 'jane@example.com'))"
@@ -109,8 +109,8 @@ def test_customers_values_are_not_repeated(table, query):
     assert "jane" not in str(caught.value)
 
 
-def test_a_server_that_is_not_there(tmp_path):
-    """Connection refused and a socket that is none: 75, with the place and the reason."""
+def test_an_unavailable_server(tmp_path):
+    """A refused connection and a missing socket have exit code 75, and the message has the address and the reason."""
     with pytest.raises(
         DatabaseUnavailableError, match=r"database shop at 127\.0\.0\.1:1: Connection refused"
     ):
@@ -119,9 +119,9 @@ def test_a_server_that_is_not_there(tmp_path):
         connect(f"postgresql:///shop?host={tmp_path}")
 
 
-def test_a_role_and_a_database_that_are_not_there(server):
-    """They are configuration: 78, with their names."""
-    for url in (server.url("nowhere"), server.url("postgres", user="nobody_at_all")):
+def test_an_unknown_role_and_an_unknown_database(server):
+    """They are errors of the configuration, with exit code 78, and the message names them."""
+    for url in (server.url("nowhere"), server.url("postgres", user="no_such_role")):
         with pytest.raises(DatabaseRefusedError, match="does not exist") as caught:
             connect(url)
         assert caught.value.exit_code == 78
@@ -144,17 +144,17 @@ def test_a_role_and_a_database_that_are_not_there(server):
         f"service={SECRET}x",
     ],
 )
-def test_a_password_is_never_told(dsn):
-    """However the URL is written, or miswritten, an error does not repeat its password."""
+def test_a_password_is_never_in_a_message(dsn):
+    """An error does not repeat the password of the URL, whether the URL is valid or not."""
     with pytest.raises((DatabaseUnavailableError, DatabaseRefusedError)) as caught:
         connect(dsn)
-    if not dsn.startswith("service="):  # a service's name is no secret
+    if not dsn.startswith("service="):  # the name of a service is no secret
         assert SECRET not in str(caught.value)
     assert caught.value.hint
 
 
 def reload(server) -> None:
-    """Let the server read its files again, and see that it has."""
+    """Let the server read its files again, and wait until it has."""
 
     def loaded():
         with server.connect() as connection:
@@ -168,7 +168,7 @@ def reload(server) -> None:
 
 
 def test_a_wrong_password_is_refused(server, role):
-    """Password authentication that fails is configuration, and names the user alone."""
+    """A wrong password is an error of the configuration; the message names the user and not the password."""
     name, _ = role("locked")
     hba = server.socket / "data" / "pg_hba.conf"
     before = hba.read_text()
@@ -186,7 +186,7 @@ def test_a_wrong_password_is_refused(server, role):
 
 
 def test_a_connection_that_was_cut_is_replaced(table):
-    """The page at hand fails as unavailable; the next one finds the database again."""
+    """The current page fails as unavailable; the next one has a new connection."""
     with psycopg.connect(table.url, autocommit=True) as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -198,7 +198,7 @@ def test_a_connection_that_was_cut_is_replaced(table):
 
 
 def test_a_closed_database_is_unavailable(database):
-    """Asking after the end is no traceback either."""
+    """A connection asked for after the end raises DatabaseUnavailableError and no error of psycopg's."""
     opened = Database(database)
     with opened:
         pass
@@ -207,7 +207,7 @@ def test_a_closed_database_is_unavailable(database):
 
 
 def test_no_connection_is_free(database):
-    """Asking for more connections than there are is told as that, after a wait."""
+    """If all connections are in use, the message says so after a wait."""
     with Database(database, size=1) as opened:
         opened._pool.timeout = 0.05
         with (
@@ -219,7 +219,7 @@ def test_no_connection_is_free(database):
 
 
 def test_connections_say_who_they_are(database):
-    """application_name is reconciler unless the URL has another; every connection is in autocommit, in UTF-8."""
+    """application_name is reconciler unless the URL has another; every connection is in autocommit and in UTF-8."""
     with connect(database) as connection:
         assert connection.autocommit
         assert connection.execute("SHOW application_name").fetchone() == ("reconciler",)
@@ -233,7 +233,7 @@ def test_connections_say_who_they_are(database):
     [("", 5), ("&prepare_threshold=none", None), ("&prepare_threshold=0", 0)],
 )
 def test_prepared_statements_can_be_turned_off(database, ending, threshold):
-    """prepare_threshold=none in the URL keeps a pooler in transaction mode from meeting prepared statements."""
+    """With prepare_threshold=none in the URL no statement is prepared, for a pooler in transaction mode."""
     with connect(database + ending) as connection:
         assert connection.prepare_threshold == threshold
         for _ in range(10):

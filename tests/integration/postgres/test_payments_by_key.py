@@ -1,4 +1,4 @@
-"""Rows listed by key, page by page: every row once, whatever keys a table has."""
+"""Rows listed by key, page by page: every row once, for any keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.engine.sources.sources import keyset
+from reconciler.engine.sources.source_reader import keyset
 from reconciler.errors import DatabaseRefusedError, RowMovedError
 
 
 @pytest.fixture(params=["open_payments", "payments_between"])
 def listed(request, shop, bench):
-    """A factory: what a list in pages of two gives for rows with these keys, and their number by the count."""
+    """A factory: what a list in pages of two gives for rows with these keys, and what the count gives."""
 
     def run(keys: list[object], kind: str = "bigint") -> tuple[list[str], int]:
         made = shop(columns={"key": ("id", kind)})
@@ -36,8 +36,8 @@ def listed(request, shop, bench):
     return run
 
 
-def test_rows_that_share_a_key_over_a_pages_edge_are_listed(listed):
-    """A page ends with all rows of its last key: none of them is passed over."""
+def test_rows_that_share_the_last_key_of_a_page_are_listed(listed):
+    """A page ends with all rows of its last key: none of them is skipped."""
     intents, count = listed([1, 2, 2, 2, 3, 4, 4])
     assert sorted(intents) == [f"pi_{number}" for number in range(7)]
     assert count == 7
@@ -45,13 +45,13 @@ def test_rows_that_share_a_key_over_a_pages_edge_are_listed(listed):
 
 @pytest.mark.parametrize("kind", ["bigint", "text", "char(3)"])
 def test_a_row_without_a_key_is_not_listed(listed, kind):
-    """Nothing comes after NULL: a page that ended with it would begin the list anew."""
+    """Nothing comes after NULL: the next page would begin the list from its start."""
     assert listed([1, 2, None, None, 3], kind) == (["pi_0", "pi_1", "pi_4"], 3)
 
 
 @pytest.mark.parametrize("kind", ["bigint", "text"])
 def test_a_row_without_a_key_is_read_and_never_written(shop, bench, make_correction, kind):
-    """Its intent is not missing here; a correction of it is refused, and no other row is written in its stead."""
+    """Its intent is not missing; a correction of it is refused, and no other row is written instead."""
     made = shop(columns={"key": ("id", kind)})
     made.insert(key=None, payment_intent="pi_1", status="pending", order="A")
     table = bench(made)
@@ -76,7 +76,7 @@ def test_a_row_without_a_key_is_read_and_never_written(shop, bench, make_correct
     ("kind", "warns"), [("bigint UNIQUE", True), ("bigint NOT NULL UNIQUE", False)]
 )
 def test_doctor_warns_of_a_key_that_may_be_null(shop, bench, kind, warns):
-    """The mend is in the warning, and running it ends it."""
+    """The warning has the statement that ends it."""
     made = shop(columns={"key": ("id", kind)})
     database = bench(made).database
 

@@ -1,4 +1,4 @@
-"""Tables as merchants have them: each is inspected, read, corrected and read again."""
+"""Tables of many shapes: each is inspected, read, corrected and read again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBER_STATUSES = StatusMap(
     read={"0": Outcome.INCOMPLETE, "1": Outcome.SUCCEEDED}, write={Outcome.SUCCEEDED: "1"}
 )
 
-# what a shape is called: (what shop() takes, the keys, the pending and the paid status)
+# name of a shape: (arguments of shop(), the keys)
 SHAPES = {
     "plain": ({}, ["1", "2", "3"]),
     "uuid key": ({"columns": {"key": ("id", "uuid PRIMARY KEY")}}, UUIDS),
@@ -79,8 +79,8 @@ SHAPES = {
     ),
     "names with quotes and dots": (
         {
-            "before": ('CREATE SCHEMA "we""ird"',),
-            "table": 'we"ird.pay"ments',
+            "before": ('CREATE SCHEMA "qu""ote"',),
+            "table": 'qu"ote.pay"ments',
             "columns": {"status": ('st"at.us', "text"), "key": ("the id", "bigint PRIMARY KEY")},
         },
         ["1", "2", "3"],
@@ -153,7 +153,7 @@ def created_value(shop) -> object:
 
 @pytest.fixture(params=SHAPES)
 def stocked(request, shop):
-    """A shop of each shape with three pending payments, and the words it uses."""
+    """A shop of each shape with three pending payments, its keys, and its status for each outcome."""
     shape, keys = SHAPES[request.param]
     shape = dict(shape)
     extra = shape.pop("insert", {})
@@ -171,8 +171,8 @@ def stocked(request, shop):
     return made, keys, words
 
 
-def test_a_pass_over_each_shape(stocked, bench, make_correction, seen):
-    """Every shape is found to fit, read as the same payments, corrected, stamped, and read back as corrected."""
+def test_a_correction_in_each_shape(stocked, bench, make_correction, seen):
+    """Every shape fits its mapping, reads as the same payments, is corrected and stamped, and reads back as corrected."""
     made, keys, words = stocked
     table = bench(made)
     store = table.store
@@ -231,7 +231,7 @@ def test_references_of_each_shape(stocked, bench):
     ],
 )
 def test_the_edges_of_a_range_are_exact(shop, bench, kind, unit, value):
-    """since is in the range and until is not, to the microsecond, whatever the column's type."""
+    """since is in the range and until is not, to the microsecond, for every type of column."""
     made = shop(columns={"created": ("created", kind)}, created_unit=unit)
     made.insert(key=1, payment_intent="pi_1", status="pending", created=value)
     store = bench(made).store
@@ -244,7 +244,7 @@ def test_the_edges_of_a_range_are_exact(shop, bench, kind, unit, value):
 
 
 def test_a_date_is_its_midnight_in_utc(shop, bench):
-    """A row of a day is in a range that holds that day's midnight, UTC, wherever the session's clock is."""
+    """A row of a day is in a range that holds that day's midnight in UTC, in a session of any time zone."""
     made = shop(columns={"created": ("created", "date")})
     made.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO %L', current_database(), 'Asia/Tokyo'); END $$"
@@ -258,8 +258,8 @@ def test_a_date_is_its_midnight_in_utc(shop, bench):
     assert store.count_open(TimeRange(None, midnight)) == 0
 
 
-def test_zone_less_means_utc(shop, bench, make_correction):
-    """A timestamp without a zone is UTC in both directions, in a session of any zone and date style."""
+def test_a_time_without_a_zone_is_utc(shop, bench, make_correction):
+    """A timestamp without a zone is read and written as UTC, in a session of any zone and date style."""
     made = shop(columns={"created": ("created", "timestamp"), "updated": ("updated", "timestamp")})
     for setting in ("timezone TO 'America/New_York'", "datestyle TO 'German'"):
         made.execute(
@@ -278,8 +278,8 @@ def test_zone_less_means_utc(shop, bench, make_correction):
 
 
 @pytest.mark.parametrize("when", ["infinity", "-infinity", "20000-01-01", None])
-def test_a_time_that_python_cannot_hold_is_no_time(shop, bench, when):
-    """A row created at infinity does not lose its page: its time is unknown."""
+def test_a_time_that_python_cannot_hold_is_unknown(shop, bench, when):
+    """The page of a row created at infinity is read; the row's time is unknown."""
     made = shop()
     made.insert(key=1, payment_intent="pi_1", status="pending", created=when)
     made.insert(key=2, payment_intent="pi_2", status="pending")
@@ -305,14 +305,14 @@ def test_a_time_that_python_cannot_hold_is_no_time(shop, bench, when):
     ],
 )
 def test_an_amount_is_exact_or_unknown(shop, bench, kind, stored, unit, minor):
-    """Amounts go through no float and are never rounded; what is no whole number of minor units is no amount."""
+    """Amounts go through no float and are never rounded; what is not a whole number of minor units is unknown."""
     made = shop(columns={"amount": ("amount", kind)}, amount_unit=unit)
     made.insert(key=1, payment_intent="pi_1", status="pending", amount=stored)
     assert bench(made).store.load(["pi_1"]).payments[0].amount == minor
 
 
 def test_a_zero_decimal_currency_in_major_units(shop, bench):
-    """1250 yen are 1250 minor units; without a currency a major amount means nothing."""
+    """1250 yen are 1250 minor units; a major amount without a currency is unknown."""
     made = shop(columns={"amount": ("amount", "numeric")}, amount_unit="major")
     made.insert(key=1, payment_intent="pi_1", status="pending", amount=1250, currency=" JPY ")
     made.insert(key=2, payment_intent="pi_2", status="pending", amount=1250, currency=None)
@@ -322,7 +322,7 @@ def test_a_zero_decimal_currency_in_major_units(shop, bench):
 
 
 def test_rows_without_an_intent(shop, bench, make_correction):
-    """Null and the empty string are no intent: such rows are claimed by order, linked, and never listed."""
+    """Null and the empty string are no intent: such rows are found by order, linked, and never listed."""
     made = shop(columns={"payment_intent": ("pi", "varchar(255) DEFAULT ''")})
     made.insert(key=1, status="pending", order="A")
     made.insert(key=2, payment_intent=None, status="pending", order="A")
@@ -353,7 +353,7 @@ def test_two_rows_with_one_intent(shop, bench):
 
 
 def test_paid_siblings(shop, bench):
-    """The paid rows of the same orders come along, whatever intent they hold, and no others."""
+    """The paid rows of the same orders come too, with any intent or none, and no others."""
     made = shop()
     made.insert(key=1, payment_intent="pi_1", status="pending", order="A")
     made.insert(key=2, payment_intent="pi_2", status="paid", order="A")
@@ -367,8 +367,8 @@ def test_paid_siblings(shop, bench):
     assert [row.key for row in store.load([], ["B"]).paid] == ["4"]
 
 
-def test_an_order_that_everybody_has_is_limited(shop, bench):
-    """A thousand rows with one order do not come along with every page."""
+def test_an_order_of_many_rows_is_limited(shop, bench):
+    """Of 1,000 rows with one order at most 100 come with a page."""
     made = shop()
     made.execute(
         "INSERT INTO payments (id, status, order_id, stripe_payment_intent_id) SELECT n, 'paid', 'x', 'pi_' || n FROM generate_series(1, 1000) n"
@@ -381,8 +381,8 @@ def test_an_order_that_everybody_has_is_limited(shop, bench):
 
 
 @pytest.mark.parametrize("kind", ["bigint", "integer", "uuid", "numeric", "varchar(5)", "text"])
-def test_an_order_from_metadata_is_anybodys_text(shop, bench, kind):
-    """Whatever stands in Stripe's metadata, the page is read: what the column cannot hold is nobody's order."""
+def test_an_order_from_metadata_may_be_any_text(shop, bench, kind):
+    """The page is read for any text in Stripe's metadata: a text that the column cannot hold is the order of no row."""
     made = shop(columns={"order": ("order_id", kind)})
     made.insert(key=1, payment_intent="pi_1", status="pending")
     wild = [
@@ -443,8 +443,8 @@ def test_a_view_and_a_partitioned_table(shop, bench, make_correction):
 
 
 @pytest.mark.parametrize("kind", ["text", "varchar(255)", "char(40)"])
-def test_the_intents_index_serves(shop, bench, kind):
-    """A page is found by the index on the PaymentIntent's column, whatever its type."""
+def test_the_index_on_the_intent_is_used(shop, bench, kind):
+    """The rows of a page are found by the index on the PaymentIntent's column, for every type of it."""
     made = shop(columns={"payment_intent": ("pi", kind)})
     made.execute(
         "INSERT INTO payments (id, status, pi) SELECT n, 'pending', 'pi_' || n FROM generate_series(1, 20000) n"
