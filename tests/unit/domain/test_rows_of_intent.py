@@ -46,7 +46,11 @@ def test_a_row_for_each_attempt(ended: Outcome, going_on: Outcome) -> None:
     """Attempts that failed are history if exactly one other row remains: that row is compared."""
     first, second, last = rows(ended, ended, going_on)
     found = rows_of_intent([first, second, last], PAID)
-    assert (found.relation, found.as_one, found.history) == (RowsRelation.SINGLE, last, (first, second))
+    assert (found.relation, found.as_one, found.history) == (
+        RowsRelation.SINGLE,
+        last,
+        (first, second),
+    )
 
 
 @pytest.mark.parametrize(

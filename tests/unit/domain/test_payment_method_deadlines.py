@@ -29,11 +29,11 @@ from tests.unit.domain.samples import (
     charge,
     intent,
     intent_of,
+    match_of,
     payment,
     rules,
-    subject,
 )
-from tests.unit.domain.test_kinds import found_in
+from tests.unit.domain.test_discrepancy_kinds import found_in
 
 MOMENT = timedelta(microseconds=1)
 
@@ -198,7 +198,7 @@ UNPAID = {Outcome.INCOMPLETE, Outcome.FAILED}
 
 def _beside(seen: Intent, local: Outcome, row_created: datetime | None) -> tuple[set[Kind], bool]:
     """Side findings, and whether the subject is only counted as abandoned."""
-    decision = decide(subject(seen, payment(local, created=row_created)), rules(), NOW)
+    decision = decide(match_of(seen, payment(local, created=row_created)), rules(), NOW)
     sides = {found.kind for found in found_in(decision) if found.kind.is_side}
     return sides, isinstance(decision, Keep) and decision.abandoned
 
@@ -257,7 +257,7 @@ def test_side_findings_stand_beside_a_correction() -> None:
     """A missed authorization that ends soon, of an old row: corrected, and both warnings kept."""
     held = charge(capture_before=NOW - SECOND)
     row = payment(Outcome.PROCESSING, created=NOW - timedelta(days=90))
-    decision = decide(subject(intent_of(Outcome.AUTHORIZED, charge=held), row), rules(), NOW)
+    decision = decide(match_of(intent_of(Outcome.AUTHORIZED, charge=held), row), rules(), NOW)
     assert isinstance(decision, Correct)
     assert [found.kind for found in decision.findings] == [
         Kind.MISSED_OUTCOME,

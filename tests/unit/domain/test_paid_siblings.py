@@ -44,21 +44,21 @@ def _named(intent_id: str, stripe: Outcome = Outcome.SUCCEEDED, hours: int = 0) 
     return intent_of(stripe, id=intent_id, created=created, metadata={"order_id": "o1"})
 
 
-def _duplicates(subjects: tuple[Match, ...]) -> set[tuple[str, tuple[str, ...], str]]:
+def _duplicates(matches: tuple[Match, ...]) -> set[tuple[str, tuple[str, ...], str]]:
     return {
         (found.subject, found.keys, found.fingerprint)
-        for subject in subjects
-        for found in compare(subject, LINKED, NOW).findings
+        for match in matches
+        for found in compare(match, LINKED, NOW).findings
         if found.kind is Kind.DUPLICATE_PAYMENT
     }
 
 
 def test_a_row_without_an_intent_belongs_to_none() -> None:
     """A row that has not learnt its intent is not joined by id."""
-    (subject,) = match_by_id(
+    (match,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", None), _row("p2", "pi_1")), {}
     )
-    assert subject.keys == ("p2",)
+    assert match.keys == ("p2",)
 
 
 @pytest.mark.parametrize("stripe", [Outcome.PROCESSING, Outcome.CANCELED, None])
@@ -75,22 +75,22 @@ def test_only_what_stripe_has_taken_is_a_sibling(stripe: Outcome | None) -> None
 )
 def test_a_paid_row_of_no_order_or_no_intent_or_another_order_is_no_sibling(paid: Payment) -> None:
     """What cannot be told apart or does not belong together is left out."""
-    (subject,) = match_by_id(
+    (match,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(paid,)), {}
     )
-    assert subject.siblings == ()
+    assert match.siblings == ()
 
 
 def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
     """Stripe said that it was paid, though its row does not say so yet."""
     earlier = PaidSibling.of_intent(_named("pi_0", hours=1), _row("p0", "pi_0"))
-    (subject,) = match_by_id(
+    (match,) = match_by_id(
         "default",
         [_named("pi_1")],
         _loaded(_row("p1", "pi_1")),
         {"o1": [earlier], "o2": [sibling("pi_9")]},
     )
-    assert subject.siblings == (earlier,)
+    assert match.siblings == (earlier,)
 
 
 def test_what_stripe_says_counts_more_than_the_row() -> None:
@@ -107,14 +107,14 @@ def test_what_stripe_says_counts_more_than_the_row() -> None:
 
 def test_a_row_without_an_order_cannot_be_claimed() -> None:
     """Null is no order that an intent could name."""
-    (subject,) = match_by_order(
+    (match,) = match_by_order(
         "default",
         [_named("pi_1")],
         _loaded(claimable=(_row("p1", None, order=None),)),
         LINKED,
         None,
     )
-    assert subject.payments == ()
+    assert match.payments == ()
 
 
 @pytest.mark.parametrize("keys", [(), ("p1",), ("p1", "p2")])
@@ -123,9 +123,9 @@ def test_two_payments_that_name_one_order_are_a_duplicate(keys: tuple[str, ...])
     claimable = tuple(_row(key, None, local=Outcome.INCOMPLETE) for key in keys)
     both = [_named("pi_2"), _named("pi_7", hours=1)]
     for intents in itertools.permutations(both):
-        subjects = match_by_order("default", intents, _loaded(claimable=claimable), LINKED, None)
-        found = _duplicates(subjects)
-        assert {(subject, keys) for subject, keys, _ in found} == {("pi_2", keys[:1])}
+        matches = match_by_order("default", intents, _loaded(claimable=claimable), LINKED, None)
+        found = _duplicates(matches)
+        assert {(match, keys) for match, keys, _ in found} == {("pi_2", keys[:1])}
         assert len(found) == 1
 
 
@@ -137,8 +137,8 @@ def test_an_unpaid_or_foreign_intent_that_names_the_order_is_no_duplicate() -> N
         _named("pi_1", Outcome.AUTHORIZED), amount_received=4200, metadata=ours.metadata
     )
     for other in (_named("pi_1"), captured_in_part):
-        subjects = match_by_order("default", [ours, other], _loaded(), filtered, None)
-        assert _duplicates(subjects) == set()
+        matches = match_by_order("default", [ours, other], _loaded(), filtered, None)
+        assert _duplicates(matches) == set()
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,5 @@ def test_an_unpaid_intent_is_linked_only_where_the_list_begins_a_day_before_its_
     row = _row("p1", None, local=Outcome.FAILED)
     listed = TimeRange(CREATED - timedelta(days=1) + short)
     failed = _named("pi_1", Outcome.CANCELED)
-    (subject,) = match_by_order("default", [failed], _loaded(claimable=(row,)), LINKED, listed)
-    assert subject.keys == (("p1",) if is_linked else ())
+    (match,) = match_by_order("default", [failed], _loaded(claimable=(row,)), LINKED, listed)
+    assert match.keys == (("p1",) if is_linked else ())

@@ -106,7 +106,7 @@ siblings = st.lists(
     max_size=3,
     unique_by=lambda item: item.payment_intent,
 ).map(tuple)
-subjects = st.builds(
+matches = st.builds(
     Match,
     account=st.just("default"),
     intent=st.one_of(intents, intents, intents, missing_intents),
@@ -140,20 +140,18 @@ many = settings(max_examples=600)
 
 
 @many
-@given(subjects, all_rules, events)
-def test_a_correction_is_safe(
-    subject: Match, rules: Rules, known_events: tuple[Event, ...]
-) -> None:
+@given(matches, all_rules, events)
+def test_a_correction_is_safe(match: Match, rules: Rules, known_events: tuple[Event, ...]) -> None:
     """Never a settled or unknown row, never on a 404, exactly one row, the same money, nothing given or taken back."""
-    decision = decide(subject, rules, NOW, events=known_events)
+    decision = decide(match, rules, NOW, events=known_events)
     if not isinstance(decision, Correct):
         return
-    intent = subject.intent
+    intent = match.intent
     assert isinstance(intent, Intent)
     assert Outcome.UNKNOWN not in {decision.payment.outcome, intent.outcome}
     assert decision.payment.outcome.is_open
-    assert subject.payments == (decision.payment,)
-    assert not subject.contested
+    assert match.payments == (decision.payment,)
+    assert not match.contested
     assert decision.payment.currency == intent.currency
     assert decision.outcome is intent.outcome
     assert decision.outcome is not decision.payment.outcome
@@ -190,12 +188,12 @@ def correctable(draw: st.DrawFn) -> tuple[Match, Outcome]:
 @given(correctable(), all_rules)
 def test_what_was_corrected_agrees(made: tuple[Match, Outcome], rules: Rules) -> None:
     """After the row has taken the outcome the pair has nothing left to say: no correction needs another."""
-    subject, outcome = made
-    decision = decide(subject, rules, NOW)
+    match, outcome = made
+    decision = decide(match, rules, NOW)
     if not isinstance(decision, Correct):
         return
     after = replace(decision.payment, status=decision.status, outcome=outcome)
-    again = decide(replace(subject, payments=(after,)), rules, NOW)
+    again = decide(replace(match, payments=(after,)), rules, NOW)
     assert isinstance(again, Keep | Flag)
     left = again.findings if isinstance(again, Flag) else ()
     assert all(found.kind.is_side for found in left)
@@ -206,47 +204,45 @@ def test_what_was_corrected_agrees(made: tuple[Match, Outcome], rules: Rules) ->
 
 
 @many
-@given(subjects, all_rules, st.integers(0, 10**6))
-def test_a_404_is_flagged_or_kept_and_never_more(
-    subject: Match, rules: Rules, seconds: int
-) -> None:
+@given(matches, all_rules, st.integers(0, 10**6))
+def test_a_404_is_flagged_or_kept_and_never_more(match: Match, rules: Rules, seconds: int) -> None:
     """A 404 is no verdict about money: with rows it is flagged at any time, without it is nothing."""
-    gone = replace(subject, intent=MissingIntent("pi_1", NOW))
+    gone = replace(match, intent=MissingIntent("pi_1", NOW))
     decision = decide(gone, rules, NOW + timedelta(seconds=seconds))
-    assert isinstance(decision, Flag if subject.payments else Keep)
+    assert isinstance(decision, Flag if match.payments else Keep)
     if isinstance(decision, Flag):
         named = [key for found in decision.findings for key in found.keys]
-        assert sorted(named) == sorted(subject.keys)
+        assert sorted(named) == sorted(match.keys)
 
 
 @many
-@given(subjects, all_rules, events)
+@given(matches, all_rules, events)
 def test_findings_are_well_formed(
-    subject: Match, rules: Rules, known_events: tuple[Event, ...]
+    match: Match, rules: Rules, known_events: tuple[Event, ...]
 ) -> None:
     """No amount below zero, keys of the subject, one finding an identity, one pair kind for one row; it never raises."""
-    comparison = compare(subject, rules, NOW)
+    comparison = compare(match, rules, NOW)
     found = comparison.findings
     assert len({(item.subject, item.kind) for item in found}) == len(found)
     assert all(item.stake.amount >= 0 for item in found)
     assert all(item.fingerprint for item in found)
     own = [item for item in found if item.subject == "pi_1" and not item.kind.is_side]
-    assert all(set(item.keys) <= set(subject.keys) for item in own)
-    assert len(own) <= max(1, len(subject.payments))
+    assert all(set(item.keys) <= set(match.keys) for item in own)
+    assert len(own) <= max(1, len(match.payments))
     assert all(item.severity is Severity.INFO for item in found if item.kind is Kind.OVERDUE)
     if comparison.correct is not None:
-        assert subject.payments == (comparison.correct,)
-    decision = decide(subject, rules, NOW, events=known_events)
+        assert match.payments == (comparison.correct,)
+    decision = decide(match, rules, NOW, events=known_events)
     assert isinstance(decision, Keep) == (not found)
     if isinstance(decision, Wait):
-        assert isinstance(subject.intent, Intent)
-        assert decision.until > min(NOW, subject.intent.seen_at)
+        assert isinstance(match.intent, Intent)
+        assert decision.until > min(NOW, match.intent.seen_at)
 
 
-@given(subjects, all_rules, st.timedeltas(timedelta(days=-400), timedelta(days=400)))
-def test_deciding_is_pure(subject: Match, rules: Rules, later: timedelta) -> None:
+@given(matches, all_rules, st.timedeltas(timedelta(days=-400), timedelta(days=400)))
+def test_deciding_is_pure(match: Match, rules: Rules, later: timedelta) -> None:
     """The same question has the same answer, and no time makes it fail."""
-    assert decide(subject, rules, NOW + later) == decide(subject, rules, NOW + later)
+    assert decide(match, rules, NOW + later) == decide(match, rules, NOW + later)
 
 
 def test_the_random_subjects_are_not_all_alike() -> None:
@@ -254,7 +250,7 @@ def test_the_random_subjects_are_not_all_alike() -> None:
     met: set[str] = set()
 
     @settings(max_examples=400, derandomize=True, database=None)
-    @given(subjects, correctable(), all_rules)
+    @given(matches, correctable(), all_rules)
     def gather(any_subject: Match, made: tuple[Match, Outcome], rules: Rules) -> None:
         met.add(type(decide(any_subject, rules, NOW)).__name__)
         decision = decide(made[0], rules, NOW)

@@ -17,10 +17,10 @@ from tests.unit.domain.samples import (
     WRITTEN,
     event,
     intent_of,
+    match_of,
     payment,
     rules,
     sibling,
-    subject,
 )
 
 OLD = NOW - timedelta(hours=1)
@@ -43,13 +43,13 @@ def test_the_cause_of_a_missed_outcome_follows_from_its_events(
 ) -> None:
     """No event known: no cause known. All acknowledged: not handled. Else: not delivered. A flag says it too."""
     statuses = StatusMap(rules().statuses.read, WRITTEN if writable else {})
-    examined = subject(
+    match = match_of(
         intent_of(Outcome.SUCCEEDED, seen_at=NOW),
         payment(Outcome.INCOMPLETE),
         order="o1",
         siblings=(sibling("pi_0"),),
     )
-    decision = decide(examined, rules(statuses=statuses), NOW, events=events)
+    decision = decide(match, rules(statuses=statuses), NOW, events=events)
     assert isinstance(decision, Correct if writable else Flag)
     causes = {found.kind: found.cause for found in decision.findings}
     assert causes == {Kind.MISSED_OUTCOME: cause, Kind.DUPLICATE_PAYMENT: None}
@@ -59,17 +59,17 @@ def test_the_cause_of_a_missed_outcome_follows_from_its_events(
 def test_only_a_missed_outcome_has_a_cause(local: Outcome) -> None:
     """A contradiction was not made by a lost webhook."""
     seen = intent_of(Outcome.AUTHORIZED)
-    decision = decide(subject(seen, payment(local)), rules(), NOW, events=(DELIVERED,))
+    decision = decide(match_of(seen, payment(local)), rules(), NOW, events=(DELIVERED,))
     assert isinstance(decision, Flag)
     assert [found.cause for found in decision.findings] == [None]
 
 
 def test_the_cause_is_not_a_part_of_the_fingerprint() -> None:
     """An event that is found later does not make it another finding."""
-    examined = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
     prints = set()
     for events in [(), (DELIVERED,), (UNDELIVERED,)]:
-        decision = decide(examined, rules(), NOW, events=events)
+        decision = decide(match, rules(), NOW, events=events)
         assert isinstance(decision, Correct)
         prints.add(decision.findings[0].fingerprint)
     assert len(prints) == 1

@@ -67,17 +67,17 @@ def loaded(
 def linked(
     *intents: Intent, rows: tuple[Payment, ...], listed: TimeRange | None = EVERYTHING
 ) -> dict[str, Match]:
-    subjects = match_by_order("default", intents, loaded(claimable=rows), RULES, listed)
-    assert sorted(subject.intent.id for subject in subjects) == sorted(i.id for i in intents)
-    return {subject.intent.id: subject for subject in subjects}
+    matches = match_by_order("default", intents, loaded(claimable=rows), RULES, listed)
+    assert sorted(match.intent.id for match in matches) == sorted(i.id for i in intents)
+    return {match.intent.id: match for match in matches}
 
 
 def test_rows_that_hold_one_intent_are_examined_together() -> None:
     """Two rows with the same PaymentIntent are one subject."""
-    (subject,) = match_by_id(
+    (match,) = match_by_id(
         "default", [an_intent("pi_1")], loaded(a_row("2", "pi_1"), a_row("1", "pi_1")), {}
     )
-    assert subject.keys == ("1", "2")
+    assert match.keys == ("1", "2")
 
 
 def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
@@ -92,13 +92,13 @@ def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
 def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
     """A sibling counts as paid when its row says so or when Stripe says so in the same page; never the intent itself."""
     rows = (a_row("1", "pi_1"), a_row("2", "pi_2"))
-    subjects = match_by_id(
+    matches = match_by_id(
         "default",
         [an_intent("pi_1"), an_intent("pi_2")],
         loaded(*rows, paid=(a_row("3", "pi_3", paid=True),)),
         {},
     )
-    assert [sorted(s.payment_intent for s in subject.siblings) for subject in subjects] == [
+    assert [sorted(s.payment_intent for s in match.siblings) for match in matches] == [
         ["pi_2", "pi_3"],
         ["pi_1", "pi_3"],
     ]
@@ -106,49 +106,49 @@ def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
 
 def test_one_intent_and_one_row_of_its_order_are_linked() -> None:
     """A row that never learnt its intent is found by its order."""
-    subject = linked(an_intent("pi_1"), rows=(a_row("1"),))["pi_1"]
-    assert subject.keys == ("1",)
-    assert not subject.contested
+    match = linked(an_intent("pi_1"), rows=(a_row("1"),))["pi_1"]
+    assert match.keys == ("1",)
+    assert not match.contested
 
 
 def test_two_rows_of_one_order_are_contested() -> None:
     """It cannot be known which of them the money was for."""
-    subject = linked(an_intent("pi_1"), rows=(a_row("1"), a_row("2")))["pi_1"]
-    assert subject.contested
-    assert subject.keys == ("1", "2")
+    match = linked(an_intent("pi_1"), rows=(a_row("1"), a_row("2")))["pi_1"]
+    assert match.contested
+    assert match.keys == ("1", "2")
 
 
 def test_two_paid_intents_of_one_order_are_contested() -> None:
     """Both took money for one row: a person decides."""
-    subjects = linked(an_intent("pi_1"), an_intent("pi_2"), rows=(a_row("1"),))
-    assert all(subject.contested and subject.keys == ("1",) for subject in subjects.values())
+    matches = linked(an_intent("pi_1"), an_intent("pi_2"), rows=(a_row("1"),))
+    assert all(match.contested and match.keys == ("1",) for match in matches.values())
 
 
 def test_only_paid_intents_are_candidates_where_there_are_any() -> None:
     """A later failed or canceled attempt must not take the row from the one that was paid."""
-    subjects = linked(
+    matches = linked(
         an_intent("pi_paid", age=60),
         an_intent("pi_canceled", "canceled", age=10),
         an_intent("pi_open", "requires_payment_method", age=5),
         rows=(a_row("1"),),
     )
-    assert {ident: subject.keys for ident, subject in subjects.items()} == {
+    assert {ident: match.keys for ident, match in matches.items()} == {
         "pi_paid": ("1",),
         "pi_canceled": (),
         "pi_open": (),
     }
-    assert not subjects["pi_paid"].contested
+    assert not matches["pi_paid"].contested
 
 
 def test_without_a_paid_intent_the_newest_is_the_candidate() -> None:
     """Older attempts are history."""
-    subjects = linked(
+    matches = linked(
         an_intent("pi_old", "canceled", age=60),
         an_intent("pi_new", "canceled", age=10),
         rows=(a_row("1"),),
     )
-    assert subjects["pi_new"].keys == ("1",)
-    assert subjects["pi_old"].keys == ()
+    assert matches["pi_new"].keys == ("1",)
+    assert matches["pi_old"].keys == ()
 
 
 def test_an_unpaid_intent_is_not_linked_where_others_may_be_unseen() -> None:
@@ -169,10 +169,10 @@ def test_a_paid_intent_is_linked_without_a_list() -> None:
 
 def test_an_intent_that_names_no_order_or_an_unknown_one_stays_without_a_row() -> None:
     """There is nothing to join it by."""
-    subjects = linked(
+    matches = linked(
         an_intent("pi_1", order=None), an_intent("pi_2", order="8"), rows=(a_row("1"),)
     )
-    assert all(subject.payments == () for subject in subjects.values())
+    assert all(match.payments == () for match in matches.values())
 
 
 def test_an_intent_of_another_application_is_not_linked() -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.planning.histogram import ListingModel
 from reconciler.domain.read_limits_and_shortage import tail_interval
+from tests.unit.domain.poll_workload import Cohort, reads_per_day
 from tests.unit.domain.samples import charge, intent, polls
-from tests.unit.domain.workload import Cohort, reads_per_day
 
 DAY = timedelta(days=1)
 HORIZON = 30 * DAY

@@ -21,11 +21,11 @@ from tests.unit.domain.samples import (
     charge,
     intent,
     intent_of,
+    match_of,
     missing,
     payment,
     rules,
     sibling,
-    subject,
 )
 
 INCOMPLETE, PROCESSING, AUTHORIZED, SUCCEEDED, CANCELED = (
@@ -43,7 +43,7 @@ def found_in(decision: Decision) -> tuple[Finding, ...]:
 
 
 def _pair(local: Outcome, seen: Intent | MissingIntent, **row: object) -> Match:
-    return subject(seen, payment(local, **row))
+    return match_of(seen, payment(local, **row))
 
 
 def _old(local: Outcome, seen: Intent) -> Match:
@@ -177,31 +177,31 @@ KINDS: dict[str, tuple[Match, Kind, str, int]] = {
         AMOUNT,
     ),
     "two rows": (
-        subject(intent_of(SUCCEEDED), payment(INCOMPLETE), payment(SUCCEEDED, key="p2")),
+        match_of(intent_of(SUCCEEDED), payment(INCOMPLETE), payment(SUCCEEDED, key="p2")),
         Kind.AMBIGUOUS_ROW,
         "critical",
         AMOUNT,
     ),
     "a contested link": (
-        subject(intent_of(SUCCEEDED), payment(INCOMPLETE, payment_intent=None), contested=True),
+        match_of(intent_of(SUCCEEDED), payment(INCOMPLETE, payment_intent=None), contested=True),
         Kind.AMBIGUOUS_ROW,
         "critical",
         AMOUNT,
     ),
     "paid without a row": (
-        subject(intent_of(SUCCEEDED, amount_received=PART)),
+        match_of(intent_of(SUCCEEDED, amount_received=PART)),
         Kind.MISSING_LOCALLY,
         "critical",
         PART,
     ),
     "held without a row": (
-        subject(intent_of(AUTHORIZED, amount_capturable=PART)),
+        match_of(intent_of(AUTHORIZED, amount_capturable=PART)),
         Kind.MISSING_LOCALLY,
         "critical",
         PART,
     ),
     "captured in parts without a row": (
-        subject(intent_of(AUTHORIZED, amount_received=PART, amount_capturable=1200)),
+        match_of(intent_of(AUTHORIZED, amount_received=PART, amount_capturable=1200)),
         Kind.MISSING_LOCALLY,
         "critical",
         PART,
@@ -219,7 +219,7 @@ KINDS: dict[str, tuple[Match, Kind, str, int]] = {
         PART,
     ),
     "paid twice": (
-        subject(intent_of(SUCCEEDED), payment(SUCCEEDED), order="o1", siblings=(sibling("pi_0"),)),
+        match_of(intent_of(SUCCEEDED), payment(SUCCEEDED), order="o1", siblings=(sibling("pi_0"),)),
         Kind.DUPLICATE_PAYMENT,
         "critical",
         AMOUNT,
@@ -262,7 +262,7 @@ KINDS: dict[str, tuple[Match, Kind, str, int]] = {
         AMOUNT,
     ),
     "an unknown status without a row": (
-        subject(intent_of(Outcome.UNKNOWN)),
+        match_of(intent_of(Outcome.UNKNOWN)),
         Kind.UNKNOWN_STATUS,
         "warning",
         AMOUNT,
@@ -279,12 +279,12 @@ KINDS: dict[str, tuple[Match, Kind, str, int]] = {
 @pytest.mark.parametrize("name", KINDS)
 def test_each_kind_has_its_severity_and_its_money(name: str) -> None:
     """One finding, with the severity and the money at stake that the design's table gives its kind."""
-    examined, kind, severity, stake = KINDS[name]
-    (found,) = found_in(decide(examined, rules(), NOW))
+    match, kind, severity, stake = KINDS[name]
+    (found,) = found_in(decide(match, rules(), NOW))
     assert (found.kind, found.severity.value, found.stake.amount) == (kind, severity, stake)
     assert found.stake.currency == "eur"
-    assert found.payment_intent == examined.intent.id
-    assert found.keys == examined.keys
+    assert found.payment_intent == match.intent.id
+    assert found.keys == match.keys
 
 
 def test_every_kind_has_its_place_in_the_table() -> None:
@@ -340,7 +340,7 @@ def test_a_404_without_an_amount_has_nothing_at_stake() -> None:
 
 def test_a_404_that_no_row_names_is_nothing() -> None:
     """Nobody asked about it and it says nothing about money."""
-    assert decide(subject(missing()), rules(), NOW) == Keep()
+    assert decide(match_of(missing()), rules(), NOW) == Keep()
 
 
 def _both_paid(row: Payment, seen: Intent, *, says_refunded: bool = True) -> str:
@@ -348,7 +348,7 @@ def _both_paid(row: Payment, seen: Intent, *, says_refunded: bool = True) -> str
     if not says_refunded:
         del read[Outcome.REFUNDED]
     statuses = StatusMap({value: outcome for outcome, value in read.items()}, WRITTEN)
-    found = found_in(decide(subject(seen, row), rules(statuses=statuses), NOW))
+    found = found_in(decide(match_of(seen, row), rules(statuses=statuses), NOW))
     assert len(found) <= 1
     return found[0].kind.value if found else "keep"
 
@@ -401,7 +401,7 @@ def test_only_paid_held_and_unknown_intents_are_missed_without_a_row(outcome: Ou
     """An intent that took no money needs no row."""
     if outcome in {Outcome.REFUNDED, Outcome.DISPUTED}:
         return
-    kinds = [found.kind for found in found_in(decide(subject(intent_of(outcome)), rules(), NOW))]
+    kinds = [found.kind for found in found_in(decide(match_of(intent_of(outcome)), rules(), NOW))]
     expected = {
         SUCCEEDED: [Kind.MISSING_LOCALLY],
         AUTHORIZED: [Kind.MISSING_LOCALLY],
@@ -428,8 +428,8 @@ def test_the_metadata_filter_says_which_intents_are_ours(
     """Without a row an intent is ours only with all of the configured metadata; with a row it always is."""
     under = rules(metadata={"app": "shop", "env": "live"})
     seen = intent_of(outcome, metadata=metadata)
-    assert bool(found_in(decide(subject(seen), under, NOW))) == ours
-    assert found_in(decide(subject(seen, payment(INCOMPLETE)), under, NOW))
+    assert bool(found_in(decide(match_of(seen), under, NOW))) == ours
+    assert found_in(decide(match_of(seen, payment(INCOMPLETE)), under, NOW))
 
 
 def test_evidence_has_what_a_person_wants_to_read() -> None:

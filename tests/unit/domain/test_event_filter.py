@@ -15,7 +15,7 @@ from reconciler.domain.outcome import AT_STRIPE, Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.decision_table import TABLE, Cell
 from reconciler.domain.rules.event_filter import asks_for_retrieve
-from tests.unit.domain.samples import AMOUNT, CREATED, NOW, intent_of, payment, rules, subject
+from tests.unit.domain.samples import AMOUNT, CREATED, NOW, intent_of, match_of, payment, rules
 
 LOCAL = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
 
@@ -49,7 +49,7 @@ def test_what_is_not_looked_at_has_no_finding_about_the_pair(
     row = payment(local)
     if asks_for_retrieve([an_event(stripe)], [row], rules()):
         return
-    found = compare(subject(intent_of(stripe), row), rules(), NOW).findings
+    found = compare(match_of(intent_of(stripe), row), rules(), NOW).findings
     assert [finding for finding in found if not finding.kind.is_side] == []
 
 

@@ -19,9 +19,9 @@ from tests.unit.domain.samples import (
     WRITTEN,
     charge,
     intent_of,
+    match_of,
     payment,
     rules,
-    subject,
 )
 
 CORRECTIONS = [
@@ -117,8 +117,8 @@ def test_the_first_condition_that_holds_decides(local: str, stripe: str) -> None
         read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
         under = rules(statuses=StatusMap(read, write))
         rows = _rows(Outcome(local), odd)
-        examined = subject(_intent(Outcome(stripe), odd), *rows, contested=odd.rows == "contested")
-        decision = decide(examined, under, NOW)
+        match = match_of(_intent(Outcome(stripe), odd), *rows, contested=odd.rows == "contested")
+        decision = decide(match, under, NOW)
         assert isinstance(decision, (Correct, Flag)), odd
         (found,) = decision.findings
         got = (found.kind.value, found.reason, found.severity.value, found.stake.amount)
@@ -133,7 +133,7 @@ def test_the_first_condition_that_holds_decides(local: str, stripe: str) -> None
 def test_only_the_very_amount_is_paid(received: int) -> None:
     """One cent less or more received than the row asks for is no payment of it; zero is no missing value."""
     decision = decide(
-        subject(
+        match_of(
             intent_of(Outcome.SUCCEEDED, amount_received=received), payment(Outcome.INCOMPLETE)
         ),
         rules(),
@@ -147,16 +147,16 @@ def test_only_the_very_amount_is_paid(received: int) -> None:
 def test_a_partial_capture_is_compared_by_what_was_received() -> None:
     """The asked amount is not the paid one: a row of the captured amount is right, one of the asked amount is not."""
     captured = intent_of(Outcome.SUCCEEDED, amount_received=1000)
-    right = decide(subject(captured, payment(Outcome.AUTHORIZED, amount=1000)), rules(), NOW)
+    right = decide(match_of(captured, payment(Outcome.AUTHORIZED, amount=1000)), rules(), NOW)
     assert isinstance(right, Correct)
-    wrong = decide(subject(captured, payment(Outcome.AUTHORIZED)), rules(), NOW)
+    wrong = decide(match_of(captured, payment(Outcome.AUTHORIZED)), rules(), NOW)
     assert isinstance(wrong, Flag)
 
 
 def test_a_refund_flag_without_an_amount_stops_a_correction_too() -> None:
     """Whichever of the charge's two refund facts speaks, the row is not set to paid."""
     seen = intent_of(Outcome.SUCCEEDED, charge=charge(refunded=True, amount_refunded=0))
-    decision = decide(subject(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
+    decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Flag)
     assert decision.findings[0].kind == "refund_drift"
 
@@ -166,7 +166,7 @@ def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -
     """An earlier attempt's charge says nothing about an intent that is not paid."""
     odd = charge(disputed=True, refunded=True, amount_refunded=AMOUNT)
     decision = decide(
-        subject(intent_of(Outcome(stripe), charge=odd), payment(Outcome.INCOMPLETE)), rules(), NOW
+        match_of(intent_of(Outcome(stripe), charge=odd), payment(Outcome.INCOMPLETE)), rules(), NOW
     )
     assert isinstance(decision, Correct)
 
@@ -177,6 +177,6 @@ def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -
 def test_a_single_cent_received_is_money(stripe: str, kind: str) -> None:
     """Above 0 is above 0."""
     seen = intent_of(Outcome(stripe), amount_received=1)
-    decision = decide(subject(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
+    decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Flag)
     assert (decision.findings[0].kind.value, decision.findings[0].stake.amount) == (kind, 1)

@@ -24,7 +24,7 @@ from reconciler.domain.findings.lifecycle import (
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
-from tests.unit.domain.samples import NOW, intent_of, payment, rules, subject
+from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
 
 STORED_ID = 7
 PAIR_KINDS = [kind for kind in Kind if not kind.is_side]
@@ -194,14 +194,14 @@ def test_what_a_person_has_settled_is_not_corrected_behind_their_back(
     state: State, same_values: bool, same_kind: bool
 ) -> None:
     """While both sides' values are the same; another value or another kind is another question."""
-    examined = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
-    before = decide(examined, rules(), NOW)
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    before = decide(match, rules(), NOW)
     assert isinstance(before, Correct)
     (missed,) = before.findings
     fingerprint = missed.fingerprint if same_values else "0" * 64
     kind = Kind.MISSED_OUTCOME if same_kind else Kind.REGRESSED
     known = (StoredDiscrepancy(STORED_ID, "pi_1", kind, state, fingerprint),)
-    decision = decide(examined, rules(), NOW, known=known)
+    decision = decide(match, rules(), NOW, known=known)
     settled = state in {State.RESOLVED, State.IGNORED} and same_values and same_kind
     assert is_settled_by_person(known, missed) == settled
     if not settled:
@@ -214,16 +214,16 @@ def test_what_a_person_has_settled_is_not_corrected_behind_their_back(
 
 def test_a_settled_finding_comes_up_again_when_stripe_moves() -> None:
     """The person settled a payment as it was: a refund makes it another one."""
-    examined = subject(intent_of(Outcome.PROCESSING), payment(Outcome.INCOMPLETE))
-    before = decide(examined, rules(), NOW)
+    match = match_of(intent_of(Outcome.PROCESSING), payment(Outcome.INCOMPLETE))
+    before = decide(match, rules(), NOW)
     assert isinstance(before, Correct)
     known = (
         StoredDiscrepancy(
             STORED_ID, "pi_1", Kind.MISSED_OUTCOME, State.IGNORED, before.findings[0].fingerprint
         ),
     )
-    assert isinstance(decide(examined, rules(), NOW, known=known), Flag)
-    moved = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    assert isinstance(decide(match, rules(), NOW, known=known), Flag)
+    moved = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
     after = decide(moved, rules(), NOW, known=known)
     assert isinstance(after, Correct)
     (change,) = updates_after_verdict(known, after.findings, corrected=True)
