@@ -67,8 +67,8 @@ class DecidedPage:
         Most matches of a page agree, and have no open discrepancy, no recheck and no event. Their rows are neither
         locked nor read again.
         """
-        open_subjects = {item.subject for item in self.loaded.known if item.state is State.OPEN}
-        touched = open_subjects.union(self.loaded.rechecks, self.events)
+        with_open_finding = {item.subject for item in self.loaded.known if item.state is State.OPEN}
+        touched = with_open_finding.union(self.loaded.rechecks, self.events)
         unchanged: list[MatchDecision] = []
         rest: list[MatchDecision] = []
         for item in self.decisions:
