@@ -120,6 +120,43 @@ class PlainStripe:
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         return ()
 
+    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
+        self._spend(Endpoint.OTHER, f"the refunds of {charge_id}")
+        return self.refunds_of.get(charge_id, ())
+
+    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
+        self._spend(Endpoint.OTHER, f"the balance of {charge_id}")
+        return self.balances.get(charge_id)
+
+    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
+        self._spend(Endpoint.OTHER, f"the disputes of {charge_id}")
+        return self.disputes_of.get(charge_id, ())
+
+    def session(self, session_id: str) -> CheckoutSession | None:
+        self._spend(Endpoint.OTHER, session_id)
+        return self.sessions.get(session_id)
+
+    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
+        self._spend(Endpoint.OTHER, charge_id)
+        return self.charge_intents.get(charge_id)
+
+    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
+        searched = tuple(values[:10])
+        self._spend(Endpoint.SEARCH, f"a search for {', '.join(searched)}")
+        found = tuple(
+            FoundIntent(intent.id, intent.metadata)
+            for intent in self.intents.values()
+            if intent.metadata.get(key) in searched
+        )
+        return FoundIntents(found, searched, is_whole=True)
+
+    def _spend(self, endpoint: Endpoint, what: str) -> None:
+        self.acquire(endpoint)
+        with self.lock:
+            self.reads += 1
+            self.asked.append(what)
+        self.fail(what)
+
 
 @dataclass
 class PlainLeases:
@@ -179,40 +216,3 @@ def most_within(times: Sequence[float], seconds: float) -> int:
     return max(
         sum(start <= moment < start + seconds - rounding for moment in times) for start in times
     )
-
-    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
-        self._spend(Endpoint.OTHER, f"the refunds of {charge_id}")
-        return self.refunds_of.get(charge_id, ())
-
-    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
-        self._spend(Endpoint.OTHER, f"the balance of {charge_id}")
-        return self.balances.get(charge_id)
-
-    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
-        self._spend(Endpoint.OTHER, f"the disputes of {charge_id}")
-        return self.disputes_of.get(charge_id, ())
-
-    def session(self, session_id: str) -> CheckoutSession | None:
-        self._spend(Endpoint.OTHER, session_id)
-        return self.sessions.get(session_id)
-
-    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
-        self._spend(Endpoint.OTHER, charge_id)
-        return self.charge_intents.get(charge_id)
-
-    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
-        searched = tuple(values[:10])
-        self._spend(Endpoint.SEARCH, f"a search for {', '.join(searched)}")
-        found = tuple(
-            FoundIntent(intent.id, intent.metadata)
-            for intent in self.intents.values()
-            if intent.metadata.get(key) in searched
-        )
-        return FoundIntents(found, searched, is_whole=True)
-
-    def _spend(self, endpoint: Endpoint, what: str) -> None:
-        self.acquire(endpoint)
-        with self.lock:
-            self.reads += 1
-            self.asked.append(what)
-        self.fail(what)
