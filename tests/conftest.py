@@ -38,8 +38,8 @@ TESTS = Path(__file__).parent
 LONG = (
     TESTS / "acceptance" / "benchmarks",
     TESTS / "acceptance" / "systemd",
-    TESTS / "acceptance" / "service" / "test_bad_days.py",
-    TESTS / "acceptance" / "service" / "test_budget.py",
+    TESTS / "acceptance" / "service" / "test_outages.py",
+    TESTS / "acceptance" / "service" / "test_rate_limits.py",
     TESTS / "acceptance" / "service" / "test_chaos.py",
     TESTS / "acceptance" / "service" / "test_hangs.py",
     TESTS / "acceptance" / "service" / "test_replicas.py",
