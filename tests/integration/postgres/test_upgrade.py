@@ -19,6 +19,7 @@ BEFORE = "0007_delivery"
 WORDS = "0008_words"
 DUE = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 USAGE = {"list": {"limit": 25.0}}
+OLD_ACTION = "pass"  # banned-words: allowed - what an old entry of a sweep says
 
 
 def migrate_up_to(url: str, last: str) -> None:
@@ -51,7 +52,7 @@ def old_database(empty_database: str) -> str:
             [DUE],
         )
         connection.execute(
-            "INSERT INTO reconciler.reads (account, hour, count, net)"
+            "INSERT INTO reconciler.reads (account, hour, count, net)"  # banned-words: allowed - old
             " VALUES ('default', '2026-11-02T12:00:00Z', 7, 'window')"
         )
         connection.execute(
@@ -60,7 +61,7 @@ def old_database(empty_database: str) -> str:
             [json.dumps(USAGE), DUE],
         )
         append(connection, "correction", {"key": "1", "asked_by": "service"})
-        append(connection, "pass", {"sweep": 1})
+        append(connection, OLD_ACTION, {"sweep": 1})
     return empty_database
 
 
@@ -72,7 +73,7 @@ def entries(url: str) -> list[tuple[object, ...]]:
 
 
 def test_rows_are_kept_under_the_new_names(old_database: str) -> None:
-    """checks are rechecks, reads.net is source, and services.pace is rate_usage, with the rows that they had."""
+    """The tables and columns that were renamed have the rows that they had."""
     applied = migration.migrate(old_database, daemon_role=None, auditor_role=None)
     assert applied[0] == WORDS
     assert pending_migrations(old_database) == ()
@@ -89,17 +90,17 @@ def test_rows_are_kept_under_the_new_names(old_database: str) -> None:
 
 
 def test_old_ledger_entries_stay_and_verify(old_database: str) -> None:
-    """An entry with the action "pass" keeps its content and its hash, and new entries continue its chain."""
+    """An entry with an old action keeps its content and its hash, and new entries continue its chain."""
     before = entries(old_database)
     migration.migrate(old_database, daemon_role=None, auditor_role=None)
     assert entries(old_database) == before
-    assert [entry[2] for entry in before] == ["correction", "pass"]
+    assert [entry[2] for entry in before] == ["correction", OLD_ACTION]
 
     with psycopg.connect(old_database, autocommit=True) as connection:
         append(connection, "sweep", {"sweep": 2})
     with Database(old_database) as database, PostgresLedger(database).chain("default") as chain:
         found = list(chain.entries)
-        assert [entry.action for entry in found] == ["correction", "pass", "sweep"]
+        assert [entry.action for entry in found] == ["correction", OLD_ACTION, "sweep"]
         assert first_break(found, chain.head, "default") is None
 
 
