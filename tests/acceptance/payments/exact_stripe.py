@@ -93,7 +93,7 @@ class ExactStripe:
         self.requests: list[Request] = []
         self.search = Search()
         self.offset = timedelta()
-        """How far Stripe's clock is ahead of this machine's: time passes when a test says so."""
+        """How far Stripe's clock is ahead of this machine's: a test lets time go by."""
         self._objects: dict[str, Json] = {}
         self._refusals: list[Refusal] = []
         self._actions: list[tuple[str, Callable[[], None]]] = []
