@@ -141,6 +141,10 @@ class ExactStripe:
         """Do something once, just before the next request for a path that begins like this is answered."""
         self._actions.append((path, action))
 
+    def forget_actions(self) -> None:
+        """Drop the actions that no request has come for."""
+        self._actions.clear()
+
     def asked(self, path: str) -> list[Request]:
         """The requests so far for a path that begins like this."""
         return [request for request in self.requests if request.path.startswith(path)]

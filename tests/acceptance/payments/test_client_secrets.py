@@ -173,6 +173,7 @@ def test_the_webhook_writes_the_id_meanwhile(open_shop: OpenShop, stripe: ExactS
     assert shop.rows() == {1: Row("pi_3Nxyz1", "pending", 1250, "eur")}
     shop.sweep("--kind", "due")
     assert shop.statuses() == {1: "paid"}
+    assert_no_secret(shop)
 
 
 def test_report_and_doctor_warn(open_shop: OpenShop) -> None:
