@@ -13,7 +13,7 @@ from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind, SweepRequest, Writing
 from reconciler.engine.sweep_context import SERVICE
 from reconciler.settings import load
-from reconciler.wiring import open_account
+from reconciler.wiring.account import open_account
 from tests.acceptance.installation import EVENTS, NOW, Installation
 
 
