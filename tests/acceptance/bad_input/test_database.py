@@ -217,8 +217,8 @@ def test_a_privilege_is_missing(
     assert installation.statuses() == {"1": "pending"}
 
 
-def test_the_role_of_the_readme_is_enough(installation: Installation, role: RoleFactory) -> None:
-    """The README's grants, SELECT on the table and UPDATE of the written columns, are enough for each kind of sweep."""
+def test_the_documented_role_is_enough(installation: Installation, role: RoleFactory) -> None:
+    """The documented grants, SELECT on the table and UPDATE of the written columns, are enough for each kind of sweep."""
     installation.add_payment(1)
     name, url_of = role("daemon")
     assert installation.run("migrate", "--daemon-role", name).code == 0

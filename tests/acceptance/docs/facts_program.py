@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from functools import cache
 from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -40,6 +41,7 @@ def commands() -> list[str]:
     ]
 
 
+@cache
 def help_of(command: str | None) -> str:
     """What ``--help`` of a command shows, or of the program."""
     out, columns = io.StringIO(), os.environ.get("COLUMNS")

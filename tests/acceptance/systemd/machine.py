@@ -27,7 +27,7 @@ UNIT: Final = "reconciler.service"
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
 VENV: Final = "/opt/reconciler/venv"
 CHECKOUT: Final = "/srv/checkout"
-"""The folder in which the README's commands run: the repository, with the files made in its steps 1 to 6."""
+"""The folder in which the documented commands run: the repository, with the files that they expect beside it."""
 CONFIG: Final = "/etc/reconciler/reconciler.toml"
 UNITS: Final = "/etc/systemd/system"
 PROGRAM: Final = (
@@ -42,13 +42,13 @@ NOT_NEEDED: Final = shutil.ignore_patterns(
 
 
 def installation_steps() -> str:
-    """The commands that the README has under "Run it by itself"."""
+    """The commands that the documentation has under "Install the service"."""
     found = re.search(
-        r"^\*\*9\. Run it by itself\.\*\*.*?\n\n((?:    [^\n]*\n)+)",
-        (REPOSITORY / "README.md").read_text(encoding="utf-8"),
+        r"^## Install the service\n.*?^```sh\n(.*?)^```",
+        (REPOSITORY / "docs" / "how-to" / "run-under-systemd.md").read_text(encoding="utf-8"),
         re.MULTILINE | re.DOTALL,
     )
-    assert found is not None, 'the README has no commands under "Run it by itself"'
+    assert found is not None, 'the documentation has no commands under "Install the service"'
     return found[1]
 
 
@@ -119,7 +119,7 @@ class Machine:
         )
 
     def _check_out(self, folder: Path) -> Path:
-        """Copy the repository's files that the README's commands use, and make those of its earlier steps."""
+        """Copy the repository's files that the documented commands use, and make those of the earlier steps."""
         shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
         shutil.copy(Path(__file__).with_name("attempts.py"), folder)
         for name, text in (
@@ -131,7 +131,7 @@ class Machine:
         return folder
 
     def _install(self) -> subprocess.CompletedProcess[str]:
-        """Make the virtual environment and run the README's commands; then stop the service."""
+        """Make the virtual environment and run the documented commands; then stop the service."""
         self.run(str(SYSTEM_PYTHON), "-m", "venv", "--without-pip", VENV)
         self.write(f"{VENV}/bin/reconciler", PROGRAM)
         self.run("chmod", "0755", f"{VENV}/bin/reconciler")

@@ -1,4 +1,4 @@
-"""The README's commands under "Run it by itself", run as they are written."""
+"""The documentation's commands under "Install the service", run as they are written."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WORKER = """
      WHERE delivered_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())
      ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-"""The query of a worker, as the README has it."""
+"""The query of a worker, as docs/how-to/consume-the-outbox.md has it."""
 
 
 def test_a_later_row_of_a_payment_waits_for_the_earlier_one(post: Post) -> None:

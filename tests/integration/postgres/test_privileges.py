@@ -49,7 +49,7 @@ def stocked(shop):
 
 @pytest.fixture
 def roles(stocked, role):
-    """The URLs of the daemon's and the auditor's roles, with the privileges from migrate and the README's GRANTs."""
+    """The URLs of the daemon's and the auditor's roles, with the privileges from migrate and the documented GRANTs."""
     daemon, as_daemon = role("daemon")
     auditor, as_auditor = role("auditor")
     migrate(stocked.url, daemon_role=daemon, auditor_role=auditor)
