@@ -43,13 +43,16 @@ NO_SCHEMA: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AccountPorts:
-    """What an open account reads from and writes to."""
+    """What an open account reads from and writes to.
+
+    ``new_discrepancy_store`` and ``new_requests`` make what a sweep under its own lease does not need.
+    """
 
     stripe: Stripe
     store: Store
     leases: LeaseStore
-    discrepancy_store: DiscrepancyStore
-    requests: SweepRequests
+    new_discrepancy_store: Callable[[], DiscrepancyStore]
+    new_requests: Callable[[], SweepRequests]
     reserved_share: ReservedShare
 
 
@@ -111,7 +114,8 @@ class OpenAccount:
             # imported here: a sweep of its own does not need it
             from reconciler.engine.sweep_requests.hand_over import hand_over
 
-            report = hand_over(self.ports.requests, request, self.name, self.clock, progress)
+            requests = self.ports.new_requests()
+            report = hand_over(requests, request, self.name, self.clock, progress)
         if report is not None:
             return report
 
@@ -172,7 +176,7 @@ class OpenAccount:
             try:
                 epoch = stack.enter_context(self._lease()).epoch
             except LeaseHeldError:
-                service = self.ports.requests.at_work()
+                service = self.ports.new_requests().at_work()
                 if service is None:
                     raise
                 epoch = service.epoch

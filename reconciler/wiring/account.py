@@ -8,14 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from reconciler.adapters.postgres.coordination.lease_store import (
     PostgresLeaseStore,
     PostgresReservedShare,
 )
-from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.adapters.stripe_gateway import StripeGateway
@@ -30,6 +29,12 @@ from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.settings import Account, Settings
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
+
+if TYPE_CHECKING:
+    from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
+    from reconciler.adapters.postgres.discrepancies.discrepancy_store import (
+        PostgresDiscrepancyStore,
+    )
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -147,8 +152,8 @@ def open_account(
                 stripe=gateway,
                 store=store,
                 leases=PostgresLeaseStore(database, account.name),
-                discrepancy_store=PostgresDiscrepancyStore(database, account.name),
-                requests=PostgresSweepRequests(database, account.name),
+                new_discrepancy_store=partial(_discrepancy_store, database, account.name),
+                new_requests=partial(_sweep_requests, database, account.name),
                 reserved_share=PostgresReservedShare(
                     database, account.name, readable=store.can_read_schema
                 ),
@@ -165,3 +170,19 @@ def open_account(
             rechecks=rechecks or ClaimedRechecks(),
             has_schema=store.has_schema,
         )
+
+
+def _discrepancy_store(database: Database, account: str) -> PostgresDiscrepancyStore:
+    # imported here: a sweep does not need it
+    from reconciler.adapters.postgres.discrepancies.discrepancy_store import (
+        PostgresDiscrepancyStore,
+    )
+
+    return PostgresDiscrepancyStore(database, account)
+
+
+def _sweep_requests(database: Database, account: str) -> PostgresSweepRequests:
+    # imported here: a sweep under its own lease does not need it
+    from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
+
+    return PostgresSweepRequests(database, account)

@@ -62,7 +62,8 @@ def resolve_discrepancy(
     """
     account.raise_if_no_schema()
     if not accept_stripe:
-        return settle(account.ports.discrepancy_store, discrepancy_id, note, by, ignore=ignore)
+        store = account.ports.new_discrepancy_store()
+        return settle(store, discrepancy_id, note, by, ignore=ignore)
     with account.writing_epoch() as epoch:
         return _accept_stripe(account, epoch, discrepancy_id, note, by)
 
@@ -86,7 +87,8 @@ def settle(
 def _accept_stripe(
     account: OpenAccount, epoch: int, discrepancy_id: int, note: str, by: str
 ) -> Resolution:
-    discrepancy = _existing(account.ports.discrepancy_store, discrepancy_id)
+    discrepancy = _existing(account.ports.new_discrepancy_store(), discrepancy_id)
+    # with several rows it is not known which one the person means
     if discrepancy.payment_intent is None or len(discrepancy.keys) != 1:
         raise UsageError(
             f"discrepancy {discrepancy.id} names {len(discrepancy.keys)} rows: Stripe's outcome can be"
@@ -99,6 +101,7 @@ def _accept_stripe(
             f"Stripe does not know {discrepancy.payment_intent}: there is no outcome to accept.",
             "Resolve the discrepancy with a note instead.",
         )
+    # read now, because the stored finding may be days old
     outcome = _outcome_with_charge(intent)
     status = account.rules.statuses.write.get(outcome)
     if status is None:
@@ -116,6 +119,7 @@ def _write(store: Store, epoch: int, discrepancy: Discrepancy, acceptance: Accep
     (key,) = discrepancy.keys
     try:
         with store.transaction(epoch) as transaction:
+            # the same protocol as a correction: lock the row, check it, write it on condition that it is unchanged
             again = transaction.read_again([intent.id], discrepancy.keys, lock=True)
             payment = _row_to_write(again, key, acceptance)
             settled = DiscrepancyUpdate(
@@ -148,6 +152,7 @@ def _row_to_write(again: Loaded, key: str, acceptance: Acceptance) -> Payment:
     payment = next((row for row in again.payments if row.key == key), None)
     if payment is None or payment.payment_intent not in (None, acceptance.intent.id):
         raise RowMovedError(frozenset({key}))
+    # the outcomes agree, so the finding is about the amount or the currency, which Reconciler never writes
     if payment.outcome is acceptance.outcome:
         raise CannotAcceptError(
             f"row {key} already says {acceptance.outcome.value}: there is no outcome to write.",

@@ -49,7 +49,7 @@ def revert_sweep(account: OpenAccount, sweep: int, by: str) -> Reverted:
     account.raise_if_no_schema()
     with account.writing_epoch() as epoch:
         now = account.ports.stripe.now()
-        entries = account.ports.discrepancy_store.corrections(sweep)
+        entries = account.ports.new_discrepancy_store().corrections(sweep)
         if not entries:
             raise UsageError(
                 f"sweep {sweep} corrected nothing.",
@@ -71,6 +71,7 @@ def _revert_entries(
     reverted = 0
     for start in range(0, len(open_entries), PAGE):
         page = open_entries[start : start + PAGE]
+        # a page is a transaction: an interruption leaves whole pages done, and the rest can be reverted later
         count, left_alone = _revert_page(store, epoch, sweep, by, now, page)
         reverted += count
         skipped += left_alone
@@ -102,6 +103,7 @@ def _revert_page(
                     if row is None or not _is_as_corrected(row, entry):
                         skipped.append(_skipped(entry, "its row is locked or has changed since"))
                         continue
+                    # the discrepancy counts as settled by a person, so that no sweep corrects the row again
                     writes.append(_row_write(row, entry, sweep, by))
                     missed_outcome = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
                     if missed_outcome is not None:

@@ -148,7 +148,7 @@ class AccountSweeps:
         self, opened: OpenAccount, lease: Lease, steps: Steps
     ) -> SweepReport | None:
         """Run the oldest sweep that a person has requested; None if there is none. Raises what the requests raise."""
-        requests: SweepRequests = opened.ports.requests
+        requests: SweepRequests = opened.ports.new_requests()
 
         def run(request: SweepRequest, number: int) -> SweepReport:
             log.info(

@@ -197,7 +197,7 @@ class AccountWorker(threading.Thread):
         """Register this process as the account's service, and reopen what an earlier holder of the lease left unfinished."""
         record = PostgresServiceRecord(database, self.account)
         record.register(self._service.group.replica, lease.epoch, self._mode.value)
-        reopened = opened.ports.requests.reopen(lease.epoch)
+        reopened = opened.ports.new_requests().reopen(lease.epoch)
         if self._mode is Mode.UPDATE:
             recheck_reported_findings(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
