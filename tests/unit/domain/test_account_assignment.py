@@ -1,4 +1,4 @@
-"""Replicas share the accounts: the pure rule, over every small case there is."""
+"""Which replica works on which account, over every small case."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ACCOUNTS = ("eu", "jp", "uk", "us", "za")
 REPLICAS = ("a", "b", "c", "d")
 
 
-def worlds(
+def groups(
     accounts: int, replicas: int, *others: str
 ) -> Iterator[tuple[dict[str, str | None], dict[str, frozenset[str]]]]:
-    """Every way in which so many live replicas, and others that are none, may hold so many accounts."""
+    """Every way in which live replicas, and ``others`` that are not live, may hold accounts."""
     names = REPLICAS[:replicas]
     for held in product((None, *names, *others), repeat=accounts):
         holders = dict(zip(ACCOUNTS, held, strict=False))
@@ -30,8 +30,8 @@ SIZES = [(accounts, replicas) for accounts in range(1, 6) for replicas in range(
 
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
 def test_shares_are_even(accounts: int, replicas: int) -> None:
-    """Nobody has more than accounts divided by replicas, rounded up; nobody is idle while another has two."""
-    for holders, eligible in worlds(accounts, replicas, "a single pass"):
+    """No replica has more than accounts divided by replicas, rounded up, and no two differ by more than one account."""
+    for holders, eligible in groups(accounts, replicas, "a single sweep"):
         load = Counter(assign_accounts(holders, eligible).values())
         each = [load[name] for name in REPLICAS[:replicas]]
         assert sum(each) == accounts
@@ -41,8 +41,8 @@ def test_shares_are_even(accounts: int, replicas: int) -> None:
 
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
 def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
-    """Even shares stay as they are, uneven ones lose only what is too many, and what was decided once is decided."""
-    for holders, eligible in worlds(accounts, replicas):
+    """An even assignment stays, an uneven one loses only what is too many, and a second assignment changes nothing."""
+    for holders, eligible in groups(accounts, replicas):
         shares = assign_accounts(holders, eligible)
         assert assign_accounts(shares, eligible) == shares
         before = Counter(holder for holder in holders.values() if holder)
@@ -60,9 +60,9 @@ def test_nothing_moves_without_need(accounts: int, replicas: int) -> None:
 
 
 @pytest.mark.parametrize(("accounts", "replicas"), SIZES)
-def test_what_was_given_back_does_not_come_back(accounts: int, replicas: int) -> None:
-    """A replica that gives one back is not the one to take it; what others decide meanwhile leads to the same end."""
-    for holders, eligible in worlds(accounts, replicas):
+def test_an_account_that_was_released_does_not_come_back(accounts: int, replicas: int) -> None:
+    """A replica that has to release an account does not receive it again."""
+    for holders, eligible in groups(accounts, replicas):
         shares = assign_accounts(holders, eligible)
         for account, holder in holders.items():
             if holder in (None, shares[account]):
@@ -71,8 +71,8 @@ def test_what_was_given_back_does_not_come_back(accounts: int, replicas: int) ->
             assert assign_accounts(given, eligible)[account] != holder
 
 
-def test_who_cannot_work_is_not_counted_on() -> None:
-    """An account goes to nobody who is not able, stays with its holder where nobody is, and leaves one that is not."""
+def test_only_an_eligible_replica_receives_an_account() -> None:
+    """An account leaves a holder that is not eligible, and it is left out if no replica is eligible."""
     for eligible in product((frozenset[str](), {"a"}, {"b"}, {"a", "b"}), repeat=3):
         known = dict(zip(ACCOUNTS, map(frozenset, eligible), strict=False))
         for held in product((None, "a", "b", "dead"), repeat=3):
@@ -83,6 +83,6 @@ def test_who_cannot_work_is_not_counted_on() -> None:
 
 
 def test_no_accounts_and_no_replicas() -> None:
-    """Nobody alive, or nothing to hold, is no failure."""
+    """Without live replicas, or without accounts, the assignment is empty."""
     assert assign_accounts({}, {}) == {}
     assert assign_accounts({"eu": "a"}, {"eu": frozenset()}) == {}

@@ -1,4 +1,4 @@
-"""Why a webhook was lost, as far as its events tell."""
+"""Why a webhook was lost, as far as the known events show it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DELIVERED, UNDELIVERED = event(OLD, delivered=True), event(OLD, id="evt_2")
 def test_the_cause_of_a_missed_outcome_follows_from_its_events(
     events: tuple[Event, ...], cause: Cause | None, writable: bool
 ) -> None:
-    """No event known: no cause known. All acknowledged: not handled. Else: not delivered. A flag says it too."""
+    """No known event: no cause. All events acknowledged: not handled. Else: not delivered. A Flag has the cause too."""
     statuses = StatusMap(rules().statuses.read, WRITTEN if writable else {})
     match = match_of(
         intent_of(Outcome.SUCCEEDED, seen_at=NOW),
@@ -57,7 +57,7 @@ def test_the_cause_of_a_missed_outcome_follows_from_its_events(
 
 @pytest.mark.parametrize("local", [Outcome.SUCCEEDED, Outcome.CANCELED, Outcome.UNKNOWN])
 def test_only_a_missed_outcome_has_a_cause(local: Outcome) -> None:
-    """A contradiction was not made by a lost webhook."""
+    """A lost webhook does not explain a contradiction."""
     seen = intent_of(Outcome.AUTHORIZED)
     decision = decide(match_of(seen, payment(local)), rules(), NOW, events=(DELIVERED,))
     assert isinstance(decision, Flag)
@@ -65,18 +65,18 @@ def test_only_a_missed_outcome_has_a_cause(local: Outcome) -> None:
 
 
 def test_the_cause_is_not_a_part_of_the_fingerprint() -> None:
-    """An event that is found later does not make it another finding."""
+    """An event that is found later does not change the finding's identity."""
     match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
-    prints = set()
+    different: set[str] = set()
     for events in [(), (DELIVERED,), (UNDELIVERED,)]:
         decision = decide(match, rules(), NOW, events=events)
         assert isinstance(decision, Correct)
-        prints.add(decision.findings[0].fingerprint)
-    assert len(prints) == 1
+        different.add(decision.findings[0].fingerprint)
+    assert len(different) == 1
 
 
-def test_only_the_event_of_the_missed_outcome_tells_its_cause() -> None:
-    """An undelivered payment_intent.created says nothing about the webhook of the success."""
+def test_only_the_event_of_the_missed_outcome_shows_its_cause() -> None:
+    """An undelivered payment_intent.created says nothing about the webhook of payment_intent.succeeded."""
     old = CREATED + timedelta(minutes=1)
     created = Event("evt_0", "payment_intent.created", old, "pi_1", delivered=False)
     succeeded = Event("evt_1", "payment_intent.succeeded", old, "pi_1", delivered=True)

@@ -1,4 +1,4 @@
-"""The conditions over the table: what turns a correction into a finding for a person, first match wins."""
+"""What blocks a correction: the first blocker that applies decides the kind of the finding."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CORRECTIONS = [
     *itertools.product(["processing"], ["failed", "authorized", "succeeded", "canceled"]),
     *itertools.product(["authorized"], ["succeeded", "canceled"]),
 ]
-"""The cells of the design's table that say Correct."""
+"""The pairs for which the decision table says Correct."""
 
 OTHER_AMOUNT = AMOUNT - 300
 RECEIVED = 1500
@@ -41,7 +41,7 @@ REFUNDED = 700
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What may be odd about a payment, each by itself."""
+    """What may be unusual about a payment. Every combination is tried."""
 
     currency: str
     disputed: bool
@@ -85,7 +85,7 @@ def _rows(local: Outcome, odd: Circumstances) -> tuple[Payment, ...]:
 
 
 def _expected(stripe: str, odd: Circumstances) -> tuple[str, str | None, str, int]:
-    """Kind, reason, severity and money at stake, from the design's list, in its order."""
+    """Kind, reason, severity and money at stake, by the documented order of the blockers."""
     local = odd.amount or 0
     to_succeeded, to_authorized, to_canceled = (
         stripe == name for name in ("succeeded", "authorized", "canceled")
@@ -110,8 +110,8 @@ def _expected(stripe: str, odd: Circumstances) -> tuple[str, str | None, str, in
 
 
 @pytest.mark.parametrize(("local", "stripe"), CORRECTIONS)
-def test_the_first_condition_that_holds_decides(local: str, stripe: str) -> None:
-    """Every combination of conditions over every cell that says Correct: 1,296 a cell."""
+def test_the_first_blocker_that_applies_decides(local: str, stripe: str) -> None:
+    """Every combination of unusual facts is tried for every pair that says Correct."""
     for odd in ALL:
         write = {} if not odd.writable else WRITTEN
         read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
@@ -130,8 +130,8 @@ def test_the_first_condition_that_holds_decides(local: str, stripe: str) -> None
 
 
 @pytest.mark.parametrize("received", [0, 1, AMOUNT - 1, AMOUNT + 1, 2 * AMOUNT])
-def test_only_the_very_amount_is_paid(received: int) -> None:
-    """One cent less or more received than the row asks for is no payment of it; zero is no missing value."""
+def test_only_exactly_the_amount_of_the_row_pays_it(received: int) -> None:
+    """One cent less or more than the row asks for is an amount_mismatch, and so is zero."""
     decision = decide(
         match_of(
             intent_of(Outcome.SUCCEEDED, amount_received=received), payment(Outcome.INCOMPLETE)
@@ -145,7 +145,7 @@ def test_only_the_very_amount_is_paid(received: int) -> None:
 
 
 def test_a_partial_capture_is_compared_by_what_was_received() -> None:
-    """The asked amount is not the paid one: a row of the captured amount is right, one of the asked amount is not."""
+    """A row with the captured amount is corrected, and a row with the amount that was asked for is not."""
     captured = intent_of(Outcome.SUCCEEDED, amount_received=1000)
     right = decide(match_of(captured, payment(Outcome.AUTHORIZED, amount=1000)), rules(), NOW)
     assert isinstance(right, Correct)
@@ -153,8 +153,8 @@ def test_a_partial_capture_is_compared_by_what_was_received() -> None:
     assert isinstance(wrong, Flag)
 
 
-def test_a_refund_flag_without_an_amount_stops_a_correction_too() -> None:
-    """Whichever of the charge's two refund facts speaks, the row is not set to paid."""
+def test_a_refund_without_an_amount_blocks_a_correction_too() -> None:
+    """``refunded`` and ``amount_refunded`` each block a correction to paid."""
     seen = intent_of(Outcome.SUCCEEDED, charge=charge(refunded=True, amount_refunded=0))
     decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Flag)
@@ -162,8 +162,8 @@ def test_a_refund_flag_without_an_amount_stops_a_correction_too() -> None:
 
 
 @pytest.mark.parametrize("stripe", ["processing", "failed", "authorized", "canceled"])
-def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -> None:
-    """An earlier attempt's charge says nothing about an intent that is not paid."""
+def test_refunds_and_disputes_block_only_a_correction_to_succeeded(stripe: str) -> None:
+    """The charge of an earlier attempt says nothing about an intent that is not paid."""
     odd = charge(disputed=True, refunded=True, amount_refunded=AMOUNT)
     decision = decide(
         match_of(intent_of(Outcome(stripe), charge=odd), payment(Outcome.INCOMPLETE)), rules(), NOW
@@ -174,8 +174,8 @@ def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -
 @pytest.mark.parametrize(
     ("stripe", "kind"), [("authorized", "partially_captured"), ("canceled", "amount_mismatch")]
 )
-def test_a_single_cent_received_is_money(stripe: str, kind: str) -> None:
-    """Above 0 is above 0."""
+def test_a_single_received_cent_blocks(stripe: str, kind: str) -> None:
+    """Every received amount above 0 counts."""
     seen = intent_of(Outcome(stripe), amount_received=1)
     decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Flag)

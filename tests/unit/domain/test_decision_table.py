@@ -1,4 +1,4 @@
-"""The decision table, cell by cell, with ordinary payments whose money agrees."""
+"""The decision table, cell by cell, with ordinary payments for which both sides' money agrees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ canceled   | Keep               | Keep               | Flag! paid_after_cancel |
 refunded   | Flag! contradicted | Flag! contradicted | Flag! contradicted      | Flag! contradicted      | Keep                    | Flag! contradicted
 disputed   | Flag! contradicted | Flag! contradicted | Flag! contradicted      | Flag! contradicted      | Keep                    | Flag! contradicted
 """
-"""The table of the design, as it is written there. ``!`` is critical."""
+"""The decision table as it is documented. ``!`` is critical."""
 
 
 def _read(table: str) -> dict[tuple[str, str], str]:
@@ -48,11 +48,11 @@ STRIPE_STATUSES = {
     ("canceled", False): "canceled",
     ("requires_luck", False): "unknown",
 }
-"""Stripe's seven statuses, the failed variant of the first, and one that Stripe has not told us of."""
+"""Stripe's seven statuses, the failed variant of the first, and one that Stripe does not document."""
 
 
 def _shown(decision: Decision) -> str:
-    """A decision in the words of the table."""
+    """A decision as the table writes it."""
     match decision:
         case Keep(abandoned=False):
             return "Keep"
@@ -65,7 +65,7 @@ def _shown(decision: Decision) -> str:
 
 
 def test_the_table_is_complete() -> None:
-    """Eight local outcomes against six of Stripe's: no cell is missing, in the design or in the program."""
+    """Eight local outcomes against six at Stripe: no cell is missing, in the documentation or in the program."""
     outcomes = [outcome.value for outcome in Outcome if outcome is not Outcome.UNKNOWN]
     assert set(EXPECTED) == set(itertools.product(outcomes, outcomes[:6]))
     assert {(local.value, stripe.value) for local, stripe in TABLE} == set(EXPECTED)
@@ -74,10 +74,8 @@ def test_the_table_is_complete() -> None:
 
 @pytest.mark.parametrize(("status", "failed"), STRIPE_STATUSES)
 @pytest.mark.parametrize("local", list(Outcome))
-def test_every_pair_is_decided_as_the_design_says(
-    local: Outcome, status: str, failed: bool
-) -> None:
-    """Nine local outcomes against nine of Stripe's, of an ordinary payment whose money agrees."""
+def test_every_pair_is_decided_as_documented(local: Outcome, status: str, failed: bool) -> None:
+    """Nine local outcomes against nine statuses at Stripe, for an ordinary payment."""
     stripe = STRIPE_STATUSES[status, failed]
     if "unknown" in {local.value, stripe}:
         expected = "Flag unknown_status"
@@ -91,7 +89,7 @@ def test_every_pair_is_decided_as_the_design_says(
     ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell == "Correct"]
 )
 def test_a_correction_says_which_row_gets_which_value(local: str, stripe: str) -> None:
-    """A correction names its row, Stripe's outcome and the local value for it, with one finding as its evidence."""
+    """A correction names its row, Stripe's outcome and the local status for it, and has one finding."""
     status, failed = next(key for key, outcome in STRIPE_STATUSES.items() if outcome == stripe)
     row = payment(Outcome(local))
     decision = decide(match_of(intent(status, failed=failed), row), rules(), NOW)
@@ -111,7 +109,7 @@ def test_a_correction_says_which_row_gets_which_value(local: str, stripe: str) -
 def test_an_unknown_status_at_stripe_is_flagged_and_never_acted_upon(
     local: Outcome, status: str
 ) -> None:
-    """Whatever the row says and however much the new status looks like an old one."""
+    """The row's outcome does not matter, and a status that resembles a known one is unknown all the same."""
     decision = decide(
         match_of(intent(status, amount_received=AMOUNT), payment(local)), rules(), NOW
     )
@@ -120,10 +118,10 @@ def test_an_unknown_status_at_stripe_is_flagged_and_never_acted_upon(
 
 @pytest.mark.parametrize(("status", "failed"), STRIPE_STATUSES)
 @pytest.mark.parametrize("value", [None, "", "mystery"])
-def test_a_local_value_that_is_not_mapped_beats_every_other_kind(
+def test_an_unmapped_local_status_comes_before_every_other_kind(
     value: str | None, status: str, failed: bool
 ) -> None:
-    """Another currency, another amount, a second row: what we cannot read comes first."""
+    """Another currency and another amount are not reported while the row's status is unknown."""
     row = payment(Outcome.UNKNOWN, status=value, amount=1, currency="usd")
     decision = decide(match_of(intent(status, failed=failed), row), rules(), NOW)
     assert _shown(decision) == "Flag unknown_status"

@@ -1,4 +1,4 @@
-"""An order that was paid twice: once a pair, on the later-created intent."""
+"""An order that was paid twice: one finding for each pair, on the intent that was created later."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _duplicates(
 
 
 def test_an_earlier_payment_makes_this_one_the_duplicate() -> None:
-    """The finding is on this intent, with its row and amount, and names the other as evidence."""
+    """The finding is on this intent, with its row and amount, and its evidence names the other intent."""
     (found,) = _duplicates(_paid("pi_0", CREATED - timedelta(hours=1)))
     assert (found.payment_intent, found.keys) == ("pi_1", ("row_of_pi_1",))
     assert (found.stake.amount, found.stake.currency) == (AMOUNT, "eur")
@@ -53,20 +53,20 @@ def test_an_earlier_payment_makes_this_one_the_duplicate() -> None:
 
 
 def test_a_later_payment_is_the_duplicate_itself() -> None:
-    """The finding belongs to the sibling, for that is the money to give back."""
+    """The finding belongs to the sibling, because its money is to be given back."""
     (found,) = _duplicates(_paid("pi_0", CREATED + timedelta(hours=1)))
     assert (found.subject, found.keys) == ("pi_0", ("row_of_pi_0",))
     assert found.evidence["also_paid_by"] == "pi_1"
 
 
 def test_a_sibling_without_a_row_has_no_key() -> None:
-    """An intent that was paid without a row is a duplicate all the same."""
+    """An intent that was paid without a row is a duplicate too."""
     (found,) = _duplicates(_paid("pi_0", CREATED + timedelta(hours=1), key=None))
     assert (found.subject, found.keys) == ("pi_0", ())
 
 
 def test_of_one_second_the_greater_id_is_the_later() -> None:
-    """Stripe's times are whole seconds: a tie is broken by id, the same from both sides."""
+    """Stripe's times are whole seconds, so the ids decide a tie, and the result is the same from both sides."""
     (on_this,) = _duplicates(_paid("pi_0", CREATED))
     assert on_this.subject == "pi_1"
     (on_other,) = _duplicates(_paid("pi_2", CREATED))
@@ -75,7 +75,7 @@ def test_of_one_second_the_greater_id_is_the_later() -> None:
 
 @pytest.mark.parametrize("times", list(itertools.product([0, 1, 2], repeat=3)))
 def test_of_three_payments_two_are_duplicates(times: tuple[int, int, int]) -> None:
-    """From whichever side it is looked at: the two later ones, each once, with the same fingerprints."""
+    """Whichever intent is examined, the two later ones are found, each once and with the same fingerprint."""
     paid = {
         f"pi_{n}": CREATED + timedelta(seconds=seconds) for n, seconds in enumerate(times, start=1)
     }
@@ -85,14 +85,14 @@ def test_of_three_payments_two_are_duplicates(times: tuple[int, int, int]) -> No
         others = [_paid(other, when) for other, when in paid.items() if other != name]
         for order in itertools.permutations(others):
             found = _duplicates(*order, intent_id=name, created=created)
-            subjects = [item.subject for item in found]
-            assert len(set(subjects)) == len(subjects)
-            assert name == first or name in subjects
-            assert first not in subjects
+            duplicates = [item.subject for item in found]
+            assert len(set(duplicates)) == len(duplicates)
+            assert name == first or name in duplicates
+            assert first not in duplicates
             for item in found:
                 seen.setdefault(item.subject, set()).add(item.fingerprint)
     assert set(seen) == set(later)
-    assert all(len(fingerprints) == 1 for fingerprints in seen.values())
+    assert all(len(different) == 1 for different in seen.values())
 
 
 @pytest.mark.parametrize(
@@ -107,23 +107,23 @@ def test_of_three_payments_two_are_duplicates(times: tuple[int, int, int]) -> No
     ids=str,
 )
 def test_what_differs_is_no_duplicate(other: dict[str, Any]) -> None:
-    """Another amount or currency is another purchase; an intent is not its own duplicate; missing is not equal."""
+    """Another amount or currency is another purchase, a missing one equals nothing, and no intent duplicates itself."""
     assert _duplicates(sibling(**({"payment_intent": "pi_0"} | other))) == ()
 
 
 def test_without_an_order_nothing_is_a_duplicate() -> None:
-    """The check is off unless the order is mapped and filled."""
+    """Duplicates are found only if the order is mapped and not empty."""
     assert _duplicates(sibling("pi_0"), order=None) == ()
 
 
 @pytest.mark.parametrize("stripe", [Outcome.PROCESSING, Outcome.AUTHORIZED, Outcome.CANCELED])
-def test_only_money_that_was_taken_was_paid_twice(stripe: Outcome) -> None:
-    """An intent that has not succeeded has paid for nothing."""
+def test_only_an_intent_that_succeeded_is_a_duplicate(stripe: Outcome) -> None:
+    """An intent that has not succeeded has paid nothing."""
     assert _duplicates(sibling("pi_0"), stripe=stripe) == ()
 
 
-def test_the_correction_is_made_all_the_same() -> None:
-    """The money was taken: the row says so, and the duplicate stands beside it."""
+def test_a_duplicate_does_not_block_the_correction() -> None:
+    """The money was taken, so the row is corrected, and the duplicate is a finding beside it."""
     match = match_of(
         intent_of(Outcome.SUCCEEDED),
         payment(Outcome.INCOMPLETE),
@@ -139,7 +139,7 @@ def test_the_correction_is_made_all_the_same() -> None:
 
 
 def test_a_payment_without_a_row_is_a_duplicate_too() -> None:
-    """Its order is known from its metadata: both findings are kept."""
+    """Its metadata name the order, and both findings are reported."""
     match = match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
     decision = decide(match, rules(), NOW)
     assert isinstance(decision, Flag)
@@ -148,22 +148,22 @@ def test_a_payment_without_a_row_is_a_duplicate_too() -> None:
     assert twice.keys == ()
 
 
-def test_a_payment_that_is_not_ours_is_no_duplicate() -> None:
-    """Another program's intent with the same metadata is none of our business."""
+def test_a_payment_of_another_program_is_no_duplicate() -> None:
+    """An intent without the configured metadata does not concern the table."""
     match = match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
     assert decide(match, rules(metadata={"app": "shop"}), NOW) == Keep()
 
 
 @pytest.mark.parametrize(("one", "other"), [("pi_1", "pi_2"), ("pi_9", "pi_3")])
-def test_a_pair_is_found_once_where_rows_have_no_time(one: str, other: str) -> None:
-    """Rows without a creation time: both intents, each examined by itself, name the same one."""
+def test_a_pair_is_found_once_if_rows_have_no_time(one: str, other: str) -> None:
+    """Both intents, each examined by itself, name the same one as the later."""
     (from_one,) = _duplicates(_paid(other, None), intent_id=one)
     (from_other,) = _duplicates(_paid(one, None), intent_id=other)
     assert from_one.subject == from_other.subject
 
 
-def test_of_several_earlier_payments_the_same_is_always_named() -> None:
-    """The evidence does not depend on the order in which the siblings come."""
+def test_of_several_earlier_payments_always_the_same_is_named() -> None:
+    """The evidence does not depend on the order of the siblings."""
     earlier = [sibling(name) for name in ("pi_0c", "pi_0a", "pi_0b")]
     named = {
         _duplicates(*order)[0].evidence["also_paid_by"] for order in itertools.permutations(earlier)
@@ -172,32 +172,35 @@ def test_of_several_earlier_payments_the_same_is_always_named() -> None:
 
 
 def test_times_of_two_clocks_are_not_compared() -> None:
-    """A sibling known by its row alone is compared by both rows' times, though Stripe's time of this one lies between."""
+    """A sibling that only its row shows is compared by the times of both rows, not by Stripe's time of one of them."""
     row = payment(Outcome.INCOMPLETE, created=CREATED - timedelta(seconds=30))
     by_row = sibling("pi_2", created=None, row_created=CREATED - timedelta(seconds=10))
-    found = duplicate_of(
+    found = duplicates_in(
         match_of(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(by_row,))
     )
     assert found == {"pi_2"}
 
 
-def test_equal_times_of_rows_leave_it_to_stripe() -> None:
-    """Rows written in one transaction have one time; then the intents' own decide."""
+def test_if_rows_have_equal_times_stripes_times_decide() -> None:
+    """Rows written in one transaction have the same time."""
     row = payment(Outcome.INCOMPLETE, created=CREATED)
     other = sibling("pi_9", created=CREATED - timedelta(hours=1), row_created=CREATED)
-    found = duplicate_of(match_of(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(other,)))
+    found = duplicates_in(
+        match_of(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(other,))
+    )
     assert found == {"pi_1"}
 
 
-def test_a_row_and_an_intent_without_one_are_compared_at_last() -> None:
-    """The earlier payment is known by its row, the later one has none: their times are all that there is."""
+def test_the_time_of_a_row_is_compared_with_that_of_an_intent_last() -> None:
+    """One payment is known by its row alone and the other has no row, so only these times can decide."""
     for other, later in ((timedelta(hours=-1), "pi_1"), (timedelta(hours=1), "pi_0")):
         by_row = sibling("pi_0", created=None, row_created=CREATED + other)
-        assert duplicate_of(
+        assert duplicates_in(
             match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(by_row,))
         ) == {later}
 
 
-def duplicate_of(seen: Match) -> set[str]:
-    findings = compare(seen, rules(), NOW).findings
+def duplicates_in(match: Match) -> set[str]:
+    """The intents that a duplicate_payment of this match names."""
+    findings = compare(match, rules(), NOW).findings
     return {found.subject for found in findings if found.kind is Kind.DUPLICATE_PAYMENT}

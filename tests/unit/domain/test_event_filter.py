@@ -1,4 +1,4 @@
-"""When the events of an intent ask for a look at it."""
+"""Whether recent events are a reason to retrieve their intent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.model.payment import Payment
@@ -33,19 +31,15 @@ def an_event(outcome: Outcome | None, second: int = 0, **changes: object) -> Eve
 
 
 @pytest.mark.parametrize(("local", "stripe"), list(itertools.product(LOCAL, AT_STRIPE)))
-def test_no_look_is_asked_for_only_where_the_table_says_keep(
-    local: Outcome, stripe: Outcome
-) -> None:
-    """What the decision table would correct or flag is always looked at."""
+def test_an_event_is_ignored_only_if_the_table_says_keep(local: Outcome, stripe: Outcome) -> None:
+    """An intent that the decision table would correct or flag is always retrieved."""
     asks = asks_for_retrieve([an_event(stripe)], [payment(local)], rules())
     assert asks is (TABLE[local, stripe] is not Cell.KEEP)
 
 
-@given(st.sampled_from(LOCAL), st.sampled_from(AT_STRIPE))
-def test_what_is_not_looked_at_has_no_finding_about_the_pair(
-    local: Outcome, stripe: Outcome
-) -> None:
-    """If Stripe is still as the event says, skipping the look loses nothing."""
+@pytest.mark.parametrize(("local", "stripe"), list(itertools.product(LOCAL, AT_STRIPE)))
+def test_an_intent_that_is_not_retrieved_has_no_finding(local: Outcome, stripe: Outcome) -> None:
+    """If the intent is still as the event shows it, nothing is missed without the retrieve."""
     row = payment(local)
     if asks_for_retrieve([an_event(stripe)], [row], rules()):
         return
@@ -53,20 +47,20 @@ def test_what_is_not_looked_at_has_no_finding_about_the_pair(
     assert [finding for finding in found if not finding.kind.is_side] == []
 
 
-def test_a_row_that_is_not_mapped_is_looked_at() -> None:
-    """An unknown status is a finding, whatever Stripe says."""
+def test_the_intent_of_a_row_with_an_unknown_status_is_retrieved() -> None:
+    """An unknown status is a finding whether or not the event agrees with it."""
     assert asks_for_retrieve([an_event(Outcome.SUCCEEDED)], [payment(Outcome.UNKNOWN)], rules())
 
 
 @pytest.mark.parametrize("change", [{"amount_received": AMOUNT - 1}, {"currency": "usd"}])
-def test_a_paid_row_with_other_money_is_looked_at(change: dict[str, object]) -> None:
-    """Both say paid, and not the same."""
+def test_the_intent_of_a_paid_row_with_other_money_is_retrieved(change: dict[str, object]) -> None:
+    """Both sides say paid, but not the same amount or currency."""
     event = an_event(Outcome.SUCCEEDED, **change)
     assert asks_for_retrieve([event], [payment(Outcome.SUCCEEDED)], rules())
 
 
-def test_a_final_snapshot_decides_in_whatever_order_events_come() -> None:
-    """A late event of an earlier state says nothing once the intent has succeeded."""
+def test_a_final_snapshot_decides_in_every_order_of_the_events() -> None:
+    """A late event about an earlier state says nothing after the intent has succeeded."""
     events = [an_event(Outcome.INCOMPLETE, 9), an_event(Outcome.SUCCEEDED, 5)]
     for order in itertools.permutations(events):
         assert not asks_for_retrieve(order, [payment(Outcome.SUCCEEDED)], rules())
@@ -74,33 +68,35 @@ def test_a_final_snapshot_decides_in_whatever_order_events_come() -> None:
 
 
 def test_of_one_second_all_snapshots_must_agree() -> None:
-    """Which of two events of one second was the later cannot be known."""
+    """Nothing shows which of two events of the same second was later."""
     events = [an_event(Outcome.INCOMPLETE, 5), an_event(Outcome.PROCESSING, 5)]
     for order in itertools.permutations(events):
         assert asks_for_retrieve(order, [payment(Outcome.INCOMPLETE)], rules())
 
 
 def test_an_older_snapshot_does_not_count() -> None:
-    """Only the newest second tells."""
+    """Only the snapshots of the newest second show the state."""
     events = [an_event(Outcome.INCOMPLETE, 1), an_event(Outcome.PROCESSING, 5)]
     assert not asks_for_retrieve(events, [payment(Outcome.PROCESSING)], rules())
 
 
 @pytest.mark.parametrize("local", LOCAL)
-def test_money_given_back_is_looked_at_unless_the_row_says_so(local: Outcome) -> None:
-    """Refunds and disputes stand on the charge, so their events carry no snapshot of the intent."""
+def test_an_event_without_a_snapshot_is_a_reason_unless_the_row_says_given_back(
+    local: Outcome,
+) -> None:
+    """Events about refunds and disputes carry a charge, so they have no snapshot of the intent."""
     asks = asks_for_retrieve([an_event(None)], [payment(local)], rules())
     assert asks is (local not in (Outcome.REFUNDED, Outcome.DISPUTED))
 
 
-def test_an_order_that_another_intent_paid_is_looked_at() -> None:
-    """Both rows may say paid: that is the finding."""
+def test_an_intent_whose_order_another_intent_paid_is_retrieved() -> None:
+    """Both rows may say paid, and the order may be paid twice."""
     event, row = an_event(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED)
     assert asks_for_retrieve([event], [row], rules(), order_was_paid=True)
 
 
-def test_two_rows_are_looked_at() -> None:
-    """They are examined together."""
+def test_an_intent_with_two_rows_is_retrieved() -> None:
+    """Several rows of one intent may be a finding although each of them agrees."""
     rows: list[Payment] = [
         payment(Outcome.SUCCEEDED, key="1"),
         payment(Outcome.SUCCEEDED, key="2"),
@@ -109,16 +105,16 @@ def test_two_rows_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("outcome", [*AT_STRIPE, Outcome.UNKNOWN])
-def test_without_a_row_only_what_may_be_missing_is_looked_at(outcome: Outcome) -> None:
-    """Money taken or held, or a status that we do not know."""
+def test_without_a_row_only_an_intent_that_may_be_missing_is_retrieved(outcome: Outcome) -> None:
+    """Money was taken or is held, or Reconciler does not know the status."""
     asks = asks_for_retrieve([an_event(outcome)], [], rules())
     assert asks is (outcome in (Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN))
 
 
-def test_without_a_row_what_is_not_ours_is_left_alone() -> None:
-    """Another program's payments on the same account cost no read each."""
-    ours = rules(metadata={"app": "shop"}, link_metadata="order_id")
+def test_without_a_row_an_intent_of_another_program_is_not_retrieved() -> None:
+    """The payments of another program on the same account cost no reads."""
+    shop_only = rules(metadata={"app": "shop"}, link_metadata="order_id")
     foreign = an_event(Outcome.SUCCEEDED, metadata={"app": "blog"})
     linked = an_event(Outcome.CANCELED, metadata={"app": "shop", "order_id": "7"})
-    assert not asks_for_retrieve([foreign], [], ours)
-    assert asks_for_retrieve([linked], [], ours)
+    assert not asks_for_retrieve([foreign], [], shop_only)
+    assert asks_for_retrieve([linked], [], shop_only)

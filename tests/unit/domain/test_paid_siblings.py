@@ -1,4 +1,4 @@
-"""Who else was paid for an order: what a duplicate is found by."""
+"""The other intents that were paid for an order, by which a duplicate payment is found."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _duplicates(matches: tuple[Match, ...]) -> set[tuple[str, tuple[str, ...], s
     }
 
 
-def test_a_row_without_an_intent_belongs_to_none() -> None:
-    """A row that has not learnt its intent is not joined by id."""
+def test_a_row_without_an_intent_matches_no_intent_by_id() -> None:
+    """A row that holds no intent yet is found only by its order."""
     (match,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", None), _row("p2", "pi_1")), {}
     )
@@ -62,8 +62,8 @@ def test_a_row_without_an_intent_belongs_to_none() -> None:
 
 
 @pytest.mark.parametrize("stripe", [Outcome.PROCESSING, Outcome.CANCELED, None])
-def test_only_what_stripe_has_taken_is_a_sibling(stripe: Outcome | None) -> None:
-    """An intent of the same page and order that has not succeeded, or is not there, has paid for nothing."""
+def test_only_an_intent_that_succeeded_is_a_sibling(stripe: Outcome | None) -> None:
+    """An intent of the same page and order that has not succeeded, or that Stripe does not know, has paid nothing."""
     other = missing(id="pi_2") if stripe is None else intent_of(stripe, id="pi_2")
     rows = (_row("p1", "pi_1"), _row("p2", "pi_2", local=Outcome.INCOMPLETE))
     first, _ = match_by_id("default", [_named("pi_1"), other], _loaded(*rows), {})
@@ -74,15 +74,15 @@ def test_only_what_stripe_has_taken_is_a_sibling(stripe: Outcome | None) -> None
     "paid", [_row("p3", "pi_3", order=None), _row("p3", None), _row("p3", "pi_3", "o9")]
 )
 def test_a_paid_row_of_no_order_or_no_intent_or_another_order_is_no_sibling(paid: Payment) -> None:
-    """What cannot be told apart or does not belong together is left out."""
+    """A paid row counts only if it names the same order and holds an intent."""
     (match,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(paid,)), {}
     )
     assert match.siblings == ()
 
 
-def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
-    """Stripe said that it was paid, though its row does not say so yet."""
+def test_a_payment_of_an_earlier_page_is_a_sibling() -> None:
+    """Stripe said in this sweep that it was paid, although its row does not say so yet."""
     earlier = PaidSibling.of_intent(_named("pi_0", hours=1), _row("p0", "pi_0"))
     (match,) = match_by_id(
         "default",
@@ -93,8 +93,8 @@ def test_a_payment_met_earlier_in_the_pass_is_a_sibling() -> None:
     assert match.siblings == (earlier,)
 
 
-def test_what_stripe_says_counts_more_than_the_row() -> None:
-    """The same sibling from the table and from the page: Stripe's amount and time are taken."""
+def test_stripes_facts_about_a_sibling_replace_the_rows() -> None:
+    """If both a row and the page name the sibling, its amount and time are Stripe's."""
     said = replace(_row("p2", "pi_2"), amount=1, created=NOW)
     first, _ = match_by_id(
         "default",
@@ -106,7 +106,7 @@ def test_what_stripe_says_counts_more_than_the_row() -> None:
 
 
 def test_a_row_without_an_order_cannot_be_claimed() -> None:
-    """Null is no order that an intent could name."""
+    """No intent can name an order that is null."""
     (match,) = match_by_order(
         "default",
         [_named("pi_1")],
@@ -119,53 +119,53 @@ def test_a_row_without_an_order_cannot_be_claimed() -> None:
 
 @pytest.mark.parametrize("keys", [(), ("p1",), ("p1", "p2")])
 def test_two_payments_that_name_one_order_are_a_duplicate(keys: tuple[str, ...]) -> None:
-    """No row holds either: the order was paid twice all the same, and the later one is named, the same from both sides."""
+    """Neither intent has a row: the finding is on the later one, and is the same in every order of the intents."""
     claimable = tuple(_row(key, None, local=Outcome.INCOMPLETE) for key in keys)
     both = [_named("pi_2"), _named("pi_7", hours=1)]
     for intents in itertools.permutations(both):
         matches = match_by_order("default", intents, _loaded(claimable=claimable), LINKED, None)
         found = _duplicates(matches)
-        assert {(match, keys) for match, keys, _ in found} == {("pi_2", keys[:1])}
+        assert {(subject, keys) for subject, keys, _ in found} == {("pi_2", keys[:1])}
         assert len(found) == 1
 
 
 def test_an_unpaid_or_foreign_intent_that_names_the_order_is_no_duplicate() -> None:
-    """Held money was not taken yet, and another program's intent is not ours."""
+    """Held money was not taken yet, and the intent of another program does not concern the table."""
     filtered = replace(LINKED, metadata={"app": "shop"})
-    ours = replace(_named("pi_2"), metadata={"order_id": "o1", "app": "shop"})
+    owned = replace(_named("pi_2"), metadata={"order_id": "o1", "app": "shop"})
     captured_in_part = replace(
-        _named("pi_1", Outcome.AUTHORIZED), amount_received=4200, metadata=ours.metadata
+        _named("pi_1", Outcome.AUTHORIZED), amount_received=4200, metadata=owned.metadata
     )
     for other in (_named("pi_1"), captured_in_part):
-        matches = match_by_order("default", [ours, other], _loaded(), filtered, None)
+        matches = match_by_order("default", [owned, other], _loaded(), filtered, None)
         assert _duplicates(matches) == set()
 
 
 @pytest.mark.parametrize(
     "outcome", [outcome for outcome in Outcome if outcome.value not in {"refunded", "disputed"}]
 )
-@pytest.mark.parametrize("ours", [True, False])
-def test_what_has_something_to_say_without_a_row(outcome: Outcome, ours: bool) -> None:
-    """Ours, and paid, held, unknown or naming an order."""
+@pytest.mark.parametrize("is_owned", [True, False])
+def test_which_intents_are_reportable_without_a_row(outcome: Outcome, is_owned: bool) -> None:
+    """An intent of the shop that is paid, held or unknown, or that names an order."""
     under = replace(LINKED, metadata={"app": "shop"})
-    mine = {"app": "shop"} if ours else {}
-    plain = intent_of(outcome, metadata=mine)
-    loud = outcome in {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN}
-    assert reportable_without_row(plain, under) == (ours and loud)
-    naming = intent_of(outcome, metadata={**mine, "order_id": "o1"})
-    assert reportable_without_row(naming, under) == ours
-    assert named_order(naming, under) == ("o1" if ours else None)
+    metadata = {"app": "shop"} if is_owned else {}
+    plain = intent_of(outcome, metadata=metadata)
+    is_reportable = outcome in {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN}
+    assert reportable_without_row(plain, under) == (is_owned and is_reportable)
+    naming = intent_of(outcome, metadata={**metadata, "order_id": "o1"})
+    assert reportable_without_row(naming, under) == is_owned
+    assert named_order(naming, under) == ("o1" if is_owned else None)
     assert named_order(naming, rules()) is None
-    assert named_order(intent_of(outcome, metadata={**mine, "order_id": ""}), under) is None
+    assert named_order(intent_of(outcome, metadata={**metadata, "order_id": ""}), under) is None
 
 
 @pytest.mark.parametrize(
     ("short", "is_linked"), [(timedelta(0), True), (timedelta(seconds=1), False)]
 )
-def test_an_unpaid_intent_is_linked_only_where_the_list_begins_a_day_before_its_row(
+def test_an_unpaid_intent_is_linked_only_if_the_list_begins_a_day_before_its_row(
     short: timedelta, is_linked: bool
 ) -> None:
-    """A row may be written a day after its intent: before that another intent of the order may be unseen."""
+    """A row may be written a day after its intent, so a shorter list may not show another intent of the order."""
     row = _row("p1", None, local=Outcome.FAILED)
     listed = TimeRange(CREATED - timedelta(days=1) + short)
     failed = _named("pi_1", Outcome.CANCELED)
