@@ -1,38 +1,30 @@
-"""Sends webhooks to the merchant's endpoint. Each request ends in time, and no redirect is followed.
-
-httpx limits each read and not the whole request: an endpoint that sends a byte at intervals could hold it without end.
-An asyncio task can be cancelled at any time, so each sender runs its requests on an event loop of its own.
-"""
+"""Sends webhooks to the merchant's endpoint. Each request ends in time, and no redirect is followed."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import socket
-import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
-
+from reconciler.adapters.http.bounds import HttpError, HttpFailure, RequestBounds
+from reconciler.adapters.http.http_client import AnswerHead, HttpClient, HttpRequest, Timeouts
 from reconciler.clock import Clock
 from reconciler.domain.outbox_message import Receipt, receipt_of
+from reconciler.errors import ConfigurationError
 
 MOST_BYTES: Final = 4096
 """Up to this much of an answer's body is read, so that the connection can be used again. Its content is not used."""
 STOP_SECONDS: Final = 2.0
 """The longest that a request may continue after the service was asked to stop."""
-_POLL_SECONDS: Final = 0.1
-_USER_AGENT: Final = "reconciler"
+_HEADERS: Final = {"User-Agent": "reconciler", "Content-Type": "application/json"}
 
 
 class HttpxWebhookSender:
     """Sends to one endpoint. For one thread at a time; close it after use.
 
     ``timeout`` limits a whole request, in seconds. ``stopping`` is set when the service is asked to stop.
-    httpx reads proxies and ``SSL_CERT_FILE`` from the environment.
+    Proxies and ``SSL_CERT_FILE`` are taken from the environment.
     """
 
     def __init__(self, url: str, timeout: float, clock: Clock, stopping: threading.Event) -> None:
@@ -40,124 +32,74 @@ class HttpxWebhookSender:
         self._timeout = timeout
         self._clock = clock
         self._stopping = stopping
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: httpx.AsyncClient | None = None
+        self._client: HttpClient | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
         """Send the body once. The receipt says what the endpoint answered, or why no answer came."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(self._send_in_time(body, headers))
+        try:
+            client = self._open_client()
+        except ConfigurationError:
+            return Receipt(
+                None,
+                "no connection is possible: check the host of delivery.url, SSL_CERT_FILE, and the proxy variables of the "
+                "environment",
+            )
+        received: list[Receipt] = []
+
+        def consume(head: AnswerHead, pieces: Iterator[bytes], _: RequestBounds) -> None:
+            received.append(receipt_of(head.status))
+            _read_start(pieces)
+
+        fault = ""
+        try:
+            target = urlsplit(self._url).path or "/"
+            client.exchange(HttpRequest("POST", target, {**_HEADERS, **headers}, body), consume)
+        except HttpError as error:
+            fault = self._fault(error)
+
+        # a status is an answer, even if the rest of the answer never came
+        return received[0] if received else Receipt(None, fault)
 
     def close(self) -> None:
         """Close the connection."""
-        loop, client = self._loop, self._client
-        self._loop = self._client = None
-        if loop is not None and client is not None:
-            loop.run_until_complete(client.aclose())
-        if loop is not None:
-            loop.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
-    async def _send_in_time(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
-        deadline = self._clock.monotonic() + self._timeout
-        stopped = False
-        received: list[Receipt] = []
-        sending = asyncio.ensure_future(self._send(body, headers, received))
-
-        # a stop can be requested at any time, and shortens the wait
-        while not sending.done():
-            now = self._clock.monotonic()
-            if self._stopping.is_set() and not stopped:
-                stopped, deadline = True, min(deadline, now + STOP_SECONDS)
-            if now >= deadline:
-                break
-            await asyncio.wait({sending}, timeout=min(_POLL_SECONDS, deadline - now))
-
-        if not sending.done():
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
-        fault = None if sending.cancelled() else sending.result()
-
-        # a status is an answer, even if the rest of the answer never came
-        if received:
-            return received[0]
-        if fault is None:
-            fault = "the service stopped before an answer came" if stopped else self._too_slow()
-        return Receipt(None, fault)
-
-    async def _send(
-        self, body: bytes, headers: Mapping[str, str], received: list[Receipt]
-    ) -> str | None:
-        """Add the receipt to ``received`` as soon as the status is known. Returns why none came, None if one did."""
-        try:
-            client = self._open_client()
-        except (OSError, ImportError, ValueError):
-            # the certificate file does not exist, or httpx does not accept the proxy's address
-            return "no connection is possible: check SSL_CERT_FILE and the proxy variables of the environment"
-        try:
-            async with client.stream(
-                "POST", self._url, content=body, headers=dict(headers)
-            ) as answer:
-                received.append(receipt_of(answer.status_code))
-                await _read_start(answer)
-        except httpx.TransportError as error:
-            return self._fault(error)
-        return None
-
-    def _open_client(self) -> httpx.AsyncClient:
+    def _open_client(self) -> HttpClient:
         # opened with the first request, because reading the trusted certificates takes 30 ms
         if self._client is None:
-            self._client = httpx.AsyncClient(
-                timeout=self._timeout,
-                follow_redirects=False,
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-                headers={"User-Agent": _USER_AGENT, "Content-Type": "application/json"},
+            seconds = self._timeout
+            self._client = HttpClient(
+                self._url,
+                Timeouts(connect=seconds, read=seconds, attempt=seconds),
+                self._clock,
+                connections=1,
+                is_stopping=self._stopping.is_set,
+                stop_seconds=STOP_SECONDS,
             )
         return self._client
 
-    def _fault(self, error: httpx.TransportError) -> str:
-        """Reconciler's own description: a library's message may hold an address, or pieces of the answer."""
-        causes = _causes(error)
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return "this machine does not trust its TLS certificate"
-        message = next(filter(None, map(_system_message, causes)), None)
-        suffix = f" ({message})" if message else ""
-
-        match error:
-            case httpx.ConnectTimeout() | httpx.PoolTimeout():
+    def _fault(self, error: HttpError) -> str:
+        """Why no answer came."""
+        failure = error.failure
+        system = f" ({error.system})" if error.system else ""
+        match failure:
+            case HttpFailure.CONNECT_TIMEOUT:
                 return f"no connection within {self._timeout:g} s"
-            case httpx.TimeoutException():
-                return self._too_slow()
-            case httpx.ConnectError():
-                return f"no connection{suffix}"
-            case httpx.ProxyError():
-                return "the proxy refused"
+            case HttpFailure.ANSWER_TIMEOUT | HttpFailure.DEADLINE:
+                return f"no answer within {self._timeout:g} s"
+            case HttpFailure.STOPPED:
+                return "the service stopped before an answer came"
+            case HttpFailure.BROKEN:
+                return f"the connection broke before an answer came{system}"
             case _:
-                return f"the connection broke before an answer came{suffix}"
-
-    def _too_slow(self) -> str:
-        return f"no answer within {self._timeout:g} s"
+                return f"{failure.value}{system}"
 
 
-async def _read_start(answer: httpx.Response) -> None:
+def _read_start(pieces: Iterator[bytes]) -> None:
     size = 0
-    async for chunk in answer.aiter_raw():
-        size += len(chunk)
+    for piece in pieces:
+        size += len(piece)
         if size > MOST_BYTES:
             return
-
-
-def _system_message(cause: BaseException) -> str | None:
-    """The operating system's description of the error. asyncio's own description contains the address."""
-    if isinstance(cause, ssl.SSLError | socket.gaierror):
-        return cause.strerror
-    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else None
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and len(found) < 10:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found

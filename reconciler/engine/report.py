@@ -177,6 +177,7 @@ class SweepReport:
     def _count_findings(
         self, match: Match, findings: tuple[Finding, ...], *, to_status: str | None
     ) -> None:
+        # two pages may show the same duplicate, from the side of either intent
         for finding in findings:
             subject = finding.subject
             identity = (subject, finding.kind.value)
@@ -205,6 +206,7 @@ class SweepReport:
     @property
     def missed(self) -> tuple[NotExamined, ...]:
         """What was not examined, by reason, the most frequent reason first."""
+        # one outage makes hundreds of lines with one reason
         by_reason: dict[str, list[str]] = {}
         for item in self.unexamined:
             by_reason.setdefault(item.why, []).append(item.what)

@@ -8,14 +8,17 @@ from typing import Final
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.json_decoding import FieldError, decode
 from reconciler.adapters.stripe_gateway.transport import AttemptError, HttpAnswer, parse_date
-from reconciler.adapters.stripe_gateway.wire import FieldError, WireError, WireErrorBody, decode
+from reconciler.adapters.stripe_gateway.wire import WireError, WireErrorBody
 from reconciler.domain.read_limits_and_shortage import RateLimitReason
 from reconciler.errors import ReconcilerError, StripeRefusedError, StripeRequestError
 
 MOST_RETRY_AFTER: Final = 30.0
 """Seconds: a proxy's Retry-After is followed up to this. Stripe itself sends none."""
 
+_LARGEST_ERROR: Final = 256 * 1024
+"""Bytes. A larger body is a proxy's page; Stripe's error bodies have a few thousand."""
 _ERROR_BODY: Final = msgspec.json.Decoder(WireErrorBody)
 _PERMISSION: Final = re.compile(r"\brak_[a-z0-9_]{1,80}\b")
 _PLAIN_WORD: Final = re.compile(r"[a-z0-9_.\[\]]{1,60}")
@@ -52,6 +55,8 @@ class ErrorAnswer:
     @classmethod
     def of(cls, answer: HttpAnswer) -> ErrorAnswer:
         """Read the error body; a proxy's page has none."""
+        if len(answer.body) > _LARGEST_ERROR:
+            return cls(answer, None)
         try:
             return cls(answer, decode(answer.body, _ERROR_BODY).error)
         except (FieldError, AttemptError):

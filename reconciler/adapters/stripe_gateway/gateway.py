@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Self
 
+from reconciler.adapters.http.http_client import Timeouts, is_loopback, origin_of
 from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
 from reconciler.adapters.stripe_gateway.list_parameters import list_parameters, raise_if_no_id
 from reconciler.adapters.stripe_gateway.lookups import Lookups
@@ -20,7 +21,7 @@ from reconciler.adapters.stripe_gateway.parsing import (
 )
 from reconciler.adapters.stripe_gateway.reader import Read, Reader, ReadHooks, Retries, do_nothing
 from reconciler.adapters.stripe_gateway.translation import Translator
-from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender, Timeouts, Transport
+from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender, Transport
 from reconciler.adapters.stripe_gateway.wire import WireHead
 from reconciler.clock import Clock
 from reconciler.domain.model.found_intents import FoundIntents
@@ -47,6 +48,7 @@ _ENDPOINTS: Final = {
     "events": Endpoint.EVENTS,
 }
 _KEY_PREFIX: Final = re.compile(r"(sk|rk)_(live|test)_")
+_LIVE_KEY: Final = re.compile(r"[a-z]+_live_")
 _ONE_WORD: Final = re.compile(r"[!-~]{1,1000}")
 _API_BASE: Final = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _ACCOUNT_ID: Final = re.compile(r"acct_[A-Za-z0-9]{1,250}")
@@ -72,9 +74,11 @@ class StripeGateway:
         timeouts: Of one attempt, in seconds.
         retries: How often a failed attempt is repeated, and for how long.
         connections: The most that are open at the same time; as many as there are reading threads.
+        stopping: Once it is set, every read ends within a second, with StripeUnavailableError.
 
     Raises:
-        ConfigurationError: key, stripe_account or api_base cannot be what they should be.
+        ConfigurationError: key, stripe_account or api_base cannot be what they should be, a live key would go over a
+            connection without TLS, or the environment's proxy or certificates cannot be used.
     """
 
     def __init__(
@@ -93,14 +97,24 @@ class StripeGateway:
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
         connections: int = 64,
+        stopping: threading.Event | None = None,
     ) -> None:
         _raise_if_unusable(api_key, stripe_account, api_base, account)
         self._clock = clock
         self._translator = Translator(account, livemode, tuple(metadata_keys))
-        self._transport = Transport(timeouts or Timeouts(), clock, connections)
-        self._sender = Sender(self._transport, api_key, stripe_account, api_base)
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
-        self._reader = Reader(account, _key_prefix(api_key), hooks, retries or Retries(), clock)
+        self._reader = Reader(
+            account,
+            _key_prefix(api_key),
+            hooks,
+            retries or Retries(),
+            clock,
+            stopping or threading.Event(),
+        )
+        self._transport = Transport(
+            api_base, timeouts or Timeouts(), clock, connections, self._reader.is_stopping
+        )
+        self._sender = Sender(self._transport, api_key, stripe_account, api_base)
         self._lookups = Lookups(self._reader, self._sender, self._translator)
         self._first_read = threading.Lock()
 
@@ -251,11 +265,25 @@ def _raise_if_unusable(
     if stripe_account is not None and not _ACCOUNT_ID.fullmatch(stripe_account):
         what = f"stripe_account of account {account} is not an account id (acct_…)."
         faults.append(ConfigurationFault(what))
-    if not _API_BASE.fullmatch(api_base):
+    if not _is_address(api_base):
         what = "stripe.api_base is not an address such as https://api.stripe.com."
         faults.append(ConfigurationFault(what))
+    elif _LIVE_KEY.match(api_key) and not (api_base.startswith("https:") or is_loopback(api_base)):
+        what = f"stripe.api_base has no TLS, and {key} is a live key."
+        hint = "Use https. A live key goes without TLS only to this machine."
+        faults.append(ConfigurationFault(what, hint))
     if faults:
         raise ConfigurationError(tuple(faults))
+
+
+def _is_address(api_base: str) -> bool:
+    if not _API_BASE.fullmatch(api_base):
+        return False
+    try:
+        origin_of(api_base)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _key_prefix(api_key: str) -> str:

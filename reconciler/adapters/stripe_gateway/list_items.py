@@ -8,9 +8,10 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.json_decoding import FieldError, decode
+from reconciler.adapters.stripe_gateway.list_parameters import PAGE_SIZE
 from reconciler.adapters.stripe_gateway.transport import AttemptError, malformed_answer
 from reconciler.adapters.stripe_gateway.wire import (
-    FieldError,
     WireCharge,
     WireChargeBalance,
     WireChargeIntent,
@@ -22,7 +23,6 @@ from reconciler.adapters.stripe_gateway.wire import (
     WirePage,
     WireRefund,
     WireSession,
-    decode,
     is_id,
 )
 from reconciler.errors import MalformedAnswerError
@@ -71,13 +71,20 @@ def page_items(
     page_decoder: msgspec.json.Decoder[WirePage[Wire]],
     item_decoder: msgspec.json.Decoder[Wire],
 ) -> tuple[list[Wire | UnreadableItem], bool]:
-    """The items of a page and ``has_more``."""
+    """The items of a page and ``has_more``. Raises AttemptError for more items than were requested."""
     try:
         page = decode(body, page_decoder)
     except FieldError:
         # one by one is slower, and tells which item has the fault
         return _items_one_by_one(body, item_decoder)
+    raise_if_too_many(page.data)
     return list(page.data), page.has_more
+
+
+def raise_if_too_many(items: Sequence[object]) -> None:
+    """Raise AttemptError for a page with more items than were requested."""
+    if len(items) > PAGE_SIZE:
+        raise malformed_answer("the page has more items than were requested")
 
 
 def _items_one_by_one(
@@ -88,6 +95,7 @@ def _items_one_by_one(
     except FieldError as error:
         field = error.field
     else:
+        raise_if_too_many(page.data)
         items = [read_item(raw, number, item_decoder) for number, raw in enumerate(page.data, 1)]
         return items, page.has_more
     raise malformed_answer(f"{field} is not what a list has there")

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.json_decoding import FieldError, decode
 from reconciler.adapters.stripe_gateway.list_items import (
     UnreadableItem,
     Wire,
@@ -22,13 +23,13 @@ from reconciler.adapters.stripe_gateway.list_items import (
     head_of,
     next_cursor,
     page_items,
+    raise_if_too_many,
     read_item,
     translated,
 )
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import HttpAnswer, malformed_answer
 from reconciler.adapters.stripe_gateway.wire import (
-    FieldError,
     WireCharge,
     WireDispute,
     WireEvent,
@@ -38,7 +39,6 @@ from reconciler.adapters.stripe_gateway.wire import (
     WirePage,
     WireRefund,
     WireSearchPage,
-    decode,
 )
 from reconciler.domain.model.found_intents import FoundIntent
 from reconciler.domain.model.intent import Charge, Intent
@@ -213,6 +213,7 @@ def parse_search_page(
     if found.has_more and (not next_page or next_page == page):
         raise malformed_answer("the search does not move on")
 
+    raise_if_too_many(found.data)
     items = [read_item(raw, number, _FOUND_INTENT) for number, raw in enumerate(found.data, 1)]
     read = translated(items, lambda wire: translator.found_intent(wire, key))
     intents = tuple(item for item in read if not isinstance(item, UnreadableItem))
@@ -222,7 +223,9 @@ def parse_search_page(
 def parse_heads(answer: HttpAnswer) -> tuple[WireHead, ...]:
     """For a list of any objects: which they are, and of which mode."""
     try:
-        return tuple(decode(item, _HEAD) for item in decode(answer.body, _RAW_PAGE).data)
+        page = decode(answer.body, _RAW_PAGE)
+        raise_if_too_many(page.data)
+        return tuple(decode(item, _HEAD) for item in page.data)
     except FieldError as error:
         field = error.field
     raise malformed_answer(f"{field} is not what a list has there")

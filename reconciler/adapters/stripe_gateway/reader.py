@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
@@ -16,6 +16,12 @@ from reconciler.clock import Clock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 
 T = TypeVar("T")
+
+_STOP_SECONDS: Final = 1.0
+"""A wait between attempts notices a stop after so long."""
+
+_parsing = threading.Lock()
+"""Parsing is pure computing, so several threads would gain nothing. One at a time bounds what hostile answers take."""
 
 
 def do_nothing(*_: object) -> None:
@@ -69,11 +75,18 @@ class Retries:
 class Reader:
     """Reads for one account. Safe to share between threads.
 
-    ``reads`` are the GETs sent so far, retries included. ``rate_limited`` are the refusals for being too fast.
+    ``reads`` are the GETs sent so far, retries included. ``rate_limited`` are the refusals for being too fast. Once
+    ``stopping`` is set no attempt begins.
     """
 
     def __init__(
-        self, account: str, key_prefix: str, hooks: ReadHooks, retries: Retries, clock: Clock
+        self,
+        account: str,
+        key_prefix: str,
+        hooks: ReadHooks,
+        retries: Retries,
+        clock: Clock,
+        stopping: threading.Event,
     ) -> None:
         self.reads = 0
         self.rate_limited = 0
@@ -83,8 +96,9 @@ class Reader:
         self._hooks = hooks
         self._clock = clock
         self._closed = threading.Event()
+        self._stopping = stopping
         self._counting = threading.Lock()
-        self._policy = RetryPolicy(retries, clock, self._closed)
+        self._policy = RetryPolicy(retries, clock, self._wait, self.is_stopping)
 
     def read(self, read: Read[T]) -> T:
         """The result, after as many attempts as the policy allows. Raises what the port promises."""
@@ -107,8 +121,18 @@ class Reader:
         """End every wait and begin no other attempt."""
         self._closed.set()
 
+    def is_stopping(self) -> bool:
+        """Whether no attempt may begin or go on."""
+        return self._closed.is_set() or self._stopping.is_set()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait between two attempts. A stop ends the wait within a second."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0 and not self.is_stopping():
+            self._clock.wait(self._closed, min(left, _STOP_SECONDS))
+
     def _send(self, read: Read[T]) -> HttpAnswer:
-        if self._closed.is_set():
+        if self.is_stopping():
             raise AttemptError("the program is stopping", "", retry=False)
         with self._counting:
             self.reads += 1
@@ -121,7 +145,8 @@ class Reader:
         else:
             seen_at = self.time.estimate(sent_at)
         if answer.status == 200:
-            return read.parse(answer, seen_at)
+            with _parsing:
+                return read.parse(answer, seen_at)
 
         refusal = ErrorAnswer.of(answer)
         excused = None if read.excuse is None else read.excuse(refusal, seen_at)
@@ -137,12 +162,19 @@ class Reader:
 
 
 class RetryPolicy:
-    """Runs attempts until one returns a result. ``closed`` ends every wait."""
+    """Runs attempts until one returns a result. ``wait`` waits between two; ``is_stopping`` says that none may follow."""
 
-    def __init__(self, retries: Retries, clock: Clock, closed: threading.Event) -> None:
+    def __init__(
+        self,
+        retries: Retries,
+        clock: Clock,
+        wait: Callable[[float], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._retries = retries
         self._clock = clock
-        self._closed = closed
+        self._wait = wait
+        self._is_stopping = is_stopping
         self._backoff = wait_random_exponential(
             multiplier=retries.first_wait, max=retries.longest_wait, min=retries.least_wait
         )
@@ -157,13 +189,13 @@ class RetryPolicy:
         def is_last(state: RetryCallState) -> bool:
             next_at = self._clock.monotonic() + state.upcoming_sleep
             return (
-                self._closed.is_set()
+                self._is_stopping()
                 or state.attempt_number >= self._retries.attempts
                 or next_at - began() > self._retries.deadline
             )
 
         retrying = Retrying(
-            sleep=self._sleep,
+            sleep=self._wait,
             retry=retry_if_exception(_may_succeed_later),
             wait=self._wait_seconds,
             stop=is_last,
@@ -181,9 +213,6 @@ class RetryPolicy:
         error = state.outcome.exception() if state.outcome else None
         least = error.least_wait if isinstance(error, AttemptError) else 0.0
         return max(least, self._backoff(state))
-
-    def _sleep(self, seconds: float) -> None:
-        self._clock.wait(self._closed, seconds)
 
 
 def _may_succeed_later(error: BaseException) -> bool:

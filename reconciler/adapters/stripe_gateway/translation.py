@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.json_decoding import FieldError
 from reconciler.adapters.stripe_gateway.wire import (
     LAST_SECOND,
-    FieldError,
     WireCharge,
     WireChargeBalance,
     WireChargeIntent,
@@ -33,6 +33,7 @@ from reconciler.errors import WrongKeyError
 
 _EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after
 _BANK_TRANSFER: Final = "display_bank_transfer_instructions"
+_LONGEST_WORD: Final = 255
 _ABSENT: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
@@ -146,6 +147,7 @@ class Translator:
             and isinstance(received, int)
             and not isinstance(received, bool)
             and isinstance(currency, str)
+            and len(currency) <= _LONGEST_WORD
         )
         if not readable:
             return None

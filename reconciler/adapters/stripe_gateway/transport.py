@@ -8,40 +8,46 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import stripe
 from stripe import _util
 
+from reconciler.adapters.http.bounds import HttpError, HttpFailure, RequestBounds
+from reconciler.adapters.http.decoding import decoded
+from reconciler.adapters.http.http_client import AnswerHead, HttpClient, HttpRequest, Timeouts
 from reconciler.clock import Clock
 from reconciler.errors import MalformedAnswerError, StripeUnavailableError
 
-LARGEST_BODY: Final = 64 * 1024 * 1024
+LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes. A page of a hundred expanded intents has about 700,000."""
+ORDINARY_BODY: Final = 1024 * 1024
+"""Bytes. Of larger bodies the process receives at most MOST_LARGE_BODIES at the same time, so that all threads together
+stay within the service's memory."""
+MOST_LARGE_BODIES: Final = 3
+EARLIEST_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_DATE: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""A Date outside of these is no date: grace periods are added to it, and Python's calendar ends with the year 9999."""
 
 _REQUEST_ID: Final = re.compile(r"req_[A-Za-z0-9_]{1,251}")
 _NETWORK_HINT: Final = (
     "Check the network, any proxy and stripe.api_base; the next sweep tries again."
 )
 _LOGGERS: Final = ("stripe", "httpx", "httpcore")
+_MALFORMED: Final = {
+    HttpFailure.CUT_SHORT,
+    HttpFailure.HEAD_TOO_LONG,
+    HttpFailure.BODY_TOO_LONG,
+    HttpFailure.WRONG_ENCODING,
+}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for an attempt in all."""
-
-    connect: float = 3.05
-    read: float = 20.0
-    attempt: float = 60.0
+_large_bodies = threading.BoundedSemaphore(MOST_LARGE_BODIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,62 +114,63 @@ def parse_date(value: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
+    return moment if EARLIEST_DATE <= moment < LATEST_DATE else None
 
 
 class Transport:
-    """Sends a GET and returns the whole answer, of any status. Safe to share between threads.
+    """Sends a GET to Stripe's address and returns the whole answer, of any status. Safe to share between threads.
 
-    httpx reads proxies and ``SSL_CERT_FILE`` from the environment; a ``.netrc`` is not read. A redirect is not
-    followed, so that the key goes to no other host.
+    Proxies and ``SSL_CERT_FILE`` are taken from the environment; a ``.netrc`` is not read. Once ``is_stopping`` says so,
+    no attempt goes on. Raises ConfigurationError.
     """
 
-    def __init__(self, timeouts: Timeouts, clock: Clock, connections: int) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        api_base: str,
+        timeouts: Timeouts,
+        clock: Clock,
+        connections: int,
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._timeouts = timeouts
-        self._client = httpx.Client(
-            verify=_trusted_certificates(),
-            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            follow_redirects=False,
-        )
+        self._client = HttpClient(api_base, timeouts, clock, connections, is_stopping)
 
     def get(self, url: str, headers: Mapping[str, str]) -> HttpAnswer:
         """The answer. Raises AttemptError if none comes, or if it is incomplete."""
-        deadline = self._clock.monotonic() + self._timeouts.attempt
-        answer_began = False
+        parts = urlsplit(url)
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
-            with self._client.stream("GET", url, headers=dict(headers)) as response:
-                answer_began = True
-                body = self._whole_body(response, deadline)
-                return _answer(response, body)
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            failed = _failure(error, answer_began=answer_began)
-
-        # raised outside the except block, so that the library's error, which may quote secrets, is not chained to it
+            return self._client.exchange(HttpRequest("GET", target, headers), _whole_answer)
+        except HttpError as error:
+            failed = self._failed_attempt(error)
         raise failed
-
-    def _whole_body(self, response: httpx.Response, deadline: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST_BODY:
-                raise malformed_answer("the answer does not end")
-
-            # httpx limits the wait for each piece, and a slow server could send pieces without end
-            if self._clock.monotonic() > deadline:
-                raise AttemptError(
-                    f"the answer was incomplete after {self._timeouts.attempt:g} s", _NETWORK_HINT
-                )
-        return b"".join(chunks)
 
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
+
+    def _failed_attempt(self, error: HttpError) -> AttemptError:
+        failure = error.failure
+        if failure in _MALFORMED:
+            return malformed_answer(failure.value)
+        match failure:
+            case HttpFailure.UNTRUSTED_CERTIFICATE:
+                return AttemptError(
+                    failure.value,
+                    "Set SSL_CERT_FILE to the certificates of the proxy in between, or repair the system's certificates.",
+                    retry=False,
+                )
+            case HttpFailure.STOPPED:
+                return AttemptError(failure.value, "The next sweep reads it.", retry=False)
+            case HttpFailure.DEADLINE:
+                seconds = f"{self._timeouts.attempt:g} s"
+                return AttemptError(f"the answer was incomplete after {seconds}", _NETWORK_HINT)
+            case _:
+                system = f" ({error.system})" if error.system else ""
+                return AttemptError(f"{failure.value}{system}", _NETWORK_HINT)
 
 
 class SdkTransport(stripe.HTTPClient):
@@ -191,9 +198,8 @@ class SdkTransport(stripe.HTTPClient):
         answer = self._transport.get(url, headers or {})
         self._kept.answer = answer
 
-        # of an error the SDK gets an empty body: it fails on an `error` that is no object, as proxies send
-        text = answer.body.decode(errors="replace") if answer.status == 200 else '{"error": {}}'
-        return text, answer.status, answer.headers
+        # the SDK gets an empty body: the gateway itself reads the kept answer, within bounds that the SDK does not have
+        return ("{}" if answer.status == 200 else '{"error": {}}'), answer.status, answer.headers
 
     def take_answer(self) -> HttpAnswer | None:
         """This thread's last answer, once."""
@@ -268,64 +274,29 @@ def _silence_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@cache
-def _trusted_certificates() -> ssl.SSLContext:
-    """The certificates to trust, read once: that takes 30 ms, and several accounts may be open."""
-    return httpx.create_ssl_context()
-
-
-def _answer(response: httpx.Response, body: bytes) -> HttpAnswer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    request_id = headers.get("request-id", "")
+def _whole_answer(head: AnswerHead, pieces: Iterator[bytes], bounds: RequestBounds) -> HttpAnswer:
+    request_id = head.headers.get("request-id", "")
     return HttpAnswer(
-        response.status_code,
-        headers,
-        body,
+        head.status,
+        head.headers,
+        _whole_body(
+            decoded(pieces, head.headers.get("content-encoding", ""), LARGEST_BODY), bounds
+        ),
         request_id if _REQUEST_ID.fullmatch(request_id) else None,
-        parse_date(headers.get("date")),
+        parse_date(head.headers.get("date")),
     )
 
 
-def _failure(
-    error: httpx.TransportError | httpx.DecodingError, *, answer_began: bool
-) -> AttemptError:
-    """The gateway's own description: a library's message may hold an address with a password, or pieces of the answer."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return AttemptError(
-                "this machine does not trust its TLS certificate",
-                "Set SSL_CERT_FILE to the certificates of the proxy in between, or repair the system's certificates.",
-                retry=False,
-            )
-
-    match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            reason = "no connection in time"
-        case httpx.TimeoutException():
-            reason = "no answer in time"
-        case httpx.ConnectError():
-            reason = "no connection" + _system_message(error)
-        case httpx.ProxyError():
-            reason = "the proxy refused"
-        case httpx.DecodingError():
-            return malformed_answer("the answer is not encoded as its headers say")
-        case httpx.RemoteProtocolError() if answer_began:
-            return malformed_answer("the answer is cut short")
-        case _:
-            reason = "the connection broke" + _system_message(error)
-    return AttemptError(reason, _NETWORK_HINT)
-
-
-def _system_message(error: BaseException) -> str:
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and cause.strerror:
-            return f" ({cause.strerror})"
-    return ""
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and len(found) < 10:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
+def _whole_body(pieces: Iterator[bytes], bounds: RequestBounds) -> bytes:
+    """The body. A large one waits until few enough others are received."""
+    body = bytearray()
+    with contextlib.ExitStack() as held:
+        is_large = False
+        for piece in pieces:
+            body += piece
+            if len(body) > ORDINARY_BODY and not is_large:
+                is_large = True
+                while not _large_bodies.acquire(timeout=bounds.wait_seconds()):
+                    pass
+                held.callback(_large_bodies.release)
+        return bytes(body)

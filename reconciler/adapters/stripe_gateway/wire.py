@@ -1,7 +1,6 @@
-"""The shapes of Stripe's answers, and how their bytes are decoded. Only the fields that are read, strictly typed.
+"""The shapes of Stripe's answers. Only the fields that are read, strictly typed.
 
 ``client_secret`` is in every PaymentIntent that Stripe sends. It has no field here, so it never becomes an object.
-A FieldError names the field at fault and never quotes its value.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from reconciler.adapters.stripe_gateway.transport import malformed_answer
-
-T = TypeVar("T")
 Item = TypeVar("Item")
 
 LAST_SECOND: Final = 221_845_391_999
@@ -25,6 +21,8 @@ _ID: Final = re.compile(_ID_PATTERN)
 
 Id = Annotated[str, msgspec.Meta(pattern=_ID_PATTERN)]
 """One of Stripe's ids. Stripe does not promise its prefix, only its characters and its length."""
+Word = Annotated[str, msgspec.Meta(max_length=255)]
+"""A word of Stripe's, such as a status: Stripe may add others."""
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Minor units. msgspec takes neither ``10.0`` nor ``true`` for an int."""
 Balance = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -41,7 +39,7 @@ class WireCard(msgspec.Struct, gc=False):
 class WireMethod(msgspec.Struct, gc=False):
     """``payment_method_details``."""
 
-    type: str | None = None
+    type: Word | None = None
     card: WireCard | None = None
     card_present: WireCard | None = None
 
@@ -51,7 +49,7 @@ class WireCharge(msgspec.Struct, gc=False):
 
     id: Id
     object: Literal["charge"]
-    status: str
+    status: Word
     created: UnixSeconds
     amount: Amount
     amount_captured: Amount | None
@@ -59,15 +57,15 @@ class WireCharge(msgspec.Struct, gc=False):
     refunded: bool
     disputed: bool
     livemode: bool
-    failure_code: str | None = None
+    failure_code: Word | None = None
     payment_method_details: WireMethod | None = None
 
 
 class WirePaymentError(msgspec.Struct, gc=False):
     """``last_payment_error``."""
 
-    code: str | None = None
-    payment_method_type: str | None = None
+    code: Word | None = None
+    payment_method_type: Word | None = None
 
 
 class WireIntent(msgspec.Struct, gc=False):
@@ -75,16 +73,16 @@ class WireIntent(msgspec.Struct, gc=False):
 
     id: Id
     object: Literal["payment_intent"]
-    status: str
+    status: Word
     amount: Amount
     amount_received: Amount
     amount_capturable: Amount
-    currency: str
+    currency: Word
     created: UnixSeconds
     livemode: bool
     canceled_at: UnixSeconds | None = None
     last_payment_error: WirePaymentError | None = None
-    payment_method_types: list[str] | None = None
+    payment_method_types: list[Word] | None = None
     next_action: msgspec.Raw = msgspec.Raw()
     latest_charge: WireCharge | str | None = None
     metadata: dict[str, str] | None = None
@@ -105,7 +103,7 @@ class WireBalanceTransaction(msgspec.Struct, gc=False):
 
     object: Literal["balance_transaction"]
     amount: Balance
-    currency: str
+    currency: Word
 
 
 class WireChargeBalance(msgspec.Struct, gc=False):
@@ -133,7 +131,7 @@ class WireRefund(msgspec.Struct, gc=False):
     object: Literal["refund"]
     charge: Id
     amount: Amount
-    status: str | None = None
+    status: Word | None = None
 
 
 class WireEvidenceDetails(msgspec.Struct, gc=False):
@@ -148,9 +146,9 @@ class WireDispute(msgspec.Struct, gc=False):
     id: Id
     object: Literal["dispute"]
     charge: Id
-    status: str
+    status: Word
     amount: Amount
-    currency: str
+    currency: Word
     created: UnixSeconds
     livemode: bool
     evidence_details: WireEvidenceDetails | None = None
@@ -161,11 +159,11 @@ class WireSession(msgspec.Struct, gc=False):
 
     id: Id
     object: Literal["checkout.session"]
-    mode: str
-    payment_status: str
+    mode: Word
+    payment_status: Word
     livemode: bool
     payment_intent: Id | None
-    status: str | None = None
+    status: Word | None = None
     expires_at: UnixSeconds | None = None
     client_reference_id: str | None = None
     metadata: dict[str, str] | None = None
@@ -198,7 +196,7 @@ class WireEvent(msgspec.Struct, gc=False):
 
     id: Id
     object: Literal["event"]
-    type: str
+    type: Word
     created: UnixSeconds
     livemode: bool
     data: WireEventData
@@ -233,9 +231,9 @@ class WireHead(msgspec.Struct, gc=False):
 class WireError(msgspec.Struct, gc=False):
     """``error`` of an error body. ``message`` may hold a shortened key: it is searched, never repeated."""
 
-    type: str | None = None
-    code: str | None = None
-    param: str | None = None
+    type: Word | None = None
+    code: Word | None = None
+    param: Word | None = None
     message: str | None = None
 
 
@@ -245,80 +243,6 @@ class WireErrorBody(msgspec.Struct, gc=False):
     error: WireError
 
 
-class FieldError(Exception):
-    """An object is not what the API promises. ``field`` is a path such as ``latest_charge.amount``."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
-
-
 def is_id(value: object) -> bool:
     """Whether this can be one of Stripe's ids."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
-_MISSING_FIELD: Final = re.compile(r"^Object missing required field `([^`]*)`")
-_NUL: Final = re.compile(rb"\\u0000|\\.", re.DOTALL)
-_HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
-_LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF_PAIR: Final = re.compile(
-    rb"(?P<pair>" + _HIGH + _LOW + rb")|(?P<half>" + _HIGH + rb"|" + _LOW + rb")|\\.", re.DOTALL
-)
-_REPLACEMENT: Final = rb"\ufffd"
-
-
-def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
-    """The body as an object of the decoder's shape.
-
-    A NUL character, which PostgreSQL's text cannot hold, becomes U+FFFD. So does half of a surrogate pair, which is no
-    valid text: a description that was cut in the middle of an emoji has one.
-
-    Raises:
-        FieldError: a field is missing or of another type, or a text is not UTF-8.
-        AttemptError: the body is not complete JSON.
-    """
-    data = bytes(body)
-    if b"\\u0000" in data:
-        data = _NUL.sub(_without_nul, data)
-
-    # almost no body has half of a pair, so the repair comes only after a failure
-    try:
-        return _decode(data, decoder)
-    except msgspec.DecodeError:
-        repaired = _HALF_PAIR.sub(_without_half, data)
-    try:
-        return _decode(repaired, decoder)
-    except msgspec.DecodeError:
-        pass
-    raise malformed_answer("the answer is cut short or not JSON")
-
-
-def _decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Decode. Valid JSON of another shape raises a new FieldError, because msgspec's own error may quote the contents."""
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        field = _field_of(str(error))
-    except UnicodeDecodeError:
-        field = "(a text that is not UTF-8)"
-    except RecursionError:
-        field = "(nested too deep)"
-    raise FieldError(field)
-
-
-def _field_of(message: str) -> str:
-    """The path of the field at fault. msgspec's message may also hold its value, which is left out."""
-    path = _PATH.search(message)
-    missing = _MISSING_FIELD.match(message)
-    parts = [path[1] if path else "", missing[1] if missing else ""]
-    return ".".join(part for part in parts if part) or "(the whole)"
-
-
-def _without_nul(found: re.Match[bytes]) -> bytes:
-    return _REPLACEMENT if found[0] == rb"\u0000" else found[0]
-
-
-def _without_half(found: re.Match[bytes]) -> bytes:
-    return _REPLACEMENT if found["half"] else found[0]

@@ -46,6 +46,7 @@ def explain_intent(account: OpenAccount, intent_id: str) -> Explanation:
         with account.reading_beside_holder():
             return _explain(ports.stripe, ports.store, account.rules, account.name, intent_id)
     finally:
+        # the reads count even if the explanation failed
         if account.has_schema:
             account.limits.quota.book(ports.store.book_reads)
 
@@ -64,6 +65,7 @@ def _explain(
         recent, now = reading.events.get(intent_id, ()), max(now, reading.now)
         order = named_order(intent, rules)
 
+    # the same steps as in a sweep, so that the explanation is what a sweep would decide
     loaded = store.load([intent_id], [order] if order else [])
     match = _match(account, intent, loaded, rules)
     events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
@@ -86,6 +88,7 @@ def _match(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: 
     (match,) = match_by_id(account, [intent], loaded, {})
     if match.payments or not isinstance(intent, Intent):
         return match
+    # no row holds the intent: a row of the order that it names may belong to it
     by_order = match_by_order(account, [intent], loaded, rules, None)
     return by_order[0] if by_order else match
 

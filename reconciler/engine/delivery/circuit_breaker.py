@@ -62,6 +62,7 @@ class CircuitBreaker:
     def has_recovered(self, account: str) -> bool:
         """Whether the endpoint has recovered since this account last asked."""
         with self._lock:
+            # each account asks for itself, because each has messages of its own to resume
             seen = self._recoveries_seen.get(account, 0)
             self._recoveries_seen[account] = self._recoveries
             return seen != self._recoveries

@@ -149,6 +149,7 @@ class Delivery:
             self._outbox.try_now(FAILURES)
         if not self._circuit.may_try():
             return False
+        # the claim outlives the request, so that no other process sends the same message meanwhile
         claim_seconds = self._terms.timeout.total_seconds() + CLAIM_SLACK_SECONDS
         attempt = self._outbox.claim(epoch, claim_seconds, probe=self._circuit.is_open)
         if attempt is None:

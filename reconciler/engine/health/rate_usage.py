@@ -52,6 +52,7 @@ class RateUsage:
 
 def to_dict(usage: RateLimiterUsage) -> Mapping[str, object]:
     """The same shape for the service's row, which stores the time in a column of its own."""
+    # most endpoints are never read, and their lines would say nothing
     endpoints = {
         endpoint.value: _rate_of(one) for endpoint, one in usage.endpoints.items() if one.busiest
     }

@@ -196,6 +196,7 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
 
 
 def _of_service(status: AccountStatus) -> Iterator[Remark]:
+    # an error of the service has line breaks, and a remark is one line
     lease = status.lease
     if lease.error is not None:
         level = StatusLevel.CRITICAL if lease.needs_person else StatusLevel.WARNING
@@ -224,6 +225,7 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
     if age is None:
         return
     why = f"; the last error: {outbox.last_error}" if outbox.last_error else ""
+    # a given-up row is never delivered by itself, so a person has to act
     if outbox.given_up:
         what = (
             f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"

@@ -97,6 +97,7 @@ class Pulse:
         now = self._clock.monotonic()
         with self._lock:
             for one in self._watched:
+                # a sweep that waits for the rate limiter ends no page, but its reads go on
                 reads = one.reads()
                 if reads != one.reads_seen:
                     one.reads_seen, one.moved_at = reads, now

@@ -94,6 +94,7 @@ class EndpointLimit:
         rate = self.usable_rate(now)
         self._fill(now, rate)
         until = (1 - self._tokens) / rate
+        # the bucket alone would let more than the limit go in a second that begins with a full bucket
         size = math.ceil(rate)
         if len(self._gone) >= size:
             until = max(until, self._gone[-size] + size / rate - now)
@@ -105,6 +106,7 @@ class EndpointLimit:
         self._gone.append(now)
         self.in_flight += 1
 
+        # the status shows the busiest second, so it is kept for each minute
         self._last_second.append(now)
         while self._last_second[0] <= now - _SECOND:
             self._last_second.popleft()
@@ -187,6 +189,7 @@ class RateLimiter:
             self._reads += 1
             ticket = _Ticket(self._reads)
             self._queues[endpoint].append(ticket)
+        # an interruption such as Ctrl-C must not leave a ticket behind that blocks the queue
         may_go = False
         try:
             while (pause := self._pause(endpoint, ticket)) is not None:
@@ -304,6 +307,7 @@ class RateLimiter:
             pause, endpoint = self._next_endpoint(now)
             if endpoint is None:
                 return min(max(pause, _SHORTEST_WAIT), _LONGEST_WAIT)
+            # every read counts for its endpoint and for all endpoints together
             self._overall.start(now)
             self._endpoint_limits[endpoint].start(now)
 
@@ -331,5 +335,6 @@ class RateLimiter:
             wait = max(overall, limit.wait(now))
             pause = min(pause, wait)
             if wait == 0:
+                # the numbers count up over all queues, so the lowest one asked first
                 ready.append((queue[0].number, endpoint))
         return pause, min(ready)[1] if ready else None

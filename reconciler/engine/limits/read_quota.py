@@ -111,6 +111,7 @@ class ReadQuota:
     def book(self, write: Callable[[Mapping[Source, int]], None]) -> None:
         """Book what was taken. If ``write`` raises, the error is raised, and the next call books it."""
         with self._booking_lock:
+            # the lock is not held while the database is asked, so that other threads can go on reading
             with self._lock:
                 taken = self._taken.copy()
             if not taken.total():

@@ -118,10 +118,12 @@ class PageChanges:
                 for finding in decision.findings
             )
             self._add_verdict(match, findings, corrected=False)
+            # only the hourly limit makes it another decision; a dry run or a report still shows it as a correction
             return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
 
         if self._corrections_left is not None:
             self._corrections_left -= 1
+        # the database writes it only if the row still is the one that was compared
         self._writes.append(
             RowWrite(
                 payment=decision.payment,
@@ -149,6 +151,7 @@ class PageChanges:
         )
         self._settle(match, corrected=corrected, has_finding=stays_open)
 
+        # a duplicate may belong to a sibling, and is stored under the sibling's id
         own = []
         for finding in findings:
             if finding.subject == intent.id:
@@ -241,10 +244,12 @@ def next_recheck(
     """
     if has_finding:
         return Recheck(match.intent.id, now + UNDECIDED_AGAIN, FINDING)
+    # a settled row is read again only if an event, a window or a recheck asks for it
     open_rows = [payment for payment in match.payments if payment.outcome.is_open]
     if not open_rows:
         return None
     intent = match.intent
+    # Stripe's side is final and the row is not: only a person, or the next sweep that may write, can change that
     if not isinstance(intent, Intent) or not intent.outcome.is_open:
         return Recheck(intent.id, now + UNDECIDED_AGAIN, NEXT_POLL)
     due_at = next_poll(intent, now, open_rows[0].created, horizon, jitter)

@@ -94,6 +94,7 @@ class PagesToRecord:
         """Take a decided page. What leaves no trace in the database is counted at once, and the rest is held."""
         unchanged, rest = decided_page.split_unchanged()
         if unchanged:
+            # most of every page: no recent event can turn an agreement into a write, so it need not wait for them
             self._count(PageResult(unchanged))
             self._schedule(unchanged)
         if rest is not None:
@@ -108,6 +109,7 @@ class PagesToRecord:
             return True
         if not self._held:
             return False
+        # a page that waited for long would be stale, and would have to be fetched again
         age = self._clock.monotonic() - self._held[0].oldest
         return len(self._held) >= MOST_PAGES or age >= LONGEST_WAIT_SECONDS
 
@@ -179,6 +181,7 @@ class PagesToRecord:
         again = self._fetcher.retrieve_again(stale)
         for failure in again.failures:
             self._report.miss(failure.what, failure.why)
+        # what could not be fetched again leaves the page, and a later sweep reads it
         fetched = {answer.intent.id: answer for answer in again.answers}
         lost = {failure.what for failure in again.failures}
 
@@ -200,6 +203,7 @@ class PagesToRecord:
 
     def _record(self, page: HeldPage, recent: RecentEvents | None) -> None:
         events = NO_EVENTS if recent is None else recent.events
+        # Stripe's time decides about the grace, not this machine's clock
         now = max(answer.intent.seen_at for answer in page.answers)
         now = now if recent is None else max(now, recent.now)
         try:
@@ -212,6 +216,7 @@ class PagesToRecord:
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._report_failure(page.name, error, len(page.answers))
             return
+        # only failures in a row mean that the database is gone
         self._database_failures = 0
         self._count(result)
 
@@ -248,6 +253,7 @@ class PagesToRecord:
     ) -> PageResult:
         if self._actor.writing is not Writing.NOTHING:
             return self.reconciler.record(decided_page, events, now)
+        # a dry run decides by the same events, and leaves out the transaction
         matches = [item.match for item in decided_page.decisions]
         decided_again = self.reconciler.decide_matches(
             matches, decided_page.loaded, decided_page.events, events, now

@@ -68,6 +68,7 @@ class DecidedPage:
         locked nor read again.
         """
         with_open_finding = {item.subject for item in self.loaded.known if item.state is State.OPEN}
+        # each of these is to be written: a finding to close, a recheck to remove, an event to count as seen
         touched = with_open_finding.union(self.loaded.rechecks, self.events)
         unchanged: list[MatchDecision] = []
         rest: list[MatchDecision] = []
@@ -111,6 +112,7 @@ class PageReconciler:
         loaded = self._store.load([intent.id for intent in intents])
         matches = match_by_id(self._actor.account, intents, loaded, remembered)
         if only_open:
+            # a planned list shows every intent of its range, and most of them belong to rows that are settled
             with_open_row = [
                 match
                 for match in matches
@@ -125,6 +127,7 @@ class PageReconciler:
             and isinstance(match.intent, Intent)
             and reportable_without_row(match.intent, self._rules)
         )
+        # the other intents without a row are nothing to report, and count as examined at once
         later = {intent.id for intent in unmatched}
         now = [match for match in matches if match.intent.id not in later]
         return self.decide_matches(now, loaded, events), unmatched
@@ -178,6 +181,7 @@ class PageReconciler:
                         transaction, decided_page, recent, now, corrections_left, moved
                     )
             except RowMovedError as error:
+                # these rows wait in the next try, so that the others of the page can be written
                 moved |= error.keys
             except HourlyLimitError:
                 continue  # another sweep of the service was faster: count the corrections that are left again
@@ -214,6 +218,7 @@ class PageReconciler:
         page_changes = PageChanges(
             self._actor, self._rules, _by_subject(again.known), now, corrections_left
         )
+        # collect what is to be written; the hourly limit may still turn a correction into a flag
         final = []
         for item in decisions:
             name = item.match.intent.id
@@ -242,6 +247,7 @@ class PageReconciler:
         loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
         decided_again = self.decide_matches(current, loaded, decided_page.events, recent, now)
 
+        # a row that changed since the load may know more than the answer from Stripe, so it waits for a newer answer
         late = [item.match for item in decided_again.decisions if changes.makes_late(item)]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
         return [*kept, *_waiting([*late, *gone], now)]
@@ -269,6 +275,7 @@ class RowChanges:
         """Whether the change of the row may be newer than the answer from Stripe, so that the decision has to wait."""
         intent = item.match.intent.id
         if intent in self.changed:
+            # if both sides agree now, the change was the late webhook, and there is nothing left to wait for
             return not item.agrees
         return intent in self.joined and isinstance(item.decision, Correct)
 
@@ -309,6 +316,7 @@ def _as_they_are_now(
     for payment in payments:
         by_intent.setdefault(payment.payment_intent, []).append(payment)
 
+    # a row that was matched by its order holds no intent, so it is found by its key
     current, gone = [], []
     for match in matches:
         rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}

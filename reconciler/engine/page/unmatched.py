@@ -82,6 +82,7 @@ class UnmatchedIntents:
             self.drop(f"The recent events could not be read: {error}")
             return
 
+        # of an order either all intents are decided or none, because one of them decides about the others
         waiting_orders = self._changing_orders(recent) | lost_orders
         for answers in self._pages_by_order():
             self._decide(pages_to_record, answers, listed, recent, waiting_orders)
@@ -125,6 +126,7 @@ class UnmatchedIntents:
         answers: Sequence[FetchedIntent],
         recent: RecentEvents,
     ) -> None:
+        # by then the webhook of the change has arrived, or is lost
         until = recent.now + self._rules.grace
         pages_to_record.store_rechecks(
             [Recheck(answer.intent.id, until, WHY_WAIT) for answer in answers]
@@ -152,6 +154,7 @@ class UnmatchedIntents:
             for failure in page.failures:
                 self._report.miss(failure.what, failure.why)
 
+        # an order with an unreadable intent is not known, so all of its intents have to wait
         lost = stale.keys() - fetched.keys()
         self._answers = [
             fetched.get(answer.intent.id, answer)
@@ -189,6 +192,7 @@ class UnmatchedIntents:
             name = f"order {order}" if order else f"intent {answer.intent.id}"
             groups.setdefault(name, []).append(answer)
 
+        # a page may have more than a hundred answers, because an order is never split
         page: list[FetchedIntent] = []
         for group in groups.values():
             page.extend(group)

@@ -107,6 +107,7 @@ class Fetcher:
     def retrieve_pages(self, intents: Iterable[str]) -> Iterator[FetchedPage]:
         """Retrieve each intent. While one page is processed, the next one is read."""
         source = iter(intents)
+        # two pages are under way at most, so that the answers do not become stale in the queue
         reading: deque[list[Future[FetchedIntent | Unexamined]]] = deque()
         while chunk := list(islice(source, self._page_size)):
             reading.append([self._pool.submit(self._retrieve, intent) for intent in chunk])
@@ -155,6 +156,7 @@ class Fetcher:
             return FetchedIntent(
                 MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()
             )
+        # the time before the request: the answer may already be outdated when it arrives
         at = self._clock.monotonic()
         try:
             return FetchedIntent(self._stripe.retrieve(intent_id), at)
@@ -174,6 +176,7 @@ class Fetcher:
             Unexamined(intent, "Stripe's answer about it could not be read.")
             for intent in page.unreadable
         )
+        # an object that could not be read is missing from the list, so it counts as a failure of the page
         ends = page.next_after is None
         return FetchedPage(answers, unreadable, Origin.LIST, stretch, ends), page.next_after
 
@@ -217,6 +220,7 @@ class _Cursors:
             if listing.goes_on:
                 self._room.release()
             elif listing.after is not None:
+                # the cursor had found no room; there is some now
                 self.start(listing.stretch, listing.after)
             yield listing.page
 

@@ -80,6 +80,7 @@ class TailSource:
                     TimeRange(start.since, asked.until), TAIL_TYPES, after
                 )
             except (StripeUnavailableError, StripeRequestError) as error:
+                # Stripe lists the newest event first, so the older events are missing
                 self._moves_cursor = False
                 lost = Unexamined(f"the events since {start.since:%Y-%m-%d %H:%M:%S}", str(error))
                 yield FetchedPage((), (lost,), Origin.EVENT)
@@ -160,6 +161,7 @@ class TailSource:
         past_grace = [event for event in events if now - event.created >= self._rules.grace]
         if not past_grace:
             return
+        # the overlap lists events again that an earlier sweep has handled
         seen = self._store.seen_events([event.id for event in past_grace])
         by_intent: dict[str, list[Event]] = defaultdict(list)
         for event in past_grace:
@@ -168,6 +170,7 @@ class TailSource:
         if not by_intent:
             return
 
+        # an event only names its intent: if it differs from the row, the intent is retrieved before anything is decided
         wanted = self._wanted(by_intent, self._store.load(list(by_intent)))
         self._note_seen(
             [event for name, found in by_intent.items() if name not in wanted for event in found]
@@ -184,6 +187,7 @@ class TailSource:
         }
         wanted = []
         for intent, events in by_intent.items():
+            # a second payment for an order is a finding even if its own row agrees
             rows = [row for row in loaded.payments if row.payment_intent == intent]
             orders = {row.order for row in rows if row.order}
             is_paid_twice = any(order in orders and other != intent for order, other in paid_orders)

@@ -39,6 +39,7 @@ class WindowSource:
         now = self._context.stripe.now()
         reads_left = self._context.source_quota.spendable
         chosen = window_part(self._context.store, whole, reads_left, now)
+        # an earlier sweep has probably listed the older part, so the newest part is worth more
         if chosen.left_out is not None:
             created = range_text(chosen.left_out)
             what = f"{chosen.rows_left_out:,} payments, and the intents created {created}"
@@ -62,6 +63,7 @@ class WindowSource:
         if is_whole:
             self.listed = created
 
+        # the times of the two sides differ, and a row may hold an id that Stripe does not know
         store = self._context.store
         rows = all_rows(lambda after: store.payments_between(created, after, ROWS_A_QUERY))
         what = f"payments that the list did not show, created {range_text(created)}"

@@ -46,6 +46,7 @@ class ListingTotals:
 
     def _add_rows(self, match: Match, intent: Intent) -> None:
         day = intent.created.astimezone(UTC).date()
+        # ten thousand differences show the skew well enough; the sums need every row
         takes_samples = len(self._skews) < MOST_SAMPLES
         for payment in match.payments:
             key = (day, payment.currency or intent.currency)
@@ -82,6 +83,7 @@ class ListingTotals:
         Stored with the sweep for later plans. The skew is Stripe's time minus the row's time, in seconds.
         """
         skews = sorted(self._skews)
+        # the ends are left out: rows that were imported years later would widen every list
         cut = len(skews) // TRIMMED
         return {
             "listed": self._listed,

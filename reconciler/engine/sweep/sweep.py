@@ -87,6 +87,7 @@ class Sweep:
         except ReconcilerError as error:
             report.stop(error)
         except KeyboardInterrupt:
+            # the person still gets the report of what was recorded before
             report.complete = False
             report.stopped = "It was interrupted; what had been recorded stays."
         report.reads = context.stripe.reads - reads
@@ -150,6 +151,7 @@ class Sweep:
 
         answers = page.answers
         if page.origin is Origin.LIST:
+            # another source or an earlier page may have shown it already
             new = set(sources.unmet(answer.intent.id for answer in answers))
             answers = tuple(answer for answer in answers if answer.intent.id in new)
         try:
@@ -201,9 +203,11 @@ class Sweep:
         pages_to_record: PagesToRecord,
     ) -> None:
         pages_to_record.add(decided_page, answers)
+        # with a wrong key every finding would be wrong, so the pages are held until the key is proved
         if self._key_check.is_proved and pages_to_record.is_full:
             pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
 
+        # book often enough that a crash loses little, and seldom enough that it costs little
         quota = self._context.source_quota.quota
         part = max(FEWEST_A_BOOKING, round(QUOTA_PART_A_BOOKING * quota.allowed))
         if quota.unbooked >= min(READS_A_BOOKING, part):
@@ -244,6 +248,7 @@ class Sweep:
             match, intent = item.match, item.match.intent
             if match.order is None or not isinstance(intent, Intent):
                 continue
+            # a row that says paid is loaded with every page of its order, so it need not be remembered
             row_says_paid = any(row.outcome is Outcome.SUCCEEDED for row in match.payments)
             if intent.outcome is Outcome.SUCCEEDED and not row_says_paid:
                 sibling = PaidSibling.of_intent(intent, next(iter(match.payments), None))
@@ -281,6 +286,7 @@ class Sweep:
             seconds = body.pop("seconds")
             entry = Draft(Action.SWEEP, {**body, "milliseconds": round(self.report.seconds * 1000)})
 
+            # an incomplete sweep may lack payments of a day, so it has no totals
             totals: tuple[Draft, ...] = ()
             if self._listed is not None and self._listed_from is not None and self.report.complete:
                 totals = self._totals.day_entries(sweep, self._listed, self._listed_from)

@@ -86,6 +86,7 @@ def hand_over(
     service = requests.at_work()
     if service is None:
         return None
+    # from here on the sweep belongs to the service, also if this command ends
     number = requests.ask(request.asked_by, as_options(request))
     try:
         state = _wait_for_answer(requests, number, clock, progress)

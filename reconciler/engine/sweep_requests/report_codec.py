@@ -66,6 +66,7 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
             setattr(report, name, fields[name])
         for kind, count in fields["discrepancies"].items():
             report.discrepancies[Kind(kind)] = count
+        # a Counter with tuples as keys is a list of objects in JSON
         report.stakes = Counter(
             {(Kind(item["kind"]), item["currency"]): item["amount"] for item in fields["at_stake"]}
         )
@@ -136,6 +137,7 @@ def _failure(fields: Mapping[str, Any] | None) -> ReconcilerError | None:
     if fields["type"] == ConfigurationError.__name__:
         faults = (ConfigurationFault(what, hint) for what, hint in fields["faults"])
         return ConfigurationError(tuple(faults))
+    # the name comes from a table, so only the error classes of this program count
     error_class = getattr(errors, fields["type"], ReconcilerError)
     if not (isinstance(error_class, type) and issubclass(error_class, ReconcilerError)):
         error_class = ReconcilerError
