@@ -1,4 +1,4 @@
-"""The fingerprint of a finding: both sides' values, and no times."""
+"""The fingerprint of a finding, which is made of both sides' values and no times."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _moved(moment: datetime | None) -> datetime | None:
 
 
 def _at_another_time(match: Match) -> Match:
-    """The same values, seen and made at other times and under another request."""
+    """The same values at other times and from another request."""
     seen = match.intent
     other: Intent | MissingIntent
     if isinstance(seen, MissingIntent):
@@ -64,7 +64,7 @@ def _at_another_time(match: Match) -> Match:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_time_is_in_a_fingerprint(name: str) -> None:
-    """The same disagreement tomorrow is the same: what a person has settled stays settled."""
+    """A disagreement that lasts keeps its fingerprint, so that what a person has settled stays settled."""
     match, kind, _, _ = KINDS[name]
     before = _findings(match)[kind]
     after = _findings(_at_another_time(match), NOW + LATER)[kind]
@@ -72,8 +72,8 @@ def test_no_time_is_in_a_fingerprint(name: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", before.fingerprint)
 
 
-def test_each_kind_has_its_own_fingerprint() -> None:
-    """The same values under another kind are another finding."""
+def test_the_kind_is_part_of_the_fingerprint() -> None:
+    """The same values with another kind are another finding."""
     (found,) = _findings(KINDS["a missed webhook"][0]).values()
     assert replace(found, kind=Kind.REGRESSED).fingerprint != found.fingerprint
 
@@ -107,48 +107,48 @@ STRIPE_CHANGES: list[dict[str, Any]] = [
 BEFORE = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED, amount=7))
 
 
-def _fingerprints(match: Match) -> set[str]:
+def _fingerprint_set(match: Match) -> set[str]:
     return {found.fingerprint for found in _findings(match).values()}
 
 
 @pytest.mark.parametrize("change", LOCAL_CHANGES, ids=str)
 def test_every_value_of_the_row_counts(change: dict[str, Any]) -> None:
-    """Another key, intent, status, outcome, amount or currency is another disagreement."""
+    """Another key, intent, status, outcome, amount or currency makes another fingerprint."""
     row = replace(BEFORE.payments[0], **change)
-    after = _fingerprints(replace(BEFORE, payments=(row,)))
-    assert not after & _fingerprints(BEFORE)
+    after = _fingerprint_set(replace(BEFORE, payments=(row,)))
+    assert not after & _fingerprint_set(BEFORE)
     other = replace(BEFORE, payments=(row,), intent=missing())
-    assert not _fingerprints(other) & _fingerprints(replace(BEFORE, intent=missing()))
+    assert not _fingerprint_set(other) & _fingerprint_set(replace(BEFORE, intent=missing()))
 
 
 @pytest.mark.parametrize("change", STRIPE_CHANGES, ids=str)
 def test_every_value_of_the_intent_counts(change: dict[str, Any]) -> None:
-    """Another status, amount, currency or charge, or what became of the charge, is another disagreement."""
+    """Another status, amount, currency or charge, a refund or a dispute makes another fingerprint."""
     seen = replace(intent_of(Outcome.SUCCEEDED), **change)
-    after = _fingerprints(replace(BEFORE, intent=seen))
-    assert not after & _fingerprints(BEFORE)
+    after = _fingerprint_set(replace(BEFORE, intent=seen))
+    assert not after & _fingerprint_set(BEFORE)
     alone = {found.fingerprint for found in _findings(match_of(seen)).values()}
-    assert not alone & _fingerprints(match_of(intent_of(Outcome.SUCCEEDED)))
+    assert not alone & _fingerprint_set(match_of(intent_of(Outcome.SUCCEEDED)))
 
 
 def test_a_failed_attempt_counts() -> None:
-    """The same status with and without an error has two outcomes."""
+    """The same status with an error is another outcome, so it makes another fingerprint."""
     row = payment(Outcome.SUCCEEDED)
-    fresh = intent("requires_payment_method", charge=charge())
+    unpaid = intent("requires_payment_method", charge=charge())
     failed = intent("requires_payment_method", failed=True, charge=charge())
-    assert not _fingerprints(match_of(fresh, row)) & _fingerprints(match_of(failed, row))
+    assert not _fingerprint_set(match_of(unpaid, row)) & _fingerprint_set(match_of(failed, row))
 
 
 def test_the_other_mode_counts() -> None:
-    """A 404 that says that the object exists in the other mode is another 404."""
+    """A 404 that says that the object exists in the other mode has another fingerprint."""
     row = payment(Outcome.INCOMPLETE)
-    assert not _fingerprints(match_of(missing(), row)) & _fingerprints(
+    assert not _fingerprint_set(match_of(missing(), row)) & _fingerprint_set(
         match_of(missing(other_mode=True), row)
     )
 
 
-def test_what_is_only_evidence_does_not_count() -> None:
-    """The request, the method, the next action and the capture deadline are for reading."""
+def test_evidence_is_no_part_of_the_fingerprint() -> None:
+    """The request, the method, the next action and the capture deadline are for a person to read."""
     changes: dict[str, Any] = {
         "request_id": "req_9",
         "method": "klarna",
@@ -159,7 +159,7 @@ def test_what_is_only_evidence_does_not_count() -> None:
     }
     for name, value in changes.items():
         seen = replace(intent_of(Outcome.SUCCEEDED), **{name: value})
-        assert _fingerprints(replace(BEFORE, intent=seen)) == _fingerprints(BEFORE), name
+        assert _fingerprint_set(replace(BEFORE, intent=seen)) == _fingerprint_set(BEFORE), name
 
 
 @pytest.mark.parametrize(
@@ -168,19 +168,19 @@ def test_what_is_only_evidence_does_not_count() -> None:
 )
 @pytest.mark.parametrize("change", [{"amount": 5}, {"key": "p8"}])
 def test_a_side_finding_counts_every_row(name: str, change: dict[str, Any]) -> None:
-    """A second row, or another value of one, is another finding."""
+    """A second row, or another value of a row, makes another fingerprint."""
     match, kind, _, _ = KINDS[name]
     (row,) = match.payments
     second = replace(row, key="p2")
-    prints = {
+    different = {
         _findings(replace(match, payments=rows))[kind].fingerprint
         for rows in [(row,), (row, second), (row, replace(second, **change))]
     }
-    assert len(prints) == 3
+    assert len(different) == 3
 
 
 def test_a_duplicate_counts_its_own_money_and_order() -> None:
-    """Another amount, currency, row or order is another duplicate."""
+    """Another amount, currency, row or order makes another fingerprint."""
 
     def of(order: str, **changes: Any) -> str:
         later = sibling("pi_2", created=NOW, **changes)
@@ -196,5 +196,11 @@ def test_a_duplicate_counts_its_own_money_and_order() -> None:
         )
         return _findings(match)[Kind.DUPLICATE_PAYMENT].fingerprint
 
-    prints = {of("o1"), of("o2"), of("o1", amount=1), of("o1", currency="usd"), of("o1", key="p9")}
-    assert len(prints) == 5
+    different = {
+        of("o1"),
+        of("o2"),
+        of("o1", amount=1),
+        of("o1", currency="usd"),
+        of("o1", key="p9"),
+    }
+    assert len(different) == 5

@@ -1,4 +1,4 @@
-"""Grace: a fresh difference waits for its webhook, and only a difference does."""
+"""The grace: a difference that is only moments old waits for its webhook."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONG_AGO = NOW - timedelta(days=3)
 
 
 def _changed(source: str, at: datetime) -> tuple[Intent, dict[str, Any]]:
-    """A paid or canceled intent whose latest change is known from this source, and the events known."""
+    """A paid or canceled intent with its latest change at ``at``, as this source shows it, and the known events."""
     calm = charge(created=LONG_AGO)
     match source:
         case "created":
@@ -40,8 +40,8 @@ def _changed(source: str, at: datetime) -> tuple[Intent, dict[str, Any]]:
         case "canceled_at":
             return intent_of(Outcome.CANCELED, created=LONG_AGO, canceled_at=at), {}
         case "charge.created":
-            fresh = charge(created=at)
-            return intent_of(Outcome.SUCCEEDED, created=LONG_AGO, charge=fresh), {}
+            recent = charge(created=at)
+            return intent_of(Outcome.SUCCEEDED, created=LONG_AGO, charge=recent), {}
         case _:
             known = (event(LONG_AGO), event(at, id="evt_2"), event(LONG_AGO, id="evt_3"))
             old = intent_of(Outcome.SUCCEEDED, created=LONG_AGO, charge=calm)
@@ -79,7 +79,7 @@ def test_a_change_younger_than_the_grace_waits(source: str, age: timedelta, wait
 
 
 def _seen_later(seen: Intent) -> Intent:
-    """Fetched after every event, so that only the grace decides."""
+    """Read after every event, so that only the grace decides."""
     return intent_of(
         seen.outcome,
         created=seen.created,
@@ -90,8 +90,8 @@ def _seen_later(seen: Intent) -> Intent:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_without_grace_nothing_is_fresh(source: str) -> None:
-    """Grace 0 acts on a change of this very second."""
+def test_without_grace_nothing_waits(source: str) -> None:
+    """With grace 0 a change of this second is corrected."""
     seen, known = _changed(source, NOW)
     decision = decide(
         match_of(_seen_later(seen), payment(Outcome.INCOMPLETE)),
@@ -104,17 +104,17 @@ def test_without_grace_nothing_is_fresh(source: str) -> None:
 
 @pytest.mark.parametrize("grace", [timedelta(0), SECOND, GRACE], ids=str)
 @pytest.mark.parametrize(
-    ("after_fetch", "waits"),
+    ("after_read", "waits"),
     [(-SECOND, False), (timedelta(0), True), (SECOND, True), (timedelta(seconds=40), True)],
     ids=str,
 )
-def test_an_event_as_new_as_the_fetch_waits_whatever_the_grace(
-    grace: timedelta, after_fetch: timedelta, waits: bool
+def test_an_event_as_new_as_the_read_waits_with_every_grace(
+    grace: timedelta, after_read: timedelta, waits: bool
 ) -> None:
-    """What was fetched may be older than the event, even in the same second, so it is no ground for a verdict."""
-    fetched = NOW - timedelta(hours=1)
-    seen = intent_of(Outcome.SUCCEEDED, seen_at=fetched)
-    happened = fetched + after_fetch
+    """The intent may have been read before the event, even in the same second, so it gives no verdict."""
+    read_at = NOW - timedelta(hours=1)
+    seen = intent_of(Outcome.SUCCEEDED, seen_at=read_at)
+    happened = read_at + after_read
     decision = decide(
         match_of(seen, payment(Outcome.INCOMPLETE)),
         rules(grace=grace),
@@ -132,7 +132,7 @@ def test_an_event_as_new_as_the_fetch_waits_whatever_the_grace(
     ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell == "Keep"]
 )
 def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
-    """Where both sides agree there is nothing to wait for, however fresh it is."""
+    """If both sides agree there is nothing to wait for, however recent the change is."""
     seen = intent_of(Outcome(stripe), created=NOW, charge=None)
     events = (event(NOW + SECOND),)
     decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW, events=events)
@@ -142,15 +142,15 @@ def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
 @pytest.mark.parametrize(
     ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell != "Keep"]
 )
-def test_waiting_replaces_every_correction_and_every_flag(local: str, stripe: str) -> None:
-    """No finding of an intent is recorded within its grace, be it ever so critical."""
+def test_waiting_replaces_every_correction_and_every_finding(local: str, stripe: str) -> None:
+    """No finding is recorded within the grace, however critical it is."""
     seen = intent_of(Outcome(stripe), created=NOW - SECOND)
     decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW)
     assert isinstance(decision, Wait)
 
 
 def test_findings_without_a_row_and_beside_the_pair_wait_too() -> None:
-    """Missing rows, unknown statuses and side findings have a webhook on its way as well."""
+    """A webhook may be on its way for missing rows, unknown statuses and side findings too."""
     fresh = {"created": NOW - SECOND}
     twice = match_of(
         intent_of(Outcome.SUCCEEDED, **fresh),
@@ -168,7 +168,7 @@ def test_findings_without_a_row_and_beside_the_pair_wait_too() -> None:
 
 
 def test_a_404_is_flagged_at_once() -> None:
-    """Nothing changed lately there, and an event is no reason to wait either."""
+    """No webhook is on its way for an intent that does not exist, and an event is no reason to wait either."""
     for local, grace in itertools.product(Outcome, [GRACE, timedelta(days=9)]):
         decision = decide(
             match_of(missing(), payment(local, created=NOW)),
@@ -179,8 +179,8 @@ def test_a_404_is_flagged_at_once() -> None:
         assert isinstance(decision, Flag)
 
 
-def test_an_old_event_does_not_make_a_fresh_intent_old() -> None:
-    """The latest of all counts, in whatever order the events come."""
+def test_an_old_event_does_not_end_the_grace_of_a_recent_intent() -> None:
+    """The latest change counts, in every order of the events."""
     seen = intent_of(Outcome.SUCCEEDED, created=NOW - SECOND, amount_received=AMOUNT)
     decision = decide(
         match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW, events=(event(LONG_AGO),)

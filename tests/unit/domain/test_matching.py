@@ -68,20 +68,20 @@ def linked(
     *intents: Intent, rows: tuple[Payment, ...], listed: TimeRange | None = EVERYTHING
 ) -> dict[str, Match]:
     matches = match_by_order("default", intents, loaded(claimable=rows), RULES, listed)
-    assert sorted(match.intent.id for match in matches) == sorted(i.id for i in intents)
+    assert sorted(match.intent.id for match in matches) == sorted(one.id for one in intents)
     return {match.intent.id: match for match in matches}
 
 
 def test_rows_that_hold_one_intent_are_examined_together() -> None:
-    """Two rows with the same PaymentIntent are one subject."""
+    """Two rows that hold the same intent are one match."""
     (match,) = match_by_id(
         "default", [an_intent("pi_1")], loaded(a_row("2", "pi_1"), a_row("1", "pi_1")), {}
     )
     assert match.keys == ("1", "2")
 
 
-def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
-    """Rows of other intents are not mixed in."""
+def test_an_intent_without_a_row_is_a_match_without_rows() -> None:
+    """Rows of other intents do not belong to it."""
     one, other = match_by_id(
         "default", [an_intent("pi_1"), an_intent("pi_2")], loaded(a_row("1", "pi_1")), {}
     )
@@ -90,7 +90,7 @@ def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
 
 
 def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
-    """A sibling counts as paid when its row says so or when Stripe says so in the same page; never the intent itself."""
+    """A sibling is paid if its row says so or if Stripe says so on the same page. No intent is its own sibling."""
     rows = (a_row("1", "pi_1"), a_row("2", "pi_2"))
     matches = match_by_id(
         "default",
@@ -105,27 +105,27 @@ def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
 
 
 def test_one_intent_and_one_row_of_its_order_are_linked() -> None:
-    """A row that never learnt its intent is found by its order."""
+    """A row that holds no intent is found by its order."""
     match = linked(an_intent("pi_1"), rows=(a_row("1"),))["pi_1"]
     assert match.keys == ("1",)
     assert not match.contested
 
 
 def test_two_rows_of_one_order_are_contested() -> None:
-    """It cannot be known which of them the money was for."""
+    """Nothing shows which of the rows was paid."""
     match = linked(an_intent("pi_1"), rows=(a_row("1"), a_row("2")))["pi_1"]
     assert match.contested
     assert match.keys == ("1", "2")
 
 
 def test_two_paid_intents_of_one_order_are_contested() -> None:
-    """Both took money for one row: a person decides."""
+    """Both took money for one row, so a person decides."""
     matches = linked(an_intent("pi_1"), an_intent("pi_2"), rows=(a_row("1"),))
     assert all(match.contested and match.keys == ("1",) for match in matches.values())
 
 
-def test_only_paid_intents_are_candidates_where_there_are_any() -> None:
-    """A later failed or canceled attempt must not take the row from the one that was paid."""
+def test_if_an_intent_was_paid_only_paid_intents_come_into_question() -> None:
+    """A later attempt that failed or was canceled does not take the row from the intent that was paid."""
     matches = linked(
         an_intent("pi_paid", age=60),
         an_intent("pi_canceled", "canceled", age=10),
@@ -140,8 +140,8 @@ def test_only_paid_intents_are_candidates_where_there_are_any() -> None:
     assert not matches["pi_paid"].contested
 
 
-def test_without_a_paid_intent_the_newest_is_the_candidate() -> None:
-    """Older attempts are history."""
+def test_without_a_paid_intent_only_the_newest_comes_into_question() -> None:
+    """The customer gave up the older attempts."""
     matches = linked(
         an_intent("pi_old", "canceled", age=60),
         an_intent("pi_new", "canceled", age=10),
@@ -151,8 +151,8 @@ def test_without_a_paid_intent_the_newest_is_the_candidate() -> None:
     assert matches["pi_old"].keys == ()
 
 
-def test_an_unpaid_intent_is_not_linked_where_others_may_be_unseen() -> None:
-    """A list that does not reach back to before the row, or ends before now, may hide the intent that was paid."""
+def test_an_unpaid_intent_is_not_linked_if_others_may_be_unseen() -> None:
+    """A list that begins after the row, or that ends before now, may not show the intent that was paid."""
     canceled = an_intent("pi_1", "canceled")
     for listed in (
         None,
@@ -163,20 +163,20 @@ def test_an_unpaid_intent_is_not_linked_where_others_may_be_unseen() -> None:
 
 
 def test_a_paid_intent_is_linked_without_a_list() -> None:
-    """Money was taken for that order, whatever other attempts there were."""
+    """Money was taken for the order, so other attempts do not matter."""
     assert linked(an_intent("pi_1"), rows=(a_row("1"),), listed=None)["pi_1"].keys == ("1",)
 
 
 def test_an_intent_that_names_no_order_or_an_unknown_one_stays_without_a_row() -> None:
-    """There is nothing to join it by."""
+    """Without an order that a row has, no row is found."""
     matches = linked(
         an_intent("pi_1", order=None), an_intent("pi_2", order="8"), rows=(a_row("1"),)
     )
     assert all(match.payments == () for match in matches.values())
 
 
-def test_an_intent_of_another_application_is_not_linked() -> None:
-    """The metadata filter judges intents without a row, and only ours may claim one."""
+def test_an_intent_of_another_program_is_not_linked() -> None:
+    """An intent without the configured metadata is neither reported without a row nor linked to one."""
     foreign = replace(an_intent("pi_1"), metadata={"order_id": "7"})
     assert not reportable_without_row(foreign, RULES)
     assert linked(foreign, rows=(a_row("1"),))["pi_1"].keys == ()
