@@ -30,6 +30,8 @@ class Kind(StrEnum):
     REFUND_DRIFT = "refund_drift"
     DISPUTE_DRIFT = "dispute_drift"
     AMBIGUOUS_ROW = "ambiguous_row"
+    PAID_BY_OTHER_INTENT = "paid_by_other_intent"
+    REFUND_MISSING = "refund_missing"
     MISSING_LOCALLY = "missing_locally"
     MISSING_AT_STRIPE = "missing_at_stripe"
     UNKNOWN_STATUS = "unknown_status"
@@ -37,6 +39,7 @@ class Kind(StrEnum):
     CAPTURE_EXPIRING = "capture_expiring"
     OVERDUE = "overdue"
     EXHAUSTED = "exhausted"
+    PARTIALLY_FUNDED = "partially_funded"
 
     @property
     def is_side(self) -> bool:
@@ -45,7 +48,13 @@ class Kind(StrEnum):
 
 
 _SIDE: Final = frozenset(
-    {Kind.DUPLICATE_PAYMENT, Kind.CAPTURE_EXPIRING, Kind.OVERDUE, Kind.EXHAUSTED}
+    {
+        Kind.DUPLICATE_PAYMENT,
+        Kind.CAPTURE_EXPIRING,
+        Kind.OVERDUE,
+        Kind.EXHAUSTED,
+        Kind.PARTIALLY_FUNDED,
+    }
 )
 
 
@@ -125,8 +134,12 @@ class Cause(StrEnum):
 
     UNDELIVERED = "undelivered"
     """Stripe could not deliver the event to every endpoint."""
-    NOT_HANDLED = "not_handled"
-    """Every endpoint acknowledged the event, but the row did not change."""
+    NOTHING_PENDING = "nothing_pending"
+    """No delivery of the event is pending. That is all it says: there may have been no endpoint to receive it."""
+    NEVER_GENERATED = "never_generated"
+    """Stripe's list of events around the change is complete and has none."""
+    OUT_OF_REACH = "out_of_reach"
+    """The change is older than the 30 days for which Stripe keeps events."""
 
 
 class Closing(StrEnum):
@@ -161,8 +174,10 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What the discrepancy is about: the intent, or the rows if they hold none."""
-        return self.payment_intent or f"row:{','.join(self.keys)}"
+        """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
+        if self.payment_intent is None or self.kind is Kind.PAID_BY_OTHER_INTENT:
+            return f"row:{','.join(self.keys)}"
+        return self.payment_intent
 
     @property
     def fingerprint(self) -> str:

@@ -37,6 +37,8 @@ class NextAction:
 
     type: str
     expires_at: datetime | None = None
+    amount_remaining: int | None = None
+    """What a bank transfer still lacks, in minor units; None if the action names no amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Intent:
     next_action: NextAction | None = None
     charge: Charge | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    customer: str | None = None
+    """The id of Stripe's customer: compared, never stored or shown."""
     outcome: Outcome = field(init=False)
     """What the status means, in the words that both sides share."""
 

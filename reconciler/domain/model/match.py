@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.match_facts import NO_FACTS, MatchFacts
 from reconciler.domain.model.payment import Payment, StatusMap
 
 
@@ -88,7 +89,7 @@ class Match:
     """An intent, the rows that belong to it, and the paid siblings of its order: the unit of deciding.
 
     ``contested`` is whether its rows were found by an order for which several intents or several rows come into
-    question, so that no row may be written.
+    question, so that no row may be written. ``facts`` are what was read because a verdict depended on it.
     """
 
     account: str
@@ -97,6 +98,7 @@ class Match:
     order: str | None = None
     siblings: tuple[PaidSibling, ...] = ()
     contested: bool = False
+    facts: MatchFacts = NO_FACTS
 
     @property
     def keys(self) -> tuple[str, ...]:

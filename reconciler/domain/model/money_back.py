@@ -32,6 +32,16 @@ class ChargeBalance:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """What was read besides the charge; None for what was not asked for."""
+
+    refunds: tuple[Refund, ...] | None = None
+    balance: ChargeBalance | None = None
+    balance_was_read: bool = False
+    """The balance transaction was asked for; a charge may have none yet."""
+
+
 class DisputePhase(StrEnum):
     """What a dispute's status means for the money, the worst first."""
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 
@@ -27,21 +28,6 @@ _MAY_BE_PAID: Final = frozenset(
 )
 _PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 _OVER: Final = frozenset({Outcome.CANCELED})
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFacts:
-    """Everything known of the order of a row.
-
-    ``rows`` are the other rows of the order, in whatever account, with or without an intent, inside the mapping or not.
-    ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
-    ``is_complete`` is whether no other intent can name the order.
-    """
-
-    rows: tuple[Payment, ...] = ()
-    intents: tuple[Intent, ...] = ()
-    held: frozenset[str] = frozenset()
-    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

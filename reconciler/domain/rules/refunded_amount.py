@@ -7,11 +7,10 @@ met in one account, so the difference is found out from the refunds themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from reconciler.domain.model.intent import Charge
-from reconciler.domain.model.money_back import ChargeBalance, Refund
+from reconciler.domain.model.money_back import RefundFacts
 
 
 class Unclear(Enum):
@@ -23,16 +22,6 @@ class Unclear(Enum):
     """The charge's balance transaction decides."""
     RELEASE_OR_REFUND = auto()
     """Nothing that Stripe shows decides: a person has to look."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefundFacts:
-    """What was read besides the charge; None for what was not asked for."""
-
-    refunds: tuple[Refund, ...] | None = None
-    balance: ChargeBalance | None = None
-    balance_was_read: bool = False
-    """The balance transaction was asked for; a charge may have none yet."""
 
 
 def refunded_amount(charge: Charge, currency: str, facts: RefundFacts) -> int | Unclear:

@@ -1,0 +1,65 @@
+"""What was read about a match besides its intent and its rows, because a verdict depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.money_back import Dispute, RefundFacts
+from reconciler.domain.model.payment import Payment
+
+
+class Question(StrEnum):
+    """What a verdict may depend on that a list of intents does not show. Each answer costs reads."""
+
+    REFUNDS = "refunds"
+    """The refunds of the charge."""
+    BALANCE = "balance"
+    """The balance transaction of the charge."""
+    DISPUTES = "disputes"
+    """The disputes of the charge."""
+    ORDER = "order"
+    """The other rows and the other intents of the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """Everything known of the order of a row.
+
+    ``rows`` are the other rows of the order, in whatever account, with or without an intent, inside the mapping or not.
+    ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
+    ``is_complete`` is whether no other intent can name the order.
+    """
+
+    rows: tuple[Payment, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    held: frozenset[str] = frozenset()
+    is_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFacts:
+    """The answers so far; an empty one was not asked for.
+
+    ``unheld_paid`` are intents that no row holds and that took or hold money, as far as this sweep and the stored
+    findings know them: they matter if orders cannot be found. ``excluded_rows`` hold the intent and lie outside the
+    mapping: deleted rows, rows of another sort.
+    """
+
+    refunds: RefundFacts = field(default_factory=RefundFacts)
+    disputes: tuple[Dispute, ...] | None = None
+    order: OrderFacts | None = None
+    unheld_paid: tuple[Intent, ...] = ()
+    excluded_rows: tuple[Payment, ...] = ()
+
+
+NO_FACTS = MatchFacts()
+
+
+class FactNeededError(Exception):
+    """A verdict depends on something that was not read. Inside the program only: the sweep reads it and decides again."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(f"the verdict depends on {question.value}")
+        self.question = question
