@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from reconciler.adapters.postgres.audit.audit import Audit
 from reconciler.adapters.postgres.coordination.lease_store import (
     PostgresLeaseStore,
     PostgresReservedShare,
@@ -20,29 +20,32 @@ from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSwe
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.merchant.inspection import inspect
-from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.adapters.stripe_gateway import StripeGateway
-from reconciler.adapters.webhook_sender import HttpxWebhookSender
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, Endpoint
-from reconciler.engine.account import SECONDS_A_READ, OpenAccount
-from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
-from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.account import SECONDS_A_READ, AccountLimits, AccountPorts, OpenAccount
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import (
     FEWEST_READS,
     ReadQuota,
     SourceQuota,
     documented_reads,
 )
-from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
+from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Account, Settings, key_facts
 from reconciler.settings.signing import NO_SECRET
+
+if TYPE_CHECKING:
+    # imported by those who use them: a sweep needs neither
+    from reconciler.adapters.postgres.audit.audit import Audit
+    from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
+    from reconciler.engine.delivery.deliver import Delivery
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -130,7 +133,7 @@ def open_gateway(
     )
 
 
-def holder() -> str:
+def new_holder() -> str:
     """How this process is named in a lease: machine, process, and what tells it from an earlier one of that number."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
@@ -145,14 +148,13 @@ def open_account(
     database: Database | None = None,
     rate_limiter: RateLimiter | None = None,
     quota: ReadQuota | None = None,
-    checks: ClaimedRechecks | None = None,
+    rechecks: ClaimedRechecks | None = None,
 ) -> Iterator[OpenAccount]:
-    """An account with its table and its Stripe, for the length of the block.
+    """An account with its table and its Stripe gateway, for the length of the block.
 
-    ``writes_rows`` is whether rows are going to be corrected: then the privileges for that are looked for at once.
-    ``database``, ``pacer``, ``allowance`` and ``checks`` are shared by those who open one account several times; without them it has
-    its own.
-    Raises ConfigurationError where the mapping does not fit the table.
+    ``writes_rows`` is whether rows may be corrected: then the privileges for that are checked at once. The service opens
+    one account several times, and then shares ``database``, ``rate_limiter``, ``quota`` and ``rechecks`` between them.
+    Raises ConfigurationError if the mapping does not fit the table.
     """
     with ExitStack() as stack:
         if database is None:
@@ -177,24 +179,28 @@ def open_account(
         yield OpenAccount(
             name=account.name,
             mode=settings.corrections.mode,
-            per_hour=settings.corrections.per_hour,
             clock=clock,
-            holder=holder,
-            stripe=gateway,
-            store=store,
-            leases=PostgresLeaseStore(database, account.name),
-            discrepancy_store=PostgresDiscrepancyStore(database, account.name),
-            requests=PostgresSweepRequests(database, account.name),
-            reserved_shares=PostgresReservedShare(
-                database, account.name, readable=store.can_read_schema
+            new_holder=new_holder,
+            ports=AccountPorts(
+                stripe=gateway,
+                store=store,
+                leases=PostgresLeaseStore(database, account.name),
+                discrepancy_store=PostgresDiscrepancyStore(database, account.name),
+                requests=PostgresSweepRequests(database, account.name),
+                reserved_share=PostgresReservedShare(
+                    database, account.name, readable=store.can_read_schema
+                ),
             ),
-            rate_limiter=rate_limiter,
+            limits=AccountLimits(
+                rates=limits,
+                rate_limiter=rate_limiter,
+                budget=budget_of(limits, quota.documented),
+                source_quota=source_quota,
+                per_hour=settings.corrections.per_hour,
+                count_allowed=partial(reads_allowed, settings, store, clock),
+            ),
             rules=rules_of(settings),
-            limits=limits,
-            budget=budget_of(limits, quota.documented),
-            source_quota=source_quota,
-            rechecks=checks or ClaimedRechecks(),
-            transactions_allow=partial(reads_allowed, settings, store, clock),
+            rechecks=rechecks or ClaimedRechecks(),
             has_schema=store.has_schema,
         )
 
@@ -217,6 +223,10 @@ def open_delivery(
 
     Once ``stopping`` is set a request has two seconds left. Raises ConfigurationError where none is configured.
     """
+    from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
+    from reconciler.adapters.webhook_sender import HttpxWebhookSender
+    from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms
+
     section = settings.delivery
     if section.url is None or settings.signing_secret is None:
         raise ConfigurationError((NO_SECRET,))
@@ -233,5 +243,7 @@ def open_delivery(
 @contextmanager
 def open_audit(settings: Settings) -> Iterator[Audit]:
     """Discrepancies and ledger, for reading. Needs no Stripe key and no table."""
+    from reconciler.adapters.postgres.audit.audit import Audit
+
     with Database(settings.database_url.get_secret_value()) as database:
         yield Audit(database)

@@ -1,4 +1,4 @@
-"""A merchant's endpoint on loopback that can be broken on purpose."""
+"""A merchant's endpoint on this machine that can fail on purpose."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-SOON = 20.0
-"""Seconds that a test waits for something before it gives up."""
+WAIT_SECONDS = 20.0
+"""The longest that a test waits for a request or a thread."""
 
 
-class Break(Enum):
-    """What it does with a request instead of answering."""
+class EndpointFault(Enum):
+    """How the endpoint fails to answer a request."""
 
     HANG = auto()
-    """Reads it and says nothing."""
+    """Reads the request and sends no answer."""
     RESET = auto()
-    """Cuts the connection with a reset, the request half read."""
+    """Resets the connection after half of the request."""
     DROP = auto()
-    """Takes it in, does the work, and the connection goes before the answer."""
+    """Receives the request, and closes the connection before the answer."""
     TRICKLE = auto()
-    """A byte of the header now and then, for ever."""
+    """Sends a header byte by byte, without end."""
     TRICKLE_BODY = auto()
-    """200 at once, and a body that never ends."""
+    """Sends 200 immediately, and a body without end."""
     CUT = auto()
-    """200, and a body that is shorter than it says."""
+    """Sends 200, and a body that is shorter than its Content-Length."""
 
 
-Behaviour = int | Break
+Behaviour = int | EndpointFault
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request that came in whole."""
+    """A request that arrived completely."""
 
     path: str
     headers: dict[str, str]
@@ -61,7 +61,7 @@ class Received:
 
 class _Handler(socketserver.StreamRequestHandler):
     server: Endpoint
-    timeout = SOON
+    timeout = WAIT_SECONDS
 
     def handle(self) -> None:
         while True:
@@ -73,7 +73,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 name, _, value = header.partition(":")
                 headers[name.lower()] = value.strip()
             behaviour = self.server.next_behaviour()
-            if behaviour is Break.RESET:
+            if behaviour is EndpointFault.RESET:
                 self.connection.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
@@ -89,31 +89,34 @@ class _Handler(socketserver.StreamRequestHandler):
     def _answer(self, behaviour: Behaviour) -> bool:
         match behaviour:
             case int():
-                where = "Location: /elsewhere\r\n" if 300 <= behaviour < 400 else ""
+                location = "Location: /elsewhere\r\n" if 300 <= behaviour < 400 else ""
                 self.wfile.write(
-                    f"HTTP/1.1 {behaviour} Said\r\n{where}Content-Length: 2\r\n\r\nok".encode()
+                    f"HTTP/1.1 {behaviour} Status\r\n{location}Content-Length: 2\r\n\r\nok".encode()
                 )
                 return True
-            case Break.HANG:
-                self.server.ending.wait(SOON)
-            case Break.TRICKLE:
-                self._forever(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            case Break.TRICKLE_BODY:
-                self._forever(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-            case Break.CUT:
+            case EndpointFault.HANG:
+                self.server.stopping.wait(WAIT_SECONDS)
+            case EndpointFault.TRICKLE:
+                self._send_without_end(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            case EndpointFault.TRICKLE_BODY:
+                self._send_without_end(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            case EndpointFault.CUT:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
-            case Break.RESET | Break.DROP:
+            case EndpointFault.RESET | EndpointFault.DROP:
                 pass
         return False
 
-    def _forever(self, beginning: bytes) -> None:
+    def _send_without_end(self, beginning: bytes) -> None:
         self.wfile.write(beginning)
-        while not self.server.ending.wait(0.05):
+        while not self.server.stopping.wait(0.05):
             self.wfile.write(b"x")
 
 
 class Endpoint(socketserver.ThreadingTCPServer):
-    """Answers as ``script`` says, one after the other, then as ``usual``. ``received`` has what came in whole."""
+    """Treats each request as the next entry of ``script`` says, and later ones as ``usual`` says.
+
+    ``received`` has the requests that arrived completely.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -124,13 +127,14 @@ class Endpoint(socketserver.ThreadingTCPServer):
         self.script: queue.Queue[Behaviour] = queue.Queue()
         self.tried: queue.Queue[Behaviour] = queue.Queue()
         self.received: queue.Queue[Received] = queue.Queue()
-        self.ending = threading.Event()
+        self.stopping = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/reconciler"
 
     def behave(self, *behaviours: Behaviour) -> None:
+        """Add to the script."""
         for behaviour in behaviours:
             self.script.put(behaviour)
 
@@ -141,29 +145,29 @@ class Endpoint(socketserver.ThreadingTCPServer):
             return self.usual
 
     def next(self) -> Received:
-        """The next request, waited for."""
-        return self.received.get(timeout=SOON)
+        """Wait for the next request and return it."""
+        return self.received.get(timeout=WAIT_SECONDS)
 
     def all(self) -> list[Received]:
-        """Those that came in since."""
+        """The requests that arrived since the last call."""
         found = []
         while not self.received.empty():
             found.append(self.received.get_nowait())
         return found
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what is tested."""
+        """Ignore a client that closed its connection: that is what the tests are about."""
 
 
 @contextmanager
 def serving() -> Iterator[Endpoint]:
-    """An endpoint for the length of the block."""
+    """An endpoint that runs until the end of the block."""
     with Endpoint() as endpoint:
         thread = threading.Thread(target=endpoint.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield endpoint
         finally:
-            endpoint.ending.set()
+            endpoint.stopping.set()
             endpoint.shutdown()
-            thread.join(SOON)
+            thread.join(WAIT_SECONDS)

@@ -45,7 +45,7 @@ AT_STRIPE: Final = (
     Outcome.SUCCEEDED,
     Outcome.CANCELED,
 )
-"""The outcomes that a PaymentIntent can have, in the order in which it passes through them."""
+"""The outcomes that a PaymentIntent can have, in the order in which it reaches them."""
 
 _OF_STATUS: Final = {
     "requires_payment_method": Outcome.INCOMPLETE,

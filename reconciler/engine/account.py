@@ -1,226 +1,192 @@
-"""What can be done with an account that is open: sweeps, and what a person asks about one payment or one sweep."""
+"""An account that is open: its ports and limits, and the sweep over it. ``engine.actions`` has what a person asks besides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.planning.cursor_ranges import retrieve_page_size
 from reconciler.domain.planning.plan import Budget
-from reconciler.domain.planning.planner import retrieve_page_size
 from reconciler.domain.read_limits_and_shortage import Endpoint, Source
-from reconciler.engine.actions.explain import Explanation, explain
-from reconciler.engine.actions.resolve import Resolution, resolve
-from reconciler.engine.actions.resolve import accept_stripe as accept_outcome_of_stripe
-from reconciler.engine.actions.revert import Reverted, revert
-from reconciler.engine.actor import Actor
 from reconciler.engine.lease.lease import Lease
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
-from reconciler.engine.limits.reserved_share import ReservedShare, with_reserved_share
-from reconciler.engine.planning.read_estimate import (
-    ReadEstimate,
-    estimate_due,
-    estimate_window,
-    spendable,
+from reconciler.engine.limits.reserved_share import with_reserved_share
+from reconciler.engine.ports import (
+    DiscrepancyStore,
+    LeaseStore,
+    Progress,
+    ReservedShare,
+    Store,
+    Stripe,
+    SweepRequests,
 )
-from reconciler.engine.ports import DiscrepancyStore, LeaseStore, Progress, Store, Stripe
-from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
-from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
-from reconciler.engine.sources.sources import SweepContext
+from reconciler.engine.report import Mode, SweepReport, SweepRequest, Writing
+from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.engine.sweep.sweep import Sweep
-from reconciler.engine.sweep_requests.hand_over import SweepRequests, hand_over
+from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError
 
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
-"""A slow read: so many threads that reads of this length still fill our share of an endpoint's limit."""
+"""The length of a slow read. A sweep has so many threads that reads of this length still use its whole rate limit."""
 NO_SCHEMA: Final = (
-    "the schema reconciler is not there, or this role may not write to it: run reconciler migrate"
+    "The schema reconciler does not exist, or this role may not write to it: run reconciler migrate"
     " --daemon-role ROLE as a role that may create it."
 )
 
 
-@dataclass(frozen=True)
-class OpenAccount:
-    """One account, ready to be asked about. Every method may raise what the ports raise.
+@dataclass(frozen=True, slots=True)
+class AccountPorts:
+    """What an open account reads from and writes to."""
 
-    ``mode`` and ``per_hour`` are what the configuration allows; ``holder`` names this process in a lease, anew each time.
-    """
-
-    name: str
-    mode: Mode
-    per_hour: int
-    clock: Clock
-    holder: Callable[[], str]
     stripe: Stripe
     store: Store
     leases: LeaseStore
     discrepancy_store: DiscrepancyStore
     requests: SweepRequests
-    reserved_shares: ReservedShare
+    reserved_share: ReservedShare
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """What an open account may spend: requests a second, reads in 30 days, and corrections an hour.
+
+    ``budget`` is what plans are priced with. ``per_hour`` limits the corrections of the service. ``count_allowed``
+    counts anew how many reads Stripe allows in 30 days.
+    """
+
+    rates: RateLimits
     rate_limiter: RateLimiter
-    rules: Rules
-    limits: RateLimits
     budget: Budget
     source_quota: SourceQuota
-    rechecks: ClaimedRechecks
-    transactions_allow: Callable[[], int]
-    """The reads that Stripe allows in 30 days, counted anew."""
-    has_schema: bool
+    per_hour: int
+    count_allowed: Callable[[], int]
 
     @property
     def quota(self) -> ReadQuota:
-        """The reads of 30 days."""
+        """The 30-day read quota."""
         return self.source_quota.quota
 
-    def count_transactions(self) -> None:
-        """Look again at how many reads Stripe allows: it is by the transaction."""
-        self.quota.resize(self.transactions_allow())
+    def resize_quota(self) -> None:
+        """Count anew how many reads Stripe allows: it depends on the number of transactions."""
+        self.quota.resize(self.count_allowed())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """One account, ready for sweeps and questions. Every method may raise what the ports raise.
+
+    ``mode`` is what the configuration allows. ``new_holder`` returns a new name of this process for each lease.
+    ``has_schema`` is whether Reconciler's schema exists and may be written to.
+    """
+
+    name: str
+    mode: Mode
+    clock: Clock
+    new_holder: Callable[[], str]
+    ports: AccountPorts
+    limits: AccountLimits
+    rules: Rules
+    rechecks: ClaimedRechecks
+    has_schema: bool
 
     def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
-        """One sweep that a person asks for: handed to the service where that holds the account.
+        """Make one sweep that a person asks for. If the service holds the account, the service makes it.
 
-        Raises ConfigurationError or LeaseHeldError where it cannot begin.
+        Raises ConfigurationError or LeaseHeldError if the sweep cannot begin.
         """
         if not self.has_schema:
-            return self.sweep_under(0, _nothing_to_check, request, progress)
+            # a dry run without the schema has no lease that it could lose
+            return self.sweep_under(0, lambda: None, request, progress)
         try:
             with self._lease() as lease:
                 return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
         except LeaseHeldError:
-            report = hand_over(self.requests, request, self.name, self.clock, progress)
+            # imported here: a sweep of its own does not need it
+            from reconciler.engine.sweep_requests.hand_over import hand_over
+
+            report = hand_over(self.ports.requests, request, self.name, self.clock, progress)
         if report is not None:
             return report
-        # no service holds it, or it has gone meanwhile
+
+        # no service holds the account, or the service has ended meanwhile
         with self._lease() as lease:
             return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
 
     def sweep_under(
-        self, epoch: int, recheck: Callable[[], None], request: SweepRequest, progress: Progress
+        self,
+        epoch: int,
+        check_lease: Callable[[], None],
+        request: SweepRequest,
+        progress: Progress,
     ) -> SweepReport:
-        """One sweep under a lease that the caller holds. What ``check`` raises between pages ends it, incomplete.
+        """Make one sweep under a lease that the caller holds. An error of ``check_lease`` ends it, not complete.
 
-        Raises ConfigurationError where our schema is missing and something is to be written.
+        Raises ConfigurationError if something is to be written and Reconciler's schema does not exist.
         """
-        self.quota.renew(self.store.booked_reads)
-        if request.writing is not Writing.NOTHING and not self.has_schema:
-            raise ConfigurationError((NO_SCHEMA,))
+        limits = self.limits
+        limits.quota.renew(self.ports.store.booked_reads)
+        if request.writing is not Writing.NOTHING:
+            self.raise_if_no_schema()
         actor = Actor(
             account=self.name,
-            sweep=self._begin(request),
+            sweep=self._start_sweep(request),
             asked_by=request.asked_by,
             mode=self.mode,
             writing=request.writing,
             epoch=epoch,
         )
         try:
-            return Sweep(self._context_of(), request, actor, recheck, progress).run()
+            return Sweep(self._sweep_context(), request, actor, check_lease, progress).run()
         finally:
-            self.source_quota.cast(Source.PERSON, by_service=False)
+            # what is read outside a sweep is read for a person
+            limits.source_quota.begin(Source.PERSON, by_service=False)
 
-    def estimate(
-        self, kind: SweepKind, since: Moment | None, until: Moment | None
-    ) -> tuple[ReadEstimate, ...]:
-        """What a sweep would ask Stripe now, net by net, and what it would cost."""
-        now = self.clock.now()
-        self.quota.renew(self.store.booked_reads)
-        created = TimeRange(_at(since, now), _at(until, now))
-        found: list[ReadEstimate] = []
-        spent = 0
-        if kind in (SweepKind.WINDOW, SweepKind.ALL):
-            window = TimeRange(created.since or now - self.rules.horizon, created.until)
-            budget = self._budget_of(Source.WINDOW)
-            found.append(estimate_window(self.store, window, budget, now))
-            spent = found[0].plan.reads
-            if kind is SweepKind.ALL:
-                created = TimeRange(created.since, found[0].listed_since or created.until)
-        if kind in (SweepKind.DUE, SweepKind.ALL):
-            found.append(estimate_due(self.store, created, self._budget_of(Source.DUE, spent)))
-        return tuple(found)
-
-    def _budget_of(self, source: Source, spent: int = 0) -> Budget:
-        """What a plan of a net may spend, after ``spent`` more."""
-        left = spendable(self.quota.left(source))
-        return replace(self.budget, reads_left=max(0, left - spent))
-
-    def explain(self, intent_id: str) -> Explanation:
-        """Both sides of one intent, and what would be done."""
-        try:
-            with with_reserved_share(self.reserved_shares, self.rate_limiter, self.clock):
-                return explain(self.stripe, self.store, self.rules, self.name, intent_id)
-        finally:
-            if self.has_schema:
-                self.quota.book(self.store.book_reads)
-
-    def resolve(
-        self,
-        discrepancy_id: int,
-        note: str,
-        by: str,
-        *,
-        accept_stripe: bool = False,
-        ignore: bool = False,
-    ) -> Resolution:
-        """Settle a discrepancy, with or without writing Stripe's outcome to its row."""
-        self._need_schema()
-        if not accept_stripe:
-            return resolve(self.discrepancy_store, discrepancy_id, note, by, ignore=ignore)
-        with self._fenced() as epoch:
-            return accept_outcome_of_stripe(
-                self.stripe,
-                self.store,
-                self.discrepancy_store,
-                self.rules,
-                epoch,
-                discrepancy_id,
-                note,
-                by,
-            )
-
-    def revert(self, sweep: int, by: str) -> Reverted:
-        """Take a pass's corrections back."""
-        self._need_schema()
-        with self._fenced() as epoch:
-            now = self.stripe.now()
-            return revert(self.store, self.discrepancy_store, epoch, sweep, by, now)
-
-    def _need_schema(self) -> None:
+    def raise_if_no_schema(self) -> None:
+        """Raise ConfigurationError if Reconciler's schema does not exist or may not be written to."""
         if not self.has_schema:
             raise ConfigurationError((NO_SCHEMA,))
 
-    def _lease(self) -> Lease:
-        return Lease(self.leases, self.holder(), self.clock, rate_limiter=self.rate_limiter)
+    def reading_beside_holder(self) -> AbstractContextManager[None]:
+        """Read with the account's reserved share for the length of the block, because another process may hold it."""
+        return with_reserved_share(self.ports.reserved_share, self.limits.rate_limiter, self.clock)
 
     @contextmanager
-    def _fenced(self) -> Iterator[int]:
-        """The epoch to write under: that of a lease of our own, or of the service that holds the account.
+    def writing_epoch(self) -> Iterator[int]:
+        """The epoch for one write of a person: that of a lease for the block, or of the service that holds the account.
 
-        A person's single act needs no takeover: the rows are locked and compared, and the epoch is proved, in each
-        transaction all the same.
+        One write needs no takeover from the service, because each transaction locks and compares its rows and checks
+        the epoch. Raises LeaseHeldError if another command holds the account.
         """
         with ExitStack() as stack:
             try:
                 epoch = stack.enter_context(self._lease()).epoch
             except LeaseHeldError:
-                service = self.requests.at_work()
+                service = self.ports.requests.at_work()
                 if service is None:
                     raise
                 epoch = service.epoch
-                stack.enter_context(
-                    with_reserved_share(self.reserved_shares, self.rate_limiter, self.clock)
-                )
+                stack.enter_context(self.reading_beside_holder())
             yield epoch
 
-    def _begin(self, request: SweepRequest) -> int | None:
+    def _lease(self) -> Lease:
+        return Lease(
+            self.ports.leases,
+            self.new_holder(),
+            self.clock,
+            rate_limiter=self.limits.rate_limiter,
+        )
+
+    def _start_sweep(self, request: SweepRequest) -> int | None:
         if request.writing is Writing.NOTHING:
             return None
-        return self.store.start_sweep(
+        return self.ports.store.start_sweep(
             {
                 "kind": request.kind.value,
                 "mode": self.mode.value,
@@ -229,26 +195,19 @@ class OpenAccount:
             }
         )
 
-    def _context_of(self) -> SweepContext:
-        rate = min(self.limits.overall, self.limits.of_endpoint(Endpoint.RETRIEVE))
+    def _sweep_context(self) -> SweepContext:
+        limits = self.limits
+        rate = min(limits.rates.overall, limits.rates.of_endpoint(Endpoint.RETRIEVE))
         return SweepContext(
-            stripe=self.stripe,
-            store=self.store,
+            stripe=self.ports.stripe,
+            store=self.ports.store,
             clock=self.clock,
             rules=self.rules,
             workers=max(2, min(MOST_WORKERS, round(rate * SECONDS_A_READ))),
             page_size=retrieve_page_size(rate),
-            per_hour=self.per_hour,
-            keeps_books=self.has_schema,
-            budget=self.budget,
-            source_quota=self.source_quota,
+            per_hour=limits.per_hour,
+            has_schema=self.has_schema,
+            budget=limits.budget,
+            source_quota=limits.source_quota,
             rechecks=self.rechecks,
         )
-
-
-def _at(moment: Moment | None, now: datetime) -> datetime | None:
-    return now - moment if isinstance(moment, timedelta) else moment
-
-
-def _nothing_to_check() -> None:
-    """A dry run without our schema has no lease to lose."""

@@ -1,36 +1,41 @@
-"""What was asked of a sweep, and what it has to say for itself."""
+"""What a sweep is asked to do, and what it reports."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
+from typing import Final, assert_never
 
-from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match
 from reconciler.domain.money import Money
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
+from reconciler.domain.rules.grace import Wait
 from reconciler.errors import ReconcilerError
 
 Moment = datetime | timedelta
-"""A point in time: given outright, or as a span back from Stripe's present."""
+"""A point in time, or a span that counts back from Stripe's present time."""
 
 
 class SweepKind(StrEnum):
-    """Which net a sweep casts."""
+    """Which source a sweep reads."""
 
     TAIL = "tail"
-    """Every intent that an event names, since the last event handled."""
+    """Every intent that an event names, since the last event that was handled."""
     DUE = "due"
-    """Every open payment of the merchant's table, and every check that has come due."""
+    """Every open payment of the merchant's table, and every recheck that is due."""
     WINDOW = "window"
-    """Every intent created in a range of time, and every row of that range."""
+    """Every intent that was created in a range of time, and every row of that range."""
     ALL = "all"
-    """All nets in turn; an intent that two of them meet is examined once."""
+    """All sources in turn. An intent that two of them meet is examined once."""
 
 
 class Mode(StrEnum):
-    """What the configuration allows a sweep of the service to change."""
+    """What the configuration lets a sweep of the service change."""
 
     REPORT = "report"
     UPDATE = "update"
@@ -42,14 +47,17 @@ class Writing(Enum):
     NOTHING = "nothing"
     """A dry run."""
     FINDINGS = "findings"
-    """Our own tables; no row of the merchant's."""
+    """Reconciler's own tables, and no row of the merchant's table."""
     ROWS = "rows"
     """The merchant's rows as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """A sweep that someone asks for. ``intents`` names single intents; then ``kind`` does not matter."""
+    """A sweep that a person or the service asks for.
+
+    ``since`` and ``until`` bound the time of creation. If ``intents`` names single intents, ``kind`` does not matter.
+    """
 
     kind: SweepKind
     writing: Writing
@@ -57,11 +65,10 @@ class SweepRequest:
     since: Moment | None = None
     until: Moment | None = None
     intents: tuple[str, ...] = ()
-    by_service: bool = False
 
 
 class DecisionKind(StrEnum):
-    """What was decided about a subject, as a report shows it."""
+    """What was decided about a match, as a report shows it."""
 
     CORRECT = "correct"
     FLAG = "flag"
@@ -86,7 +93,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class Unexamined:
-    """Something that a sweep was to examine and could not, and why."""
+    """Something that a sweep could not examine, and why."""
 
     what: str
     why: str
@@ -94,21 +101,21 @@ class Unexamined:
 
 @dataclass(frozen=True, slots=True)
 class NotExamined:
-    """What a sweep could not examine for one and the same reason: how many, and the first of them by name."""
+    """What a sweep could not examine for one reason: how many, and the first of them by name."""
 
     count: int
     what: tuple[str, ...]
     why: str
 
 
-NAMED = 5
-LONGEST_LIST = 10_000
-"""How many lines and unexamined things a report keeps; the counts go on beyond it."""
+MOST_NAMED: Final = 5
+LONGEST_LIST: Final = 10_000
+"""The most lines, and the most unexamined things, that a report keeps. The counts go on after that."""
 
 
 @dataclass(slots=True)
 class SweepReport:
-    """What a sweep did. Counts are of intents (examined, waiting), rows (corrected) and discrepancies."""
+    """What a sweep did. ``examined`` and ``waiting`` count intents, ``corrected`` counts rows."""
 
     account: str
     kind: SweepKind
@@ -124,6 +131,7 @@ class SweepReport:
     """Corrections that the hourly limit of the service held back."""
     waiting: int = 0
     abandoned: int = 0
+    """Unpaid carts past the horizon."""
     discrepancies: Counter[Kind] = field(default_factory=Counter)
     stakes: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     """Money at stake in minor units, by kind and currency."""
@@ -134,19 +142,60 @@ class SweepReport:
     unexamined: list[Unexamined] = field(default_factory=list)
     unexamined_count: int = 0
     stopped: str | None = None
-    """Why the sweep ended before its end, None where it did not."""
+    """Why the sweep ended early, None if it did not."""
     notes: list[str] = field(default_factory=list)
-    """What a reader should know of how it went."""
+    """What a reader should know about how the sweep went."""
     failure: ReconcilerError | None = None
-    """What ended it; its exit code is the command's."""
+    """The error that ended the sweep early. Its exit code is the command's."""
+    _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
+    """The subject and kind of each discrepancy that is counted."""
+
+    def add_decisions(self, decisions: Iterable[tuple[Match, Decision]]) -> None:
+        """Count the final decisions about matches. Each discrepancy counts once in a sweep."""
+        for match, decision in decisions:
+            self.examined += 1
+            self._count(match, decision)
+
+    def _count(self, match: Match, decision: Decision) -> None:
+        match decision:
+            case Keep(abandoned):
+                self.abandoned += abandoned
+            case Wait(until, why):
+                self.waiting += 1
+                line_why = f"{why}; again at {until:%H:%M:%S}"
+                self.add_line(
+                    ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=line_why)
+                )
+            case Correct(status=status, findings=findings):
+                self.would_correct += self.writing is not Writing.ROWS
+                self._count_findings(match, findings, to_status=status)
+            case Flag(findings):
+                self._count_findings(match, findings, to_status=None)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _count_findings(
+        self, match: Match, findings: tuple[Finding, ...], *, to_status: str | None
+    ) -> None:
+        for finding in findings:
+            identity = (finding.subject, finding.kind.value)
+            if identity in self._counted:
+                continue
+            self._counted.add(identity)
+            self.discrepancies[finding.kind] += 1
+            self.stakes[finding.kind, finding.stake.currency] += finding.stake.amount
+
+            # of a correction only the missed outcome is corrected; what stands beside it stays flagged
+            corrects = to_status is not None and finding.kind is Kind.MISSED_OUTCOME
+            self.add_line(_finding_line(match, finding, to_status if corrects else None))
 
     def add_line(self, line: ReportLine) -> None:
-        """Keep a decision for the reader."""
+        """Keep one decision for the reader."""
         if len(self.lines) < LONGEST_LIST:
             self.lines.append(line)
 
     def miss(self, what: str, why: str, count: int = 1) -> None:
-        """So many intents, or a stretch of a list, were not examined: the sweep is not complete."""
+        """Report that so many intents, or a stretch of a list, were not examined. The sweep is then not complete."""
         self.complete = False
         self.unexamined_count += count
         if len(self.unexamined) < LONGEST_LIST:
@@ -154,15 +203,15 @@ class SweepReport:
 
     @property
     def missed(self) -> tuple[NotExamined, ...]:
-        """What was not examined, by reason, the most frequent first."""
+        """What was not examined, by reason, the most frequent reason first."""
         by_reason: dict[str, list[str]] = {}
         for item in self.unexamined:
             by_reason.setdefault(item.why, []).append(item.what)
         ordered = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
-        return tuple(NotExamined(len(what), tuple(what[:NAMED]), why) for why, what in ordered)
+        return tuple(NotExamined(len(what), tuple(what[:MOST_NAMED]), why) for why, what in ordered)
 
     def stop(self, error: ReconcilerError) -> None:
-        """The sweep ends here, incomplete."""
+        """End the sweep here, not complete."""
         self.complete = False
         self.stopped = str(error)
         self.failure = error
@@ -200,3 +249,21 @@ class SweepReport:
             "rate_limited": self.rate_limited,
             "seconds": round(self.seconds, 3),
         }
+
+
+def _finding_line(match: Match, finding: Finding, to_status: str | None) -> ReportLine:
+    """The line of a finding. ``to_status`` is the status that is written, None if the finding is only flagged."""
+    intent = match.intent
+    local = ", ".join(sorted({str(payment.status) for payment in match.payments}))
+    return ReportLine(
+        decision=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
+        payment_intent=finding.subject,
+        keys=finding.keys,
+        kind=finding.kind,
+        severity=finding.severity,
+        stake=finding.stake,
+        local=local or None,
+        stripe=intent.status if isinstance(intent, Intent) else "not found",
+        to_status=to_status,
+        why=finding.reason.value if finding.reason else None,
+    )

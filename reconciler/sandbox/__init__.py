@@ -1,15 +1,16 @@
-"""A Stripe that can be broken on purpose, for the demonstration and the tests.
+"""A simulated Stripe that can fail on purpose, for the demonstration and the tests.
 
-:class:`Sandbox` is the memory: make and move payments from Python, and know the truth about them.
-:class:`SandboxServer` speaks Stripe's API over it, to the official SDK as to any HTTP client.
+:class:`Sandbox` keeps payments in memory; Python code creates, changes and reads them.
+:class:`SandboxServer` serves it over Stripe's API, to the official SDK and to any HTTP client.
+
+Its folders import in one direction: ``objects``, ``faults``, ``webhooks``, ``state``, ``api``.
 """
 
 from __future__ import annotations
 
 from reconciler.sandbox.api.server import SandboxServer
-from reconciler.sandbox.api.serving import ServingOptions, opened, serve
-from reconciler.sandbox.faults.faults import Break, Faults
-from reconciler.sandbox.faults.rate_limits import NO_LIMITS, RequestLog, SandboxLimits, Seen
+from reconciler.sandbox.faults.faults import Faults, RequestFault
+from reconciler.sandbox.faults.rate_limits import NO_LIMITS, SandboxLimits
 from reconciler.sandbox.objects.answers import ApiRefusal, SandboxAnswer
 from reconciler.sandbox.objects.records import (
     API_VERSION,
@@ -22,10 +23,11 @@ from reconciler.sandbox.objects.records import (
     RefundRecord,
     WebhookEndpointRecord,
 )
+from reconciler.sandbox.state.request_log import LoggedRequest, RequestLog
 from reconciler.sandbox.state.sandbox import LIVE_KEY, TEST_KEY, Sandbox
 from reconciler.sandbox.state.seeding import PaymentKind, fill, make, prepared
 from reconciler.sandbox.state.store import ACCOUNT
-from reconciler.sandbox.webhooks import Delivery, DeliveryFate, Receiver, signature
+from reconciler.sandbox.webhooks import Receiver, WebhookDelivery, WebhookDeliveryState, signature
 
 __all__ = [
     "ACCOUNT",
@@ -34,31 +36,28 @@ __all__ = [
     "NO_LIMITS",
     "TEST_KEY",
     "ApiRefusal",
-    "Break",
     "ChargeRecord",
-    "Delivery",
-    "DeliveryFate",
     "DisputeRecord",
     "EventRecord",
     "Faults",
     "IntentRecord",
+    "LoggedRequest",
     "NextActionRecord",
     "PaymentErrorRecord",
     "PaymentKind",
     "Receiver",
     "RefundRecord",
+    "RequestFault",
     "RequestLog",
     "Sandbox",
     "SandboxAnswer",
     "SandboxLimits",
     "SandboxServer",
-    "Seen",
-    "ServingOptions",
+    "WebhookDelivery",
+    "WebhookDeliveryState",
     "WebhookEndpointRecord",
     "fill",
     "make",
-    "opened",
     "prepared",
-    "serve",
     "signature",
 ]

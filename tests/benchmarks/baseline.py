@@ -1,7 +1,6 @@
-"""The loop as most teams write it: select what is open, retrieve one by one with the SDK, update row by row.
+"""The loop as most teams write it: select the open rows, retrieve intents one by one with the SDK, update row by row.
 
-It is written as it would be, not as it could be: no retries, no pacing but one request after the other, a commit a row,
-and it takes whatever Stripe says for granted.
+It has no retries and no rate limit: it sends one request after the other, commits each row, and trusts every answer.
 """
 
 from __future__ import annotations
@@ -21,33 +20,33 @@ OPEN = "SELECT id, pi FROM payments WHERE status IN ('pending', 'failed', 'proce
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """What the loop managed in its time."""
+class BaselineResult:
+    """What the loop has done. ``refused`` counts the answers 429."""
 
     intents: int
     seconds: float
-    cpu: float
+    cpu_seconds: float
     refused: int
 
     @property
-    def a_second(self) -> float:
-        """Intents a second."""
+    def intents_per_second(self) -> float:
+        """Intents per second."""
         return self.intents / self.seconds
 
     @property
-    def cpu_an_intent(self) -> float:
-        """Microseconds of CPU an intent."""
-        return self.cpu / self.intents * 1e6
+    def cpu_microseconds_per_intent(self) -> float:
+        """Microseconds of CPU per intent."""
+        return self.cpu_seconds / self.intents * 1e6
 
 
-def run(database: str, api_base: str, key: str, seconds: float, *, paced: bool) -> Pace:
-    """Let it go for so many seconds. ``paced`` is whether Stripe's limits are on: then a refusal is slept over."""
+def run(database: str, api_base: str, key: str, seconds: float, *, limited: bool) -> BaselineResult:
+    """Run the loop for so many seconds. ``limited`` is whether Stripe's limits are on: then it sleeps after a refusal."""
     stripe.enable_telemetry = False
     client = stripe.StripeClient(key, base_addresses={"api": api_base})
     done = refused = 0
     with psycopg.connect(database) as connection:
         rows = connection.execute(OPEN).fetchall()
-        began, used = time.perf_counter(), time.process_time()
+        began, cpu_before = time.perf_counter(), time.process_time()
         for number, ident in rows:
             if time.perf_counter() - began > seconds:
                 break
@@ -55,7 +54,7 @@ def run(database: str, api_base: str, key: str, seconds: float, *, paced: bool) 
                 intent = client.v1.payment_intents.retrieve(ident, {"expand": ["latest_charge"]})
             except stripe.RateLimitError:
                 refused += 1
-                if paced:
+                if limited:
                     time.sleep(1)
                 continue
             status = STATUSES.get(intent.status)
@@ -65,4 +64,6 @@ def run(database: str, api_base: str, key: str, seconds: float, *, paced: bool) 
                 )
                 connection.commit()
             done += 1
-        return Pace(done, time.perf_counter() - began, time.process_time() - used, refused)
+        return BaselineResult(
+            done, time.perf_counter() - began, time.process_time() - cpu_before, refused
+        )

@@ -1,8 +1,9 @@
-"""Two replicas and people's one-off sweeps on one account, as Stripe counts their requests.
+"""Two replicas and one-off sweeps of a person on one account: the requests per second, as Stripe counts them.
 
-Stripe's documented limits are on in the sandbox, in live mode: 100 requests a second, 25 on an endpoint. The window and due
-sweeps of the service read the whole table, while one-off sweeps that are handed over to it read the same and ask for many
-payments one by one: so both lanes are busy. Once with all of Stripe's limits, once with half of them.
+The sandbox enforces Stripe's documented limits in live mode: 100 requests a second, 25 for each endpoint. The window and
+due sweeps of the service read the whole table. One-off sweeps that are handed over to it read the same, and retrieve many
+payments one by one. So both the list and the retrieve endpoint are busy. It runs once with all of Stripe's limits and once
+with half of them.
 """
 
 from __future__ import annotations
@@ -17,50 +18,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.clock import SystemClock
-from tests.benchmarks.figures import Figure, load, say
+from tests.benchmarks.databases import query_rows
+from tests.benchmarks.figures import Figure, load, print_line
+from tests.benchmarks.large_shop import LargeShop, large_shop
 from tests.benchmarks.options import Options
-from tests.benchmarks.service import REPOSITORY, Service, environment, replicas
-from tests.benchmarks.shop import asked
-from tests.benchmarks.stage import Stage, staged
+from tests.benchmarks.service_process import REPOSITORY, ServiceProcess, environment, replicas
 from tests.benchmarks.stripe_process import EVENTS, KEY, LIST, RETRIEVE, Counts
 
-OVERALL, ENDPOINT = 100, 25
+OVERALL_LIMIT, ENDPOINT_LIMIT = 100, 25
 ENDPOINTS = {LIST: "list", RETRIEVE: "retrieve", EVENTS: "events"}
-LONGEST_PASS = 600.0
-"""Seconds after which a sweep is given up."""
+LONGEST_SWEEP_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What the sandbox counted, and in how many seconds."""
+class CountedRequests:
+    """The requests that the sandbox counted, and in how many seconds."""
 
     counts: Counts
     seconds: float
 
 
 def run(options: Options) -> list[Figure]:
-    """The most requests in any second, of all and by endpoint, and how often Stripe refused."""
+    """The most requests in any second, in all and by endpoint, and how often Stripe refused one."""
     payments = options.sized(tiny=400, usual=15_000, full=40_000)
     singles = options.sized(tiny=10, usual=250, full=700)
     figures: list[Figure] = []
-    with staged(options, payments) as stage:
+    with large_shop(options, payments) as shop:
         for share in (1.0, 0.5):
-            spent = _spend(stage, share, singles if share == 1.0 else singles // 2)
-            figures += _figures(f"budget, two replicas and one-offs, share {share}", share, spent)
+            counted = _count_requests(shop, share, singles if share == 1.0 else singles // 2)
+            figures += _figures(f"budget, two replicas and one-offs, share {share}", share, counted)
     return figures
 
 
-def _figures(name: str, share: float, spent: Spent) -> list[Figure]:
-    counts, seconds = spent.counts, spent.seconds
+def _figures(name: str, share: float, counted: CountedRequests) -> list[Figure]:
+    counts, seconds = counted.counts, counted.seconds
     remark = f"{counts.reads:,} reads in {seconds:.0f} s, {load()}"
     figures = [
-        _most(name, "requests", counts.most_a_second.get("", 0), math.ceil(share * OVERALL), remark)
+        _most(
+            name,
+            "requests",
+            counts.most_per_second.get("", 0),
+            math.ceil(share * OVERALL_LIMIT),
+            remark,
+        )
     ]
     for endpoint, words in ENDPOINTS.items():
         number = counts.of_endpoint.get(endpoint, 0)
         remark = f"{number:,} reads, {number / seconds:.1f} a second"
-        most = counts.most_a_second.get(endpoint, 0)
-        figures.append(_most(name, words, most, math.ceil(share * ENDPOINT), remark))
+        most = counts.most_per_second.get(endpoint, 0)
+        figures.append(_most(name, words, most, math.ceil(share * ENDPOINT_LIMIT), remark))
     refused = counts.rate_limited
     figures.append(Figure(name, "answers 429", "0", str(refused), refused == 0))
     return figures
@@ -71,50 +77,52 @@ def _most(name: str, what: str, reached: int, limit: int, remark: str) -> Figure
     return Figure(name, figure, f"<= {limit}", str(reached), reached <= limit, remark)
 
 
-def _spend(stage: Stage, share: float, singles: int) -> Spent:
-    """Everything at once over a fresh copy of the table, until all of it is done."""
+def _count_requests(shop: LargeShop, share: float, singles: int) -> CountedRequests:
+    """Run replicas and one-off sweeps over a fresh copy of the table, until all sweeps have ended."""
     settings = {"budget__share": str(share), "service__tail": "10s", "service__due": "10s"}
     with (
-        stage.databases.copy_of(stage.template) as database,
-        environment(database, stage.stripe.url, KEY, **settings) as environ,
+        shop.databases.copy_of(shop.template) as database,
+        environment(database, shop.stripe.url, KEY, **settings) as environ,
         replicas(2, environ) as group,
     ):
-        stage.stripe.limit(documented=True)
-        stage.stripe.forget()
+        shop.stripe.set_limits(documented=True)
+        shop.stripe.reset_counts()
         for service in group:
             service.start()
         for service in group:
             service.wait_for("service.ready")
         began = time.monotonic()
         holder = _holder(group)
-        _one_offs(environ, _some(database, singles))
-        holder.wait_for("pass.finished", job="window", seconds=LONGEST_PASS)
-        counts, seconds = stage.stripe.counts(), time.monotonic() - began
+        _make_one_off_sweeps(environ, _sample_intents(database, singles))
+        holder.wait_for("sweep.finished", job="window", seconds=LONGEST_SWEEP_SECONDS)
+        counts, seconds = shop.stripe.counts(), time.monotonic() - began
         for service in group:
             service.end()
-    say(f"  share {share}: {dict(counts.most_a_second)} at most in a second, {seconds:.0f} s")
-    return Spent(counts, seconds)
+    print_line(
+        f"  share {share}: {dict(counts.most_per_second)} at most in a second, {seconds:.0f} s"
+    )
+    return CountedRequests(counts, seconds)
 
 
-def _holder(group: list[Service]) -> Service:
-    """The replica that has the account."""
-    clock, until = SystemClock(), time.monotonic() + LONGEST_PASS
+def _holder(group: list[ServiceProcess]) -> ServiceProcess:
+    """The replica that holds the account, once one does."""
+    clock, until = SystemClock(), time.monotonic() + LONGEST_SWEEP_SECONDS
     while time.monotonic() < until:
         for service in group:
-            if service.has_told("lease.taken"):
+            if service.has_logged("lease.taken"):
                 return service
         clock.sleep(0.05)
     raise RuntimeError("no replica has taken the account")
 
 
-def _some(database: str, count: int) -> list[str]:
-    """So many intents, from all over the table."""
-    rows = asked(database, f"SELECT pi FROM payments ORDER BY md5(pi) LIMIT {count}")
+def _sample_intents(database: str, count: int) -> list[str]:
+    """So many intents from the whole table."""
+    rows = query_rows(database, f"SELECT pi FROM payments ORDER BY md5(pi) LIMIT {count}")
     return [str(row[0]) for row in rows]
 
 
-def _one_offs(environ: Mapping[str, str], intents: list[str]) -> None:
-    """A person's sweep over single payments, and another over all of the window, both beside the service."""
+def _make_one_off_sweeps(environ: Mapping[str, str], intents: list[str]) -> None:
+    """Make a one-off sweep over single payments and one over the window, both while the service runs."""
     single = [f"--payment-intent={intent}" for intent in intents]
     for arguments in (single, ["--kind", "window"]):
         done = subprocess.run(
@@ -123,7 +131,7 @@ def _one_offs(environ: Mapping[str, str], intents: list[str]) -> None:
             env={"PATH": os.defpath, **environ},
             capture_output=True,
             text=True,
-            timeout=LONGEST_PASS,
+            timeout=LONGEST_SWEEP_SECONDS,
             check=False,
         )
         if done.returncode:

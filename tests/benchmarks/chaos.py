@@ -1,11 +1,11 @@
-"""Kill the service again and again while it works, and look at what it has done.
+"""Kill the service at random moments while it works, and check what it has done.
 
     python tests/benchmarks/chaos.py [--kills 200] [--payments 2000] [--replicas 1|2] [--seed N]
 
-Payments whose webhooks were lost come in all the time; a merchant's handler writes and locks the same rows; a random
-replica is killed with SIGKILL at a random moment and started again. At the end every row must be what Stripe says,
-each must have been written once, and the ledger must verify. It prints its seed and one JSON object, and ends with 1
-where anything is wrong.
+Payments with lost webhooks are added all the time, while a merchant's handler writes and locks the same rows. A random
+replica is killed with SIGKILL at a random moment and started again. At the end every row must have Stripe's outcome, each
+row must have been written once, and the ledger must verify. The program prints its seed and one JSON object, and ends
+with 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres  # noqa:
 from reconciler.adapters.postgres.schema.migration import migrate  # noqa: E402
 from reconciler.clock import SystemClock  # noqa: E402
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer  # noqa: E402
-from tests.benchmarks.service import Service  # noqa: E402
+from tests.benchmarks.service_process import ServiceProcess  # noqa: E402
 
 CONFIGURATION = """
 [stripe]
@@ -87,37 +87,37 @@ END $$;
 CREATE TRIGGER note AFTER UPDATE ON payments FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
     EXECUTE FUNCTION note();
 """
-OUTCOMES = ("paid", "paid", "paid", "failed", "canceled")
-HANDLED = 0.2
-"""The share of late webhooks that do arrive: the handler writes those rows while we do."""
-LONGEST_SETTLING = 180.0
+STATUSES = ("paid", "paid", "paid", "failed", "canceled")
+LATE_WEBHOOK_SHARE = 0.2
+"""The share of late webhooks that arrive: the handler writes those rows at the same time as the service."""
+LONGEST_SETTLING_SECONDS = 180.0
 
 
 @dataclass
-class World:
-    """The merchant, its Stripe, and what each row has to become."""
+class ChaosShop:
+    """The merchant's database, its Stripe, and the status that each row must have in the end, by key."""
 
     url: str
     sandbox: Sandbox
     random: random.Random
-    truth: dict[int, str] = field(default_factory=dict)
+    right_status: dict[int, str] = field(default_factory=dict)
 
-    def pay(self, count: int) -> None:
-        """Payments that ended an hour ago, and of which the table does not know."""
+    def add_payments(self, count: int) -> None:
+        """Add payments that ended an hour ago, with rows that are still pending."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         rows = []
         for _ in range(count):
             intent = self.sandbox.create_payment(1250, "eur", at=at)
-            outcome = self.random.choice(OUTCOMES)
-            match outcome:
+            status = self.random.choice(STATUSES)
+            match status:
                 case "paid":
                     self.sandbox.succeed(intent.id, at=at)
                 case "failed":
                     self.sandbox.fail(intent.id, at=at)
                 case _:
                     self.sandbox.cancel(intent.id, at=at)
-            key = len(self.truth) + 1
-            self.truth[key] = outcome
+            key = len(self.right_status) + 1
+            self.right_status[key] = status
             rows.append((key, intent.id, at))
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             cursor.executemany(
@@ -126,42 +126,44 @@ class World:
                 rows,
             )
 
-    def ask(self, query: str) -> list[tuple[object, ...]]:
+    def query(self, query: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload]
 
-    def wrong(self) -> dict[int, str]:
-        """Rows that are not what Stripe says."""
-        rows = dict(self.ask("SELECT id, status FROM payments"))
-        return {key: str(rows[key]) for key, want in self.truth.items() if rows[key] != want}
+    def wrong_rows(self) -> dict[int, str]:
+        """The rows whose status is not the right one, with their status."""
+        rows = dict(self.query("SELECT id, status FROM payments"))
+        return {
+            key: str(rows[key]) for key, right in self.right_status.items() if rows[key] != right
+        }
 
 
 class Handler(threading.Thread):
-    """The merchant's own code: late webhooks write rows, and other work locks them for a while."""
+    """The merchant's own code: late webhooks write rows, and other work locks them for some milliseconds."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, shop: ChaosShop, seed: int) -> None:
         super().__init__(name="handler", daemon=True)
-        self._world = world
+        self._shop = shop
         self._random = random.Random(seed)
         self.stopping = threading.Event()
-        self.wrote = 0
+        self.written = 0
 
     def run(self) -> None:
-        application = psycopg.connect(self._world.url, application_name="merchant", autocommit=True)
+        application = psycopg.connect(self._shop.url, application_name="merchant", autocommit=True)
         with application as connection:
             while not self.stopping.wait(0.01):
-                keys = [*self._world.truth]
+                keys = [*self._shop.right_status]
                 if not keys:
                     continue
                 key = self._random.choice(keys[-200:])
                 with connection.transaction():
                     connection.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (key,))
-                    if self._random.random() < HANDLED:
+                    if self._random.random() < LATE_WEBHOOK_SHARE:
                         done = connection.execute(
                             "UPDATE payments SET status = %s WHERE id = %s AND status = 'pending'",
-                            (self._world.truth[key], key),
+                            (self._shop.right_status[key], key),
                         )
-                        self.wrote += done.rowcount
+                        self.written += done.rowcount
                     else:
                         connection.execute(
                             "UPDATE payments SET touched = touched + 1 WHERE id = %s", (key,)
@@ -170,8 +172,8 @@ class Handler(threading.Thread):
 
 
 @contextmanager
-def a_world(seed: int) -> Iterator[tuple[World, dict[str, str]]]:
-    """Everything but the service: its environment comes with it."""
+def chaos_shop(seed: int) -> Iterator[tuple[ChaosShop, dict[str, str]]]:
+    """A shop for the length of the block, and the environment of services that work on it."""
     with ExitStack() as stack:
         postgres = EmbeddedPostgres()
         stack.callback(postgres.stop)
@@ -189,34 +191,34 @@ def a_world(seed: int) -> Iterator[tuple[World, dict[str, str]]]:
             "RECONCILER_CONFIG": str(config),
             "RECONCILER_STRIPE__API_BASE": server.url,
         }
-        yield World(url, server.sandbox, random.Random(seed)), environ
+        yield ChaosShop(url, server.sandbox, random.Random(seed)), environ
 
 
 def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, object]:
-    """Make it, and tell what came of it. ``ok`` is whether nothing was wrong."""
+    """Run replicas and kill them; returns the counts. ``ok`` is whether nothing was wrong."""
     chance, clock, pause = random.Random(seed), SystemClock(), threading.Event()
     began = clock.monotonic()
-    with a_world(seed) as (world, environ):
-        handler = Handler(world, seed)
-        group = [Service(environ) for _ in range(replicas)]
+    with chaos_shop(seed) as (shop, environ):
+        handler = Handler(shop, seed)
+        group = [ServiceProcess(environ) for _ in range(replicas)]
         try:
             for replica in group:
                 replica.start()
             handler.start()
-            done = in_work = 0
-            while done < kills:
-                world.pay(payments * (done + 1) // kills - payments * done // kills)
+            killed = killed_at_work = 0
+            while killed < kills:
+                shop.add_payments(payments * (killed + 1) // kills - payments * killed // kills)
                 if chance.random() < 0.8:
-                    # most of the time in the middle of work, now and then while all are starting
-                    _somebody_works(group, pause)
+                    # most kills come while a replica works, some while all replicas are starting
+                    _wait_for_lease(group, pause)
                 pause.wait(chance.random() * 1.5)
                 victim = chance.choice(group)
-                in_work += victim.has_told("lease.taken")
+                killed_at_work += victim.has_logged("lease.taken")
                 victim.end(signal.SIGKILL)
                 victim.start()
-                done += 1
-            until = clock.monotonic() + LONGEST_SETTLING
-            while world.wrong() and clock.monotonic() < until:
+                killed += 1
+            until = clock.monotonic() + LONGEST_SETTLING_SECONDS
+            while shop.wrong_rows() and clock.monotonic() < until:
                 pause.wait(0.5)
             handler.stopping.set()
             handler.join(30)
@@ -227,24 +229,24 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
             handler.stopping.set()
             for replica in group:
                 replica.close()
-        return _tally(world, environ, handler) | {
+        return _counts(shop, environ, handler) | {
             "seed": seed,
             "replicas": replicas,
-            "kills": done,
-            "kills_in_work": in_work,
+            "kills": killed,
+            "kills_in_work": killed_at_work,
             "ended_well": codes == [0] * replicas,
             "seconds": round(clock.monotonic() - began, 1),
         }
 
 
-def _somebody_works(group: list[Service], pause: threading.Event) -> None:
+def _wait_for_lease(group: list[ServiceProcess], pause: threading.Event) -> None:
     for _ in range(600):
-        if any(replica.has_told("lease.taken") for replica in group):
+        if any(replica.has_logged("lease.taken") for replica in group):
             return
         pause.wait(0.05)
 
 
-def _tally(world: World, environ: dict[str, str], handler: Handler) -> dict[str, object]:
+def _counts(shop: ChaosShop, environ: dict[str, str], handler: Handler) -> dict[str, object]:
     verified = subprocess.run(
         [sys.executable, "-m", "reconciler", "verify"],
         cwd=REPOSITORY,
@@ -252,29 +254,29 @@ def _tally(world: World, environ: dict[str, str], handler: Handler) -> dict[str,
         capture_output=True,
         check=False,
     )
-    (twice,) = world.ask(
+    (written_twice,) = shop.query(
         "SELECT count(*) FROM (SELECT id FROM written GROUP BY id HAVING count(*) > 1) AS twice"
     )[0]
-    (ours,) = world.ask("SELECT count(*) FROM written WHERE by = 'reconciler'")[0]
-    (outbox, of_rows) = world.ask(
+    (corrected,) = shop.query("SELECT count(*) FROM written WHERE by = 'reconciler'")[0]
+    (outbox, outbox_rows) = shop.query(
         "SELECT count(*), count(DISTINCT payment_key) FROM reconciler.outbox"
     )[0]
-    (entries,) = world.ask("SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'")[0]
-    (epochs,) = world.ask("SELECT max(epoch) FROM reconciler.leases")[0]
-    wrong = len(world.wrong())
+    (entries,) = shop.query("SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'")[0]
+    (epochs,) = shop.query("SELECT max(epoch) FROM reconciler.leases")[0]
+    wrong = len(shop.wrong_rows())
     return {
-        "payments": len(world.truth),
-        "corrected": ours,
-        "written_by_handler": handler.wrote,
+        "payments": len(shop.right_status),
+        "corrected": corrected,
+        "written_by_handler": handler.written,
         "wrong": wrong,
-        "written_twice": twice,
+        "written_twice": written_twice,
         "outbox": outbox,
         "ledger_corrections": entries,
         "ledger_verifies": verified.returncode == 0,
         "takeovers": epochs,
         "ok": wrong == 0
-        and twice == 0
-        and ours == outbox == of_rows == entries
+        and written_twice == 0
+        and corrected == outbox == outbox_rows == entries
         and verified.returncode == 0,
     }
 
@@ -287,11 +289,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     given = parser.parse_args()
     print(f"seed {given.seed}", file=sys.stderr, flush=True)  # noqa: T201
-    tally = chaos(
+    counts = chaos(
         kills=given.kills, payments=given.payments, replicas=given.replicas, seed=given.seed
     )
-    print(json.dumps(tally))  # noqa: T201
-    return 0 if tally["ok"] and tally["ended_well"] else 1
+    print(json.dumps(counts))  # noqa: T201
+    return 0 if counts["ok"] and counts["ended_well"] else 1
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The reads of a day, by simulated time, with ten times the open payments and the same changes.
 
-The service's sweeps are made as its timetable has them by default: the tail every minute, due every five, a window a
-day. Payments are created all the time; of them one in thirty stays an unpaid cart in the one world, one in three in the
-other. The others are paid at once, and the table says so. Now and then a cart is paid whose webhook is lost, and now and
-then the event is lost too. A day sweeps before the one that is counted, so that the schedule has settled.
+Sweeps are made at the service's default intervals: the tail every minute, due every five minutes, a window once a day.
+Payments are created all the time. In the one shop one in thirty stays an unpaid cart, in the other one in three. The
+others are paid at once, and their rows say so. Now and then a cart is paid and its webhook is lost; sometimes Stripe
+makes no event for it either. A day is simulated before the one that is counted, so that every recheck has its time.
 
-A tick of the tail with nothing in it is one read whatever is open (see :mod:`reads`), so that the day with a tail of ten
-seconds is told as well, by adding the ticks that the simulation leaves out.
+A tail sweep without new events is one read, however many payments are open (see :mod:`reads`). So the reads with a tail
+every ten seconds are the simulated ones and one for each tick that the simulation leaves out.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import psycopg
 
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.actor import SERVICE
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
-from tests.benchmarks.figures import Figure, load, say
+from reconciler.engine.sweep_context import SERVICE
+from tests.benchmarks.databases import Databases
+from tests.benchmarks.figures import Figure, load, print_line
+from tests.benchmarks.generated_rows import GeneratedRows
+from tests.benchmarks.measured_sweeps import NoProgress, benchmark_account, with_ports
 from tests.benchmarks.options import Options
-from tests.benchmarks.program import NoProgress, account
 from tests.benchmarks.reads import NOW, NOWHERE
-from tests.benchmarks.rows_in_sql import Rows
-from tests.benchmarks.shop import Databases
-from tests.benchmarks.standing_clock import StandingClock
+from tests.benchmarks.stepped_clock import SteppedClock
 from tests.benchmarks.stripe_process import KEY
 from tests.benchmarks.virtual_stripe import VirtualStripe
 
-PAST = timedelta(days=28)
-FEW, MANY = 30, 3
-"""Of so many payments one stays open."""
-TICKS_A_MINUTE = 6
-"""With the tail at its fastest."""
-DUE_EVERY = 5
-WINDOW_AT = 720
-DAY = 1440
-CHANGE_EVERY = 72
+HISTORY = timedelta(days=28)
+FEW_OPEN, MANY_OPEN = 30, 3
+"""One of so many payments stays open."""
+TICKS_PER_MINUTE = 6
+"""Tail sweeps per minute at the shortest interval."""
+DUE_MINUTES = 5
+WINDOW_MINUTE = 720
+DAY_MINUTES = 1440
+CHANGE_MINUTES = 72
 """Minutes between two payments whose webhook is lost."""
-SILENT_EVERY = 10
-"""One in so many of these has no event either."""
+WITHOUT_EVENT = 10
+"""One in so many of these payments has no event either."""
 
 
 @dataclass
-class Shop:
-    """A shop that goes on, and its Stripe. ``changed`` are the carts that were paid after all."""
+class SimulatedShop:
+    """A shop that sells by simulated time, and its Stripe. ``changed`` are the carts that were paid later."""
 
-    rows: Rows
-    clock: StandingClock
+    rows: GeneratedRows
+    clock: SteppedClock
     connection: psycopg.Connection
     stripe: VirtualStripe
     opened: OpenAccount
@@ -60,23 +60,23 @@ class Shop:
     spent: Counter[str] = field(default_factory=Counter)
     corrected: int = 0
 
-    def pass_by(self, minutes: int, *, counted: bool) -> None:
-        """Let so many minutes sweep, with all that happens in them; ``counted`` with the tail, the window and changes."""
+    def run_for(self, minutes: int, *, counted: bool) -> None:
+        """Simulate so many minutes. Only ``counted`` ones have tail and window sweeps and lost webhooks."""
         for minute in range(1, minutes + 1):
             self.clock.advance(timedelta(minutes=1))
-            self._sell(counted=counted)
-            if counted and minute % CHANGE_EVERY == 1:
+            self.sell(counted=counted)
+            if counted and minute % CHANGE_MINUTES == 1:
                 self._lose_one()
             if counted:
-                self.cast(SweepKind.TAIL)
-            if minute % DUE_EVERY == 0:
-                self.cast(SweepKind.DUE)
-            if counted and minute == WINDOW_AT:
-                self.cast(SweepKind.WINDOW)
+                self.sweep(SweepKind.TAIL)
+            if minute % DUE_MINUTES == 0:
+                self.sweep(SweepKind.DUE)
+            if counted and minute == WINDOW_MINUTE:
+                self.sweep(SweepKind.WINDOW)
 
-    def cast(self, kind: SweepKind) -> SweepReport:
-        """A sweep as the service makes it."""
-        request = SweepRequest(kind=kind, writing=Writing.ROWS, asked_by=SERVICE, by_service=True)
+    def sweep(self, kind: SweepKind) -> SweepReport:
+        """Make a sweep as the service does. Raises RuntimeError if it is not complete."""
+        request = SweepRequest(kind=kind, writing=Writing.ROWS, asked_by=SERVICE)
         report = self.opened.sweep(request, NoProgress())
         if not report.complete:
             raise RuntimeError(
@@ -86,8 +86,8 @@ class Shop:
         self.corrected += report.corrected
         return report
 
-    def _sell(self, *, counted: bool) -> None:
-        """What was created in this minute: the row is there, and tells what its webhook told."""
+    def sell(self, *, counted: bool) -> None:
+        """Add the rows of the payments created since the last call; their webhooks were received."""
         made = range(self.written, self.stripe.made)
         self.written = made.stop
         if not made:
@@ -99,31 +99,33 @@ class Shop:
                 self.stripe.pay(number)
 
     def _lose_one(self) -> None:
-        """A cart of some days ago is paid, and its webhook is lost."""
+        """Pay a cart of some days ago, and lose its webhook."""
         age = 10 + len(self.changed)
         number = (self.written // self.rows.open_every - age) * self.rows.open_every
         self.changed.add(number)
-        if len(self.changed) % SILENT_EVERY:
+        if len(self.changed) % WITHOUT_EVENT:
             self.stripe.pay(number)
 
 
 def run(options: Options) -> list[Figure]:
-    """Both worlds, and the one against the other."""
+    """The reads of both shops, and their ratio."""
     payments = options.sized(tiny=3_000, usual=100_000, full=100_000)
-    minutes = 120 if options.tiny else DAY
-    worlds = {FEW: "one in thirty", MANY: "one in three"}
+    minutes = 120 if options.tiny else DAY_MINUTES
+    shops = {FEW_OPEN: "one in thirty", MANY_OPEN: "one in three"}
     spent: dict[int, Counter[str]] = {}
     with Databases(options.postgres) as databases:
-        for open_every, words in worlds.items():
-            with _a_shop(databases, payments, open_every) as shop:
-                shop.cast(SweepKind.WINDOW)
-                shop.pass_by(minutes, counted=False)
+        for open_every, words in shops.items():
+            with _simulated_shop(databases, payments, open_every) as shop:
+                shop.sweep(SweepKind.WINDOW)
+                shop.run_for(minutes, counted=False)
                 shop.spent.clear()
-                shop.pass_by(minutes, counted=True)
-                # what has no event is found by the look at it, some day
+                shop.run_for(minutes, counted=True)
+                # a change without an event is found when the payment is read again, perhaps on a later day
                 missed = len(shop.changed) - shop.corrected
-                say(f"  {words} open: {dict(shop.spent)}, {missed} changes not seen yet, {load()}")
-                if missed > len(shop.changed) // SILENT_EVERY:
+                print_line(
+                    f"  {words} open: {dict(shop.spent)}, {missed} changes not seen yet, {load()}"
+                )
+                if missed > len(shop.changed) // WITHOUT_EVENT:
                     raise RuntimeError(f"{missed} changes were missed")
                 spent[open_every] = shop.spent
     figures = [
@@ -135,14 +137,14 @@ def run(options: Options) -> list[Figure]:
             None,
             ", ".join(f"{kind} {count:,}" for kind, count in sorted(spent[key].items())),
         )
-        for key, words in worlds.items()
+        for key, words in shops.items()
     ]
-    few, many = spent[FEW].total(), spent[MANY].total()
-    between = minutes * (TICKS_A_MINUTE - 1)
+    few, many = spent[FEW_OPEN].total(), spent[MANY_OPEN].total()
+    left_out = minutes * (TICKS_PER_MINUTE - 1)
     return [
         *figures,
         _ratio("tail every minute", many, few),
-        _ratio("tail every 10 s", many + between, few + between),
+        _ratio("tail every 10 s", many + left_out, few + left_out),
     ]
 
 
@@ -153,14 +155,16 @@ def _ratio(name: str, many: int, few: int) -> Figure:
 
 
 @contextmanager
-def _a_shop(databases: Databases, payments: int, open_every: int) -> Iterator[Shop]:
-    """So many payments over thirty days, the last two of which are to come."""
-    rows = Rows(payments, open_every=open_every)
-    clock = StandingClock(NOW)
+def _simulated_shop(
+    databases: Databases, payments: int, open_every: int
+) -> Iterator[SimulatedShop]:
+    """A shop with so many payments over thirty days, of which 28 are in the past."""
+    rows = GeneratedRows(payments, open_every=open_every)
+    clock = SteppedClock(NOW)
     changed: set[int] = set()
     stripe = VirtualStripe(
         payments,
-        NOW - PAST,
+        NOW - HISTORY,
         timedelta(days=30),
         lambda number: number % open_every != 0 or number in changed,
         clock.now,
@@ -169,14 +173,14 @@ def _a_shop(databases: Databases, payments: int, open_every: int) -> Iterator[Sh
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,
         databases.copy_of(template) as url,
         psycopg.connect(url, autocommit=True) as connection,
-        account(url, NOWHERE, KEY, paced=False, clock=clock) as opened,
+        benchmark_account(url, NOWHERE, KEY, limited=False, clock=clock) as opened,
     ):
-        yield Shop(
+        yield SimulatedShop(
             rows,
             clock,
             connection,
             stripe,
-            replace(opened, stripe=stripe),
+            with_ports(opened, stripe=stripe),
             changed,
             stripe.made,
         )

@@ -1,13 +1,12 @@
-"""Two replicas, and the one that holds the account goes: how soon the other does its work.
+"""How soon the second of two replicas works on an account after the first has ended.
 
-The holder is ended in the middle of a sweep, at a random moment between two renewals of its lease. There is work
-enough for both, at the default share of Stripe's limits in test mode. What counts is the first page that the other one records,
-and the first row that it corrects, from the signal on. Once the holder is killed and its lease must run out, once it is
-stopped and gives the lease back.
+The first holds the account and is ended in the middle of a sweep, at a random moment between two renewals of its lease:
+killed, so that its lease must expire, or stopped, so that it gives the lease back. There is work enough for both, at the
+default share of Stripe's limits in test mode. The figures are the seconds from the signal to the first page that the second
+records, and to the first row that it corrects.
 
-Pages are recorded by the batch, after one look at fresh events: a page counts when it is recorded. When the first row
-follows depends on how much of the table the holder had put right: sweeps begin anew and read that again before they come
-to what is left.
+Pages are recorded in batches, after one read of recent events; a page counts when it is recorded. The first corrected row
+depends on how much of the table the first replica had corrected: the second begins the sweep again from the start.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ import threading
 import time
 from dataclasses import dataclass
 
-from tests.benchmarks.figures import Figure, load, say, spread
+from tests.benchmarks.databases import Databases, query_rows
+from tests.benchmarks.figures import Figure, load, print_line, spread
 from tests.benchmarks.options import Options
-from tests.benchmarks.service import LONGEST, Service, replicas
-from tests.benchmarks.shop import Databases, asked
-from tests.benchmarks.town import Town, town
+from tests.benchmarks.service_process import LONGEST_SECONDS, ServiceProcess, replicas
+from tests.benchmarks.small_shop import SmallShop, small_shop
 
-PAGES_A_SECOND = 12.5
+PAGES_PER_SECOND = 12.5
 """Half of Stripe's default limit on an endpoint."""
 LEAST_LEFT = 1_000
-"""Rows that must be left at the signal: the figure is not to be of a replica that has nothing to correct."""
+"""So many wrong rows must be left at the signal, or the second replica might have nothing to correct."""
 SEED = 20
 BATCH_SECONDS = 10
-"""How long a page may wait for others to be recorded with; short forms shorten the lease alone. A stopped holder has its own
-batch to record, too."""
+"""How long a page may wait for the batch it is recorded in. Short forms of the benchmark shorten only the lease. A stopped
+replica records its own batch first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """Seconds from the signal until the other replica held the lease, had a page, and had corrected a row."""
+    """Seconds from the signal until the second replica held the lease, had recorded a page, and had corrected a row."""
 
     lease: float
     page: float
@@ -44,11 +43,11 @@ class Takeover:
 
 
 def run(options: Options) -> list[Figure]:
-    """Killed, and stopped."""
+    """The first replica killed, and stopped."""
     lease = options.sized(tiny=1, usual=6, full=30)
-    # there is work for so much longer than until the latest signal
+    # seconds for which there is work after the latest possible signal
     margin = options.sized(tiny=3, usual=10, full=10)
-    rows = int(100 * PAGES_A_SECOND * (lease / 3 + margin))
+    rows = int(100 * PAGES_PER_SECOND * (lease / 3 + margin))
     figures: list[Figure] = []
     with Databases(options.postgres) as databases:
         for number, words, most in (
@@ -56,7 +55,7 @@ def run(options: Options) -> list[Figure]:
             (signal.SIGTERM, "stopped", lease / 3 + 2 * BATCH_SECONDS),
         ):
             runs = [
-                _one(databases, rows, lease, number, random.Random(SEED + place))
+                _take_over(databases, rows, lease, number, random.Random(SEED + place))
                 for place in range(options.repeated(usual=2))
             ]
             figures += _figures(f"failover, holder {words}, lease {lease} s", most, runs)
@@ -80,7 +79,7 @@ def _figures(name: str, most: float, runs: list[Takeover]) -> list[Figure]:
             f"<= {most:.0f}",
             spread([run.row for run in runs], ".1f"),
             max(run.row for run in runs) <= most,
-            "it begins anew, and first reads again what the holder had put right",
+            "it begins the sweep again, and first reads what the holder had corrected",
         ),
         Figure(
             name, "until it has the lease, s", "", spread([run.lease for run in runs], ".1f"), None
@@ -88,60 +87,62 @@ def _figures(name: str, most: float, runs: list[Takeover]) -> list[Figure]:
     ]
 
 
-def _one(
+def _take_over(
     databases: Databases, rows: int, lease: int, number: int, chance: random.Random
 ) -> Takeover:
-    """One takeover, over a table of its own."""
+    """One takeover, with a table of its own."""
     with (
-        town(
+        small_shop(
             databases,
             service__lease=f"{lease}s",
             service__tail="10s",
             service__due="5s",
             corrections__grace="1s",
             budget__share="0.5",
-        ) as made,
-        replicas(2, made.environ) as (holder, other),
+        ) as shop,
+        replicas(2, shop.environ) as (holder, other),
     ):
-        # the window and the due net may share it, and what is left must be enough for the other replica
-        made.make(rows, paid=True)
+        # window and due sweeps correct rows at the same time, and enough must be left for the other replica
+        shop.add_payments(rows, paid=True)
         holder.start()
         holder.wait_for("lease.taken")
         other.start()
         other.wait_for("service.ready")
         holder.wait_for("page.examined")
         threading.Event().wait(chance.uniform(0, lease / 3))
-        ((left,),) = asked(made.url, "SELECT count(*) FROM payments WHERE status = 'pending'")
+        ((left,),) = query_rows(shop.url, "SELECT count(*) FROM payments WHERE status = 'pending'")
         if int(str(left)) < LEAST_LEFT:
             raise RuntimeError(f"only {left} rows are left to the other replica")
         at, moment = time.monotonic(), time.time()
         holder.end(number)
         taken = other.wait_for("lease.taken", after=at).at - at
         page = _first_page(other) - at
-        row = _first_row(made, moment, taken)
+        row = _first_row(shop, moment, taken)
         other.end()
-    say(f"  {signal.Signals(number).name}: lease {taken:.1f} s, page {page:.1f} s, row {row:.1f} s")
+    print_line(
+        f"  {signal.Signals(number).name}: lease {taken:.1f} s, page {page:.1f} s, row {row:.1f} s"
+    )
     return Takeover(taken, page, row)
 
 
-def _first_page(other: Service) -> float:
-    """When the log told of the first page whose payments were examined and recorded."""
+def _first_page(other: ServiceProcess) -> float:
+    """When the log had the line of the first recorded page with payments."""
     after = 0.0
     while not (line := other.wait_for("page.examined", after=after)).fields["examined"]:
         after = line.at
     return line.at
 
 
-def _first_row(made: Town, moment: float, taken: float) -> float:
-    """Seconds from a moment until the first row was written once the other held the lease: until then it was the holder."""
-    pause, until = threading.Event(), time.monotonic() + LONGEST
+def _first_row(shop: SmallShop, moment: float, taken: float) -> float:
+    """Seconds from ``moment`` to the first row written after ``taken``, when the second replica had the lease."""
+    pause, until = threading.Event(), time.monotonic() + LONGEST_SECONDS
     query = (
         "SELECT extract(epoch FROM min(at))::float8 FROM written"
         f" WHERE at > to_timestamp({moment + taken:.3f})"
     )
     while time.monotonic() < until:
-        ((first,),) = asked(made.url, query)
+        ((first,),) = query_rows(shop.url, query)
         if first is not None:
             return float(str(first)) - moment
         pause.wait(0.05)
-    raise RuntimeError("the other replica has corrected nothing")
+    raise RuntimeError("the other replica has corrected no row")

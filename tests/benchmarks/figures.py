@@ -1,4 +1,4 @@
-"""Figures, the targets that they are held against, and the machine that they were measured on."""
+"""Measured figures, their targets, and the machine on which they were measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = ("benchmark", "figure", "target", "reached", "met", "remarks")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured figure. ``met`` is None where there is no target to meet."""
+    """One measured figure. ``met`` is None if the figure has no target."""
 
     benchmark: str
     figure: str
@@ -26,8 +26,8 @@ class Figure:
     remarks: str = ""
 
 
-def say(line: str = "") -> None:
-    """A line for whoever watches, at once."""
+def print_line(line: str = "") -> None:
+    """Write a line to standard output at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -37,16 +37,16 @@ def load() -> str:
     return f"load {os.getloadavg()[0]:.1f}"
 
 
-def spread(values: Sequence[float], form: str = ".0f") -> str:
-    """Median, and least and greatest where there are several."""
-    middle = format(statistics.median(values), form)
+def spread(values: Sequence[float], format_spec: str = ".0f") -> str:
+    """The median; if there are several values, the least and the greatest as well."""
+    middle = format(statistics.median(values), format_spec)
     if len(values) == 1:
         return middle
-    return f"{middle} ({min(values):{form}} to {max(values):{form}})"
+    return f"{middle} ({min(values):{format_spec}} to {max(values):{format_spec}})"
 
 
 def machine(postgres: str) -> list[str]:
-    """What was measured on."""
+    """Lines about the machine and the versions of Python and PostgreSQL."""
     model = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -76,5 +76,5 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def as_json(figures: Sequence[Figure]) -> str:
-    """The same for a program."""
+    """The figures as JSON."""
     return json.dumps([asdict(figure) for figure in figures], indent=2)

@@ -1,13 +1,13 @@
-"""What the service costs while nothing happens: open payments by the hundred thousand, and no change among them.
+"""What the service costs while nothing changes: memory and CPU with a hundred thousand open payments.
 
-A real ``reconciler run`` at the default cadences, share and grace, against a sandbox in a process of its own. The payments
-are spread evenly over the thirty days of the horizon, seven of ten carts that nobody paid. Their schedule needs no
-preparing: when a payment is looked at next depends on its age alone, so that after the first window and due sweeps, which
-examine all, each has the look that it would have in a service that has run for a month. What is measured begins when
-these have ended and lasts for two ticks of the due net at least. Meanwhile carts are filled as often as keeps so many open
-over thirty days, so that there is what a due tick mostly finds: payments of the last minutes.
+A real ``reconciler run`` with the default intervals, share and grace, against a sandbox in a process of its own. The
+payments are spread evenly over the thirty days of the horizon; seven of ten are unpaid carts. A payment's next recheck
+depends on its age alone. So after the first window and due sweeps, which examine all payments, every payment has the
+recheck that it would have in a service that has run for a month. The measurement begins when these sweeps have ended, and
+lasts for at least two due sweeps. Meanwhile new carts come as often as keeps so many open over thirty days, so that a due
+sweep finds what it mostly finds: payments of the last minutes.
 
-The short form has a tenth of the payments and cadences six times as quick: its CPU is not that of the defaults.
+The short form has a tenth of the payments and intervals six times as short: its CPU is not that of the defaults.
 """
 
 from __future__ import annotations
@@ -19,45 +19,47 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.benchmarks.figures import Figure, load, say
+from tests.benchmarks.databases import query_rows
+from tests.benchmarks.figures import Figure, load, print_line
+from tests.benchmarks.large_shop import LargeShop, large_shop
 from tests.benchmarks.options import Options
-from tests.benchmarks.service import Line, Service, environment, replicas
-from tests.benchmarks.shop import asked
-from tests.benchmarks.stage import Stage, staged
+from tests.benchmarks.process_usage import megabytes, processor_seconds
+from tests.benchmarks.service_process import LogLine, ServiceProcess, environment, replicas
 from tests.benchmarks.stripe_process import KEY, OPENED_AMOUNT
-from tests.benchmarks.usage import megabytes, processor_seconds
 
-MOST_RESIDENT = 80
-MOST_CPU = 1.0
-"""Per cent of a core."""
+MOST_RESIDENT_MB = 80
+MOST_CPU_PERCENT = 1.0
+"""Of one core."""
 SAMPLE_SECONDS = 0.25
-DUE_TICKS = 2
+DUE_SWEEPS = 2
 HORIZON_SECONDS = 30 * 86_400
-LOOKS_OF_A_DAY = "SELECT count(*) FROM reconciler.rechecks WHERE due_at < now() + interval '1 day'"
-FIRST_PASSES = 900.0
-"""Seconds in which the window and due sweeps over the whole table must have ended."""
+RECHECKS_OF_A_DAY = (
+    "SELECT count(*) FROM reconciler.rechecks WHERE due_at < now() + interval '1 day'"
+)
+FIRST_SWEEPS_SECONDS = 900.0
+"""In this time the window and due sweeps over the whole table must have ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cadences:
-    """How often the service looks, in seconds, and how much quicker that is than by default."""
+class Intervals:
+    """The intervals of the tail and due sweeps in seconds, and how many times shorter they are than the defaults."""
 
     tail: int = 60
     due: int = 300
-    quicker: int = 1
+    times_shorter: int = 1
 
     @property
     def settings(self) -> dict[str, str]:
-        """As the configuration has them. The budget and the grace are the defaults."""
+        """The configuration keys that set them. The budget and the grace are the defaults."""
         chosen = {"budget__share": "0.5", "corrections__per_hour": "500"}
-        if self.quicker == 1:
+        if self.times_shorter == 1:
             return chosen
         return {**chosen, "service__tail": f"{self.tail}s", "service__due": f"{self.due}s"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at the service's process and at the database's processes that work for it."""
+    """The service's process and the database's processes that work for it, at one moment: CPU in seconds, memory in MB."""
 
     at: float
     cpu: float
@@ -66,14 +68,14 @@ class Sample:
 
 
 @dataclass
-class Observed:
+class Samples:
     """Samples over time."""
 
-    samples: list[Sample] = field(default_factory=list)
+    all: list[Sample] = field(default_factory=list)
 
     def spent(self, since: float, until: float) -> Sample:
-        """The seconds of CPU between two moments; ``at`` is the time between them, ``resident`` the most."""
-        within = [sample for sample in self.samples if since <= sample.at <= until]
+        """The CPU used between two moments. ``at`` is the seconds between them, ``resident`` the most memory."""
+        within = [sample for sample in self.all if since <= sample.at <= until]
         first, last = within[0], within[-1]
         most = max(sample.resident for sample in within)
         return Sample(
@@ -82,18 +84,18 @@ class Observed:
 
 
 class Observer(threading.Thread):
-    """Looks at the process four times a second, until stopped."""
+    """Takes a sample four times a second, until stopped."""
 
-    def __init__(self, service: Service, database: str) -> None:
+    def __init__(self, service: ServiceProcess, database: str) -> None:
         super().__init__(name="observer", daemon=True)
         self._pid = service.pid
         self._database = database
         self._backends: dict[int, float] = {}
-        self.observed = Observed([Sample(time.monotonic(), 0.0, 0.0, 0.0)])
+        self.samples = Samples([Sample(time.monotonic(), 0.0, 0.0, 0.0)])
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        """Sample; the backends that are gone keep what they have used."""
+        """Take samples. The CPU of a backend that has ended still counts."""
         with psycopg.connect(self._database, autocommit=True) as connection:
             while not self.stopping.wait(SAMPLE_SECONDS):
                 cpu = processor_seconds(self._pid)
@@ -108,22 +110,22 @@ class Observer(threading.Thread):
                 backends = sum(self._backends.values())
                 resident = megabytes("VmRSS", self._pid)
                 sample = Sample(time.monotonic(), cpu, backends, resident)
-                self.observed.samples.append(sample)
+                self.samples.all.append(sample)
 
 
 class Customers(threading.Thread):
-    """Fill a cart every so many seconds, until stopped: the intent, then the merchant's row."""
+    """Adds a cart every so many seconds, until stopped: the intent, then the merchant's row."""
 
-    def __init__(self, stage: Stage, database: str) -> None:
+    def __init__(self, shop: LargeShop, database: str) -> None:
         super().__init__(name="customers", daemon=True)
-        self._stripe = stage.stripe
+        self._stripe = shop.stripe
         self._database = database
-        self._every = HORIZON_SECONDS / stage.intents
-        self._key = stage.intents
+        self._every = HORIZON_SECONDS / shop.intents
+        self._key = shop.intents
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        """Shop."""
+        """Add carts."""
         with psycopg.connect(self._database, autocommit=True) as connection:
             while not self.stopping.wait(self._every):
                 connection.execute(
@@ -135,78 +137,85 @@ class Customers(threading.Thread):
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """What was measured: of the first sweeps, of the whole span, and of its due ticks and its other seconds."""
+    """What was measured: CPU and memory of the first sweeps, of the whole span, and of each of its due sweeps."""
 
     first: Sample
     span: Sample
     due: Sequence[Sample]
     examined: Sequence[int]
     tails: int
-    looks: int
+    rechecks_of_a_day: int
     resident: float
     peak: float
 
     @property
     def cpu(self) -> float:
-        """Per cent of a core."""
+        """CPU of the service in per cent of a core."""
         return 100 * self.span.cpu / self.span.at
 
     @property
     def backends(self) -> float:
-        """The same of the database's processes."""
+        """CPU of the database's processes in per cent of a core."""
         return 100 * self.span.backends / self.span.at
 
     @property
     def without_due(self) -> float:
-        """Per cent of a core outside the due ticks."""
-        seconds = self.span.at - sum(tick.at for tick in self.due)
-        return 100 * (self.span.cpu - sum(tick.cpu for tick in self.due)) / seconds
+        """CPU of the service outside the due sweeps, in per cent of a core."""
+        seconds = self.span.at - sum(sweep.at for sweep in self.due)
+        return 100 * (self.span.cpu - sum(sweep.cpu for sweep in self.due)) / seconds
 
 
 def run(options: Options) -> list[Figure]:
-    """Resident memory and CPU of the service's process."""
+    """Measure resident memory and CPU of the service's process."""
     payments = options.sized(tiny=300, usual=10_000, full=100_000)
-    cadences = Cadences() if options.full else Cadences(tail=10, due=50, quicker=6)
+    intervals = Intervals() if options.full else Intervals(tail=10, due=50, times_shorter=6)
     if options.tiny:
-        cadences = Cadences(tail=10, due=2, quicker=6)
-    with staged(options, payments, all_open=True) as stage:
-        idle = _measure(stage, cadences)
-        reads = stage.stripe.counts().reads
-    _tell(idle)
+        intervals = Intervals(tail=10, due=2, times_shorter=6)
+    with large_shop(options, payments, all_open=True) as shop:
+        idle = _measure(shop, intervals)
+        reads = shop.stripe.counts().reads
+    _print(idle)
     name = f"idle, {payments:,} open"
-    name += ", default cadences" if cadences.quicker == 1 else ", quicker cadences"
-    ticks = ", ".join(
-        f"{tick.cpu:.2f} s for {examined:,} payments"
-        for tick, examined in zip(idle.due, idle.examined, strict=True)
+    name += ", default intervals" if intervals.times_shorter == 1 else ", shorter intervals"
+    due_sweeps = ", ".join(
+        f"{sweep.cpu:.2f} s for {examined:,} payments"
+        for sweep, examined in zip(idle.due, idle.examined, strict=True)
     )
-    span = f"over {idle.span.at:.0f} s, {idle.tails} tail and {len(idle.due)} due ticks, {reads:,} reads in all; {load()}"
+    span = f"over {idle.span.at:.0f} s, {idle.tails} tail and {len(idle.due)} due sweeps, {reads:,} reads in all; {load()}"
     most = max(idle.resident, idle.peak)
     return [
         Figure(
             name,
             "most resident, MB",
-            f"<= {MOST_RESIDENT}",
+            f"<= {MOST_RESIDENT_MB}",
             f"{most:.0f}",
-            most <= MOST_RESIDENT,
+            most <= MOST_RESIDENT_MB,
             f"VmHWM; {idle.resident:.0f} MB at the end (VmRSS)",
         ),
         Figure(
             name,
             "CPU, % of a core",
-            f"< {MOST_CPU:.0f}",
+            f"< {MOST_CPU_PERCENT:.0f}",
             f"{idle.cpu:.2f}",
-            idle.cpu < MOST_CPU,
+            idle.cpu < MOST_CPU_PERCENT,
             span,
         ),
-        Figure(name, "CPU outside due ticks, %", "", f"{idle.without_due:.2f}", None),
-        Figure(name, "CPU of each due tick", "", ticks, None, "with the tail's beside it"),
+        Figure(name, "CPU outside due sweeps, %", "", f"{idle.without_due:.2f}", None),
         Figure(
             name,
-            "looks that come due within a day",
+            "CPU of each due sweep",
             "",
-            f"{idle.looks:,}",
+            due_sweeps,
             None,
-            f"{idle.looks / 288:,.0f} a due tick of five minutes, were they even",
+            "with that of tail sweeps at the same time",
+        ),
+        Figure(
+            name,
+            "rechecks that become due within a day",
+            "",
+            f"{idle.rechecks_of_a_day:,}",
+            None,
+            f"{idle.rechecks_of_a_day / 288:,.0f} a due sweep every five minutes, if spread evenly",
         ),
         Figure(name, "CPU of the database's processes, %", "", f"{idle.backends:.2f}", None),
         Figure(
@@ -220,25 +229,27 @@ def run(options: Options) -> list[Figure]:
     ]
 
 
-def _measure(stage: Stage, cadences: Cadences) -> Idle:
+def _measure(shop: LargeShop, intervals: Intervals) -> Idle:
     with (
-        stage.databases.copy_of(stage.template) as database,
-        environment(database, stage.stripe.url, KEY, **cadences.settings) as environ,
+        shop.databases.copy_of(shop.template) as database,
+        environment(database, shop.stripe.url, KEY, **intervals.settings) as environ,
         replicas(1, environ) as (service,),
     ):
         service.start()
-        observer, customers = Observer(service, database), Customers(stage, database)
+        observer, customers = Observer(service, database), Customers(shop, database)
         observer.start()
         try:
             service.wait_for("lease.taken")
             for job in ("window", "due"):
-                service.wait_for("pass.finished", job=job, complete=True, seconds=FIRST_PASSES)
+                service.wait_for(
+                    "sweep.finished", job=job, complete=True, seconds=FIRST_SWEEPS_SECONDS
+                )
             customers.start()
             began = time.monotonic() + 2 * SAMPLE_SECONDS
-            ticks = _due_ticks(service, began, cadences)
-            # whole ticks are counted, with as many quiet seconds as belong to them
-            threading.Event().wait(max(0.0, began + DUE_TICKS * cadences.due - time.monotonic()))
-            threading.Event().wait(cadences.due / 5)
+            due_sweeps = _next_due_sweeps(service, began, intervals)
+            # whole intervals are measured, each with its due sweep and its idle seconds
+            threading.Event().wait(max(0.0, began + DUE_SWEEPS * intervals.due - time.monotonic()))
+            threading.Event().wait(intervals.due / 5)
         finally:
             for thread in (observer, customers):
                 thread.stopping.set()
@@ -247,50 +258,52 @@ def _measure(stage: Stage, cadences: Cadences) -> Idle:
                 customers.join(10)
         ended = time.monotonic()
         peak, resident = megabytes("VmHWM", service.pid), megabytes("VmRSS", service.pid)
-        _prove(service, database, stage.intents)
-        ((looks,),) = asked(database, LOOKS_OF_A_DAY)
-        tails = sum(line.at > began for line in service.lines("pass.finished", job="tail"))
-    observed = observer.observed
+        _raise_if_not_idle(service, database, shop.intents)
+        ((rechecks_of_a_day,),) = query_rows(database, RECHECKS_OF_A_DAY)
+        tails = sum(line.at > began for line in service.lines("sweep.finished", job="tail"))
+    samples = observer.samples
     return Idle(
-        observed.spent(0.0, began),
-        observed.spent(began, ended),
-        [observed.spent(*_bounds(tick)) for tick in ticks],
-        [int(tick.fields["examined"]) for tick in ticks],
+        samples.spent(0.0, began),
+        samples.spent(began, ended),
+        [samples.spent(*_bounds(sweep)) for sweep in due_sweeps],
+        [int(sweep.fields["examined"]) for sweep in due_sweeps],
         tails,
-        int(str(looks)),
+        int(str(rechecks_of_a_day)),
         resident,
         peak,
     )
 
 
-def _due_ticks(service: Service, began: float, cadences: Cadences) -> list[Line]:
-    ticks: list[Line] = []
-    while len(ticks) < DUE_TICKS:
-        after = ticks[-1].at if ticks else began
-        seconds = 2 * cadences.due + 60
-        ticks.append(service.wait_for("pass.finished", job="due", after=after, seconds=seconds))
-    return ticks
+def _next_due_sweeps(service: ServiceProcess, began: float, intervals: Intervals) -> list[LogLine]:
+    due_sweeps: list[LogLine] = []
+    while len(due_sweeps) < DUE_SWEEPS:
+        after = due_sweeps[-1].at if due_sweeps else began
+        seconds = 2 * intervals.due + 60
+        due_sweeps.append(
+            service.wait_for("sweep.finished", job="due", after=after, seconds=seconds)
+        )
+    return due_sweeps
 
 
-def _bounds(tick: Line) -> tuple[float, float]:
-    """From a little before a sweep began until a little after it ended."""
+def _bounds(sweep: LogLine) -> tuple[float, float]:
+    """The moments a little before a sweep began and a little after it ended."""
     margin = 2 * SAMPLE_SECONDS
-    return tick.at - float(tick.fields["seconds"]) - margin, tick.at + margin
+    return sweep.at - float(sweep.fields["seconds"]) - margin, sweep.at + margin
 
 
-def _prove(service: Service, database: str, payments: int) -> None:
-    """Every payment has a look to come, nothing disagreed, and no sweep failed."""
-    ((rechecks,),) = asked(database, "SELECT count(*) FROM reconciler.rechecks")
-    ((findings,),) = asked(database, "SELECT count(*) FROM reconciler.discrepancies")
-    failed = [line for line in service.lines("pass.finished") if not line.fields["complete"]]
+def _raise_if_not_idle(service: ServiceProcess, database: str, payments: int) -> None:
+    """Raise RuntimeError unless every payment has a recheck, no discrepancy was found, and no sweep failed."""
+    ((rechecks,),) = query_rows(database, "SELECT count(*) FROM reconciler.rechecks")
+    ((findings,),) = query_rows(database, "SELECT count(*) FROM reconciler.discrepancies")
+    failed = [line for line in service.lines("sweep.finished") if not line.fields["complete"]]
     if int(str(rechecks)) < payments or findings or failed:
         raise RuntimeError(
-            f"{rechecks} of {payments} payments have a look to come, {findings} findings, {len(failed)} sweeps failed"
+            f"{rechecks} of {payments} payments have a recheck, {findings} discrepancies were found, {len(failed)} sweeps failed"
         )
 
 
-def _tell(idle: Idle) -> None:
-    say(
+def _print(idle: Idle) -> None:
+    print_line(
         f"  {idle.resident:.0f} MB resident ({idle.peak:.0f} MB at most), CPU {idle.cpu:.2f} % of a core,"
-        f" {idle.without_due:.2f} % outside due ticks, database {idle.backends:.2f} %, {load()}"
+        f" {idle.without_due:.2f} % outside due sweeps, database {idle.backends:.2f} %, {load()}"
     )

@@ -1,8 +1,8 @@
 """Resident memory of a due sweep with ten thousand open payments and with a million, each in a process of its own.
 
-The Stripe is one that answers at once without keeping anything, so that only the program's own memory is seen; what is
-told is the most that the process ever held (``VmHWM``), the interpreter and every library included. Two hundred payments
-are to be corrected in either: what is found is kept for the report, up to ten thousand lines, however much is open.
+The Stripe answers at once and stores nothing, so that only the program's own memory is measured. The figure is the most
+that the process ever had (``VmHWM``), with the interpreter and every library. Two hundred payments are to be corrected in
+either: the report keeps up to ten thousand lines, however many payments are open.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.engine.report import SweepKind, Writing
-from tests.benchmarks.figures import Figure, say
+from tests.benchmarks.databases import Databases
+from tests.benchmarks.figures import Figure, print_line
+from tests.benchmarks.generated_rows import GeneratedRows
+from tests.benchmarks.measured_sweeps import benchmark_account, measure_sweep, with_ports
 from tests.benchmarks.options import Options
-from tests.benchmarks.program import account, measured
+from tests.benchmarks.process_usage import megabytes
 from tests.benchmarks.reads import NOW, NOWHERE
-from tests.benchmarks.rows_in_sql import Rows
-from tests.benchmarks.shop import Databases
-from tests.benchmarks.standing_clock import StandingClock
+from tests.benchmarks.stepped_clock import SteppedClock
 from tests.benchmarks.stripe_process import KEY, REPOSITORY
-from tests.benchmarks.usage import megabytes
 
 CHANGES = 200
-LONGEST = 1800
-"""Seconds after which a sweep is given up."""
+LONGEST_SECONDS = 1800
+"""After this time the benchmark ends the sweep."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """What a sweep held at most, in MB, and how long it took."""
+class SweepMemory:
+    """The most memory of a sweep and the memory before it, in MB, and its seconds and reads."""
 
     peak: float
     before: float
@@ -46,10 +46,10 @@ def run(options: Options) -> list[Figure]:
     with Databases(options.postgres) as databases:
         for writing in (Writing.NOTHING, Writing.ROWS):
             name = "dry run" if writing is Writing.NOTHING else "recording"
-            weights = {size: _weight(databases, size, writing) for size in (small, large)}
-            for size, weight in weights.items():
-                figures.append(_peak(f"due, {name}, {size:,} open", weight))
-            growth = weights[large].peak / weights[small].peak
+            measured = {size: _measure(databases, size, writing) for size in (small, large)}
+            for size, memory in measured.items():
+                figures.append(_peak(f"due, {name}, {size:,} open", memory))
+            growth = measured[large].peak / measured[small].peak
             figures.append(
                 Figure(
                     f"due, {name}",
@@ -62,57 +62,57 @@ def run(options: Options) -> list[Figure]:
     return figures
 
 
-def _peak(name: str, weight: Weight) -> Figure:
+def _peak(name: str, memory: SweepMemory) -> Figure:
     remarks = (
-        f"{weight.before:.0f} MB before the sweep; {weight.reads:,} reads, {weight.seconds:.0f} s"
+        f"{memory.before:.0f} MB before the sweep; {memory.reads:,} reads, {memory.seconds:.0f} s"
     )
-    peak = f"{weight.peak:.0f}"
-    return Figure(name, "most resident, MB", "<= 150", peak, weight.peak <= 150, remarks)
+    peak = f"{memory.peak:.0f}"
+    return Figure(name, "most resident, MB", "<= 150", peak, memory.peak <= 150, remarks)
 
 
-def _weight(databases: Databases, size: int, writing: Writing) -> Weight:
-    """Run a sweep over so many open payments in a fresh process."""
+def _measure(databases: Databases, size: int, writing: Writing) -> SweepMemory:
+    """Make a sweep over so many open payments in a new process."""
     rows = _rows(size)
     with (
         databases.filled(generated=rows.select(rows.stripe(NOW))) as template,
         databases.copy_of(template) as url,
     ):
-        asked = json.dumps({"url": url, "size": size, "writing": writing.value})
+        parameters = json.dumps({"url": url, "size": size, "writing": writing.value})
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.memory", asked],
+            [sys.executable, "-m", "tests.benchmarks.memory", parameters],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             text=True,
-            timeout=LONGEST,
+            timeout=LONGEST_SECONDS,
             check=True,
         )
-    weight = Weight(**json.loads(done.stdout.splitlines()[-1]))
-    say(f"  {writing.value}, {size:,} open: {weight.peak:.0f} MB in {weight.seconds:.0f} s")
-    return weight
+    memory = SweepMemory(**json.loads(done.stdout.splitlines()[-1]))
+    print_line(f"  {writing.value}, {size:,} open: {memory.peak:.0f} MB in {memory.seconds:.0f} s")
+    return memory
 
 
-def _rows(size: int) -> Rows:
-    return Rows(size, wrong_every=max(1, size // CHANGES))
+def _rows(size: int) -> GeneratedRows:
+    return GeneratedRows(size, wrong_every=max(1, size // CHANGES))
 
 
-def _child(url: str, size: int, writing: str) -> None:
+def _sweep_in_this_process(url: str, size: int, writing: str) -> None:
     rows = _rows(size)
     stripe = rows.stripe(NOW)
-    clock = StandingClock(NOW)
-    with account(url, NOWHERE, KEY, paced=False, clock=clock) as opened:
+    clock = SteppedClock(NOW)
+    with benchmark_account(url, NOWHERE, KEY, limited=False, clock=clock) as opened:
         before = megabytes("VmRSS")
-        run = measured(replace(opened, stripe=stripe), SweepKind.DUE, Writing(writing))
-    done = run.report.corrected + run.report.would_correct
-    if (run.report.examined, done) != (size, rows.wrong):
+        run = measure_sweep(with_ports(opened, stripe=stripe), SweepKind.DUE, Writing(writing))
+    corrected = run.report.corrected + run.report.would_correct
+    if (run.report.examined, corrected) != (size, rows.wrong):
         raise RuntimeError(f"the sweep did not do its work: {dict(run.report.as_json())}")
-    weight = {
+    memory = {
         "peak": megabytes("VmHWM"),
         "before": before,
         "seconds": run.seconds,
         "reads": stripe.reads,
     }
-    sys.stdout.write(f"{json.dumps(weight)}\n")
+    sys.stdout.write(f"{json.dumps(memory)}\n")
 
 
 if __name__ == "__main__":
-    _child(**json.loads(sys.argv[1]))
+    _sweep_in_this_process(**json.loads(sys.argv[1]))

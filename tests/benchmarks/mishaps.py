@@ -1,12 +1,12 @@
-"""Many short lives of a shop in which everything goes wrong at random: what is left in the end must be exactly right.
+"""Many runs of a small shop in which everything goes wrong at random: in the end every row must be exactly right.
 
-Each life has a database and a Stripe of its own, with one payment of every planted sort among ordinary ones. Some sweeps
-over it are disturbed: Stripe breaks a share of its answers in every way, the database connection is lost at a random
-statement, or the process dies there. Then the weather clears, and sweeps go on until one is complete. The judgement is
-the demonstration's own, which shares nothing with the rules: no row other than it must be, nothing planted that was not
-found, nothing invented; besides, each correction was written and told once, and the ledger holds.
+Each run has a database and a Stripe of its own, with one planted discrepancy of every kind among ordinary payments. Some
+sweeps are disturbed: Stripe breaks a share of its answers in every way, the database connection is lost at a random
+statement, or the process dies there. Then the faults end, and sweeps follow until one is complete. The verdict is the
+demonstration's, which uses none of Reconciler's rules: no row is other than it must be, every planted discrepancy was
+found, and no other. Each correction must have been written and delivered to the outbox once, and the ledger must verify.
 
-A life repeats by its seed but for the threads' order. The kills of real processes are in ``chaos.py``.
+A run repeats by its seed, except for the order of its threads. Kills of real processes are in ``chaos.py``.
 """
 
 from __future__ import annotations
@@ -32,38 +32,37 @@ from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.demo.configuration import settings
-from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
-from reconciler.demo.webhook_handler import STATUS_OF, WebhookLosses, ShopWebhookHandler
-from reconciler.demo.verdict import DatabaseState, DemoVerdict, judge
-from reconciler.demo.plant_discrepancies import plant_discrepancies
 from reconciler.demo.customers import simulate_customers
+from reconciler.demo.demonstration import FIRST_PRESENT, LONGEST_HISTORY, run_sweep
+from reconciler.demo.plant_discrepancies import plant_discrepancies
 from reconciler.demo.simulation import Simulation
+from reconciler.demo.verdict import DatabaseState, DemoVerdict, judge
+from reconciler.demo.webhook_handler import STATUS_OF, ShopWebhookHandler, WebhookLosses
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 from reconciler.sandbox import NO_LIMITS, Faults, Sandbox, SandboxServer
 from reconciler.settings import BudgetSection, Settings
 from reconciler.wiring import open_audit
-from tests.benchmarks.figures import Figure, say
+from tests.benchmarks.databases import Databases, query_rows
+from tests.benchmarks.figures import Figure, print_line
 from tests.benchmarks.options import Options
-from tests.benchmarks.shop import Databases, asked
 from tests.integration.engine.blows import Blow, Killed, struck
 
 PAYMENTS = 20
-"""Ordinary payments and planted ones; one of each sort makes them about fifty."""
+"""The number asked for; with one planted discrepancy of each kind there are about fifty."""
 MOST_DISTURBED = 3
 LAST_STATEMENT = 120
-"""A sweep over such a shop makes about eighty: some blows fall too late."""
-CALM_PASSES = 4
-TOLD_EVERY = 100
-BRISK = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
+"""A sweep over such a shop executes about eighty statements: some faults come too late to happen."""
+UNDISTURBED_SWEEPS = 4
+PRINT_EVERY = 100
+SHORT_WAITS = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
 
 
 @dataclass
-class Tally:
-    """What has happened in all lives, and every fault that was found."""
+class Counts:
+    """What has happened in all runs, and every fault that was found."""
 
-    lives: int = 0
     sweeps: int = 0
     deaths: int = 0
     lost_connections: int = 0
@@ -74,55 +73,55 @@ class Tally:
 
 
 class NoProgress:
-    """Nobody watches."""
+    """Shows no progress."""
 
     def advance(self, examined: int, total: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-class Owner:
-    """The server's administrator, who can end a connection."""
+class Administrator:
+    """The database server's administrator, who can end a connection."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def connect(self) -> psycopg.Connection:
-        """A connection of his own."""
+        """A connection of the administrator."""
         return psycopg.connect(self._url, autocommit=True)
 
 
 def run(options: Options) -> list[Figure]:
-    """So many lives, one after the other."""
-    lives = options.runs or options.sized(tiny=3, usual=50, full=1000)
-    tally = Tally()
-    with Databases(options.postgres) as databases, a_shop(databases) as template, brisk():
-        for seed in range(lives):
+    """So many runs, one after the other."""
+    runs = options.runs or options.sized(tiny=3, usual=50, full=1000)
+    counts = Counts()
+    with Databases(options.postgres) as databases, empty_shop(databases) as template, short_waits():
+        for seed in range(runs):
             with databases.copy_of(template) as url:
-                live_through(url, seed, tally)
-            if (seed + 1) % TOLD_EVERY == 0:
-                say(f"  {seed + 1} lives, {len(tally.faults)} faults")
-    for fault in tally.faults[:20]:
-        say(f"  {fault}")
+                run_once(url, seed, counts)
+            if (seed + 1) % PRINT_EVERY == 0:
+                print_line(f"  {seed + 1} runs, {len(counts.faults)} faults")
+    for fault in counts.faults[:20]:
+        print_line(f"  {fault}")
     remarks = (
-        f"{tally.sweeps:,} sweeps, of which {tally.deaths:,} died, {tally.lost_connections:,} lost their connection"
-        f" and {tally.incomplete:,} were not complete; {tally.corrected:,} rows corrected, {tally.findings:,} planted"
+        f"{counts.sweeps:,} sweeps, of which {counts.deaths:,} died, {counts.lost_connections:,} lost their connection"
+        f" and {counts.incomplete:,} were not complete; {counts.corrected:,} rows corrected, {counts.findings:,} planted"
         " discrepancies found"
     )
     return [
         Figure(
-            f"mishaps, {lives:,} lives",
+            f"mishaps, {runs:,} runs",
             "wrong writes, lost corrections, anything missed or invented",
             "0",
-            str(len(tally.faults)),
-            not tally.faults,
+            str(len(counts.faults)),
+            not counts.faults,
             remarks,
         )
     ]
 
 
 @contextmanager
-def a_shop(databases: Databases) -> Iterator[str]:
-    """The name of a database with the demonstration's table and ours, both empty."""
+def empty_shop(databases: Databases) -> Iterator[str]:
+    """The name of a database with the demonstration's table and Reconciler's tables, all empty."""
     with databases.empty() as (name, url):
         with closing(DemoShop(url)) as shop:
             shop.create()
@@ -131,15 +130,15 @@ def a_shop(databases: Databases) -> Iterator[str]:
 
 
 @contextmanager
-def brisk() -> Iterator[None]:
-    """The gateway as the program builds it, with waits of milliseconds; a thread that is killed says nothing."""
+def short_waits() -> Iterator[None]:
+    """The gateway as the program builds it, but with waits of milliseconds; a killed thread writes no traceback."""
 
     def silent(args: threading.ExceptHookArgs) -> None:
         if not isinstance(args.exc_value, Killed):
             threading.__excepthook__(args)
 
-    gateway = partial(StripeGateway, retries=BRISK)
-    psycopg_log = logging.getLogger("psycopg")  # it tells of every connection that is lost
+    gateway = partial(StripeGateway, retries=SHORT_WAITS)
+    psycopg_log = logging.getLogger("psycopg")  # it logs every lost connection
     level = psycopg_log.level
     psycopg_log.setLevel(logging.CRITICAL)
     try:
@@ -152,54 +151,56 @@ def brisk() -> Iterator[None]:
         psycopg_log.setLevel(level)
 
 
-def live_through(url: str, seed: int, tally: Tally) -> None:
-    """One life: its history, its disturbed sweeps, its calm ones, and the judgement."""
+def run_once(url: str, seed: int, counts: Counts) -> None:
+    """One run: payments, disturbed sweeps, undisturbed sweeps, and the verdict."""
     chance = Random(seed)
     with closing(DemoShop(url)) as shop, ExitStack() as stack:
-        stage = _history(shop, seed, lose=chance.random())
-        server = stack.enter_context(SandboxServer(stage.sandbox))
+        simulation = _make_payments(shop, seed, lose=chance.random())
+        server = stack.enter_context(SandboxServer(simulation.sandbox))
         configured = replace(
             settings(server.url, url),
             budget=BudgetSection(share=1, global_per_second=1e5, endpoint_per_second=1e5),
         )
         before = shop.rows()
         for _ in range(chance.randint(1, MOST_DISTURBED)):
-            stage.sandbox.faults.shares = _weather(chance, seed)
-            _disturbed(configured, url, chance, tally)
-        stage.sandbox.faults.shares = Faults()
-        complete = any(_sweep(configured, url, tally) for _ in range(CALM_PASSES))
+            simulation.sandbox.faults.shares = _random_faults(chance, seed)
+            _disturbed_sweep(configured, url, chance, counts)
+
+        # the faults end: now a sweep must become complete
+        simulation.sandbox.faults.shares = Faults()
+        complete = any(_sweep(configured, url, counts) for _ in range(UNDISTURBED_SWEEPS))
         state = DatabaseState(before, shop.rows(), shop.findings(), shop.rechecks(), shop.outbox())
-        verdict = judge(stage.script, stage.sandbox, state)
-        tally.lives += 1
-        tally.corrected += len(verdict.changed)
-        tally.findings += sum((verdict.planted & verdict.found).values())
+
+        verdict = judge(simulation.expected, simulation.sandbox, state)
+        counts.corrected += len(verdict.changed)
+        counts.findings += sum((verdict.planted & verdict.found).values())
         faults = [
             *_faults(verdict, configured, url, state),
             *([] if complete else ["never complete"]),
         ]
-        tally.faults += [f"seed {seed}: {fault}" for fault in faults]
+        counts.faults += [f"seed {seed}: {fault}" for fault in faults]
 
 
-def _history(shop: DemoShop, seed: int, lose: float) -> Simulation:
+def _make_payments(shop: DemoShop, seed: int, lose: float) -> Simulation:
     random = Random(seed)
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     clock = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(clock, seed=seed, limits=NO_LIMITS)
-    stage = Simulation(sandbox, shop, clock, present, random)
-    plant_discrepancies(stage, PAYMENTS, losing=lose > 0)
+    simulation = Simulation(sandbox, shop, clock, present, random)
+    plant_discrepancies(simulation, PAYMENTS, losing=lose > 0)
     losses = WebhookLosses(seed, lose)
     handler = ShopWebhookHandler(shop, clock, losses)
     endpoint = sandbox.register_webhook(handler.receive, enabled_events=tuple(STATUS_OF))
     handler.secret = endpoint.secret
-    simulate_customers(stage, handler, losses, PAYMENTS)
-    return stage
+    simulate_customers(simulation, handler, losses, PAYMENTS)
+    return simulation
 
 
-def _weather(chance: Random, seed: int) -> Faults:
+def _random_faults(chance: Random, seed: int) -> Faults:
     """Each way to break an answer has a share of its own, often none.
 
-    No list leaves an item out: Stripe's do not, and of an order that two payments name, or of a refund a moment ago, nothing
-    else would tell.
+    No list leaves an item out: Stripe's lists do not either, and nothing else would show an order with two payments, or
+    a refund of a moment ago.
     """
 
     def share() -> float:
@@ -219,38 +220,38 @@ def _weather(chance: Random, seed: int) -> Faults:
     )
 
 
-def _disturbed(configured: Settings, url: str, chance: Random, tally: Tally) -> None:
-    way = chance.choice(("weather alone", "death", "death", "connection", "commit"))
+def _disturbed_sweep(configured: Settings, url: str, chance: Random, counts: Counts) -> None:
+    disturbance = chance.choice(("faults alone", "death", "death", "connection", "commit"))
     blow = Blow(
-        Owner(url),
+        Administrator(url),
         at=0
-        if way == "weather alone"
-        else chance.randint(1, LAST_STATEMENT if way != "commit" else 12),
-        kills=way == "death",
-        after_commit=way == "commit",
+        if disturbance == "faults alone"
+        else chance.randint(1, LAST_STATEMENT if disturbance != "commit" else 12),
+        kills=disturbance == "death",
+        after_commit=disturbance == "commit",
     )
     with contextlib.suppress(Killed), struck(blow):
-        _sweep(configured, url, tally)
-    tally.deaths += blow.fell and blow.kills
-    tally.lost_connections += blow.fell and not blow.kills
-    _its_lease_runs_out(url)
+        _sweep(configured, url, counts)
+    counts.deaths += blow.fell and blow.kills
+    counts.lost_connections += blow.fell and not blow.kills
+    _expire_lease(url)
 
 
-def _sweep(configured: Settings, url: str, tally: Tally) -> bool:
-    """One sweep; whether it was complete."""
-    tally.sweeps += 1
+def _sweep(configured: Settings, url: str, counts: Counts) -> bool:
+    """Make one sweep; whether it was complete."""
+    counts.sweeps += 1
     try:
         report: SweepReport = run_sweep(configured, SystemClock(), NoProgress())
     except ReconcilerError:
-        tally.incomplete += 1
+        counts.incomplete += 1
         return False
-    tally.incomplete += not report.complete
+    counts.incomplete += not report.complete
     return report.complete
 
 
-def _its_lease_runs_out(url: str) -> None:
-    """As time would have it."""
-    asked(url, "UPDATE reconciler.leases SET holder = NULL, expires_at = NULL RETURNING 1")
+def _expire_lease(url: str) -> None:
+    """Let the lease of a dead sweep expire at once."""
+    query_rows(url, "UPDATE reconciler.leases SET holder = NULL, expires_at = NULL RETURNING 1")
 
 
 def _faults(
@@ -259,20 +260,25 @@ def _faults(
     yield from verdict.wrong_writes
     yield from verdict.missed
     yield from (f"invented: {what}" for what in verdict.invented)
-    yield from (f"untrue: {what}" for what in verdict.untrue)
-    told = Counter(key for key, _ in state.outbox)
-    yield from (f"{key} was told {count} times" for key, count in told.items() if count > 1)
-    if set(told) != {was.id for was, _ in verdict.changed}:
-        yield "the outbox is not what was changed"
-    entries = asked(url, "SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'")[0][0]
+    yield from (f"contradiction: {what}" for what in verdict.contradictions)
+    written = Counter(key for key, _ in state.outbox)
+    yield from (
+        f"{key} is in the outbox {count} times" for key, count in written.items() if count > 1
+    )
+    if set(written) != {was.id for was, _ in verdict.changed}:
+        yield "the outbox does not have exactly the changed rows"
+
+    query = "SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'"
+    ((entries,),) = query_rows(url, query)
     if entries != len(state.outbox):
         yield f"{entries} corrections in the ledger, {len(state.outbox)} in the outbox"
+
     with open_audit(configured) as audit:
-        yield from _breaks(audit)
+        yield from _broken_chains(audit)
 
 
-def _breaks(audit: Audit) -> Iterator[str]:
+def _broken_chains(audit: Audit) -> Iterator[str]:
     for account in audit.ledger.accounts():
         with audit.ledger.chain(account) as chain:
             if first_break(chain.entries, chain.head, account) is not None:
-                yield f"the ledger of {account} does not hold"
+                yield f"the ledger of {account} is broken"

@@ -1,4 +1,4 @@
-"""How much of a benchmark is wanted."""
+"""The size of a benchmark."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """``full`` takes the whole figures, ``tiny`` only shows that a benchmark still works.
+    """``full`` takes the sizes that the targets name; ``tiny`` only shows that a benchmark still works.
 
-    ``postgres`` is the URL of a server that may be filled, None for the embedded one. ``runs`` is how often a noisy
-    benchmark is repeated, None for its own number.
+    ``postgres`` is the URL of a server in which databases may be made, None for the embedded one. ``runs`` is how often a
+    noisy benchmark is repeated, None for the benchmark's own number.
     """
 
     full: bool = False
@@ -25,7 +25,7 @@ class Options:
         return full if self.full else usual
 
     def repeated(self, *, usual: int) -> int:
-        """How many runs: five at least where the whole figures are wanted."""
+        """How often to repeat a noisy benchmark: at least five times for ``full``."""
         if self.tiny:
             return 1
         return self.runs or (max(5, usual) if self.full else usual)

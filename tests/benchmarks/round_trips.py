@@ -1,8 +1,8 @@
-"""Database round trips a page, counted from libpq's own trace of every connection of a sweep.
+"""Database round trips for a page, counted from libpq's own trace of every connection of a sweep.
 
-A round trip is where the program waits for the server: a Sync, a simple Query, or a Flush that follows no Sync. One that
-holds nothing but BEGIN, COMMIT or ROLLBACK is not counted. A page's own are those of loading and of recording it; the rest
-of the sweep is told beside them: the lease, the search for what to ask, the books and the end.
+The program waits for the server at a Sync, at a simple Query, and at a Flush that follows no Sync: each is a round trip.
+One with nothing but BEGIN, COMMIT or ROLLBACK is not counted. A page's round trips are those of loading and recording it.
+The others of the sweep are a remark: for the lease, the plan, the booked reads and the end.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.report import SweepKind
+from tests.benchmarks.databases import Databases
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.generated_rows import GeneratedRows
+from tests.benchmarks.measured_sweeps import (
+    benchmark_account,
+    measure_sweep,
+    print_sweep,
+    with_ports,
+)
 from tests.benchmarks.options import Options
-from tests.benchmarks.program import account, measured, tell
 from tests.benchmarks.reads import NOW, NOWHERE
-from tests.benchmarks.rows_in_sql import Rows
-from tests.benchmarks.shop import Databases
-from tests.benchmarks.standing_clock import StandingClock
+from tests.benchmarks.stepped_clock import SteppedClock
 from tests.benchmarks.stripe_process import KEY
 
-OF_A_PAGE = ("loading a page", "recording a page")
-"""What the program calls the two in its messages."""
-_ENDS = re.compile(r'"(?:BEGIN|COMMIT|ROLLBACK)[^"]*"')
+PAGE_WORK = ("loading a page", "recording a page")
+"""The names that the program gives to a page's two database connections."""
+_BEGIN_OR_END = re.compile(r'"(?:BEGIN|COMMIT|ROLLBACK)[^"]*"')
 
 
 def run(options: Options) -> list[Figure]:
@@ -40,11 +44,13 @@ def run(options: Options) -> list[Figure]:
     figures = []
     with Databases(options.postgres) as databases:
         for name, rows in {
-            "every page has corrections": Rows(intents),
-            "everything agrees": Rows(intents, open_every=intents, wrong_every=1),
+            "every page has corrections": GeneratedRows(intents),
+            "everything agrees": GeneratedRows(intents, open_every=intents, wrong_every=1),
         }.items():
-            pages, counted = _counted(databases, name, rows)
-            own = sum(counted[doing] for doing in OF_A_PAGE)
+            pages, counted = _count(databases, name, rows)
+            if not all(counted[work] for work in PAGE_WORK):
+                raise RuntimeError(f"no round trip was counted for one of {PAGE_WORK}")
+            own = sum(counted[work] for work in PAGE_WORK)
             figures.append(
                 Figure(
                     f"window of {pages:,} pages, {name}",
@@ -52,52 +58,52 @@ def run(options: Options) -> list[Figure]:
                     "<= 3",
                     f"{own / pages:.2f}",
                     own <= 3 * pages,
-                    f"{counted.total() - own} more in all of the pass",
+                    f"{counted.total() - own} more in the rest of the sweep",
                 )
             )
     return figures
 
 
-def _counted(databases: Databases, name: str, rows: Rows) -> tuple[int, Counter[str]]:
-    """The pages of a sweep, and its round trips by what they were for."""
+def _count(databases: Databases, name: str, rows: GeneratedRows) -> tuple[int, Counter[str]]:
+    """The pages of a sweep, and its round trips by the work they belong to."""
     stripe = rows.stripe(NOW)
-    clock = StandingClock(NOW)
+    clock = SteppedClock(NOW)
     with (
         databases.filled(generated=rows.select(stripe)) as template,
         databases.copy_of(template) as url,
         tempfile.TemporaryDirectory(prefix="reconciler-benchmark-") as folder,
-        account(url, NOWHERE, KEY, paced=False, clock=clock) as opened,
-        _traced(Path(folder)) as counted,
+        benchmark_account(url, NOWHERE, KEY, limited=False, clock=clock) as opened,
+        _tracing(Path(folder)) as counted,
     ):
-        tell(name, measured(replace(opened, stripe=stripe), SweepKind.WINDOW))
+        print_sweep(name, measure_sweep(with_ports(opened, stripe=stripe), SweepKind.WINDOW))
         return stripe.spent[Endpoint.LIST], counted
 
 
 @contextmanager
-def _traced(folder: Path) -> Iterator[Counter[str]]:
-    """Let every connection write down what goes over the wire for as long as it is in use."""
-    borrow = Database.connection
+def _tracing(folder: Path) -> Iterator[Counter[str]]:
+    """Trace every connection while it is in use; the counter has the round trips by work at the end of the block."""
+    connect = Database.connection
     counted: Counter[str] = Counter()
     numbers = itertools.count()
 
     @contextmanager
-    def traced(database: Database, doing: str) -> Iterator[Connection]:
+    def traced(database: Database, work: str) -> Iterator[Connection]:
         path = folder / str(next(numbers))
-        with borrow(database, doing) as connection, path.open("wb") as file:
+        with connect(database, work) as connection, path.open("wb") as file:
             connection.pgconn.trace(file.fileno())
             try:
                 yield connection
             finally:
                 connection.pgconn.untrace()
-                counted[doing] += _trips(path.read_text())
+                counted[work] += _round_trips(path.read_text())
                 path.unlink()
 
     with mock.patch.object(Database, "connection", traced):
         yield counted
 
 
-def _trips(trace: str) -> int:
-    """Waits for an answer, without those for a transaction's mere beginning or end."""
+def _round_trips(trace: str) -> int:
+    """How often the program waited for an answer, except to the begin or end of a transaction."""
     counted = 0
     before = ""
     statements: list[str] = []
@@ -109,11 +115,11 @@ def _trips(trace: str) -> int:
         if kind in ("Parse", "Query", "Bind"):
             statements.append(line)
         if kind in {"Sync", "Query"} or (kind == "Flush" and before != "Sync"):
-            counted += not _only_ends(statements)
+            counted += not _is_begin_or_end(statements)
             statements = []
         before = kind
     return counted
 
 
-def _only_ends(statements: list[str]) -> bool:
-    return bool(statements) and all(_ENDS.search(line) for line in statements)
+def _is_begin_or_end(statements: list[str]) -> bool:
+    return bool(statements) and all(_BEGIN_OR_END.search(line) for line in statements)

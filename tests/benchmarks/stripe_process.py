@@ -1,7 +1,7 @@
-"""A sandbox with a world of payments, served by a process of its own: ``python -m tests.benchmarks.stripe_process``.
+"""A sandbox with many payments in a process of its own: ``python -m tests.benchmarks.stripe_process``.
 
-It is started and stopped by :class:`StripeProcess`. Over its standard input it is asked for its counts or for new limits,
-and when that ends, so does it: nothing is left behind when a benchmark is interrupted.
+:class:`StripeProcess` starts and stops it, and sends it commands on its standard input. The process ends when its standard
+input ends, so that it does not outlive an interrupted benchmark.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, Self
 
 from reconciler.clock import SystemClock
 from reconciler.sandbox import LIVE_KEY, NO_LIMITS, Faults, Sandbox, SandboxLimits, SandboxServer
-from tests.benchmarks.worlds import WRONG_SHARE, Pair, all_open, pairs
+from tests.benchmarks.payment_sets import WRONG_SHARE, PaymentPair, mixed_pairs, open_pairs
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = LIVE_KEY
-"""A live key: in live mode the overall limit is 100 requests a second, so that the list lane is the narrow one."""
+"""A live key: in live mode Stripe allows 100 requests a second in all, so that the limit of the list is met first."""
 RETRIEVE = "GET /v1/payment_intents/{id}"
 LIST = "GET /v1/payment_intents"
 EVENTS = "GET /v1/events"
@@ -31,38 +31,38 @@ OPENED_AMOUNT = 1250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Payments as both processes make them; ``now`` is in Unix seconds. See :mod:`worlds`."""
+class PaymentSet:
+    """What both processes need to make the same payments; ``now`` is in Unix seconds. See :mod:`payment_sets`."""
 
     intents: int
     now: int
     wrong_share: float = WRONG_SHARE
     all_open: bool = False
 
-    def pairs(self) -> Iterator[Pair]:
-        """Each intent with its charge and what the row says, oldest first."""
+    def pairs(self) -> Iterator[PaymentPair]:
+        """Each intent with its charge and its row's status, oldest first."""
         now = datetime.fromtimestamp(self.now, UTC)
         if self.all_open:
-            return all_open(self.intents, now, livemode=True)
-        return pairs(self.intents, now, livemode=True, wrong_share=self.wrong_share)
+            return open_pairs(self.intents, now, livemode=True)
+        return mixed_pairs(self.intents, now, livemode=True, wrong_share=self.wrong_share)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the sandbox has seen since it was last asked to forget."""
+    """The requests that the sandbox has counted since ``reset_counts``."""
 
     reads: int
     rate_limited: int
-    most_a_second: Mapping[str, int]
-    """By endpoint, and under "" of all together: the most requests that arrived within one second."""
+    most_per_second: Mapping[str, int]
+    """The most requests that arrived within one second, by endpoint; under "" of all endpoints together."""
     of_endpoint: Mapping[str, int]
 
 
 class StripeProcess:
-    """A running sandbox; use it in a with block. ``latency`` is in seconds; ``world`` says which payments it has."""
+    """A running sandbox with these payments; use it in a with block. ``latency`` is in seconds."""
 
-    def __init__(self, world: World, latency: float) -> None:
-        self._options = json.dumps({**asdict(world), "latency": latency})
+    def __init__(self, payment_set: PaymentSet, latency: float) -> None:
+        self._options = json.dumps({**asdict(payment_set), "latency": latency})
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -94,26 +94,26 @@ class StripeProcess:
             process.wait()
         process.stdout.close()
 
-    def limit(self, *, documented: bool) -> None:
+    def set_limits(self, *, documented: bool) -> None:
         """Switch Stripe's documented limits on or off."""
-        self._ask("limits on" if documented else "limits off")
+        self._command("limits on" if documented else "limits off")
 
-    def forget(self) -> None:
-        """Begin counting anew."""
-        self._ask("forget")
+    def reset_counts(self) -> None:
+        """Start to count again from 0."""
+        self._command("reset counts")
 
     def counts(self) -> Counts:
-        """What it has seen."""
-        return Counts(**self._ask("counts"))
+        """The requests counted so far."""
+        return Counts(**self._command("counts"))
 
     def open_payment(self) -> str:
-        """A customer fills a cart now; the id of its intent."""
-        return str(self._ask("open")["intent"])
+        """A customer opens the checkout now; returns the id of the intent."""
+        return str(self._command("open")["intent"])
 
-    def _ask(self, question: str) -> dict[str, Any]:
+    def _command(self, command: str) -> dict[str, Any]:
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("the sandbox's process is not running")
-        self._process.stdin.write(f"{question}\n")
+        self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
         return self._answer()
 
@@ -135,33 +135,33 @@ def _counts(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "reads": seen.reads,
         "rate_limited": seen.rate_limited,
-        "most_a_second": {name: seen.most_per_second(name) for name in ("", *of_endpoint)},
+        "most_per_second": {name: seen.most_per_second(name) for name in ("", *of_endpoint)},
         "of_endpoint": of_endpoint,
     }
 
 
-def _serve(latency: float, **world: Any) -> None:
+def _serve(latency: float, **payment_set: Any) -> None:
     sandbox = Sandbox(SystemClock(), seed=1, faults=Faults(latency=latency), livemode=True)
-    sandbox.load((pair.intent, pair.charge) for pair in World(**world).pairs())
+    sandbox.load((pair.intent, pair.charge) for pair in PaymentSet(**payment_set).pairs())
     with SandboxServer(sandbox) as server:
-        _tell({"url": server.url})
+        _write_answer({"url": server.url})
         for line in sys.stdin:
             match line.strip():
-                case "forget":
+                case "reset counts":
                     sandbox.requests.reset()
                 case "limits on":
-                    sandbox.gate.limits = SandboxLimits()
+                    sandbox.limiter.limits = SandboxLimits()
                 case "limits off":
-                    sandbox.gate.limits = NO_LIMITS
+                    sandbox.limiter.limits = NO_LIMITS
                 case "open":
-                    _tell({"intent": sandbox.create_payment(OPENED_AMOUNT, "eur").id})
+                    _write_answer({"intent": sandbox.create_payment(OPENED_AMOUNT, "eur").id})
                     continue
                 case _:
-                    pass  # the counts are asked for
-            _tell(_counts(sandbox))
+                    pass  # "counts"
+            _write_answer(_counts(sandbox))
 
 
-def _tell(answer: dict[str, Any]) -> None:
+def _write_answer(answer: dict[str, Any]) -> None:
     sys.stdout.write(f"{json.dumps(answer)}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""A Stripe in this process that holds any number of intents without keeping one: each is worked out from its number.
+"""A Stripe in this process that has any number of intents without storing one: each is computed from its number.
 
-It fits the engine's port and answers at once, so that reads and memory can be measured with a million payments. What is
-unpaid has no charge, as in life.
+It implements the engine's port and answers at once, so that reads and memory can be measured with a million payments. An
+unpaid intent has no charge, as at Stripe.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PREFIX = "pi_"
 DIGITS = 12
 
 
-def ident(number: int) -> str:
-    """The id of the so-many-th intent."""
+def intent_id(number: int) -> str:
+    """The id of the intent with this number, from 0."""
     return f"{PREFIX}{number:0{DIGITS}d}"
 
 
@@ -32,8 +32,9 @@ def ident(number: int) -> str:
 class VirtualStripe:
     """``count`` intents spread evenly from ``since`` over ``span``, oldest first.
 
-    What lies after ``present`` is not there yet. ``is_paid`` says of a number whether its intent has succeeded by now; the others wait for a payment method.
-    ``present`` is Stripe's time. ``events`` are what its list shows, in any order. ``acquire`` is called before each read, as the gateway does.
+    ``present`` gives Stripe's time; intents created after it do not exist yet. ``is_paid`` says of a number whether its
+    intent has succeeded; the others wait for a payment method. ``events`` are what the list of events shows, in any
+    order. ``acquire`` is called before each read, as the gateway does.
     """
 
     count: int
@@ -54,7 +55,7 @@ class VirtualStripe:
 
     @property
     def made(self) -> int:
-        """How many intents there are by now."""
+        """How many intents exist now."""
         return self._first_from(self.present() + timedelta(seconds=1))
 
     def now(self) -> datetime:
@@ -98,24 +99,24 @@ class VirtualStripe:
         return EventPage(page, page[-1].id if more else None, self.present())
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
-        """None: nobody explains anything here."""
+        """No charges: only ``explain`` reads them."""
         self._spend(Endpoint.CHARGES)
         return ()
 
     def pay(self, number: int) -> None:
-        """Tell by an event that an intent has succeeded; ``is_paid`` must know of it."""
+        """Add the event that an intent has succeeded; ``is_paid`` must agree."""
         snapshot = Snapshot(self._intent(number, self.present()).outcome, AMOUNT, "eur")
         kind = "payment_intent.succeeded"
         name = f"evt_{len(self.events)}"
-        self.events.append(Event(name, kind, self.present(), ident(number), True, snapshot))
+        self.events.append(Event(name, kind, self.present(), intent_id(number), True, snapshot))
 
     def created(self, number: int) -> datetime:
-        """When an intent was created: whole seconds."""
+        """When an intent was created, in whole seconds."""
         seconds = int(self.span.total_seconds())
         return self.since + timedelta(seconds=number * seconds // self.count)
 
     def _first_from(self, moment: datetime) -> int:
-        """The oldest intent that was not created before a moment."""
+        """The number of the oldest intent that was created at this moment or later."""
         seconds = int(self.span.total_seconds())
         offset = -((self.since - moment) // timedelta(seconds=1))
         return min(self.count, max(0, -(-offset * self.count // seconds)))
@@ -124,7 +125,7 @@ class VirtualStripe:
         paid = self.is_paid(number)
         created = self.created(number)
         return Intent(
-            id=ident(number),
+            id=intent_id(number),
             status="succeeded" if paid else "requires_payment_method",
             amount=AMOUNT,
             amount_received=AMOUNT if paid else 0,

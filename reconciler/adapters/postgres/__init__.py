@@ -1,7 +1,7 @@
-"""PostgreSQL: the merchant's table and our schema. The only importer of psycopg.
+"""PostgreSQL: the merchant's table and the schema reconciler. The only importer of psycopg.
 
-``Database`` connects, ``migrate`` makes our schema, ``inspect`` compares a ``TableMapping`` with the merchant's table,
-and the stores do the rest: ``PostgresStore`` and ``PostgresLeaseStore`` for a sweep, the others for people.
+``Database`` connects, ``migrate`` creates the schema, ``inspect`` compares a ``TableMapping`` with the merchant's table.
+``PostgresStore`` and ``PostgresLeaseStore`` serve a sweep; the other stores serve people and the service.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A finding, which one examination sees, and a discrepancy, which is a finding as it is stored.
 
-A discrepancy is identified by account, subject and kind. The fingerprint says whether it is still the same: it is made
-of both sides' values, so that what a person has settled stays settled until a value changes.
+Account, subject and kind identify a discrepancy. Its fingerprint says whether both sides' values are still the same.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.money import Money
@@ -44,18 +42,13 @@ class Kind(StrEnum):
     @property
     def is_side(self) -> bool:
         """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
-        return self in _SIDE
-
-
-_SIDE: Final = frozenset(
-    {
-        Kind.DUPLICATE_PAYMENT,
-        Kind.CAPTURE_EXPIRING,
-        Kind.OVERDUE,
-        Kind.EXHAUSTED,
-        Kind.PARTIALLY_FUNDED,
-    }
-)
+        return self in {
+            Kind.DUPLICATE_PAYMENT,
+            Kind.CAPTURE_EXPIRING,
+            Kind.OVERDUE,
+            Kind.EXHAUSTED,
+            Kind.PARTIALLY_FUNDED,
+        }
 
 
 class Severity(StrEnum):

@@ -38,11 +38,11 @@ def stored_id(text: str) -> StoredId:
     secret = _SECRET.fullmatch(text)
     if secret is not None:
         return StoredId(StoredIdKind.CLIENT_SECRET, secret[1])
-    for kind, form in (
+    for kind, pattern in (
         (StoredIdKind.INTENT, _INTENT),
         (StoredIdKind.SESSION, _SESSION),
         (StoredIdKind.CHARGE, _CHARGE),
     ):
-        if form.fullmatch(text):
+        if pattern.fullmatch(text):
             return StoredId(kind, text)
     return StoredId(StoredIdKind.FOREIGN, text)

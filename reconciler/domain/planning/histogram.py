@@ -1,29 +1,28 @@
-"""The merchant's payments counted by time: all that a plan needs to know of them, however many there are."""
+"""The merchant's rows counted by time, in buckets: all that a plan needs to know of them, however many there are."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Final
 
 PAGE_SIZE: Final = 100
-"""The most objects that Stripe gives in one page of a list."""
-FINE: Final = 4
-"""Intents in a good bucket. Stretches begin and end at a bucket's edge, so half a bucket too much at each end: measured
-over many densities, plans are then within 5 % of the best that can be done without buckets; with 25 it is 15 %."""
-COARSE: Final = 100
-"""The most intents in a join_buckets bucket where much is due: the stretch goes on there whatever the edges are."""
-MOST_COARSE: Final = 1000
-"""Where there are very many rows the join_buckets buckets are larger, so that a plan's memory does not grow with them: about so
-many remain of what is dense throughout."""
-DENSE: Final = 0.2
-"""Much is due from this share of the rows on."""
+"""The most objects in one page of a Stripe list."""
+BUCKET_INTENTS: Final = 4
+"""The intents in an average bucket of good width. A list begins and ends at the edge of a bucket, so it reads half a
+bucket too much at each end. Measured over many densities, plans with 4 intents in a bucket are within 5 % of the best
+plan without buckets; with 25 intents they are within 15 %."""
+JOINED_INTENTS: Final = 100
+"""The most intents in a joined bucket in which much is due. A list covers such buckets wherever their edges are."""
+MOST_JOINED_BUCKETS: Final = 1000
+"""About how many joined buckets remain of a table in which much is due everywhere. If it has very many rows, its joined
+buckets are larger, so that the memory of a plan does not grow with the table."""
+MUCH_DUE: Final = 0.2
+"""Much is due in a bucket if this share of its rows is due."""
 MOST_GROUPS: Final = 200_000
-"""So many groups a database counts and sends in about a second; they are join_buckets as they come and never all kept."""
+"""How many groups a database counts and sends in about a second. They are joined as they arrive, and never all kept."""
 WIDTHS: Final = (
     *(
         timedelta(seconds=number * unit)
@@ -33,14 +32,14 @@ WIDTHS: Final = (
     timedelta(days=3),
     timedelta(days=7),
 )
-"""What a bucket may be wide: 1, 2, 5, 10, 15 and 30 seconds, minutes and hours; 3 and 7 days."""
+"""The possible widths of a bucket: 1, 2, 5, 10, 15 and 30 seconds, minutes and hours; 3 and 7 days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The rows created (local time) from ``start`` up to and without ``end``.
+    """The rows created from ``start`` on and before ``end``, by the merchant's clock.
 
-    ``rows`` are those that name an intent, settled ones too; ``due`` of them are to be asked about.
+    ``rows`` are those that name an intent, settled ones included. ``due`` of them are to be read.
     """
 
     start: datetime
@@ -51,10 +50,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Buckets in order of time, touching or with gaps in which there is no row.
+    """Buckets in the order of time. Between two of them may be a gap in which no row was created.
 
-    ``undated`` are due rows without a time: they can only be retrieved. Raises ValueError for buckets that overlap or
-    go backwards and for counts that cannot be.
+    ``undated`` is the number of due rows without a time, which can only be retrieved. Raises ValueError for buckets that
+    overlap or are not in order, and for impossible counts.
     """
 
     buckets: tuple[Bucket, ...]
@@ -72,7 +71,7 @@ class Histogram:
 
     @property
     def due(self) -> int:
-        """All rows that are to be asked about."""
+        """The number of all due rows."""
         return self.undated + sum(bucket.due for bucket in self.buckets)
 
 
@@ -80,10 +79,10 @@ class Histogram:
 class ListingModel:
     """What past sweeps have shown of how rows and intents belong together.
 
-    An intent's created is its row's plus something between ``earliest`` and ``latest`` (either may be negative): a
-    clock that is two hours off only shifts what is listed, and the difference between the two is what widens it.
-    ``ratio`` is Stripe's intents for each row, below 1 taken as 1. ``unmet`` is the share of due rows (0 to 1) that a
-    list of their time did not show and that had to be retrieved.
+    An intent is created between ``earliest`` and ``latest`` after its row; either may be negative. A constant difference
+    of the clocks only shifts what is listed; the difference between the two widens it. ``ratio`` is the number of
+    intents at Stripe for each row; below 1 it counts as 1. ``unmet`` is the share of due rows (0 to 1) that a list of
+    their time did not show, so that they had to be retrieved.
     """
 
     ratio: float = 1.0
@@ -97,100 +96,53 @@ class ListingModel:
 
 
 def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:
-    """How wide SQL's fixed buckets (``date_bin``) should be for so many rows over such a span: the widest good width.
+    """The width for the buckets in which the database counts (``date_bin``): the widest one that is good.
 
-    Good is about four intents in an average bucket, and never more than ``MOST_GROUPS`` groups: for 30 days an hour suits
-    up to 2,800 rows, a minute 170,000, 15 seconds a million. Join what comes with ``join_buckets``.
+    A good width puts about four intents into an average bucket and makes at most ``MOST_GROUPS`` groups. For 30 days it
+    is an hour up to 2,800 rows, a minute for 170,000 and 15 seconds for a million. ``join_buckets`` joins the groups.
     """
-    a_second = rows * max(1.0, ratio) / max(1.0, span.total_seconds())
-    good = [width for width in WIDTHS if width.total_seconds() * a_second <= FINE]
-    few = [width for width in WIDTHS if span / width <= MOST_GROUPS]
-    return max(good[-1] if good else WIDTHS[0], few[0] if few else WIDTHS[-1])
+    intents_per_second = rows * max(1.0, ratio) / max(1.0, span.total_seconds())
+    fine_enough = [
+        width for width in WIDTHS if width.total_seconds() * intents_per_second <= BUCKET_INTENTS
+    ]
+    few_enough = [width for width in WIDTHS if span / width <= MOST_GROUPS]
+    # the number of groups is a hard limit, so it wins over the fineness
+    return max(
+        fine_enough[-1] if fine_enough else WIDTHS[0],
+        few_enough[0] if few_enough else WIDTHS[-1],
+    )
 
 
 def joined_bucket_size(rows: int, ratio: float = 1.0) -> int:
-    """The most intents in a join_buckets bucket, for so many rows in all."""
-    return max(COARSE, int(rows * max(1.0, ratio)) // MOST_COARSE)
+    """The most intents in a joined bucket, for a table with this many rows."""
+    return max(JOINED_INTENTS, int(rows * max(1.0, ratio)) // MOST_JOINED_BUCKETS)
 
 
 def join_buckets(
-    buckets: Iterable[Bucket], ratio: float = 1.0, most: int = COARSE
+    buckets: Iterable[Bucket], ratio: float = 1.0, most: int = JOINED_INTENTS
 ) -> Iterator[Bucket]:
-    """The same counts in fewer buckets, with edges only where a plan may want one.
+    """The same counts in fewer buckets, with edges only at times at which a plan may begin or end a list.
 
-    Neighbours without a due row become one, since no stretch begins or ends there; touching ones in which much is due
-    are join_buckets up to ``most`` intents (see ``joined_bucket_size``). At most two buckets for each due row remain, whatever came in.
+    Neighbours without a due row become one bucket. Touching buckets in which much is due are joined up to ``most``
+    intents (see ``joined_bucket_size``). At most two buckets remain for each due row.
     """
     before: Bucket | None = None
     for bucket in buckets:
-        if before is not None and _belong_together(before, bucket, ratio, most):
+        if before is None:
+            before = bucket
+        elif _can_be_joined(before, bucket, ratio, most):
             rows, due = before.rows + bucket.rows, before.due + bucket.due
             before = Bucket(before.start, bucket.end, rows, due)
-            continue
-        if before is not None:
+        else:
             yield before
-        before = bucket
+            before = bucket
     if before is not None:
         yield before
 
 
-def _belong_together(one: Bucket, other: Bucket, ratio: float, most: int) -> bool:
+def _can_be_joined(one: Bucket, other: Bucket, ratio: float, most: int) -> bool:
     if not one.due and not other.due:
         return True
-    dense = all(bucket.due > DENSE * bucket.rows for bucket in (one, other))
-    small = (one.rows + other.rows) * max(1.0, ratio) <= most
-    return dense and small and one.end == other.start
-
-
-class ListingCosts:
-    """A histogram with what is expected of Stripe's side, as sums between any two buckets (indexes, both included)."""
-
-    def __init__(self, histogram: Histogram, listing_model: ListingModel) -> None:
-        self.buckets = histogram.buckets
-        self.middle = (listing_model.earliest + listing_model.latest) / 2
-        """How far intents are shifted from their rows."""
-        self.margin = (listing_model.latest - listing_model.earliest) / 2
-        """By how much a listed stretch is widened at either end, besides the shift."""
-        self._ratio = max(1.0, listing_model.ratio)
-        exact = self._ratio == 1 and not self.margin and not listing_model.unmet
-        self.slack = 0 if exact else PAGE_SIZE // 2
-        """Intents to allow for in each stretch: where counts are not exact, its last page is half full on average."""
-        self._starts = [bucket.start for bucket in self.buckets]
-        self._rows = [0, *accumulate(bucket.rows for bucket in self.buckets)]
-        self._due = [0, *accumulate(bucket.due for bucket in self.buckets)]
-        self._unmet = [math.ceil(listing_model.unmet * due) for due in self._due]
-
-    def intents_before(self, moment: datetime) -> int:
-        """Expected intents of rows created before a local moment, from the first bucket on.
-
-        Within a bucket evenly spread. Rounded here once, so that sums over any stretches add up.
-        """
-        rows = self._before(moment, self._rows)
-        return math.floor(rows * self._ratio + 0.5)
-
-    def due_before(self, moment: datetime) -> int:
-        """Expected due rows created before a local moment."""
-        return math.floor(self._before(moment, self._due) + 0.5)
-
-    def _before(self, moment: datetime, sums: list[int]) -> float:
-        at = bisect_right(self._starts, moment) - 1
-        if at < 0:
-            return 0
-        bucket = self.buckets[at]
-        if moment >= bucket.end:
-            return sums[at + 1]
-        share = (moment - bucket.start) / (bucket.end - bucket.start)
-        return sums[at] + share * (sums[at + 1] - sums[at])
-
-    def intents(self, first: int, last: int) -> int:
-        """Intents in the widened stretch that lists these buckets."""
-        since, until = self.buckets[first].start, self.buckets[last].end
-        return self.intents_before(until + self.margin) - self.intents_before(since - self.margin)
-
-    def due(self, first: int, last: int) -> int:
-        """Due rows in these buckets."""
-        return self._due[last + 1] - self._due[first]
-
-    def unmet(self, first: int, last: int) -> int:
-        """Of these due rows, those that a list is expected not to show."""
-        return self._unmet[last + 1] - self._unmet[first]
+    much_due = all(bucket.due > MUCH_DUE * bucket.rows for bucket in (one, other))
+    is_small = (one.rows + other.rows) * max(1.0, ratio) <= most
+    return much_due and is_small and one.end == other.start

@@ -19,12 +19,15 @@ from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.correction_blockers import correction_verdict
 from reconciler.domain.rules.decision_table import TABLE, Cell
+from reconciler.domain.rules.missing_findings import (
+    findings_missing_at_stripe,
+    findings_missing_locally,
+)
 from reconciler.domain.rules.money_kept import money_kept
-from reconciler.domain.rules.one_side_only import findings_without_row, missing_at_stripe
 from reconciler.domain.rules.order_of_row import order_of_row
 from reconciler.domain.rules.pair_verdict import PairVerdict, verdict_without_correction
 from reconciler.domain.rules.rows_of_intent import (
-    RowsForm,
+    RowsRelation,
     parts_agree_with_refund,
     rows_of_intent,
 )
@@ -64,16 +67,16 @@ def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
         rows = sorted(match.payments, key=lambda payment: payment.key)
         match = replace(match, payments=tuple(rows))
     if isinstance(match.intent, MissingIntent):
-        return Comparison(missing_at_stripe(match, match.intent))
+        return Comparison(findings_missing_at_stripe(match, match.intent))
     if not match.payments:
-        return Comparison(findings_without_row(match, match.intent, rules))
+        return Comparison(findings_missing_locally(match, match.intent, rules))
     return _compare_rows(match, match.intent, rules, now)
 
 
 def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
     rows = rows_of_intent(match.payments, intent)
     sides = side_findings(match, intent, rules, now)
-    if rows.form is RowsForm.UNEXPLAINED:
+    if rows.relation is RowsRelation.UNEXPLAINED:
         return Comparison((*_unexplained_rows(match, intent, rules), *sides))
 
     verdict = pair_verdict(match, rows.as_one, intent, rules, is_explained=True)

@@ -15,7 +15,7 @@ _ENDED: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 _PAID_OR_REFUNDED: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED})
 
 
-class RowsForm(StrEnum):
+class RowsRelation(StrEnum):
     """How the rows of one intent belong together."""
 
     SINGLE = "single"
@@ -33,7 +33,7 @@ class RowsOfIntent:
     the rows of earlier attempts, which stay as they are. ``as_one`` stands for ``compared`` in a comparison.
     """
 
-    form: RowsForm
+    relation: RowsRelation
     compared: tuple[Payment, ...]
     as_one: Payment
     history: tuple[Payment, ...] = ()
@@ -42,14 +42,14 @@ class RowsOfIntent:
 def rows_of_intent(rows: Sequence[Payment], intent: Intent) -> RowsOfIntent:
     """What the rows of an intent are to each other; ``rows`` has at least one."""
     if len(rows) == 1:
-        return RowsOfIntent(RowsForm.SINGLE, tuple(rows), rows[0])
+        return RowsOfIntent(RowsRelation.SINGLE, tuple(rows), rows[0])
 
     attempts = _attempts(rows)
     if attempts is not None:
         return attempts
     if _are_parts(rows, intent):
-        return RowsOfIntent(RowsForm.PARTS, tuple(rows), _sum_of(rows))
-    return RowsOfIntent(RowsForm.UNEXPLAINED, tuple(rows), rows[0])
+        return RowsOfIntent(RowsRelation.PARTS, tuple(rows), _sum_of(rows))
+    return RowsOfIntent(RowsRelation.UNEXPLAINED, tuple(rows), rows[0])
 
 
 def _attempts(rows: Sequence[Payment]) -> RowsOfIntent | None:
@@ -59,7 +59,7 @@ def _attempts(rows: Sequence[Payment]) -> RowsOfIntent | None:
     if len(alike) != 1 or len(going_on) != 1:
         return None
     history = tuple(row for row in rows if row is not going_on[0])
-    return RowsOfIntent(RowsForm.SINGLE, (going_on[0],), going_on[0], history)
+    return RowsOfIntent(RowsRelation.SINGLE, (going_on[0],), going_on[0], history)
 
 
 def _are_parts(rows: Sequence[Payment], intent: Intent) -> bool:

@@ -1,9 +1,10 @@
-"""Everything there is to know about one intent, and what would be done about it and why."""
+"""Explains one intent: both sides of it, what Reconciler would do, and why. Writes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
@@ -18,15 +19,18 @@ from reconciler.domain.rules.payment_method_deadlines import known_deadline
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.recent_events import read_recent_events
 
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Both sides of an intent. ``attempts`` are its charges, newest first; ``now`` is Stripe's time."""
 
-    subject: Match
+    match: Match
     attempts: tuple[Charge, ...]
     events: tuple[Event, ...]
-    known: tuple[StoredDiscrepancy, ...]
+    stored: tuple[StoredDiscrepancy, ...]
     decision: Decision
     rule: str
     next_step: str
@@ -34,82 +38,100 @@ class Explanation:
     now: datetime
 
 
-def explain(
+def explain_intent(account: OpenAccount, intent_id: str) -> Explanation:
+    """Read both sides of one intent now, and decide. Raises what the ports raise."""
+    ports = account.ports
+    try:
+        with account.reading_beside_holder():
+            return _explain(ports.stripe, ports.store, account.rules, account.name, intent_id)
+    finally:
+        if account.has_schema:
+            account.limits.quota.book(ports.store.book_reads)
+
+
+def _explain(
     stripe: Stripe, store: Store, rules: Rules, account: str, intent_id: str
 ) -> Explanation:
-    """Read both sides now and decide, writing nothing. Raises what the ports raise."""
     intent = stripe.retrieve(intent_id)
     attempts: tuple[Charge, ...] = ()
-    fresh: tuple[Event, ...] = ()
+    recent: tuple[Event, ...] = ()
+    order: str | None = None
     now = intent.seen_at
     if isinstance(intent, Intent):
         attempts = stripe.list_charges(intent_id)
-        seen = read_recent_events(stripe, intent.seen_at - rules.grace)
-        fresh, now = seen.events.get(intent_id, ()), max(now, seen.now)
-    order = named_order(intent, rules) if isinstance(intent, Intent) else None
+        reading = read_recent_events(stripe, intent.seen_at - rules.grace)
+        recent, now = reading.events.get(intent_id, ()), max(now, reading.now)
+        order = named_order(intent, rules)
+
     loaded = store.load([intent_id], [order] if order else [])
-    subject = _subject(account, intent, loaded, rules)
-    events = tuple({event.id: event for event in (*loaded.events, *fresh)}.values())
-    known = tuple(item for item in loaded.known if item.subject == intent_id)
-    decision = decide(subject, rules, now, events=events, known=known)
+    match = _match(account, intent, loaded, rules)
+    events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
+    stored = tuple(item for item in loaded.known if item.subject == intent_id)
+    decision = decide(match, rules, now, events=events, known=stored)
     return Explanation(
-        subject=subject,
+        match=match,
         attempts=attempts,
         events=events,
-        known=known,
+        stored=stored,
         decision=decision,
-        rule=rule_in_words(subject, decision),
-        next_step=_next_step(subject, decision),
+        rule=rule_text(match, decision),
+        next_step=_next_step(match, decision),
         deadline=known_deadline(intent) if isinstance(intent, Intent) else None,
         now=now,
     )
 
 
-def _subject(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:
-    (subject,) = match_by_id(account, [intent], loaded, {})
-    if subject.payments or not isinstance(intent, Intent):
-        return subject
-    linked = match_by_order(account, [intent], loaded, rules, None)
-    return linked[0] if linked else subject
+def _match(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:
+    (match,) = match_by_id(account, [intent], loaded, {})
+    if match.payments or not isinstance(intent, Intent):
+        return match
+    by_order = match_by_order(account, [intent], loaded, rules, None)
+    return by_order[0] if by_order else match
 
 
-def rule_in_words(subject: Match, decision: Decision) -> str:
+def rule_text(match: Match, decision: Decision) -> str:
     """The rule behind a decision, as a sentence."""
-    intent = subject.intent
+    intent = match.intent
     if isinstance(intent, MissingIntent):
         return "Stripe does not know this id. That is never a verdict about the money."
-    if not subject.payments:
-        sides = f"Stripe says {intent.outcome.value}, and no row holds this intent"
-    else:
-        local = " and ".join(sorted({payment.outcome.value for payment in subject.payments}))
-        cells = sorted(
-            {
-                TABLE[payment.outcome, intent.outcome].value
-                for payment in subject.payments
-                if (payment.outcome, intent.outcome) in TABLE
-            }
-        )
-        sides = f"local {local} against Stripe's {intent.outcome.value}"
-        sides += f": the table says {', '.join(cells)}" if cells else ": not in the table"
+    sides = _sides_text(match, intent)
     match decision:
         case Keep():
-            return f"{sides}. Both sides agree as well as they can."
+            return f"{sides}. Both sides agree."
         case Wait(until, why):
-            return f"{sides}. Too early to say: {why}; read_recent_events again at {until:%Y-%m-%d %H:%M:%S} UTC."
+            again = f"{until:%Y-%m-%d %H:%M:%S} UTC"
+            return f"{sides}. Too early to decide: {why}; a sweep decides again at {again}."
         case Correct(status=status, outcome=outcome):
             missed = " or ".join(MISSED_WEBHOOK.get(outcome, ("its event",)))
             return f"{sides}. {missed} was missed: the row would be set to {status!r}."
         case Flag(findings):
             kinds = ", ".join(
-                found.kind.value + (f" ({found.reason.value})" if found.reason else "")
-                for found in findings
+                finding.kind.value + (f" ({finding.reason.value})" if finding.reason else "")
+                for finding in findings
             )
-            return f"{sides}. Not safe to correct, or not ours to: {kinds}."
+            return f"{sides}. Reconciler does not correct this by itself: {kinds}."
 
 
-def _next_step(subject: Match, decision: Decision) -> str:
+def _sides_text(match: Match, intent: Intent) -> str:
+    """What each side says, and what the decision table says to it."""
+    if not match.payments:
+        return f"Stripe says {intent.outcome.value}, and no row holds this intent"
+    outcomes = {payment.outcome for payment in match.payments}
+    local = " and ".join(sorted(outcome.value for outcome in outcomes))
+    cells = sorted(
+        {
+            TABLE[outcome, intent.outcome].value
+            for outcome in outcomes
+            if (outcome, intent.outcome) in TABLE
+        }
+    )
+    table = f"the table says {', '.join(cells)}" if cells else "not in the table"
+    return f"local {local} against Stripe's {intent.outcome.value}: {table}"
+
+
+def _next_step(match: Match, decision: Decision) -> str:
     """What the business should do."""
-    intent = subject.intent
+    intent = match.intent
     if isinstance(intent, MissingIntent):
         return "Check which account and mode this id was created in; do not treat it as unpaid."
     if isinstance(decision, Flag) and intent.outcome is Outcome.SUCCEEDED:

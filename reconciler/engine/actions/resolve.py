@@ -1,19 +1,22 @@
-"""A person settles a discrepancy: by a note, or by writing Stripe's outcome where the rules would not."""
+"""A person settles a discrepancy: with a note, or by writing Stripe's outcome to a row that no sweep may correct."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.ports import DiscrepancyStore, Store, Stripe
+from reconciler.engine.ports import DiscrepancyStore, Store
 from reconciler.errors import DatabaseBusyError, ReconcilerError, RowMovedError, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
 
 
 class CannotAcceptError(ReconcilerError):
@@ -22,7 +25,7 @@ class CannotAcceptError(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was done. ``from_status`` and ``to_status`` are set where a row was written."""
+    """What was done. ``from_status`` and ``to_status`` are None if no row was written."""
 
     discrepancy: Discrepancy
     state: State
@@ -31,7 +34,40 @@ class Resolution:
     to_status: str | None = None
 
 
-def resolve(
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepts Stripe's outcome, with which note, and what is written for it."""
+
+    by: str
+    note: str
+    intent: Intent
+    outcome: Outcome
+    status: str
+
+
+def resolve_discrepancy(
+    account: OpenAccount,
+    discrepancy_id: int,
+    note: str,
+    by: str,
+    *,
+    accept_stripe: bool = False,
+    ignore: bool = False,
+) -> Resolution:
+    """Settle a discrepancy. With ``accept_stripe``, write Stripe's present outcome to its row in the same transaction.
+
+    Raises ConfigurationError if Reconciler's schema does not exist, UsageError if the discrepancy does not exist, or
+    has no single row or intent to accept for. Raises CannotAcceptError if the outcome cannot be written to this row,
+    and DatabaseBusyError if the row is locked or has changed.
+    """
+    account.raise_if_no_schema()
+    if not accept_stripe:
+        return settle(account.ports.discrepancy_store, discrepancy_id, note, by, ignore=ignore)
+    with account.writing_epoch() as epoch:
+        return _accept_stripe(account, epoch, discrepancy_id, note, by)
+
+
+def settle(
     discrepancy_store: DiscrepancyStore,
     discrepancy_id: int,
     note: str,
@@ -39,80 +75,63 @@ def resolve(
     *,
     ignore: bool = False,
 ) -> Resolution:
-    """Settle a discrepancy without touching a row."""
-    found = _found(discrepancy_store, discrepancy_id)
+    """Settle a discrepancy without a write to a row."""
+    discrepancy = _existing(discrepancy_store, discrepancy_id)
     state = State.IGNORED if ignore else State.RESOLVED
-    discrepancy_store.settle(found.id, state, note, by, _entry(found, state, note, by, None))
-    return Resolution(found, state)
+    entry = Draft(Action.RESOLUTION, _entry_body(discrepancy, state, note, by))
+    discrepancy_store.settle(discrepancy.id, state, note, by, entry)
+    return Resolution(discrepancy, state)
 
 
-def accept_stripe(
-    stripe: Stripe,
-    store: Store,
-    discrepancy_store: DiscrepancyStore,
-    rules: Rules,
-    epoch: int,
-    discrepancy_id: int,
-    note: str,
-    by: str,
+def _accept_stripe(
+    account: OpenAccount, epoch: int, discrepancy_id: int, note: str, by: str
 ) -> Resolution:
-    """Write Stripe's present outcome to the discrepancy's row and settle it, in one transaction.
-
-    Raises UsageError for a discrepancy that has no single row or intent, CannotAcceptError where there is no local
-    value for the outcome, DatabaseBusyError where the row is locked or moved.
-    """
-    found = _found(discrepancy_store, discrepancy_id)
-    if found.payment_intent is None or len(found.keys) != 1:
+    discrepancy = _existing(account.ports.discrepancy_store, discrepancy_id)
+    if discrepancy.payment_intent is None or len(discrepancy.keys) != 1:
         raise UsageError(
-            f"discrepancy {found.id} names {len(found.keys)} rows: Stripe's outcome can be"
+            f"discrepancy {discrepancy.id} names {len(discrepancy.keys)} rows: Stripe's outcome can be"
             " accepted for exactly one.",
             "Put the rows right by hand and resolve it with a note.",
         )
-    intent = stripe.retrieve(found.payment_intent)
+    intent = account.ports.stripe.retrieve(discrepancy.payment_intent)
     if not isinstance(intent, Intent):
         raise CannotAcceptError(
-            f"Stripe does not know {found.payment_intent}: there is no outcome to accept.",
+            f"Stripe does not know {discrepancy.payment_intent}: there is no outcome to accept.",
             "Resolve the discrepancy with a note instead.",
         )
-    outcome = _outcome(intent)
-    status = rules.statuses.write.get(outcome)
+    outcome = _outcome_with_charge(intent)
+    status = account.rules.statuses.write.get(outcome)
     if status is None:
         raise CannotAcceptError(
-            f"{found.payment_intent} is {outcome.value} at Stripe, and the table has no word for it.",
+            f"{discrepancy.payment_intent} is {outcome.value} at Stripe, and the table has no value for that.",
             f"Add {outcome.value} to [payments.write], or resolve it with a note.",
         )
-    payment = _write(store, epoch, found, intent, outcome, status, note, by)
-    return Resolution(found, State.RESOLVED, payment.key, payment.status, status)
+    acceptance = Acceptance(by, note, intent, outcome, status)
+    payment = _write(account.ports.store, epoch, discrepancy, acceptance)
+    return Resolution(discrepancy, State.RESOLVED, payment.key, payment.status, status)
 
 
-def _write(
-    store: Store,
-    epoch: int,
-    found: Discrepancy,
-    intent: Intent,
-    outcome: Outcome,
-    status: str,
-    note: str,
-    by: str,
-) -> Payment:
+def _write(store: Store, epoch: int, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
+    intent = acceptance.intent
+    (key,) = discrepancy.keys
     try:
         with store.transaction(epoch) as transaction:
-            again = transaction.read_again([intent.id], found.keys, lock=True)
-            payment = _row(again, found.keys[0], intent, outcome)
-            entry = _entry(found, State.RESOLVED, note, by, (payment, intent, status))
+            again = transaction.read_again([intent.id], discrepancy.keys, lock=True)
+            payment = _row_to_write(again, key, acceptance)
             settled = DiscrepancyUpdate(
-                found.id,
-                found.payment_intent or "",
-                found.kind,
+                discrepancy.id,
+                discrepancy.payment_intent or "",
+                discrepancy.kind,
                 State.RESOLVED,
                 None,
                 is_news=True,
-                by=by,
-                note=note,
+                by=acceptance.by,
+                note=acceptance.note,
             )
+            entry = _acceptance_entry(discrepancy, acceptance, payment)
             transaction.write(
                 PageRecord(
-                    writes=(RowWrite(payment, status, intent.id, entry),),
+                    writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
                     updates=(settled,),
                     seen_at=intent.seen_at,
                 )
@@ -120,25 +139,25 @@ def _write(
             return payment
     except RowMovedError:
         raise DatabaseBusyError(
-            f"row {found.keys[0]} is locked, has changed or holds another intent: nothing was written.",
-            "Look at it with explain and try again.",
+            f"row {key} is locked, has changed or holds another intent: nothing was written.",
+            "Check the row with reconciler explain, and try again.",
         ) from None
 
 
-def _row(again: Loaded, key: str, intent: Intent, outcome: Outcome) -> Payment:
+def _row_to_write(again: Loaded, key: str, acceptance: Acceptance) -> Payment:
     payment = next((row for row in again.payments if row.key == key), None)
-    if payment is None or payment.payment_intent not in (None, intent.id):
+    if payment is None or payment.payment_intent not in (None, acceptance.intent.id):
         raise RowMovedError(frozenset({key}))
-    if payment.outcome is outcome:
+    if payment.outcome is acceptance.outcome:
         raise CannotAcceptError(
-            f"row {key} already says {outcome.value}: there is no outcome to write.",
+            f"row {key} already says {acceptance.outcome.value}: there is no outcome to write.",
             "Put the amount or the currency right by hand and resolve it with a note.",
         )
     return payment
 
 
-def _outcome(intent: Intent) -> Outcome:
-    """What Stripe says became of the money, the charge included: a person must not write paid for a refund."""
+def _outcome_with_charge(intent: Intent) -> Outcome:
+    """What became of the money, the charge included. A person must not write "paid" for a refunded payment."""
     if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
         if intent.charge.disputed:
             return Outcome.DISPUTED
@@ -147,39 +166,36 @@ def _outcome(intent: Intent) -> Outcome:
     return intent.outcome
 
 
-def _found(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
-    found = discrepancy_store.discrepancy(discrepancy_id)
-    if found is None:
+def _existing(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
+    discrepancy = discrepancy_store.discrepancy(discrepancy_id)
+    if discrepancy is None:
         raise UsageError(
             f"there is no discrepancy {discrepancy_id}.", "List them with: reconciler discrepancies"
         )
-    return found
+    return discrepancy
 
 
-def _entry(
-    found: Discrepancy,
-    state: State,
-    note: str,
-    by: str,
-    written: tuple[Payment, Intent, str] | None,
-) -> Draft:
-    body: dict[str, object] = {
-        "discrepancy": found.id,
-        "subject": found.payment_intent or f"row:{','.join(found.keys)}",
-        "kind": found.kind.value,
+def _entry_body(discrepancy: Discrepancy, state: State, note: str, by: str) -> dict[str, object]:
+    return {
+        "discrepancy": discrepancy.id,
+        "subject": discrepancy.payment_intent or f"row:{','.join(discrepancy.keys)}",
+        "kind": discrepancy.kind.value,
         "state": state.value,
         "note": note,
         "asked_by": by,
     }
-    if written is not None:
-        payment, intent, status = written
-        body |= {
-            "key": payment.key,
-            "payment_intent": intent.id,
-            "outcome": _outcome(intent).value,
-            "before": {"status": payment.status, "payment_intent": payment.payment_intent},
-            "after": {"status": status, "payment_intent": intent.id},
-            "request_id": intent.request_id,
-            "seen_at": intent.seen_at,
-        }
+
+
+def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment) -> Draft:
+    intent = acceptance.intent
+    body = _entry_body(discrepancy, State.RESOLVED, acceptance.note, acceptance.by)
+    body |= {
+        "key": payment.key,
+        "payment_intent": intent.id,
+        "outcome": acceptance.outcome.value,
+        "before": {"status": payment.status, "payment_intent": payment.payment_intent},
+        "after": {"status": acceptance.status, "payment_intent": intent.id},
+        "request_id": intent.request_id,
+        "seen_at": intent.seen_at,
+    }
     return Draft(Action.RESOLUTION, body)

@@ -1,19 +1,22 @@
-"""Taking a pass's corrections back: the ledger's before-values are written by the same protocol."""
+"""Takes the corrections of a sweep back: writes the before-values of the ledger, as carefully as a correction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
-from reconciler.engine.ports import DiscrepancyStore, Store
+from reconciler.engine.ports import Store
 from reconciler.errors import RowMovedError, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
 
 PAGE: Final = 100
 
@@ -36,33 +39,41 @@ class Reverted:
     skipped: tuple[Skipped, ...]
 
 
-def revert(
+def revert_sweep(account: OpenAccount, sweep: int, by: str) -> Reverted:
+    """Set each row back to what it was before the sweep, if it still is what the sweep made of it.
+
+    A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
+    next sweep does not correct the row again while both sides stay as they are. Raises UsageError if the sweep
+    corrected nothing, and ConfigurationError if Reconciler's schema does not exist.
+    """
+    account.raise_if_no_schema()
+    with account.writing_epoch() as epoch:
+        now = account.ports.stripe.now()
+        entries = account.ports.discrepancy_store.corrections(sweep)
+        if not entries:
+            raise UsageError(
+                f"sweep {sweep} corrected nothing.",
+                "The ledger names the sweeps: reconciler export --format jsonl",
+            )
+        return _revert_entries(account.ports.store, epoch, sweep, by, now, entries)
+
+
+def _revert_entries(
     store: Store,
-    discrepancy_store: DiscrepancyStore,
     epoch: int,
     sweep: int,
     by: str,
     now: datetime,
+    entries: Sequence[CorrectionEntry],
 ) -> Reverted:
-    """Write back what each row was before the sweep, where it is still what the sweep made of it.
-
-    A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
-    next sweep does not correct the row again while both sides stay as they are. Raises UsageError for a sweep that
-    corrected nothing.
-    """
-    entries = discrepancy_store.corrections(sweep)
-    if not entries:
-        raise UsageError(
-            f"pass {sweep} corrected nothing.",
-            "The ledger names the sweeps: reconciler export --format jsonl",
-        )
     open_entries = [entry for entry in entries if not entry.reverted]
     skipped = [_skipped(entry, "already taken back") for entry in entries if entry.reverted]
     reverted = 0
     for start in range(0, len(open_entries), PAGE):
-        done, left = _revert_page(store, epoch, sweep, by, now, open_entries[start : start + PAGE])
-        reverted += done
-        skipped += left
+        page = open_entries[start : start + PAGE]
+        count, left_alone = _revert_page(store, epoch, sweep, by, now, page)
+        reverted += count
+        skipped += left_alone
     return Reverted(sweep, reverted, tuple(skipped))
 
 
@@ -74,6 +85,7 @@ def _revert_page(
     now: datetime,
     entries: Sequence[CorrectionEntry],
 ) -> tuple[int, list[Skipped]]:
+    """Take one page of corrections back in one transaction. Returns how many, and those that were skipped."""
     moved: frozenset[str] = frozenset()
     while True:
         try:
@@ -82,22 +94,25 @@ def _revert_page(
                 intents = [entry.payment_intent for entry in entries]
                 again = transaction.read_again(intents, keys, lock=True)
                 rows = {row.key: row for row in again.payments if row.key not in moved}
-                known = {(item.subject, item.kind): item for item in again.known}
-                writes, changes, skipped = [], [], []
+                stored = {(item.subject, item.kind): item for item in again.known}
+
+                writes, updates, skipped = [], [], []
                 for entry in entries:
                     row = rows.get(entry.key)
                     if row is None or not _is_as_corrected(row, entry):
                         skipped.append(_skipped(entry, "its row is locked or has changed since"))
                         continue
-                    writes.append(_write(row, entry, sweep, by))
-                    item = known.get((entry.payment_intent, Kind.MISSED_OUTCOME))
-                    if item is not None:
-                        changes.append(_settled(item, sweep, by))
+                    writes.append(_row_write(row, entry, sweep, by))
+                    missed_outcome = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
+                    if missed_outcome is not None:
+                        updates.append(_settled(missed_outcome, sweep, by))
+
                 if writes:
-                    record = PageRecord(tuple(writes), tuple(changes), seen_at=now, sweep=sweep)
+                    record = PageRecord(tuple(writes), tuple(updates), seen_at=now, sweep=sweep)
                     transaction.write(record)
                 return len(writes), skipped
         except RowMovedError as error:
+            # try again without the rows that changed between the lock and the write
             moved |= error.keys
 
 
@@ -106,7 +121,7 @@ def _is_as_corrected(row: Payment, entry: CorrectionEntry) -> bool:
     return (row.status, row.payment_intent) == (after["status"], after["payment_intent"])
 
 
-def _write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrite:
+def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrite:
     before_status = entry.before["status"]
     body: dict[str, object] = {
         "sweep": sweep,
@@ -125,10 +140,16 @@ def _write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrit
     )
 
 
-def _settled(item: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdate:
-    note = f"the correction of sweep {sweep} was taken back"
+def _settled(stored: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdate:
     return DiscrepancyUpdate(
-        item.id, item.subject, item.kind, State.RESOLVED, None, is_news=True, by=by, note=note
+        stored.id,
+        stored.subject,
+        stored.kind,
+        State.RESOLVED,
+        None,
+        is_news=True,
+        by=by,
+        note=f"the correction of sweep {sweep} was taken back",
     )
 
 

@@ -1,7 +1,7 @@
-"""The outbox goes to the merchant's endpoint: at least once, oldest first, and no payment's rows out of order.
+"""Delivers the outbox to the merchant's endpoint: at least once, oldest first, each payment's messages in their order.
 
-Claim, send, note; between them no transaction is open. Whoever dies after sending leaves a claim that ends by itself,
-and the notice is sent again under the same id.
+A message is claimed, sent, and noted as delivered or failed. No transaction is open meanwhile. If the process dies after
+it has sent a message, the claim expires, and the message is sent again with the same id.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ from reconciler.engine.ports import Progress
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
 
 RUN_SECONDS: Final = 60.0
-"""A run ends after that at the next notice, whatever waits: the next tick goes on."""
+"""After so long a run begins no further message; the next run goes on."""
 CLAIM_SLACK_SECONDS: Final = 15.0
-"""How much longer than its request a claim lasts: to note what came of it."""
+"""How much longer than its request a claim lasts, so that the result can still be noted."""
 
 
 class Outbox(Protocol):
     """One account's outbox. No call leaves a transaction or a lock behind."""
 
     def claim(self, epoch: int, seconds: float, *, probe: bool = False) -> Attempt | None:
-        """The oldest row that is due, taken for so many seconds; None where there is none.
+        """Claim the oldest due message for so many seconds; None if none is due.
 
-        As a ``probe`` the one that was tried least.
-        Never a row with an undelivered one of the same payment before it. Raises LeaseLostError.
+        As a ``probe``, claim the message with the fewest attempts. A message is never claimed while an older one of
+        the same payment is not delivered. Raises LeaseLostError.
         """
         ...
 
     def delivered(self, number: int) -> None:
-        """The endpoint has received it."""
+        """Note that the endpoint has received this message."""
         ...
 
     def failed(self, attempt: Attempt, error: str, seconds: float, *, given_up: bool) -> None:
-        """It has not; it is due again in so many seconds, or never where it is given up."""
+        """Note that an attempt failed. The message is due again after so many seconds; never if it is given up."""
         ...
 
     def try_now(self, most_attempts: int) -> int:
-        """Let everything that was tried no more often, and waits for its next attempt, be due at once; how many there are."""
+        """Make every waiting message with at most so many attempts due now; returns how many."""
         ...
 
 
 class WebhookSender(Protocol):
-    """The way to the merchant's endpoint."""
+    """Sends messages to the merchant's endpoint."""
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
-        """Send it once, within a bounded time; never raises for what the endpoint or the network does."""
+        """Send one message once, within a bounded time. Does not raise for errors of the endpoint or the network."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTerms:
-    """How notices are signed, for how long a request may take and for how long one is tried."""
+    """The secret that signs messages, how long one request may take, and after how long a message is given up."""
 
     secret: str = field(repr=False)
     timeout: timedelta
@@ -73,7 +73,7 @@ class DeliveryTerms:
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """What a run did. ``last_fault`` is why the last attempt that failed did; ``failure`` is what ended the run early."""
+    """What a run did. ``last_fault`` is why its last failed attempt failed, ``failure`` the error that ended it early."""
 
     account: str
     delivered: int = 0
@@ -86,7 +86,7 @@ class DeliveryReport:
 
     @property
     def error_met(self) -> ReconcilerError | None:
-        """What keeps us from delivering at all: a stop, or another process that goes on, is no trouble."""
+        """The error that keeps the service from delivering. A stop, or a takeover by another process, is none."""
         return None if isinstance(self.failure, StoppedError | LeaseLostError) else self.failure
 
     def as_json(self) -> Mapping[str, object]:
@@ -104,7 +104,7 @@ class DeliveryReport:
 
 
 class Delivery:
-    """Delivers one account's outbox, a run at a time. ``chance`` gives numbers from 0 to 1."""
+    """Delivers one account's outbox, one run at a time. ``chance`` returns numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -124,13 +124,15 @@ class Delivery:
         self._terms = terms
         self._chance = chance
 
-    def run(self, epoch: int, recheck: Callable[[], None], progress: Progress) -> DeliveryReport:
-        """Deliver what is due, for a minute at most. What ``check`` raises between notices ends it."""
+    def run(
+        self, epoch: int, check_lease: Callable[[], None], progress: Progress
+    ) -> DeliveryReport:
+        """Deliver what is due, for a minute at most. An error of ``check_lease`` between two messages ends the run."""
         report = DeliveryReport(self._account)
         began = self._clock.monotonic()
         try:
             while self._clock.monotonic() - began < RUN_SECONDS:
-                recheck()
+                check_lease()
                 if not self._deliver_next(epoch, report):
                     break
                 progress.advance(report.delivered + report.failed, None)
@@ -141,16 +143,17 @@ class Delivery:
         return report
 
     def _deliver_next(self, epoch: int, report: DeliveryReport) -> bool:
-        """One notice; False where none may be sent now."""
+        """Deliver one message; False if none may be sent now."""
         if self._circuit.has_recovered(self._account):
-            # what failed because the endpoint was down need not wait its own time
+            # messages that failed because the endpoint was down need not wait for their own retry
             self._outbox.try_now(FAILURES)
         if not self._circuit.may_try():
             return False
-        claim = self._terms.timeout.total_seconds() + CLAIM_SLACK_SECONDS
-        attempt = self._outbox.claim(epoch, claim, probe=self._circuit.is_open)
+        claim_seconds = self._terms.timeout.total_seconds() + CLAIM_SLACK_SECONDS
+        attempt = self._outbox.claim(epoch, claim_seconds, probe=self._circuit.is_open)
         if attempt is None:
             return False
+
         self._circuit.began()
         receipt = self._send(attempt)
         if receipt.fault is None:
@@ -158,18 +161,23 @@ class Delivery:
             self._outbox.delivered(attempt.message.number)
             report.delivered += 1
             return True
+        self._note_failure(attempt, receipt, receipt.fault, report)
+        return True
+
+    def _note_failure(
+        self, attempt: Attempt, receipt: Receipt, fault: str, report: DeliveryReport
+    ) -> None:
         if receipt.is_endpoints_fault:
             self._circuit.failed()
         else:
-            # it answers: what it refuses is this notice, and the others need not wait for that
+            # the endpoint answers and refuses this message alone, so the other messages need not wait
             self._circuit.succeeded()
         given_up = is_last_attempt(attempt, self._terms.give_up)
         seconds = retry_pause(attempt.number, self._chance())
-        self._outbox.failed(attempt, receipt.fault, seconds, given_up=given_up)
+        self._outbox.failed(attempt, fault, seconds, given_up=given_up)
         report.failed += 1
         report.given_up += given_up
-        report.last_fault = receipt.fault
-        return True
+        report.last_fault = fault
 
     def _send(self, attempt: Attempt) -> Receipt:
         body = message_body(attempt.message)

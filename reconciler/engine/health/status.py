@@ -1,4 +1,4 @@
-"""How the work on an account stands, and whether anybody has to do something about it."""
+"""The status of an account, and what of it needs a person."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from enum import IntEnum
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Severity
+from reconciler.engine.health.rate_usage import RateUsage
 
 LATE: Final = 3
-"""A sweep that has not been complete for so many of its intervals is late; for four times that, it is missing."""
+"""If no sweep of a source was complete for so many of its intervals, it is late: a warning."""
 MISSING: Final = 12
+"""If no sweep of a source was complete for so many of its intervals, it is missing: critical."""
 SLACK: Final = timedelta(minutes=5)
-"""A sweep takes its time: before that nothing is late."""
+"""How long a sweep may take: it is never late before that."""
 SCARCE: Final = 0.9
+"""The part of the 30-day read quota from which on its use is a warning."""
 UNDELIVERED: Final = timedelta(minutes=15)
-"""A row of the outbox that waits for longer is worth a warning where an endpoint should have it."""
+"""If an endpoint is configured, a row of the outbox that waits for longer is a warning."""
 COVERING: Final[Mapping[str, tuple[str, ...]]] = {
     "tail": ("tail", "all"),
     "due": ("due", "all"),
     "window": ("window", "all"),
 }
-"""Which kinds of sweep do the work of which net."""
+"""Which kinds of sweep read which source."""
 
 
 class StatusLevel(IntEnum):
-    """How bad it is, with the numbers that Nagios and its kin want."""
+    """How bad it is, with the exit codes of a Nagios plugin."""
 
     OK = 0
     WARNING = 1
@@ -37,9 +40,10 @@ class StatusLevel(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """Who holds the account. ``service`` is whether that is a service, and not a person's single sweep.
+    """Who holds the account's lease. ``service`` is whether that is a service, and not a person's command.
 
-    ``mode``, ``since`` and ``error`` are those of the service that took the account last.
+    ``mode``, ``since`` and ``error`` are those of the service that took the account last. ``needs_person`` is whether
+    the error stays until a person acts.
     """
 
     holder: str | None
@@ -54,7 +58,7 @@ class LeaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class SweepStatus:
-    """The last sweeps of one kind: the last complete one with its age by the database's clock, and the last of all."""
+    """The last complete sweep of one kind, with its age in seconds by the database's clock; and the last of all."""
 
     kind: str
     complete: int | None
@@ -69,9 +73,9 @@ class SweepStatus:
 
 @dataclass(frozen=True, slots=True)
 class OpenFindings:
-    """Open discrepancies of one severity, kind and currency. ``stake`` is in minor units.
+    """The open discrepancies of one severity, kind and currency. ``stake`` is in minor units.
 
-    ``held_back``: corrections that the hourly limit did not let the service make.
+    ``held_back`` is whether the hourly limit kept the service from correcting them.
     """
 
     severity: Severity
@@ -83,34 +87,10 @@ class OpenFindings:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointRate:
-    """Requests a second of an endpoint, or of all: what the service allows itself, what Stripe's refusals left of that,
-    and the most within any second of the last ten minutes."""
-
-    limit: float
-    rate: float
-    busiest: int
-
-    @property
-    def used(self) -> float:
-        """The part of the limit that the busiest second used."""
-        return self.busiest / self.limit
-
-
-@dataclass(frozen=True, slots=True)
-class RateUsage:
-    """How fast the service asks Stripe, as it said when its last sweep ended. Only endpoints that were asked."""
-
-    at: datetime
-    overall: EndpointRate
-    endpoints: Mapping[str, EndpointRate]
-
-
-@dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """The outbox rows that nobody has taken delivery of, and those of them that are no longer tried.
+    """The outbox rows that are not delivered, and those of them that are no longer tried.
 
-    ``oldest_age`` is in seconds; ``last_error`` is that of the latest attempt.
+    ``oldest_age`` is in seconds, ``last_error`` is that of the latest attempt.
     """
 
     waiting: int = 0
@@ -121,9 +101,9 @@ class OutboxStatus:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What the configuration promises: intervals of the nets, and the reads of 30 days (None: not limited).
+    """What the configuration promises: the interval of each source, and the 30-day read quota (None if not limited).
 
-    ``delivers`` is whether the outbox goes to an endpoint, and is not a worker's of the merchant.
+    ``delivers`` is whether the service delivers the outbox to an endpoint. If not, the merchant's own worker reads it.
     """
 
     every: Mapping[str, timedelta]
@@ -133,7 +113,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """Everything that there is to see of one account. ``reads`` are those of 30 days, ``reads_allowed`` our share."""
+    """The status of one account. ``reads`` are those of 30 days, ``reads_allowed`` is how many Reconciler may use."""
 
     account: str
     lease: LeaseStatus
@@ -144,41 +124,41 @@ class AccountStatus:
     reads_allowed: int
     requests: int
     tail_lag: float | None = None
-    """Seconds between now and the newest event that the tail is sure to have handled; None where it never was read."""
+    """Seconds from the newest event up to which the tail has handled every event until now; None if it was never read."""
     rate_usage: RateUsage | None = None
     table_fault: str | None = None
-    """Why the merchant's table cannot be read, and its open payments not be counted."""
+    """Why the merchant's table cannot be read, so that its open payments are not counted."""
     outbox: OutboxStatus = OutboxStatus()
 
     def age(self, source: str) -> float | None:
-        """Seconds since the net was last cast completely, None where it never was."""
+        """Seconds since the last complete sweep of a source, None if there was none."""
         ages = [
-            item.age
-            for item in self.sweeps
-            if item.kind in COVERING.get(source, (source,)) and item.age is not None
+            sweep.age
+            for sweep in self.sweeps
+            if sweep.kind in COVERING.get(source, (source,)) and sweep.age is not None
         ]
         return min(ages, default=None)
 
     @property
     def held_back(self) -> int:
-        """Corrections that wait for a person because of the hourly limit."""
+        """The corrections that the hourly limit leaves to a person."""
         return sum(item.count for item in self.findings if item.held_back)
 
     def open_count(self, severity: Severity) -> int:
-        """Open discrepancies of a severity."""
+        """The open discrepancies of a severity."""
         return sum(item.count for item in self.findings if item.severity is severity)
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing that somebody should know."""
+    """One thing that a person should know."""
 
     level: StatusLevel
     what: str
 
 
 def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]:
-    """All that is not as it should be, the worst first."""
+    """Everything that is not as it should be, the worst first."""
     found = [*_of_sweeps(status, expected), *_of_service(status), *_of_findings(status)]
     found += _of_outbox(status.outbox, expected)
     if expected.reads:
@@ -190,7 +170,7 @@ def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]
 
 
 def worst(found: tuple[Remark, ...]) -> StatusLevel:
-    """The level of the whole."""
+    """The highest level of the remarks."""
     return max((remark.level for remark in found), default=StatusLevel.OK)
 
 
@@ -201,16 +181,18 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
             yield Remark(StatusLevel.CRITICAL, f"no {source} sweep has ever been complete")
         elif age > (MISSING * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.CRITICAL, f"the last complete {source} sweep was {in_words(age)} ago"
+                StatusLevel.CRITICAL,
+                f"the last complete {source} sweep was {duration_text(age)} ago",
             )
         elif age > (LATE * every + SLACK).total_seconds():
             yield Remark(
-                StatusLevel.WARNING, f"the last complete {source} sweep was {in_words(age)} ago"
+                StatusLevel.WARNING,
+                f"the last complete {source} sweep was {duration_text(age)} ago",
             )
-    for item in status.sweeps:
-        if item.kind in expected.every and item.last_complete is False:
-            why = f": {' '.join(item.stopped.split())}" if item.stopped else ""
-            yield Remark(StatusLevel.WARNING, f"the last {item.kind} sweep was not complete{why}")
+    for sweep in status.sweeps:
+        if sweep.kind in expected.every and sweep.last_complete is False:
+            why = f": {' '.join(sweep.stopped.split())}" if sweep.stopped else ""
+            yield Remark(StatusLevel.WARNING, f"the last {sweep.kind} sweep was not complete{why}")
 
 
 def _of_service(status: AccountStatus) -> Iterator[Remark]:
@@ -226,9 +208,7 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
 
 def _of_findings(status: AccountStatus) -> Iterator[Remark]:
     if status.held_back:
-        what = (
-            f"{status.held_back} corrections were held back by per_hour: look, then sweep --apply"
-        )
+        what = f"{status.held_back} corrections were held back by per_hour: review them, then run sweep --apply"
         yield Remark(StatusLevel.CRITICAL, what)
     for severity, level in (
         (Severity.CRITICAL, StatusLevel.CRITICAL),
@@ -247,16 +227,16 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
     if outbox.given_up:
         what = (
             f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"
-            f" the oldest for {in_words(age)}{why}"
+            f" the oldest for {duration_text(age)}{why}"
         )
         yield Remark(StatusLevel.CRITICAL, what)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
-        what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {in_words(age)}{why}"
+        what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {duration_text(age)}{why}"
         yield Remark(StatusLevel.WARNING, what)
 
 
-def in_words(seconds: float) -> str:
-    """A span as people say it, such as ``3 min`` or ``2.5 h``."""
+def duration_text(seconds: float) -> str:
+    """A span of time in words, such as ``3 min`` or ``2.5 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

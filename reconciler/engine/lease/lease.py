@@ -1,4 +1,4 @@
-"""Holding an account: one process at a time, proved by an epoch that every write is fenced with."""
+"""The lease of an account: one process at a time works on it, and every write checks the lease's epoch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LEASE_SECONDS: Final = 30.0
 
 
 class Lease:
-    """A lease held for the length of a with block and renewed by a thread at a third of its time.
+    """A lease that is held for the length of a with block. A thread renews it after each third of its time.
 
-    The thread only spares the holder a takeover. What makes a write safe is the epoch, which the database checks in
-    the transaction itself. With the lease goes the account's budget: ``pacer`` begins with what an earlier holder has
-    just sent, and what it has sent itself is left to the next one.
+    The renewal spares the holder a takeover by another process. It does not make a write safe: each transaction checks
+    the epoch in the database. The account's rate limits go with the lease. ``rate_limiter`` begins with the reads that
+    an earlier holder has just sent, and the next holder is left the number of reads that this one has just sent.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Lease:
         self.epoch = epoch
         self._until = asked_at + self._seconds
         try:
-            self._take_budget()
+            self._take_over_rate_limits()
         except ReconcilerError:
             with contextlib.suppress(ReconcilerError):
                 self._store.release(self._holder, epoch)
@@ -79,24 +79,24 @@ class Lease:
         self._stop.set()
         self._thread.join()
         if not self._lost.is_set():
-            # one that cannot be given back ends by itself, and must not hide what was done under it
+            # a lease that cannot be released expires by itself; its error must not hide what was done under it
             with contextlib.suppress(ReconcilerError):
                 last_second = 0 if self._rate_limiter is None else self._rate_limiter.last_second
                 self._store.release(self._holder, self.epoch, last_second)
 
-    def _take_budget(self) -> None:
+    def _take_over_rate_limits(self) -> None:
         if self._rate_limiter is not None:
-            # a guest may be reading whom no holder has made room for yet
+            # another process may be reading with the reserved share, for which no holder has made room yet
             self._rate_limiter.keep_to(1 - PART, ROOM_SECONDS)
             self._rate_limiter.recall(self._store.last_second())
 
     @property
     def has_run_out(self) -> bool:
-        """Whether nothing has renewed it for its whole time by our own clock: another may have it by now."""
+        """Whether it was not renewed for its whole time, by this machine's clock. Another process may hold it now."""
         return self._clock.monotonic() >= self._until
 
     def raise_if_lost(self) -> None:
-        """Raise LeaseLostError where another has taken over."""
+        """Raise LeaseLostError if another process has taken over."""
         if self._lost.is_set():
             raise LeaseLostError(
                 "Another process has taken over this account.",
@@ -107,12 +107,12 @@ class Lease:
         while not self._clock.wait(self._stop, self._seconds / 3):
             asked_at = self._clock.monotonic()
             try:
-                kept = self._store.renew(self._holder, self.epoch, self._seconds)
+                was_renewed = self._store.renew(self._holder, self.epoch, self._seconds)
             except (DatabaseUnavailableError, DatabaseBusyError):
-                continue  # the next renewal tells; meanwhile the epoch guards every write
+                continue  # the next renewal shows whether the lease is lost; until then the epoch guards every write
             except ReconcilerError:
-                kept = False  # refused: it will not come back
-            if not kept:
+                was_renewed = False  # the database refuses, and will refuse again
+            if not was_renewed:
                 self._lost.set()
                 return
             self._until = asked_at + self._seconds

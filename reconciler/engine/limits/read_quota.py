@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.domain.read_limits_and_shortage import (
-    DAYS,
+    QUOTA_DAYS,
     Endpoint,
     ReadsSpent,
     Source,
@@ -88,7 +88,7 @@ class ReadQuota:
         with self._lock:
             if self._left(source, by_service) <= 0:
                 raise QuotaSpentError(
-                    f"The part of this account's {self.allowed:,} reads in {DAYS} days that"
+                    f"The part of this account's {self.allowed:,} reads in {QUOTA_DAYS} days that"
                     f" {_reader_of(source)} may use now is spent, so {endpoint} was not read.",
                     "Reads become available again day by day. If Stripe allows the account more, set [budget]"
                     " reads_per_30_days; share is the part of it that Reconciler uses.",

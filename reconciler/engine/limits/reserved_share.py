@@ -1,49 +1,46 @@
-"""Reading an account beside its holder: a person's few reads, and the checks of a start.
+"""The reserved share: a part of an account's rate limits for a process that reads beside the holder of the lease.
 
-Whoever holds the account's lease spends its budget. A guest takes a fifth of it, one guest at a time, and the holder,
-who looks for guests every second, takes the rest meanwhile. So both together stay within the limits.
+The holder of the lease spends the account's rate limits. One other process at a time, such as a person's ``explain`` or
+the checks of a start, takes a fifth of them. The holder looks every second whether the share is in use, and keeps to
+the other four fifths as long as it is. Together they stay within the limits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Final, Protocol
+from contextlib import contextmanager
+from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.ports import ReservedShare
 
 PART: Final = 0.2
-"""The guest's part of every rate."""
-LOOK_SECONDS: Final = 1.0
-"""How often a holder looks for guests."""
+"""The part of every rate limit that is the reserved share."""
+CHECK_SECONDS: Final = 1.0
+"""How often the holder of the lease looks whether the reserved share is in use."""
 ROOM_SECONDS: Final = 3.0
-"""How long a guest waits until it reads: the holder's look, a second for what it had sent, and one in reserve. So long
-the holder makes room after it last saw one, too."""
+"""How long a process waits before it reads with the reserved share, if another process holds the account.
 
-
-class ReservedShare(Protocol):
-    """Where the guests of one account enter."""
-
-    def entered(self) -> AbstractContextManager[bool]:
-        """Be the account's guest for the length of the block; whether another process holds the account."""
-        ...
+One second for the holder to notice, one for what it had sent before, and one in reserve. The holder keeps to its part
+for as long after it last saw the share in use.
+"""
 
 
 @contextmanager
 def with_reserved_share(
-    book: ReservedShare, rate_limiter: RateLimiter, clock: Clock
+    reserved_share: ReservedShare, rate_limiter: RateLimiter, clock: Clock
 ) -> Iterator[None]:
-    """Read at a guest's pace for the length of the block. ``pacer`` is the guest's own.
+    """Read with the reserved share for the length of the block. ``rate_limiter`` is this process's own.
 
-    Raises what entering raises: DatabaseBusyError where another guest stays for longer than a minute.
+    Raises DatabaseBusyError if another process uses the share for longer than a minute.
     """
     rate_limiter.keep_to(PART)
-    with book.entered() as beside:
-        if beside:
+    with reserved_share.entered() as is_held:
+        if is_held:
             clock.sleep(ROOM_SECONDS)
         before = rate_limiter.reads
         yield
         if rate_limiter.reads > before:
-            # the next guest's reads keep their distance from ours
+            # the next process with the share must not read too soon after the last read of this one
             clock.sleep(rate_limiter.spacing)

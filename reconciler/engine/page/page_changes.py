@@ -1,153 +1,180 @@
-"""From decisions to what is written: rows, discrepancies, checks and the ledger's entries of one page."""
+"""From decisions to what is written: the rows, discrepancies, rechecks and ledger entries of one page."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_after_verdict
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
-from reconciler.domain.model.page import PageRecord, Recheck, RowWrite
+from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.recheck import NEXT_POLL, Recheck
+from reconciler.domain.polling.next_poll import next_poll
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
-from reconciler.engine.actor import Actor
-from reconciler.engine.page.next_recheck import jitter_of, planned_poll
 from reconciler.engine.report import Mode, Writing
+from reconciler.engine.sweep_context import Actor
+
+UNDECIDED_AGAIN: Final = timedelta(days=1)
+"""The service reads a payment that waits for a person once a day."""
+NEVER: Final = timedelta(days=36_500)
+"""The service no longer polls a payment past its horizon: its recheck lies a hundred years ahead."""
+FINDING: Final = "a finding is open"
+"""The reason of the daily recheck of a finding. With it the service notices that a person has repaired a settled row."""
 
 
 class PageChanges:
-    """Collects one page's decisions.
+    """Collects the decisions of one page.
 
-    ``now`` is Stripe's time, ``allowance`` is how many rows may still be corrected, None for any number.
+    ``stored`` has the stored discrepancies by their subject. ``now`` is Stripe's time. ``corrections_left`` is how
+    many rows may still be corrected in this hour, None if that is not limited.
     """
 
     def __init__(
         self,
         actor: Actor,
         rules: Rules,
-        known: Mapping[str, tuple[StoredDiscrepancy, ...]],
+        stored: Mapping[str, tuple[StoredDiscrepancy, ...]],
         now: datetime,
-        quota: int | None,
+        corrections_left: int | None,
     ) -> None:
         self._now = now
         self._actor = actor
         self._rules = rules
-        self._known = known
-        self._allowance = quota
+        self._stored = stored
+        self._corrections_left = corrections_left
         self._writes: list[RowWrite] = []
-        self._changes: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
-        self._foreign: dict[tuple[str, Kind], Finding] = {}
+        self._updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
+        self._sibling_findings: dict[tuple[str, Kind], Finding] = {}
         self._rechecks: list[Recheck] = []
         self._settled: list[str] = []
         self._events: list[Event] = []
         self.held_back = 0
 
-    def add(self, subject: Match, decision: Decision, events: Sequence[Event]) -> Decision:
-        """Take one subject's decision, with the fresh events known of it.
+    def add(self, match: Match, decision: Decision, events: Sequence[Event]) -> Decision:
+        """Take the decision about one match, with the recent events that are known of its intent.
 
-        Returns the decision as it is carried out: a correction that the hourly limit holds back is a flag.
+        Returns the decision that is carried out: a correction that the hourly limit holds back becomes a Flag.
         """
         self._events.extend(events)
         match decision:
             case Keep():
-                self._verdict(subject, (), corrected=False)
+                self._add_verdict(match, (), corrected=False)
             case Flag(findings):
-                self._verdict(subject, findings, corrected=False)
+                self._add_verdict(match, findings, corrected=False)
             case Correct():
-                return self._correct(subject, decision)
+                return self._correct(match, decision)
             case Wait(until, why):
-                self._rechecks.append(Recheck(subject.intent.id, until, why))
+                self._rechecks.append(Recheck(match.intent.id, until, why))
             case _ as unreachable:
                 assert_never(unreachable)
         return decision
 
     def page(self, rechecks: Sequence[str], most_an_hour: int | None) -> PageRecord:
-        """Everything collected. ``checks`` are the intents of the page that have a check now."""
-        for identity, finding in self._foreign.items():
-            if identity not in self._changes:
-                stored = self._known.get(finding.subject, ())
-                met = tuple(item for item in stored if item.kind is finding.kind)
-                self._changes[identity] = updates_after_verdict(met, (finding,), corrected=False)[0]
-        news = [self._entry(change) for change in self._changes.values() if change.is_news]
+        """Everything that was collected. ``rechecks`` are the intents of the page that have a recheck now."""
+        self._add_sibling_findings()
+        entries = [
+            self._finding_entry(update) for update in self._updates.values() if update.is_news
+        ]
+        settled = [
+            intent
+            for intent in self._settled
+            # ``rechecks`` does not name a recheck that only schedules a poll, and the service has to remove that too
+            if intent in rechecks or self._actor.is_service
+        ]
         return PageRecord(
             writes=tuple(self._writes),
-            updates=tuple(self._changes.values()),
+            updates=tuple(self._updates.values()),
             rechecks=tuple(self._rechecks),
-            settled=tuple(
-                intent
-                for intent in self._settled
-                # what was only scheduled is not among the checks, and goes as well
-                if intent in rechecks or self._actor.is_service
-            ),
+            settled=tuple(settled),
             events=tuple(self._events),
-            drafts=tuple(news),
+            drafts=tuple(entries),
             seen_at=self._now,
             sweep=self._actor.sweep,
             most_an_hour=most_an_hour,
         )
 
-    def _correct(self, subject: Match, decision: Correct) -> Decision:
+    def _add_sibling_findings(self) -> None:
+        """Add the findings that belong to a sibling, unless the sibling has a verdict of its own on this page."""
+        for identity, finding in self._sibling_findings.items():
+            if identity not in self._updates:
+                stored = self._stored.get(finding.subject, ())
+                same_kind = tuple(item for item in stored if item.kind is finding.kind)
+                (update,) = updates_after_verdict(same_kind, (finding,), corrected=False)
+                self._updates[identity] = update
+
+    def _correct(self, match: Match, decision: Correct) -> Decision:
         why_not = self._why_not_written()
         if why_not is not None:
             findings = tuple(
-                replace(found, reason=why_not) if found.kind is Kind.MISSED_OUTCOME else found
-                for found in decision.findings
+                replace(finding, reason=why_not) if finding.kind is Kind.MISSED_OUTCOME else finding
+                for finding in decision.findings
             )
-            self._verdict(subject, findings, corrected=False)
+            self._add_verdict(match, findings, corrected=False)
             return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
-        if self._allowance is not None:
-            self._allowance -= 1
+
+        if self._corrections_left is not None:
+            self._corrections_left -= 1
         self._writes.append(
             RowWrite(
                 payment=decision.payment,
                 to_status=decision.status,
-                payment_intent=subject.intent.id,
-                entry=self._correction(subject, decision),
+                payment_intent=match.intent.id,
+                entry=self._correction_entry(match, decision),
             )
         )
-        self._verdict(subject, decision.findings, corrected=True)
+        self._add_verdict(match, decision.findings, corrected=True)
         return decision
 
     def _why_not_written(self) -> Reason | None:
         if self._actor.writing is not Writing.ROWS:
-            reports = self._actor.mode is Mode.REPORT
-            return Reason.REPORT_MODE if reports else Reason.NOT_APPLIED
-        if self._allowance is not None and self._allowance <= 0:
+            is_report_mode = self._actor.mode is Mode.REPORT
+            return Reason.REPORT_MODE if is_report_mode else Reason.NOT_APPLIED
+        if self._corrections_left is not None and self._corrections_left <= 0:
             self.held_back += 1
             return Reason.HOURLY_LIMIT
         return None
 
-    def _verdict(self, subject: Match, findings: tuple[Finding, ...], *, corrected: bool) -> None:
-        stands = any(not (corrected and found.kind is Kind.MISSED_OUTCOME) for found in findings)
-        self._settle(subject, corrected=corrected, has_finding=stands)
-        own = tuple(found for found in findings if found.subject == subject.intent.id)
-        for found in findings:
-            if found.subject != subject.intent.id:
-                self._foreign[found.subject, found.kind] = found
-        known = self._known.get(subject.intent.id, ())
-        intent = subject.intent
-        shown = isinstance(intent, Intent)
-        # who else was paid for the order is not always known here: while this one is paid, the pair stands
-        paid = isinstance(intent, Intent) and intent.is_paid
-        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if paid else frozenset()
-        for change in updates_after_verdict(
-            known, own, corrected=corrected, shown=shown, unseen=unseen
-        ):
-            self._changes[change.subject, change.kind] = change
+    def _add_verdict(self, match: Match, findings: tuple[Finding, ...], *, corrected: bool) -> None:
+        intent = match.intent
+        stays_open = any(
+            not (corrected and finding.kind is Kind.MISSED_OUTCOME) for finding in findings
+        )
+        self._settle(match, corrected=corrected, has_finding=stays_open)
 
-    def _settle(self, subject: Match, *, corrected: bool, has_finding: bool) -> None:
-        """A verdict lifts the check; the service leaves one for the next look at what stays open."""
+        own = tuple(finding for finding in findings if finding.subject == intent.id)
+        for finding in findings:
+            if finding.subject != intent.id:
+                self._sibling_findings[finding.subject, finding.kind] = finding
+
+        # This page does not always know the other intents that were paid for the order. While this intent is paid,
+        # its duplicate_payment is therefore not closed.
+        is_paid = isinstance(intent, Intent) and intent.is_paid
+        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if is_paid else frozenset()
+        for update in updates_after_verdict(
+            self._stored.get(intent.id, ()),
+            own,
+            corrected=corrected,
+            shown=isinstance(intent, Intent),
+            unseen=unseen,
+        ):
+            self._updates[update.subject, update.kind] = update
+
+    def _settle(self, match: Match, *, corrected: bool, has_finding: bool) -> None:
+        """Remove the recheck after a verdict. The service stores the next one if the payment stays open."""
         if self._actor.is_service:
-            if corrected and isinstance(subject.intent, Intent):
-                rows = (replace(row, outcome=subject.intent.outcome) for row in subject.payments)
-                subject = replace(subject, payments=tuple(rows))
-            recheck = planned_poll(
-                subject,
+            if corrected and isinstance(match.intent, Intent):
+                # the schedule follows from the row as it is after the write
+                rows = (replace(row, outcome=match.intent.outcome) for row in match.payments)
+                match = replace(match, payments=tuple(rows))
+            recheck = next_recheck(
+                match,
                 self._now,
                 self._rules.horizon,
                 jitter_of(self._actor.account),
@@ -156,9 +183,9 @@ class PageChanges:
             if recheck is not None:
                 self._rechecks.append(recheck)
                 return
-        self._settled.append(subject.intent.id)
+        self._settled.append(match.intent.id)
 
-    def _correction(self, subject: Match, decision: Correct) -> Draft:
+    def _correction_entry(self, match: Match, decision: Correct) -> Draft:
         payment = decision.payment
         return Draft(
             Action.CORRECTION,
@@ -166,29 +193,29 @@ class PageChanges:
                 "sweep": self._actor.sweep,
                 "asked_by": self._actor.asked_by,
                 "key": payment.key,
-                "payment_intent": subject.intent.id,
+                "payment_intent": match.intent.id,
                 "outcome": decision.outcome.value,
                 "before": {"status": payment.status, "payment_intent": payment.payment_intent},
-                "after": {"status": decision.status, "payment_intent": subject.intent.id},
+                "after": {"status": decision.status, "payment_intent": match.intent.id},
                 "amount": payment.amount,
                 "currency": payment.currency,
-                "request_id": subject.intent.request_id,
-                "seen_at": subject.intent.seen_at,
+                "request_id": match.intent.request_id,
+                "seen_at": match.intent.seen_at,
             },
         )
 
-    def _entry(self, change: DiscrepancyUpdate) -> Draft:
-        action = Action.FINDING_OPENED if change.id is None else Action.FINDING_CHANGED
+    def _finding_entry(self, update: DiscrepancyUpdate) -> Draft:
+        action = Action.FINDING_OPENED if update.id is None else Action.FINDING_CHANGED
         body: dict[str, object] = {
             "sweep": self._actor.sweep,
             "asked_by": self._actor.asked_by,
-            "subject": change.subject,
-            "kind": change.kind.value,
-            "state": change.state.value,
+            "subject": update.subject,
+            "kind": update.kind.value,
+            "state": update.state.value,
         }
-        if change.closing is not None:
-            body["closing"] = change.closing.value
-        finding = change.finding
+        if update.closing is not None:
+            body["closing"] = update.closing.value
+        finding = update.finding
         if finding is not None:
             body |= {
                 "severity": finding.severity.value,
@@ -200,3 +227,28 @@ class PageChanges:
                 "evidence": finding.evidence,
             }
         return Draft(action, body)
+
+
+def next_recheck(
+    match: Match, now: datetime, horizon: timedelta, jitter: float, *, has_finding: bool = False
+) -> Recheck | None:
+    """When the service reads a match again that got a verdict; None if nothing can change by itself any more.
+
+    ``has_finding`` is whether a finding of the match stays open. ``jitter`` is from 0 to 1.
+    """
+    if has_finding:
+        return Recheck(match.intent.id, now + UNDECIDED_AGAIN, FINDING)
+    open_rows = [payment for payment in match.payments if payment.outcome.is_open]
+    if not open_rows:
+        return None
+    intent = match.intent
+    if not isinstance(intent, Intent) or not intent.outcome.is_open:
+        return Recheck(intent.id, now + UNDECIDED_AGAIN, NEXT_POLL)
+    due_at = next_poll(intent, now, open_rows[0].created, horizon, jitter)
+    return Recheck(intent.id, due_at or now + NEVER, NEXT_POLL)
+
+
+def jitter_of(account: str) -> float:
+    """The jitter of an account, from 0 to 1. Payments of one age then come due together, and one list reads them."""
+    digest = hashlib.sha256(account.encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32

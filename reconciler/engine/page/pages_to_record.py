@@ -1,4 +1,4 @@
-"""Pages that were examined and wait to be recorded, so that one look at fresh events serves several of them."""
+"""Decided pages that wait to be recorded, so that one reading of the recent events serves several pages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.clock import Clock
-from reconciler.domain.model.intent import Event, Intent
-from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import PageRecord, Recheck
-from reconciler.domain.outcome import Outcome
-from reconciler.engine.actor import Actor
-from reconciler.engine.page.counting import count_page
-from reconciler.engine.page.next_recheck import jitter_of, planned_poll
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.recheck import Recheck
+from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import (
     NO_EVENTS,
     DecidedPage,
@@ -22,10 +18,10 @@ from reconciler.engine.page.reconcile_page import (
     PageReconciler,
     PageResult,
 )
-from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEventReader, RecentEvents
 from reconciler.engine.report import SweepReport, Writing
+from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -33,33 +29,31 @@ from reconciler.errors import (
     StripeUnavailableError,
 )
 
-PAGES_A_LOOK: Final = 20
-MOST_SCHEDULED: Final = 1000
-LONGEST_HOLD_SECONDS: Final = 10.0
-"""How long an examined page waits for others to share its look with."""
-STALE_SECONDS: Final = 30.0
-"""An older snapshot is fetched again before it is recorded, unless it can no longer change."""
+MOST_PAGES: Final = 20
+"""So many pages share one reading of the recent events."""
+MOST_POLLS: Final = 1000
+"""So many next polls are stored in one transaction."""
+LONGEST_WAIT_SECONDS: Final = 10.0
+"""How long a decided page waits for others."""
 REFUSED_AGAIN: Final = timedelta(hours=6)
-"""When to try again what the merchant's own rules do not allow to be written."""
-
-_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
+"""When a correction that the merchant's table refused is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldPage:
-    """An examined page with the answers it was made of; times are by the monotonic clock."""
+    """A decided page with the answers from Stripe that it is made of."""
 
     decided_page: DecidedPage
     answers: tuple[FetchedIntent, ...]
 
     @property
     def oldest(self) -> float:
-        """When its oldest answer was asked for."""
+        """When its oldest answer was asked for, by the monotonic clock."""
         return min((answer.at for answer in self.answers), default=0.0)
 
     @property
     def newest(self) -> float:
-        """When its newest answer was asked for."""
+        """When its newest answer was asked for, by the monotonic clock."""
         return max((answer.at for answer in self.answers), default=0.0)
 
     @property
@@ -75,197 +69,192 @@ class HeldPage:
 
 
 class PagesToRecord:
-    """Holds examined pages and records them. ``per_hour`` bounds what the service corrects.
+    """Holds decided pages and records them.
 
-    ``refused`` counts what the merchant's own rules did not allow to be written; each left a check.
+    ``refused`` counts the matches of which the merchant's table refused the correction; each has a recheck.
     """
 
     def __init__(
-        self,
-        stripe: Stripe,
-        store: Store,
-        clock: Clock,
-        rules: Rules,
-        actor: Actor,
-        fetcher: Fetcher,
-        report: SweepReport,
-        per_hour: int,
+        self, context: SweepContext, actor: Actor, fetcher: Fetcher, report: SweepReport
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._rules = rules
+        self._store = context.store
+        self._clock = context.clock
+        self._rules = context.rules
         self._actor = actor
         self._fetcher = fetcher
         self._report = report
         self._held: list[HeldPage] = []
-        self._scheduled: list[Recheck] = []
-        self._seen: set[tuple[str, str]] = set()
+        self._next_polls: list[Recheck] = []
         self._database_failures = 0
         self.refused = 0
-        self.fresh = RecentEventReader(stripe)
-        self.pages = PageReconciler(store, rules, actor, per_hour)
+        self.recent_events = RecentEventReader(context.stripe)
+        self.reconciler = PageReconciler(context.store, context.rules, actor, context.per_hour)
 
     def add(self, decided_page: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
-        """Take an examined page; whoever leaves no trace is done with at once."""
-        quiet, rest = decided_page.split_unchanged()
-        if quiet:
-            count_page(self._report, PageResult(quiet), self._actor, self._seen)
-            self._schedule(quiet)
+        """Take a decided page. What leaves no trace in the database is counted at once, and the rest is held."""
+        unchanged, rest = decided_page.split_unchanged()
+        if unchanged:
+            self._count(PageResult(unchanged))
+            self._schedule(unchanged)
         if rest is not None:
-            decisions = {item.subject.intent.id for item in rest.decisions}
-            kept = tuple(answer for answer in answers if answer.intent.id in decisions)
+            intents = {item.match.intent.id for item in rest.decisions}
+            kept = tuple(answer for answer in answers if answer.intent.id in intents)
             self._held.append(HeldPage(rest, kept))
 
     @property
-    def is_ripe(self) -> bool:
-        """Whether the pages held should be recorded now."""
-        if len(self._scheduled) >= MOST_SCHEDULED:
+    def is_full(self) -> bool:
+        """Whether the held pages should be recorded now."""
+        if len(self._next_polls) >= MOST_POLLS:
             return True
         if not self._held:
             return False
         age = self._clock.monotonic() - self._held[0].oldest
-        return len(self._held) >= PAGES_A_LOOK or age >= LONGEST_HOLD_SECONDS
+        return len(self._held) >= MOST_PAGES or age >= LONGEST_WAIT_SECONDS
 
-    def leave(self, rechecks: Sequence[Recheck]) -> None:
-        """Leave checks without a verdict, in a transaction of their own."""
+    def store_rechecks(self, rechecks: Sequence[Recheck]) -> None:
+        """Store rechecks without a verdict, in a transaction of their own."""
         if rechecks and self._actor.writing is not Writing.NOTHING:
             with self._store.transaction(self._actor.epoch) as transaction:
                 transaction.write(PageRecord(rechecks=tuple(rechecks)))
 
-    def flush(self, recheck: Callable[[], None]) -> None:
-        """Record every page held, or show it in a dry run. ``check`` raises where the lease is lost.
+    def record_all(self, check_lease: Callable[[], None]) -> None:
+        """Record every held page; in a dry run only decide about it. ``check_lease`` raises if the lease is lost.
 
-        A page that cannot be recorded is reported as not examined; the others go on. Raises what ends a sweep.
+        A page that cannot be recorded is reported as not examined, and the others go on. Raises what ends a sweep.
         """
-        recheck()
-        self._note_schedule()
+        check_lease()
+        self._store_next_polls()
         held, self._held = self._held, []
-        seen: RecentEvents | None = None
+        recent: RecentEvents | None = None
         read_at = 0.0
-        for position, stale in enumerate(held):
-            recheck()
-            page = self._refreshed(stale)
+        for position, old in enumerate(held):
+            check_lease()
+            page = self._without_stale_answers(old)
             if not page.answers:
                 continue
-            if not page.decided_page.agrees and (seen is None or page.newest > read_at):
-                read_at = self._clock.monotonic()
-                since = min(one.seen_at for one in (page, *held[position + 1 :]))
-                try:
-                    seen = self.fresh.read(since - self._rules.grace)
-                except StripeUnavailableError as error:
-                    self._unexamined([page, *held[position + 1 :]], error)
-                    return
-            self._record(page, seen)
 
-    def _unexamined(self, pages: Sequence[HeldPage], error: StripeUnavailableError) -> None:
-        """Without the look it cannot be known that nothing is on the way."""
+            # One reading serves every page whose answers are older than it. It reaches back far enough for all of them.
+            if not page.decided_page.agrees and (recent is None or page.newest > read_at):
+                read_at = self._clock.monotonic()
+                waiting = [page, *held[position + 1 :]]
+                since = min(one.seen_at for one in waiting)
+                try:
+                    recent = self.recent_events.read(since - self._rules.grace)
+                except StripeUnavailableError as error:
+                    self._report_unexamined(waiting, error)
+                    return
+            self._record(page, recent)
+
+    def _report_unexamined(self, pages: Sequence[HeldPage], error: StripeUnavailableError) -> None:
+        """Without the recent events, a webhook could still be on its way: nothing of the pages is recorded."""
         for page in pages:
-            why = f"The look at fresh events failed: {error}"
+            why = f"The recent events could not be read: {error}"
             self._report.miss(page.name, why, len(page.answers))
 
-    def _schedule(self, quiet: Sequence[MatchDecision]) -> None:
-        """Note when those that agree and stay open are worth the next look; their rows are not touched for it."""
+    def _schedule(self, unchanged: Sequence[MatchDecision]) -> None:
+        """Keep the next poll of those that agree and stay open. No row is locked for it."""
         if not self._actor.is_service or self._actor.writing is Writing.NOTHING:
             return
         jitter = jitter_of(self._actor.account)
-        for item in quiet:
-            now = item.subject.intent.seen_at
-            recheck = planned_poll(item.subject, now, self._rules.horizon, jitter)
+        for item in unchanged:
+            now = item.match.intent.seen_at
+            recheck = next_recheck(item.match, now, self._rules.horizon, jitter)
             if recheck is not None:
-                self._scheduled.append(recheck)
+                self._next_polls.append(recheck)
 
-    def _note_schedule(self) -> None:
-        scheduled, self._scheduled = self._scheduled, []
+    def _store_next_polls(self) -> None:
+        next_polls, self._next_polls = self._next_polls, []
         try:
-            self.leave(scheduled)
+            self.store_rechecks(next_polls)
         except DatabaseBusyError:
-            return  # what is not noted comes up again at the next sweep, and is noted then
+            return  # a payment without a next poll is due at the next sweep, which stores it
 
-    def _refreshed(self, page: HeldPage) -> HeldPage:
-        """The page with what has become stale fetched and judged again."""
+    def _without_stale_answers(self, page: HeldPage) -> HeldPage:
+        """The page with its stale answers fetched again, and decided again."""
         now = self._clock.monotonic()
-        stale = [
-            answer.intent.id
-            for answer in page.answers
-            if now - answer.at > STALE_SECONDS
-            and isinstance(answer.intent, Intent)
-            and answer.intent.outcome not in _FINAL
-        ]
+        stale = [answer.intent.id for answer in page.answers if answer.is_stale(now)]
         if not stale:
             return page
+
         again = self._fetcher.retrieve_again(stale)
         for failure in again.failures:
             self._report.miss(failure.what, failure.why)
-        fresh = {answer.intent.id: answer for answer in again.answers}
+        fetched = {answer.intent.id: answer for answer in again.answers}
         lost = {failure.what for failure in again.failures}
+
         answers = tuple(
-            fresh.get(answer.intent.id, answer)
+            fetched.get(answer.intent.id, answer)
             for answer in page.answers
             if answer.intent.id not in lost
         )
-        subjects = [
-            replace(item.subject, intent=fresh[item.subject.intent.id].intent)
-            if item.subject.intent.id in fresh
-            else item.subject
-            for item in page.decided_page.decisions
-            if item.subject.intent.id not in lost
-        ]
-        decided_page = page.decided_page
-        return HeldPage(
-            self.pages.decide_matches(subjects, decided_page.loaded, decided_page.events), answers
-        )
+        matches = []
+        for item in page.decided_page.decisions:
+            answer = fetched.get(item.match.intent.id)
+            if answer is not None:
+                matches.append(replace(item.match, intent=answer.intent))
+            elif item.match.intent.id not in lost:
+                matches.append(item.match)
+        before = page.decided_page
+        decided_page = self.reconciler.decide_matches(matches, before.loaded, before.events)
+        return HeldPage(decided_page, answers)
 
-    def _record(self, page: HeldPage, seen: RecentEvents | None) -> None:
-        events = NO_EVENTS if seen is None else seen.events
+    def _record(self, page: HeldPage, recent: RecentEvents | None) -> None:
+        events = NO_EVENTS if recent is None else recent.events
         now = max(answer.intent.seen_at for answer in page.answers)
-        now = now if seen is None else max(now, seen.now)
+        now = now if recent is None else max(now, recent.now)
         try:
-            result = self._recorded(page.decided_page, events, now)
+            result = self._write_or_show(page.decided_page, events, now)
         except RowRefusedError:
+            # the page was rolled back: one refused row must not lose the others
             for item in page.decided_page.decisions:
                 self._record_alone(replace(page.decided_page, decisions=(item,)), events, now)
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
-            self._failed(page.name, error, len(page.answers))
+            self._report_failure(page.name, error, len(page.answers))
             return
         self._database_failures = 0
-        count_page(self._report, result, self._actor, self._seen)
+        self._count(result)
 
     def _record_alone(
         self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> None:
-        """One subject of a page of which a row was refused: that row must not lose the others."""
-        intent = decided_page.decisions[0].subject.intent.id
+        """Record one match of a page of which the merchant's table refused a row."""
+        intent = decided_page.decisions[0].match.intent.id
         try:
-            result = self._recorded(decided_page, events, now)
+            result = self._write_or_show(decided_page, events, now)
         except RowRefusedError as error:
             self.refused += 1
             self._report.miss(intent, str(error))
-            self.leave([Recheck(intent, now + REFUSED_AGAIN, "the table refused its correction")])
+            again_at = now + REFUSED_AGAIN
+            self.store_rechecks([Recheck(intent, again_at, "the table refused its correction")])
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
-            self._failed(intent, error, 1)
+            self._report_failure(intent, error, 1)
             return
-        count_page(self._report, result, self._actor, self._seen)
+        self._count(result)
 
-    def _failed(
+    def _report_failure(
         self, what: str, error: DatabaseBusyError | DatabaseUnavailableError, count: int
     ) -> None:
-        """Not recorded: named, and tried again by a later sweep. Raises where the database is gone for good."""
+        """Report what was not recorded; a later sweep tries again. Raises if the database stays unavailable."""
         self._report.miss(what, str(error), count)
         if isinstance(error, DatabaseUnavailableError):
             self._database_failures += 1
             if self._database_failures > 1:
                 raise error
 
-    def _recorded(
+    def _write_or_show(
         self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> PageResult:
-        if self._actor.writing is Writing.NOTHING:
-            subjects = [item.subject for item in decided_page.decisions]
-            seen = decided_page.events
-            decisions = self.pages.decide_matches(
-                subjects, decided_page.loaded, seen, events, now
-            ).decisions
-            return PageResult(list(decisions))
-        return self.pages.record(decided_page, events, now)
+        if self._actor.writing is not Writing.NOTHING:
+            return self.reconciler.record(decided_page, events, now)
+        matches = [item.match for item in decided_page.decisions]
+        decided_again = self.reconciler.decide_matches(
+            matches, decided_page.loaded, decided_page.events, events, now
+        )
+        return PageResult(list(decided_again.decisions))
+
+    def _count(self, result: PageResult) -> None:
+        self._report.add_decisions((item.match, item.decision) for item in result.decisions)
+        self._report.corrected += result.corrected
+        self._report.held_back += result.held_back

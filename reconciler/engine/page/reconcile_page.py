@@ -1,6 +1,6 @@
-"""One page: load, compare, decide, record. This is the whole program; the rest feeds it and reports on it.
+"""One page: load, compare, decide, record. This is the core of a sweep; the rest feeds it and reports on it.
 
-Nothing here reads the world twice for one decision, and nothing writes outside ``PageReconciler.record``.
+Nothing here reads either side twice for one decision, and nothing is written outside ``PageReconciler.record``.
 """
 
 from __future__ import annotations
@@ -18,61 +18,63 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.rules.decision import Correct, Decision, Keep, decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
-from reconciler.engine.actor import Actor
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.report import Writing
+from reconciler.engine.sweep_context import Actor
 from reconciler.errors import DatabaseBusyError, HourlyLimitError, RowMovedError
 
 NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
 HOUR_SECONDS: Final = 3600
-RETRIES: Final = 3
-"""How often a page is recorded anew when a row moves between the lock and the write."""
+TRIES: Final = 3
+"""How often a page is tried again if one of its rows changes between the lock and the write."""
+MOST_NAMED: Final = 5
+"""The most rows that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchDecision:
-    """A subject with the decision about it."""
+    """A match with the decision about it."""
 
-    subject: Match
+    match: Match
     decision: Decision
 
     @property
     def agrees(self) -> bool:
-        """There is nothing to write about it and nothing to wait for."""
+        """Whether both sides agree: there is nothing to write and nothing to wait for."""
         return isinstance(self.decision, Keep)
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedPage:
-    """A page that was loaded and judged, not yet recorded."""
+    """A page that was loaded and decided, and is not recorded yet."""
 
     decisions: tuple[MatchDecision, ...]
     loaded: Loaded
     locks_rows: bool = True
-    """False where no subject has a row: then there is nothing to lock."""
+    """False if no match has a row: then there is nothing to lock."""
     events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
-    """The events that made us ask, by intent: seen when the page is recorded."""
+    """The events because of which the tail read the intents, by intent. They count as seen once the page is recorded."""
 
     @property
     def agrees(self) -> bool:
-        """Every subject agrees: no look at fresh events is needed."""
+        """Whether every match agrees: then the recent events need not be read."""
         return all(item.agrees for item in self.decisions)
 
     def split_unchanged(self) -> tuple[list[MatchDecision], DecidedPage | None]:
-        """Those about whom recording would write nothing, and the page of the others, None where there are none.
+        """The decisions for which nothing would be written, and the page of the others (None if there are no others).
 
-        Most of a page agrees and has nothing to close, no check to lift and no event to remember: its rows are neither
+        Most matches of a page agree, and have no open discrepancy, no recheck and no event. Their rows are neither
         locked nor read again.
         """
-        view = {known.subject for known in self.loaded.known if known.state is State.OPEN}
-        touched = view.union(self.loaded.rechecks, self.events)
-        quiet: list[MatchDecision] = []
+        open_subjects = {item.subject for item in self.loaded.known if item.state is State.OPEN}
+        touched = open_subjects.union(self.loaded.rechecks, self.events)
+        unchanged: list[MatchDecision] = []
         rest: list[MatchDecision] = []
         for item in self.decisions:
-            still = item.agrees and item.subject.intent.id not in touched
-            (quiet if still else rest).append(item)
-        return quiet, replace(self, decisions=tuple(rest)) if rest else None
+            is_unchanged = item.agrees and item.match.intent.id not in touched
+            (unchanged if is_unchanged else rest).append(item)
+        return unchanged, replace(self, decisions=tuple(rest)) if rest else None
 
 
 @dataclass(slots=True)
@@ -85,15 +87,15 @@ class PageResult:
 
 
 class PageReconciler:
-    """Examines and records pages of one account."""
+    """Decides about pages of one account and records them. ``per_hour`` limits the corrections of the service."""
 
     def __init__(self, store: Store, rules: Rules, actor: Actor, per_hour: int) -> None:
         self._store = store
-        self._per_hour = per_hour
         self._rules = rules
         self._actor = actor
+        self._per_hour = per_hour
 
-    def examine(
+    def load_and_decide(
         self,
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
@@ -101,88 +103,91 @@ class PageReconciler:
         *,
         only_open: bool = False,
     ) -> tuple[DecidedPage, tuple[Intent, ...]]:
-        """Load and judge a page; with ``only_open`` no more of it than what an open row holds.
+        """Load what the database knows of these intents, and decide. With ``only_open``, only about open rows.
 
-        The second value are intents that no row holds and that have something to say: they are left for the end of
-        the sweep, when it is known who else names their order, and whether the key has proved right.
+        The second value are the intents that no row holds and that can be a finding. They are decided at the end of
+        the sweep: only then is it known which other intents name their order, and whether the key fits the table.
         """
         loaded = self._store.load([intent.id for intent in intents])
-        subjects = match_by_id(self._actor.account, intents, loaded, remembered)
+        matches = match_by_id(self._actor.account, intents, loaded, remembered)
         if only_open:
-            asked = [
-                subject
-                for subject in subjects
-                if any(payment.outcome.is_open for payment in subject.payments)
+            with_open_row = [
+                match
+                for match in matches
+                if any(payment.outcome.is_open for payment in match.payments)
             ]
-            return self.decide_matches(asked, loaded, events), ()
+            return self.decide_matches(with_open_row, loaded, events), ()
+
         unmatched = tuple(
-            subject.intent
-            for subject in subjects
-            if not subject.payments
-            and isinstance(subject.intent, Intent)
-            and reportable_without_row(subject.intent, self._rules)
+            match.intent
+            for match in matches
+            if not match.payments
+            and isinstance(match.intent, Intent)
+            and reportable_without_row(match.intent, self._rules)
         )
         later = {intent.id for intent in unmatched}
-        at_once = [subject for subject in subjects if subject.intent.id not in later]
-        return self.decide_matches(at_once, loaded, events), unmatched
+        now = [match for match in matches if match.intent.id not in later]
+        return self.decide_matches(now, loaded, events), unmatched
 
     def decide_matches(
         self,
-        subjects: Sequence[Match],
+        matches: Sequence[Match],
         loaded: Loaded,
         events: Mapping[str, tuple[Event, ...]],
-        fresh: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
+        recent: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
         now: datetime | None = None,
     ) -> DecidedPage:
-        """Decide about subjects.
+        """Decide about matches.
 
-        ``events`` made us ask for them, ``fresh`` are those that the look found. ``now`` is Stripe's time, None for
-        that of each answer.
+        ``events`` are those because of which the tail read the intents, ``recent`` are the recent events, both by
+        intent. ``now`` is Stripe's time; None is the time of each answer.
         """
-        known = _by_subject(loaded.known)
+        stored = _by_subject(loaded.known)
         decisions = []
-        for subject in subjects:
-            intent = subject.intent
-            stored = (event for event in loaded.events if event.payment_intent == intent.id)
+        for match in matches:
+            intent = match.intent
+            stored_events = (event for event in loaded.events if event.payment_intent == intent.id)
             decision = decide(
-                subject,
+                match,
                 self._rules,
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                events=(*stored, *events.get(intent.id, ()), *fresh.get(intent.id, ())),
-                known=known.get(intent.id, ()),
+                events=(*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
+                known=stored.get(intent.id, ()),
             )
-            decisions.append(MatchDecision(subject, decision))
-        locks = any(subject.payments for subject in subjects)
-        return DecidedPage(tuple(decisions), loaded, locks, events)
+            decisions.append(MatchDecision(match, decision))
+        locks_rows = any(match.payments for match in matches)
+        return DecidedPage(tuple(decisions), loaded, locks_rows, events)
 
     def record(
         self,
         decided_page: DecidedPage,
-        fresh: Mapping[str, tuple[Event, ...]],
+        recent: Mapping[str, tuple[Event, ...]],
         now: datetime,
     ) -> PageResult:
-        """Write a page in one transaction, deciding again on what is there now.
+        """Write a page in one transaction, after deciding again about the rows as they are now.
 
-        ``fresh`` are the events that the look found, ``now`` is Stripe's time at the look. Raises what the Store
-        raises; then nothing was written.
+        ``recent`` are the recent events by intent, ``now`` is Stripe's time when they were read. Raises what the Store
+        raises, and DatabaseBusyError if rows kept changing. Then nothing was written.
         """
         moved: frozenset[str] = frozenset()
-        for _ in range(RETRIES):
+        for _ in range(TRIES):
             try:
-                quota = self._allowance()
+                corrections_left = self._corrections_left()
                 with self._store.transaction(self._actor.epoch) as transaction:
-                    return self._record(transaction, decided_page, fresh, now, quota, moved)
+                    return self._record(
+                        transaction, decided_page, recent, now, corrections_left, moved
+                    )
             except RowMovedError as error:
                 moved |= error.keys
             except HourlyLimitError:
-                continue  # another sweep of the service was quicker: what is left is counted anew
+                continue  # another sweep of the service was faster: count the corrections that are left again
         raise DatabaseBusyError(
-            f"rows {', '.join(sorted(moved)[:5])} kept changing while their page was recorded.",
+            f"rows {', '.join(sorted(moved)[:MOST_NAMED])} kept changing while their page was recorded.",
             "Nothing of the page was written; run the sweep again.",
         )
 
-    def _allowance(self) -> int | None:
-        """How many rows may still be corrected in this hour; a person is not bound by it."""
+    def _corrections_left(self) -> int | None:
+        """How many rows may still be corrected in this hour. None for a person's sweep, which has no such limit."""
         if not self._actor.is_service or self._actor.writing is not Writing.ROWS:
             return None
         return max(0, self._per_hour - self._store.corrections_by_service(HOUR_SECONDS))
@@ -191,81 +196,97 @@ class PageReconciler:
         self,
         transaction: PageTransaction,
         decided_page: DecidedPage,
-        fresh: Mapping[str, tuple[Event, ...]],
+        recent: Mapping[str, tuple[Event, ...]],
         now: datetime,
-        quota: int | None,
+        corrections_left: int | None,
         moved: frozenset[str],
     ) -> PageResult:
-        subjects = [item.subject for item in decided_page.decisions]
-        lock = self._actor.writing is Writing.ROWS and decided_page.locks_rows
+        matches = [item.match for item in decided_page.decisions]
         again = transaction.read_again(
-            [subject.intent.id for subject in subjects],
-            [key for subject in subjects for key in subject.keys],
-            lock=lock,
-            # a duplicate belongs to the later-created intent, which may be the sibling
-            also_known=[other.payment_intent for one in subjects for other in one.siblings],
+            [match.intent.id for match in matches],
+            [key for match in matches for key in match.keys],
+            lock=self._actor.writing is Writing.ROWS and decided_page.locks_rows,
+            # A duplicate_payment belongs to the intent that was created later, which may be the sibling. Without the
+            # sibling's stored discrepancies a second one would be opened over a person's decision.
+            also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
-        current, gone = _as_they_are_now(subjects, again.payments, moved)
-        since = _moved(subjects, again.payments)
-        loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
-        events = decided_page.events
-        decided_again = self.decide_matches(current, loaded, events, fresh, now).decisions
-        late = [item.subject for item in decided_again if since.makes_late(item)]
-        kept = [item for item in decided_again if not since.makes_late(item)]
-        decisions = [*kept, *_waiting([*late, *gone], now)]
-        known = _by_subject(again.known)
-        page_changes = PageChanges(self._actor, self._rules, known, now, quota)
-        most = None if quota is None else self._per_hour
-        done = [
-            MatchDecision(item.subject, page_changes.add(item.subject, item.decision, heard))
-            for item in decisions
-            for name in [item.subject.intent.id]
-            for heard in [(*events.get(name, ()), *fresh.get(name, ()))]
-        ]
-        record = page_changes.page(decided_page.loaded.rechecks, most)
+        decisions = self._decide_again(decided_page, again, recent, now, moved)
+        page_changes = PageChanges(
+            self._actor, self._rules, _by_subject(again.known), now, corrections_left
+        )
+        final = []
+        for item in decisions:
+            name = item.match.intent.id
+            events = (*decided_page.events.get(name, ()), *recent.get(name, ()))
+            decision = page_changes.add(item.match, item.decision, events)
+            final.append(MatchDecision(item.match, decision))
+
+        most_an_hour = None if corrections_left is None else self._per_hour
+        record = page_changes.page(decided_page.loaded.rechecks, most_an_hour)
         if not record.is_empty:
             transaction.write(record)
-        return PageResult(done, len(record.writes), page_changes.held_back)
+        return PageResult(final, len(record.writes), page_changes.held_back)
+
+    def _decide_again(
+        self,
+        decided_page: DecidedPage,
+        again: Loaded,
+        recent: Mapping[str, tuple[Event, ...]],
+        now: datetime,
+        moved: frozenset[str],
+    ) -> list[MatchDecision]:
+        """Decide about the rows that are still as they were loaded. The matches of other rows wait."""
+        matches = [item.match for item in decided_page.decisions]
+        current, gone = _as_they_are_now(matches, again.payments, moved)
+        changes = _row_changes(matches, again.payments)
+        loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
+        decided_again = self.decide_matches(current, loaded, decided_page.events, recent, now)
+
+        late = [item.match for item in decided_again.decisions if changes.makes_late(item)]
+        kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
+        return [*kept, *_waiting([*late, *gone], now)]
 
 
-def _by_subject(known: Sequence[StoredDiscrepancy]) -> dict[str, tuple[StoredDiscrepancy, ...]]:
-    found: dict[str, list[StoredDiscrepancy]] = {}
-    for item in known:
-        found.setdefault(item.subject, []).append(item)
-    return {subject: tuple(items) for subject, items in found.items()}
+def _by_subject(
+    stored: Sequence[StoredDiscrepancy],
+) -> dict[str, tuple[StoredDiscrepancy, ...]]:
+    by_subject: dict[str, list[StoredDiscrepancy]] = {}
+    for item in stored:
+        by_subject.setdefault(item.subject, []).append(item)
+    return {subject: tuple(items) for subject, items in by_subject.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What has happened to the rows of a page between load and lock, by intent."""
+    """What happened to the rows of a page between the load and the lock, by intent."""
 
     changed: frozenset[str]
-    """A row of it is not as it was loaded."""
+    """The intents of which a row is not as it was loaded."""
     joined: frozenset[str]
-    """A row holds it that was not there."""
+    """The intents that a row holds which did not hold them before."""
 
     def makes_late(self, item: MatchDecision) -> bool:
-        """Whether whoever moved the row knows something newer than our snapshot."""
-        intent = item.subject.intent.id
+        """Whether the change of the row may be newer than the answer from Stripe, so that the decision has to wait."""
+        intent = item.match.intent.id
         if intent in self.changed:
             return not item.agrees
         return intent in self.joined and isinstance(item.decision, Correct)
 
 
-def _moved(subjects: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
+def _row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
     now = {row.key: _content(row) for row in payments}
-    # a row of one subject may have gone over to another: it is as new there as one that was not in the table
+    # A row may have changed from one match of the page to another. There it is new, as if it had been inserted.
     loaded = {
         (row.key, intent)
-        for subject in subjects
-        for row in subject.payments
-        for intent in (row.payment_intent, subject.intent.id)
+        for match in matches
+        for row in match.payments
+        for intent in (row.payment_intent, match.intent.id)
     }
     return RowChanges(
         changed=frozenset(
-            subject.intent.id
-            for subject in subjects
-            if any(now.get(row.key, _content(row)) != _content(row) for row in subject.payments)
+            match.intent.id
+            for match in matches
+            if any(now.get(row.key, _content(row)) != _content(row) for row in match.payments)
         ),
         joined=frozenset(
             row.payment_intent
@@ -280,28 +301,29 @@ def _content(row: Payment) -> tuple[str | None, ...]:
 
 
 def _as_they_are_now(
-    subjects: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
+    matches: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
 ) -> tuple[list[Match], list[Match]]:
-    """Subjects with their rows as read again, and those of which a row is locked, gone, moved or points elsewhere."""
+    """The matches with their rows as read again; and those with a row that is locked, gone, moved or holds another id."""
     by_key = {payment.key: payment for payment in payments}
     by_intent: dict[str | None, list[Payment]] = {}
     for payment in payments:
         by_intent.setdefault(payment.payment_intent, []).append(payment)
+
     current, gone = [], []
-    for subject in subjects:
-        rows = {payment.key: payment for payment in by_intent.get(subject.intent.id, ())}
-        for was in subject.payments:
-            row = by_key.get(was.key)
-            if row is not None and row.payment_intent == was.payment_intent:
-                rows[was.key] = row
-        if set(subject.keys) <= rows.keys() and not moved & rows.keys():
+    for match in matches:
+        rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}
+        for loaded in match.payments:
+            row = by_key.get(loaded.key)
+            if row is not None and row.payment_intent == loaded.payment_intent:
+                rows[loaded.key] = row
+        if set(match.keys) <= rows.keys() and not moved & rows.keys():
             ordered = tuple(rows[key] for key in sorted(rows))
-            current.append(replace(subject, payments=ordered))
+            current.append(replace(match, payments=ordered))
         else:
-            gone.append(subject)
+            gone.append(match)
     return current, gone
 
 
-def _waiting(subjects: Sequence[Match], now: datetime) -> list[MatchDecision]:
+def _waiting(matches: Sequence[Match], now: datetime) -> list[MatchDecision]:
     why = "its row is locked or has changed since it was loaded"
-    return [MatchDecision(subject, Wait(now, why)) for subject in subjects]
+    return [MatchDecision(match, Wait(now, why)) for match in matches]

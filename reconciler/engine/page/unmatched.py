@@ -1,45 +1,39 @@
-"""Intents that no row holds: judged at the end of a sweep, when it is known who else names their order."""
+"""Intents that no row holds. They are decided at the end of a sweep, when all intents that name their order are known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent
-from reconciler.domain.model.match import Rules
-from reconciler.domain.model.page import Recheck
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import Outcome
-from reconciler.domain.planning.planner import PAGE_SIZE
+from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.matching import match_by_order, named_order
-from reconciler.engine.page.pages_to_record import STALE_SECONDS, PagesToRecord
-from reconciler.engine.ports import Store
+from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEvents
 from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
-from reconciler.engine.stop_token import StopToken
+from reconciler.engine.sweep_context import StopToken, SweepContext
 from reconciler.errors import StripeUnavailableError
 
 MOST: Final = 100_000
-"""So many are kept in mind at most: about a hundred megabytes."""
-WHY: Final = "an intent of its order has just changed"
-_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
+"""The most intents that a sweep keeps: about a hundred megabytes."""
+WHAT: Final = "intents without a row"
+WHY_WAIT: Final = "an intent of its order has just changed"
 
 
 class UnmatchedIntents:
-    """Collects them, and judges them in the end."""
+    """Collects the intents that no row holds, and decides about them at the end of the sweep."""
 
-    def __init__(
-        self, store: Store, clock: Clock, rules: Rules, account: str, report: SweepReport
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._rules = rules
+    def __init__(self, context: SweepContext, account: str, report: SweepReport) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._rules = context.rules
         self._account = account
         self._report = report
         self._answers: list[FetchedIntent] = []
-        self._heard: dict[str, tuple[Event, ...]] = {}
+        self._events: dict[str, tuple[Event, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -47,146 +41,154 @@ class UnmatchedIntents:
     def add(
         self, answers: Sequence[FetchedIntent], events: Mapping[str, tuple[Event, ...]]
     ) -> None:
-        """Keep these; beyond the most that can be kept they are reported as not examined."""
+        """Keep these answers, with the events because of which the tail read them. What exceeds MOST is reported."""
         kept = answers[: max(0, MOST - len(self._answers))]
         self._answers.extend(kept)
-        self._heard.update(
-            {
-                answer.intent.id: events[answer.intent.id]
-                for answer in kept
-                if answer.intent.id in events
-            }
-        )
+        for answer in kept:
+            if answer.intent.id in events:
+                self._events[answer.intent.id] = events[answer.intent.id]
         if len(kept) < len(answers):
-            why = f"A sweep keeps no more than {MOST:,}: choose a shorter range, or set [payments] metadata."
-            self._report.miss("intents without a row", why, len(answers) - len(kept))
+            why = (
+                f"A sweep keeps no more than {MOST:,} of them. Choose a shorter range, or set [payments] metadata"
+                " so that fewer intents count as yours."
+            )
+            self._report.miss(WHAT, why, len(answers) - len(kept))
 
     def drop(self, why: str) -> None:
-        """They are not judged."""
-        self._report.miss("intents without a row", why, len(self._answers))
+        """Report all of them as not examined."""
+        self._report.miss(WHAT, why, len(self._answers))
         self._answers = []
 
-    def decide_matches(
+    def decide_all(
         self,
-        batch: PagesToRecord,
+        pages_to_record: PagesToRecord,
         fetcher: Fetcher,
         listed: TimeRange | None,
         stop_token: StopToken,
     ) -> None:
-        """Link them to rows by their orders, or say that there is no row.
+        """Match them to rows by their orders, or find that there is no row, and record that.
 
-        ``listed`` is the range over which every intent is known. An order of which some intent has just changed, could
-        not be read again, or has an intent that was not seen, waits as a whole. Raises StoppedError after the page in hand.
+        ``listed`` is the range of creation in which every intent is known. All intents of an order wait if one of
+        them has just changed, could not be read again, or is not among those of this sweep. Raises StoppedError after
+        a page is recorded.
         """
         if not self._answers:
             return
-        lost = self._refresh(fetcher)
+        lost_orders = self._fetch_stale_again(fetcher)
         try:
             oldest = min(answer.intent.seen_at for answer in self._answers)
-            seen = batch.fresh.read(oldest - self._rules.grace)
+            recent = pages_to_record.recent_events.read(oldest - self._rules.grace)
         except StripeUnavailableError as error:
-            self.drop(f"The look at fresh events failed: {error}")
+            self.drop(f"The recent events could not be read: {error}")
             return
-        waiting = self._unsettled(seen) | lost
-        for answers in self._by_order():
-            self._judge(batch, answers, listed, seen, waiting)
+
+        waiting_orders = self._changing_orders(recent) | lost_orders
+        for answers in self._pages_by_order():
+            self._decide(pages_to_record, answers, listed, recent, waiting_orders)
             stop_token.raise_if_lease_lost()
-            if batch.is_ripe or stop_token.is_stopping:
-                batch.flush(stop_token.raise_if_lease_lost)
+            if pages_to_record.is_full or stop_token.is_stopping:
+                pages_to_record.record_all(stop_token.raise_if_lease_lost)
                 stop_token.raise_if_stopping()
-        batch.flush(stop_token.raise_if_lease_lost)
+        pages_to_record.record_all(stop_token.raise_if_lease_lost)
         stop_token.raise_if_stopping()
 
-    def _judge(
+    def _decide(
         self,
-        batch: PagesToRecord,
+        pages_to_record: PagesToRecord,
         answers: Sequence[FetchedIntent],
         listed: TimeRange | None,
-        seen: RecentEvents,
-        waiting: frozenset[str],
+        recent: RecentEvents,
+        waiting_orders: frozenset[str],
     ) -> None:
-        late = [answer for answer in answers if self._order(answer) in waiting]
-        self._wait(batch, late, seen)
+        late = [answer for answer in answers if self._order(answer) in waiting_orders]
+        self._wait(pages_to_record, late, recent)
+
         intents = [
             answer.intent
             for answer in answers
-            if isinstance(answer.intent, Intent) and self._order(answer) not in waiting
+            if isinstance(answer.intent, Intent) and self._order(answer) not in waiting_orders
         ]
         orders = {order for intent in intents if (order := named_order(intent, self._rules))}
         loaded = self._store.load([intent.id for intent in intents], sorted(orders))
-        subjects = match_by_order(self._account, intents, loaded, self._rules, listed)
-        # those with a row are recorded under its lock, those without have nothing to lock
-        for together in (
-            [subject for subject in subjects if subject.payments],
-            [subject for subject in subjects if not subject.payments],
-        ):
-            batch.add(batch.pages.decide_matches(together, loaded, self._heard), answers)
+        matches = match_by_order(self._account, intents, loaded, self._rules, listed)
+
+        # a match with a row is recorded under the row's lock; a match without one has nothing to lock
+        with_row = [match for match in matches if match.payments]
+        without_row = [match for match in matches if not match.payments]
+        for together in (with_row, without_row):
+            decided_page = pages_to_record.reconciler.decide_matches(together, loaded, self._events)
+            pages_to_record.add(decided_page, answers)
 
     def _wait(
-        self, batch: PagesToRecord, answers: Sequence[FetchedIntent], seen: RecentEvents
+        self,
+        pages_to_record: PagesToRecord,
+        answers: Sequence[FetchedIntent],
+        recent: RecentEvents,
     ) -> None:
-        until = seen.now + self._rules.grace
-        batch.leave([Recheck(answer.intent.id, until, WHY) for answer in answers])
+        until = recent.now + self._rules.grace
+        pages_to_record.store_rechecks(
+            [Recheck(answer.intent.id, until, WHY_WAIT) for answer in answers]
+        )
         self._report.examined += len(answers)
         self._report.waiting += len(answers)
         for answer in answers:
-            self._report.add_line(ReportLine(DecisionKind.WAIT, answer.intent.id, (), why=WHY))
+            self._report.add_line(ReportLine(DecisionKind.WAIT, answer.intent.id, (), why=WHY_WAIT))
 
     def _order(self, answer: FetchedIntent) -> str | None:
         intent = answer.intent
         return named_order(intent, self._rules) if isinstance(intent, Intent) else None
 
-    def _refresh(self, fetcher: Fetcher) -> frozenset[str]:
-        """Fetch again what is old and may have changed; the orders of those that could not be read."""
+    def _fetch_stale_again(self, fetcher: Fetcher) -> frozenset[str]:
+        """Fetch the stale answers again. Returns the orders of those that could not be read."""
         now = self._clock.monotonic()
         stale = {
             answer.intent.id: self._order(answer)
             for answer in self._answers
-            if now - answer.at > STALE_SECONDS
-            and isinstance(answer.intent, Intent)
-            and answer.intent.outcome not in _FINAL
+            if answer.is_stale(now)
         }
-        fresh: dict[str, FetchedIntent] = {}
+        fetched: dict[str, FetchedIntent] = {}
         for page in fetcher.retrieve_pages(stale):
-            fresh.update({answer.intent.id: answer for answer in page.answers})
+            fetched.update({answer.intent.id: answer for answer in page.answers})
             for failure in page.failures:
                 self._report.miss(failure.what, failure.why)
-        gone = stale.keys() - fresh.keys()
-        self._answers = [
-            fresh.get(answer.intent.id, answer)
-            for answer in self._answers
-            if answer.intent.id not in gone
-        ]
-        return frozenset(order for intent in gone if (order := stale[intent]) is not None)
 
-    def _unsettled(self, seen: RecentEvents) -> frozenset[str]:
-        """The orders about which an event is so new that what we hold of them may be old."""
+        lost = stale.keys() - fetched.keys()
+        self._answers = [
+            fetched.get(answer.intent.id, answer)
+            for answer in self._answers
+            if answer.intent.id not in lost
+        ]
+        return frozenset(order for intent in lost if (order := stale[intent]) is not None)
+
+    def _changing_orders(self, recent: RecentEvents) -> frozenset[str]:
+        """The orders with an event that is so new that an answer about one of their intents may be outdated."""
         known = {answer.intent.id: answer for answer in self._answers}
-        found: set[str] = set()
-        for name, events in seen.events.items():
+        orders: set[str] = set()
+        for name, events in recent.events.items():
             answer = known.get(name)
             if answer is not None:
                 order = self._order(answer)
                 newest = max(event.created for event in events)
                 if order is not None and newest >= answer.intent.seen_at - self._rules.grace:
-                    found.add(order)
+                    orders.add(order)
             elif self._rules.link_metadata is not None:
-                # an intent that we have not seen names one of our orders
+                # an intent that this sweep has not read may name an order of the table
                 snapshots = (event.snapshot for event in events if event.snapshot is not None)
-                found.update(
+                orders.update(
                     order
                     for snapshot in snapshots
                     if (order := snapshot.metadata.get(self._rules.link_metadata))
                 )
-        return frozenset(found)
+        return frozenset(orders)
 
-    def _by_order(self) -> Iterator[list[FetchedIntent]]:
-        """Pages of about a hundred in which all intents of one order are together."""
+    def _pages_by_order(self) -> Iterator[list[FetchedIntent]]:
+        """Pages of about a hundred answers, with all intents of an order on one page."""
         groups: dict[str, list[FetchedIntent]] = {}
         for answer in self._answers:
             order = self._order(answer)
             name = f"order {order}" if order else f"intent {answer.intent.id}"
             groups.setdefault(name, []).append(answer)
+
         page: list[FetchedIntent] = []
         for group in groups.values():
             page.extend(group)

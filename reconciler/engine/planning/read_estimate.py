@@ -1,29 +1,30 @@
-"""What a sweep would ask Stripe, and what it would cost."""
+"""Estimates what a sweep would read from Stripe now, and what it would cost."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING
 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram
 from reconciler.domain.planning.plan import Budget, List, Plan
-from reconciler.domain.planning.planner import PAGE_SIZE, cursors_of, plan
+from reconciler.domain.planning.planner import plan
+from reconciler.domain.read_limits_and_shortage import Source
+from reconciler.engine.limits.read_quota import spendable
 from reconciler.engine.ports import Store
-from reconciler.engine.report import SweepKind
+from reconciler.engine.report import Moment, SweepKind
+from reconciler.engine.sources.due import plan_due
+from reconciler.engine.sources.window import WindowPart, window_part
 
-LOOKS_PART: Final = 0.05
-"""What a plan leaves of the reads for looks at fresh events: one serves up to twenty pages."""
-LEAST_LOOKS: Final = 2
-HALVINGS: Final = 16
-"""How finely the newest part of a window that the reads pay for is found: within a minute in a month."""
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
 
 
 @dataclass(frozen=True, slots=True)
 class ReadEstimate:
-    """One net's plan, and the payments that it is for. ``listed_since`` is where a window begins that is listed."""
+    """The plan of one source, and how many payments it is for. ``listed_since`` is where a listed window begins."""
 
     kind: SweepKind
     payments: int
@@ -31,100 +32,71 @@ class ReadEstimate:
     listed_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WindowPart:
-    """The newest part of a window that its reads pay for, None where that is nothing, and the rest of it.
+def estimate_reads(
+    account: OpenAccount, kind: SweepKind, since: Moment | None, until: Moment | None
+) -> tuple[ReadEstimate, ...]:
+    """What a sweep of this kind would read from Stripe now, and what it would cost, for each source.
 
-    ``rows`` and ``rows_left_out`` are the rows of the two; of the whole window there are so many pages to list.
+    A span counts back from this machine's time, because nothing is read from Stripe.
     """
-
-    part: TimeRange | None
-    left_out: TimeRange | None
-    rows: int
-    rows_left_out: int
-    pages: int
-
-
-def spendable(reads_left: int) -> int:
-    """What a plan may take of what is left to a net: the pages that it brings need looks at fresh events as well."""
-    return max(0, reads_left - max(LEAST_LOOKS, math.ceil(LOOKS_PART * reads_left)))
-
-
-def plan_of(
-    store: Store, created: TimeRange, budget: Budget, due_by: datetime | None = None
-) -> Plan:
-    """The cheapest way to ask about the open payments of a range; with ``due_by`` about those due by then."""
-    listing_model = store.listing_model()
-    return plan(store.histogram(created, listing_model.ratio, due_by), listing_model, budget)
-
-
-def estimate_due(store: Store, created: TimeRange, budget: Budget) -> ReadEstimate:
-    """What the due net would cost now."""
-    chosen = plan_of(store, created, budget)
-    return ReadEstimate(SweepKind.DUE, chosen.reads_one_by_one, chosen)
+    store, now = account.ports.store, account.clock.now()
+    account.limits.quota.renew(store.booked_reads)
+    created = TimeRange(_at(since, now), _at(until, now))
+    estimates: list[ReadEstimate] = []
+    reads_of_window = 0
+    if kind in (SweepKind.WINDOW, SweepKind.ALL):
+        window = TimeRange(created.since or now - account.rules.horizon, created.until)
+        budget = _budget_of(account, Source.WINDOW)
+        estimate = _estimate_window(store, window, budget, now)
+        estimates.append(estimate)
+        reads_of_window = estimate.plan.reads
+        if kind is SweepKind.ALL:
+            # the window lists what is younger than its start, so that is not planned for due
+            created = TimeRange(created.since, estimate.listed_since or created.until)
+    if kind in (SweepKind.DUE, SweepKind.ALL):
+        budget = _budget_of(account, Source.DUE, spent=reads_of_window)
+        chosen = plan_due(store, created, budget)
+        estimates.append(ReadEstimate(SweepKind.DUE, chosen.reads_one_by_one, chosen))
+    return tuple(estimates)
 
 
-def window_part(store: Store, created: TimeRange, reads_left: int, now: datetime) -> WindowPart:
-    """As much of a window as so many reads are expected to list, the newest first.
-
-    Each cursor may end on a page that is nearly empty; a window whose rows are few costs a read.
-    """
-    ratio = store.listing_model().ratio
-    until = created.until or now
-
-    def pages(rows: int) -> int:
-        expected = math.ceil(rows * ratio)
-        return max(1, -(-expected // PAGE_SIZE)) + cursors_of(expected) - 1
-
-    whole = store.count_between(created)
-    if pages(whole) <= reads_left or created.since is None or until <= created.since:
-        return WindowPart(created, None, whole, 0, pages(whole))
-    if reads_left < 1:
-        return WindowPart(None, created, 0, whole, pages(whole))
-    most, fewest = timedelta(0), until - created.since
-    rows = 0
-    for _ in range(HALVINGS):
-        middle = (most + fewest) / 2
-        counted = store.count_between(TimeRange(until - middle, created.until))
-        if pages(counted) <= reads_left:
-            most, rows = middle, counted
-        else:
-            fewest = middle
-    stop_token = (until - most).replace(microsecond=0) + timedelta(seconds=1)
-    if stop_token >= until:
-        return WindowPart(None, created, 0, whole, pages(whole))
-    left_out = TimeRange(created.since, stop_token)
-    return WindowPart(
-        TimeRange(stop_token, created.until), left_out, rows, whole - rows, pages(whole)
-    )
+def _budget_of(account: OpenAccount, source: Source, *, spent: int = 0) -> Budget:
+    """What a plan of a source may spend, after ``spent`` more reads."""
+    reads_left = spendable(account.limits.quota.left(source))
+    return replace(account.limits.budget, reads_left=max(0, reads_left - spent))
 
 
-def estimate_window(
+def _at(moment: Moment | None, now: datetime) -> datetime | None:
+    return now - moment if isinstance(moment, timedelta) else moment
+
+
+def _estimate_window(
     store: Store, created: TimeRange, budget: Budget, now: datetime
 ) -> ReadEstimate:
-    """What the window net would cost now: every intent of the range is listed, whatever its row says."""
+    """What a window would cost now. It lists every intent of the range, however its rows stand."""
     listing_model = store.listing_model()
     until = created.until or now
     if created.since is None or until <= created.since:
         rows = store.count_between(created)
-        chosen = plan(Histogram(()), listing_model, budget)
-        return ReadEstimate(SweepKind.WINDOW, rows, chosen, created.since)
-    left = budget.reads_left
-    found = (
+        nothing = plan(Histogram(()), listing_model, budget)
+        return ReadEstimate(SweepKind.WINDOW, rows, nothing, created.since)
+
+    reads_left = budget.reads_left
+    chosen = (
         WindowPart(created, None, store.count_between(created), 0, 0)
-        if left is None
-        else window_part(store, created, left, now)
+        if reads_left is None
+        else window_part(store, created, reads_left, now)
     )
     buckets: tuple[Bucket, ...] = ()
-    if found.part is not None and found.part.since is not None:
-        buckets = (Bucket(found.part.since, until, found.rows, found.rows),)
-    chosen = plan(Histogram(buckets), listing_model, replace(budget, reads_left=None))
-    rows = found.rows + found.rows_left_out
-    if found.left_out is not None:
-        pages = max(1, found.pages - chosen.reads)
-        expected = math.ceil(found.rows_left_out * listing_model.ratio)
-        rest = List(found.left_out, found.left_out, pages, expected, found.rows_left_out)
-        chosen = replace(chosen, left_out=(rest,), reads_one_by_one=rows)
-    return ReadEstimate(
-        SweepKind.WINDOW, rows, chosen, None if found.part is None else found.part.since
-    )
+    if chosen.part is not None and chosen.part.since is not None:
+        buckets = (Bucket(chosen.part.since, until, chosen.rows, chosen.rows),)
+    listing = plan(Histogram(buckets), listing_model, replace(budget, reads_left=None))
+
+    rows = chosen.rows + chosen.rows_left_out
+    if chosen.left_out is not None:
+        pages = max(1, chosen.pages - listing.reads)
+        intents = math.ceil(chosen.rows_left_out * listing_model.ratio)
+        rest = List(chosen.left_out, chosen.left_out, pages, intents, chosen.rows_left_out)
+        listing = replace(listing, left_out=(rest,), reads_one_by_one=rows)
+    listed_since = None if chosen.part is None else chosen.part.since
+    return ReadEstimate(SweepKind.WINDOW, rows, listing, listed_since)

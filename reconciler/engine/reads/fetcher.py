@@ -1,4 +1,4 @@
-"""Reading pages from Stripe, several reads at once, in pages that are handed over one by one."""
+"""Reads from Stripe with several threads at once, and hands the answers over page by page."""
 
 from __future__ import annotations
 
@@ -18,43 +18,54 @@ from typing import Final, Self
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import Outcome
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
 from reconciler.errors import StripeRequestError, StripeUnavailableError
 
 POSSIBLE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
-"""What can be put into a path of Stripe's API. Stripe does not promise the prefix of an id."""
+"""What can be part of a path of Stripe's API. Stripe does not promise the prefix of an id."""
 PAGES_AHEAD: Final = 24
-"""So many pages may wait to be handed over: at Stripe's limit they are read in the second that a recording may take."""
+"""So many pages may wait to be handed over. At Stripe's limit they are read within the second that a recording may take."""
+STALE_SECONDS: Final = 30.0
+"""An older answer is fetched again before anything is recorded by it, unless it cannot change any more."""
+
+_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedIntent:
-    """What Stripe said of an intent, and when by our monotonic clock."""
+    """Stripe's answer about an intent. ``at`` is when it was asked for, in seconds by the monotonic clock."""
 
     intent: Intent | MissingIntent
     at: float
 
+    def is_stale(self, now: float) -> bool:
+        """Whether it must be fetched again before it is recorded. ``now`` is by the monotonic clock."""
+        if now - self.at <= STALE_SECONDS or not isinstance(self.intent, Intent):
+            return False
+        return self.intent.outcome not in _FINAL
+
 
 class Origin(Enum):
-    """Why an intent was asked for."""
+    """Why an intent was read."""
 
     ROW = "row"
-    """A row, a check or a person names it."""
+    """A row, a recheck or a person names it."""
     LIST = "list"
     """Stripe's list shows it."""
     PLANNED = "planned"
-    """Stripe's list shows it, and was read for the open rows of its range alone: they are many there."""
+    """Stripe's list shows it, and the list was read only for the open rows of its range, because there are many."""
     EVENT = "event"
     """An event names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """Up to a hundred answers, and what could not be had.
+    """Up to a hundred answers, and what could not be read.
 
-    Of a list, ``stretch`` is the range that was listed and ``ends`` whether it ended with this page, without a gap.
-    ``events`` are those that made us ask, by intent.
+    For a page of a list, ``stretch`` is the listed range, and ``ends`` is whether this page is the last one.
+    ``events`` are those because of which the tail read the intents, by intent.
     """
 
     answers: tuple[FetchedIntent, ...]
@@ -66,12 +77,15 @@ class FetchedPage:
 
     @property
     def is_lost(self) -> bool:
-        """Nothing of it could be had."""
+        """Whether nothing of it could be read."""
         return bool(self.failures) and not self.answers
 
 
 class Fetcher:
-    """Reads with a pool of threads; use it in a with block. Fatal errors of the port come out of the iterators."""
+    """Reads with a pool of threads. Use it in a with block.
+
+    A read that fails becomes a failure of its page. An error that ends the sweep is raised by the iterators.
+    """
 
     def __init__(self, stripe: Stripe, clock: Clock, workers: int, page_size: int) -> None:
         self._stripe = stripe
@@ -91,7 +105,7 @@ class Fetcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def retrieve_pages(self, intents: Iterable[str]) -> Iterator[FetchedPage]:
-        """Retrieve each intent. While one page is handed over, the next is being read."""
+        """Retrieve each intent. While one page is processed, the next one is read."""
         source = iter(intents)
         reading: deque[list[Future[FetchedIntent | Unexamined]]] = deque()
         while chunk := list(islice(source, self._page_size)):
@@ -102,13 +116,13 @@ class Fetcher:
             yield _collected(reading.popleft())
 
     def retrieve_again(self, intents: Sequence[str]) -> FetchedPage:
-        """Retrieve these now, as one page."""
+        """Retrieve these intents now, as one page."""
         return _collected([self._pool.submit(self._retrieve, intent) for intent in intents])
 
     def list_pages(self, stretches: Sequence[TimeRange]) -> Iterator[FetchedPage]:
-        """List each stretch with a cursor of its own, in the order in which the pages arrive.
+        """List each stretch with its own cursor. The pages come in the order in which they arrive.
 
-        While the pages handed over are worked on the cursors read on, up to ``PAGES_AHEAD``.
+        While a page is processed the cursors read ahead, up to ``PAGES_AHEAD`` pages.
         """
         cursors = _Cursors(self._pool, self._list)
         for stretch in stretches:
@@ -118,9 +132,10 @@ class Fetcher:
     def planned_pages(
         self, stretches: Sequence[TimeRange], goes_on: Callable[[TimeRange, int], bool]
     ) -> Iterator[FetchedPage]:
-        """The same for a plan: before each further page ``goes_on`` is asked, with the stretch and its reads so far.
+        """List stretches for a plan. ``goes_on`` decides about each further page of a stretch.
 
-        It is asked when the page before has been handed over, so that it can tell what that page has shown.
+        It is called with the stretch and its reads so far, after the page before was processed: what that page showed
+        counts for the decision.
         """
         pages = dict.fromkeys(stretches, 1)
         reading = {self._pool.submit(self._list, stretch, None): stretch for stretch in pages}
@@ -151,12 +166,12 @@ class Fetcher:
         try:
             page = self._stripe.list_intents(stretch, after)
         except (StripeUnavailableError, StripeRequestError) as error:
-            where = "" if after is None else f", from before {after} on"
-            lost = Unexamined(f"the intents created {in_words(stretch)}{where}", str(error))
+            rest = "" if after is None else f", older than {after}"
+            lost = Unexamined(f"the intents created {range_text(stretch)}{rest}", str(error))
             return FetchedPage((), (lost,), Origin.LIST, stretch), None
         answers = tuple(FetchedIntent(intent, at) for intent in page.intents)
         unreadable = tuple(
-            Unexamined(intent, "Stripe's answer about it could not be understood.")
+            Unexamined(intent, "Stripe's answer about it could not be read.")
             for intent in page.unreadable
         )
         ends = page.next_after is None
@@ -165,7 +180,7 @@ class Fetcher:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """A page with the cursor of the next one, and whether that one is read already."""
+    """A page with the cursor of the next one. ``goes_on`` is whether the next one is being read already."""
 
     page: FetchedPage
     stretch: TimeRange
@@ -174,9 +189,9 @@ class _Listing:
 
 
 class _Cursors:
-    """Cursors that read on by themselves while there is room for their pages, and are sent on where there was none.
+    """Cursors that read ahead while there is room for their pages. A cursor without room goes on when its page is taken.
 
-    No thread waits for room: whoever hands pages over may itself need one of the pool's.
+    No thread of the pool waits for room, because the thread that takes the pages may itself need one of the pool.
     """
 
     def __init__(
@@ -191,12 +206,12 @@ class _Cursors:
         self._under_way = threading.Semaphore(0)
 
     def start(self, stretch: TimeRange, after: str | None) -> None:
-        """Read a page of a stretch, and then further."""
+        """Read a page of a stretch, and then the pages after it."""
         self._under_way.release()
         self._submit(stretch, after)
 
     def pages(self) -> Iterator[FetchedPage]:
-        """Every page: of a stretch in its order, of several as they come."""
+        """Every page. The pages of one stretch keep their order; several stretches mix as the answers arrive."""
         while self._under_way.acquire(blocking=False):
             listing = self._ready.get().result()
             if listing.goes_on:
@@ -214,15 +229,16 @@ class _Cursors:
         return _Listing(page, stretch, after, goes_on)
 
     def _done(self, future: Future[_Listing]) -> None:
-        """Hand the page over, then read its successor, counted first: nobody may think that nothing is under way."""
+        """Hand a page over and begin to read the next one of its stretch."""
         succeeded = not future.cancelled() and future.exception() is None
         listing = future.result() if succeeded else None
         if listing is None or not listing.goes_on:
             self._ready.put(future)
             return
+        # Count the next page before this one is handed over, so that ``pages`` does not end too early.
         self._under_way.release()
         self._ready.put(future)
-        # the pool closes where a sweep ends early: then nobody waits for the page
+        # the pool is closed if the sweep has ended early; then no thread waits for the page
         with contextlib.suppress(RuntimeError):
             self._submit(listing.stretch, listing.after)
 
@@ -238,8 +254,8 @@ def _collected(futures: Sequence[Future[FetchedIntent | Unexamined]]) -> Fetched
     return FetchedPage(tuple(answers), tuple(failures))
 
 
-def in_words(created: TimeRange) -> str:
-    """A range as a report names it."""
+def range_text(created: TimeRange) -> str:
+    """A range of time as a report names it."""
     since = "" if created.since is None else f"from {created.since:%Y-%m-%d %H:%M:%S}"
     until = "" if created.until is None else f"until {created.until:%Y-%m-%d %H:%M:%S}"
     return f"{since} {until}".strip() or "at any time"

@@ -1,125 +1,100 @@
-"""The tail: Stripe's events since the last one handled. One read a tick finds every change that has an event."""
+"""The tail source: Stripe's events since the last one that was handled. One read finds every change that has an event."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Event
-from reconciler.domain.model.match import Rules
 from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.rules.event_filter import asks_for_retrieve
-from reconciler.engine.actor import Actor
-from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reads.fetcher import FetchedPage, Fetcher, Origin
+from reconciler.engine.reads.fetcher import FetchedPage, Origin
+from reconciler.engine.reads.recent_events import TAIL_TYPES
 from reconciler.engine.report import Unexamined, Writing
+from reconciler.engine.sources.source_reader import SourceReader
+from reconciler.engine.sweep_context import Actor
 from reconciler.errors import StripeRequestError, StripeUnavailableError
 
-TAIL_TYPES: Final = (
-    "payment_intent.created",
-    "payment_intent.requires_action",
-    "payment_intent.processing",
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.partially_funded",
-    "payment_intent.succeeded",
-    "payment_intent.payment_failed",
-    "payment_intent.canceled",
-    "charge.captured",
-    "charge.expired",
-    "charge.refunded",
-    "charge.refund.updated",
-    "charge.dispute.created",
-    "charge.dispute.updated",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-)
-"""The events after which a row may have to change; one query takes 20 types at most."""
-
 OVERLAP: Final = timedelta(seconds=60)
-"""Events may be listed a little after they were created."""
+"""How far each tail reaches back behind its cursor, because Stripe may list an event a little late."""
 DEEP_OVERLAP: Final = timedelta(minutes=15)
 DEEP_EVERY: Final = timedelta(minutes=10)
+"""How often a tail reaches back by ``DEEP_OVERLAP``."""
 RETENTION: Final = timedelta(days=28)
-"""Stripe keeps events for 30 days; an older cursor may have lost some."""
+"""Stripe keeps events for 30 days. Behind an older cursor some events may be gone."""
 CURSOR: Final = "tail"
 DEEP_CURSOR: Final = "tail.deep"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """From when a sweep reads, and whether it reaches back further than usual."""
+class TailStart:
+    """From when a tail reads the events, and whether it reaches back by ``DEEP_OVERLAP``."""
 
     since: datetime
-    deep: bool
+    is_deep: bool
 
 
-class Tail:
-    """Reads the events of one sweep. The cursor moves in ``finish``, when every page has been recorded.
+class TailSource:
+    """Reads the events of one sweep. The cursor moves in ``finish``, after every page has been recorded.
 
-    Events are read newest first, so that a cursor moved earlier would skip the rest after a crash. An event younger
-    than the grace is left for a later sweep: its webhook may be on the way.
+    Stripe lists the newest event first: if the cursor moved earlier, a crash would skip the older events. An event
+    younger than the grace is left to a later sweep, because its webhook may be on the way.
     """
 
-    def __init__(self, stripe: Stripe, store: Store, rules: Rules, actor: Actor) -> None:
-        self._stripe = stripe
-        self._store = store
-        self._rules = rules
+    def __init__(self, reader: SourceReader, actor: Actor) -> None:
+        self._reader = reader
+        self._stripe = reader.context.stripe
+        self._store = reader.context.store
+        self._rules = reader.context.rules
         self._actor = actor
         self._handled_until: datetime | None = None
-        self._reach: Reach | None = None
-        self._moves = False
+        self._start: TailStart | None = None
+        self._moves_cursor = False
         self._lost: list[str] = []
-        self.is_too_old = False
-        self.too_old = ""
+        self.fallback_note: str | None = None
+        """Why the window has to be read instead of the tail, None if it has not."""
 
-    def pages(
-        self,
-        fetcher: Fetcher,
-        unmet: Callable[[Iterable[str]], Iterator[str]],
-        asked: TimeRange,
-    ) -> Iterator[FetchedPage]:
-        """The intents that the events ask to look at, and pages without an answer for what could not be read.
+    def pages(self) -> Iterator[FetchedPage]:
+        """The intents that the events ask to retrieve. What could not be read comes as a page of failures.
 
-        ``asked`` is the range that a person wants; where it has a bound, the cursor stays where it is.
+        If a person asks for a range, its events are read, and the cursor stays.
         """
         now = self._stripe.now()
-        bounded = asked != TimeRange()
-        reach = self._reached(now) if asked.since is None else Reach(asked.since, deep=False)
-        if reach is None:
+        asked = self._reader.created_range(None)
+        start = (
+            self._find_start(now) if asked.since is None else TailStart(asked.since, is_deep=False)
+        )
+        if start is None:
             return
-        self._reach, self._moves = reach, not bounded
+        self._start, self._moves_cursor = start, asked == TimeRange()
+
         after: str | None = None
         while True:
             try:
                 page = self._stripe.list_events(
-                    TimeRange(reach.since, asked.until), TAIL_TYPES, after
+                    TimeRange(start.since, asked.until), TAIL_TYPES, after
                 )
             except (StripeUnavailableError, StripeRequestError) as error:
-                self._moves = False
-                lost = Unexamined(f"the events since {reach.since:%Y-%m-%d %H:%M:%S}", str(error))
+                self._moves_cursor = False
+                lost = Unexamined(f"the events since {start.since:%Y-%m-%d %H:%M:%S}", str(error))
                 yield FetchedPage((), (lost,), Origin.EVENT)
                 return
-            yield from self._of(page.events, fetcher, unmet, now)
+            yield from self._intents_of(page.events, now)
             after = page.next_after
             if after is None:
-                # all that has come to be listed until now is handled; what is listed late is met by the overlap
-                self._handled_until = max(
-                    self._handled_until or reach.since, now - self._rules.grace
-                )
+                # everything that is listed by now is handled; the overlap finds what Stripe lists late
+                handled = self._handled_until or start.since
+                self._handled_until = max(handled, now - self._rules.grace)
                 return
 
     def finish(self, *, everything_recorded: bool) -> None:
-        """Move the cursor past what was handled; an intent that could not be read leaves a check instead."""
-        if self._actor.writing is Writing.NOTHING or self._reach is None:
+        """Move the cursor past what was handled. An intent that could not be read gets a recheck instead."""
+        if self._actor.writing is Writing.NOTHING or self._start is None:
             return
         epoch = self._actor.epoch
         if self._lost:
@@ -127,32 +102,40 @@ class Tail:
             rechecks = tuple(Recheck(intent, self._stripe.now(), why) for intent in self._lost)
             with self._store.transaction(epoch) as transaction:
                 transaction.write(PageRecord(rechecks=rechecks))
-        if not (self._moves and everything_recorded):
+
+        if not (self._moves_cursor and everything_recorded):
             return
         reached = {CURSOR: self._handled_until} if self._handled_until is not None else {}
-        if self._reach.deep:
+        if self._start.is_deep:
             reached[DEEP_CURSOR] = self._stripe.now()
         self._store.move_cursors(reached, epoch)
 
     @property
     def failed(self) -> int:
-        """How many intents left a check because they could not be read."""
+        """How many intents get a recheck because they could not be read."""
         return len(self._lost)
 
-    def _reached(self, now: datetime) -> Reach | None:
-        """Where to begin: a minute before the newest event handled, every ten minutes a quarter of an hour back."""
+    def _find_start(self, now: datetime) -> TailStart | None:
+        """A minute before the newest handled event, and every ten minutes a quarter of an hour back.
+
+        None if the events cannot be relied on: then the window has to be read.
+        """
         cursors = self._store.cursors()
-        # a cursor of the future was moved by a clock that was wrong: it is none
+        # a cursor in the future was moved while a clock was wrong
         sound = {name: at for name, at in cursors.items() if at <= now + OVERLAP}
         handled, deep = sound.get(CURSOR), sound.get(DEEP_CURSOR)
         self._handled_until = handled
         if handled is None and CURSOR in cursors:
-            said = "lies in the future, where a clock that was wrong has moved it"
-            self._fall_back(f"The tail's cursor {said}: the window was read instead.", now)
+            self._fall_back(
+                "The tail's cursor lies in the future, because a clock was wrong when it was moved: the window was"
+                " read instead.",
+                now,
+            )
             return None
         if handled is None:
-            # what happened before the first sweep is for the other nets
-            return Reach(now - DEEP_OVERLAP - self._rules.grace, deep=True)
+            # the other sources find what happened before the first sweep
+            return TailStart(now - DEEP_OVERLAP - self._rules.grace, is_deep=True)
+
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:
             self._fall_back(
@@ -163,58 +146,53 @@ class Tail:
             return None
         usual = handled - OVERLAP
         if deep is None or now - deep >= DEEP_EVERY:
-            return Reach(min(usual, now - DEEP_OVERLAP), deep=True)
-        return Reach(usual, deep=False)
+            return TailStart(min(usual, now - DEEP_OVERLAP), is_deep=True)
+        return TailStart(usual, is_deep=False)
 
-    def _fall_back(self, why: str, now: datetime) -> None:
-        """Let the window do it this time, and begin anew from the present."""
-        self.is_too_old = True
-        self.too_old = why
+    def _fall_back(self, note: str, now: datetime) -> None:
+        """Leave this sweep to the window, and begin anew from the present time."""
+        self.fallback_note = note
         self._handled_until = now - self._rules.grace
-        self._reach, self._moves = Reach(now, deep=True), True
+        self._start, self._moves_cursor = TailStart(now, is_deep=True), True
 
-    def _of(
-        self,
-        events: Sequence[Event],
-        fetcher: Fetcher,
-        unmet: Callable[[Iterable[str]], Iterator[str]],
-        now: datetime,
-    ) -> Iterator[FetchedPage]:
-        ripe = [event for event in events if now - event.created >= self._rules.grace]
-        if not ripe:
+    def _intents_of(self, events: Sequence[Event], now: datetime) -> Iterator[FetchedPage]:
+        """Retrieve the intents of one page of events, if an event may differ from the table."""
+        past_grace = [event for event in events if now - event.created >= self._rules.grace]
+        if not past_grace:
             return
-        seen = self._store.seen_events([event.id for event in ripe])
-        named: dict[str, list[Event]] = defaultdict(list)
-        for event in ripe:
+        seen = self._store.seen_events([event.id for event in past_grace])
+        by_intent: dict[str, list[Event]] = defaultdict(list)
+        for event in past_grace:
             if event.id not in seen and event.payment_intent is not None:
-                named[event.payment_intent].append(event)
-        if not named:
+                by_intent[event.payment_intent].append(event)
+        if not by_intent:
             return
-        wanted = self._wanted(named, self._store.load(list(named)))
-        self._note(
-            [event for name, found in named.items() if name not in wanted for event in found]
-        )
-        by_intent = {name: tuple(named[name]) for name in wanted}
-        for page in fetcher.retrieve_pages(unmet(wanted)):
-            self._lost.extend(failure.what for failure in page.failures)
-            yield replace(page, origin=Origin.EVENT, events=by_intent)
 
-    def _wanted(self, named: Mapping[str, Sequence[Event]], loaded: Loaded) -> list[str]:
-        """The intents whose events differ from what the table says."""
+        wanted = self._wanted(by_intent, self._store.load(list(by_intent)))
+        self._note_seen(
+            [event for name, found in by_intent.items() if name not in wanted for event in found]
+        )
+        events_wanted = {name: tuple(by_intent[name]) for name in wanted}
+        for page in self._reader.fetcher.retrieve_pages(self._reader.unmet(wanted)):
+            self._lost.extend(failure.what for failure in page.failures)
+            yield replace(page, origin=Origin.EVENT, events=events_wanted)
+
+    def _wanted(self, by_intent: Mapping[str, Sequence[Event]], loaded: Loaded) -> list[str]:
+        """The intents of which an event differs from the table."""
         paid_orders = {
             (payment.order, payment.payment_intent) for payment in loaded.paid if payment.order
         }
         wanted = []
-        for intent, events in named.items():
+        for intent, events in by_intent.items():
             rows = [row for row in loaded.payments if row.payment_intent == intent]
             orders = {row.order for row in rows if row.order}
-            twice = any(order in orders and other != intent for order, other in paid_orders)
-            if asks_for_retrieve(events, rows, self._rules, order_was_paid=twice):
+            is_paid_twice = any(order in orders and other != intent for order, other in paid_orders)
+            if asks_for_retrieve(events, rows, self._rules, order_was_paid=is_paid_twice):
                 wanted.append(intent)
         return wanted
 
-    def _note(self, events: Sequence[Event]) -> None:
-        """Remember events that need no look, so that the overlap does not bring them up again."""
+    def _note_seen(self, events: Sequence[Event]) -> None:
+        """Store events that need no retrieve as seen, so that the next overlap does not check them again."""
         if events and self._actor.writing is not Writing.NOTHING:
             with self._store.transaction(self._actor.epoch) as transaction:
                 transaction.write(PageRecord(events=tuple(events)))

@@ -1,4 +1,4 @@
-"""The proof that the key belongs to this table: before it, nothing of a sweep is recorded."""
+"""Checks that the Stripe key belongs to this table. Until that is proved, nothing of a sweep is recorded."""
 
 from __future__ import annotations
 
@@ -8,60 +8,61 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.errors import WrongKeyError
 
 SAMPLE: Final = 50
-"""How many retrieves are judged."""
+"""How many retrieves are counted."""
 FEWEST: Final = 10
-"""Below this number nothing is judged: a handful of rows may well be wrong."""
+"""With fewer retrieves the key is not judged, because a handful of rows may well be wrong."""
 
 
 class StripeKeyCheck:
-    """Counts what the first retrieves answered.
+    """Counts the answers to the first retrieves of a sweep.
 
-    A wrong key, or the key of another account, answers 404 for every row. So a sweep holds back what it would record
-    until more of the first retrieves were found than not, or until one listed intent was named by a row.
+    With the key of another account, every retrieve is answered with 404. The key is proved right if at least half of
+    the first retrieves found their intent, or if a row names an intent that Stripe listed.
     """
 
     def __init__(self) -> None:
-        self._asked = 0
+        self._retrieved = 0
         self._missing = 0
-        self._named = False
+        self._listed_and_named = False
 
     @property
-    def is_given(self) -> bool:
-        """Whether the key has proved right."""
-        return self._named or (self._asked >= SAMPLE and not self._mostly_missing)
+    def is_proved(self) -> bool:
+        """Whether the key is proved right."""
+        return self._listed_and_named or (self._retrieved >= SAMPLE and not self._mostly_missing)
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether rows were asked for, too few to judge by, and none of them was there."""
-        return not self.is_given and self._asked > 0 and self._missing == self._asked
+        """Whether some rows were asked for, too few to judge the key by, and Stripe knew none of them."""
+        return not self.is_proved and self._retrieved > 0 and self._missing == self._retrieved
 
     @property
     def _mostly_missing(self) -> bool:
-        return self._missing * 2 > self._asked
+        return self._missing * 2 > self._retrieved
 
-    def retrieved(self, answer: Intent | MissingIntent) -> None:
-        """A row's intent was asked for. Raises WrongKeyError once the sample is full and mostly missing."""
-        if self.is_given or (isinstance(answer, MissingIntent) and answer.impossible):
+    def add_retrieved(self, answer: Intent | MissingIntent) -> None:
+        """Count the answer about a row's intent. Raises WrongKeyError if the sample is full and mostly missing."""
+        # an id that cannot exist was not asked for, so it says nothing about the key
+        if self.is_proved or (isinstance(answer, MissingIntent) and answer.impossible):
             return
-        self._asked += 1
+        self._retrieved += 1
         self._missing += isinstance(answer, MissingIntent)
-        if self._asked == SAMPLE:
-            self._judge()
+        if self._retrieved == SAMPLE:
+            self._raise_if_mostly_missing()
 
-    def listed_and_named(self) -> None:
-        """Stripe's own list showed an intent that a row names."""
-        self._named = True
+    def add_listed_and_named(self) -> None:
+        """Note that Stripe's list or an event showed an intent that a row names."""
+        self._listed_and_named = True
 
     def conclude(self) -> None:
-        """There will be no more retrieves. Raises WrongKeyError where there were enough to judge, mostly missing."""
-        if not self.is_given and self._asked >= FEWEST:
-            self._judge()
-            self._named = True
+        """End the check. Raises WrongKeyError if there were enough retrieves, and most were missing."""
+        if not self.is_proved and self._retrieved >= FEWEST:
+            self._raise_if_mostly_missing()
+            self._listed_and_named = True
 
-    def _judge(self) -> None:
+    def _raise_if_mostly_missing(self) -> None:
         if self._mostly_missing:
             raise WrongKeyError(
-                f"Stripe does not know {self._missing} of the {self._asked} PaymentIntents asked for:"
+                f"Stripe does not know {self._missing} of the {self._retrieved} PaymentIntents asked for:"
                 " the key is of another account or of the other mode.",
                 "Nothing was recorded. Check the key, stripe_account, and payments.payment_intent.",
             )

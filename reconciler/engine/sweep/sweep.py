@@ -1,4 +1,4 @@
-"""One sweep: its pages, the proof of the key, and what is to be said at the end."""
+"""One sweep: reads its sources page by page, checks the key, records, and reports."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.actor import Actor
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.reconcile_page import DecidedPage
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
-from reconciler.engine.reads.listing_statistics import ListingStatistics
 from reconciler.engine.report import SweepReport, SweepRequest, Writing
-from reconciler.engine.sources.sources import Sources, SweepContext
-from reconciler.engine.stop_token import StopToken
-from reconciler.engine.sweep.day_totals import DayTotals
+from reconciler.engine.sources.sources import Sources
+from reconciler.engine.sweep.listing_totals import ListingTotals
 from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
+from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
 from reconciler.errors import (
     DatabaseBusyError,
     ReconcilerError,
@@ -30,22 +28,23 @@ from reconciler.errors import (
     WrongKeyError,
 )
 
-DOUBTFUL: Final = (
+KEY_IN_DOUBT: Final = (
     "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
     " recorded."
 )
 LOST_PAGES: Final = 2
-"""After so many pages in a row of which Stripe answered nothing, the sweep ends: it would only wait for ever."""
+"""After so many pages in a row without any answer from Stripe the sweep ends, because it would only wait."""
 READS_A_BOOKING: Final = 500
-PART_A_BOOKING: Final = 0.005
-"""A shop with few reads books more often: what a crash loses is never more than this part of the reads of 30 days."""
+QUOTA_PART_A_BOOKING: Final = 0.005
+"""An account with few reads books more often: a crash never loses more than this part of its 30-day read quota."""
 FEWEST_A_BOOKING: Final = 25
 
 
 class Sweep:
     """One sweep over one account.
 
-    ``check_lease`` raises where the lease is lost, and StoppedError where the sweep is to end with the page in hand.
+    ``check_lease`` raises LeaseLostError if the lease is lost, and StoppedError if the sweep has to end after the
+    current page.
     """
 
     def __init__(
@@ -61,13 +60,12 @@ class Sweep:
         self._actor = actor
         self._stop_token = StopToken(check_lease)
         self._progress = progress
-        self._proof = StripeKeyCheck()
-        self._remembered: dict[str, list[PaidSibling]] = {}
+        self._key_check = StripeKeyCheck()
+        self._paid_siblings: dict[str, list[PaidSibling]] = {}
         self._listed: TimeRange | None = None
         self._listed_from: datetime | None = None
-        self._totals = DayTotals()
-        self._listing_statistics = ListingStatistics()
-        self._lost = 0
+        self._totals = ListingTotals()
+        self._lost_pages = 0
         self.report = SweepReport(
             account=actor.account,
             kind=request.kind,
@@ -76,224 +74,215 @@ class Sweep:
             asked_by=actor.asked_by,
             sweep=actor.sweep,
         )
-        self._unmatched = UnmatchedIntents(
-            context.store,
-            context.clock,
-            context.rules,
-            actor.account,
-            self.report,
-        )
+        self._unmatched = UnmatchedIntents(context, actor.account, self.report)
 
     def run(self) -> SweepReport:
-        """Do it. Returns a report in every case; ``report.failure`` is what ended the sweep early."""
-        began = self._context.clock.monotonic()
-        reads, limited = self._context.stripe.reads, self._context.stripe.rate_limited
+        """Make the sweep. Always returns a report; its ``failure`` is the error that ended the sweep early."""
+        context, report = self._context, self.report
+        began = context.clock.monotonic()
+        reads, rate_limited = context.stripe.reads, context.stripe.rate_limited
         try:
-            self._run()
+            self._read_and_record()
         except ReconcilerError as error:
-            self.report.stop(error)
+            report.stop(error)
         except KeyboardInterrupt:
-            self.report.complete = False
-            self.report.stopped = "It was interrupted; what had been recorded stays."
-        self.report.reads = self._context.stripe.reads - reads
-        self.report.rate_limited = self._context.stripe.rate_limited - limited
-        self.report.seconds = self._context.clock.monotonic() - began
-        self._conclude()
-        return self.report
+            report.complete = False
+            report.stopped = "It was interrupted; what had been recorded stays."
+        report.reads = context.stripe.reads - reads
+        report.rate_limited = context.stripe.rate_limited - rate_limited
+        report.seconds = context.clock.monotonic() - began
+        self._store_end()
+        return report
 
-    def _run(self) -> None:
+    def _read_and_record(self) -> None:
         context = self._context
         with Fetcher(context.stripe, context.clock, context.workers, context.page_size) as fetcher:
-            batch = PagesToRecord(
-                context.stripe,
-                context.store,
-                context.clock,
-                context.rules,
-                self._actor,
-                fetcher,
-                self.report,
-                context.per_hour,
-            )
+            pages_to_record = PagesToRecord(context, self._actor, fetcher, self.report)
             sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
-                self._go(sources, batch, fetcher)
+                self._process_all(sources, pages_to_record, fetcher)
             finally:
                 sources.give_back()
 
-    def _go(self, sources: Sources, batch: PagesToRecord, fetcher: Fetcher) -> None:
+    def _process_all(
+        self, sources: Sources, pages_to_record: PagesToRecord, fetcher: Fetcher
+    ) -> None:
         for page in sources.pages():
-            self._take(page, batch, sources)
+            self._process(page, pages_to_record, sources)
             if self._stop_token.is_stopping:
-                self._end_here(batch)
-        if self._proof.is_doubtful or self._unmatched:
-            self._prove_by_rows(fetcher, sources)
-        self._proof.conclude()
-        batch.flush(self._stop_token.raise_if_lease_lost)
+                self._end_early(pages_to_record)
+
+        # nothing may be recorded before the key is proved
+        if self._key_check.is_doubtful or self._unmatched:
+            self._check_key_by_newest_rows(fetcher, sources)
+        self._key_check.conclude()
+        pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
         self._stop_token.raise_if_stopping()
+
         self._listed, self._listed_from = sources.listed, sources.listed_from
-        if self._proof.is_doubtful and self._unmatched:
-            # with a doubtful key they are not ours to speak of
-            self._unmatched.drop(DOUBTFUL)
-        self._unmatched.decide_matches(batch, fetcher, sources.listed, self._stop_token)
-        missed = (
-            self.report.unexamined_count
-            - sources.tail.failed
-            - batch.refused
-            - sources.left_by_tail
-        )
-        sources.tail.finish(everything_recorded=missed == 0)
+        if self._key_check.is_doubtful and self._unmatched:
+            # the key may be another account's, and so may be the intents without a row
+            self._unmatched.drop(KEY_IN_DOUBT)
+        self._unmatched.decide_all(pages_to_record, fetcher, sources.listed, self._stop_token)
+        sources.finish(refused=pages_to_record.refused)
 
-    def _end_here(self, batch: PagesToRecord) -> None:
-        """Told to stop: record what is held, where the key has proved right by now, and raise the StoppedError.
+    def _end_early(self, pages_to_record: PagesToRecord) -> None:
+        """Record the held pages if the key is proved by now, and raise the StoppedError.
 
-        No further read is made for the proof, and nobody is blamed for a key that was not asked to the end.
+        No further read is made for the proof. A key that could not be checked to the end is not reported as wrong.
         """
         try:
-            self._proof.conclude()
-            is_believed = not self._proof.is_doubtful
+            self._key_check.conclude()
+            is_trusted = not self._key_check.is_doubtful
         except WrongKeyError:
-            is_believed = False
-        if is_believed:
-            batch.flush(self._stop_token.raise_if_lease_lost)
+            is_trusted = False
+        if is_trusted:
+            pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
         self._stop_token.raise_if_stopping()
 
-    def _take(self, page: FetchedPage, batch: PagesToRecord, sources: Sources) -> None:
+    def _process(self, page: FetchedPage, pages_to_record: PagesToRecord, sources: Sources) -> None:
         self._stop_token.raise_if_lease_lost()
         if page.origin is Origin.PLANNED:
-            self._take_planned(page, batch, sources)
+            self._process_planned(page, pages_to_record, sources)
             return
-        for failure in page.failures:
-            self.report.miss(failure.what, failure.why)
-        self._lost = self._lost + 1 if page.is_lost else 0
-        if self._lost >= LOST_PAGES and not self._stop_token.is_stopping:
-            raise StripeUnavailableError(
-                f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
-                f"The last error was: {page.failures[-1].why}",
-            )
+        self._report_failures(page)
+
         answers = page.answers
         if page.origin is Origin.LIST:
             new = set(sources.unmet(answer.intent.id for answer in answers))
             answers = tuple(answer for answer in answers if answer.intent.id in new)
         try:
-            decided_page, unmatched = batch.pages.examine(
-                [answer.intent for answer in answers], self._remembered, page.events
+            decided_page, unmatched = pages_to_record.reconciler.load_and_decide(
+                [answer.intent for answer in answers], self._paid_siblings, page.events
             )
         except DatabaseBusyError as error:
-            self.report.miss(_named(answers), str(error), len(answers))
+            self.report.miss(_page_name(answers), str(error), len(answers))
             return
-        self._learn(page.origin, decided_page, answers)
-        self._remember(decided_page)
+
+        self._add_evidence(page.origin, decided_page, answers)
+        self._remember_paid(decided_page)
         later = {intent.id for intent in unmatched}
         self._unmatched.add([one for one in answers if one.intent.id in later], page.events)
-        self._keep(decided_page, answers, batch)
+        self._keep(decided_page, answers, pages_to_record)
 
-    def _take_planned(self, page: FetchedPage, batch: PagesToRecord, sources: Sources) -> None:
-        """A page of a list that was read for its open rows; what it fails to show is retrieved one by one later."""
+    def _report_failures(self, page: FetchedPage) -> None:
+        """Report what of a page could not be read. Raises StripeUnavailableError if Stripe answers nothing any more."""
+        for failure in page.failures:
+            self.report.miss(failure.what, failure.why)
+        self._lost_pages = self._lost_pages + 1 if page.is_lost else 0
+        if self._lost_pages >= LOST_PAGES and not self._stop_token.is_stopping:
+            raise StripeUnavailableError(
+                f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
+                f"The last error was: {page.failures[-1].why}",
+            )
+
+    def _process_planned(
+        self, page: FetchedPage, pages_to_record: PagesToRecord, sources: Sources
+    ) -> None:
+        """Process a page of a list that was read for its open rows. A row that it does not show is retrieved later."""
         answers = tuple(answer for answer in page.answers if not sources.is_met(answer.intent.id))
-        decided_page, _ = batch.pages.examine(
-            [answer.intent for answer in answers], self._remembered, page.events, only_open=True
+        decided_page, _ = pages_to_record.reconciler.load_and_decide(
+            [answer.intent for answer in answers], self._paid_siblings, page.events, only_open=True
         )
-        sources.meet(page.stretch, [item.subject.intent.id for item in decided_page.decisions])
-        self._learn(page.origin, decided_page, answers)
-        self._remember(decided_page)
-        self._keep(decided_page, answers, batch)
+        sources.add_shown(page.stretch, [item.match.intent.id for item in decided_page.decisions])
+        self._add_evidence(page.origin, decided_page, answers)
+        self._remember_paid(decided_page)
+        self._keep(decided_page, answers, pages_to_record)
 
     def _keep(
-        self, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...], batch: PagesToRecord
+        self,
+        decided_page: DecidedPage,
+        answers: tuple[FetchedIntent, ...],
+        pages_to_record: PagesToRecord,
     ) -> None:
-        batch.add(decided_page, answers)
-        if self._proof.is_given and batch.is_ripe:
-            batch.flush(self._stop_token.raise_if_lease_lost)
+        pages_to_record.add(decided_page, answers)
+        if self._key_check.is_proved and pages_to_record.is_full:
+            pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
+
         quota = self._context.source_quota.quota
-        part = max(FEWEST_A_BOOKING, round(PART_A_BOOKING * quota.allowed))
+        part = max(FEWEST_A_BOOKING, round(QUOTA_PART_A_BOOKING * quota.allowed))
         if quota.unbooked >= min(READS_A_BOOKING, part):
-            self._book()
+            self._book_reads()
         self._progress.advance(self.report.examined, None)
 
-    def _learn(
+    def _add_evidence(
         self, origin: Origin, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...]
     ) -> None:
-        """What a page says about the key, and what a list says about its days."""
+        """Count what a page shows about the key, and what a list adds to the totals of its days."""
         match origin:
             case Origin.ROW:
                 for answer in answers:
-                    self._proof.retrieved(answer.intent)
+                    self._key_check.add_retrieved(answer.intent)
                 self._report_unknown(decided_page)
             case Origin.LIST | Origin.PLANNED | Origin.EVENT:
-                # Stripe itself showed these, so only those that a row names prove anything
-                if any(item.subject.payments for item in decided_page.decisions):
-                    self._proof.listed_and_named()
+                # Stripe itself showed these intents, so only one that a row names proves the key
+                with_rows = [item.match for item in decided_page.decisions if item.match.payments]
+                if with_rows:
+                    self._key_check.add_listed_and_named()
                 if origin is Origin.LIST:
-                    self._add_up(decided_page, answers)
+                    self._totals.add_page([answer.intent for answer in answers], with_rows)
             case _ as unreachable:
                 assert_never(unreachable)
 
     def _report_unknown(self, decided_page: DecidedPage) -> None:
-        """A person asked for an intent by name, and neither side has heard of it."""
-        for item in decided_page.decisions if self._request.intents else ():
-            subject = item.subject
-            if isinstance(subject.intent, MissingIntent) and not subject.payments:
-                why = (
-                    "Neither Stripe nor the table knows it: check the id, the key and the account."
-                )
-                self.report.miss(subject.intent.id, why)
-
-    def _add_up(self, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...]) -> None:
-        for answer in answers:
-            if isinstance(answer.intent, Intent):
-                self._totals.add_intent(answer.intent)
-        held = tuple(item.subject for item in decided_page.decisions if item.subject.payments)
-        for subject in held:
-            self._totals.add_rows(subject)
-        self._listing_statistics.add(len(answers), held)
-
-    def _remember(self, decided_page: DecidedPage) -> None:
-        """Keep in mind what Stripe says was paid and the table does not say yet, for the pages to come."""
+        """Report the intents that a person named and that neither side knows."""
+        if not self._request.intents:
+            return
+        why = "Neither Stripe nor the table knows it: check the id, the key and the account."
         for item in decided_page.decisions:
-            subject, intent = item.subject, item.subject.intent
-            if subject.order is None or not isinstance(intent, Intent):
-                continue
-            says_so = any(payment.outcome is Outcome.SUCCEEDED for payment in subject.payments)
-            if intent.outcome is Outcome.SUCCEEDED and not says_so:
-                sibling = PaidSibling.of_intent(intent, next(iter(subject.payments), None))
-                self._remembered.setdefault(subject.order, []).append(sibling)
+            if isinstance(item.match.intent, MissingIntent) and not item.match.payments:
+                self.report.miss(item.match.intent.id, why)
 
-    def _prove_by_rows(self, fetcher: Fetcher, sources: Sources) -> None:
-        """Where neither a row nor the list has proved the key, ask for the newest rows of the table."""
-        if self._proof.is_given:
+    def _remember_paid(self, decided_page: DecidedPage) -> None:
+        """Remember which intents Stripe shows as paid if no row says so yet: they count for the pages that follow."""
+        for item in decided_page.decisions:
+            match, intent = item.match, item.match.intent
+            if match.order is None or not isinstance(intent, Intent):
+                continue
+            row_says_paid = any(row.outcome is Outcome.SUCCEEDED for row in match.payments)
+            if intent.outcome is Outcome.SUCCEEDED and not row_says_paid:
+                sibling = PaidSibling.of_intent(intent, next(iter(match.payments), None))
+                self._paid_siblings.setdefault(match.order, []).append(sibling)
+
+    def _check_key_by_newest_rows(self, fetcher: Fetcher, sources: Sources) -> None:
+        """Read the intents of the table's newest rows if neither a row nor a list has proved the key."""
+        if self._key_check.is_proved:
             return
         newest = self._context.store.newest_payments(FEWEST)
         unmet = list(sources.unmet(row.payment_intent for row in newest))
         for answer in fetcher.retrieve_again(unmet).answers:
-            self._proof.retrieved(answer.intent)
+            self._key_check.add_retrieved(answer.intent)
 
-    def _book(self) -> None:
-        if self._context.keeps_books:
+    def _book_reads(self) -> None:
+        if self._context.has_schema:
             self._context.source_quota.quota.book(self._context.store.book_reads)
 
     @property
-    def _is_quiet(self) -> bool:
-        """A tick of the service that met nothing: the ledger keeps what happened, not that nothing did."""
+    def _is_uneventful(self) -> bool:
+        """Whether this is a sweep of the service that examined nothing. Such a sweep has no ledger entry."""
         report = self.report
         return self._actor.is_service and report.complete and report.examined == 0
 
-    def _conclude(self) -> None:
-        """Write down how it ended, where there is a place for it."""
+    def _store_end(self) -> None:
+        """Store how the sweep ended, unless it is a dry run. An error here becomes the report's failure."""
         sweep = self._actor.sweep
         try:
-            self._book()
+            self._book_reads()
             if sweep is None or self._actor.writing is Writing.NOTHING:
                 return
+
+            # the ledger holds no fractions, so its entry has whole milliseconds
             body = dict(self.report.as_json())
             seconds = body.pop("seconds")
             entry = Draft(Action.SWEEP, {**body, "milliseconds": round(self.report.seconds * 1000)})
+
             totals: tuple[Draft, ...] = ()
             if self._listed is not None and self._listed_from is not None and self.report.complete:
-                totals = self._totals.drafts(sweep, self._listed, self._listed_from)
+                totals = self._totals.day_entries(sweep, self._listed, self._listed_from)
             self._context.store.finish_sweep(
                 sweep,
-                {**body, "seconds": seconds, **self._listing_statistics.body()},
-                () if self._is_quiet else (*totals, entry),
+                {**body, "seconds": seconds, **self._totals.statistics()},
+                () if self._is_uneventful else (*totals, entry),
                 self._actor.epoch,
             )
         except ReconcilerError as error:
@@ -301,5 +290,5 @@ class Sweep:
                 self.report.stop(error)
 
 
-def _named(answers: tuple[FetchedIntent, ...]) -> str:
+def _page_name(answers: tuple[FetchedIntent, ...]) -> str:
     return f"{answers[0].intent.id} to {answers[-1].intent.id}" if answers else "an empty page"

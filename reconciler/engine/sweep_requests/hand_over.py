@@ -1,23 +1,18 @@
-"""A one-off sweep while the service holds the account: handed over, followed, and answered with the whole report.
+"""Sweep requests: if the service holds the account, it makes the sweep that a person asks for.
 
-So an account never has two spenders. Whoever asks may go away at any time; the sweep goes on.
+So two processes never spend the rate limits of one account. The person's command may end at any time; the sweep goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from reconciler.clock import Clock
-from reconciler.domain.model.sweep_request import (
-    RequestState,
-    RequestStatus,
-    ServingProcess,
-    TakenRequest,
-)
-from reconciler.engine.ports import Progress
+from reconciler.domain.model.sweep_request import RequestState, RequestStatus
+from reconciler.engine.ports import Progress, SweepRequests
 from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
 from reconciler.errors import (
@@ -30,83 +25,36 @@ from reconciler.errors import (
     UsageError,
 )
 
-LOOK_SECONDS: Final = 0.5
-"""How often whoever asked looks how far the sweep is."""
+CHECK_SECONDS: Final = 0.5
+"""How often the command reads how far the sweep is."""
 PROGRESS_SECONDS: Final = 0.5
-"""How often the service tells it."""
-_WITHDRAWN: Final = "Whoever asked has taken it back."
-
-
-class SweepRequests(Protocol):
-    """One account's requests, for those who ask and for the service."""
-
-    def at_work(self) -> ServingProcess | None:
-        """The service that has the account's lease now, None where nobody or somebody else has it."""
-        ...
-
-    def ask(self, asked_by: str, options: Mapping[str, object]) -> int:
-        """Put a request down and wake the service; its number."""
-        ...
-
-    def look(self, number: int) -> RequestState | None:
-        """How a request stands, None where there is none of that number."""
-        ...
-
-    def withdraw(self, number: int, why: str) -> bool:
-        """Take a request back; False where a service that is alive has taken it up, or it was answered."""
-        ...
-
-    def take(self, epoch: int) -> TakenRequest | None:
-        """The oldest request that waits, taken up under the lease of this epoch; None where none waits."""
-        ...
-
-    def advance(self, number: int, epoch: int, examined: int) -> None:
-        """Tell whoever asked how far the sweep is."""
-        ...
-
-    def finish(
-        self,
-        number: int,
-        epoch: int,
-        sweep: int | None,
-        examined: int,
-        result: Mapping[str, object],
-    ) -> None:
-        """Answer a request with the whole report of its sweep."""
-        ...
-
-    def refuse(self, number: int, epoch: int, why: str) -> None:
-        """Answer that it will not be done; nothing happens where it has been answered already."""
-        ...
-
-    def reopen(self, epoch: int) -> int:
-        """Let what an earlier holder of the lease left unfinished be taken up again; how many there are."""
-        ...
+"""How often the service stores how far the sweep is."""
+_WITHDRAWN: Final = "The command that asked has withdrawn it."
 
 
 def as_options(request: SweepRequest) -> dict[str, object]:
-    """A request as JSON can hold it. Who asks is not in it: that has its own column."""
+    """A request as JSON can hold it. Who asks is not part of it: that has its own column."""
     return {
         "kind": request.kind.value,
         "writing": request.writing.value,
-        "since": _moment_form(request.since),
-        "until": _moment_form(request.until),
+        "since": _moment_value(request.since),
+        "until": _moment_value(request.until),
         "intents": list(request.intents),
     }
 
 
 def as_request(options: object, asked_by: str) -> SweepRequest:
-    """The request of these options. Raises UsageError where they are none: they come from a table."""
+    """The request of these options. Raises UsageError if they are not valid, because they come from a table."""
     try:
-        return _understood(options, asked_by)
+        return _parsed(options, asked_by)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise UsageError(
-            "The request's options are not such as this version of the service understands.",
+            "The service cannot read this request: its options are not those of the service's version.",
             "Ask again with reconciler sweep of the version that the service runs.",
         ) from None
 
 
-def _understood(options: Any, asked_by: str) -> SweepRequest:
+def _parsed(options: Any, asked_by: str) -> SweepRequest:
     intents = options["intents"]
     if not isinstance(intents, list) or not all(isinstance(item, str) for item in intents):
         raise TypeError
@@ -121,7 +69,7 @@ def _understood(options: Any, asked_by: str) -> SweepRequest:
 
 
 def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
-    """The request as far as the service may go: in the mode "report" no row is touched."""
+    """The request as far as the service may carry it out: in the mode "report" it writes to no row."""
     if request.writing is Writing.ROWS and mode is Mode.REPORT:
         return replace(request, writing=Writing.FINDINGS)
     return request
@@ -130,65 +78,66 @@ def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
 def hand_over(
     requests: SweepRequests, request: SweepRequest, account: str, clock: Clock, progress: Progress
 ) -> SweepReport | None:
-    """Ask the service for the sweep and wait for its report; None where no service is at work any longer.
+    """Ask the service for a sweep and wait for its report. None if no service holds the account any more.
 
-    Raises LeaseHeldError where the service refuses. An interruption ends the waiting: a request that nobody has taken
-    up is taken back, one that is being worked on goes on.
+    Raises LeaseHeldError if the service refuses. An interruption ends the waiting: a request that the service has not
+    taken yet is withdrawn, and a sweep that it has begun goes on.
     """
     service = requests.at_work()
     if service is None:
         return None
     number = requests.ask(request.asked_by, as_options(request))
-    report = SweepReport(
-        account=account,
-        kind=request.kind,
-        mode=Mode(service.mode),
-        writing=request.writing,
-        asked_by=request.asked_by,
-    )
     try:
-        state = _followed(requests, number, clock, progress)
+        state = _wait_for_answer(requests, number, clock, progress)
     except KeyboardInterrupt:
+        report = SweepReport(
+            account=account,
+            kind=request.kind,
+            mode=Mode(service.mode),
+            writing=request.writing,
+            asked_by=request.asked_by,
+        )
         report.complete = False
-        report.stopped = _left(requests, number)
+        report.stopped = _stop_waiting(requests, number)
         return report
+
     if state is None:
         return None
     if state.status is RequestStatus.REFUSED or state.result is None:
         raise LeaseHeldError(
             f"The service {service.holder} refused the sweep: {state.answer}",
-            "Mend what it says and ask again.",
+            "Correct what it names, and ask again.",
         )
     return from_dict(state.result)
 
 
-def _followed(
+def _wait_for_answer(
     requests: SweepRequests, number: int, clock: Clock, progress: Progress
 ) -> RequestState | None:
-    """The request's end, None where it was taken back because nobody is there to take it up."""
+    """The answered request. None if it was withdrawn because no service is left to take it."""
     while True:
-        state = requests.look(number)
+        state = requests.state(number)
         if state is None:
             return None
         if state.status in (RequestStatus.DONE, RequestStatus.REFUSED):
             return state
-        # a replica may be about to take the account over, but this command may as well
+        # another replica may be about to take the account over, but so may this command
         if requests.at_work() is None and requests.withdraw(number, _WITHDRAWN):
             return None
         progress.advance(state.examined, None)
-        clock.sleep(LOOK_SECONDS)
+        clock.sleep(CHECK_SECONDS)
 
 
-def _left(requests: SweepRequests, number: int) -> str:
+def _stop_waiting(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
-        return "It was interrupted before the service had taken it up: nothing was done."
+        return "It was interrupted before the service had taken the request: nothing was done."
     return (
         "It was interrupted here; the service goes on with the sweep. reconciler status shows it."
     )
 
 
 class RequestProgress:
-    """Progress of a sweep, told to whoever asked for it and to another watcher."""
+    """Stores the progress of a requested sweep for the command that asked, and passes it on to ``other``."""
 
     def __init__(
         self, requests: SweepRequests, number: int, epoch: int, clock: Clock, other: Progress
@@ -198,19 +147,19 @@ class RequestProgress:
         self._epoch = epoch
         self._clock = clock
         self._other = other
-        self._told_at = clock.monotonic()
+        self._stored_at = clock.monotonic()
 
     def advance(self, examined: int, total: int | None) -> None:
-        """Tell it, at most twice a second: whoever asked looks no oftener."""
+        """Store it at most twice a second, because the command reads it no more often."""
         self._other.advance(examined, total)
         now = self._clock.monotonic()
-        if now - self._told_at < PROGRESS_SECONDS:
+        if now - self._stored_at < PROGRESS_SECONDS:
             return
-        self._told_at = now
+        self._stored_at = now
         try:
             self._requests.advance(self._number, self._epoch, examined)
         except (DatabaseBusyError, DatabaseUnavailableError):
-            return  # only the bar stands still; the sweep itself meets the same database
+            return  # only the progress bar stops; the sweep itself meets the same error
 
 
 def serve_next(
@@ -219,35 +168,35 @@ def serve_next(
     mode: Mode,
     run: Callable[[SweepRequest, int], SweepReport],
 ) -> SweepReport | None:
-    """Take up the oldest request, make its pass by ``run(request, number)`` and answer; None where none waits.
+    """Take the oldest request, make its sweep by ``run(request, number)``, and answer. None if no request waits.
 
-    What keeps the sweep from beginning is the answer. Raises only what the requests themselves raise.
+    An error that keeps the sweep from beginning is the answer. Raises only what the requests themselves raise.
     """
     taken = requests.take(epoch)
     if taken is None:
         return None
-    why = "The service failed in the middle of it; its log says why."
+    why = "The service failed during this sweep; its log says why."
     try:
         request = capped(as_request(taken.options, taken.asked_by), mode)
         report = run(request, taken.id)
-        # one that was broken off is for the next holder of the lease, or for whoever asked, to do
+        # a sweep that was stopped is left to the next holder of the lease, or to the command that asked
         if not isinstance(report.failure, StoppedError | LeaseLostError):
             requests.finish(taken.id, epoch, report.sweep, report.examined, to_dict(report))
         why = ""
     except (DatabaseBusyError, DatabaseUnavailableError, LeaseLostError):
-        why = ""  # the next holder of the lease takes it up again
+        why = ""  # the next holder of the lease takes it again
         raise
     except ReconcilerError as error:
         why = str(error)
         return None
     finally:
-        # a request that breaks the service must not break it again and again
+        # a request at which the service fails must not make it fail again and again
         if why:
             requests.refuse(taken.id, epoch, why)
     return report
 
 
-def _moment_form(moment: Moment | None) -> object:
+def _moment_value(moment: Moment | None) -> object:
     match moment:
         case None:
             return None
@@ -257,18 +206,18 @@ def _moment_form(moment: Moment | None) -> object:
             return moment.isoformat()
 
 
-def _moment(form: Any) -> Moment | None:
-    match form:
+def _moment(value: Any) -> Moment | None:
+    match value:
         case None:
             return None
         case bool():
             raise TypeError
         case int() | float():
-            return timedelta(seconds=form)
+            return timedelta(seconds=value)
         case str():
-            found = datetime.fromisoformat(form)
-            if found.tzinfo is None:
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
                 raise ValueError
-            return found
+            return moment
         case _:
             raise TypeError

@@ -1,13 +1,13 @@
-"""A whole report as plain values and back, so that it can cross from the service to whoever asked for the sweep.
+"""A whole report as a dict and back, so that it reaches the command that asked the service for the sweep.
 
-``SweepReport.as_json`` is what people and programs read; this is all of it, the single decisions included.
+It is the documented shape of ``SweepReport.as_json``, and beside it what only this program reads: every single line,
+everything that was not examined, and the error that ended the sweep.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler import errors
@@ -22,54 +22,58 @@ from reconciler.engine.report import (
     Unexamined,
     Writing,
 )
-from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 
-_PLAIN: Final = (int, float, str, bool, type(None))
-_OF_SERVICE: Final = "The service that made the sweep said so."
+_HINT: Final = "The service that made the sweep reported this."
+_SAME_FIELDS: Final = (
+    "sweep",
+    "complete",
+    "stopped",
+    "examined",
+    "corrected",
+    "would_correct",
+    "held_back",
+    "waiting",
+    "abandoned",
+    "reads",
+    "rate_limited",
+    "seconds",
+)
+"""The fields that have the same name and value in the documented shape."""
 
 
 def to_dict(report: SweepReport) -> dict[str, object]:
-    """Every field as JSON can hold it."""
-    plain = {
-        field.name: value
-        for field in fields(report)
-        if isinstance(value := getattr(report, field.name), _PLAIN)
-    }
+    """The whole report as JSON can hold it."""
     return {
-        **plain,
-        "kind": report.kind.value,
-        "mode": report.mode.value,
-        "writing": report.writing.value,
-        "discrepancies": {kind.value: count for kind, count in report.discrepancies.items()},
-        "stakes": [[kind.value, unit, amount] for (kind, unit), amount in report.stakes.items()],
-        "notes": list(report.notes),
-        "lines": [_line_form(line) for line in report.lines],
-        "unexamined": [[item.what, item.why] for item in report.unexamined],
-        "failure": None if report.failure is None else _failure_form(report.failure),
+        **report.as_json(),
+        "lines": [_line_dict(line) for line in report.lines],
+        "unexamined_items": [[item.what, item.why] for item in report.unexamined],
+        "failure": None if report.failure is None else _failure_dict(report.failure),
     }
 
 
-def from_dict(form: Mapping[str, Any]) -> SweepReport:
-    """The report. Raises ReconcilerError for a form that another version of this program has written."""
+def from_dict(fields: Mapping[str, Any]) -> SweepReport:
+    """The report. Raises ReconcilerError if another version of this program has written it."""
     try:
         report = SweepReport(
-            account=form["account"],
-            kind=SweepKind(form["kind"]),
-            mode=Mode(form["mode"]),
-            writing=Writing(form["writing"]),
-            asked_by=form["asked_by"],
+            account=fields["account"],
+            kind=SweepKind(fields["kind"]),
+            mode=Mode(fields["mode"]),
+            writing=_writing(fields),
+            asked_by=fields["asked_by"],
         )
-        for field in fields(report):
-            value = form.get(field.name)
-            if field.name in form and isinstance(value, _PLAIN) and not _is_closed(field.name):
-                setattr(report, field.name, value)
-        counts = form["discrepancies"]
-        report.discrepancies = Counter({Kind(kind): count for kind, count in counts.items()})
-        report.stakes = Counter({(Kind(kind), unit): n for kind, unit, n in form["stakes"]})
-        report.notes = list(form["notes"])
-        report.lines = [_line(item) for item in form["lines"]]
-        report.unexamined = [Unexamined(what, why) for what, why in form["unexamined"]]
-        report.failure = _failure(form["failure"])
+        for name in _SAME_FIELDS:
+            setattr(report, name, fields[name])
+        for kind, count in fields["discrepancies"].items():
+            report.discrepancies[Kind(kind)] = count
+        report.stakes = Counter(
+            {(Kind(item["kind"]), item["currency"]): item["amount"] for item in fields["at_stake"]}
+        )
+        report.unexamined_count = fields["unexamined"]
+        report.unexamined = [Unexamined(what, why) for what, why in fields["unexamined_items"]]
+        report.notes = list(fields["notes"])
+        report.lines = [_line(item) for item in fields["lines"]]
+        report.failure = _failure(fields["failure"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReconcilerError(
             f"The service's report could not be read ({type(error).__name__}): it is of another version.",
@@ -78,11 +82,13 @@ def from_dict(form: Mapping[str, Any]) -> SweepReport:
     return report
 
 
-def _is_closed(name: str) -> bool:
-    return name in {"kind", "mode", "writing", "failure"}
+def _writing(fields: Mapping[str, Any]) -> Writing:
+    if fields["applied"]:
+        return Writing.ROWS
+    return Writing.FINDINGS if fields["recorded"] else Writing.NOTHING
 
 
-def _line_form(line: ReportLine) -> Mapping[str, object]:
+def _line_dict(line: ReportLine) -> Mapping[str, object]:
     return {
         "decision": line.decision.value,
         "payment_intent": line.payment_intent,
@@ -97,40 +103,41 @@ def _line_form(line: ReportLine) -> Mapping[str, object]:
     }
 
 
-def _line(form: Mapping[str, Any]) -> ReportLine:
-    kind, severity, stake = form["kind"], form["severity"], form["stake"]
+def _line(fields: Mapping[str, Any]) -> ReportLine:
+    kind, severity, stake = fields["kind"], fields["severity"], fields["stake"]
     return ReportLine(
-        decision=DecisionKind(form["decision"]),
-        payment_intent=form["payment_intent"],
-        keys=tuple(form["keys"]),
+        decision=DecisionKind(fields["decision"]),
+        payment_intent=fields["payment_intent"],
+        keys=tuple(fields["keys"]),
         kind=None if kind is None else Kind(kind),
         severity=None if severity is None else Severity(severity),
         stake=None if stake is None else Money(*stake),
-        local=form["local"],
-        stripe=form["stripe"],
-        to_status=form["to_status"],
-        why=form["why"],
+        local=fields["local"],
+        stripe=fields["stripe"],
+        to_status=fields["to_status"],
+        why=fields["why"],
     )
 
 
-def _failure_form(failure: ReconcilerError) -> Mapping[str, object]:
+def _failure_dict(failure: ReconcilerError) -> Mapping[str, object]:
     faults = failure.faults if isinstance(failure, ConfigurationError) else ()
     return {
         "type": type(failure).__name__,
         "what": failure.what,
         "hint": failure.hint,
-        "faults": [str(fault) for fault in faults],
+        "faults": [[fault.what, fault.hint] for fault in faults],
     }
 
 
-def _failure(form: Mapping[str, Any] | None) -> ReconcilerError | None:
+def _failure(fields: Mapping[str, Any] | None) -> ReconcilerError | None:
     """An error of the same type, so that the command ends with the exit code that belongs to it."""
-    if form is None:
+    if fields is None:
         return None
-    if form["type"] == ConfigurationError.__name__:
-        return ConfigurationError(tuple(form["faults"]))
-    kind = getattr(errors, form["type"], ReconcilerError)
-    if not (isinstance(kind, type) and issubclass(kind, ReconcilerError)):
-        kind = ReconcilerError
-    failure: ReconcilerError = kind(form["what"], form["hint"] or _OF_SERVICE)
+    if fields["type"] == ConfigurationError.__name__:
+        faults = (ConfigurationFault(what, hint) for what, hint in fields["faults"])
+        return ConfigurationError(tuple(faults))
+    error_class = getattr(errors, fields["type"], ReconcilerError)
+    if not (isinstance(error_class, type) and issubclass(error_class, ReconcilerError)):
+        error_class = ReconcilerError
+    failure: ReconcilerError = error_class(fields["what"], fields["hint"] or _HINT)
     return failure

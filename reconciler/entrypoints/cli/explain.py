@@ -14,7 +14,7 @@ from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
-from reconciler.engine.actions.explain import Explanation
+from reconciler.engine.actions.explain import Explanation, explain_intent
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_intent_id
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
@@ -48,7 +48,7 @@ def explain(
     call = invocation(context)
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
-        found = opened.explain(wanted)
+        found = explain_intent(opened, wanted)
     if json:
         write_json(as_json(found))
     else:
@@ -58,9 +58,9 @@ def explain(
 
 def as_json(found: Explanation) -> Mapping[str, object]:
     """The documented, stable shape of ``explain --json``."""
-    intent = found.subject.intent
+    intent = found.match.intent
     return {
-        "account": found.subject.account,
+        "account": found.match.account,
         "payment_intent": intent.id,
         "now": found.now,
         "stripe": _stripe(intent),
@@ -68,13 +68,13 @@ def as_json(found: Explanation) -> Mapping[str, object]:
         "deadline": found.deadline,
         "payments": [
             {**local_values(row), "created": row.created, "order": row.order}
-            for row in found.subject.payments
+            for row in found.match.payments
         ],
         "attempts": [_attempt(charge) for charge in found.attempts],
         "events": [_event(event) for event in found.events],
         "discrepancies": [
             {"id": item.id, "kind": item.kind, "state": item.state, "reason": item.reason}
-            for item in found.known
+            for item in found.stored
         ],
         "decision": _decision(found.decision),
         "rule": found.rule,
@@ -184,7 +184,7 @@ _FINDINGS = (
 
 
 def _write(found: Explanation) -> None:
-    intent = found.subject.intent
+    intent = found.match.intent
     write_line(f"{intent.id}, as seen at {moment_text(found.now)} UTC")
     write_line()
     write_line("Stripe")
@@ -195,9 +195,9 @@ def _write(found: Explanation) -> None:
             write_pairs(_missing_pairs(intent))
     write_line()
     write_line("Your table")
-    if not found.subject.payments:
+    if not found.match.payments:
         write_line("  no row has this PaymentIntent")
-    for payment in found.subject.payments:
+    for payment in found.match.payments:
         write_pairs(_row_pairs(payment))
     if found.attempts:
         write_line()
@@ -263,12 +263,12 @@ def _write_verdict(found: Explanation) -> None:
     if findings:
         write_line()
         write_table(_FINDINGS, findings)
-    if found.known:
+    if found.stored:
         write_line()
         write_line(
             "Stored discrepancies: "
             + ", ".join(
-                f"{item.id} ({item.kind.value}, {item.state.value})" for item in found.known
+                f"{item.id} ({item.kind.value}, {item.state.value})" for item in found.stored
             )
         )
     write_line()

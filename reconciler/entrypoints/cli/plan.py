@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, assert_never
+from typing import TYPE_CHECKING, Annotated, Final, assert_never
 
 import typer
 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import List, Retrieve, Step
-from reconciler.engine.planning.read_estimate import ReadEstimate
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
 from reconciler.entrypoints.cli.invocation import invocation
@@ -23,6 +22,9 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.engine.planning.read_estimate import ReadEstimate
 
 SHOWN: Final = 20
 """How many steps the text output shows; JSON has all of them."""
@@ -61,6 +63,7 @@ def plan(
     Counts rows in your database and does not ask Stripe. A tail sweep is not planned: it costs one read, and one more
     for each hundred events.
     """
+    from reconciler.engine.planning.read_estimate import estimate_reads
     from reconciler.wiring import open_account
 
     if kind is SweepKind.TAIL:
@@ -72,11 +75,11 @@ def plan(
     call = invocation(context)
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
-        found = opened.estimate(kind, begin, end)
+        found = estimate_reads(opened, kind, begin, end)
         if json:
             write_json(as_json(kind, found))
         else:
-            _write(found, opened.budget.quota)
+            _write(found, opened.limits.budget.quota)
     return int(ExitCode.DONE)
 
 

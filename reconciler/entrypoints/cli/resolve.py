@@ -45,6 +45,7 @@ def resolve(
     It stays settled until a value of either side changes. With --accept stripe, Reconciler writes Stripe's current
     outcome to the row, as safely as any correction.
     """
+    from reconciler.engine.actions.resolve import resolve_discrepancy
     from reconciler.wiring import open_account
 
     if not note.strip():
@@ -55,7 +56,8 @@ def resolve(
     settings = call.settings()
     chosen, writes = settings.account(account), accept is not None
     with open_account(settings, chosen, call.clock, writes_rows=writes) as opened:
-        done = opened.resolve(
+        done = resolve_discrepancy(
+            opened,
             discrepancy,
             note.strip(),
             call.asked_by,

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.engine.actions.revert import Reverted, Skipped
+from reconciler.engine.actions.revert import Reverted, Skipped, revert_sweep
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_line, write_table
@@ -36,7 +36,7 @@ def revert(
     settings = call.settings()
     chosen = settings.account(account)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
-        done = opened.revert(sweep, call.asked_by)
+        done = revert_sweep(opened, sweep, call.asked_by)
     if json:
         write_json(
             {

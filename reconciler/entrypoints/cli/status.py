@@ -11,16 +11,15 @@ import typer
 
 from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.money import Money
+from reconciler.engine.health.rate_usage import EndpointRate, RateUsage
 from reconciler.engine.health.status import (
     AccountStatus,
-    EndpointRate,
     Expectations,
     OutboxStatus,
-    RateUsage,
     Remark,
     StatusLevel,
     SweepStatus,
-    in_words,
+    duration_text,
     remarks,
     worst,
 )
@@ -167,32 +166,13 @@ def as_json(
         "tail_every_seconds": expected.every["tail"].total_seconds(),
         "requests": one.requests,
         "tail_lag_seconds": one.tail_lag,
-        "rate_usage": None if one.rate_usage is None else _rate_usage_json(one.rate_usage),
+        "rate_usage": None if one.rate_usage is None else one.rate_usage.to_dict(),
         "outbox": {
             "waiting": one.outbox.waiting,
             "given_up": one.outbox.given_up,
             "oldest_age_seconds": one.outbox.oldest_age,
             "last_error": one.outbox.last_error,
         },
-    }
-
-
-def _rate_usage_json(rate_usage: RateUsage) -> Mapping[str, object]:
-    return {
-        "at": rate_usage.at,
-        "overall": _endpoint_json(rate_usage.overall),
-        "endpoints": {
-            name: _endpoint_json(usage) for name, usage in sorted(rate_usage.endpoints.items())
-        },
-    }
-
-
-def _endpoint_json(usage: EndpointRate) -> Mapping[str, object]:
-    return {
-        "limit": usage.limit,
-        "rate": usage.rate,
-        "busiest": usage.busiest,
-        "used": round(usage.used, 4),
     }
 
 
@@ -249,8 +229,8 @@ def _write_tables(one: AccountStatus) -> None:
 
 
 def _tail_text(one: AccountStatus, expected: Expectations) -> str:
-    every = f"every {in_words(expected.every['tail'].total_seconds())}"
-    return every if one.tail_lag is None else f"{every}, {in_words(one.tail_lag)} behind"
+    every = f"every {duration_text(expected.every['tail'].total_seconds())}"
+    return every if one.tail_lag is None else f"{every}, {duration_text(one.tail_lag)} behind"
 
 
 def _rate_usage_text(rate_usage: RateUsage) -> str:
@@ -267,11 +247,13 @@ def _outbox_text(outbox: OutboxStatus) -> str:
     if outbox.oldest_age is None:
         return ""
     error = f"; last error: {outbox.last_error}" if outbox.last_error else ""
-    return f"{outbox.waiting:,} waiting, the oldest for {in_words(outbox.oldest_age)}{error}"
+    return f"{outbox.waiting:,} waiting, the oldest for {duration_text(outbox.oldest_age)}{error}"
 
 
 def _sweep_row(item: SweepStatus) -> tuple[str, str, str, str]:
-    complete = "never" if item.age is None else f"{in_words(item.age)} ago (sweep {item.complete})"
+    complete = (
+        "never" if item.age is None else f"{duration_text(item.age)} ago (sweep {item.complete})"
+    )
     last = "running, or ended without a report"
     if item.last is not None:
         last = f"sweep {item.last}: {'complete' if item.last_complete else 'not complete'}"

@@ -13,15 +13,15 @@ import structlog
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.actor import SERVICE
 from reconciler.engine.health.status import COVERING
 from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota
-from reconciler.engine.ports import Progress
+from reconciler.engine.ports import Progress, SweepRequests
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
-from reconciler.engine.sweep_requests.hand_over import RequestProgress, SweepRequests, serve_next
+from reconciler.engine.sweep_context import SERVICE
+from reconciler.engine.sweep_requests.hand_over import RequestProgress, serve_next
 from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.entrypoints.service.delivery_job import DELIVER, DeliveryJob
 from reconciler.entrypoints.service.progress_log import LoggedProgress, report_fields
@@ -148,7 +148,7 @@ class AccountSweeps:
         self, opened: OpenAccount, lease: Lease, steps: Steps
     ) -> SweepReport | None:
         """Run the oldest sweep that a person has requested; None if there is none. Raises what the requests raise."""
-        requests: SweepRequests = opened.requests
+        requests: SweepRequests = opened.ports.requests
 
         def run(request: SweepRequest, number: int) -> SweepReport:
             log.info(
@@ -223,7 +223,7 @@ class AccountSweeps:
         with (
             # the sweep is watched under its own name meanwhile
             steps.resting(),
-            self._service.pulse.watching(name, lambda: opened.stripe.reads) as pulse,
+            self._service.pulse.watching(name, lambda: opened.ports.stripe.reads) as pulse,
         ):
             progress = LoggedProgress(
                 pulse, self._service.metrics, opened, job, self._service.clock
@@ -274,7 +274,7 @@ class AccountSweeps:
         try:
             with slots.using(HOUSEKEEPING) as opened:
                 steps.advance()
-                opened.count_transactions()
+                opened.limits.resize_quota()
         except ReconcilerError as error:
             slots.close_slot(HOUSEKEEPING)
             log.warning(

@@ -169,7 +169,11 @@ class AccountWorker(threading.Thread):
         with slots.using(REQUESTS) as opened, ExitStack() as stack:
             steps.advance()
             lease = Lease(
-                opened.leases, service.group.replica, service.clock, seconds, self.rate_limiter
+                opened.ports.leases,
+                service.group.replica,
+                service.clock,
+                seconds,
+                self.rate_limiter,
             )
             try:
                 self._latest_lease = stack.enter_context(lease)
@@ -192,7 +196,7 @@ class AccountWorker(threading.Thread):
         """Register this process as the account's service, and reopen what an earlier holder of the lease left unfinished."""
         record = PostgresServiceRecord(database, self.account)
         record.register(self._service.group.replica, lease.epoch, self._mode.value)
-        reopened = opened.requests.reopen(lease.epoch)
+        reopened = opened.ports.requests.reopen(lease.epoch)
         if self._mode is Mode.UPDATE:
             recheck_reported_findings(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
@@ -207,7 +211,12 @@ class AccountWorker(threading.Thread):
             self._service.clock.wait(self._stopping, seconds)
 
     def _serve_requests(
-        self, opened: OpenAccount, lease: Lease, slots: SweepSlots, bell: RequestListener, steps: Steps
+        self,
+        opened: OpenAccount,
+        lease: Lease,
+        slots: SweepSlots,
+        bell: RequestListener,
+        steps: Steps,
     ) -> None:
         """Serve requests until the lease is lost, the account is assigned to another replica, or the service stops.
 

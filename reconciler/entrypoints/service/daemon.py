@@ -27,7 +27,7 @@ from reconciler.entrypoints.service.status_queries import statuses_for_metrics
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.masking import redact
 from reconciler.settings import Settings
-from reconciler.wiring import holder
+from reconciler.wiring import new_holder
 
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TICK_SECONDS: Final = 1.0
@@ -54,7 +54,7 @@ class Daemon:
         self._notify = Notifier(environ, clock)
         self._metrics = Metrics()
         self._stopping = threading.Event()
-        self._replica = holder()
+        self._replica = new_holder()
         self._settings = load()
         self._pulse = Pulse(clock, self._settings.service.stall.total_seconds())
         self._service: Service | None = None

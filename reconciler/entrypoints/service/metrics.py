@@ -14,7 +14,8 @@ from reconciler.clock import Clock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.status import AccountStatus
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.rate_limiter import RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 

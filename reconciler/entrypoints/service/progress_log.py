@@ -28,7 +28,7 @@ class LoggedProgress:
         self._job = job
         self._clock = clock
         self._page_began_at = clock.monotonic()
-        self._reads = opened.stripe.reads
+        self._reads = opened.ports.stripe.reads
         self._examined = 0
 
     def advance(self, examined: int, total: int | None) -> None:
@@ -36,7 +36,7 @@ class LoggedProgress:
         self._pulse.advance(examined, total)
         self._metrics.page_examined(self._opened.name, self._job)
 
-        now, reads = self._clock.monotonic(), self._opened.stripe.reads
+        now, reads = self._clock.monotonic(), self._opened.ports.stripe.reads
         log.info(
             "page.examined",
             account=self._opened.name,

@@ -19,7 +19,7 @@ from reconciler.clock import Clock
 from reconciler.domain.account_assignment import assign_accounts
 from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.reserved_share import LOOK_SECONDS, PART, ROOM_SECONDS
+from reconciler.engine.limits.reserved_share import CHECK_SECONDS, PART, ROOM_SECONDS
 from reconciler.errors import ReconcilerError
 from reconciler.masking import redact
 
@@ -168,12 +168,12 @@ class ReplicaGroup(threading.Thread):
             elif is_member and now >= read_at:
                 # while an account is about to come here the view is read every second: the account is free only briefly
                 expects_account = self._read_view(replicas)
-                longest = LOOK_SECONDS if expects_account else self._lease_seconds
+                longest = CHECK_SECONDS if expects_account else self._lease_seconds
                 read_at = now + min(self._lease_seconds / 3, longest)
                 self._log_change("")
             self._yield_reserved_shares(replicas)
 
-            pause = min(LOOK_SECONDS, read_at - now) if is_member else LOOK_SECONDS
+            pause = min(CHECK_SECONDS, read_at - now) if is_member else CHECK_SECONDS
             with steps.resting():
                 self._clock.wait(self._stopping, pause)
         if self._is_leaving and is_member:

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
+from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.errors import ReconcilerError
 
 
 class AccountOpener(Protocol):
     """Opens the account of these slots."""
 
-    def __call__(self, *, checks: ClaimedRechecks) -> AbstractContextManager[OpenAccount]:
+    def __call__(self, *, rechecks: ClaimedRechecks) -> AbstractContextManager[OpenAccount]:
         """Open it for the length of a block, with the claimed rechecks that all slots share."""
         ...
 
@@ -88,7 +88,7 @@ class SweepSlots:
 
         # opened outside the lock: opening reads the database, and other jobs must not wait for that
         with ExitStack() as stack:
-            account = stack.enter_context(self._open(checks=self._rechecks))
+            account = stack.enter_context(self._open(rechecks=self._rechecks))
             with self._changed:
                 self._slots[name] = (stack.pop_all(), account)
         return account

@@ -1,4 +1,4 @@
-"""From an HTTP request to the answer, faults and limits on the way. Knows nothing of sockets."""
+"""From an HTTP request to its answer, with faults and rate limits. It does not use sockets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from enum import Enum
 from urllib.parse import unquote
 
 from reconciler.sandbox.api import parameters
-from reconciler.sandbox.api.call import Call
+from reconciler.sandbox.api.api_call import ApiCall
 from reconciler.sandbox.api.routes import Route, route_of
-from reconciler.sandbox.faults.faults import Break, Breakage
-from reconciler.sandbox.faults.rate_limits import Seen
+from reconciler.sandbox.faults.faults import PlannedFault, RequestFault
 from reconciler.sandbox.objects.answers import (
     ApiRefusal,
     SandboxAnswer,
@@ -26,14 +25,15 @@ from reconciler.sandbox.objects.answers import (
     unknown_route,
 )
 from reconciler.sandbox.objects.records import API_VERSION
+from reconciler.sandbox.state.request_log import LoggedRequest
 from reconciler.sandbox.state.sandbox import Sandbox
 
-_PAGE_FAULTS = (Break.EMPTY_PAGE, Break.REPEATED_ITEM, Break.SKIPPED_ITEM)
+_PAGE_FAULTS = (RequestFault.EMPTY_PAGE, RequestFault.REPEATED_ITEM, RequestFault.SKIPPED_ITEM)
 _HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body></html>\r\n"
 
 
 class ApiSending(Enum):
-    """How an answer goes over the wire."""
+    """How the server sends an answer."""
 
     WHOLE = "whole"
     RESET = "reset"
@@ -44,7 +44,7 @@ class ApiSending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """An HTTP request; ``target`` is path and query as sent, header names are in lower case."""
+    """An HTTP request. ``target`` is path and query as sent; header names are in lower case."""
 
     method: str
     target: str
@@ -54,14 +54,14 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApiReply:
-    """An answer and how to send it."""
+    """An answer, and how to send it."""
 
     answer: SandboxAnswer
     sending: ApiSending = ApiSending.WHOLE
 
 
 class Api:
-    """Stripe's API over a sandbox. ``stopping`` ends every wait early."""
+    """Stripe's API for a sandbox. ``stopping`` ends every wait early."""
 
     def __init__(self, sandbox: Sandbox, stopping: threading.Event | None = None) -> None:
         self._sandbox = sandbox
@@ -71,7 +71,7 @@ class Api:
 
     @contextmanager
     def handle(self, request: ApiRequest) -> Iterator[ApiReply]:
-        """The reply to a request, which counts as being worked on until the block ends."""
+        """The reply to a request. The request counts as being in progress until the block ends."""
         sandbox = self._sandbox
         number = next(self._numbers)
         request_id = f"req_{number:014d}"
@@ -80,43 +80,47 @@ class Api:
         endpoint = route.endpoint if route else f"{request.method} (unknown)"
         started = sandbox.rate_clock.monotonic()
         sandbox.requests.arrived(endpoint, started)
+
         entered: str | None = None
         try:
             try:
-                call = self._admit(request, path, ident)
-                entered = self._enter(call, endpoint)
+                call = self._authenticate(request, path, ident)
+                entered = self._take_limits(call, endpoint)
                 reply = self._reply(request, call, route, endpoint, number, request_id)
             except ApiRefusal as refusal:
                 reply = ApiReply(refusal.answer(request_id))
-            reply = ApiReply(self._headed(request, reply.answer, request_id), reply.sending)
+
+            reply = ApiReply(self._with_headers(request, reply.answer, request_id), reply.sending)
+            # the log never has the key, and has status 0 for an answer that is not sent whole
             status = reply.answer.status if reply.sending is ApiSending.WHOLE else 0
             shown = {
                 name: value for name, value in request.headers.items() if name != "authorization"
             }
             sandbox.requests.answered(
-                Seen(request.method, request.target, endpoint, status, started, shown)
+                LoggedRequest(request.method, request.target, endpoint, status, started, shown)
             )
             yield reply
         finally:
             if entered is not None:
-                sandbox.gate.leave(entered, endpoint)
+                sandbox.limiter.leave(entered, endpoint)
 
-    def _admit(self, request: ApiRequest, path: str, ident: str) -> Call:
-        """Who is asking, and for which account; raises 401 and 403."""
+    def _authenticate(self, request: ApiRequest, path: str, ident: str) -> ApiCall:
+        """The request with its key and account. Raises Stripe's 401 and 403."""
         sandbox = self._sandbox
-        key = sandbox.keyring.authenticate(_secret(request.headers.get("authorization")))
-        account = sandbox.keyring.acting_for(key, request.headers.get("stripe-account"))
-        book = sandbox.book(account, key.livemode)
+        key = sandbox.api_keys.authenticate(_key_of(request.headers.get("authorization")))
+        account = sandbox.api_keys.account_for(key, request.headers.get("stripe-account"))
+        records = sandbox.records(account, key.livemode)
         encoded = (
             request.body.decode(errors="replace")
             if request.method == "POST"
             else request.target.partition("?")[2]
         )
-        return Call(sandbox, key, book, path, parameters.parse(encoded), ident, 0)
+        return ApiCall(sandbox, key, records, path, parameters.parse(encoded), ident, 0)
 
-    def _enter(self, call: Call, endpoint: str) -> str:
-        holder = f"{call.book.account}:{call.book.livemode}"
-        reason = self._sandbox.gate.enter(holder, endpoint, livemode=call.book.livemode)
+    def _take_limits(self, call: ApiCall, endpoint: str) -> str:
+        """Enter the rate limits, and return their holder. Raises Stripe's 429."""
+        holder = f"{call.records.account}:{call.records.livemode}"
+        reason = self._sandbox.limiter.enter(holder, endpoint, livemode=call.records.livemode)
         if reason is not None:
             raise rate_limited(reason)
         return holder
@@ -124,27 +128,30 @@ class Api:
     def _reply(
         self,
         request: ApiRequest,
-        call: Call,
+        call: ApiCall,
         route: Route | None,
         endpoint: str,
         number: int,
         request_id: str,
     ) -> ApiReply:
+        """The reply with its fault, or the endpoint's own."""
         sandbox = self._sandbox
-        breakage = sandbox.faults.for_request(number, endpoint, request.target)
-        kind = breakage.kind if breakage else None
-        slowness = breakage.seconds if breakage and kind is Break.SLOW else 0.0
+        planned = sandbox.faults.for_request(number, endpoint, request.target)
+        kind = planned.kind if planned else None
+        slowness = planned.seconds if planned and kind is RequestFault.SLOW else 0.0
         latency = sandbox.faults.latency(number) + slowness
         if latency > 0:
             sandbox.rate_clock.wait(self._stopping, latency)
+
         if sandbox.before_answer is not None:
             sandbox.before_answer(endpoint, request.target)
-        if breakage is not None:
-            instead = _instead(breakage, request_id)
-            if instead is not None:
-                return instead
+        if planned is not None:
+            replacement = _replacement(planned, request_id)
+            if replacement is not None:
+                return replacement
         if route is None:
             raise unknown_route(request.method, call.path)
+
         page_fault = kind if kind in _PAGE_FAULTS else None
         answer = self._answer(request, call, route, request_id, page_fault)
         return ApiReply(
@@ -154,29 +161,29 @@ class Api:
     def _answer(
         self,
         request: ApiRequest,
-        call: Call,
+        call: ApiCall,
         route: Route,
         request_id: str,
-        page_fault: Break | None,
+        page_fault: RequestFault | None,
     ) -> SandboxAnswer:
         """The endpoint's own answer."""
         sandbox = self._sandbox
-        call.demand(route.permission)
+        call.raise_if_forbidden(route.permission)
         with sandbox.lock:
             now = int(sandbox.clock.now().timestamp())
-            call = Call(
-                sandbox, call.key, call.book, call.path, call.params, call.ident, now, page_fault
+            call = ApiCall(
+                sandbox, call.key, call.records, call.path, call.params, call.ident, now, page_fault
             )
             if route.method == "GET":
                 return SandboxAnswer(200, route.handle(call))
-            return self._once(request, call, route, request_id)
+            return self._post_once(request, call, route, request_id)
 
-    def _once(
-        self, request: ApiRequest, call: Call, route: Route, request_id: str
+    def _post_once(
+        self, request: ApiRequest, call: ApiCall, route: Route, request_id: str
     ) -> SandboxAnswer:
-        """A POST, which is answered from memory when its idempotency key was seen."""
+        """A POST. A repeated idempotency key gets the first answer again."""
         name = request.headers.get("idempotency-key")
-        place = (call.book.account, call.book.livemode, name or "")
+        place = (call.records.account, call.records.livemode, name or "")
         known = self._replayable.get(place) if name else None
         if known is not None:
             target, body, answer = known
@@ -188,6 +195,8 @@ class Api:
                     kind="idempotency_error",
                 )
             return answer.with_header("Idempotent-Replayed", "true")
+
+        # Stripe keeps a refusal for the key too
         with self._sandbox.caused_by(request_id, name):
             try:
                 answer = SandboxAnswer(200, route.handle(call))
@@ -197,13 +206,16 @@ class Api:
             self._replayable[place] = (request.target, request.body, answer)
         return answer
 
-    def _headed(self, request: ApiRequest, answer: SandboxAnswer, request_id: str) -> SandboxAnswer:
-        """The answer with the headers that each of Stripe's has; a gateway's page has none but the date."""
+    def _with_headers(
+        self, request: ApiRequest, answer: SandboxAnswer, request_id: str
+    ) -> SandboxAnswer:
+        """The answer with the headers of every answer of Stripe's. A gateway's page has only the date."""
         date = ("Date", format_datetime(self._sandbox.clock.now(), usegmt=True))
         if answer.content_type != "application/json":
             return SandboxAnswer(
                 answer.status, answer.body, (date, *answer.headers), answer.content_type
             )
+
         headers = [
             ("Server", "nginx"),
             date,
@@ -226,27 +238,27 @@ class Api:
 _SENDINGS = {sending.value for sending in ApiSending}
 
 
-def _instead(breakage: Breakage, request_id: str) -> ApiReply | None:
-    """What is said instead of the true answer; None where the true answer is at least begun."""
-    kind = breakage.kind
-    if kind is Break.RATE_LIMITED:
-        raise rate_limited(breakage.reason)
-    if kind is Break.SERVER_ERROR:
+def _replacement(planned: PlannedFault, request_id: str) -> ApiReply | None:
+    """The reply in place of the endpoint's answer; None if at least the start of the endpoint's answer is sent."""
+    kind = planned.kind
+    if kind is RequestFault.RATE_LIMITED:
+        raise rate_limited(planned.reason)
+    if kind is RequestFault.SERVER_ERROR:
         raise server_error()
-    if kind is Break.BAD_GATEWAY:
+    if kind is RequestFault.BAD_GATEWAY:
         return ApiReply(SandboxAnswer(502, _HTML, content_type="text/html"))
-    if kind is Break.MALFORMED:
+    if kind is RequestFault.MALFORMED:
         return ApiReply(SandboxAnswer(200, b'{"object": "list", "data": [{"id": "pi_'))
-    if kind is Break.ANSWER and breakage.answer is not None:
-        return ApiReply(breakage.answer)
-    if kind in (Break.RESET, Break.SILENT):
-        # Nothing of it is ever sent.
+    if kind is RequestFault.ANSWER and planned.answer is not None:
+        return ApiReply(planned.answer)
+    if kind in (RequestFault.RESET, RequestFault.SILENT):
+        # nothing of this answer is sent
         return ApiReply(SandboxAnswer(200, request_id.encode()), ApiSending(kind.value))
     return None
 
 
-def _secret(authorization: str | None) -> str | None:
-    """The key in an Authorization header, Bearer or Basic (curl -u key:)."""
+def _key_of(authorization: str | None) -> str | None:
+    """The key in an Authorization header, of type Bearer or Basic (``curl -u key:``)."""
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

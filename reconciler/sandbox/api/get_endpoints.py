@@ -1,4 +1,4 @@
-"""The GET endpoints."""
+"""The GET endpoints. Each takes a call and returns the body of its answer, or raises ApiRefusal."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from reconciler.sandbox.api import parameters
-from reconciler.sandbox.api.call import Call, list_body, spoiled
+from reconciler.sandbox.api.api_call import ApiCall, list_body, page_with_fault
 from reconciler.sandbox.objects.answers import ApiRefusal
-from reconciler.sandbox.objects.json import (
-    encode,
-    event_shape,
-    intent_parts,
-    kind_of,
-    shape_of,
-    whole,
-)
 from reconciler.sandbox.objects.records import (
     ChargeRecord,
     DisputeRecord,
@@ -28,53 +20,63 @@ from reconciler.sandbox.objects.records import (
     RefundRecord,
     WebhookEndpointRecord,
 )
-from reconciler.sandbox.state.account_book import RETENTION, AccountBook
+from reconciler.sandbox.objects.to_json import (
+    encode,
+    event_json,
+    intent_parts,
+    record_json,
+    type_name,
+    whole_bytes,
+)
+from reconciler.sandbox.state.account_records import RETENTION, AccountRecords
 from reconciler.sandbox.state.timeline import PageQuery, Timeline
 
 R = TypeVar("R", bound=Record)
 
-TYPES_AT_MOST = 20
-SUBJECT_PERMISSIONS = {
+MOST_TYPES = 20
+READ_PERMISSIONS = {
     "payment_intent": "payment_intent_read",
     "charge": "charge_read",
     "refund": "charge_read",
     "dispute": "dispute_read",
 }
 
-# Places of the objects in a book, as named in answers and looked for in the other mode.
-INTENTS: Callable[[AccountBook], Timeline[IntentRecord]] = attrgetter("intents")
-CHARGES: Callable[[AccountBook], Timeline[ChargeRecord]] = attrgetter("charges")
-REFUNDS: Callable[[AccountBook], Timeline[RefundRecord]] = attrgetter("refunds")
-DISPUTES: Callable[[AccountBook], Timeline[DisputeRecord]] = attrgetter("disputes")
-EVENTS: Callable[[AccountBook], Timeline[EventRecord]] = attrgetter("events")
-ENDPOINTS: Callable[[AccountBook], Timeline[WebhookEndpointRecord]] = attrgetter("endpoints")
+# How to find the objects of one type in the records of an account and mode.
+INTENTS: Callable[[AccountRecords], Timeline[IntentRecord]] = attrgetter("intents")
+CHARGES: Callable[[AccountRecords], Timeline[ChargeRecord]] = attrgetter("charges")
+REFUNDS: Callable[[AccountRecords], Timeline[RefundRecord]] = attrgetter("refunds")
+DISPUTES: Callable[[AccountRecords], Timeline[DisputeRecord]] = attrgetter("disputes")
+EVENTS: Callable[[AccountRecords], Timeline[EventRecord]] = attrgetter("events")
+ENDPOINTS: Callable[[AccountRecords], Timeline[WebhookEndpointRecord]] = attrgetter("endpoints")
 
 
-def intent_bytes(call: Call, intent: IntentRecord, expand: frozenset[str]) -> bytes:
-    """An intent, with its latest charge as the id or in whole."""
-    head, tail = call.book.intents.parts(intent, intent_parts)
-    charge = call.book.latest_charge(intent) if "latest_charge" in expand else None
+def intent_bytes(call: ApiCall, intent: IntentRecord, expand: frozenset[str]) -> bytes:
+    """An intent, with its latest charge as an id or expanded."""
+    head, tail = call.records.intents.parts(intent, intent_parts)
+    charge = call.records.latest_charge(intent) if "latest_charge" in expand else None
     if charge is not None:
-        return b"".join((head, call.book.charges.parts(charge, whole)[0], tail))
+        return b"".join((head, call.records.charges.parts(charge, whole_bytes)[0], tail))
     return b"".join((head, msgspec.json.encode(intent.latest_charge), tail))
 
 
-def intent_expansions(call: Call, *, listing: bool) -> frozenset[str]:
-    """What of an intent to expand; a restricted key needs Read on it."""
+def intent_expansions(call: ApiCall, *, listing: bool) -> frozenset[str]:
+    """The fields of an intent to expand. A restricted key needs Read on them."""
     expand = parameters.expansions(call.params, ("latest_charge",), listing=listing)
     if expand:
-        call.demand("charge_read")
+        call.raise_if_forbidden("charge_read")
     return expand
 
 
-def retrieve_intent(call: Call) -> bytes:
-    parameters.only(call.params, ("expand", "client_secret"))
+def retrieve_intent(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, ("expand", "client_secret"))
     expand = intent_expansions(call, listing=False)
-    return intent_bytes(call, call.found("payment_intent", INTENTS), expand)
+    return intent_bytes(call, call.find("payment_intent", INTENTS), expand)
 
 
-def list_intents(call: Call) -> bytes:
-    parameters.only(call.params, (*parameters.PAGING, "created", "customer", "customer_account"))
+def list_intents(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
+        call.params, (*parameters.PAGING, "created", "customer", "customer_account")
+    )
     expand = intent_expansions(call, listing=True)
     return _page(
         call,
@@ -85,58 +87,62 @@ def list_intents(call: Call) -> bytes:
     )
 
 
-def retrieve_charge(call: Call) -> bytes:
+def retrieve_charge(call: ApiCall) -> bytes:
     return _retrieve(call, "charge", CHARGES)
 
 
-def list_charges(call: Call) -> bytes:
-    parameters.only(
+def list_charges(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
         call.params, (*parameters.PAGING, "created", "customer", "payment_intent", "transfer_group")
     )
     return _plain_page(call, "charge", CHARGES, ("payment_intent", "customer"))
 
 
-def retrieve_refund(call: Call) -> bytes:
+def retrieve_refund(call: ApiCall) -> bytes:
     return _retrieve(call, "refund", REFUNDS)
 
 
-def list_refunds(call: Call) -> bytes:
-    parameters.only(call.params, (*parameters.PAGING, "created", "charge", "payment_intent"))
+def list_refunds(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
+        call.params, (*parameters.PAGING, "created", "charge", "payment_intent")
+    )
     return _plain_page(call, "refund", REFUNDS, ("payment_intent", "charge"))
 
 
-def retrieve_dispute(call: Call) -> bytes:
+def retrieve_dispute(call: ApiCall) -> bytes:
     return _retrieve(call, "dispute", DISPUTES)
 
 
-def list_disputes(call: Call) -> bytes:
-    parameters.only(call.params, (*parameters.PAGING, "created", "charge", "payment_intent"))
+def list_disputes(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
+        call.params, (*parameters.PAGING, "created", "charge", "payment_intent")
+    )
     return _plain_page(call, "dispute", DISPUTES, ("payment_intent", "charge"))
 
 
-def list_endpoints(call: Call) -> bytes:
-    parameters.only(call.params, parameters.PAGING)
+def list_endpoints(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, parameters.PAGING)
     return _plain_page(call, "webhook_endpoint", ENDPOINTS, ())
 
 
-def retrieve_endpoint(call: Call) -> bytes:
+def retrieve_endpoint(call: ApiCall) -> bytes:
     return _retrieve(call, "webhook_endpoint", ENDPOINTS)
 
 
-def list_checkout_sessions(call: Call) -> bytes:
-    """Always empty: the sandbox's shop has no Checkout."""
+def list_checkout_sessions(call: ApiCall) -> bytes:
+    """Always empty: the sandbox has no Checkout sessions."""
     known = ("payment_intent", "status", "customer", "payment_link", "subscription", "created")
-    parameters.only(call.params, (*parameters.PAGING, *known))
+    parameters.raise_if_unknown(call.params, (*parameters.PAGING, *known))
     parameters.page_query(call.params)
     return list_body(call.path, [], has_more=False)
 
 
-def account(call: Call) -> bytes:
-    """The account that the key speaks for."""
-    parameters.only(call.params, ("expand",))
+def account(call: ApiCall) -> bytes:
+    """The account of the key."""
+    parameters.raise_if_unknown(call.params, ("expand",))
     return encode(
         {
-            "id": call.book.account,
+            "id": call.records.account,
             "object": "account",
             "business_profile": {
                 "mcc": None,
@@ -156,45 +162,45 @@ def account(call: Call) -> bytes:
     )
 
 
-def retrieve_event(call: Call) -> bytes:
-    parameters.only(call.params, ("expand",))
-    event = call.found("event", EVENTS)
-    if not call.book.lists(event, call.now):
-        raise call.missing("event", EVENTS, call.ident, None)
-    call.demand(SUBJECT_PERMISSIONS[kind_of(event.subject)])
+def retrieve_event(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, ("expand",))
+    event = call.find("event", EVENTS)
+    if not call.records.lists(event, call.now):
+        raise call.missing_error("event", EVENTS, call.ident, None)
+    call.raise_if_forbidden(READ_PERMISSIONS[type_name(event.snapshot)])
     return _event_bytes(call, event)
 
 
-def list_events(call: Call) -> bytes:
-    parameters.only(
+def list_events(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
         call.params, (*parameters.PAGING, "created", "type", "types", "delivery_success")
     )
     wanted = _types(call)
     delivered = parameters.flag(call.params, "delivery_success")
-    pending = call.sandbox.postman.pending
+    pending = call.sandbox.webhooks.pending
 
     def keep(event: EventRecord) -> bool:
         return (
-            call.book.lists(event, call.now)
+            call.records.lists(event, call.now)
             and (wanted is None or _matches(event.type, wanted))
             and (delivered is None or (pending(event.id) == 0) is delivered)
         )
 
     def render(event: EventRecord) -> bytes:
-        call.demand(SUBJECT_PERMISSIONS[kind_of(event.subject)])
+        call.raise_if_forbidden(READ_PERMISSIONS[type_name(event.snapshot)])
         return _event_bytes(call, event)
 
     return _page(call, "event", EVENTS, (), render, keep)
 
 
-def _types(call: Call) -> list[str] | None:
+def _types(call: ApiCall) -> list[str] | None:
     one, many = parameters.text(call.params, "type"), parameters.strings(call.params, "types")
     if one is not None and many:
         raise ApiRefusal(
             400, "You may only specify one of these parameters: type, types.", param="type"
         )
-    if len(many) > TYPES_AT_MOST:
-        raise ApiRefusal(400, f"You may only specify up to {TYPES_AT_MOST} types.", param="types")
+    if len(many) > MOST_TYPES:
+        raise ApiRefusal(400, f"You may only specify up to {MOST_TYPES} types.", param="types")
     return [one] if one is not None else many or None
 
 
@@ -205,36 +211,43 @@ def _matches(event_type: str, wanted: list[str]) -> bool:
     )
 
 
-def _event_bytes(call: Call, event: EventRecord) -> bytes:
-    return encode(event_shape(event, call.sandbox.postman.pending(event.id)))
+def _event_bytes(call: ApiCall, event: EventRecord) -> bytes:
+    return encode(event_json(event, call.sandbox.webhooks.pending(event.id)))
 
 
-def _retrieve(call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]]) -> bytes:
-    parameters.only(call.params, ("expand",))
+def _retrieve(
+    call: ApiCall, kind: str, records_of: Callable[[AccountRecords], Timeline[R]]
+) -> bytes:
+    parameters.raise_if_unknown(call.params, ("expand",))
     parameters.expansions(call.params, (), listing=False)
-    return encode(shape_of(call.found(kind, place)))
+    return encode(record_json(call.find(kind, records_of)))
 
 
 def _plain_page(
-    call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]], filters: tuple[str, ...]
+    call: ApiCall,
+    kind: str,
+    records_of: Callable[[AccountRecords], Timeline[R]],
+    filters: tuple[str, ...],
 ) -> bytes:
     parameters.expansions(call.params, (), listing=True)
-    timeline = place(call.book)
-    return _page(call, kind, place, filters, lambda record: timeline.parts(record, whole)[0])
+    timeline = records_of(call.records)
+    return _page(
+        call, kind, records_of, filters, lambda record: timeline.parts(record, whole_bytes)[0]
+    )
 
 
 def _page(
-    call: Call,
+    call: ApiCall,
     kind: str,
-    place: Callable[[AccountBook], Timeline[R]],
+    records_of: Callable[[AccountRecords], Timeline[R]],
     filters: tuple[str, ...],
     render: Callable[[R], bytes],
     keep: Callable[[R], bool] | None = None,
 ) -> bytes:
-    """A page of any list. The first filter given narrows by index, the others by looking."""
+    """A page of any list. The first given filter uses an index; the others check each record."""
     query = parameters.page_query(call.params)
-    timeline = place(call.book)
-    _check_cursor(call, kind, place, query)
+    timeline = records_of(call.records)
+    _raise_if_no_cursor(call, kind, records_of, query)
     given = [
         (name, value)
         for name in filters
@@ -247,21 +260,21 @@ def _page(
             getattr(record, name) == value for name, value in others
         )
 
-    narrowed = given[0] if given else None
-    page, more = timeline.page(query, narrowed, kept if keep or others else None)
-    page, more = spoiled(page, more, call.page_fault)
+    indexed = given[0] if given else None
+    page, more = timeline.page(query, indexed, kept if keep or others else None)
+    page, more = page_with_fault(page, more, call.page_fault)
     return list_body(call.path, [render(record) for record in page], has_more=more)
 
 
-def _check_cursor(
-    call: Call, kind: str, place: Callable[[AccountBook], Timeline[R]], query: PageQuery
+def _raise_if_no_cursor(
+    call: ApiCall, kind: str, records_of: Callable[[AccountRecords], Timeline[R]], query: PageQuery
 ) -> None:
-    """Raises Stripe's 400 for a cursor that is unknown, or an event older than its retention."""
+    """Raise Stripe's 400 for a cursor that is unknown, or for an event that is older than 30 days."""
     for param in ("starting_after", "ending_before"):
         cursor = getattr(query, param)
         if cursor is None:
             continue
-        record = place(call.book).get(cursor)
+        record = records_of(call.records).get(cursor)
         expired = isinstance(record, EventRecord) and record.created <= call.now - RETENTION
         if record is None or expired:
-            raise call.missing(kind, place, cursor, param)
+            raise call.missing_error(kind, records_of, cursor, param)

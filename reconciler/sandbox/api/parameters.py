@@ -1,4 +1,4 @@
-"""Reading parameters: Stripe's bracket notation, ranges, cursors and expansions."""
+"""Request parameters: Stripe's bracket notation, ranges, cursors and expansions. A wrong one raises Stripe's 400."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ LARGEST_PAGE = 100
 
 
 def parse(encoded: str) -> Params:
-    """Form or query text as nested values.
+    """The nested values of an encoded form or query.
 
-    ``a[b]=1`` makes a mapping; ``a[]=1`` and ``a[0]=1`` both make a list, for the SDK sends the one and Stripe's
-    documentation shows the other.
+    ``a[b]=1`` makes a mapping. ``a[]=1`` and ``a[0]=1`` both make a list: Stripe's documentation shows the first, the
+    SDK sends the second.
     """
     root: Params = {}
     for name, value in parse_qsl(encoded, keep_blank_values=True):
         first, *rest = name.replace("]", "").split("[")
         _put(root, [first, *rest], value)
-    # The keys of metadata are a shop's own and may well be digits.
+
+    # the keys of metadata are the shop's own and may be digits
     return {name: value if name == "metadata" else _listed(value) for name, value in root.items()}
 
 
@@ -48,8 +49,8 @@ def _listed(value: Value) -> Value:
     return {name: _listed(inner) for name, inner in value.items()}
 
 
-def only(params: Params, known: Iterable[str]) -> None:
-    """Raises Stripe's 400 for a parameter that the endpoint does not know."""
+def raise_if_unknown(params: Params, known: Iterable[str]) -> None:
+    """Raise Stripe's 400 for a parameter that the endpoint does not know."""
     for name in params:
         if name not in known:
             raise ApiRefusal(
@@ -66,7 +67,7 @@ def text(params: Params, name: str) -> str | None:
 
 
 def required(params: Params, name: str) -> str:
-    """A plain parameter; raises Stripe's 400 if absent."""
+    """A plain parameter. Raises Stripe's 400 if it is absent."""
     value = text(params, name)
     if not value:
         raise ApiRefusal(
@@ -76,7 +77,7 @@ def required(params: Params, name: str) -> str:
 
 
 def integer(value: Value, param: str) -> int:
-    """A whole number; raises Stripe's 400."""
+    """A whole number. Raises Stripe's 400 for any other value."""
     try:
         if isinstance(value, str):
             return int(value)
@@ -88,12 +89,13 @@ def integer(value: Value, param: str) -> int:
 
 
 def optional_integer(params: Params, name: str) -> int | None:
+    """A whole number, None if absent."""
     value = params.get(name)
     return None if value is None else integer(value, name)
 
 
 def flag(params: Params, name: str) -> bool | None:
-    """A boolean; None if absent."""
+    """A boolean, None if absent."""
     value = params.get(name)
     if value is None:
         return None
@@ -103,7 +105,7 @@ def flag(params: Params, name: str) -> bool | None:
 
 
 def strings(params: Params, name: str) -> list[str]:
-    """A list of strings; empty if absent."""
+    """A list of strings, empty if absent."""
     value = params.get(name)
     if value is None:
         return []
@@ -113,7 +115,7 @@ def strings(params: Params, name: str) -> list[str]:
 
 
 def metadata(params: Params) -> dict[str, str]:
-    """The metadata parameter; empty if absent."""
+    """The metadata, empty if absent."""
     value = params.get("metadata")
     if value is None or value == "":
         return {}
@@ -123,7 +125,7 @@ def metadata(params: Params) -> dict[str, str]:
 
 
 def page_query(params: Params) -> PageQuery:
-    """Limit, cursor and created range of a list request."""
+    """The limit, cursor and range of ``created`` of a list request."""
     limit = optional_integer(params, "limit")
     if limit is not None and not 1 <= limit <= LARGEST_PAGE:
         bound = (
@@ -147,7 +149,7 @@ def page_query(params: Params) -> PageQuery:
 
 
 def created_range(value: Value | None) -> tuple[int | None, int | None]:
-    """``created`` as an inclusive range: a second, or a mapping of gt, gte, lt, lte."""
+    """``created`` as an inclusive range of seconds. It is a second, or a mapping of gt, gte, lt, lte."""
     if value is None:
         return None, None
     if not isinstance(value, dict):
@@ -165,7 +167,7 @@ def created_range(value: Value | None) -> tuple[int | None, int | None]:
 
 
 def expansions(params: Params, expandable: tuple[str, ...], *, listing: bool) -> frozenset[str]:
-    """Which fields to expand, without the ``data.`` that a list wants before them."""
+    """The fields to expand, without the prefix ``data.`` that a list requires."""
     found = set()
     prefix = "data." if listing else ""
     for path in strings(params, "expand"):

@@ -1,22 +1,22 @@
-"""The POST endpoints: what a shop's checkout calls, or a person with curl."""
+"""The POST endpoints. Each takes a call and returns the body of its answer, or raises ApiRefusal."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from reconciler.sandbox.api import parameters
-from reconciler.sandbox.api.call import Call
+from reconciler.sandbox.api.api_call import ApiCall
 from reconciler.sandbox.api.get_endpoints import CHARGES, INTENTS, intent_bytes, intent_expansions
 from reconciler.sandbox.objects.answers import ApiRefusal
-from reconciler.sandbox.objects.charge_json import refund_shape
-from reconciler.sandbox.objects.json import encode, intent_shape
+from reconciler.sandbox.objects.charge_to_json import refund_json
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, token_of
 from reconciler.sandbox.objects.records import IntentRecord
+from reconciler.sandbox.objects.to_json import encode, intent_json
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 
-# Understood by Stripe, without effect on the course of a payment here.
+# Stripe understands these parameters; they have no effect in the sandbox.
 _IGNORED = (
     "automatic_payment_methods", "confirmation_method", "error_on_requires_action", "mandate", "mandate_data",
     "off_session", "payment_method_configuration", "payment_method_options", "receipt_email", "return_url",
@@ -25,7 +25,7 @@ _IGNORED = (
 _METHOD = ("payment_method", "payment_method_data")
 
 
-def create_intent(call: Call) -> bytes:
+def create_intent(call: ApiCall) -> bytes:
     known = (
         "amount",
         "capture_method",
@@ -36,7 +36,7 @@ def create_intent(call: Call) -> bytes:
         "metadata",
         "expand",
     )
-    parameters.only(call.params, (*known, *_METHOD, *_IGNORED))
+    parameters.raise_if_unknown(call.params, (*known, *_METHOD, *_IGNORED))
     expand = intent_expansions(call, listing=False)
     amount = parameters.integer(parameters.required(call.params, "amount"), "amount")
     if amount < 1:
@@ -58,22 +58,22 @@ def create_intent(call: Call) -> bytes:
         customer=parameters.text(call.params, "customer"),
         description=parameters.text(call.params, "description"),
         metadata=parameters.metadata(call.params),
-        account=call.book.account,
-        livemode=call.book.livemode,
+        account=call.records.account,
+        livemode=call.records.livemode,
     )
     if parameters.flag(call.params, "confirm"):
-        return _confirmed(call, intent, token, expand)
+        return _confirm(call, intent, token, expand)
     if token is not None:
         intent = call.sandbox.attach(intent.id, token=token)
     return intent_bytes(call, intent, expand)
 
 
-def update_intent(call: Call) -> bytes:
-    parameters.only(
+def update_intent(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
         call.params, ("amount", "description", "metadata", "expand", *_METHOD, *_IGNORED)
     )
     expand = intent_expansions(call, listing=False)
-    intent = call.found("payment_intent", INTENTS)
+    intent = call.find("payment_intent", INTENTS)
     intent = call.sandbox.update(
         intent.id,
         amount=parameters.optional_integer(call.params, "amount"),
@@ -86,13 +86,13 @@ def update_intent(call: Call) -> bytes:
     return intent_bytes(call, intent, expand)
 
 
-def confirm_intent(call: Call) -> bytes:
-    parameters.only(call.params, ("expand", *_METHOD, *_IGNORED))
+def confirm_intent(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, ("expand", *_METHOD, *_IGNORED))
     expand = intent_expansions(call, listing=False)
-    return _confirmed(call, call.found("payment_intent", INTENTS), _token(call), expand)
+    return _confirm(call, call.find("payment_intent", INTENTS), _token(call), expand)
 
 
-def capture_intent(call: Call) -> bytes:
+def capture_intent(call: ApiCall) -> bytes:
     known = (
         "amount_to_capture",
         "final_capture",
@@ -100,9 +100,9 @@ def capture_intent(call: Call) -> bytes:
         "statement_descriptor",
         "statement_descriptor_suffix",
     )
-    parameters.only(call.params, (*known, "expand"))
+    parameters.raise_if_unknown(call.params, (*known, "expand"))
     expand = intent_expansions(call, listing=False)
-    intent = call.found("payment_intent", INTENTS)
+    intent = call.find("payment_intent", INTENTS)
     final = parameters.flag(call.params, "final_capture")
     captured = call.sandbox.capture(
         intent.id,
@@ -112,25 +112,25 @@ def capture_intent(call: Call) -> bytes:
     return intent_bytes(call, captured, expand)
 
 
-def cancel_intent(call: Call) -> bytes:
-    parameters.only(call.params, ("cancellation_reason", "expand"))
+def cancel_intent(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, ("cancellation_reason", "expand"))
     expand = intent_expansions(call, listing=False)
     reason = parameters.text(call.params, "cancellation_reason")
     if reason is not None and reason not in CANCEL_REASONS:
         raise ApiRefusal(400, f"Invalid cancellation_reason: must be one of {', '.join(CANCEL_REASONS)}",
                       param="cancellation_reason")  # fmt: skip
-    intent = call.found("payment_intent", INTENTS)
+    intent = call.find("payment_intent", INTENTS)
     return intent_bytes(call, call.sandbox.cancel(intent.id, reason), expand)
 
 
-def create_refund(call: Call) -> bytes:
-    parameters.only(
+def create_refund(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(
         call.params, ("amount", "charge", "metadata", "payment_intent", "reason", "expand")
     )
     if "charge" in call.params:
-        ident = call.found("charge", CHARGES, param="charge").payment_intent
+        ident = call.find("charge", CHARGES, param="charge").payment_intent
     elif "payment_intent" in call.params:
-        ident = call.found("payment_intent", INTENTS, param="payment_intent").id
+        ident = call.find("payment_intent", INTENTS, param="payment_intent").id
     else:
         raise ApiRefusal(
             400,
@@ -138,11 +138,11 @@ def create_refund(call: Call) -> bytes:
         )
     amount = parameters.optional_integer(call.params, "amount")
     call.sandbox.refund(ident, amount, reason=parameters.text(call.params, "reason"))
-    return encode(refund_shape(call.sandbox.refunds(ident)[-1]))
+    return encode(refund_json(call.sandbox.refunds(ident)[-1]))
 
 
-def _token(call: Call) -> Token | None:
-    """The test payment method that a request names; None if it names none."""
+def _token(call: ApiCall) -> Token | None:
+    """The test payment method that the request names, None if it names none."""
     name = parameters.text(call.params, "payment_method")
     data = call.params.get("payment_method_data")
     if name is None and isinstance(data, dict):
@@ -164,10 +164,10 @@ def _token(call: Call) -> Token | None:
     return token
 
 
-def _confirmed(
-    call: Call, intent: IntentRecord, token: Token | None, expand: frozenset[str]
+def _confirm(
+    call: ApiCall, intent: IntentRecord, token: Token | None, expand: frozenset[str]
 ) -> bytes:
-    """Attempt the payment; a decline is Stripe's 402 with the intent inside."""
+    """Attempt the payment. Raises Stripe's 402, with the intent in it, for a decline."""
     if token is None and intent.payment_method is None:
         raise ApiRefusal(
             400,
@@ -175,14 +175,14 @@ def _confirmed(
             "a payment method and then confirm it again.",
             code="payment_intent_unexpected_state",
         )
-    moved = call.sandbox.confirm(intent.id, token)
-    error = moved.last_payment_error
-    if moved.status == "requires_payment_method" and error is not None:
+    changed = call.sandbox.confirm(intent.id, token)
+    error = changed.last_payment_error
+    if changed.status == "requires_payment_method" and error is not None:
         extra: dict[str, Any] = {
             "charge": error.charge,
             "decline_code": error.decline_code,
-            "payment_intent": intent_shape(moved),
+            "payment_intent": intent_json(changed),
         }
         shown = {name: value for name, value in extra.items() if value is not None}
         raise ApiRefusal(402, error.message, kind=error.type, code=error.code, **shown)
-    return intent_bytes(call, moved, expand)
+    return intent_bytes(call, changed, expand)

@@ -1,4 +1,4 @@
-"""Which endpoint answers which method and path."""
+"""The endpoints by method and path."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.sandbox.api import get_endpoints, post_endpoints
-from reconciler.sandbox.api.call import Call
+from reconciler.sandbox.api.api_call import ApiCall
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint: its name is method and path template, the unit of Stripe's rate limits."""
+    """An endpoint. Method and path template are its name, the unit of Stripe's rate limits."""
 
     method: str
     template: str
     permission: str
-    handle: Callable[[Call], bytes]
+    handle: Callable[[ApiCall], bytes]
 
     @property
     def endpoint(self) -> str:
+        """The endpoint's name, such as ``GET /v1/payment_intents/{id}``."""
         return f"{self.method} {self.template}"
 
 
@@ -59,7 +60,7 @@ _BY_SHAPE = {
 
 
 def route_of(method: str, path: str) -> tuple[Route | None, str]:
-    """The endpoint of a request and the id in its path; None where there is no such endpoint."""
+    """The endpoint of a request, None if there is none, and the id in its path."""
     parts = [part for part in path.split("/") if part]
     exact = _BY_SHAPE.get((method, *parts))
     if exact is not None:

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP/1.1: a thread for each kept-alive connection, standard library only."""
+"""Serves the sandbox over HTTP/1.1, with one thread for each kept-alive connection."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any, Self
 from reconciler.sandbox.api.api import Api, ApiReply, ApiRequest, ApiSending
 from reconciler.sandbox.state.sandbox import Sandbox
 
-# Closing sends RST instead of FIN, and what is unsent is thrown away.
+# with this, closing a socket sends RST instead of FIN, and discards unsent bytes
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_LOOK_FOR_STOP = 0.05
-_JOIN_WITHIN = 5.0
+_POLL_SECONDS = 0.05
+_JOIN_SECONDS = 5.0
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -31,11 +31,12 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Listener
 
     def answer_one(self) -> None:
-        said = self.headers.get("Content-Length") or "0"
-        if not said.isdigit():
+        """Answer one request."""
+        declared = self.headers.get("Content-Length") or "0"
+        if not declared.isdigit():
             self.send_error(HTTPStatus.BAD_REQUEST)
             return
-        length = int(said)
+        length = int(declared)
         body = self.rfile.read(length) if length else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.api.handle(ApiRequest(self.command, self.path, headers, body)) as reply:
@@ -47,7 +48,7 @@ class _Connection(BaseHTTPRequestHandler):
         if reply.sending is ApiSending.SILENT:
             self.server.released.wait()
         if reply.sending in (ApiSending.SILENT, ApiSending.RESET):
-            self._hang_up(reset=reply.sending is ApiSending.RESET)
+            self._end_connection(reset=reply.sending is ApiSending.RESET)
             return
         answer = reply.answer
         lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
@@ -63,20 +64,20 @@ class _Connection(BaseHTTPRequestHandler):
             self.connection.sendall(head + answer.body)
             return
         self.connection.sendall(head + answer.body[: len(answer.body) // 2])
-        self._hang_up(reset=reply.sending is ApiSending.RESET_MIDWAY)
+        self._end_connection(reset=reply.sending is ApiSending.RESET_MIDWAY)
 
-    def _hang_up(self, *, reset: bool) -> None:
+    def _end_connection(self, *, reset: bool) -> None:
         self.close_connection = True
         if reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.server.reset_on_close(self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the standard library
-        """Say nothing: the sandbox counts its requests."""
+        """Log nothing: the sandbox has its own log of requests."""
 
 
 class _Listener(TCPServer):
-    """Accepts connections, each in a thread of its own, and can end them all."""
+    """Accepts connections, each in its own thread, and can end them all."""
 
     allow_reuse_address = True
     request_queue_size = 128
@@ -99,7 +100,7 @@ class _Listener(TCPServer):
 
     def _serve(self, connection: socket.socket, client_address: Any) -> None:
         try:
-            # A client that goes away in the middle of its request is no fault of the server's.
+            # a client may close its connection in the middle of a request
             with contextlib.suppress(OSError):
                 self.finish_request(connection, client_address)
         finally:
@@ -107,7 +108,7 @@ class _Listener(TCPServer):
                 resetting = connection in self._resetting
                 self._resetting.discard(connection)
             if resetting:
-                # shutdown_request would say goodbye politely first.
+                # shutdown_request would end the connection in order first
                 connection.close()
             else:
                 self.shutdown_request(connection)
@@ -115,18 +116,19 @@ class _Listener(TCPServer):
                 self._open.pop(connection, None)
 
     def reset_on_close(self, connection: socket.socket) -> None:
+        """Let this connection end with a reset."""
         with self._lock:
             self._resetting.add(connection)
 
     def end_all(self) -> None:
-        """Cut every open connection and wait for its thread."""
+        """Close every open connection and wait for its thread."""
         with self._lock:
             still_open = list(self._open.items())
         for connection, _ in still_open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for _, thread in still_open:
-            thread.join(_JOIN_WITHIN)
+            thread.join(_JOIN_SECONDS)
 
 
 class SandboxServer:
@@ -134,9 +136,9 @@ class SandboxServer:
 
     Args:
         sandbox: What to serve; several servers may share one.
-        host: Address to bind, this machine only unless told otherwise.
-        port: Port to bind; 0 takes a free one.
-        deliver_every: If given, a thread delivers due webhooks in this rhythm, in seconds of the pace clock.
+        host: The address to listen on; by default only this machine can connect.
+        port: The port to listen on; 0 takes a free one.
+        deliver_every: If given, a thread delivers due webhooks at this interval, in seconds of the rate clock.
     """
 
     def __init__(
@@ -158,26 +160,26 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a slash at the end; only once started."""
+        """The address that it listens on, without a slash at the end. Raises RuntimeError if it is not running."""
         if self._listener is None:
             raise RuntimeError("the sandbox server is not running: start it first")
         host, port = self._listener.server_address[:2]
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
 
     def start(self) -> SandboxServer:
-        """Bind and serve in the background. Raises OSError if the port is taken."""
+        """Listen, and serve in the background. Raises OSError if the port is in use."""
         self._stopping.clear()
         self._released.clear()
         self._listener = _Listener(
             (self._host, self._port), Api(self.sandbox, self._stopping), self._released
         )
-        self._run(partial(self._listener.serve_forever, poll_interval=_LOOK_FOR_STOP))
+        self._run(partial(self._listener.serve_forever, poll_interval=_POLL_SECONDS))
         if self._deliver_every is not None:
-            self._run(partial(self._pump, self._deliver_every))
+            self._run(partial(self._deliver_webhooks, self._deliver_every))
         return self
 
     def stop(self) -> None:
-        """Release hung requests, cut all connections and end all threads. May be called twice."""
+        """Release silent requests, close all connections and end all threads. A second call does nothing."""
         if self._listener is None:
             return
         self._stopping.set()
@@ -186,12 +188,12 @@ class SandboxServer:
         self._listener.server_close()
         self._listener.end_all()
         for thread in self._threads:
-            thread.join(_JOIN_WITHIN)
+            thread.join(_JOIN_SECONDS)
         self._threads.clear()
         self._listener = None
 
     def release(self) -> None:
-        """Let requests hung by :attr:`Break.SILENT` end: their connections close without an answer."""
+        """End the requests that :attr:`RequestFault.SILENT` holds: their connections close without an answer."""
         self._released.set()
         self._released.clear()
 
@@ -200,7 +202,7 @@ class SandboxServer:
         self._threads.append(thread)
         thread.start()
 
-    def _pump(self, every: float) -> None:
+    def _deliver_webhooks(self, every: float) -> None:
         while not self.sandbox.rate_clock.wait(self._stopping, every):
             self.sandbox.deliver_due()
 

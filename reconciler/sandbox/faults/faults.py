@@ -1,7 +1,7 @@
-"""What goes wrong, by seed or by script.
+"""The faults of a sandbox, by share or by script.
 
-:class:`Faults` holds shares (0 to 1) decided by seed for each event id and each request number, so that a run repeats.
-:class:`FaultPlan` adds scripted faults: the next requests that match are answered so, whatever the shares say.
+:class:`Faults` has shares from 0 to 1. A seed decides for each event id and each request number, so that a run repeats.
+:class:`FaultPlan` adds scripted faults: the next requests that match have them, independent of the shares.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ import threading
 from dataclasses import dataclass, field
 from enum import Enum
 
+from reconciler.sandbox.faults.seeded_chance import SeededChance
 from reconciler.sandbox.objects.answers import SandboxAnswer
-from reconciler.sandbox.state.chance import SeededChance
 
 
-class Break(Enum):
-    """One way in which an API request goes wrong."""
+class RequestFault(Enum):
+    """One way in which an API request fails."""
 
     RATE_LIMITED = "rate_limited"  # 429 with a reason
     SERVER_ERROR = "server_error"  # 500 with Stripe's body
-    BAD_GATEWAY = "bad_gateway"  # 502, HTML, none of Stripe's headers
-    RESET = "reset"  # the connection is reset before a byte is sent
-    RESET_MIDWAY = "reset_midway"  # and after half of the body
-    TRUNCATED = "truncated"  # Content-Length promises more than comes
-    SILENT = "silent"  # no answer until released or stopped
-    MALFORMED = "malformed"  # 200 and no JSON
+    BAD_GATEWAY = "bad_gateway"  # 502 with HTML and without Stripe's headers
+    RESET = "reset"  # the connection is reset before the first byte
+    RESET_MIDWAY = "reset_midway"  # the connection is reset after half of the body
+    TRUNCATED = "truncated"  # Content-Length is longer than the body
+    SILENT = "silent"  # no answer until the server is released or stopped
+    MALFORMED = "malformed"  # 200 with a body that is not JSON
     EMPTY_PAGE = "empty_page"  # a list page without items that says has_more
     REPEATED_ITEM = "repeated_item"  # a list page that shows an item again
-    SKIPPED_ITEM = "skipped_item"  # a list page that leaves one out
+    SKIPPED_ITEM = "skipped_item"  # a list page that leaves one item out
     SLOW = "slow"  # the right answer, late
     ANSWER = "answer"  # a prepared answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """Shares of things that go wrong, each 0 to 1, and how far they go, in seconds."""
+    """The share of each fault, from 0 to 1, and its size in seconds."""
 
     seed: int = 0
-    # Webhooks. A lost one is never delivered, however often Stripe tries.
+    # Webhooks. A lost one is never delivered, not even by a retry.
     webhooks_lost: float = 0.0
     webhooks_duplicated: float = 0.0
     webhooks_reordered: float = 0.0
@@ -46,7 +46,7 @@ class Faults:
     late_by: float = 3600.0
     # For the merchant's own code: it answers 200 and then loses the event.
     dropped_after_200: float = 0.0
-    # Events. One never generated is neither listed nor delivered.
+    # Events. One that is never generated is neither listed nor delivered.
     events_never_generated: float = 0.0
     events_listed_late: float = 0.0
     listed_after: int = 30
@@ -71,22 +71,24 @@ class Faults:
         return SeededChance(self.seed).hit(self.dropped_after_200, "dropped", event_id)
 
 
-_BY_SHARE = tuple(kind for kind in Break if kind not in (Break.SLOW, Break.ANSWER))
+_BY_SHARE = tuple(
+    kind for kind in RequestFault if kind not in (RequestFault.SLOW, RequestFault.ANSWER)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breakage:
-    """One request's fault: the kind and what it needs."""
+class PlannedFault:
+    """The fault of one request: its kind, and the values that this kind needs."""
 
-    kind: Break
+    kind: RequestFault
     reason: str = "endpoint-rate"
     seconds: float = 0.0
     answer: SandboxAnswer | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class _Scripted:
-    breakage: Breakage
+class _ScriptedFault:
+    planned: PlannedFault
     times: int
     endpoint: str | None
     target: re.Pattern[str] | None
@@ -99,16 +101,16 @@ class _Scripted:
 
 
 class FaultPlan:
-    """The faults of a sandbox: the shares, which may be exchanged at any time, and the script."""
+    """The faults of a sandbox: the shares, which may be replaced at any time, and the script."""
 
     def __init__(self, shares: Faults) -> None:
         self.shares = shares
-        self._script: list[_Scripted] = []
+        self._script: list[_ScriptedFault] = []
         self._lock = threading.Lock()
 
     def script(
         self,
-        kind: Break,
+        kind: RequestFault,
         *,
         times: int = 1,
         endpoint: str | None = None,
@@ -118,40 +120,40 @@ class FaultPlan:
         seconds: float = 0.0,
         answer: SandboxAnswer | None = None,
     ) -> None:
-        """Let the next matching requests go wrong. Scripted faults are used up in the order given.
+        """Let the next matching requests fail. Scripted faults are used up in the order of their calls.
 
         Args:
-            kind: How.
-            times: For how many requests.
-            endpoint: Only this one, such as ``GET /v1/payment_intents/{id}``.
-            target: Only where this regular expression is found in path and query as sent.
-            after: Let so many matching requests sweep first.
-            reason: ``Stripe-Rate-Limited-Reason`` of a 429.
-            seconds: How late, for ``Break.SLOW``.
-            answer: What to answer, for ``Break.ANSWER``.
+            kind: The fault.
+            times: The number of requests that fail.
+            endpoint: Only requests to this endpoint fail, such as ``GET /v1/payment_intents/{id}``.
+            target: Only requests fail whose path and query, as sent, match this regular expression.
+            after: The number of matching requests that succeed first.
+            reason: The ``Stripe-Rate-Limited-Reason`` of a 429.
+            seconds: The delay, for ``RequestFault.SLOW``.
+            answer: The answer, for ``RequestFault.ANSWER``.
         """
-        breakage = Breakage(kind=kind, reason=reason, seconds=seconds, answer=answer)
+        planned = PlannedFault(kind=kind, reason=reason, seconds=seconds, answer=answer)
         pattern = re.compile(target) if target is not None else None
         with self._lock:
             self._script.append(
-                _Scripted(
-                    breakage=breakage, times=times, endpoint=endpoint, target=pattern, after=after
+                _ScriptedFault(
+                    planned=planned, times=times, endpoint=endpoint, target=pattern, after=after
                 )
             )
 
     def clear(self) -> None:
-        """Forget the script."""
+        """Remove every scripted fault."""
         with self._lock:
             self._script.clear()
 
     @property
     def scripted(self) -> int:
-        """How many scripted faults have not happened yet."""
+        """The number of scripted faults that have not happened yet."""
         with self._lock:
             return sum(entry.times for entry in self._script)
 
-    def for_request(self, number: int, endpoint: str, target: str) -> Breakage | None:
-        """The fault of a request, if it has one: the script's, else by share."""
+    def for_request(self, number: int, endpoint: str, target: str) -> PlannedFault | None:
+        """The fault of a request, by the script, else by share; None if it has none."""
         with self._lock:
             for entry in self._script:
                 if not entry.matches(endpoint, target):
@@ -162,19 +164,19 @@ class FaultPlan:
                 entry.times -= 1
                 if entry.times <= 0:
                     self._script.remove(entry)
-                return entry.breakage
+                return entry.planned
         return self._by_share(number)
 
-    def _by_share(self, number: int) -> Breakage | None:
+    def _by_share(self, number: int) -> PlannedFault | None:
         shares = self.shares
         chance = SeededChance(shares.seed)
         for kind in _BY_SHARE:
             if chance.hit(getattr(shares, kind.value), kind.value, number):
-                return Breakage(kind=kind, reason=shares.rate_limited_reason)
+                return PlannedFault(kind=kind, reason=shares.rate_limited_reason)
         return None
 
     def latency(self, number: int) -> float:
-        """Seconds that a request takes before it is looked at."""
+        """Seconds before the sandbox begins to work on a request."""
         shares = self.shares
         if not shares.latency_jitter:
             return shares.latency

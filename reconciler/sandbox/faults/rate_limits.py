@@ -1,26 +1,24 @@
-"""Stripe's rate limits, and a record of every request.
+"""Stripe's rate limits.
 
-Buckets are filled on a clock of their own: the sandbox's Stripe time may stand still while requests come in.
+The limits run on a clock of their own, because the sandbox's Stripe time may stand still while requests come in.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.clock import Clock
 
-_KEPT = 10_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxLimits:
-    """Requests per second and requests at once; None switches a limit off.
+    """Requests per second and requests at the same time; None turns a limit off.
 
-    The defaults are Stripe's documented ones. ``burst`` is how many seconds' worth an idle bucket holds.
-    ``endpoints`` overrides ``endpoint_per_second`` by endpoint (``GET /v1/payment_intents``).
+    The defaults are Stripe's documented limits. ``burst`` is how many seconds' worth of requests an unused limit saves
+    up. ``endpoints`` overrides ``endpoint_per_second`` by endpoint (``GET /v1/payment_intents``).
     """
 
     live_per_second: float | None = 100
@@ -47,8 +45,11 @@ class _Bucket:
         self.filled_at = now
 
 
-class Gate:
-    """Admits requests, or names the limit that refuses them. ``holder`` is an account and mode."""
+class RequestLimiter:
+    """Admits requests, or names the limit that refuses them. ``holder`` is an account and mode.
+
+    Each limit is a token bucket. Safe to share between threads.
+    """
 
     def __init__(self, limits: SandboxLimits, clock: Clock) -> None:
         self.limits = limits
@@ -58,15 +59,18 @@ class Gate:
         self._lock = threading.Lock()
 
     def enter(self, holder: str, endpoint: str, *, livemode: bool) -> str | None:
-        """None if admitted (then call :meth:`leave`), else the ``Stripe-Rate-Limited-Reason``."""
+        """None if the request is admitted, else the ``Stripe-Rate-Limited-Reason``. After None, call :meth:`leave`."""
         limits = self.limits
         overall = limits.live_per_second if livemode else limits.test_per_second
         own = limits.endpoints.get(endpoint, limits.endpoint_per_second)
+
         with self._lock:
             if self._full(holder, "", limits.global_at_once):
                 return "global-concurrency"
             if self._full(holder, endpoint, limits.endpoint_at_once):
                 return "endpoint-concurrency"
+
+            # no bucket loses a token unless all admit the request
             buckets = (self._bucket(holder, "", overall), self._bucket(holder, endpoint, own))
             for bucket, reason in zip(buckets, ("global-rate", "endpoint-rate"), strict=True):
                 if bucket is not None and bucket.tokens < 1:
@@ -79,6 +83,7 @@ class Gate:
         return None
 
     def leave(self, holder: str, endpoint: str) -> None:
+        """Note that an admitted request has ended."""
         with self._lock:
             self._inside[holder, ""] -= 1
             self._inside[holder, endpoint] -= 1
@@ -96,81 +101,3 @@ class Gate:
             bucket = self._buckets[holder, endpoint] = _Bucket(rate, size, size, now)
         bucket.fill(now)
         return bucket
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One request. ``status`` is 0 where no whole answer was sent. ``headers`` never hold the key."""
-
-    method: str
-    target: str
-    endpoint: str
-    status: int
-    at: float
-    headers: Mapping[str, str]
-
-
-class RequestLog:
-    """Counts of all requests, for assertions on reads spent and on 429. Safe to read at any time."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._counts: Counter[tuple[str, int]] = Counter()
-            self._windows: dict[str, deque[float]] = {}
-            self._fastest: dict[str, int] = {}
-            self._recent: deque[Seen] = deque(maxlen=_KEPT)
-
-    def arrived(self, endpoint: str, at: float) -> None:
-        """Take the arrival into the maximum rates: the endpoint's and, under ``""``, the overall one."""
-        with self._lock:
-            for name in (endpoint, ""):
-                window = self._windows.setdefault(name, deque())
-                window.append(at)
-                while window[0] <= at - 1:
-                    window.popleft()
-                self._fastest[name] = max(self._fastest.get(name, 0), len(window))
-
-    def answered(self, seen: Seen) -> None:
-        with self._lock:
-            self._counts[seen.endpoint, seen.status] += 1
-            self._recent.append(seen)
-
-    @property
-    def counts(self) -> dict[tuple[str, int], int]:
-        """Requests by (endpoint, status)."""
-        with self._lock:
-            return dict(self._counts)
-
-    def count(self, endpoint: str | None = None, status: int | None = None) -> int:
-        """Requests, of an endpoint (``GET /v1/payment_intents``) and status if given."""
-        return sum(
-            number
-            for (name, answered), number in self.counts.items()
-            if endpoint in (None, name) and status in (None, answered)
-        )
-
-    @property
-    def reads(self) -> int:
-        """GETs, whatever became of them: what Stripe's read allocation is spent on."""
-        return sum(number for (name, _), number in self.counts.items() if name.startswith("GET "))
-
-    @property
-    def rate_limited(self) -> int:
-        """Answers with 429."""
-        return self.count(status=429)
-
-    def most_per_second(self, endpoint: str = "") -> int:
-        """The most requests that arrived within one second, of an endpoint or of all."""
-        with self._lock:
-            return self._fastest.get(endpoint, 0)
-
-    @property
-    def recent(self) -> list[Seen]:
-        """The last requests, oldest first, at most 10,000."""
-        with self._lock:
-            return list(self._recent)

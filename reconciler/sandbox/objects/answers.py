@@ -1,16 +1,16 @@
-"""What the sandbox answers: status, headers, body, and Stripe's error bodies."""
+"""HTTP answers of the sandbox, and Stripe's error bodies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.sandbox.objects.json import encode
+from reconciler.sandbox.objects.to_json import encode
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxAnswer:
-    """A complete HTTP answer. ``headers`` are those of this answer only; the server adds its own."""
+    """A complete HTTP answer. ``headers`` are those of this answer; the server adds those of every answer."""
 
     status: int
     body: bytes
@@ -18,13 +18,14 @@ class SandboxAnswer:
     content_type: str = "application/json"
 
     def with_header(self, name: str, value: str) -> SandboxAnswer:
+        """The same answer with one more header."""
         return replace(self, headers=(*self.headers, (name, value)))
 
 
 class ApiRefusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an error of it
-    """Stripe says no: carries the status and the error body.
+    """Stripe refuses a request: the HTTP status and the error body.
 
-    Raised to Python callers of :class:`reconciler.sandbox.Sandbox` too, when a payment cannot do what they ask.
+    Methods of :class:`reconciler.sandbox.Sandbox` raise it too, if Stripe would refuse that change of a payment.
     """
 
     def __init__(
@@ -65,12 +66,12 @@ class ApiRefusal(Exception):  # noqa: N818 - Stripe refuses; the SDK makes an er
 def unknown_object(
     kind: str, ident: str, *, other_mode_of: bool | None, param: str = "id", status: int = 404
 ) -> ApiRefusal:
-    """404 ``resource_missing``.
+    """Stripe's refusal for an object that does not exist: ``resource_missing``.
 
     Args:
         kind: Stripe's type name, such as ``payment_intent``.
-        ident: The id that was asked for.
-        other_mode_of: Whether the key is a live one, if the object exists in the other mode; None if it does not.
+        ident: The id that was requested.
+        other_mode_of: If the object exists in the other mode, whether the key is a live one; else None.
         param: The parameter at fault.
         status: 404 for the object itself, 400 for one named in a parameter.
     """
@@ -82,12 +83,16 @@ def unknown_object(
 
 
 def unknown_route(method: str, path: str) -> ApiRefusal:
-    return ApiRefusal(404, f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can "
-                        "help at https://support.stripe.com/.")  # fmt: skip
+    """404 for a URL that Stripe does not have."""
+    return ApiRefusal(
+        404,
+        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or "
+        "we can help at https://support.stripe.com/.",  # Stripe's words; banned-words: allowed
+    )
 
 
 def rate_limited(reason: str) -> ApiRefusal:
-    """429; Stripe sends no Retry-After, only the reason."""
+    """429. Stripe sends no Retry-After, only the reason."""
     return ApiRefusal(
         429,
         "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits.",
@@ -97,18 +102,20 @@ def rate_limited(reason: str) -> ApiRefusal:
 
 
 def server_error() -> ApiRefusal:
+    """500 with Stripe's error body."""
     return ApiRefusal(
         500,
-        "Sorry! There was an error while talking to one of our backends. Support has been notified.",
+        "Sorry! There was an error while talking to one of our backends. "  # Stripe's words; banned-words: allowed
+        "Support has been notified.",
         kind="api_error",
     )
 
 
-def wrong_state(verb: str, done: str, status: str, allowed: tuple[str, ...]) -> ApiRefusal:
-    """400: the PaymentIntent's status does not allow what was asked."""
+def wrong_state(verb: str, participle: str, status: str, allowed: tuple[str, ...]) -> ApiRefusal:
+    """400: the PaymentIntent's status does not allow the request."""
     return ApiRefusal(
         400,
         f"You cannot {verb} this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of "
-        f"the following statuses may be {done}: {', '.join(allowed)}.",
+        f"the following statuses may be {participle}: {', '.join(allowed)}.",
         code="payment_intent_unexpected_state",
     )

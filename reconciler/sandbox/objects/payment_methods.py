@@ -1,4 +1,4 @@
-"""Payment methods: how each behaves, what it leaves on a charge, and the test tokens a person can confirm with."""
+"""Payment methods: what an attempt with each leads to, its details on a charge, and Stripe's test tokens."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ DAY = 86_400
 
 
 class Flow(Enum):
-    """What a successful attempt with a payment method goes through."""
+    """The steps of a successful attempt with a payment method."""
 
-    CARD = "card"  # at once, or after authentication
+    CARD = "card"  # succeeds immediately, or after authentication
     DEBIT = "debit"  # processing for days
     VOUCHER = "voucher"  # requires_action until the customer has paid the voucher
-    REDIRECT = "redirect"  # requires_action until the customer comes back
+    REDIRECT = "redirect"  # requires_action until the customer returns from another site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
     """One type of payment method.
 
-    ``lasts`` is how long a voucher can be paid, ``authorized_for`` how long an authorization holds, in seconds.
+    ``payable_for`` is how long a voucher can be paid and ``authorized_for`` how long an authorization lasts, in seconds.
     """
 
     type: str
     flow: Flow
     action: str
     details: dict[str, Any]
-    lasts: int | None = None
+    payable_for: int | None = None
     authorized_for: int | None = None
 
 
@@ -46,8 +46,8 @@ CARD_DETAILS: dict[str, Any] = {
     "brand": "visa",
     "checks": {
         "address_line1_check": None,
-        "address_postal_code_check": "pass",
-        "cvc_check": "pass",
+        "address_postal_code_check": "pass",  # Stripe's value; banned-words: allowed
+        "cvc_check": "pass",  # Stripe's value; banned-words: allowed
     },
     "country": "US",
     "exp_month": 8,
@@ -77,8 +77,10 @@ def _debit(kind: str, **extra: Any) -> PaymentMethod:
     )
 
 
-def _voucher(kind: str, action: str, lasts: int, **extra: Any) -> PaymentMethod:
-    return PaymentMethod(type=kind, flow=Flow.VOUCHER, action=action, details=extra, lasts=lasts)
+def _voucher(kind: str, action: str, payable_for: int, **extra: Any) -> PaymentMethod:
+    return PaymentMethod(
+        type=kind, flow=Flow.VOUCHER, action=action, details=extra, payable_for=payable_for
+    )
 
 
 METHODS: dict[str, PaymentMethod] = {
@@ -111,7 +113,7 @@ METHODS: dict[str, PaymentMethod] = {
 
 
 class TokenReaction(Enum):
-    """What confirming with a test token leads to."""
+    """The result of confirming with a test token."""
 
     SUCCEED = "succeed"
     FAIL = "fail"
@@ -121,7 +123,7 @@ class TokenReaction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A test payment method as Stripe names them (``pm_card_visa``) and what confirming with it does."""
+    """A test payment method of Stripe's (``pm_card_visa``), and the result of confirming with it."""
 
     method: str
     reaction: TokenReaction
@@ -169,7 +171,7 @@ TOKENS: dict[str, Token] = {
 
 
 def reaction_of(method: str) -> TokenReaction:
-    """What an attempt with this type of payment method leads to when nothing goes wrong."""
+    """The result of an attempt with this type of payment method if nothing fails."""
     flow = METHODS[method].flow
     if flow is Flow.CARD:
         return TokenReaction.SUCCEED
@@ -177,7 +179,7 @@ def reaction_of(method: str) -> TokenReaction:
 
 
 def token_of(name: str) -> Token | None:
-    """The reaction to a test token, or to a bare type written as a token (``pm_oxxo``); None for others."""
+    """The test token of this name, or one for a type written as a token (``pm_oxxo``); None for other names."""
     if name in TOKENS:
         return TOKENS[name]
     method = name.removeprefix("pm_")
@@ -197,7 +199,7 @@ DECLINE_MESSAGES = {
 
 
 def decline_message(code: str, decline_code: str | None) -> str:
-    """The sentence Stripe shows for a failed attempt."""
+    """The sentence that Stripe shows for a failed attempt."""
     return DECLINE_MESSAGES.get(decline_code or code) or DECLINE_MESSAGES.get(
         code, "Your card was declined."
     )

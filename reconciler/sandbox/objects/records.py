@@ -1,6 +1,6 @@
-"""What the sandbox holds: Stripe's objects as frozen records, in Stripe's own words.
+"""Stripe's objects as frozen records, in Stripe's own words.
 
-A record is never changed, only replaced, so the snapshot inside an event costs nothing: it is the record itself.
+A record is never changed, only replaced, so an event can keep the record itself as its snapshot.
 Amounts are integers in minor units, times are Unix seconds, as Stripe sends them.
 """
 
@@ -34,7 +34,7 @@ class PaymentErrorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextActionRecord:
-    """What the customer has to do next; ``expires_at`` only for vouchers and QR codes."""
+    """What the customer has to do next. Only vouchers and QR codes have ``expires_at``."""
 
     type: str
     expires_at: int | None = None
@@ -42,7 +42,7 @@ class NextActionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRecord:
-    """A PaymentIntent. ``status`` is a string because a test may put one there that nobody knows."""
+    """A PaymentIntent. ``status`` is a string, because a test may set one that Stripe does not have."""
 
     id: str
     account: str
@@ -68,7 +68,7 @@ class IntentRecord:
 
     @property
     def client_secret(self) -> str:
-        """Lets a browser confirm this intent; the reconciler must never keep it."""
+        """Lets a browser confirm this intent. Reconciler must never keep it."""
         return f"{self.id}_secret_{self.secret}"
 
 
@@ -100,18 +100,18 @@ class ChargeRecord:
 
     @property
     def paid(self) -> bool:
-        """True if the charge succeeded, or was authorized and may be captured."""
+        """Whether the charge succeeded, or was authorized and may be captured."""
         return self.status == "succeeded"
 
     @property
     def refunded(self) -> bool:
-        """True only when the whole amount went back."""
+        """Whether the whole amount was refunded."""
         return self.amount > 0 and self.amount_refunded >= self.amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRecord:
-    """Money going back."""
+    """A refund."""
 
     id: str
     account: str
@@ -128,7 +128,7 @@ class RefundRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeRecord:
-    """A customer's bank asks for the money back."""
+    """A dispute: the customer's bank demands the money back."""
 
     id: str
     account: str
@@ -143,14 +143,14 @@ class DisputeRecord:
     method: str = "card"
 
 
-Subject = IntentRecord | ChargeRecord | RefundRecord | DisputeRecord
+EventSubject = IntentRecord | ChargeRecord | RefundRecord | DisputeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """Something happened to ``subject``, which is shown as it was then.
+    """An event. ``snapshot`` is its object as it was at that time.
 
-    ``visible_at`` is when the events list begins to show it: never earlier than ``created``.
+    ``visible_at`` is when the events list begins to show the event: never earlier than ``created``.
     """
 
     id: str
@@ -158,7 +158,7 @@ class EventRecord:
     livemode: bool
     created: int
     type: str
-    subject: Subject
+    snapshot: EventSubject
     visible_at: int
     request_id: str | None = None
     idempotency_key: str | None = None
@@ -166,7 +166,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEndpointRecord:
-    """Where events are sent. ``secret`` signs them and is shown to nobody but its owner."""
+    """An address that receives events. ``secret`` signs them; Stripe shows it only to its owner."""
 
     id: str
     account: str
@@ -178,4 +178,4 @@ class WebhookEndpointRecord:
     status: str = "enabled"
 
 
-Record = Subject | EventRecord | WebhookEndpointRecord
+Record = EventSubject | EventRecord | WebhookEndpointRecord

@@ -1,4 +1,4 @@
-"""Keys, accounts and what a restricted key may do."""
+"""API keys, their accounts, and what a restricted key may do."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from reconciler.sandbox.objects.answers import ApiRefusal
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccount:
-    """A Stripe account. ``platform`` is the account that may act for it by ``Stripe-SandboxAccount``."""
+    """A Stripe account. ``platform`` is the account that may act for it with the header ``Stripe-Account``."""
 
     id: str
     platform: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """An API key. ``permissions`` is None for a full key, else names such as ``payment_intent_read``."""
 
     secret: str
@@ -28,15 +28,16 @@ class Key:
 
     @property
     def livemode(self) -> bool:
+        """The mode of the key."""
         return "_live_" in self.secret
 
     @property
     def masked(self) -> str:
-        """As Stripe names a key in its messages: the prefix and the last four letters."""
+        """The key as Stripe's messages show it: the prefix and the last four letters."""
         return masked(self.secret)
 
-    def demand(self, permission: str, account: str) -> None:
-        """Raises the 403 that names the missing permission. Write includes read."""
+    def raise_if_forbidden(self, permission: str, account: str) -> None:
+        """Raise Stripe's 403 if the key lacks the permission. Write includes read."""
         if self.permissions is None or permission in self.permissions:
             return
         if (
@@ -52,7 +53,7 @@ class Key:
 
 
 def masked(secret: str) -> str:
-    """A key with its middle starred out."""
+    """A key with stars in place of its middle."""
     kind = "_".join(secret.split("_")[:2]) + "_" if secret.count("_") >= 2 else ""
     rest = secret[len(kind) :]
     return (
@@ -62,28 +63,29 @@ def masked(secret: str) -> str:
     )
 
 
-class KeyRing:
-    """Which keys exist and for whom they may speak."""
+class ApiKeys:
+    """The keys that exist, and the accounts that each may act for."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, SandboxAccount] = {}
-        self.keys: dict[str, Key] = {}
+        self.keys: dict[str, ApiKey] = {}
 
     def account(self, ident: str, platform: str | None = None) -> SandboxAccount:
-        """The account of this id, opened if it is new."""
+        """The account of this id, created if it is new."""
         known = self.accounts.get(ident)
         if known is None or (platform is not None and known.platform != platform):
             known = self.accounts[ident] = SandboxAccount(ident, platform)
         return known
 
-    def authenticate(self, secret: str | None) -> Key:
-        """The key of a request; raises Stripe's 401."""
+    def authenticate(self, secret: str | None) -> ApiKey:
+        """The key of a request. Raises Stripe's 401 for an unknown key or none."""
         if not secret:
             raise ApiRefusal(
                 401,
                 "You did not provide an API key. You need to provide your API key in the Authorization header, using "
                 "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
-                "https://stripe.com/docs/api#authentication for details, or we can help at "
+                "https://stripe.com/docs/api#authentication for details, or "
+                "we can help at "  # Stripe's words; banned-words: allowed
                 "https://support.stripe.com/.",
             )
         key = self.keys.get(secret)
@@ -91,8 +93,8 @@ class KeyRing:
             raise ApiRefusal(401, f"Invalid API Key provided: {masked(secret)}")
         return key
 
-    def acting_for(self, key: Key, stripe_account: str | None) -> str:
-        """The account a request is about; raises Stripe's 403 where the key has nothing to do with it."""
+    def account_for(self, key: ApiKey, stripe_account: str | None) -> str:
+        """The account of a request. Raises Stripe's 403 if the key may not act for it."""
         if stripe_account is None or stripe_account == key.account:
             return key.account
         target = self.accounts.get(stripe_account)

@@ -1,4 +1,4 @@
-"""The sandbox in memory: payments made and moved from Python, as customers, banks and Stripe would move them."""
+"""A Stripe in memory. Python code creates and changes its payments, as customers, banks and Stripe would."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ from functools import partial
 
 from reconciler.clock import Clock, SystemClock
 from reconciler.sandbox.faults.faults import FaultPlan, Faults
-from reconciler.sandbox.faults.rate_limits import NO_LIMITS, Gate, RequestLog, SandboxLimits
+from reconciler.sandbox.faults.rate_limits import NO_LIMITS, RequestLimiter, SandboxLimits
 from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, TokenReaction, reaction_of
 from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state import transitions
+from reconciler.sandbox.state.request_log import RequestLog
 from reconciler.sandbox.state.store import ACCOUNT, SandboxStore
-from reconciler.sandbox.state.transitions import Moment, Step, Transition
+from reconciler.sandbox.state.transitions import PaymentState, Step, Transition
 
 TEST_KEY = "sk_test_sandbox"
 LIVE_KEY = "sk_live_sandbox"
 
 
 class Sandbox(SandboxStore):
-    """A Stripe in memory, to be broken on purpose.
+    """A Stripe in memory that can fail on purpose. Safe to share between threads.
 
-    It opens with one account, :data:`ACCOUNT`, and its two full keys, :data:`TEST_KEY` and :data:`LIVE_KEY`. Every
-    method that changes a payment happens at the clock's current second, or at ``at`` where given, makes the events
-    that Stripe would make, and returns the intent as it is afterwards. A change that Stripe would refuse raises
-    :class:`ApiRefusal`. ``method`` changes the payment method of the attempt. Safe to share between threads.
+    It begins with one account, :data:`ACCOUNT`, and its two full keys, :data:`TEST_KEY` and :data:`LIVE_KEY`.
+
+    A change of a payment happens at the clock's current second, or at ``at`` if given. It makes the events that Stripe
+    would make, and returns the changed intent. A change that Stripe would refuse raises :class:`ApiRefusal`. ``method``
+    changes the payment method of the attempt.
 
     Args:
         clock: Stripe's time: ``created``, the ``Date`` header, retention, retries of webhooks.
-        pace_clock: Real time, for rate limits and latency.
-        seed: Makes ids and faults repeat.
+        rate_clock: Real time, for rate limits and latency.
+        seed: The same seed gives the same ids and faults.
         limits: Rate limits; off unless given.
-        faults: What goes wrong by share.
-        livemode: The mode in which payments are made where a call does not say.
+        faults: The shares of faults.
+        livemode: The mode of new payments, if a call does not say.
 
     Attributes:
-        requests: Counts of all API requests.
-        faults: Shares and script of what goes wrong.
-        before_answer: Called with endpoint and target before a request is looked at, so that a test can change the
-            world in the middle of a sweep.
+        requests: The log of all API requests.
+        limiter: The rate limits, which may be replaced at any time.
+        faults: Shares and script of the faults.
+        before_answer: Called with endpoint and target before the sandbox works on a request, so that a test can change
+            a payment in the middle of a sweep.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Sandbox(SandboxStore):
             clock, FaultPlan(faults or Faults(seed=seed)), seed=seed, livemode=livemode
         )
         self.rate_clock: Clock = rate_clock or SystemClock()
-        self.gate = Gate(limits, self.rate_clock)
+        self.limiter = RequestLimiter(limits, self.rate_clock)
         self.requests = RequestLog()
         self.before_answer: Callable[[str, str], None] | None = None
         self._tokens: dict[str, Token] = {}
@@ -85,17 +88,17 @@ class Sandbox(SandboxStore):
         Args:
             amount: Minor units.
             currency: ISO code in lower case.
-            method: The type of payment method its attempts use, a key of ``METHODS``.
-            capture_method: ``manual`` to hold the money first.
-            ident: Its id, where a test wants to choose it.
+            method: The type of payment method of its attempts, a key of ``METHODS``.
+            capture_method: ``manual`` holds the money first.
+            ident: Its id, if a test chooses it.
         """
-        _known_method(method)
-        book = self.book(account, livemode)
+        _raise_if_unknown_method(method)
+        records = self.records(account, livemode)
         with self.lock:
             intent = IntentRecord(
-                id=ident or self.fresh("pi"),
+                id=ident or self.new_id("pi"),
                 account=account,
-                livemode=book.livemode,
+                livemode=records.livemode,
                 created=self._second(at),
                 amount=amount,
                 currency=currency,
@@ -116,13 +119,13 @@ class Sandbox(SandboxStore):
         metadata: Mapping[str, str] | None = None,
         description: str | None = None,
     ) -> IntentRecord:
-        """Change what may be changed before the money moved; clears ``last_payment_error`` as Stripe does.
+        """Change amount, metadata or description, and clear ``last_payment_error`` as Stripe does.
 
-        Stripe makes no event of it. Metadata is merged; an empty value removes its key.
+        Stripe makes no event for it. Metadata is merged; an empty value removes its key.
         """
 
-        def step(now: Moment) -> Transition:
-            intent = now.intent
+        def step(payment: PaymentState) -> Transition:
+            intent = payment.intent
             merged = {k: v for k, v in {**intent.metadata, **(metadata or {})}.items() if v}
             changed = replace(
                 intent,
@@ -138,18 +141,18 @@ class Sandbox(SandboxStore):
     def _attempt(
         self, ident: str, at: datetime | None, method: str | None, step: Step
     ) -> IntentRecord:
-        """Make the step with a payment method: a new one if there is none or another type is wanted."""
+        """Make the step with a payment method: a new one if there is none, or if ``method`` is another type."""
         if method is not None:
-            _known_method(method)
+            _raise_if_unknown_method(method)
 
-        def paid(now: Moment) -> Transition:
-            intent = now.intent
+        def with_method(payment: PaymentState) -> Transition:
+            intent = payment.intent
             wanted = method or intent.method
             if intent.payment_method is None or wanted != intent.method:
-                intent = replace(intent, method=wanted, payment_method=self.fresh("pm"))
-            return step(replace(now, intent=intent))
+                intent = replace(intent, method=wanted, payment_method=self.new_id("pm"))
+            return step(replace(payment, intent=intent))
 
-        return self._change(ident, at, paid)
+        return self._change(ident, at, with_method)
 
     def attach(
         self,
@@ -159,7 +162,7 @@ class Sandbox(SandboxStore):
         token: Token | None = None,
         at: datetime | None = None,
     ) -> IntentRecord:
-        """Attach a payment method without confirming: ``requires_confirmation``. A token is kept for the attempt."""
+        """Attach a payment method without an attempt: ``requires_confirmation``. :meth:`confirm` uses the token."""
         intent = self._attempt(
             ident, at, token.method if token else method, transitions.await_confirmation
         )
@@ -170,7 +173,7 @@ class Sandbox(SandboxStore):
     def confirm(
         self, ident: str, token: Token | None = None, *, at: datetime | None = None
     ) -> IntentRecord:
-        """Attempt the payment as a test token says, or as the intent's payment method usually goes."""
+        """Attempt the payment, with the result of the test token, or the usual one of the payment method."""
         token = token or self._tokens.pop(ident, None)
         reaction = token.reaction if token else reaction_of(self.intent(ident).method)
         method = token.method if token else None
@@ -193,7 +196,7 @@ class Sandbox(SandboxStore):
         expires_at: datetime | None = None,
         at: datetime | None = None,
     ) -> IntentRecord:
-        """An attempt that waits for the customer: 3-D Secure, a redirect or a voucher, by payment method."""
+        """Begin an attempt that waits for the customer: 3-D Secure, a redirect or a voucher, by payment method."""
         until = None if expires_at is None else int(expires_at.timestamp())
         return self._attempt(
             ident, at, method, partial(transitions.require_action, action=action, expires_at=until)
@@ -202,7 +205,7 @@ class Sandbox(SandboxStore):
     def process(
         self, ident: str, *, method: str | None = None, at: datetime | None = None
     ) -> IntentRecord:
-        """An attempt that takes the bank days: ``processing`` with a pending charge."""
+        """Begin an attempt that takes the bank days: ``processing`` with a pending charge."""
         return self._attempt(ident, at, method, transitions.process)
 
     def authorize(
@@ -222,7 +225,7 @@ class Sandbox(SandboxStore):
     def succeed(
         self, ident: str, *, method: str | None = None, at: datetime | None = None
     ) -> IntentRecord:
-        """Collect the money, at once or at the end of ``processing`` or ``requires_action``."""
+        """Collect the money, in a new attempt or at the end of ``processing`` or ``requires_action``."""
         return self._attempt(ident, at, method, transitions.succeed)
 
     def fail(
@@ -234,7 +237,7 @@ class Sandbox(SandboxStore):
         method: str | None = None,
         at: datetime | None = None,
     ) -> IntentRecord:
-        """Let the attempt fail: back to ``requires_payment_method`` with ``last_payment_error``."""
+        """Let the attempt fail: ``requires_payment_method`` with ``last_payment_error``."""
         declined = decline_code if code == "card_declined" else None
         return self._attempt(
             ident, at, method, partial(transitions.fail, code=code, decline_code=declined)
@@ -248,17 +251,17 @@ class Sandbox(SandboxStore):
         final: bool = True,
         at: datetime | None = None,
     ) -> IntentRecord:
-        """Collect held money, all or ``amount``. Not ``final``: stays ``requires_capture`` with money received."""
+        """Collect held money, all or ``amount``. Unless ``final``, the status stays ``requires_capture``."""
         return self._change(ident, at, partial(transitions.capture, amount=amount, final=final))
 
     def cancel(
         self, ident: str, reason: str | None = None, *, at: datetime | None = None
     ) -> IntentRecord:
-        """Cancel it; ``reason`` is a ``cancellation_reason``."""
+        """Cancel the intent; ``reason`` is a ``cancellation_reason``."""
         return self._change(ident, at, partial(transitions.cancel, reason=reason))
 
     def expire_authorization(self, ident: str, *, at: datetime | None = None) -> IntentRecord:
-        """The hold ran out: ``charge.expired``, and canceled by Stripe."""
+        """Let the authorization expire: ``charge.expired``, and Stripe cancels the intent."""
         return self._change(
             ident, at, partial(transitions.cancel, reason="automatic", expired=True)
         )
@@ -271,7 +274,7 @@ class Sandbox(SandboxStore):
         reason: str | None = None,
         at: datetime | None = None,
     ) -> IntentRecord:
-        """Give money back, all that is left or ``amount``; the intent stays ``succeeded``."""
+        """Refund the rest of the money, or ``amount``; the intent stays ``succeeded``."""
         return self._change(ident, at, partial(transitions.refund, amount=amount, reason=reason))
 
     def dispute(
@@ -286,11 +289,13 @@ class Sandbox(SandboxStore):
         return self._change(ident, at, partial(transitions.dispute, amount=amount, reason=reason))
 
     def set_status(self, ident: str, status: str) -> IntentRecord:
-        """Put any string there as the status, without an event."""
-        return self._change(ident, None, lambda now: Transition(replace(now.intent, status=status)))
+        """Set any string as the status, without an event."""
+        return self._change(
+            ident, None, lambda payment: Transition(replace(payment.intent, status=status))
+        )
 
     def expire_due(self) -> int:
-        """Let time do its work: cancel authorizations and fail vouchers past their end; returns how many."""
+        """Cancel the authorizations and fail the vouchers that have expired. Returns their number."""
         now = self._second(None)
         count = 0
         for intent in list(self.intents()):
@@ -307,7 +312,7 @@ class Sandbox(SandboxStore):
         return count
 
 
-def _known_method(method: str) -> None:
+def _raise_if_unknown_method(method: str) -> None:
     if method not in METHODS:
         raise ApiRefusal(
             400,

@@ -1,4 +1,4 @@
-"""Payments to begin with: of every kind, with events, or very many and plain for measurements."""
+"""Payments for a new sandbox: of every kind and with events, or many plain ones for measurements."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 
+from reconciler.sandbox.faults.seeded_chance import SeededChance
+from reconciler.sandbox.objects.ids import Ids
 from reconciler.sandbox.objects.records import ChargeRecord, IntentRecord
-from reconciler.sandbox.state.chance import Ids, SeededChance
 from reconciler.sandbox.state.sandbox import Sandbox
 from reconciler.sandbox.state.store import ACCOUNT
 
-LATER = timedelta(seconds=2)
+STEP = timedelta(seconds=2)
+"""The time between two changes of a payment in the past."""
 
 
 class PaymentKind(Enum):
-    """What became of a payment."""
+    """How far a payment has come, and with which result."""
 
-    ABANDONED = "abandoned"  # created, no attempt made
+    ABANDONED = "abandoned"  # created, without an attempt
     UNCONFIRMED = "unconfirmed"
     AUTHENTICATING = "authenticating"
     VOUCHER = "voucher"
     FAILED = "failed"
     PROCESSING = "processing"
     AUTHORIZED = "authorized"
-    PARTLY_CAPTURED = "partly_captured"  # multicapture: still requires_capture, money received
+    PARTLY_CAPTURED = "partly_captured"  # multicapture: requires_capture with money received
     CAPTURED_LESS = "captured_less"  # final capture of less than was authorized
     SUCCEEDED = "succeeded"
     CANCELED = "canceled"
-    EXPIRED = "expired"  # an authorization that ran out
+    EXPIRED = "expired"  # an authorization that has expired
     REFUNDED = "refunded"
     PARTLY_REFUNDED = "partly_refunded"
     DISPUTED = "disputed"
 
 
-Moves = Callable[[Sandbox, IntentRecord, datetime], IntentRecord]
+Change = Callable[[Sandbox, IntentRecord, datetime], IntentRecord]
 
-_COURSES: dict[PaymentKind, Moves] = {
+_FIRST_CHANGES: dict[PaymentKind, Change] = {
     PaymentKind.ABANDONED: lambda _sandbox, intent, _at: intent,
     PaymentKind.UNCONFIRMED: lambda sandbox, intent, at: sandbox.attach(intent.id, at=at),
     PaymentKind.AUTHENTICATING: lambda sandbox, intent, at: sandbox.require_action(
@@ -54,8 +56,8 @@ _COURSES: dict[PaymentKind, Moves] = {
     ),
 }
 
-# These begin as another kind ends, and go on.
-_CONTINUED: dict[PaymentKind, tuple[PaymentKind, Moves]] = {
+# the payments of these kinds have a second change after that of another kind
+_SECOND_CHANGES: dict[PaymentKind, tuple[PaymentKind, Change]] = {
     PaymentKind.PARTLY_CAPTURED: (
         PaymentKind.AUTHORIZED,
         lambda sandbox, intent, at: sandbox.capture(
@@ -106,9 +108,10 @@ def make(
     livemode: bool | None = None,
     at: datetime | None = None,
 ) -> IntentRecord:
-    """A payment of a kind with all its events, created at ``at`` or now and moved two seconds a step.
+    """Create a payment of a kind with all its events.
 
-    Without ``at`` every step happens at the clock's present second, so that nothing lies in the future.
+    It is created at ``at``, and each change comes two seconds later. Without ``at``, all happens at the clock's present
+    second, so that nothing is in the future.
     """
     intent = sandbox.create_payment(
         amount,
@@ -122,13 +125,13 @@ def make(
         at=at,
     )
     moment = at or sandbox.clock.now()
-    step = timedelta(0) if at is None else LATER
-    before, goes_on = _CONTINUED.get(kind, (kind, None))
-    intent = _COURSES[before](sandbox, intent, moment + step)
-    return intent if goes_on is None else goes_on(sandbox, intent, moment + 2 * step)
+    step = timedelta(0) if at is None else STEP
+    first, second_change = _SECOND_CHANGES.get(kind, (kind, None))
+    intent = _FIRST_CHANGES[first](sandbox, intent, moment + step)
+    return intent if second_change is None else second_change(sandbox, intent, moment + 2 * step)
 
 
-# Of a hundred payments in a shop, about.
+# of about a hundred payments in an ordinary shop
 _MIX: Sequence[tuple[PaymentKind, int]] = (
     (PaymentKind.SUCCEEDED, 62), (PaymentKind.ABANDONED, 8), (PaymentKind.FAILED, 7), (PaymentKind.PROCESSING, 4), (PaymentKind.CANCELED, 4),
     (PaymentKind.AUTHENTICATING, 3), (PaymentKind.AUTHORIZED, 3), (PaymentKind.REFUNDED, 2), (PaymentKind.VOUCHER, 2), (PaymentKind.UNCONFIRMED, 1),
@@ -149,7 +152,7 @@ def mixed(chance: SeededChance, number: int) -> PaymentKind:
 def fill(
     sandbox: Sandbox, payments: int, *, days: float = 30, seed: int = 0, currency: str = "usd"
 ) -> None:
-    """Fill a sandbox with the payments of an ordinary shop, spread evenly over the days before now."""
+    """Create the payments of an ordinary shop, spread evenly over the days before now. The seed repeats them."""
     chance = SeededChance(seed)
     end = sandbox.clock.now()
     for number in range(payments):
@@ -159,7 +162,7 @@ def fill(
             int(chance.between(500, 25_000, "amount", number)),
             currency,
             metadata={"order_id": str(100_000 + number)},
-            at=end - timedelta(days=days) * (1 - number / payments) - 3 * LATER,
+            at=end - timedelta(days=days) * (1 - number / payments) - 3 * STEP,
         )
 
 
@@ -176,15 +179,15 @@ def prepared(
 ) -> Iterator[tuple[IntentRecord, ChargeRecord | None]]:
     """Many plain card payments for :meth:`Sandbox.load`, oldest first, spread evenly over a range of time.
 
-    All succeeded but the ``open_share``, which is still ``processing``. Quick: some microseconds each.
+    The ``open_share`` of them is ``processing``, the others have succeeded. Each takes some microseconds.
     """
     ids = Ids(seed)
     first, span = int(since.timestamp()), (until - since).total_seconds()
     for number in range(count):
-        name = ids.fresh("")[1:]
+        name = ids.new("")[1:]
         created = first + int(span * number / count)
         amount = 500 + number * 7919 % 24_500
-        waiting = number * 0.6180339887498949 % 1 < open_share
+        is_open = number * 0.6180339887498949 % 1 < open_share
         charge = ChargeRecord(
             id=f"ch_{name}",
             account=account,
@@ -193,10 +196,10 @@ def prepared(
             amount=amount,
             currency=currency,
             payment_intent=f"pi_{name}",
-            status="pending" if waiting else "succeeded",
+            status="pending" if is_open else "succeeded",
             payment_method=f"pm_{name}",
             captured=True,
-            amount_captured=0 if waiting else amount,
+            amount_captured=0 if is_open else amount,
         )
         intent = IntentRecord(
             id=charge.payment_intent,
@@ -211,6 +214,6 @@ def prepared(
             metadata=MappingProxyType({"order_id": str(number)}),
             secret=name,
         )
-        if not waiting:
+        if not is_open:
             intent = replace(intent, status="succeeded", amount_received=amount)
         yield intent, charge

@@ -11,8 +11,8 @@ from reconciler.sandbox.objects.records import Record
 
 R = TypeVar("R", bound=Record)
 
-# Beyond this the bytes are made anew for each answer, which costs time but no memory.
-CACHED_BYTES_AT_MOST = 512 * 1024 * 1024
+# above this the bytes are made for each answer, which costs time but no memory
+MOST_CACHED_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +26,14 @@ class PageQuery:
     until: int | None = None
 
 
-class Order:
+class CreationOrder:
     """Ids sorted by creation second, then by arrival."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[int, int, str]] = []
 
     def add(self, created: int, arrival: int, ident: str) -> None:
+        """Add an id. ``arrival`` orders the ids of one second."""
         entry = (created, arrival, ident)
         if not self._entries or self._entries[-1] < entry:
             self._entries.append(entry)
@@ -45,10 +46,10 @@ class Order:
     def __iter__(self) -> Iterator[str]:
         return (entry[2] for entry in self._entries)
 
-    def stretch(
+    def ids_for(
         self, query: PageQuery, place_of: Callable[[str], tuple[int, int, str]]
     ) -> Iterator[str]:
-        """The ids of a query in the order in which a page collects them: away from its cursor."""
+        """The ids of a query, from its cursor on: newest first, but oldest first for ``ending_before``."""
         low, high = 0, len(self._entries)
         if query.since is not None:
             low = bisect_left(self._entries, (query.since, -1, ""))
@@ -56,6 +57,7 @@ class Order:
             high = bisect_left(self._entries, (query.until + 1, -1, ""))
         if query.starting_after is not None:
             high = min(high, bisect_left(self._entries, place_of(query.starting_after)))
+
         if query.ending_before is not None:
             created, arrival, ident = place_of(query.ending_before)
             low = max(low, bisect_left(self._entries, (created, arrival, ident + "\0")))
@@ -66,14 +68,14 @@ class Order:
 class Timeline(Generic[R]):
     """All objects of one type in one account and mode.
 
-    ``indexed`` names the attributes by which lists may be narrowed without a scan.
+    ``indexed`` names the attributes by which a list can be filtered without a scan.
     """
 
     def __init__(self, indexed: tuple[str, ...] = ()) -> None:
         self._records: dict[str, R] = {}
         self._places: dict[str, tuple[int, int, str]] = {}
-        self._all = Order()
-        self._by: dict[str, dict[str, Order]] = {name: {} for name in indexed}
+        self._all = CreationOrder()
+        self._by: dict[str, dict[str, CreationOrder]] = {name: {} for name in indexed}
         self._parts: dict[str, tuple[bytes, bytes]] = {}
         self._part_bytes = 0
 
@@ -84,14 +86,15 @@ class Timeline(Generic[R]):
         return ident in self._records
 
     def __iter__(self) -> Iterator[R]:
-        """All of them, oldest first."""
+        """All objects, oldest first."""
         return (self._records[ident] for ident in list(self._all))
 
     def get(self, ident: str) -> R | None:
+        """The object of this id, None if there is none."""
         return self._records.get(ident)
 
     def of(self, name: str, value: str) -> list[R]:
-        """All whose indexed attribute has this value, oldest first."""
+        """All objects whose indexed attribute has this value, oldest first."""
         return [self._records[ident] for ident in self._by[name].get(value, ())]
 
     def put(self, record: R) -> None:
@@ -109,24 +112,26 @@ class Timeline(Generic[R]):
         for name, orders in self._by.items():
             value = getattr(record, name)
             if value is not None:
-                orders.setdefault(value, Order()).add(*place)
+                orders.setdefault(value, CreationOrder()).add(*place)
 
     def page(
         self,
         query: PageQuery,
-        narrowed: tuple[str, str] | None = None,
+        indexed: tuple[str, str] | None = None,
         keep: Callable[[R], bool] | None = None,
     ) -> tuple[list[R], bool]:
-        """A page, newest first, and whether more lies beyond it.
+        """A page, newest first, and whether more objects follow it.
 
         Args:
-            query: Range, cursor and limit; the cursor must be known.
-            narrowed: An indexed attribute and its value.
-            keep: A further condition, asked of each record on the way.
+            query: Range, cursor and limit. The cursor must be a known id.
+            indexed: An indexed attribute and its value.
+            keep: A further condition for each record.
         """
-        order = self._all if narrowed is None else self._by[narrowed[0]].get(narrowed[1], Order())
+        order = (
+            self._all if indexed is None else self._by[indexed[0]].get(indexed[1], CreationOrder())
+        )
         found: list[R] = []
-        for ident in order.stretch(query, self._places.__getitem__):
+        for ident in order.ids_for(query, self._places.__getitem__):
             record = self._records[ident]
             if keep is not None and not keep(record):
                 continue
@@ -140,12 +145,12 @@ class Timeline(Generic[R]):
         return found if query.ending_before is None else found[::-1]
 
     def parts(self, record: R, render: Callable[[R], tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-        """The serialized record in two halves, made once and kept until the record is replaced."""
+        """The serialized record in two parts, made once and kept until the record is replaced."""
         cached = self._parts.get(record.id)
         if cached is None:
             cached = render(record)
             size = len(cached[0]) + len(cached[1])
-            if self._part_bytes + size <= CACHED_BYTES_AT_MOST:
+            if self._part_bytes + size <= MOST_CACHED_BYTES:
                 self._parts[record.id] = cached
                 self._part_bytes += size
         return cached

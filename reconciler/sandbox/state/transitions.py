@@ -1,7 +1,7 @@
-"""How a PaymentIntent moves: pure functions from a payment's state to the next one and the events it makes.
+"""The changes of a PaymentIntent: pure functions from a payment's state to the next state and its events.
 
-Source: Stripe's life cycle of a PaymentIntent. The events of one change are in the order in which Stripe makes them:
-the charge's before the intent's.
+Source: Stripe's life cycle of a PaymentIntent. The events of one change are in Stripe's order: the charge's events come
+before the intent's.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from reconciler.sandbox.objects.payment_methods import METHODS, Flow, decline_me
 from reconciler.sandbox.objects.records import (
     ChargeRecord,
     DisputeRecord,
+    EventSubject,
     IntentRecord,
     NextActionRecord,
     PaymentErrorRecord,
     RefundRecord,
-    Subject,
 )
 
 WAITING = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -31,57 +31,62 @@ CANCELABLE = (
     "processing",
 )
 
-Fresh = Callable[[str], str]
+NewId = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """The records after a change and the events it makes, as (type, snapshot)."""
+    """The records after a change, and its events as pairs of type and snapshot."""
 
     intent: IntentRecord
-    events: tuple[tuple[str, Subject], ...] = ()
+    events: tuple[tuple[str, EventSubject], ...] = ()
     charge: ChargeRecord | None = None
     refund: RefundRecord | None = None
     dispute: DisputeRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A payment at the second in which something happens to it; ``fresh`` makes ids by prefix."""
+class PaymentState:
+    """A payment at the second of a change: its intent, its latest charge, and the time ``at`` in Unix seconds.
+
+    ``new_id`` makes an id from a prefix.
+    """
 
     intent: IntentRecord
     latest: ChargeRecord | None
-    fresh: Fresh
+    new_id: NewId
     at: int
 
     @property
     def charge(self) -> ChargeRecord:
-        """The latest charge; refuses where nothing was charged yet."""
+        """The latest charge. Raises ApiRefusal if there is none."""
         if self.latest is None:
             raise ApiRefusal(400, f"This PaymentIntent ({self.intent.id}) does not have a successful charge.",
                           code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip
         return self.latest
 
 
-Step = Callable[[Moment], Transition]
-"""One change of a payment; raises :class:`ApiRefusal` where Stripe would not do it."""
+Step = Callable[[PaymentState], Transition]
+"""One change of a payment. Raises :class:`ApiRefusal` if Stripe would refuse it."""
 
 
-def _expect(intent: IntentRecord, verb: str, done: str, allowed: tuple[str, ...]) -> None:
+def _raise_unless_status(
+    intent: IntentRecord, verb: str, participle: str, allowed: tuple[str, ...]
+) -> None:
     if intent.status not in allowed:
-        raise wrong_state(verb, done, intent.status, allowed)
+        raise wrong_state(verb, participle, intent.status, allowed)
 
 
-def _attempt(now: Moment, status: str) -> ChargeRecord:
-    """The charge of this attempt: the pending one moved on, or a new one."""
-    intent, pending = now.intent, now.latest
+def _charge_of_attempt(payment: PaymentState, status: str) -> ChargeRecord:
+    """The charge of this attempt: the pending charge with its new status, else a new charge."""
+    intent, pending = payment.intent, payment.latest
     if pending is not None and pending.status == "pending" and pending.id == intent.latest_charge:
         return replace(pending, status=status)
     return ChargeRecord(
-        id=now.fresh("py" if METHODS[intent.method].flow is Flow.DEBIT else "ch"),
+        id=payment.new_id("py" if METHODS[intent.method].flow is Flow.DEBIT else "ch"),
         account=intent.account,
         livemode=intent.livemode,
-        created=now.at,
+        created=payment.at,
         amount=intent.amount,
         currency=intent.currency,
         payment_intent=intent.id,
@@ -94,35 +99,37 @@ def _attempt(now: Moment, status: str) -> ChargeRecord:
     )
 
 
-def await_confirmation(now: Moment) -> Transition:
-    """A payment method is attached and nothing was tried yet; Stripe makes no event of it."""
-    intent = now.intent
-    _expect(intent, "update", "updated", WAITING)
+def await_confirmation(payment: PaymentState) -> Transition:
+    """Attach a payment method without an attempt. Stripe makes no event for it."""
+    intent = payment.intent
+    _raise_unless_status(intent, "update", "updated", WAITING)
     return Transition(replace(intent, status="requires_confirmation", last_payment_error=None))
 
 
-def require_action(now: Moment, *, action: str | None, expires_at: int | None) -> Transition:
-    """The customer has to do something: authenticate, or pay a voucher until ``expires_at``."""
-    intent = now.intent
-    _expect(intent, "confirm", "confirmed", WAITING)
+def require_action(
+    payment: PaymentState, *, action: str | None, expires_at: int | None
+) -> Transition:
+    """Require an action of the customer: to authenticate, or to pay a voucher before ``expires_at``."""
+    intent = payment.intent
+    _raise_unless_status(intent, "confirm", "confirmed", WAITING)
     method = METHODS[intent.method]
-    if expires_at is None and method.lasts is not None:
-        expires_at = now.at + method.lasts
-    moved = replace(
+    if expires_at is None and method.payable_for is not None:
+        expires_at = payment.at + method.payable_for
+    changed = replace(
         intent,
         status="requires_action",
         last_payment_error=None,
         next_action=NextActionRecord(type=action or method.action, expires_at=expires_at),
     )
-    return Transition(moved, (("payment_intent.requires_action", moved),))
+    return Transition(changed, (("payment_intent.requires_action", changed),))
 
 
-def process(now: Moment) -> Transition:
-    """The bank works on it: the charge is pending."""
-    intent = now.intent
-    _expect(intent, "confirm", "confirmed", WAITING)
-    charge = replace(_attempt(now, "pending"), captured=True)
-    moved = replace(
+def process(payment: PaymentState) -> Transition:
+    """Begin an attempt that takes the bank days: the charge is pending."""
+    intent = payment.intent
+    _raise_unless_status(intent, "confirm", "confirmed", WAITING)
+    charge = replace(_charge_of_attempt(payment, "pending"), captured=True)
+    changed = replace(
         intent,
         status="processing",
         latest_charge=charge.id,
@@ -130,23 +137,23 @@ def process(now: Moment) -> Transition:
         next_action=None,
     )
     return Transition(
-        moved, (("payment_intent.processing", moved), ("charge.pending", charge)), charge
+        changed, (("payment_intent.processing", changed), ("charge.pending", charge)), charge
     )
 
 
-def authorize(now: Moment, *, capture_before: int | None) -> Transition:
-    """The money is held: ``requires_capture`` until ``capture_before``."""
-    intent = now.intent
-    _expect(intent, "confirm", "confirmed", ATTEMPTING)
+def authorize(payment: PaymentState, *, capture_before: int | None) -> Transition:
+    """Hold the money: ``requires_capture`` until ``capture_before``."""
+    intent = payment.intent
+    _raise_unless_status(intent, "confirm", "confirmed", ATTEMPTING)
     held_for = METHODS[intent.method].authorized_for
     if held_for is None:
         raise ApiRefusal(400, f"The payment method type {intent.method} does not support manual capture.",
                       code="payment_intent_invalid_parameter", param="capture_method")  # fmt: skip
     charge = replace(
-        _attempt(now, "succeeded"),
-        capture_before=now.at + held_for if capture_before is None else capture_before,
+        _charge_of_attempt(payment, "succeeded"),
+        capture_before=payment.at + held_for if capture_before is None else capture_before,
     )
-    moved = replace(
+    changed = replace(
         intent,
         status="requires_capture",
         capture_method="manual",
@@ -155,19 +162,21 @@ def authorize(now: Moment, *, capture_before: int | None) -> Transition:
         last_payment_error=None,
         next_action=None,
     )
-    events: tuple[tuple[str, Subject], ...] = (
+    events: tuple[tuple[str, EventSubject], ...] = (
         ("charge.succeeded", charge),
-        ("payment_intent.amount_capturable_updated", moved),
+        ("payment_intent.amount_capturable_updated", changed),
     )
-    return Transition(moved, events, charge)
+    return Transition(changed, events, charge)
 
 
-def succeed(now: Moment) -> Transition:
-    """The money is collected."""
-    intent = now.intent
-    _expect(intent, "confirm", "confirmed", ATTEMPTING)
-    charge = replace(_attempt(now, "succeeded"), captured=True, amount_captured=intent.amount)
-    moved = replace(
+def succeed(payment: PaymentState) -> Transition:
+    """Collect the money."""
+    intent = payment.intent
+    _raise_unless_status(intent, "confirm", "confirmed", ATTEMPTING)
+    charge = replace(
+        _charge_of_attempt(payment, "succeeded"), captured=True, amount_captured=intent.amount
+    )
+    changed = replace(
         intent,
         status="succeeded",
         amount_received=intent.amount,
@@ -176,26 +185,26 @@ def succeed(now: Moment) -> Transition:
         next_action=None,
     )
     return Transition(
-        moved, (("charge.succeeded", charge), ("payment_intent.succeeded", moved)), charge
+        changed, (("charge.succeeded", charge), ("payment_intent.succeeded", changed)), charge
     )
 
 
-def fail(now: Moment, *, code: str, decline_code: str | None) -> Transition:
-    """The attempt failed. An authentication or a voucher that was not completed leaves no charge."""
-    intent = now.intent
-    _expect(intent, "confirm", "confirmed", ATTEMPTING)
+def fail(payment: PaymentState, *, code: str, decline_code: str | None) -> Transition:
+    """Let the attempt fail. An authentication or a voucher that was not completed leaves no charge."""
+    intent = payment.intent
+    _raise_unless_status(intent, "confirm", "confirmed", ATTEMPTING)
     message = decline_message(code, decline_code)
     no_charge = intent.status == "requires_action" and code.startswith("payment_intent_")
     charge = None
     if not no_charge:
         charge = replace(
-            _attempt(now, "failed"),
+            _charge_of_attempt(payment, "failed"),
             captured=False,
             failure_code=code,
             failure_message=message,
             decline_code=decline_code,
         )
-    moved = replace(
+    changed = replace(
         intent,
         status="requires_payment_method",
         latest_charge=charge.id if charge else intent.latest_charge,
@@ -211,59 +220,60 @@ def fail(now: Moment, *, code: str, decline_code: str | None) -> Transition:
             payment_method_type=intent.method,
         ),
     )
-    events: list[tuple[str, Subject]] = [] if charge is None else [("charge.failed", charge)]
-    events.append(("payment_intent.payment_failed", moved))
-    return Transition(moved, tuple(events), charge)
+    events: list[tuple[str, EventSubject]] = [] if charge is None else [("charge.failed", charge)]
+    events.append(("payment_intent.payment_failed", changed))
+    return Transition(changed, tuple(events), charge)
 
 
-def capture(now: Moment, *, amount: int | None, final: bool) -> Transition:
+def capture(payment: PaymentState, *, amount: int | None, final: bool) -> Transition:
     """Collect held money. Unless ``final``, the rest stays capturable and the status ``requires_capture``.
 
-    The rest of a final capture goes back to the customer, and Stripe counts it in the charge's ``amount_refunded``.
+    A final capture releases the rest, and Stripe counts it in the charge's ``amount_refunded``.
     """
-    intent = now.intent
-    _expect(intent, "capture", "captured", ("requires_capture",))
+    intent = payment.intent
+    _raise_unless_status(intent, "capture", "captured", ("requires_capture",))
     taken = intent.amount_capturable if amount is None else amount
     if not 0 < taken <= intent.amount_capturable:
         raise ApiRefusal(400, f"The requested capture amount is greater than the amount you can capture for this "
                            f"PaymentIntent ({intent.amount_capturable}).",
                       code="amount_too_large", param="amount_to_capture")  # fmt: skip
-    done = final or taken == intent.amount_capturable
-    released = intent.amount_capturable - taken if done else 0
-    charge = now.charge
+
+    complete = final or taken == intent.amount_capturable
+    released = intent.amount_capturable - taken if complete else 0
+    charge = payment.charge
     captured = replace(
         charge,
         captured=True,
         amount_captured=charge.amount_captured + taken,
         amount_refunded=charge.amount_refunded + released,
     )
-    moved = replace(
+    changed = replace(
         intent,
-        status="succeeded" if done else "requires_capture",
+        status="succeeded" if complete else "requires_capture",
         amount_received=intent.amount_received + taken,
-        amount_capturable=0 if done else intent.amount_capturable - taken,
+        amount_capturable=0 if complete else intent.amount_capturable - taken,
     )
-    refund = _refund(now, captured, released, None) if released else None
-    after = "payment_intent.succeeded" if done else "payment_intent.amount_capturable_updated"
-    return Transition(moved, (("charge.captured", captured), (after, moved)), captured, refund)
+    refund = _refund(payment, captured, released, None) if released else None
+    after = "payment_intent.succeeded" if complete else "payment_intent.amount_capturable_updated"
+    return Transition(changed, (("charge.captured", captured), (after, changed)), captured, refund)
 
 
-def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Transition:
-    """Irreversible. Held money is released, which Stripe shows as a refund of the uncaptured charge."""
-    intent, charge = now.intent, now.latest
-    _expect(intent, "cancel", "canceled", CANCELABLE)
+def cancel(payment: PaymentState, *, reason: str | None, expired: bool = False) -> Transition:
+    """Cancel the intent for good. Stripe shows released money as a refund of the uncaptured charge."""
+    intent, charge = payment.intent, payment.latest
+    _raise_unless_status(intent, "cancel", "canceled", CANCELABLE)
     if intent.status == "processing" and METHODS[intent.method].flow is not Flow.DEBIT:
         raise wrong_state("cancel", "canceled", intent.status, CANCELABLE[:-1])
     held = charge is not None and intent.status == "requires_capture"
-    moved = replace(
+    changed = replace(
         intent,
         status="canceled",
-        canceled_at=now.at,
+        canceled_at=payment.at,
         cancellation_reason=reason,
         amount_capturable=0,
         next_action=None,
     )
-    events: list[tuple[str, Subject]] = []
+    events: list[tuple[str, EventSubject]] = []
     if held and charge is not None:
         charge = replace(charge, amount_refunded=charge.amount - charge.amount_captured)
         events.append(("charge.expired" if expired else "charge.refunded", charge))
@@ -272,16 +282,18 @@ def cancel(now: Moment, *, reason: str | None, expired: bool = False) -> Transit
             charge, status="failed", failure_code="payment_intent_canceled", captured=False
         )
         events.append(("charge.failed", charge))
-    events.append(("payment_intent.canceled", moved))
-    return Transition(moved, tuple(events), charge)
+    events.append(("payment_intent.canceled", changed))
+    return Transition(changed, tuple(events), charge)
 
 
-def _refund(now: Moment, charge: ChargeRecord, amount: int, reason: str | None) -> RefundRecord:
+def _refund(
+    payment: PaymentState, charge: ChargeRecord, amount: int, reason: str | None
+) -> RefundRecord:
     return RefundRecord(
-        id=now.fresh("re"),
+        id=payment.new_id("re"),
         account=charge.account,
         livemode=charge.livemode,
-        created=now.at,
+        created=payment.at,
         amount=amount,
         currency=charge.currency,
         charge=charge.id,
@@ -291,9 +303,9 @@ def _refund(now: Moment, charge: ChargeRecord, amount: int, reason: str | None) 
     )
 
 
-def refund(now: Moment, *, amount: int | None, reason: str | None) -> Transition:
-    """Money goes back; the intent stays ``succeeded``."""
-    intent, charge = now.intent, now.charge
+def refund(payment: PaymentState, *, amount: int | None, reason: str | None) -> Transition:
+    """Refund money; the intent stays ``succeeded``."""
+    intent, charge = payment.intent, payment.charge
     left = charge.amount - charge.amount_refunded
     if left == 0:
         raise ApiRefusal(
@@ -309,23 +321,23 @@ def refund(now: Moment, *, amount: int | None, reason: str | None) -> Transition
         raise ApiRefusal(400, f"Refund amount ({back}) is greater than unrefunded amount on charge ({left}).",
                       code="charge_exceeds_refundable_amount", param="amount")  # fmt: skip
     returned = replace(charge, amount_refunded=charge.amount_refunded + back)
-    made = _refund(now, charge, back, reason)
+    made = _refund(payment, charge, back, reason)
     return Transition(
         intent, (("refund.created", made), ("charge.refunded", returned)), returned, made
     )
 
 
-def dispute(now: Moment, *, amount: int | None, reason: str) -> Transition:
-    """The customer's bank asks for the money back; the intent stays ``succeeded``."""
-    intent, charge = now.intent, now.charge
+def dispute(payment: PaymentState, *, amount: int | None, reason: str) -> Transition:
+    """Open a dispute; the intent stays ``succeeded``."""
+    intent, charge = payment.intent, payment.charge
     if charge.status != "succeeded" or not charge.captured:
         raise ApiRefusal(400, f"Charge {charge.id} was not captured and cannot be disputed.")
     disputed = replace(charge, disputed=True)
     opened = DisputeRecord(
-        id=now.fresh("dp"),
+        id=payment.new_id("dp"),
         account=intent.account,
         livemode=intent.livemode,
-        created=now.at,
+        created=payment.at,
         amount=charge.amount_captured if amount is None else amount,
         currency=charge.currency,
         charge=charge.id,

@@ -1,4 +1,4 @@
-"""A database that is not there, goes away, refuses, or is somebody else's at the moment."""
+"""The database is unavailable, disconnects, refuses, or another process works on the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RoleFactory = Callable[[str], tuple[str, Callable[[str], str]]]
 
 
 def meanwhile(world: World, endpoint: str, act: Callable[[], object], times: int = 1) -> None:
-    """Do something in the middle of a sweep, before this endpoint answers."""
+    """Call ``act`` in the middle of a sweep, before Stripe answers a request to this endpoint."""
     left = threading.Semaphore(times)
 
     def hook(asked: str, _target: str) -> None:
@@ -28,7 +28,7 @@ def meanwhile(world: World, endpoint: str, act: Callable[[], object], times: int
 
 
 def cut_connections(world: World) -> None:
-    """As an administrator does: end every other connection to this database."""
+    """End every other connection to this database, as an administrator can."""
     world.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -37,8 +37,8 @@ def cut_connections(world: World) -> None:
 
 @pytest.mark.parametrize("command", ["sweep", "explain pi_1", "revert 1", "verify", "export"])
 def test_the_database_is_down(world: World, command: str) -> None:
-    """Not there: exit 75, which server, and what to check; Stripe is not asked."""
-    answer = world.run(*command.split(), DATABASE_URL="postgresql://someone:hush@127.0.0.1:9/shop")
+    """Exit 75 with the server's name and what to check; Stripe is not asked."""
+    answer = world.run(*command.split(), DATABASE_URL="postgresql://user:hush@127.0.0.1:9/shop")
     assert answer.code == 75
     assert "127.0.0.1:9" in answer.err
     assert "DATABASE_URL" in answer.err
@@ -47,7 +47,7 @@ def test_the_database_is_down(world: World, command: str) -> None:
 
 
 def test_the_report_is_printed_without_a_database(world: World) -> None:
-    """A sweep that could not begin prints its report all the same: a program reads it."""
+    """A sweep that could not begin prints its report too, because a program may read it."""
     answer = world.sweep("--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 75
     assert answer.json["complete"] is False
@@ -56,12 +56,12 @@ def test_the_report_is_printed_without_a_database(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("user", "dbname", "named"),
-    [("nobody_here", None, "nobody_here"), (None, "no_such_database", "no_such_database")],
+    [("absent_role", None, "absent_role"), (None, "no_such_database", "no_such_database")],
 )
-def test_a_role_or_database_that_is_not_there(
+def test_a_role_or_database_that_does_not_exist(
     world: World, user: str | None, dbname: str | None, named: str
 ) -> None:
-    """Refused at the door: exit 78, and what was not there."""
+    """Exit 78 with the name of the role or database."""
     changed = {"user": user, "dbname": dbname}
     url = make_conninfo(world.shop.url, **{k: v for k, v in changed.items() if v is not None})
     answer = world.sweep(DATABASE_URL=url)
@@ -69,8 +69,8 @@ def test_a_role_or_database_that_is_not_there(
     assert named in answer.err
 
 
-def test_the_database_goes_away_between_reading_and_writing(world: World) -> None:
-    """Its connections are cut in mid-pass: the page is whole or not at all, it is told, and the next sweep does it."""
+def test_connections_are_cut_between_reading_and_writing(world: World) -> None:
+    """The page is recorded as a whole or not at all, the report agrees, and the next sweep does the rest."""
     for key in range(5):
         world.pay(key)
     meanwhile(world, EVENTS, lambda: cut_connections(world))
@@ -81,17 +81,17 @@ def test_the_database_goes_away_between_reading_and_writing(world: World) -> Non
     assert corrected in (0, 5)
     assert len(world.ask("SELECT * FROM reconciler.outbox")) == corrected
     world.stripe.before_answer = None
-    _let_lease_go(world)
+    _end_lease(world)
     again = world.sweep("--kind", "window", "--apply")
     assert (again.code, again.json["corrected"]) == (0, 5 - corrected)
     world.verify()
 
 
 @pytest.mark.parametrize("endpoint", [LIST, EVENTS])
-def test_the_database_refuses_everybody_in_the_middle(
+def test_the_database_refuses_connections_in_mid_sweep(
     world: World, server: Server, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stops taking connections and cuts those there are: exit 75, the report, and nothing half done."""
+    """It accepts no new connection and cuts the existing ones: exit 75 or 78, the report, and no half-recorded page."""
     monkeypatch.setattr(postgres, "CONNECT_SECONDS", 1)
     for key in range(5):
         world.pay(key)
@@ -114,18 +114,18 @@ def test_the_database_refuses_everybody_in_the_middle(
     assert answer.err
     assert world.substance() == before
     world.stripe.before_answer = None
-    _let_lease_go(world)
+    _end_lease(world)
     assert world.sweep("--apply").json["corrected"] == 5
     world.verify()
 
 
-def _let_lease_go(world: World) -> None:
-    """As time would: the lease of a sweep that could not give it back ends by itself."""
+def _end_lease(world: World) -> None:
+    """End the lease that a sweep could not release, as time would."""
     world.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
-def test_a_database_that_may_not_be_written(world: World) -> None:
-    """Read-only: a dry run works, --apply and --record say so before Stripe is asked."""
+def test_a_read_only_database(world: World) -> None:
+    """If the database is read-only, a dry run works; --apply and --record end before Stripe is asked."""
     world.pay(1)
     world.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET"
@@ -144,8 +144,8 @@ def test_a_database_that_may_not_be_written(world: World) -> None:
     assert world.dump() == before
 
 
-def test_it_becomes_read_only_in_the_middle(world: World) -> None:
-    """A failover in mid-pass: exit 75, the page is not half written, and the message names what it is."""
+def test_the_database_becomes_read_only_in_mid_sweep(world: World) -> None:
+    """After a failover: exit 75, no half-recorded page, and the message says that the database is read-only or was lost."""
     world.pay(1)
     before = world.substance()
 
@@ -164,7 +164,7 @@ def test_it_becomes_read_only_in_the_middle(world: World) -> None:
 
 
 def test_no_schema(world: World) -> None:
-    """Without our schema a dry run works; --record, --apply, revert and resolve say: run migrate."""
+    """Without the schema reconciler a dry run works; every other command names reconciler migrate."""
     world.pay(1)
     world.execute("DROP SCHEMA reconciler CASCADE")
     dry = world.sweep("--kind", "due")
@@ -198,7 +198,7 @@ def test_no_schema(world: World) -> None:
 def test_a_privilege_is_missing(
     world: World, role: RoleFactory, granted: str, writing: list[str], needs: str
 ) -> None:
-    """Told before Stripe is asked, by the statement that grants it: exit 78."""
+    """Exit 78 with the GRANT statement to run, before Stripe is asked."""
     world.pay(1)
     name, url_of = role("daemon")
     world.run("migrate", "--daemon-role", name)
@@ -212,7 +212,7 @@ def test_a_privilege_is_missing(
 
 
 def test_the_role_of_the_readme_is_enough(world: World, role: RoleFactory) -> None:
-    """SELECT on the table and UPDATE of what is written, as the README grants, serve dry run, apply and revert."""
+    """The README's grants, SELECT on the table and UPDATE of the written columns, are enough for each kind of sweep."""
     world.pay(1)
     name, url_of = role("daemon")
     assert world.run("migrate", "--daemon-role", name).code == 0
@@ -230,7 +230,7 @@ def test_the_role_of_the_readme_is_enough(world: World, role: RoleFactory) -> No
 
 
 def test_a_dry_run_needs_select_alone(world: World, role: RoleFactory) -> None:
-    """A role that may read the table and nothing of ours can look; it leaves no trace."""
+    """A role that can only read the merchant's table can make a dry run, which stores nothing."""
     world.pay(1)
     name, url_of = role("reader")
     world.execute(
@@ -243,8 +243,8 @@ def test_a_dry_run_needs_select_alone(world: World, role: RoleFactory) -> None:
     assert world.ask("SELECT * FROM reconciler.leases") == []
 
 
-def test_the_lease_is_held_by_another(world: World) -> None:
-    """Another process works on the account: exit 75, who it is, until when, and nothing is written or asked."""
+def test_another_process_holds_the_lease(world: World) -> None:
+    """Exit 75 with the process that holds the account; nothing is written, and nothing asked of Stripe."""
     world.pay(1)
     world.execute(
         "INSERT INTO reconciler.leases VALUES ('default', 7, 'machine:4711:abc', now() + '1 hour')"
@@ -259,8 +259,8 @@ def test_the_lease_is_held_by_another(world: World) -> None:
     assert world.stripe.requests.count(LIST) == 0
 
 
-def test_a_lease_of_the_dead_is_taken_over(world: World) -> None:
-    """A lease that has run out keeps nobody away."""
+def test_an_expired_lease_is_taken_over(world: World) -> None:
+    """An expired lease of another process does not prevent a sweep."""
     world.pay(1)
     world.execute(
         "INSERT INTO reconciler.leases VALUES ('default', 7, 'machine:4711:abc', now() - '1 s'::interval)"
@@ -271,8 +271,8 @@ def test_a_lease_of_the_dead_is_taken_over(world: World) -> None:
     ]
 
 
-def test_the_lease_is_lost_in_the_middle(world: World) -> None:
-    """Taken over in mid-pass: nothing more is written by the one that lost it, exit 75, and it says so."""
+def test_the_lease_is_lost_in_mid_sweep(world: World) -> None:
+    """The process that lost the lease writes nothing more, says so, and exits with 75."""
     world.pay(1)
     before = world.substance()
     meanwhile(
@@ -299,8 +299,8 @@ def test_the_lease_is_lost_in_the_middle(world: World) -> None:
         "DROP TABLE public.payments",
     ],
 )
-def test_the_table_changes_in_the_middle(world: World, change: str) -> None:
-    """A migration of the merchant's in mid-pass: not complete, what is missing, exit 78, and nothing half done."""
+def test_the_table_changes_in_mid_sweep(world: World, change: str) -> None:
+    """After a migration by the merchant: exit 78 with what is missing, and no half-recorded page."""
     for key in range(5):
         world.pay(key)
     meanwhile(world, EVENTS, lambda: world.execute(change))
@@ -314,8 +314,8 @@ def test_the_table_changes_in_the_middle(world: World, change: str) -> None:
     world.verify()
 
 
-def test_connections_are_given_back(world: World) -> None:
-    """After a sweep, good or bad, no connection and no transaction of ours is left."""
+def test_connections_are_closed(world: World) -> None:
+    """After a sweep, successful or not, Reconciler has no connection and no transaction open."""
     world.pay(1)
     world.sweep("--apply")
     world.sweep("--apply", RECONCILER_STRIPE__API_BASE="http://127.0.0.1:9")

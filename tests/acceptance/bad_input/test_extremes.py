@@ -1,4 +1,4 @@
-"""Values at the edge of what can be written down: far times, huge amounts, strange letters."""
+"""Extreme values: times in the far future and past, huge amounts, unusual characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Break
+from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import LIST, NOW, RETRIEVE, World
 
@@ -16,7 +16,7 @@ LAST_SECOND = 253402300799
 
 
 def answering(world: World, intent: str, **changes: object) -> None:
-    """Let Stripe say this of an intent, whenever it is retrieved."""
+    """Let Stripe answer with these values whenever this intent is retrieved."""
     body = {
         "id": intent,
         "object": "payment_intent",
@@ -32,7 +32,7 @@ def answering(world: World, intent: str, **changes: object) -> None:
         **changes,
     }
     world.stripe.faults.script(
-        Break.ANSWER,
+        RequestFault.ANSWER,
         times=100,
         endpoint=RETRIEVE,
         target=intent,
@@ -40,7 +40,7 @@ def answering(world: World, intent: str, **changes: object) -> None:
     )
 
 
-STRANGE: list[dict[str, object]] = [
+EXTREME_VALUES: list[dict[str, object]] = [
     {"created": LAST_SECOND},
     {"created": 0},
     {"created": LAST_SECOND, "status": "processing", "amount_received": 0},
@@ -65,10 +65,10 @@ STRANGE: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("local", ["pending", "processing", "authorized", "paid"])
-def test_strange_values_lose_nobody_else(world: World, local: str) -> None:
-    """One payment with a value at the edge is flagged or not examined; the sweep ends in words, the others are done."""
+def test_extreme_values_do_not_affect_other_payments(world: World, local: str) -> None:
+    """A payment with an extreme value is flagged or not examined; every other payment is corrected."""
     named = []
-    for key, changes in enumerate(STRANGE):
+    for key, changes in enumerate(EXTREME_VALUES):
         intent = world.pay(key, local)
         named += ["--payment-intent", intent]
         answering(world, intent, **changes)
@@ -85,10 +85,10 @@ def test_strange_values_lose_nobody_else(world: World, local: str) -> None:
     assert world.run("export").code == 0
 
 
-def test_strange_values_in_a_list(world: World) -> None:
-    """The same in a page of the list."""
+def test_extreme_values_in_a_list(world: World) -> None:
+    """A payment with an extreme value on a page of the list does not affect the others of the page."""
     intents = [world.pay(key) for key in range(5)]
-    stop_token = {
+    extreme = {
         "id": intents[0],
         "object": "payment_intent",
         "amount": 1250,
@@ -101,9 +101,9 @@ def test_strange_values_in_a_list(world: World) -> None:
         "latest_charge": None,
         "metadata": {},
     }
-    page = {"object": "list", "has_more": False, "data": [stop_token]}
+    page = {"object": "list", "has_more": False, "data": [extreme]}
     world.stripe.faults.script(
-        Break.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
+        RequestFault.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
     )
     answer = world.sweep("--kind", "window", "--apply")
     assert answer.code in (0, 75)
@@ -124,7 +124,7 @@ def test_strange_values_in_a_list(world: World) -> None:
     ],
 )
 def test_rows_of_the_far_future_and_past(world: World, created: str) -> None:
-    """A sentinel in the column of creation ends no sweep, whatever the row's status."""
+    """A placeholder time in the column of creation ends no sweep, for a row of any status."""
     for key, (status, becomes) in enumerate(
         (("pending", "succeed"), ("pending", None), ("processing", "process"), ("paid", "succeed"))
     ):
@@ -140,8 +140,8 @@ def test_rows_of_the_far_future_and_past(world: World, created: str) -> None:
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
 @pytest.mark.parametrize("span", ["999999d", "999999999w", "0001-01-01", "9999-12-31"])
-def test_a_range_as_wide_as_time(world: World, option: str, span: str) -> None:
-    """A span that reaches beyond all calendars is a wide range or a usage error, never a crash."""
+def test_a_range_beyond_the_calendar(world: World, option: str, span: str) -> None:
+    """A time or duration at the limits of the calendar is a wide range or a usage error, never a crash."""
     world.pay(1)
     for kind in ("due", "window", "all"):
         answer = world.run("sweep", "--kind", kind, option, span)
@@ -158,10 +158,8 @@ def test_a_range_as_wide_as_time(world: World, option: str, span: str) -> None:
     ],
     ids=str,
 )
-def test_a_configuration_as_wide_as_time(
-    world: World, change: dict[str, dict[str, object]]
-) -> None:
-    """A duration longer than any calendar is refused, or means for ever; it is no crash."""
+def test_a_duration_beyond_the_calendar(world: World, change: dict[str, dict[str, object]]) -> None:
+    """A duration or number that is too large is refused or has no effect; it is never a crash."""
     world.pay(1)
     world.configure(**change)
     for kind in ("due", "window"):
@@ -170,8 +168,8 @@ def test_a_configuration_as_wide_as_time(
 
 
 @pytest.mark.parametrize("amount", [-1250, 0, 2**63 - 1, -(2**63)])
-def test_amounts_at_the_edge(world: World, amount: int) -> None:
-    """A row's amount that is no price is a mismatch whose money at stake is unsigned and can be stored."""
+def test_extreme_amounts(world: World, amount: int) -> None:
+    """A row whose amount cannot be a price is a mismatch; its money at stake is not negative and can be stored."""
     world.pay(1)
     world.pay(2)
     unknown = world.missing(3)

@@ -1,4 +1,4 @@
-"""No key, no client_secret and no password gets out: not into a stream, a table, an export or an error."""
+"""No key, client_secret or password gets into an output, a table, an export or an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.sandbox import Break
+from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, RETRIEVE, World
 
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def guarded(world: World) -> Iterator[World]:
-    """A world whose key and database password must not be seen, and which is searched at the end."""
+    """A world with a secret key and database password; after the test every table is searched for them."""
     name = f"secretive_{next(_numbers)}"
     with psycopg.connect(world.shop.url, autocommit=True) as connection:
         connection.execute(
@@ -47,13 +47,13 @@ def guarded(world: World) -> Iterator[World]:
     }
     world.secrets += [KEY, KEY[-12:], SIGNING[6:], PASSWORD, CUSTOMER, "Privet"]
     yield world
-    search(world)
+    search_tables(world)
     with psycopg.connect(world.shop.url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def search(world: World) -> None:
-    """Look through every column of every table that there is, ours and the merchant's."""
+def search_tables(world: World) -> None:
+    """Search every column of every table, Reconciler's and the merchant's, for a secret."""
     tables = world.ask(
         "SELECT schemaname, tablename FROM pg_tables"
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
@@ -70,7 +70,7 @@ def search(world: World) -> None:
 
 
 def stocked(world: World) -> str:
-    """Payments of which some disagree, with a customer's data on them; one of the intents."""
+    """Create payments with a customer's data, some of which disagree. Returns one of the intents."""
     personal = {"customer": CUSTOMER, "description": DESCRIPTION, "metadata": {"name": DESCRIPTION}}
     world.pay(1, intent=personal)
     world.pay(2, "paid", "cancel", intent=personal)
@@ -81,7 +81,7 @@ def stocked(world: World) -> str:
 
 
 def every_command(world: World, intent: str) -> None:
-    """All commands that read or write anything, in the order of a day's work."""
+    """Run every command that reads or writes."""
     for command in (
         ("doctor",),
         ("sweep",),
@@ -103,14 +103,14 @@ def every_command(world: World, intent: str) -> None:
             assert made.secret not in answer.out + answer.err, command
 
 
-def test_a_day_s_work(guarded: World) -> None:
-    """Every command at the log level debug, on payments with client_secrets and a customer's data."""
+def test_every_command(guarded: World) -> None:
+    """No command shows or stores a secret or a customer's data, even at the log level debug."""
     every_command(guarded, stocked(guarded))
     assert guarded.kinds()
 
 
 def test_an_export_into_a_folder(guarded: World, tmp_path: Path) -> None:
-    """The files of an export hold none of it either."""
+    """The files of an export contain no secret."""
     stocked(guarded)
     guarded.sweep("--apply")
     folder = tmp_path / "export"
@@ -124,7 +124,7 @@ def test_an_export_into_a_folder(guarded: World, tmp_path: Path) -> None:
 
 
 def _repeating(world: World, status: int) -> Wire:
-    """An answer that quotes the key and a client_secret at us, as a careless proxy would."""
+    """An answer that repeats the key and a client_secret, as a careless proxy would."""
     secret = next(world.stripe.intents()).secret
     said = f"Bearer {KEY} {PASSWORD} pi_1_secret_{secret} {DESCRIPTION}"
     body = {"error": {"message": said, "code": KEY, "param": said, "type": KEY}, "id": KEY}
@@ -134,12 +134,14 @@ def _repeating(world: World, status: int) -> Wire:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
 def test_an_answer_that_repeats_the_key(guarded: World, status: int) -> None:
-    """Whatever an answer quotes, in its body or its headers, none of it is passed on."""
+    """A secret in the body or the headers of an answer is neither shown nor stored."""
     stocked(guarded)
     wire = _repeating(guarded, status)
     for endpoint in (RETRIEVE, LIST, EVENTS):
         guarded.stripe.faults.clear()
-        guarded.stripe.faults.script(Break.ANSWER, times=10_000, endpoint=endpoint, answer=wire)
+        guarded.stripe.faults.script(
+            RequestFault.ANSWER, times=10_000, endpoint=endpoint, answer=wire
+        )
         for writing in ("--record", "--apply"):
             guarded.run(*LEVEL, "sweep", writing)
         guarded.run(*LEVEL, "explain", "pi_1")
@@ -148,16 +150,16 @@ def test_an_answer_that_repeats_the_key(guarded: World, status: int) -> None:
 
 def _quoting_trigger(world: World) -> None:
     world.execute(
-        "CREATE FUNCTION blab() RETURNS trigger LANGUAGE plpgsql AS"
+        "CREATE FUNCTION quote_secrets() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN RAISE EXCEPTION '{KEY} {PASSWORD}' USING DETAIL = '{DESCRIPTION}',"
         f" HINT = '{CUSTOMER}'; END $$;"
-        "CREATE TRIGGER blab BEFORE UPDATE ON public.payments"
-        " FOR EACH ROW EXECUTE FUNCTION blab()"
+        "CREATE TRIGGER quote_secrets BEFORE UPDATE ON public.payments"
+        " FOR EACH ROW EXECUTE FUNCTION quote_secrets()"
     )
 
 
-TROUBLE: dict[str, Callable[[World], object]] = {
-    "a trigger that talks": _quoting_trigger,
+DATABASE_FAILURES: dict[str, Callable[[World], object]] = {
+    "a trigger that quotes secrets": _quoting_trigger,
     "a constraint": lambda world: world.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT no CHECK (status <> 'paid') NOT VALID"
     ),
@@ -169,32 +171,32 @@ TROUBLE: dict[str, Callable[[World], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", TROUBLE)
-def test_failures_say_nothing_secret(guarded: World, name: str) -> None:
-    """A database that fails, with PostgreSQL's details in hand, is described without them."""
+@pytest.mark.parametrize("name", DATABASE_FAILURES)
+def test_a_database_failure_shows_no_secret(guarded: World, name: str) -> None:
+    """The message about a database failure does not contain PostgreSQL's details, which may contain secrets."""
     intent = stocked(guarded)
-    TROUBLE[name](guarded)
+    DATABASE_FAILURES[name](guarded)
     every_command(guarded, intent)
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        f"postgresql://someone:{PASSWORD}@127.0.0.1:9/shop",
-        f"postgresql://someone:{PASSWORD}@no.such.host.invalid/shop",
-        f"postgresql://someone:{PASSWORD}@127.0.0.1:port/shop",
-        f"postgresql://someone:p@{PASSWORD}@127.0.0.1:9/shop",
-        f"postgresql://someone:p/{PASSWORD}@127.0.0.1:9/shop",
-        f"host=127.0.0.1 port=9 user=someone password={PASSWORD}",
-        f"host=127.0.0.1 port=9 user=someone password='{PASSWORD}",
-        f"mysql://someone:{PASSWORD}@127.0.0.1/shop",
-        f"postgresql://someone:{PASSWORD}@127.0.0.1:9/shop?sslmode=nonsense",
+        f"postgresql://user:{PASSWORD}@127.0.0.1:9/shop",
+        f"postgresql://user:{PASSWORD}@no.such.host.invalid/shop",
+        f"postgresql://user:{PASSWORD}@127.0.0.1:port/shop",
+        f"postgresql://user:p@{PASSWORD}@127.0.0.1:9/shop",
+        f"postgresql://user:p/{PASSWORD}@127.0.0.1:9/shop",
+        f"host=127.0.0.1 port=9 user=merchant password={PASSWORD}",
+        f"host=127.0.0.1 port=9 user=merchant password='{PASSWORD}",
+        f"mysql://user:{PASSWORD}@127.0.0.1/shop",
+        f"postgresql://user:{PASSWORD}@127.0.0.1:9/shop?sslmode=nonsense",
         f"postgresql://127.0.0.1:9/shop?password={PASSWORD}",
         PASSWORD,
     ],
 )
 def test_a_database_url_is_not_repeated(world: World, url: str) -> None:
-    """However wrong it is, its password stays where it is."""
+    """A wrong database URL is reported without its password."""
     world.secrets.append(PASSWORD)
     for command in (("sweep", "--json"), ("doctor",), ("verify",), ("migrate",)):
         answer = world.run(*LEVEL, *command, DATABASE_URL=url)
@@ -202,13 +204,13 @@ def test_a_database_url_is_not_repeated(world: World, url: str) -> None:
 
 
 def test_secrets_in_the_wrong_places(world: World) -> None:
-    """A key or a password written into the file where it does not belong is not quoted by the complaint."""
+    """A key or a password in a wrong place of the configuration is not shown in the message."""
     world.secrets += [KEY, PASSWORD]
     for change in (
-        {"stripe": {"api_base": f"https://someone:{PASSWORD}@api.stripe.com"}},
+        {"stripe": {"api_base": f"https://user:{PASSWORD}@api.stripe.com"}},
         {"stripe": {"key": KEY}},
         {"delivery": {"secret": KEY}},
-        {"delivery": {"url": f"https://someone:{PASSWORD}@shop.example/"}},
+        {"delivery": {"url": f"https://user:{PASSWORD}@shop.example/"}},
         {"stripe": {"livemode": KEY}},
         {"payments": {"amount_unit": KEY}},
         {"corrections": {"grace": KEY}},
@@ -223,8 +225,8 @@ def test_secrets_in_the_wrong_places(world: World) -> None:
         world.sections = before
 
 
-def test_a_process_of_its_own_shows_none(guarded: World) -> None:
-    """The same from a process of its own, at the log level debug."""
+def test_a_separate_process_shows_no_secret(guarded: World) -> None:
+    """A sweep in its own process shows no secret, even at the log level debug."""
     stocked(guarded)
     answer = guarded.start(*LEVEL, "sweep", "--apply", "--json")
     assert answer.code == 0

@@ -1,4 +1,4 @@
-"""The benchmarks at a size that takes a moment: they cannot rot unnoticed. Nothing is timed here."""
+"""The benchmarks at a very small size, so that a broken one is noticed. No time is checked here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tests.benchmarks.run import BENCHMARKS
 from tests.conftest import Server
 
 NOISY = ("intents/s", "CPU an intent, µs", "CPU, % of a core")
-"""What depends on the machine. At so small a size the fixed cost of a sweep counts most."""
+"""Figures that depend on the machine. At so small a size the fixed cost of a sweep counts most."""
 TIMED = ("failover", "checkout", "held-lock", "lag")
-"""Their figures are seconds of a machine that does other work at the same time."""
+"""Benchmarks whose figures are seconds, on a machine that does other work at the same time."""
 TOO_SMALL = ("day", "memory")
-"""Their targets are about what grows, and at this size little does."""
+"""Benchmarks whose targets are about growth, which does not show at this size."""
 
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_a_benchmark_still_works(name: str, server: Server) -> None:
-    """It runs, its own proofs hold (nothing missed, nothing invented), and every count is within its target."""
+    """It runs, its own checks hold (nothing missed, nothing invented), and every count is within its target."""
     figures = BENCHMARKS[name](Options(tiny=True, postgres=server.url("postgres")))
     assert figures
     missed = [figure for figure in figures if figure.met is False and figure.figure not in NOISY]

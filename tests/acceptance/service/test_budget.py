@@ -75,7 +75,7 @@ def test_there_is_one_spender_at_every_moment(town: Town) -> None:
     """Two replicas, a one-off sweep, guests, a reload and two handovers: never what two would send, and no 429."""
     town.configure(speed=LIMIT, lease="3s", due="1s")
     intents = among_many(town)
-    town.stripe.gate.limits = SandboxLimits()
+    town.stripe.limiter.limits = SandboxLimits()
     first = town.start()
     first.event("lease.taken")
     fill_the_lane(town)

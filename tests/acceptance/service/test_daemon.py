@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import ACCOUNT, LIVE_KEY, Break
+from reconciler.sandbox import ACCOUNT, LIVE_KEY, RequestFault
 from tests.acceptance.service.conftest import Town
 
 Manager = tuple[str, Callable[[str], None]]
@@ -129,7 +129,7 @@ def test_a_stop_finishes_the_page_that_is_being_read(town: Town) -> None:
     daemon = town.start()
     daemon.event("pass.finished", job="due", complete=True)
     retrieve = "GET /v1/payment_intents/{id}"
-    town.stripe.faults.script(Break.SLOW, endpoint=retrieve, seconds=3)
+    town.stripe.faults.script(RequestFault.SLOW, endpoint=retrieve, seconds=3)
     town.pay(2)
     clock = SystemClock()
     until = clock.monotonic() + 20

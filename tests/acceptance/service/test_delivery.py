@@ -12,7 +12,7 @@ import stripe
 
 from reconciler.clock import SystemClock
 from tests.acceptance.service.conftest import Daemon, Town
-from tests.endpoint import Break, Endpoint, serving
+from tests.endpoint import Endpoint, EndpointFault, serving
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
 
@@ -89,7 +89,7 @@ def test_an_endpoint_that_is_down_is_told_in_status_and_metrics(
 def test_a_stop_does_not_wait_for_an_endpoint_that_hangs(town: Town, endpoint: Endpoint) -> None:
     """SIGTERM in the middle of a request ends the service within seconds; the row is sent again by the next."""
     town.pay(1)
-    endpoint.usual = Break.HANG
+    endpoint.usual = EndpointFault.HANG
     daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
     first = endpoint.next()
     clock = SystemClock()
@@ -107,7 +107,7 @@ def test_other_passes_go_on_while_the_endpoint_hangs(town: Town, endpoint: Endpo
     """Delivery has a lane of its own."""
     town.pay(1)
     town.configure(due="1s")
-    endpoint.usual = Break.HANG
+    endpoint.usual = EndpointFault.HANG
     daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
     daemon.event("pass.finished", corrected=1)
     endpoint.next()
@@ -120,7 +120,7 @@ def test_other_passes_go_on_while_the_endpoint_hangs(town: Town, endpoint: Endpo
 def test_a_kill_while_a_request_is_out(town: Town, endpoint: Endpoint) -> None:
     """kill -9 between sending and noting: the next service sends it again, under the same id."""
     town.pay(1)
-    endpoint.usual = Break.HANG
+    endpoint.usual = EndpointFault.HANG
     daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
     first = endpoint.next()
     daemon.end(signal.SIGKILL)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox import Break, PaymentKind, make
+from reconciler.sandbox import PaymentKind, RequestFault, make
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, World
 
 
@@ -61,7 +61,7 @@ def test_ranges_that_touch_hold_each_payment_once(world: World) -> None:
 def test_a_throttled_pass_is_not_complete(world: World, endpoint: str) -> None:
     """Reads that were refused to the end are told: not complete, exit 75, and how many were rate limited."""
     intent = world.pay(1)
-    world.stripe.faults.script(Break.RATE_LIMITED, times=1000, endpoint=endpoint)
+    world.stripe.faults.script(RequestFault.RATE_LIMITED, times=1000, endpoint=endpoint)
     named = ["--kind", "window"] if endpoint == LIST else ["--payment-intent", intent]
     answer = world.sweep(*named, "--apply")
     report = answer.json
@@ -76,7 +76,7 @@ def test_a_throttled_pass_is_not_complete(world: World, endpoint: str) -> None:
 def test_a_throttled_read_that_succeeds_in_the_end_counts(world: World) -> None:
     """Two refusals and an answer are no loss: the sweep is complete, and says how often it was slowed."""
     intent = world.pay(1)
-    world.stripe.faults.script(Break.RATE_LIMITED, times=2, endpoint=RETRIEVE)
+    world.stripe.faults.script(RequestFault.RATE_LIMITED, times=2, endpoint=RETRIEVE)
     answer = world.sweep("--payment-intent", intent, "--apply")
     assert (answer.code, answer.json["complete"], answer.json["corrected"]) == (0, True, 1)
     assert answer.json["rate_limited"] == 2
@@ -87,7 +87,9 @@ def test_a_list_with_a_gap_is_no_proof_of_absence(world: World) -> None:
     said to be missing; the next sweep does the rest."""
     for key in range(150):
         world.pay(key, age=timedelta(days=2, seconds=key))
-    world.stripe.faults.script(Break.SERVER_ERROR, times=5, endpoint=LIST, target="starting_after")
+    world.stripe.faults.script(
+        RequestFault.SERVER_ERROR, times=5, endpoint=LIST, target="starting_after"
+    )
     answer = world.sweep("--kind", "window", "--apply")
     report = answer.json
     assert (answer.code, report["complete"], report["corrected"]) == (75, False, 100)
@@ -102,7 +104,7 @@ def test_a_list_with_a_gap_is_no_proof_of_absence(world: World) -> None:
 def test_what_was_not_examined_is_named(world: World) -> None:
     """A person reads which payment could not be examined, and why."""
     intent, other = world.pay(1), world.pay(2)
-    world.stripe.faults.script(Break.SERVER_ERROR, times=100, target=intent)
+    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=100, target=intent)
     answer = world.run("sweep", "--apply", "--payment-intent", intent, "--payment-intent", other)
     assert answer.code == 75
     named = [line for line in answer.out.splitlines() if line.startswith(intent)]
@@ -118,7 +120,7 @@ def test_a_wait_is_never_forgotten(world: World) -> None:
     world.stripe.succeed(intent, at=NOW - timedelta(seconds=30))
     assert world.sweep("--payment-intent", intent, "--apply").json["waiting"] == 1
     world.clock.advance(timedelta(minutes=10))
-    world.stripe.faults.script(Break.SERVER_ERROR, times=5, target=intent)
+    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=5, target=intent)
     assert world.sweep("--kind", "due", "--apply").code == 75
     assert len(world.ask("SELECT * FROM reconciler.rechecks")) == 1
     report = world.sweep("--kind", "due", "--apply").json
@@ -157,7 +159,7 @@ def test_a_stripe_that_is_gone_ends_the_pass_in_words(world: World) -> None:
     """A sweep over many payments does not try each against a wall, and does not end as if all were well."""
     for key in range(320):
         world.pay(key)
-    world.stripe.faults.script(Break.BAD_GATEWAY, times=100_000)
+    world.stripe.faults.script(RequestFault.BAD_GATEWAY, times=100_000)
     answer = world.sweep("--kind", "due", "--apply")
     assert answer.code == 75
     assert answer.json["complete"] is False

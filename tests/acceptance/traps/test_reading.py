@@ -12,15 +12,28 @@ from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import SystemClock
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Sandbox, SandboxAnswer, SandboxLimits, SandboxServer
+from reconciler.sandbox import (
+    TEST_KEY,
+    RequestFault,
+    Sandbox,
+    SandboxAnswer,
+    SandboxLimits,
+    SandboxServer,
+)
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_stripe
 
 
 @pytest.mark.parametrize(
     "kind",
-    [Break.SERVER_ERROR, Break.BAD_GATEWAY, Break.RESET, Break.RATE_LIMITED, Break.MALFORMED],
+    [
+        RequestFault.SERVER_ERROR,
+        RequestFault.BAD_GATEWAY,
+        RequestFault.RESET,
+        RequestFault.RATE_LIMITED,
+        RequestFault.MALFORMED,
+    ],
 )
-def test_tries_are_not_multiplied(world: World, kind: Break) -> None:
+def test_tries_are_not_multiplied(world: World, kind: RequestFault) -> None:
     """One retry layer: a retrieve that never succeeds is sent as often as the gateway tries, and not once more."""
     intent = world.pay(1)
     world.stripe.faults.script(kind, times=1000, endpoint=RETRIEVE)
@@ -34,7 +47,7 @@ def test_tries_are_not_multiplied(world: World, kind: Break) -> None:
 def test_tries_of_lists_are_not_multiplied(world: World, endpoint: str, kind: str) -> None:
     """The same for a page of the list and for the look at events, which go over the wire another way."""
     world.pay(1)
-    world.stripe.faults.script(Break.SERVER_ERROR, times=1000, endpoint=endpoint)
+    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=1000, endpoint=endpoint)
     answer = world.sweep("--kind", kind, "--since", "10d")
     assert answer.code == 75
     assert world.stripe.requests.count(endpoint) == TRIES
@@ -48,7 +61,7 @@ def test_a_final_answer_is_not_asked_for_twice(world: World, status: int) -> Non
         b'{"error": {"code": "resource_missing", "message": "no", "type": "invalid_request_error"}}'
     )
     world.stripe.faults.script(
-        Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=SandboxAnswer(status, body)
+        RequestFault.ANSWER, times=1000, endpoint=RETRIEVE, answer=SandboxAnswer(status, body)
     )
     world.sweep("--payment-intent", intent)
     assert world.stripe.requests.count(RETRIEVE) == 1
@@ -58,7 +71,7 @@ def test_stripes_own_verdict_on_another_try_is_obeyed(world: World) -> None:
     """Stripe-Should-Retry: false ends it at once, even for a 500."""
     intent = world.pay(1)
     wire = SandboxAnswer(500, b"{}", (("Stripe-Should-Retry", "false"),))
-    world.stripe.faults.script(Break.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire)
+    world.stripe.faults.script(RequestFault.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire)
     assert world.sweep("--payment-intent", intent).code == 75
     assert world.stripe.requests.count(RETRIEVE) == 1
 
@@ -67,7 +80,7 @@ def test_stripes_own_verdict_on_another_try_is_obeyed(world: World) -> None:
 def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
     """A Stripe that takes every request and answers none, and a gateway of little patience."""
     sandbox = a_stripe()
-    sandbox.faults.script(Break.SILENT, times=1000)
+    sandbox.faults.script(RequestFault.SILENT, times=1000)
     with (
         SandboxServer(sandbox) as server,
         StripeGateway(
@@ -113,7 +126,7 @@ def test_the_program_waits_seconds_not_minutes() -> None:
 
 def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
     """With Stripe's documented limits on and half of them ours, no read is refused and the other half stays free."""
-    world.stripe.gate.limits = SandboxLimits()
+    world.stripe.limiter.limits = SandboxLimits()
     world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
     intents = [world.pay(key) for key in range(24)]
     named = [word for intent in intents for word in ("--payment-intent", intent)]
@@ -128,7 +141,7 @@ def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
 
 def test_the_checkout_is_served_during_a_pass(world: World) -> None:
     """While a sweep reads as fast as it may, the shop's own calls on the same account are not refused."""
-    world.stripe.gate.limits = SandboxLimits()
+    world.stripe.limiter.limits = SandboxLimits()
     world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
     refused: list[str | None] = []
     done = threading.Event()
@@ -138,10 +151,10 @@ def test_the_checkout_is_served_during_a_pass(world: World) -> None:
         while not clock.wait(done, 0.1):
             name = "GET /v1/charges"
             holder = f"{world.stripe.intent(intents[0]).account}:False"
-            reason = world.stripe.gate.enter(holder, name, livemode=False)
+            reason = world.stripe.limiter.enter(holder, name, livemode=False)
             refused.append(reason)
             if reason is None:
-                world.stripe.gate.leave(holder, name)
+                world.stripe.limiter.leave(holder, name)
 
     intents = [world.pay(key) for key in range(24)]
     shopper = threading.Thread(target=checkout)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.sandbox import Break
+from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World
 
@@ -29,7 +29,7 @@ def test_nothing_expires_without_asking_stripe(world: World) -> None:
 def test_nothing_expires_while_stripe_does_not_answer(world: World) -> None:
     """Without an answer an old open row stays what it is, and nothing is recorded about it."""
     intent = world.pay(1, age=MONTHS)
-    world.stripe.faults.script(Break.SERVER_ERROR, times=100, target=intent)
+    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=100, target=intent)
     answer = world.sweep("--payment-intent", intent, "--apply")
     assert (answer.code, answer.json["complete"]) == (75, False)
     assert world.statuses() == {"1": "pending"}
@@ -59,7 +59,7 @@ def test_a_404_closes_nothing_that_was_known_about_money(world: World) -> None:
     assert world.kinds()["contradicted"] == ["open"]
     body = {"error": {"code": "resource_missing", "message": "No such payment_intent", "type": "x"}}
     world.stripe.faults.script(
-        Break.ANSWER,
+        RequestFault.ANSWER,
         times=10,
         endpoint=RETRIEVE,
         target=intent,
@@ -85,7 +85,7 @@ def test_a_404_of_somebody_else_says_nothing(world: World) -> None:
     for key, wire in enumerate(wires):
         intent = world.pay(key)
         named += ["--payment-intent", intent]
-        world.stripe.faults.script(Break.ANSWER, times=20, target=intent, answer=wire)
+        world.stripe.faults.script(RequestFault.ANSWER, times=20, target=intent, answer=wire)
     answer = world.sweep(*named, "--apply")
     assert (answer.code, answer.json["unexamined"]) == (75, 3)
     assert world.kinds() == {}
@@ -266,7 +266,7 @@ def test_what_was_not_read_is_not_zero(world: World) -> None:
         intent = world.pay(key)
         named += ["--payment-intent", intent]
         wire = _altered(intent, **changes)
-        world.stripe.faults.script(Break.ANSWER, times=20, target=intent, answer=wire)
+        world.stripe.faults.script(RequestFault.ANSWER, times=20, target=intent, answer=wire)
     answer = world.sweep(*named, "--apply")
     count = len(UNREADABLE)
     assert (answer.code, answer.json["unexamined"], answer.json["examined"]) == (75, count, 0)
@@ -298,7 +298,7 @@ def test_a_look_at_events_that_fails_leaves_the_page_unexamined(world: World) ->
     """Without knowing what is on the way nothing is written, and the sweep is not complete."""
     world.pay(1)
     before = world.substance()
-    world.stripe.faults.script(Break.SERVER_ERROR, times=100, endpoint=EVENTS)
+    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=100, endpoint=EVENTS)
     answer = world.sweep("--kind", "due", "--apply")
     assert (answer.code, answer.json["complete"]) == (75, False)
     assert world.substance() == before

@@ -1,4 +1,4 @@
-"""The signature as a receiver checks it: with Stripe's own SDK."""
+"""The signature, as a receiver verifies it with Stripe's own SDK."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def verify(body: bytes, header: str, secret: str = SECRET) -> bool:
     return bool(checked)
 
 
-def test_stripe_s_own_verifier_takes_it() -> None:
-    """A receiver needs no code of its own."""
+def test_stripes_sdk_verifies_the_signature() -> None:
+    """A receiver can verify Reconciler's messages with Stripe's SDK, without code of its own."""
     body = message_body(MESSAGE)
     assert verify(body, signature(body, SECRET, datetime.now(UTC)))
 
@@ -38,8 +38,8 @@ BODY = message_body(MESSAGE)
     ],
     ids=["another body", "another secret", "an old message"],
 )
-def test_and_refuses_what_is_not_ours(body: bytes, secret: str, signed_at: datetime) -> None:
-    """A body that was changed, another secret, an old message that is replayed."""
+def test_stripes_sdk_refuses_another_message(body: bytes, secret: str, signed_at: datetime) -> None:
+    """A changed body, another secret and an old message that is replayed are refused."""
     header = signature(BODY, SECRET, signed_at)
     with pytest.raises(stripe.SignatureVerificationError):
         verify(body, header, secret)

@@ -13,12 +13,12 @@ from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-Opening = Callable[..., StripeGateway]
+OpenGateway = Callable[..., StripeGateway]
 
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Our own clock: Stripe's is another."""
+    """This machine's clock; Stripe's is another."""
     return ManualClock(datetime(2026, 2, 1, tzinfo=UTC))
 
 
@@ -29,7 +29,7 @@ def stripe_clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock, stripe_clock: ManualClock) -> Sandbox:
-    """A Stripe whose limits, where a test sets some, go by our clock: there is but one real time."""
+    """A Stripe with its own time. Its rate limits run on this machine's clock, as real time does."""
     return Sandbox(stripe_clock, rate_clock=clock)
 
 
@@ -40,8 +40,8 @@ def server(sandbox: Sandbox) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def open_gateway(server: SandboxServer, clock: ManualClock) -> Iterator[Opening]:
-    """Makes gateways to the sandbox, closed at the end."""
+def open_gateway(server: SandboxServer, clock: ManualClock) -> Iterator[OpenGateway]:
+    """Opens gateways to the sandbox; they are closed at the end."""
     with ExitStack() as stack:
 
         def make(key: str = TEST_KEY, **options: Any) -> StripeGateway:
@@ -52,5 +52,5 @@ def open_gateway(server: SandboxServer, clock: ManualClock) -> Iterator[Opening]
 
 
 @pytest.fixture
-def gateway(open_gateway: Opening) -> StripeGateway:
+def gateway(open_gateway: OpenGateway) -> StripeGateway:
     return open_gateway()

@@ -10,21 +10,29 @@ from reconciler.clock import ManualClock
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limiter import RateLimits as Budget
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
-from reconciler.sandbox import TEST_KEY, Break, Faults, Sandbox, SandboxLimits, SandboxServer, fill
-from tests.contract.gateway.conftest import Opening
+from reconciler.sandbox import (
+    TEST_KEY,
+    Faults,
+    RequestFault,
+    Sandbox,
+    SandboxLimits,
+    SandboxServer,
+    fill,
+)
+from tests.contract.gateway.conftest import OpenGateway
 
 FAILING = [
-    Break.RATE_LIMITED,
-    Break.SERVER_ERROR,
-    Break.BAD_GATEWAY,
-    Break.RESET,
-    Break.RESET_MIDWAY,
-    Break.TRUNCATED,
-    Break.MALFORMED,
+    RequestFault.RATE_LIMITED,
+    RequestFault.SERVER_ERROR,
+    RequestFault.BAD_GATEWAY,
+    RequestFault.RESET,
+    RequestFault.RESET_MIDWAY,
+    RequestFault.TRUNCATED,
+    RequestFault.MALFORMED,
 ]
-WAYS: dict[str, Callable[[StripeGateway, str], Any]] = {
+READS: dict[str, Callable[[StripeGateway, str], Any]] = {
     "retrieve": lambda gateway, intent: gateway.retrieve(intent),
     "list": lambda gateway, _: gateway.list_intents(TimeRange()),
     "events": lambda gateway, _: gateway.list_events(TimeRange(), ["payment_intent.created"]),
@@ -32,47 +40,48 @@ WAYS: dict[str, Callable[[StripeGateway, str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("fault", FAILING)
-def test_a_passing_fault_is_overcome(
-    sandbox: Sandbox, gateway: StripeGateway, way: str, fault: Break
+def test_a_temporary_fault_is_retried(
+    sandbox: Sandbox, gateway: StripeGateway, read: str, fault: RequestFault
 ) -> None:
-    """Four broken answers of any kind and a good one are a good one, at five reads, on every endpoint."""
-    made = sandbox.create_payment(100)
+    """After four failed answers of any kind, the fifth attempt succeeds, on every endpoint."""
+    payment = sandbox.create_payment(100)
     sandbox.faults.script(fault, times=4)
-    WAYS[way](gateway, made.id)
+    READS[read](gateway, payment.id)
     assert gateway.reads == sandbox.requests.reads == 5
     assert gateway.rate_limited == sandbox.requests.rate_limited
 
 
 @pytest.mark.parametrize("fault", FAILING)
-def test_a_lasting_fault_is_no_verdict(
-    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+def test_a_lasting_fault_is_an_error(
+    sandbox: Sandbox, gateway: StripeGateway, fault: RequestFault
 ) -> None:
-    """Five broken answers raise: the payment is not said to be missing, failed or anything."""
-    made = sandbox.create_payment(100)
+    """Five failed answers raise an error: it does not say that the payment is missing or failed."""
+    payment = sandbox.create_payment(100)
     sandbox.faults.script(fault, times=5)
     with pytest.raises(StripeUnavailableError):
-        gateway.retrieve(made.id)
+        gateway.retrieve(payment.id)
     assert gateway.reads == sandbox.requests.reads == 5
 
 
-def test_a_silent_stripe_is_given_up(
-    sandbox: Sandbox, server: SandboxServer, open_gateway: Opening
+def test_a_silent_stripe_is_an_error(
+    sandbox: Sandbox, server: SandboxServer, open_gateway: OpenGateway
 ) -> None:
     """No answer within the read timeout is a failed attempt."""
-    sandbox.faults.script(Break.SILENT, times=2)
+    sandbox.faults.script(RequestFault.SILENT, times=2)
     gateway = open_gateway(timeouts=Timeouts(read=0.05), retries=Retries(attempts=2))
     with pytest.raises(StripeUnavailableError, match="in time"):
         gateway.retrieve("pi_1")
     server.release()
 
 
-@pytest.mark.parametrize("fault", [Break.EMPTY_PAGE, Break.REPEATED_ITEM])
-def test_odd_pages_lose_and_double_nothing(
-    sandbox: Sandbox, gateway: StripeGateway, fault: Break
+@pytest.mark.parametrize("fault", [RequestFault.EMPTY_PAGE, RequestFault.REPEATED_ITEM])
+def test_a_faulty_page_loses_and_repeats_nothing(
+    sandbox: Sandbox, gateway: StripeGateway, fault: RequestFault
 ) -> None:
-    """A page that claims more and has none, or shows an intent twice, leaves the list whole."""
+    """A page that is empty but claims more, or shows an intent twice, neither loses nor repeats an intent of the
+    list."""
     fill(sandbox, 130, days=1)
     sandbox.faults.script(fault, times=1, endpoint="GET /v1/payment_intents", after=1)
     first = gateway.list_intents(TimeRange())
@@ -82,16 +91,18 @@ def test_odd_pages_lose_and_double_nothing(
     assert second.next_after is None
 
 
-def test_a_storm_is_weathered(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """With a fifth of all answers broken in every way, by seed, each payment is read or reported as not read."""
+def test_every_payment_is_read_despite_many_faults(
+    sandbox: Sandbox, gateway: StripeGateway
+) -> None:
+    """If a fifth of all answers fail, in seven ways, every payment is still read."""
     fill(sandbox, 60, days=1)
     share = 0.03
     sandbox.faults.shares = Faults(
         seed=7, rate_limited=share, server_error=share, bad_gateway=share, reset=share,
         reset_midway=share, truncated=share, malformed=share,
     )  # fmt: skip
-    for made in sandbox.intents():
-        assert gateway.retrieve(made.id).id == made.id
+    for payment in sandbox.intents():
+        assert gateway.retrieve(payment.id).id == payment.id
     assert gateway.reads == sandbox.requests.reads > 60
 
 
@@ -99,25 +110,25 @@ def test_a_storm_is_weathered(sandbox: Sandbox, gateway: StripeGateway) -> None:
     "reason",
     [reason for reason in RateLimitReason if "-" in reason.value],
 )
-def test_the_reason_for_a_rate_limit_comes_over(
-    sandbox: Sandbox, open_gateway: Opening, reason: RateLimitReason
+def test_the_reason_for_a_rate_limit_is_reported(
+    sandbox: Sandbox, open_gateway: OpenGateway, reason: RateLimitReason
 ) -> None:
-    """The pacer hears why Stripe refused, on the fast way as well."""
-    told: list[tuple[RateLimitReason, Endpoint]] = []
-    gateway = open_gateway(limited=lambda why, endpoint: told.append((why, endpoint)))
-    sandbox.faults.script(Break.RATE_LIMITED, reason=reason.value)
+    """The rate limiter gets the reason why Stripe refused, without the SDK too."""
+    reported: list[tuple[RateLimitReason, Endpoint]] = []
+    gateway = open_gateway(limited=lambda why, endpoint: reported.append((why, endpoint)))
+    sandbox.faults.script(RequestFault.RATE_LIMITED, reason=reason.value)
     gateway.list_intents(TimeRange())
-    assert told == [(reason, Endpoint.LIST)]
+    assert reported == [(reason, Endpoint.LIST)]
 
 
 @pytest.mark.parametrize("livemode", [True, False])
-def test_the_whole_documented_budget_brings_no_429(
+def test_the_documented_limits_bring_no_429(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock, livemode: bool
 ) -> None:
-    """Taking all of Stripe's documented limits, from buckets that hold a fifth of a second, nothing is refused: for a
-    retrieve and a list lane alone, and for both at once against the global limit."""
-    sandbox.gate.limits = SandboxLimits(burst=0.2)
-    rate_limiter = RateLimiter(Budget.of(livemode=livemode, share=1.0), clock)
+    """Reading at all of Stripe's documented limits gets no refusal, although its limits save up only a fifth of a
+    second. Retrieves and lists together stay within the global limit."""
+    sandbox.limiter.limits = SandboxLimits(burst=0.2)
+    rate_limiter = RateLimiter(RateLimits.of(livemode=livemode, share=1.0), clock)
     with StripeGateway(
         "sk_live_sandbox" if livemode else TEST_KEY,
         account="shop",
@@ -139,12 +150,13 @@ def test_the_whole_documented_budget_brings_no_429(
     assert 150 / seconds >= 0.95 * (50 if livemode else 25)
 
 
-def test_a_stripe_that_allows_less_is_obeyed(
+def test_a_lower_limit_is_learned(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock
 ) -> None:
-    """Where this account's limit is lower than documented, the lane settles below it instead of running into it."""
-    sandbox.gate.limits = SandboxLimits(endpoint_per_second=4, burst=0.5)
-    rate_limiter = RateLimiter(Budget.of(livemode=False, share=1.0), clock)
+    """If the account's limit is lower than documented, the gateway soon reads more slowly instead of being refused
+    again and again."""
+    sandbox.limiter.limits = SandboxLimits(endpoint_per_second=4, burst=0.5)
+    rate_limiter = RateLimiter(RateLimits.of(livemode=False, share=1.0), clock)
     with StripeGateway(
         TEST_KEY,
         account="shop",
@@ -163,9 +175,7 @@ def test_a_stripe_that_allows_less_is_obeyed(
         assert rate_limiter.usage().overall.in_flight == 0
 
 
-def test_a_revoked_key_is_a_matter_of_configuration(
-    sandbox: Sandbox, gateway: StripeGateway
-) -> None:
+def test_a_revoked_key_is_an_error(sandbox: Sandbox, gateway: StripeGateway) -> None:
     """A key that is revoked in the middle of a sweep ends it."""
     gateway.list_intents(TimeRange())
     sandbox.revoke_key(TEST_KEY)

@@ -9,13 +9,13 @@ from reconciler.adapters.stripe_gateway.key_access import NEEDED, read_key_acces
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.errors import StripeRefusedError
 from reconciler.sandbox import PaymentKind, Sandbox, make
-from tests.contract.gateway.conftest import START, Opening
+from tests.contract.gateway.conftest import START, OpenGateway
 
 ENOUGH = {"payment_intent_read", "charge_read", "event_read", "dispute_read"}
 
 
-def test_the_permissions_of_the_manual_are_enough(sandbox: Sandbox, open_gateway: Opening) -> None:
-    """A restricted key with the four documented Read permissions can do everything that the port has."""
+def test_the_documented_permissions_are_enough(sandbox: Sandbox, open_gateway: OpenGateway) -> None:
+    """A restricted key with the four documented Read permissions can make every read of the port."""
     made = make(sandbox, PaymentKind.DISPUTED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH)
     gateway = open_gateway("rk_test_reader")
@@ -30,9 +30,9 @@ def test_the_permissions_of_the_manual_are_enough(sandbox: Sandbox, open_gateway
 
 @pytest.mark.parametrize("permission", sorted(ENOUGH))
 def test_each_missing_permission_is_named(
-    sandbox: Sandbox, open_gateway: Opening, permission: str
+    sandbox: Sandbox, open_gateway: OpenGateway, permission: str
 ) -> None:
-    """Whatever is missing is named, for the resources that need it; an event needs also Read on what is in it."""
+    """A missing permission is named for each resource that needs it. An event also needs Read on its object."""
     make(sandbox, PaymentKind.DISPUTED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH - {permission})
     access = read_key_access(open_gateway("rk_test_reader"))
@@ -44,10 +44,10 @@ def test_each_missing_permission_is_named(
     } - {"events"}
 
 
-def test_a_list_without_the_permission_to_expand_says_which(
-    sandbox: Sandbox, open_gateway: Opening
+def test_a_missing_permission_to_expand_is_named(
+    sandbox: Sandbox, open_gateway: OpenGateway
 ) -> None:
-    """Reading intents with their charges takes Read on charges too: the 403 of the fast way names it."""
+    """Listing intents with their charges needs Read on charges too: the 403 names it, without the SDK too."""
     make(sandbox, PaymentKind.SUCCEEDED, 100, at=START)
     sandbox.add_key("rk_test_reader", permissions=ENOUGH - {"charge_read"})
     with pytest.raises(StripeRefusedError) as caught:
@@ -56,5 +56,5 @@ def test_a_list_without_the_permission_to_expand_says_which(
 
 
 def test_the_clocks_are_compared(gateway: StripeGateway) -> None:
-    """The difference between Stripe's clock and ours is found to the second."""
+    """The difference between Stripe's clock and this machine's is exact to the second."""
     assert read_key_access(gateway).skew == timedelta(days=28, hours=12)

@@ -14,7 +14,7 @@ from reconciler.domain.outcome import Outcome, outcome_of_status
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeRefusedError, WrongKeyError
 from reconciler.sandbox import LIVE_KEY, PaymentKind, Sandbox, fill, make
-from tests.contract.gateway.conftest import START, Opening
+from tests.contract.gateway.conftest import START, OpenGateway
 
 INTENT_TYPES = (
     "payment_intent.created",
@@ -38,17 +38,17 @@ def every_intent(gateway: StripeGateway, created: TimeRange) -> list[Intent]:
         page = gateway.list_intents(created, page.next_after)
 
 
-def test_the_gateway_is_what_the_engine_asks_for(gateway: StripeGateway) -> None:
-    """The gateway fits the engine's port: mypy proves the types, this the names."""
+def test_the_gateway_fits_the_port(gateway: StripeGateway) -> None:
+    """The gateway fits the engine's port: mypy checks the types, this test the names."""
     port: Stripe = gateway
     assert all(hasattr(port, name) for name in vars(Stripe) if not name.startswith("_"))
 
 
 @pytest.mark.parametrize("kind", PaymentKind)
-def test_every_kind_of_payment_reads_as_it_is(
-    sandbox: Sandbox, open_gateway: Opening, kind: PaymentKind
+def test_every_kind_of_payment_is_read_as_it_is(
+    sandbox: Sandbox, open_gateway: OpenGateway, kind: PaymentKind
 ) -> None:
-    """Retrieved and listed, a payment is what the sandbox knows of it, in the official SDK's wire form."""
+    """Retrieved or listed, a payment has the facts that the sandbox has."""
     made = make(sandbox, kind, 4200, "eur", metadata={"order": "A7", "email": "x"}, at=START)
     gateway = open_gateway(metadata_keys=["order"], livemode=False)
     found = gateway.retrieve(made.id)
@@ -80,7 +80,7 @@ def test_every_kind_of_payment_reads_as_it_is(
 
 @pytest.mark.parametrize("kind", [PaymentKind.AUTHORIZED, PaymentKind.VOUCHER])
 def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: PaymentKind) -> None:
-    """An authorization tells until when it can be captured, a voucher until when it can be paid."""
+    """An authorization has the time until which it can be captured, a voucher the time until which it can be paid."""
     found = gateway.retrieve(make(sandbox, kind, 4200, at=START).id)
     assert isinstance(found, Intent)
     if kind is PaymentKind.AUTHORIZED:
@@ -93,10 +93,10 @@ def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: Pay
     assert timedelta(0) < deadline - START <= timedelta(days=31)
 
 
-def test_a_range_is_listed_whole_and_in_order(
+def test_a_range_is_listed_completely_and_in_order(
     sandbox: Sandbox, gateway: StripeGateway, stripe_clock: ManualClock
 ) -> None:
-    """Page by page a list brings every intent of the range once, newest first, and none outside it."""
+    """Page by page, a list has every intent of the range once, newest first, and none outside it."""
     fill(sandbox, 250, days=10)
     since, until = START - timedelta(days=8), START - timedelta(days=1)
     found = every_intent(gateway, TimeRange(since, until))
@@ -112,7 +112,7 @@ def test_a_range_is_listed_whole_and_in_order(
 
 
 def test_every_event_names_its_payment(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """The events of a range are all there, by cursor, each with its intent and whether it was delivered."""
+    """All events of a range are listed, each with its intent and whether it was delivered."""
     fill(sandbox, 120, days=2)
     found = []
     after: str | None = None
@@ -126,11 +126,13 @@ def test_every_event_names_its_payment(sandbox: Sandbox, gateway: StripeGateway)
     assert {item.id for item in found} == set(truth)
     ids = {item.id for item in sandbox.intents()}
     assert {item.payment_intent for item in found} <= ids
-    assert all(item.delivered and item.snapshot for item in found)  # no endpoint is waiting
+    assert all(
+        item.delivered and item.snapshot for item in found
+    )  # there is no endpoint that has not acknowledged
 
 
 def test_charge_events_name_their_payment(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """A refund and a dispute lead back to the payment."""
+    """The events of a refund and of a dispute name the payment."""
     earlier = START - timedelta(hours=1)
     refunded = make(sandbox, PaymentKind.REFUNDED, 500, at=earlier)
     disputed = make(sandbox, PaymentKind.DISPUTED, 500, at=earlier)
@@ -144,7 +146,7 @@ def test_charge_events_name_their_payment(sandbox: Sandbox, gateway: StripeGatew
 
 
 def test_every_attempt_is_listed(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """All charges of an intent are read, the failed ones with their codes, newest first."""
+    """All charges of an intent are read, newest first, the failed ones with their codes."""
     made = sandbox.create_payment(900)
     sandbox.fail(made.id, "insufficient_funds")
     sandbox.succeed(made.id, at=START + timedelta(seconds=5))
@@ -154,8 +156,8 @@ def test_every_attempt_is_listed(sandbox: Sandbox, gateway: StripeGateway) -> No
     assert found[1].failure_code == "card_declined"
 
 
-def test_a_missing_intent_is_told_with_its_mode(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """A 404 is an answer; where the payment is of the other mode, Stripe's message says so."""
+def test_a_missing_intent_names_the_other_mode(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """A 404 is an answer. If the payment is of the other mode, Stripe's message says so."""
     live = sandbox.create_payment(100, livemode=True)
     there, nowhere = gateway.retrieve(live.id), gateway.retrieve("pi_nowhere")
     assert isinstance(there, MissingIntent)
@@ -164,15 +166,17 @@ def test_a_missing_intent_is_told_with_its_mode(sandbox: Sandbox, gateway: Strip
     assert there.seen_at == START
 
 
-def test_objects_of_the_other_mode_stop_the_pass(sandbox: Sandbox, open_gateway: Opening) -> None:
-    """A live key where test mode is configured is found out by the first object."""
+def test_an_object_of_the_other_mode_is_an_error(
+    sandbox: Sandbox, open_gateway: OpenGateway
+) -> None:
+    """A live key in test mode is detected by the first object."""
     sandbox.create_payment(100, livemode=True)
     with pytest.raises(WrongKeyError):
         open_gateway(LIVE_KEY, livemode=False).list_intents(TimeRange())
 
 
-def test_a_status_that_is_unknown_is_kept(sandbox: Sandbox, gateway: StripeGateway) -> None:
-    """A status of the future is read as it is."""
+def test_an_unknown_status_is_kept(sandbox: Sandbox, gateway: StripeGateway) -> None:
+    """A status that Stripe may add later is read as it is."""
     made = sandbox.create_payment(100)
     sandbox.set_status(made.id, "requires_telepathy")
     found = gateway.retrieve(made.id)
@@ -180,16 +184,18 @@ def test_a_status_that_is_unknown_is_kept(sandbox: Sandbox, gateway: StripeGatew
     assert (found.status, found.outcome) == ("requires_telepathy", Outcome.UNKNOWN)
 
 
-def test_now_is_stripes(gateway: StripeGateway, clock: ManualClock) -> None:
-    """Stripe's clock is a month ahead of ours here, and it is the one that counts."""
+def test_now_is_stripes_time(gateway: StripeGateway, clock: ManualClock) -> None:
+    """Stripe's clock is a month ahead of this machine's here, and now() is Stripe's."""
     assert gateway.now() == START
     clock.advance(timedelta(hours=1))
     assert gateway.now() == START + timedelta(hours=1)
     assert gateway.reads == 1
 
 
-def test_a_platform_reads_its_connected_account(sandbox: Sandbox, open_gateway: Opening) -> None:
-    """With stripe_account the connected account's payments are read, on either way, and nobody else's."""
+def test_a_platform_reads_its_connected_account(
+    sandbox: Sandbox, open_gateway: OpenGateway
+) -> None:
+    """With stripe_account only the connected account's payments are read, with and without the SDK."""
     sandbox.add_account("acct_platform")
     sandbox.add_account("acct_shop", platform="acct_platform")
     sandbox.add_key("rk_test_platform", account="acct_platform")

@@ -17,13 +17,13 @@ def types_of(answer: httpx.Response) -> list[str]:
 
 
 def test_newest_first_with_cursor(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """Events come newest first; ending_before the last one seen brings what is newer, oldest first."""
+    """Events are listed newest first. ending_before returns the newer ones, oldest first."""
     make(sandbox, PaymentKind.REFUNDED, 100)
-    told = [event.id for event in sandbox.events()]
-    assert [event.id for event in client.v1.events.list().data] == told[::-1]
-    newer = client.v1.events.list({"ending_before": told[1], "limit": 1})
-    assert [event.id for event in newer.auto_paging_iter()] == told[2:]
-    assert client.v1.events.retrieve(told[0]).type == "payment_intent.created"
+    oldest_first = [event.id for event in sandbox.events()]
+    assert [event.id for event in client.v1.events.list().data] == oldest_first[::-1]
+    newer = client.v1.events.list({"ending_before": oldest_first[1], "limit": 1})
+    assert [event.id for event in newer.auto_paging_iter()] == oldest_first[2:]
+    assert client.v1.events.retrieve(oldest_first[0]).type == "payment_intent.created"
 
 
 @pytest.mark.parametrize(
@@ -37,20 +37,20 @@ def test_newest_first_with_cursor(client: stripe.StripeClient, sandbox: Sandbox)
     ],
 )  # fmt: skip
 def test_types(http: httpx.Client, sandbox: Sandbox, query: str, expected: list[str]) -> None:
-    """type and types narrow by exact name or by wildcard, in either way of writing a list."""
+    """type and types filter by exact name or by wildcard, in both formats of a list."""
     make(sandbox, PaymentKind.SUCCEEDED, 100)
     assert types_of(http.get(f"/v1/events?{query}")) == expected
 
 
 def test_too_many_types(http: httpx.Client) -> None:
-    """At most twenty types, and not beside type."""
+    """At most twenty types are allowed, and none together with type."""
     many = "&".join(f"types[]=a.{n}" for n in range(21))
     assert http.get(f"/v1/events?{many}").status_code == 400
     assert http.get("/v1/events?types[]=a&type=b").status_code == 400
 
 
 def test_created(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
-    """created of an event is when it happened, not when the intent was made."""
+    """created of an event is the time of the event, not of the intent."""
     intent = sandbox.create_payment(100)
     clock.advance(timedelta(seconds=10))
     sandbox.cancel(intent.id)
@@ -64,7 +64,7 @@ def test_created(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> No
 
 
 def test_retention(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
-    """Events are listed for 30 days; after that neither they nor their cursors exist."""
+    """Events are listed for 30 days. After that neither they nor their cursors exist."""
     sandbox.create_payment(100)
     (event,) = sandbox.events()
     clock.advance(timedelta(days=30, seconds=-1))
@@ -76,7 +76,7 @@ def test_retention(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> 
 
 
 def test_late_visibility(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
-    """An event may be listed only some time after its created, behind events that were listed before it."""
+    """An event can be listed some time after its created, behind events that were listed before it."""
     sandbox.faults.shares = Faults(events_listed_late=1.0, listed_after=20)
     sandbox.create_payment(100)
     (late,) = sandbox.events()
@@ -90,7 +90,7 @@ def test_late_visibility(http: httpx.Client, sandbox: Sandbox, clock: ManualCloc
 
 
 def test_never_generated(http: httpx.Client, sandbox: Sandbox) -> None:
-    """An event that Stripe fails to generate is neither listed nor delivered, and the intent moved all the same."""
+    """An event that Stripe fails to generate is neither listed nor delivered, although the intent changed."""
     delivered: list[bytes] = []
     sandbox.register_webhook(lambda payload, _headers: delivered.append(payload) or 200)
     sandbox.faults.shares = Faults(events_never_generated=1.0)
@@ -102,7 +102,8 @@ def test_never_generated(http: httpx.Client, sandbox: Sandbox) -> None:
 
 
 def test_delivery_success(http: httpx.Client, sandbox: Sandbox) -> None:
-    """delivery_success=false shows events pending or failed at an endpoint, true those acknowledged by all."""
+    """delivery_success=false shows events that are pending or failed at an endpoint, true those that all
+    acknowledged."""
     sandbox.register_webhook(lambda payload, _headers: 500 if b"charge." in payload[-40:] else 200)
     make(sandbox, PaymentKind.SUCCEEDED, 100)
     before = http.get("/v1/events", params={"delivery_success": "false"}).json()["data"]

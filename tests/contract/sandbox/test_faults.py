@@ -9,7 +9,7 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Break, Faults, Sandbox, SandboxAnswer, SandboxServer, make
+from reconciler.sandbox import Faults, RequestFault, Sandbox, SandboxAnswer, SandboxServer, make
 from reconciler.sandbox.state.seeding import PaymentKind
 
 LIST = "/v1/payment_intents"
@@ -21,8 +21,8 @@ def payments(sandbox: Sandbox) -> list[str]:
 
 
 def test_server_error(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """A 500 is the SDK's APIError with Stripe's body; the next request is answered again."""
-    sandbox.faults.script(Break.SERVER_ERROR)
+    """A 500 is the SDK's APIError with Stripe's body; the next request succeeds."""
+    sandbox.faults.script(RequestFault.SERVER_ERROR)
     with pytest.raises(stripe.APIError) as caught:
         client.v1.payment_intents.list()
     assert caught.value.http_status == 500
@@ -32,8 +32,8 @@ def test_server_error(client: stripe.StripeClient, sandbox: Sandbox) -> None:
 
 
 def test_bad_gateway(client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox) -> None:
-    """A gateway's HTML has none of Stripe's headers, and the SDK knows neither code nor request id."""
-    sandbox.faults.script(Break.BAD_GATEWAY, times=2)
+    """A gateway's HTML page has none of Stripe's headers, and the SDK finds neither code nor request id."""
+    sandbox.faults.script(RequestFault.BAD_GATEWAY, times=2)
     with pytest.raises(stripe.APIError) as caught:
         client.v1.payment_intents.list()
     assert (caught.value.http_status, caught.value.request_id, caught.value.error) == (
@@ -49,16 +49,16 @@ def test_bad_gateway(client: stripe.StripeClient, http: httpx.Client, sandbox: S
 @pytest.mark.parametrize("reason", ["global-rate", "endpoint-concurrency"])
 def test_rate_limited(http: httpx.Client, sandbox: Sandbox, reason: str) -> None:
     """A 429 with a chosen reason."""
-    sandbox.faults.script(Break.RATE_LIMITED, reason=reason)
+    sandbox.faults.script(RequestFault.RATE_LIMITED, reason=reason)
     answer = http.get(LIST)
     assert (answer.status_code, answer.headers["Stripe-Rate-Limited-Reason"]) == (429, reason)
 
 
-@pytest.mark.parametrize("kind", [Break.RESET, Break.RESET_MIDWAY])
+@pytest.mark.parametrize("kind", [RequestFault.RESET, RequestFault.RESET_MIDWAY])
 def test_reset(
-    client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox, kind: Break
+    client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox, kind: RequestFault
 ) -> None:
-    """A reset connection is a transport error to every client, and counts as a request without an answer."""
+    """A reset connection is a transport error to every client, and is logged as a request without an answer."""
     sandbox.faults.script(kind, times=2)
     with pytest.raises(httpx.TransportError):
         http.get(LIST)
@@ -68,11 +68,12 @@ def test_reset(
     assert http.get(LIST).status_code == 200
 
 
-def test_reset_midway_has_begun(
+def test_reset_midway_sends_its_status(
     server: SandboxServer, http: httpx.Client, sandbox: Sandbox
 ) -> None:
-    """A connection reset in mid-answer has sent its status first: a 200 is no proof of an answer."""
-    sandbox.faults.script(Break.RESET_MIDWAY)
+    """A connection that is reset in the middle of an answer has sent its status: a 200 does not prove a whole
+    answer."""
+    sandbox.faults.script(RequestFault.RESET_MIDWAY)
     with http.stream("GET", LIST) as answer:
         assert answer.status_code == 200
         with pytest.raises(httpx.TransportError):
@@ -80,15 +81,15 @@ def test_reset_midway_has_begun(
 
 
 def test_truncated(http: httpx.Client, sandbox: Sandbox) -> None:
-    """A truncated body ends before the length that was promised."""
-    sandbox.faults.script(Break.TRUNCATED)
+    """A truncated body ends before its Content-Length."""
+    sandbox.faults.script(RequestFault.TRUNCATED)
     with pytest.raises(httpx.RemoteProtocolError):
         http.get(LIST)
 
 
 def test_malformed(client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox) -> None:
-    """A 200 whose body is no JSON is an APIError to the SDK."""
-    sandbox.faults.script(Break.MALFORMED, times=2)
+    """A 200 whose body is not JSON is an APIError to the SDK."""
+    sandbox.faults.script(RequestFault.MALFORMED, times=2)
     answer = http.get(LIST)
     assert answer.status_code == 200
     with pytest.raises(json.JSONDecodeError):
@@ -98,18 +99,18 @@ def test_malformed(client: stripe.StripeClient, http: httpx.Client, sandbox: San
 
 
 def test_silent(server: SandboxServer, http: httpx.Client, sandbox: Sandbox) -> None:
-    """A server that never answers runs into the client's timeout."""
-    sandbox.faults.script(Break.SILENT)
+    """A server that never answers costs the client's timeout."""
+    sandbox.faults.script(RequestFault.SILENT)
     with pytest.raises(httpx.ReadTimeout):
         http.get(LIST, timeout=0.05)
     assert http.get(LIST).status_code == 200
 
 
 def test_silent_until_released(server: SandboxServer, sandbox: Sandbox, http: httpx.Client) -> None:
-    """A hung request ends without an answer when the server stops, and the server stops at once."""
-    sandbox.faults.script(Break.SILENT)
-    hung = threading.Event()
-    sandbox.before_answer = lambda _endpoint, _target: hung.set()
+    """A silent request ends without an answer when the server stops, and the server stops immediately."""
+    sandbox.faults.script(RequestFault.SILENT)
+    arrived = threading.Event()
+    sandbox.before_answer = lambda _endpoint, _target: arrived.set()
     failures: list[Exception] = []
 
     def ask() -> None:
@@ -120,7 +121,7 @@ def test_silent_until_released(server: SandboxServer, sandbox: Sandbox, http: ht
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert hung.wait(10)
+    assert arrived.wait(10)
     server.stop()
     asking.join(10)
     assert not asking.is_alive()
@@ -128,21 +129,21 @@ def test_silent_until_released(server: SandboxServer, sandbox: Sandbox, http: ht
 
 
 def test_slow(http: httpx.Client, sandbox: Sandbox) -> None:
-    """Latency sweeps on the pace clock, not on Stripe's."""
-    pace, stripe_time = sandbox.rate_clock, sandbox.clock.now()
-    assert isinstance(pace, ManualClock)
+    """Latency uses the rate clock, not Stripe's clock."""
+    rate_clock, stripe_time = sandbox.rate_clock, sandbox.clock.now()
+    assert isinstance(rate_clock, ManualClock)
     sandbox.faults.shares = Faults(latency=0.2)
-    sandbox.faults.script(Break.SLOW, seconds=3)
+    sandbox.faults.script(RequestFault.SLOW, seconds=3)
     assert http.get(LIST).status_code == 200
-    assert pace.monotonic() == pytest.approx(3.2)
+    assert rate_clock.monotonic() == pytest.approx(3.2)
     assert http.get(LIST).status_code == 200
-    assert pace.monotonic() == pytest.approx(3.4)
+    assert rate_clock.monotonic() == pytest.approx(3.4)
     assert sandbox.clock.now() == stripe_time
 
 
 def test_empty_page_with_more(http: httpx.Client, sandbox: Sandbox) -> None:
-    """A page may say has_more and hold nothing."""
-    sandbox.faults.script(Break.EMPTY_PAGE)
+    """A page can say has_more without any item."""
+    sandbox.faults.script(RequestFault.EMPTY_PAGE)
     page = http.get(LIST).json()
     assert (page["data"], page["has_more"]) == ([], True)
 
@@ -150,9 +151,9 @@ def test_empty_page_with_more(http: httpx.Client, sandbox: Sandbox) -> None:
 def test_repeated_and_skipped_items(
     http: httpx.Client, sandbox: Sandbox, payments: list[str]
 ) -> None:
-    """A page may show an item twice, or leave one out."""
-    sandbox.faults.script(Break.REPEATED_ITEM)
-    sandbox.faults.script(Break.SKIPPED_ITEM)
+    """A page can show an item twice, or leave one out."""
+    sandbox.faults.script(RequestFault.REPEATED_ITEM)
+    sandbox.faults.script(RequestFault.SKIPPED_ITEM)
     newest = payments[::-1]
     repeated = [item["id"] for item in http.get(LIST).json()["data"]]
     assert repeated == [newest[0], *newest]
@@ -161,15 +162,15 @@ def test_repeated_and_skipped_items(
 
 
 def test_unknown_status(client: stripe.StripeClient, sandbox: Sandbox, payments: list[str]) -> None:
-    """A status that nobody knows sweeps through the SDK as a string."""
+    """A status that Stripe does not have is a string to the SDK."""
     sandbox.set_status(payments[0], "requires_telepathy")
     assert client.v1.payment_intents.retrieve(payments[0]).status == "requires_telepathy"
 
 
 def test_prepared_answer(http: httpx.Client, sandbox: Sandbox) -> None:
-    """Any answer can be put in place of the true one, headers included."""
+    """Any answer can replace the endpoint's own, including its headers."""
     answer = SandboxAnswer(503, b"{}", (("Stripe-Should-Retry", "false"),))
-    sandbox.faults.script(Break.ANSWER, answer=answer)
+    sandbox.faults.script(RequestFault.ANSWER, answer=answer)
     seen = http.get(LIST)
     assert (seen.status_code, seen.headers["Stripe-Should-Retry"], seen.content) == (
         503,
@@ -178,11 +179,12 @@ def test_prepared_answer(http: httpx.Client, sandbox: Sandbox) -> None:
     )
 
 
-def test_script_matches(http: httpx.Client, sandbox: Sandbox, payments: list[str]) -> None:
-    """Scripted faults strike only the endpoint and target they name, after so many, so many times."""
+def test_scripted_faults_match(http: httpx.Client, sandbox: Sandbox, payments: list[str]) -> None:
+    """A scripted fault affects only the endpoint and target that it names, after a number of requests, a number of
+    times."""
     script = sandbox.faults.script
-    script(Break.SERVER_ERROR, endpoint="GET /v1/payment_intents/{id}", times=2, after=1)
-    script(Break.BAD_GATEWAY, target=r"created\[gte\]=7\b")
+    script(RequestFault.SERVER_ERROR, endpoint="GET /v1/payment_intents/{id}", times=2, after=1)
+    script(RequestFault.BAD_GATEWAY, target=r"created\[gte\]=7\b")
     assert http.get(LIST).status_code == 200
     assert [http.get(f"{LIST}/{i}").status_code for i in payments] == [200, 500, 500, 200, 200]
     assert http.get(f"{LIST}?created[gte]=77").status_code == 200
@@ -200,17 +202,17 @@ def test_script_matches(http: httpx.Client, sandbox: Sandbox, payments: list[str
     ],
 )
 def test_shares(http: httpx.Client, sandbox: Sandbox, shares: Faults, status: int) -> None:
-    """A share of 1 breaks every request, and exchanging the shares ends it."""
+    """A share of 1 breaks every request, until the shares are replaced."""
     sandbox.faults.shares = shares
     assert [http.get(LIST).status_code for _ in range(3)] == [status] * 3
     sandbox.faults.shares = Faults()
     assert http.get(LIST).status_code == 200
 
 
-def test_the_world_changes_in_the_middle(
+def test_a_payment_changes_during_a_request(
     http: httpx.Client, sandbox: Sandbox, clock: ManualClock, payments: list[str]
 ) -> None:
-    """A hook runs before a request is looked at, so that a test can change a payment under a reader's hands."""
+    """A hook runs before a request is answered, so that a test can change a payment during a sweep."""
 
     def dispute_it(endpoint: str, target: str) -> None:
         if endpoint == "GET /v1/payment_intents/{id}":

@@ -24,28 +24,28 @@ Clients = Callable[..., stripe.StripeClient]
 
 
 def test_unknown_key(client_for: Clients) -> None:
-    """An unknown key is the SDK's AuthenticationError, the key masked in its message."""
+    """An unknown key is the SDK's AuthenticationError, with the masked key in its message."""
     with pytest.raises(stripe.AuthenticationError) as caught:
-        client_for("sk_test_nobodyknows1234").v1.payment_intents.list()
+        client_for("sk_test_unknownkeys1234").v1.payment_intents.list()
     assert caught.value.http_status == 401
     assert "Invalid API Key provided: sk_test_***********1234" in str(caught.value)
     assert caught.value.request_id is not None
 
 
 def test_no_key(server: SandboxServer) -> None:
-    """A request without a key is told how to bring one."""
+    """A request without a key gets instructions for sending one."""
     answer = httpx.get(f"{server.url}/v1/payment_intents")
     assert answer.status_code == 401
     assert answer.json()["error"]["message"].startswith("You did not provide an API key.")
 
 
 def test_basic_auth(server: SandboxServer) -> None:
-    """The key may come as the user of Basic authentication, as curl -u sends it."""
+    """The key may be the user of Basic authentication, as curl -u sends it."""
     assert httpx.get(f"{server.url}/v1/account", auth=(TEST_KEY, "")).json()["id"] == ACCOUNT
 
 
 def test_missing_permission(client_for: Clients, sandbox: Sandbox) -> None:
-    """A restricted key without the permission gets a 403 that names it, the account and the masked key."""
+    """A restricted key without the permission gets a 403 that names the permission, the account and the masked key."""
     sandbox.add_key("rk_test_abcdefghi1234", permissions=["event_read"])
     with pytest.raises(stripe.PermissionError) as caught:
         client_for("rk_test_abcdefghi1234").v1.payment_intents.list()
@@ -70,7 +70,7 @@ def test_missing_permission(client_for: Clients, sandbox: Sandbox) -> None:
 def test_permission_of_each_endpoint(
     server: SandboxServer, sandbox: Sandbox, target: str, permission: str
 ) -> None:
-    """Each endpoint asks for its own permission, and is open with it."""
+    """Each endpoint requires its own permission, and a key with it can read."""
     sandbox.add_key("rk_test_none", permissions=[])
     sandbox.add_key("rk_test_one", permissions=[permission])
     refused = httpx.get(f"{server.url}{target}", headers={"Authorization": "Bearer rk_test_none"})
@@ -79,8 +79,8 @@ def test_permission_of_each_endpoint(
     assert allowed.status_code == 200
 
 
-def test_expand_needs_read_on_the_expanded(client_for: Clients, sandbox: Sandbox) -> None:
-    """Expanding latest_charge needs charge_read too, on lists and retrieves."""
+def test_expanding_needs_a_permission(client_for: Clients, sandbox: Sandbox) -> None:
+    """Expanding latest_charge needs charge_read too, on lists and on retrieves."""
     made = make(sandbox, PaymentKind.SUCCEEDED, 1)
     sandbox.add_key("rk_test_pi", permissions=["payment_intent_read"])
     sandbox.add_key("rk_test_both", permissions=["payment_intent_read", "charge_read"])
@@ -95,7 +95,7 @@ def test_expand_needs_read_on_the_expanded(client_for: Clients, sandbox: Sandbox
 
 
 def test_events_need_read_on_their_objects(client_for: Clients, sandbox: Sandbox) -> None:
-    """Reading events needs Read on the objects inside them."""
+    """Reading events needs Read on the objects in them."""
     make(sandbox, PaymentKind.SUCCEEDED, 1)
     sandbox.add_key("rk_test_ev", permissions=["event_read", "payment_intent_read"])
     events = client_for("rk_test_ev").v1.events
@@ -104,7 +104,7 @@ def test_events_need_read_on_their_objects(client_for: Clients, sandbox: Sandbox
         events.list()
 
 
-def test_write_includes_read_and_not_the_other_way(client_for: Clients, sandbox: Sandbox) -> None:
+def test_write_includes_read(client_for: Clients, sandbox: Sandbox) -> None:
     """Write includes Read; a key that may only read cannot create."""
     sandbox.add_key("rk_test_write", permissions=["payment_intent_write"])
     sandbox.add_key("rk_test_read", permissions=["payment_intent_read"])
@@ -123,7 +123,7 @@ def test_not_found(client: stripe.StripeClient) -> None:
 
 
 def test_other_mode(client_for: Clients, sandbox: Sandbox) -> None:
-    """An intent of the other mode is not found, and the message says where it is, both ways."""
+    """An intent of the other mode is not found, and the message names that mode, in both directions."""
     live = sandbox.create_payment(1, livemode=True)
     test = sandbox.create_payment(1, livemode=False)
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -139,8 +139,8 @@ def test_other_mode(client_for: Clients, sandbox: Sandbox) -> None:
     assert client_for(LIVE_KEY).v1.payment_intents.retrieve(live.id).livemode is True
 
 
-def test_accounts_are_apart(client_for: Clients, sandbox: Sandbox) -> None:
-    """A key sees its own account's payments only; another account's are not found."""
+def test_accounts_are_separate(client_for: Clients, sandbox: Sandbox) -> None:
+    """A key sees only its own account's payments; another account's payments are not found."""
     mine = sandbox.create_payment(1)
     sandbox.add_key("sk_test_other", account="acct_other")
     other = client_for("sk_test_other")
@@ -150,7 +150,7 @@ def test_accounts_are_apart(client_for: Clients, sandbox: Sandbox) -> None:
 
 
 def test_connected_account(client_for: Clients, sandbox: Sandbox) -> None:
-    """A platform's key acts for a connected account by Stripe-Account, and for no other."""
+    """A platform's key acts for a connected account with Stripe-Account, and for no other account."""
     sandbox.add_account("acct_child", platform=ACCOUNT)
     sandbox.add_account("acct_stranger")
     theirs = sandbox.create_payment(5, account="acct_child")
@@ -164,7 +164,7 @@ def test_connected_account(client_for: Clients, sandbox: Sandbox) -> None:
 
 
 def test_unknown_route(http: httpx.Client) -> None:
-    """An address that Stripe does not have is a 404 in Stripe's words."""
+    """A URL that Stripe does not have is a 404 in Stripe's words."""
     answer = http.get("/v1/nothing/here")
     assert answer.status_code == 404
     error = answer.json()["error"]
@@ -174,7 +174,7 @@ def test_unknown_route(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/account", "/v1/payment_intents/pi_x", "/v1/nothing"])
 def test_headers(http: httpx.Client, clock: ManualClock, target: str) -> None:
-    """Each answer has a Request-Id of its own, Stripe's version and the sandbox's time as its Date."""
+    """Each answer has its own Request-Id, Stripe's version, and the sandbox's time as its Date."""
     clock.advance(timedelta(days=400, seconds=7))
     first, second = (
         http.get(target),
@@ -189,10 +189,10 @@ def test_headers(http: httpx.Client, clock: ManualClock, target: str) -> None:
     assert second.headers["Stripe-Version"] == "2025-03-31.basil"
 
 
-def test_keys_are_not_recorded(http: httpx.Client, sandbox: Sandbox) -> None:
-    """The record of requests holds headers, for assertions on them, and never the key."""
+def test_keys_are_not_logged(http: httpx.Client, sandbox: Sandbox) -> None:
+    """The log of requests has their headers, but never the key."""
     http.get("/v1/account")
     (seen,) = sandbox.requests.recent
     assert seen.headers["host"].startswith("127.0.0.1")
     assert TEST_KEY not in repr(seen)
-    assert TEST_KEY not in repr(sandbox.keyring.keys[TEST_KEY])
+    assert TEST_KEY not in repr(sandbox.api_keys.keys[TEST_KEY])

@@ -8,19 +8,19 @@ import pytest
 import stripe
 
 from reconciler.clock import ManualClock
-from reconciler.sandbox import Break, Sandbox, SandboxLimits, SandboxServer
+from reconciler.sandbox import RequestFault, Sandbox, SandboxLimits, SandboxServer
 
 LIST = "/v1/payment_intents"
 
 
 @pytest.fixture
-def pace(clock: ManualClock) -> ManualClock:
+def rate_clock(clock: ManualClock) -> ManualClock:
     return ManualClock(clock.now())
 
 
 @pytest.fixture
-def sandbox(clock: ManualClock, pace: ManualClock) -> Sandbox:
-    return Sandbox(clock, rate_clock=pace, limits=SandboxLimits())
+def sandbox(clock: ManualClock, rate_clock: ManualClock) -> Sandbox:
+    return Sandbox(clock, rate_clock=rate_clock, limits=SandboxLimits())
 
 
 def statuses(http: httpx.Client, target: str, count: int) -> list[int]:
@@ -28,8 +28,9 @@ def statuses(http: httpx.Client, target: str, count: int) -> list[int]:
 
 
 def test_endpoint_rate(client: stripe.StripeClient, http: httpx.Client, sandbox: Sandbox) -> None:
-    """More than 25 requests a second on an endpoint are the SDK's RateLimitError, the reason in a header, no Retry-After."""
-    sandbox.gate.limits = SandboxLimits(test_per_second=None)
+    """More than 25 requests a second to one endpoint are the SDK's RateLimitError, with the reason in a header and
+    no Retry-After."""
+    sandbox.limiter.limits = SandboxLimits(test_per_second=None)
     assert statuses(http, LIST, 25) == [200] * 25
     with pytest.raises(stripe.RateLimitError) as caught:
         client.v1.payment_intents.list()
@@ -44,9 +45,9 @@ def test_endpoint_rate(client: stripe.StripeClient, http: httpx.Client, sandbox:
     assert sandbox.requests.rate_limited == 1
 
 
-def test_all_ids_share_a_bucket(http: httpx.Client, sandbox: Sandbox) -> None:
-    """Retrieves of different ids are one endpoint, the list is another."""
-    sandbox.gate.limits = SandboxLimits(
+def test_all_ids_share_a_limit(http: httpx.Client, sandbox: Sandbox) -> None:
+    """Retrieves of different ids are one endpoint; the list is another."""
+    sandbox.limiter.limits = SandboxLimits(
         test_per_second=None, endpoints={"GET /v1/payment_intents/{id}": 2}
     )
     assert [http.get(f"{LIST}/pi_{n}").status_code for n in range(3)] == [404, 404, 429]
@@ -61,14 +62,14 @@ def test_global_rate(http: httpx.Client) -> None:
     assert refused.headers["Stripe-Rate-Limited-Reason"] == "global-rate"
 
 
-def test_refill_on_the_pace_clock(
-    http: httpx.Client, clock: ManualClock, pace: ManualClock
+def test_limits_refill_on_the_rate_clock(
+    http: httpx.Client, clock: ManualClock, rate_clock: ManualClock
 ) -> None:
-    """Buckets fill by real time, though the sandbox's own time stands still, and not the other way."""
+    """Limits refill by real time while the sandbox's time stands still, and not the other way round."""
     statuses(http, LIST, 25)
     clock.advance(timedelta(days=1))
     assert http.get(LIST).status_code == 429
-    pace.advance(timedelta(milliseconds=200))
+    rate_clock.advance(timedelta(milliseconds=200))
     assert statuses(http, LIST, 6) == [200] * 5 + [429]
 
 
@@ -82,8 +83,8 @@ def test_refill_on_the_pace_clock(
 def test_concurrency(
     server: SandboxServer, http: httpx.Client, sandbox: Sandbox, limits: SandboxLimits, reason: str
 ) -> None:
-    """A request beside too many unfinished ones is refused for that reason, and admitted when they are done."""
-    sandbox.gate.limits = limits
+    """A request is refused while too many others are in progress, with that reason, and admitted afterwards."""
+    sandbox.limiter.limits = limits
     inside, leave = threading.Event(), threading.Event()
 
     def hold(_endpoint: str, _target: str) -> None:
@@ -102,23 +103,25 @@ def test_concurrency(
     assert http.get(LIST).status_code == 200
 
 
-def test_accounts_and_modes_have_their_own(
+def test_each_account_has_its_own_limits(
     server: SandboxServer, http: httpx.Client, sandbox: Sandbox
 ) -> None:
-    """One account's requests do not use up another's."""
+    """One account's requests do not use another's limits."""
     sandbox.add_key("sk_test_b", account="acct_b")
     statuses(http, LIST, 26)
     other = httpx.get(server.url + LIST, headers={"Authorization": "Bearer sk_test_b"})
     assert other.status_code == 200
 
 
-def test_counters(http: httpx.Client, sandbox: Sandbox, pace: ManualClock) -> None:
-    """Requests are counted by endpoint and status, reads with the refused ones, and the fastest second is kept."""
+def test_the_request_log_counts(
+    http: httpx.Client, sandbox: Sandbox, rate_clock: ManualClock
+) -> None:
+    """Requests are counted by endpoint and status. Reads include the refused ones. The fastest second is kept."""
     statuses(http, LIST, 3)
-    pace.advance(timedelta(seconds=2))
+    rate_clock.advance(timedelta(seconds=2))
     statuses(http, f"{LIST}/pi_x", 4)
     http.post(LIST, data={"amount": "1", "currency": "usd"})
-    sandbox.faults.script(Break.RATE_LIMITED)
+    sandbox.faults.script(RequestFault.RATE_LIMITED)
     http.get("/v1/events")
     requests = sandbox.requests
     assert requests.counts == {

@@ -20,7 +20,7 @@ def ids_of(page: httpx.Response) -> list[str]:
 
 @pytest.fixture
 def oldest_first(sandbox: Sandbox, clock: ManualClock) -> list[str]:
-    """25 intents, two of them in each second."""
+    """25 intents, two in each second."""
     made = []
     for number in range(25):
         made.append(sandbox.create_payment(100 + number).id)
@@ -30,7 +30,7 @@ def oldest_first(sandbox: Sandbox, clock: ManualClock) -> list[str]:
 
 
 def test_newest_first(http: httpx.Client, oldest_first: list[str]) -> None:
-    """A list shows the newest first, ten unless told otherwise, and says that there is more."""
+    """A list shows the newest first, ten by default, and says whether there are more."""
     page = http.get(LIST)
     assert ids_of(page) == oldest_first[:-11:-1]
     assert page.json()["has_more"] is True
@@ -39,21 +39,25 @@ def test_newest_first(http: httpx.Client, oldest_first: list[str]) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 24, 25, 100])
-def test_walk_back(client: stripe.StripeClient, oldest_first: list[str], limit: int) -> None:
-    """Following starting_after shows each intent once, whatever the page size, seconds shared or not."""
+def test_all_pages_backward(
+    client: stripe.StripeClient, oldest_first: list[str], limit: int
+) -> None:
+    """starting_after shows each intent once, with any page size, even if intents share a second."""
     page = client.v1.payment_intents.list({"limit": limit})
     assert [intent.id for intent in page.auto_paging_iter()] == oldest_first[::-1]
 
 
 @pytest.mark.parametrize("limit", [1, 4, 100])
-def test_walk_forward(client: stripe.StripeClient, oldest_first: list[str], limit: int) -> None:
-    """Following ending_before shows oldest first across pages, as the SDK's iterator promises."""
+def test_all_pages_forward(
+    client: stripe.StripeClient, oldest_first: list[str], limit: int
+) -> None:
+    """ending_before shows the oldest first over all pages, as the SDK's iterator promises."""
     page = client.v1.payment_intents.list({"limit": limit, "ending_before": oldest_first[4]})
     assert [intent.id for intent in page.auto_paging_iter()] == oldest_first[5:]
 
 
 def test_page_before_a_cursor(http: httpx.Client, oldest_first: list[str]) -> None:
-    """A page before a cursor holds the items next to it, newest first, and says if there are newer ones."""
+    """A page before a cursor has the items next to it, newest first, and says whether there are newer ones."""
     page = http.get(LIST, params={"limit": 3, "ending_before": oldest_first[10]})
     assert ids_of(page) == [oldest_first[13], oldest_first[12], oldest_first[11]]
     assert page.json()["has_more"] is True
@@ -82,7 +86,7 @@ def test_created_bounds(
     bounds: dict[str, int],
     seconds: tuple[int, ...],
 ) -> None:
-    """gte and lte include their second, gt and lt do not; a plain number is that second alone."""
+    """gte and lte include their second, gt and lt do not. A plain number is only that second."""
     zero = sandbox.intent(oldest_first[0]).created
     page = http.get(LIST, params={"limit": 100, **{n: zero + s for n, s in bounds.items()}})
     expected = [i for i in reversed(oldest_first) if sandbox.intent(i).created - zero in seconds]
@@ -90,7 +94,7 @@ def test_created_bounds(
 
 
 def test_range_with_cursor(http: httpx.Client, sandbox: Sandbox, oldest_first: list[str]) -> None:
-    """A cursor moves within the range of created that goes with it."""
+    """A cursor moves within the range of created."""
     since = sandbox.intent(oldest_first[8]).created
     page = http.get(
         LIST, params={"limit": 100, "created[gte]": since, "starting_after": oldest_first[12]}
@@ -100,7 +104,7 @@ def test_range_with_cursor(http: httpx.Client, sandbox: Sandbox, oldest_first: l
 
 
 def test_customer(http: httpx.Client, sandbox: Sandbox) -> None:
-    """customer narrows the list to one customer's intents."""
+    """customer filters the list by one customer's intents."""
     mine = [sandbox.create_payment(1, customer="cus_a").id for _ in range(3)]
     sandbox.create_payment(1, customer="cus_b")
     assert ids_of(http.get(LIST, params={"customer": "cus_a"})) == mine[::-1]
@@ -123,26 +127,26 @@ def test_customer(http: httpx.Client, sandbox: Sandbox) -> None:
     ],
 )
 def test_bad_parameters(http: httpx.Client, query: str, param: str) -> None:
-    """A parameter out of bounds, unknown or not a number is a 400 that names it; there is no status filter."""
+    """A parameter that is unknown, out of bounds or not a number is a 400 that names it. There is no status filter."""
     answer = http.get(f"{LIST}?{query}")
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.json()["error"]["param"] == param
 
 
-@pytest.mark.parametrize("form", ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"])
-def test_expand_forms(http: httpx.Client, sandbox: Sandbox, form: str) -> None:
-    """Both ways to write a list expand, on a retrieve and with data. on a list, escaped or not."""
+@pytest.mark.parametrize("parameter", ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"])
+def test_both_formats_of_expand(http: httpx.Client, sandbox: Sandbox, parameter: str) -> None:
+    """Both formats of a list expand, escaped or not; a list needs the prefix data."""
     paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
-    one = http.get(f"{LIST}/{paid.id}?{form}=latest_charge").json()
-    listed = http.get(f"{LIST}?{form}=data.latest_charge").json()["data"][0]
+    one = http.get(f"{LIST}/{paid.id}?{parameter}=latest_charge").json()
+    listed = http.get(f"{LIST}?{parameter}=data.latest_charge").json()["data"][0]
     assert one == listed
     assert one["latest_charge"]["object"] == "charge"
     assert one["latest_charge"]["id"] == paid.latest_charge
 
 
 def test_unexpanded(http: httpx.Client, sandbox: Sandbox) -> None:
-    """Without expand latest_charge is the id, and null where nothing was attempted, expanded or not."""
+    """Without expand latest_charge is the id. It is null before the first attempt, expanded or not."""
     cart = sandbox.create_payment(500)
     paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
     assert http.get(f"{LIST}/{paid.id}").json()["latest_charge"] == paid.latest_charge
@@ -150,8 +154,8 @@ def test_unexpanded(http: httpx.Client, sandbox: Sandbox) -> None:
     assert http.get(f"{LIST}/{cart.id}?expand[]=latest_charge").json()["latest_charge"] is None
 
 
-def test_a_changed_intent_is_shown_changed(http: httpx.Client, sandbox: Sandbox) -> None:
-    """What was served once is not served stale: neither the intent nor its charge."""
+def test_a_changed_intent_is_served_changed(http: httpx.Client, sandbox: Sandbox) -> None:
+    """After a change, neither the intent nor its charge is served as it was before."""
     paid = make(sandbox, PaymentKind.SUCCEEDED, 500)
     target = f"{LIST}/{paid.id}?expand[]=latest_charge"
     assert http.get(target).json()["latest_charge"]["amount_refunded"] == 0
@@ -162,7 +166,7 @@ def test_a_changed_intent_is_shown_changed(http: httpx.Client, sandbox: Sandbox)
 
 
 def test_page_size(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
-    """An expanded page of 100 weighs several hundred KB, as Stripe's does, so that measurements are honest."""
+    """An expanded page of 100 has several hundred KB, as Stripe's has, so measurements are realistic."""
     sandbox.load(prepared(100, since=clock.now() - timedelta(days=1), until=clock.now()))
     page = http.get(f"{LIST}?limit=100&expand[]=data.latest_charge")
     assert len(page.json()["data"]) == 100
@@ -170,7 +174,7 @@ def test_page_size(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> 
 
 
 def test_charges_of_an_intent(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """The charges list shows all attempts of an intent, newest first; latest_charge only the last."""
+    """The charges list shows all attempts of an intent, newest first; latest_charge is only the last."""
     intent = sandbox.create_payment(900)
     sandbox.fail(intent.id, "insufficient_funds")
     sandbox.succeed(intent.id)
@@ -195,5 +199,5 @@ def test_refunds_and_disputes(client: stripe.StripeClient, sandbox: Sandbox) -> 
 
 
 def test_no_checkout_sessions(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """Asking for the Checkout session of an intent finds none."""
+    """The list of Checkout sessions of an intent is empty."""
     assert client.v1.checkout.sessions.list({"payment_intent": "pi_x"}).data == []

@@ -19,8 +19,8 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("kind", list(PaymentKind))
-def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind) -> None:
-    """Payments of every kind have the fields of a PaymentIntent and are read by the SDK."""
+def test_fields(client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind) -> None:
+    """Payments of every kind have the fields of a PaymentIntent, and the SDK reads them."""
     made = make(sandbox, kind, 1000, "eur", metadata={"order_id": "7"})
     read = client.v1.payment_intents.retrieve(made.id, {"expand": ["latest_charge"]})
     assert set(read.to_dict()) >= FIELDS
@@ -58,17 +58,17 @@ def test_shape(client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind)
           "payment_intent.canceled"]),
     ],
 )  # fmt: skip
-def test_course(
+def test_status_and_events(
     sandbox: Sandbox, kind: PaymentKind, status: str, received: int, events: list[str]
 ) -> None:
-    """Each kind of payment ends in Stripe's status and money, by Stripe's events in their order."""
+    """Each kind of payment ends with Stripe's status and money, and has Stripe's events in their order."""
     made = make(sandbox, kind, 1000)
     assert (made.status, made.amount_received) == (status, received)
     assert [event.type for event in sandbox.events(made.id)] == ["payment_intent.created", *events]
 
 
 def test_snapshots(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """An event shows the object as it was then, however it went on."""
+    """An event shows the object as it was then, independent of later changes."""
     made = make(sandbox, PaymentKind.SUCCEEDED, 1000)
     created, _, succeeded = reversed(client.v1.events.list().data)
     assert created.type == "payment_intent.created"
@@ -80,10 +80,8 @@ def test_snapshots(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     assert succeeded.request.id is None
 
 
-def test_failure_is_told_on_intent_and_charge(
-    client: stripe.StripeClient, sandbox: Sandbox
-) -> None:
-    """A decline stands in last_payment_error with its charge; the next attempt clears it."""
+def test_a_failure_is_on_intent_and_charge(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """A decline is in last_payment_error with its charge; the next attempt clears it."""
     intent = sandbox.create_payment(1000)
     sandbox.fail(intent.id, "insufficient_funds")
     read = client.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]})
@@ -104,7 +102,7 @@ def test_failure_is_told_on_intent_and_charge(
     ],
 )
 def test_vouchers(http: httpx.Client, sandbox: Sandbox, method: str, field: str) -> None:
-    """A voucher's end is in next_action, under the name that Stripe gives it; unpaid it fails without a charge."""
+    """A voucher's expiry is in next_action, in Stripe's own field. An unpaid voucher fails without a charge."""
     intent = sandbox.create_payment(1000, "mxn", method=method)
     until = datetime(2026, 3, 4, tzinfo=UTC)
     sandbox.require_action(intent.id, expires_at=until)
@@ -121,7 +119,7 @@ def test_vouchers(http: httpx.Client, sandbox: Sandbox, method: str, field: str)
 
 
 def test_bank_debit(sandbox: Sandbox) -> None:
-    """A debit's charge is pending while processing and is the same one when it succeeds or fails."""
+    """A debit's charge is pending while processing. The same charge then succeeds or fails."""
     intent = sandbox.create_payment(1000, method="sepa_debit")
     pending = sandbox.process(intent.id)
     charge = sandbox.latest_charge(intent.id)
@@ -133,7 +131,7 @@ def test_bank_debit(sandbox: Sandbox) -> None:
 
 
 def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock) -> None:
-    """A held card payment shows until when it may be captured; past that Stripe cancels it."""
+    """A held card payment shows until when it may be captured. After that Stripe cancels it."""
     made = make(sandbox, PaymentKind.AUTHORIZED, 1000)
     charge = http.get(f"/v1/charges/{made.latest_charge}").json()
     end = int((clock.now() + timedelta(days=7)).timestamp())
@@ -147,7 +145,7 @@ def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock)
 
 
 def test_capture_of_less(sandbox: Sandbox) -> None:
-    """A final capture of less releases the rest, which the charge counts as refunded though nobody was."""
+    """A final capture of less releases the rest, which the charge counts as refunded without a refund."""
     made = make(sandbox, PaymentKind.CAPTURED_LESS, 1000)
     charge = sandbox.latest_charge(made.id)
     assert charge is not None
@@ -156,7 +154,8 @@ def test_capture_of_less(sandbox: Sandbox) -> None:
 
 
 def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """A capture that is not final stays requires_capture with money received, until the rest is taken."""
+    """After a capture that is not final, the status is requires_capture with money received, until the rest is
+    captured."""
     made = make(sandbox, PaymentKind.AUTHORIZED, 1000)
     part = client.v1.payment_intents.capture(
         made.id, {"amount_to_capture": 300, "final_capture": False}
@@ -182,7 +181,7 @@ def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     ],
 )
 def test_confirm_tokens(client: stripe.StripeClient, token: str, status: str) -> None:
-    """Confirming with Stripe's test payment methods does what it does at Stripe, at once or in two steps."""
+    """Confirming with Stripe's test payment methods has the same result as at Stripe, in one step or in two."""
     at_once = client.v1.payment_intents.create(
         {"amount": 500, "currency": "USD", "payment_method": token, "confirm": True}
     )
@@ -195,7 +194,7 @@ def test_confirm_tokens(client: stripe.StripeClient, token: str, status: str) ->
 
 
 def test_decline(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """A declined confirmation is the SDK's CardError with the intent inside, and the intent may be tried again."""
+    """A declined confirmation is the SDK's CardError with the intent in it, and the intent can be confirmed again."""
     with pytest.raises(stripe.CardError) as caught:
         client.v1.payment_intents.create(
             {
@@ -215,7 +214,7 @@ def test_decline(client: stripe.StripeClient, sandbox: Sandbox) -> None:
 
 
 def test_manual_capture_over_http(client: stripe.StripeClient) -> None:
-    """Create with manual capture, capture a part, refund it: the course of a shop that ships later."""
+    """A shop that ships later creates with manual capture, captures a part, and refunds it."""
     held = client.v1.payment_intents.create(
         {"amount": 900, "currency": "usd", "capture_method": "manual", "payment_method": "pm_card_visa",
          "confirm": True}
@@ -230,7 +229,7 @@ def test_manual_capture_over_http(client: stripe.StripeClient) -> None:
 
 
 def test_cancel(client: stripe.StripeClient) -> None:
-    """Canceling records reason and time; a canceled or succeeded intent cannot be canceled."""
+    """Canceling sets reason and time. A canceled or succeeded intent cannot be canceled."""
     intent = client.v1.payment_intents.create({"amount": 900, "currency": "usd"})
     gone = client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "abandoned"})
     assert (gone.status, gone.cancellation_reason, gone.canceled_at) == (
@@ -244,7 +243,7 @@ def test_cancel(client: stripe.StripeClient) -> None:
 
 
 def test_a_refused_attempt_changes_nothing(sandbox: Sandbox) -> None:
-    """An attempt on a settled intent is refused and leaves it as it was, without an event."""
+    """An attempt on a settled intent is refused and changes nothing, without an event."""
     paid = make(sandbox, PaymentKind.SUCCEEDED, 100)
     before = len(sandbox.events())
     with pytest.raises(ApiRefusal):
@@ -254,7 +253,8 @@ def test_a_refused_attempt_changes_nothing(sandbox: Sandbox) -> None:
 
 
 def test_idempotency(client: stripe.StripeClient, sandbox: Sandbox) -> None:
-    """A POST repeated with its key is answered from memory; with other parameters it is an IdempotencyError."""
+    """A POST that is repeated with its key gets the first answer again. With other parameters it is an
+    IdempotencyError."""
     params: stripe.params.PaymentIntentCreateParams = {"amount": 900, "currency": "usd"}
     first = client.v1.payment_intents.create(params, {"idempotency_key": "k1"})
     again = client.v1.payment_intents.create(params, {"idempotency_key": "k1"})
@@ -270,7 +270,7 @@ def test_idempotency(client: stripe.StripeClient, sandbox: Sandbox) -> None:
 
 
 def test_update(client: stripe.StripeClient) -> None:
-    """Metadata is merged, and removed by an empty value."""
+    """Metadata is merged; an empty value removes its key."""
     intent = client.v1.payment_intents.create(
         {"amount": 900, "currency": "usd", "metadata": {"order_id": "7", "gone": "x"}}
     )

@@ -12,17 +12,15 @@ from reconciler.sandbox import (
     TEST_KEY,
     Sandbox,
     SandboxServer,
-    ServingOptions,
-    opened,
+    fill,
     prepared,
-    serve,
 )
 
 HEADERS = {"Authorization": f"Bearer {TEST_KEY}"}
 
 
 def test_keep_alive(server: SandboxServer) -> None:
-    """Many requests go over one connection, errors between them included."""
+    """One connection carries many requests, including those that end with an error."""
     with socket.create_connection(server.url.removeprefix("http://").split(":")) as wire:  # type: ignore[arg-type]
         reader = wire.makefile("rb")
         for target, status in (
@@ -43,7 +41,7 @@ def test_keep_alive(server: SandboxServer) -> None:
 
 
 def test_stops_with_open_connections(sandbox: Sandbox) -> None:
-    """Stopping cuts idle connections and leaves no thread behind; a stopped server has no address."""
+    """Stopping closes unused connections and leaves no thread behind. A stopped server has no address."""
     before = set(threading.enumerate())
     server = SandboxServer(sandbox).start()
     with httpx.Client(base_url=server.url, headers=HEADERS) as client:
@@ -58,7 +56,7 @@ def test_stops_with_open_connections(sandbox: Sandbox) -> None:
 
 
 def test_parallel_readers(server: SandboxServer, sandbox: Sandbox, clock: ManualClock) -> None:
-    """Readers in parallel all get whole pages while payments are being made."""
+    """Parallel readers all get whole pages while payments are created."""
     sandbox.load(prepared(300, since=clock.now() - timedelta(days=1), until=clock.now()))
     seen: list[int] = []
 
@@ -81,39 +79,15 @@ def test_parallel_readers(server: SandboxServer, sandbox: Sandbox, clock: Manual
 
 
 def test_malformed_length(server: SandboxServer) -> None:
-    """A Content-Length that is no number is a 400, not a broken server."""
+    """A Content-Length that is not a number is a 400, not a broken server."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as wire:
         wire.sendall(b"POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n")
         assert b" 400 " in wire.recv(1000)
 
 
-def test_serve_until_stopped() -> None:
-    """serve answers requests from the moment it says so until it is stopped, filled as asked."""
-    stop, up = threading.Event(), threading.Event()
-    told: list[str] = []
-
-    def ready(url: str, key: str) -> None:
-        told.extend((url, key))
-        up.set()
-
-    running = threading.Thread(
-        target=serve, kwargs={"options": ServingOptions(payments=30), "ready": ready, "stop": stop}
-    )
-    running.start()
-    assert up.wait(10)
-    url, key = told
-    page = httpx.get(
-        f"{url}/v1/payment_intents?limit=100", headers={"Authorization": f"Bearer {key}"}
-    )
-    assert len(page.json()["data"]) == 30
-    stop.set()
-    running.join(10)
-    assert not running.is_alive()
-
-
-def test_webhooks_are_pumped(clock: ManualClock) -> None:
-    """A server asked to delivers due webhooks by itself."""
+def test_a_server_delivers_webhooks(clock: ManualClock) -> None:
+    """A server with deliver_every delivers due webhooks by itself."""
     sandbox = Sandbox(clock, rate_clock=SystemClock())
     arrived = threading.Event()
     sandbox.register_webhook(lambda _payload, _headers: arrived.set() or 200)
@@ -122,15 +96,19 @@ def test_webhooks_are_pumped(clock: ManualClock) -> None:
         assert arrived.wait(10)
 
 
-def test_seeded_payments_lie_in_the_past() -> None:
-    """Seed payments are spread over the days before now, each step of them past too, and repeat by seed."""
+def test_seeded_payments_are_in_the_past() -> None:
+    """Seeded payments and all their events are in the days before now. The same seed creates the same payments."""
     now = datetime(2026, 5, 1, tzinfo=UTC)
-    options = ServingOptions(payments=200, days=10, seed=3, webhook_url="http://127.0.0.1:9/")
-    sandbox, again = opened(options, ManualClock(now)), opened(options, ManualClock(now))
+    sandbox, again = filled_sandbox(now), filled_sandbox(now)
     assert list(sandbox.intents()) == list(again.intents())
     assert len({intent.status for intent in sandbox.intents()}) == 7
     first = min(event.created for event in sandbox.events())
     last = max(event.created for event in sandbox.events())
     assert (now - timedelta(days=10, minutes=1)).timestamp() < first
     assert last <= now.timestamp()
-    assert sandbox.deliver_due() == 0
+
+
+def filled_sandbox(now: datetime) -> Sandbox:
+    sandbox = Sandbox(ManualClock(now), seed=3)
+    fill(sandbox, 200, days=10, seed=3)
+    return sandbox

@@ -33,7 +33,7 @@ class NoProgress:
 
 @dataclass
 class Post:
-    """An account's outbox, its lease, and the endpoint that it goes to."""
+    """An account's outbox, its lease, and the endpoint that its messages go to."""
 
     url: str
     database: Database
@@ -51,9 +51,9 @@ class Post:
         self.epoch = self.leases.acquire("test", 60) or 0
 
     def put(self, *keys: str, kind: str = "correction") -> None:
-        """A correction of each of these payments."""
+        """Add an outbox row for each of these payments."""
         for key in keys:
-            self.ask(
+            self.query(
                 "INSERT INTO reconciler.outbox (account, payment_key, payment_intent, kind, from_status,"
                 " to_status, outcome, ledger_seq) VALUES ('default', %(key)s, 'pi_' || %(key)s, %(kind)s,"
                 " 'pending', 'paid', 'succeeded', (SELECT count(*) + 1 FROM reconciler.outbox)) RETURNING id",
@@ -61,29 +61,29 @@ class Post:
                 kind=kind,
             )
 
-    def ask(self, query: str, **values: object) -> list[dict[str, Any]]:
+    def query(self, query: str, **values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
 
-    def tell(self, query: str) -> None:
+    def execute(self, query: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(query)  # type: ignore[call-overload]
 
     def rows(self) -> list[dict[str, Any]]:
-        return self.ask("SELECT * FROM reconciler.outbox ORDER BY id")
+        return self.query("SELECT * FROM reconciler.outbox ORDER BY id")
 
     def waiting(self) -> list[str]:
         return [row["payment_key"] for row in self.rows() if row["delivered_at"] is None]
 
     def later(self) -> None:
-        """All pauses are over, and all claims."""
-        self.tell(
+        """End all pauses and all claims."""
+        self.execute(
             "UPDATE reconciler.outbox SET next_attempt_at = now(), claimed_until = now()"
             " WHERE delivered_at IS NULL"
         )
 
-    def deliverer(self, circuit: CircuitBreaker | None = None) -> Delivery:
-        """Another deliverer of the same outbox, with its own connection to the endpoint."""
+    def new_delivery(self, circuit: CircuitBreaker | None = None) -> Delivery:
+        """A delivery of this outbox with its own connection to the endpoint."""
         sender = HttpxWebhookSender(self.endpoint.url, TIMEOUT, self.clock, self.stopping)
         self.stack.callback(sender.close)
         return Delivery(
@@ -99,13 +99,15 @@ class Post:
     def run(
         self, recheck: Callable[[], None] = lambda: None, epoch: int | None = None
     ) -> DeliveryReport:
-        """One run, with an endpoint that nothing is known of."""
-        return self.deliverer().run(self.epoch if epoch is None else epoch, recheck, NoProgress())
+        """One run of a new delivery, which knows nothing of the endpoint yet."""
+        return self.new_delivery().run(
+            self.epoch if epoch is None else epoch, recheck, NoProgress()
+        )
 
 
 @pytest.fixture
 def post(database: str) -> Iterator[Post]:
-    """An empty outbox whose lease is ours, and an endpoint that answers 200."""
+    """An empty outbox whose lease the test holds, and an endpoint that answers 200."""
     with ExitStack() as stack:
         endpoint = stack.enter_context(serving())
         opened = stack.enter_context(Database(database))

@@ -1,4 +1,4 @@
-"""Endpoints that fail in every way there is: nothing is lost, nothing hangs, and it is said what went wrong."""
+"""Endpoints that fail in every way: no message is lost, nothing hangs, and the row says what failed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import stripe
 
 from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpxWebhookSender
 from reconciler.clock import SystemClock
-from tests.endpoint import SOON, Behaviour, Break
+from tests.endpoint import WAIT_SECONDS, Behaviour, EndpointFault
 from tests.integration.delivery.conftest import SECRET, TIMEOUT, Post
 
 
 def test_a_correction_arrives_signed(post: Post) -> None:
-    """Once, as JSON, with a signature that Stripe's SDK takes; then the row is delivered."""
+    """It arrives once, as JSON, with a signature that Stripe's SDK accepts; then the row is delivered."""
     post.put("1")
     post.put("2", kind="revert")
     assert post.run().delivered == 2
@@ -39,16 +39,16 @@ def test_a_correction_arrives_signed(post: Post) -> None:
         (410, "it answered 410"),
         (302, "it answered 302, a redirect, which is not followed"),
         (307, "it answered 307, a redirect, which is not followed"),
-        (Break.HANG, "no answer within 0.5 s"),
-        (Break.TRICKLE, "no answer within 0.5 s"),
-        (Break.RESET, "the connection broke before an answer came"),
-        (Break.DROP, "the connection broke before an answer came"),
+        (EndpointFault.HANG, "no answer within 0.5 s"),
+        (EndpointFault.TRICKLE, "no answer within 0.5 s"),
+        (EndpointFault.RESET, "the connection broke before an answer came"),
+        (EndpointFault.DROP, "the connection broke before an answer came"),
     ],
 )
 def test_a_failure_is_tried_again_under_the_same_id(
     post: Post, behaviour: Behaviour, said: str
 ) -> None:
-    """Whatever the endpoint does, the row stays, says why, waits some seconds, and comes again with the same id."""
+    """After any failure the row stays, says why, waits some seconds, and is sent again with the same id."""
     post.put("1")
     post.endpoint.behave(behaviour)
     began = post.clock.monotonic()
@@ -67,17 +67,17 @@ def test_a_failure_is_tried_again_under_the_same_id(
     assert sent == {f"default:{row['id']}"}
 
 
-@pytest.mark.parametrize("behaviour", [Break.CUT, Break.TRICKLE_BODY])
-def test_a_status_that_has_come_counts(post: Post, behaviour: Behaviour) -> None:
-    """200 is receipt, whatever becomes of a body that nobody reads; and it costs no more than the time allowed."""
+@pytest.mark.parametrize("behaviour", [EndpointFault.CUT, EndpointFault.TRICKLE_BODY])
+def test_a_status_without_its_body_counts(post: Post, behaviour: Behaviour) -> None:
+    """200 is a receipt, even if the body does not come; the request takes no longer than its timeout."""
     post.put("1")
     post.endpoint.behave(behaviour)
     assert post.run().delivered == 1
     assert post.endpoint.tried.qsize() == 1
 
 
-def test_nobody_listens(post: Post) -> None:
-    """An address where nothing is fails like any other."""
+def test_an_address_without_a_server(post: Post) -> None:
+    """A refused connection is a failure like any other."""
     post.put("1")
     sender = HttpxWebhookSender(
         "http://127.0.0.1:9/reconciler", TIMEOUT, SystemClock(), threading.Event()
@@ -88,8 +88,8 @@ def test_nobody_listens(post: Post) -> None:
     sender.close()
 
 
-def test_a_redirect_leads_nowhere(post: Post) -> None:
-    """The message goes to the configured address alone."""
+def test_a_redirect_is_not_followed(post: Post) -> None:
+    """The message goes only to the configured address."""
     post.put("1")
     post.endpoint.behave(308)
     post.run()
@@ -97,35 +97,35 @@ def test_a_redirect_leads_nowhere(post: Post) -> None:
 
 
 def test_a_stop_does_not_wait_for_the_endpoint(post: Post) -> None:
-    """A service that stops leaves a request that hangs within seconds, whatever its time is."""
-    post.endpoint.usual = Break.HANG
+    """A service that stops ends a request that hangs within seconds, however long its timeout is."""
+    post.endpoint.usual = EndpointFault.HANG
     stopping = threading.Event()
     clock = SystemClock()
     sender = HttpxWebhookSender(post.endpoint.url, 60.0, clock, stopping)
     receipts = []
     thread = threading.Thread(target=lambda: receipts.append(sender.post(b"{}", {})))
     thread.start()
-    post.endpoint.tried.get(timeout=SOON)
+    post.endpoint.tried.get(timeout=WAIT_SECONDS)
     began = clock.monotonic()
     stopping.set()
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     assert clock.monotonic() - began < STOP_SECONDS + 3
     assert receipts[0].fault == "the service stopped before an answer came"
     sender.close()
 
 
-def test_an_outage_is_few_requests_and_then_everything_flows(post: Post) -> None:
-    """Three failures and it is left alone; after the first success the rest goes out in the same run."""
+def test_an_outage_costs_three_requests_and_ends_with_the_first_success(post: Post) -> None:
+    """After three failures the endpoint gets no request; after the first success the same run delivers the rest."""
     post.put(*map(str, range(20)))
     post.endpoint.usual = 503
-    deliverer = post.deliverer()
+    delivery = post.new_delivery()
     nothing = type("Progress", (), {"advance": lambda *_: None})()
-    assert deliverer.run(post.epoch, lambda: None, nothing).endpoint_down
-    assert deliverer.run(post.epoch, lambda: None, nothing).failed == 0
+    assert delivery.run(post.epoch, lambda: None, nothing).endpoint_down
+    assert delivery.run(post.epoch, lambda: None, nothing).failed == 0
     assert post.endpoint.tried.qsize() == 3
     post.endpoint.usual = 200
-    deliverer._circuit._probe_at = 0.0
-    report = deliverer.run(post.epoch, lambda: None, nothing)
+    delivery._circuit._probe_at = 0.0
+    report = delivery.run(post.epoch, lambda: None, nothing)
     assert (report.delivered, report.endpoint_down) == (20, False)
     assert post.waiting() == []
 
@@ -133,7 +133,7 @@ def test_an_outage_is_few_requests_and_then_everything_flows(post: Post) -> None
 def test_a_client_that_cannot_be_made_is_a_failure_like_any_other(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate file that is not there, or a proxy of an odd scheme: the row stays and says what to look at."""
+    """With a proxy of an unknown scheme the row stays and says what to check."""
     post.put("1")
     monkeypatch.setenv("HTTP_PROXY", "gopher://127.0.0.1:70")
     assert post.run().failed == 1

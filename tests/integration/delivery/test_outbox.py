@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.engine.delivery.deliver import Delivery
 from reconciler.errors import DatabaseUnavailableError, LeaseLostError
-from tests.endpoint import SOON, Break
+from tests.endpoint import WAIT_SECONDS, EndpointFault
 from tests.integration.delivery.conftest import NoProgress, Post
 
 WORKER = """
@@ -22,11 +22,11 @@ WORKER = """
      WHERE delivered_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())
      ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-"""As the README has it."""
+"""The query of a worker, as the README has it."""
 
 
-def test_a_later_row_of_a_payment_never_overtakes(post: Post) -> None:
-    """While the first fails, the second of the same payment waits; another payment does not."""
+def test_a_later_row_of_a_payment_waits_for_the_earlier_one(post: Post) -> None:
+    """While the first fails, the second of the same payment waits; a row of another payment does not."""
     post.put("a", "a", "b", "a")
     post.endpoint.behave(500)
     assert post.run().delivered == 1
@@ -38,19 +38,19 @@ def test_a_later_row_of_a_payment_never_overtakes(post: Post) -> None:
 
 
 def test_two_deliverers_at_once_send_each_row_once(post: Post) -> None:
-    """Claims keep them apart, and the order of each payment holds."""
+    """No row is claimed twice, and the rows of each payment keep their order."""
     keys = [str(number % 7) for number in range(60)]
     post.put(*keys)
-    deliverers = [post.deliverer() for _ in range(2)]
+    deliveries = [post.new_delivery() for _ in range(2)]
 
-    def work(deliverer: Delivery) -> int:
+    def work(delivery: Delivery) -> int:
         done = 0
         while post.waiting():
-            done += deliverer.run(post.epoch, lambda: None, NoProgress()).delivered
+            done += delivery.run(post.epoch, lambda: None, NoProgress()).delivered
         return done
 
     with ThreadPoolExecutor(2) as pool:
-        counts = list(pool.map(work, deliverers))
+        counts = list(pool.map(work, deliveries))
     received = post.endpoint.all()
     assert sum(counts) == len(received) == 60
     assert max(Counter(one.id for one in received).values()) == 1
@@ -59,8 +59,8 @@ def test_two_deliverers_at_once_send_each_row_once(post: Post) -> None:
         assert numbers == sorted(numbers)
 
 
-def test_a_kill_between_sending_and_noting_sends_it_again(post: Post) -> None:
-    """The claim of the dead ends by itself; until then nobody sends it, then it comes with the same id."""
+def test_a_kill_before_the_delivery_is_recorded_sends_it_again(post: Post) -> None:
+    """The claim of the dead process expires; until then no process sends the row, then it comes with the same id."""
     post.put("1", "1")
 
     class KilledError(Exception):
@@ -69,13 +69,13 @@ def test_a_kill_between_sending_and_noting_sends_it_again(post: Post) -> None:
     def die(_number: int) -> None:
         raise KilledError
 
-    deliverer = post.deliverer()
-    deliverer._outbox = type(post.outbox)(post.database, "default")
-    deliverer._outbox.delivered = die  # type: ignore[method-assign]
+    delivery = post.new_delivery()
+    delivery._outbox = type(post.outbox)(post.database, "default")
+    delivery._outbox.delivered = die  # type: ignore[method-assign]
     with pytest.raises(KilledError):
-        deliverer.run(post.epoch, lambda: None, NoProgress())
-    assert post.run().delivered == 0, "its claim is not over, and it stands before the other"
-    post.tell(
+        delivery.run(post.epoch, lambda: None, NoProgress())
+    assert post.run().delivered == 0, "its claim is not over, and the other row waits for it"
+    post.execute(
         "UPDATE reconciler.outbox SET claimed_until = now() - interval '1s' WHERE claimed_until IS NOT NULL"
     )
     assert post.run().delivered == 2
@@ -84,32 +84,32 @@ def test_a_kill_between_sending_and_noting_sends_it_again(post: Post) -> None:
 
 
 def test_a_claim_is_short(post: Post) -> None:
-    """A little longer than a request may take."""
+    """It ends after the seconds that were asked for."""
     post.put("1")
     assert post.outbox.claim(post.epoch, 3.0) is not None
-    (row,) = post.ask("SELECT claimed_until - now() AS left FROM reconciler.outbox")
+    (row,) = post.query("SELECT claimed_until - now() AS left FROM reconciler.outbox")
     assert timedelta(seconds=1) < row["left"] <= timedelta(seconds=3)
 
 
 def test_nothing_is_locked_while_a_request_is_out(post: Post) -> None:
-    """The worker's query comes through at once and leaves the row alone; no transaction of ours is open."""
+    """The worker's query answers at once and leaves out the claimed row; Reconciler has no open transaction."""
     post.put("1", "2")
-    post.endpoint.usual = Break.HANG
+    post.endpoint.usual = EndpointFault.HANG
     thread = threading.Thread(target=post.run)
     thread.start()
-    post.endpoint.tried.get(timeout=SOON)
+    post.endpoint.tried.get(timeout=WAIT_SECONDS)
     with psycopg.connect(post.url) as worker:
         taken = worker.execute(WORKER, {"limit": 10}).fetchall()
         (open_ones,) = worker.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
         ).fetchone() or (None,)
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     assert (len(taken), open_ones) == (1, 0)
 
 
-def test_a_worker_of_the_merchant_s_beside_it(post: Post) -> None:
-    """Together they do every row, and none twice."""
+def test_the_merchants_worker_beside_the_delivery(post: Post) -> None:
+    """Together they handle every row, and none twice."""
     post.put(*map(str, range(80)))
     fulfilled: list[int] = []
 
@@ -130,13 +130,13 @@ def test_a_worker_of_the_merchant_s_beside_it(post: Post) -> None:
     thread.start()
     while post.waiting():
         assert post.run().failure is None
-    thread.join(SOON)
+    thread.join(WAIT_SECONDS)
     sent = [int(one.id.split(":")[1]) for one in post.endpoint.all()]
     assert sorted(sent + fulfilled) == [row["id"] for row in post.rows()]
 
 
-def test_a_row_that_the_worker_holds_is_left_with_those_behind_it(post: Post) -> None:
-    """SKIP LOCKED: we neither wait for it nor send a later row of that payment."""
+def test_a_row_that_the_worker_holds_is_skipped_with_later_ones(post: Post) -> None:
+    """The delivery neither waits for the row nor sends a later row of its payment."""
     post.put("a", "a", "b")
     with psycopg.connect(post.url) as worker:
         worker.execute(WORKER, {"limit": 1}).fetchall()
@@ -144,30 +144,30 @@ def test_a_row_that_the_worker_holds_is_left_with_those_behind_it(post: Post) ->
     assert [one.key for one in post.endpoint.all()] == ["b"]
 
 
-def test_another_account_s_rows_are_not_touched(post: Post) -> None:
-    """Each account's holder delivers its own."""
+def test_another_accounts_rows_are_not_sent(post: Post) -> None:
+    """Each account's holder delivers the rows of its account."""
     post.put("1")
-    post.tell("UPDATE reconciler.outbox SET account = 'other'")
+    post.execute("UPDATE reconciler.outbox SET account = 'other'")
     assert post.run().delivered == 0
 
 
 def test_without_the_lease_nothing_is_sent(post: Post) -> None:
-    """A holder that lost it cannot claim, whatever it believes."""
+    """A process that has lost the lease cannot claim a row."""
     post.put("1")
-    post.tell("UPDATE reconciler.leases SET epoch = epoch + 1")
+    post.execute("UPDATE reconciler.leases SET epoch = epoch + 1")
     report = post.run()
     assert isinstance(report.failure, LeaseLostError)
     assert post.endpoint.tried.empty()
     assert post.rows()[0]["attempts"] == 0
 
 
-def test_a_lease_that_goes_in_the_middle_ends_the_run(post: Post) -> None:
-    """What is on its way is noted when it was received; nothing after it is sent."""
+def test_a_lease_that_is_lost_during_a_run_ends_it(post: Post) -> None:
+    """The message that is being sent is recorded if it was received; nothing after it is sent."""
     post.put("1", "2", "3")
 
     def lose() -> None:
         if not post.endpoint.tried.empty():
-            post.tell("UPDATE reconciler.leases SET epoch = epoch + 1")
+            post.execute("UPDATE reconciler.leases SET epoch = epoch + 1")
 
     report = post.run(recheck=lose)
     assert isinstance(report.failure, LeaseLostError)
@@ -175,8 +175,8 @@ def test_a_lease_that_goes_in_the_middle_ends_the_run(post: Post) -> None:
     assert post.waiting() == ["2", "3"]
 
 
-def test_a_late_failure_says_nothing_of_another_s_attempt(post: Post) -> None:
-    """A process that comes back from a pause cannot undo the claim of its successor."""
+def test_a_late_failure_does_not_change_a_later_attempt(post: Post) -> None:
+    """A process that was paused cannot end the claim of its successor."""
     post.put("1")
     mine = post.outbox.claim(post.epoch, 0)
     assert mine is not None
@@ -192,13 +192,13 @@ def test_a_late_failure_says_nothing_of_another_s_attempt(post: Post) -> None:
     assert post.rows()[0]["given_up_at"] is None
 
 
-def test_it_is_given_up_and_stays(post: Post) -> None:
-    """After its time it is tried no more, is counted with its error, and holds back what comes after it; never dropped."""
+def test_a_row_that_is_given_up_stays(post: Post) -> None:
+    """After its time it is not tried again, is counted with its error, and holds back later rows; it is never deleted."""
     post.put("1", "1", "2")
     post.terms = replace(post.terms, give_up=timedelta(hours=1))
     post.endpoint.behave(500, 200)
     assert post.run().given_up == 0
-    post.tell(
+    post.execute(
         "UPDATE reconciler.outbox SET tried_since = now() - interval '1 hour' WHERE attempts > 0"
         " AND delivered_at IS NULL"
     )
@@ -212,23 +212,23 @@ def test_it_is_given_up_and_stays(post: Post) -> None:
     waiting, given_up, age, error = PostgresStatus(post.database, "default").outbox()
     assert (waiting, given_up, error) == (2, 1, "it answered 404")
     assert age >= 0
-    post.tell(
+    post.execute(
         "UPDATE reconciler.outbox SET given_up_at = NULL, tried_since = NULL, next_attempt_at = NULL"
         " WHERE given_up_at IS NOT NULL"
     )
     assert post.run().delivered == 2
 
 
-def test_a_database_that_goes_is_a_trouble(post: Post) -> None:
-    """The run ends and says so; what was claimed comes again."""
+def test_an_unavailable_database_ends_the_run(post: Post) -> None:
+    """The report has the error, and the row is still undelivered."""
     post.put("1")
 
     def fail(_epoch: int, _seconds: float, *, probe: bool) -> None:
         raise DatabaseUnavailableError("gone.")
 
-    deliverer = post.deliverer()
-    deliverer._outbox = type(post.outbox)(post.database, "default")
-    deliverer._outbox.claim = fail  # type: ignore[method-assign,assignment]
-    report = deliverer.run(post.epoch, lambda: None, NoProgress())
+    delivery = post.new_delivery()
+    delivery._outbox = type(post.outbox)(post.database, "default")
+    delivery._outbox.claim = fail  # type: ignore[method-assign,assignment]
+    report = delivery.run(post.epoch, lambda: None, NoProgress())
     assert isinstance(report.error_met, DatabaseUnavailableError)
     assert post.waiting() == ["1"]

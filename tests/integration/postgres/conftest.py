@@ -1,4 +1,4 @@
-"""What the tests of the PostgreSQL adapter share."""
+"""Fixtures and builders for the tests of the PostgreSQL adapter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEEN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Bench:
-    """One account's store on a shop's table, with its lease taken."""
+    """One account's store on a shop's table, with the account's lease."""
 
     database: Database
     store: PostgresStore
@@ -35,19 +35,19 @@ class Bench:
     url: str
 
     def all(self, query: str, **parameters: object) -> list[tuple]:
-        """Ask the database directly."""
+        """Execute a statement that gives rows; all of them."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query, parameters).fetchall()
 
     def write(self, record: PageRecord) -> None:
-        """Write a page that reads nothing before."""
+        """Record a page that reads nothing before."""
         with self.store.transaction(self.epoch) as page:
             page.write(record)
 
 
 @pytest.fixture
 def bench() -> Iterator[Callable[..., Bench]]:
-    """A factory: ``bench(shop)``; ``url`` for another role's connection, ``account`` for another account."""
+    """A factory: ``bench(shop)``. ``url`` connects as another role, ``account`` is another account's name."""
     with ExitStack() as stack:
 
         def make(shop, url: str | None = None, account: str = "default", **inspection) -> Bench:
@@ -94,7 +94,7 @@ def make_finding() -> Callable[..., Finding]:
 
 
 @pytest.fixture
-def make_change() -> Callable[..., DiscrepancyUpdate]:
+def make_update() -> Callable[..., DiscrepancyUpdate]:
     return opened
 
 
@@ -105,5 +105,5 @@ def make_correction() -> Callable[..., RowWrite]:
 
 @pytest.fixture
 def seen() -> datetime:
-    """Stripe's time of the examinations here."""
+    """Stripe's time at which the test's findings were seen."""
     return SEEN

@@ -1,4 +1,4 @@
-"""Rows counted by time: only around those that are due, and by an index."""
+"""Rows counted by time: only from the first due row to the last, and by an index."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def a_month(request, shop, bench):
 
 
 def covers(histogram: Histogram, first: int, last: int) -> bool:
-    """Whether it goes from one day to another, not much further, and holds every row of that time."""
+    """Whether it goes from one day to another, at most four days further, and holds every row of that time."""
     since, until = histogram.buckets[0].start, histogram.buckets[-1].end
     times = [MIDNIGHT + day * DAY + QUARTER for day in range(30)]
     between = sum(since <= moment < until for moment in times)
@@ -52,7 +52,7 @@ def covers(histogram: Histogram, first: int, last: int) -> bool:
 
 
 def test_all_rows_around_those_that_are_due_are_counted(a_month):
-    """From the first due row to the last; what lies before and after is not read."""
+    """From the first due row to the last; rows before and after are not counted."""
     found = a_month.store.histogram(TimeRange(), 1.0)
     assert (found.due, found.undated) == (3, 0)
     assert covers(found, 10, 20)
@@ -62,7 +62,7 @@ def test_all_rows_around_those_that_are_due_are_counted(a_month):
 
 
 def test_only_rows_of_the_range_are_counted(a_month):
-    """Those that are due outside of it do not widen it."""
+    """Due rows outside of the range are not counted."""
     created = TimeRange(MIDNIGHT + 11 * DAY, MIDNIGHT + 15 * DAY)
     found = a_month.store.histogram(created, 1.0)
     assert [(bucket.rows, bucket.due) for bucket in found.buckets] == [(1, 1)]
@@ -70,8 +70,8 @@ def test_only_rows_of_the_range_are_counted(a_month):
     assert (found.due, found.buckets[-1].end <= MIDNIGHT + 12 * DAY) == (1, True)
 
 
-def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
-    """With a check that lies ahead a row is none of the due ones, and the span ends before it."""
+def test_rows_that_are_not_due_yet_do_not_widen_the_histogram(a_month, seen):
+    """A row that a later recheck waits for is not due, and the histogram ends before it."""
     a_month.write(
         PageRecord(
             rechecks=(
@@ -85,26 +85,26 @@ def test_what_is_not_due_yet_does_not_widen_it(a_month, seen):
     assert covers(found, 10, 12)
 
 
-def test_where_nothing_is_due_nothing_is_counted(a_month, seen, monkeypatch):
-    """An empty histogram, without a look at the other rows."""
+def test_if_nothing_is_due_nothing_is_counted(a_month, seen, monkeypatch):
+    """The histogram is empty, and the other rows are not counted."""
     rechecks = (Recheck(f"pi_{day}", seen + DAY, NEXT_POLL) for day in (10, 12, 20))
     a_month.write(PageRecord(rechecks=tuple(rechecks)))
     monkeypatch.delattr(MerchantTable, "histogram")
     assert a_month.store.histogram(TimeRange(), 1.0, seen) == Histogram(())
 
 
-def test_a_skew_that_was_learnt_widens_the_span(a_month):
-    """A list is widened by it, so that the rows beyond the last due one belong to its price."""
+def test_a_known_skew_widens_the_histogram(a_month):
+    """A list from Stripe is widened by the skew, so the rows beyond the last due one belong to its price."""
     sweep = a_month.store.start_sweep(
         {"kind": "window", "mode": "update", "applied": True, "asked_by": "service"}
     )
-    lesson = {
+    statistics = {
         "listed": 1,
         "listed_rows": 1,
         "skew_earliest": -DAY.total_seconds(),
         "skew_latest": DAY.total_seconds(),
     }
-    a_month.store.finish_sweep(sweep, {"complete": True, **lesson}, [], a_month.epoch)
+    a_month.store.finish_sweep(sweep, {"complete": True, **statistics}, [], a_month.epoch)
     found = a_month.store.histogram(TimeRange(), 1.0)
     assert found.due == 3
     assert covers(found, 9, 21)
@@ -112,8 +112,8 @@ def test_a_skew_that_was_learnt_widens_the_span(a_month):
 
 @pytest.mark.parametrize("when", ["infinity", "-infinity", "20000-01-01", "0001-06-01", None])
 @pytest.mark.parametrize("alone", [True, False])
-def test_due_rows_without_a_time_are_counted_beside(shop, bench, when, alone):
-    """They are in no bucket, and do not stretch the span; outside of any range they are not there."""
+def test_due_rows_without_a_time_are_counted_apart(shop, bench, when, alone):
+    """They are in no bucket and do not widen the histogram; a bounded range does not have them."""
     made = shop()
     made.insert(key=1, payment_intent="pi_1", status="pending", created=when)
     made.insert(key=2, payment_intent="pi_2", status="paid", created=when)
@@ -128,7 +128,7 @@ def test_due_rows_without_a_time_are_counted_beside(shop, bench, when, alone):
 
 
 def test_the_oldest_and_the_newest_time_that_counts(shop, bench):
-    """Wide buckets begin before the first row and end after the last: both must be times."""
+    """Wide buckets begin before the first row and end after the last: both must be times that Python has."""
     made = shop()
     for key, when in enumerate(["0002-01-01T00:00:00Z", "8999-12-30T00:00:00Z"]):
         made.insert(key=key, payment_intent=f"pi_{key}", status="pending", created=when)
@@ -136,8 +136,8 @@ def test_the_oldest_and_the_newest_time_that_counts(shop, bench):
     assert [(bucket.rows, bucket.due) for bucket in found.buckets] == [(1, 1), (1, 1)]
 
 
-def test_the_index_on_created_serves(shop, bench, seen):
-    """A due hour of two years of rows is counted without reading the whole table."""
+def test_the_index_on_created_is_used(shop, bench, seen):
+    """Due rows of three days, of two years of rows, are counted without reading the whole table."""
     made = shop()
     made.execute(
         "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at)"
@@ -163,14 +163,14 @@ def test_the_index_on_created_serves(shop, bench, seen):
             assert "Seq Scan on payments" not in plan
 
 
-def test_counting_has_patience_of_its_own(shop, bench):
-    """A minute for a statement that may read the whole table, and only for it."""
+def test_counting_has_its_own_timeout(shop, bench):
+    """A statement that may read the whole table may take a minute, and no other statement may."""
     made = shop()
     made.insert(key=1, payment_intent="pi_1", status="pending")
     made.execute(
         "CREATE VIEW hasty AS SELECT * FROM payments WHERE current_setting('statement_timeout') = '1min'"
     )
-    # a pooler's connections are bounded by nothing else
+    # connections through a pooler have no other limit
     hasty = replace(made, mapping=replace(made.mapping, table="hasty"))
     table = bench(hasty, url=f"{made.url}&prepare_threshold=none", writes=False)
     store = table.store

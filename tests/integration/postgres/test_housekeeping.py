@@ -1,4 +1,4 @@
-"""What the service removes from our tables, and what stays."""
+"""The old rows that the service deletes, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def table(shop, bench):
     return bench(made)
 
 
-def a_pass(
+def old_sweep(
     table, kind: str = "tail", days: int = 100, complete: bool | None = True, **report
 ) -> int:
-    """A sweep that began so many days ago; ``complete`` is None for one that died."""
+    """A sweep that began so many days ago; ``complete`` is None if its process died."""
     sweep = table.store.start_sweep(
         {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
     )
@@ -45,22 +45,24 @@ def remaining(table) -> set[int]:
     return {row[0] for row in table.all("SELECT id FROM reconciler.sweeps")}
 
 
-def test_old_passes_that_left_nothing_go(table):
-    """Also those that failed and those that died; what began in the last 90 days stays."""
+def test_old_sweeps_that_stored_nothing_are_deleted(table):
+    """Also those that failed and those whose process died; sweeps of the last 90 days stay."""
     for complete in (True, False, None):
-        a_pass(table, complete=complete)
-    kept = {a_pass(table, days=89), a_pass(table, days=0)}
+        old_sweep(table, complete=complete)
+    kept = {old_sweep(table, days=89), old_sweep(table, days=0)}
     assert PostgresServiceRecord(table.database, "default").delete_old_rows() == 3
     assert remaining(table) == kept
 
 
-def test_a_pass_that_left_something_stays(table, make_correction, make_change, make_finding, seen):
+def test_a_sweep_that_stored_something_stays(
+    table, make_correction, make_update, make_finding, seen
+):
     """One that corrected a row, that a discrepancy names, that a person asked for, or of another account."""
-    corrected, met, asked = a_pass(table), a_pass(table), a_pass(table)
+    corrected, met, asked = old_sweep(table), old_sweep(table), old_sweep(table)
     with table.store.transaction(table.epoch) as page:
         [payment] = page.read_again(["pi_1"], [], lock=True).payments
         page.write(PageRecord(writes=(make_correction(payment, sweep=corrected),)))
-    table.write(PageRecord(updates=(make_change(make_finding()),), seen_at=seen, sweep=met))
+    table.write(PageRecord(updates=(make_update(make_finding()),), seen_at=seen, sweep=met))
     table.all(
         "INSERT INTO reconciler.sweep_requests (account, asked_by, options, status, epoch, sweep, result)"
         " VALUES ('default', 'ann', '{}', 'done', 1, %(sweep)s, '{}') RETURNING 1",
@@ -68,28 +70,32 @@ def test_a_pass_that_left_something_stays(table, make_correction, make_change, m
     )
     table.all(
         "UPDATE reconciler.sweeps SET account = 'other' WHERE id = %(id)s RETURNING 1",
-        id=a_pass(table),
+        id=old_sweep(table),
     )
     before = remaining(table)
-    last = a_pass(table, days=0)
+    last = old_sweep(table, days=0)
     assert PostgresServiceRecord(table.database, "default").delete_old_rows() == 0
     assert remaining(table) == before | {last}
 
 
-def test_the_last_complete_pass_of_each_kind_stays(table):
-    """How long ago a net was last cast is known however long that is, and what it taught."""
-    a_pass(table, "window")
-    kept = {a_pass(table, "window"), a_pass(table, "window", complete=False), a_pass(table, "due")}
+def test_the_last_complete_sweep_of_each_kind_stays(table):
+    """The age and the statistics of the last complete sweep are known, however old it is."""
+    old_sweep(table, "window")
+    kept = {
+        old_sweep(table, "window"),
+        old_sweep(table, "window", complete=False),
+        old_sweep(table, "due"),
+    }
     PostgresServiceRecord(table.database, "default").delete_old_rows()
     assert remaining(table) == kept
 
 
-def test_the_services_own_role_may_tidy(table, role, database):
+def test_the_daemons_role_may_delete_old_rows(table, role, database):
     """What migrate grants to the daemon is enough."""
     daemon, as_daemon = role("daemon")
     migrate(database, daemon_role=daemon, auditor_role=None)
-    a_pass(table)
-    a_pass(table, days=0)
+    old_sweep(table)
+    old_sweep(table, days=0)
     with Database(as_daemon(database)) as connected:
         assert PostgresServiceRecord(connected, "default").delete_old_rows() == 1
 
@@ -107,11 +113,16 @@ def test_the_services_own_role_may_tidy(table, role, database):
         ([("window", True, 200, 100), ("due", True, 300, 100), ("tail", True, 300, 100)], 2.0),
     ],
 )
-def test_only_a_complete_window_teaches(table, sweeps, ratio):
-    """A list of where much is due shows another part of the account than a window of it, and a tick lists nothing."""
+def test_only_a_complete_window_sweep_gives_listing_statistics(table, sweeps, ratio):
+    """A due sweep lists only where much is due, and a tail sweep lists nothing: neither is typical of the account."""
     for kind, complete, listed, rows in sweeps:
-        lesson = {"listed": listed, "listed_rows": rows, "skew_earliest": -1.5, "skew_latest": 2}
-        a_pass(table, kind, 0, complete, **lesson)
+        statistics = {
+            "listed": listed,
+            "listed_rows": rows,
+            "skew_earliest": -1.5,
+            "skew_latest": 2,
+        }
+        old_sweep(table, kind, 0, complete, **statistics)
     listing_model = table.store.listing_model()
     assert listing_model.ratio == ratio
     if sweeps:
@@ -123,9 +134,9 @@ def test_only_a_complete_window_teaches(table, sweeps, ratio):
         assert listing_model == ListingModel()
 
 
-def test_ticks_are_not_walked_to_find_what_was_learnt(table):
-    """Ten thousand quiet sweeps since the last window cost nothing."""
-    a_pass(table, "window", listed=2, listed_rows=1, skew_earliest=0, skew_latest=0)
+def test_quiet_sweeps_are_not_read_to_find_the_statistics(table):
+    """10,000 quiet sweeps since the last window are not read."""
+    old_sweep(table, "window", listed=2, listed_rows=1, skew_earliest=0, skew_latest=0)
     table.all(
         "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
         " SELECT 'default', 'tail', 'update', true, 'service', now(), true, '{\"listed_rows\": 0}'"
@@ -135,18 +146,18 @@ def test_ticks_are_not_walked_to_find_what_was_learnt(table):
         connection.execute("ANALYZE reconciler.sweeps")
         asked = b"EXPLAIN (ANALYZE, FORMAT JSON) " + STATEMENTS["page"]["listing_statistics"]
         [plan] = connection.execute(asked, {"account": "default"}).fetchone()
-    assert passed_over(plan[0]["Plan"]) < 100
+    assert filtered_rows(plan[0]["Plan"]) < 100
     assert table.store.listing_model().ratio == 2
 
 
-def passed_over(node: dict) -> int:
-    """How many rows a plan read only to leave them out."""
-    below = sum(passed_over(child) for child in node.get("Plans", ()))
+def filtered_rows(node: dict) -> int:
+    """How many rows a plan read and then left out."""
+    below = sum(filtered_rows(child) for child in node.get("Plans", ()))
     return below + node.get("Rows Removed by Filter", 0)
 
 
-def test_events_are_tidied_by_an_index(table, seen):
-    """They go after 30 days by their own time; the daily look for them reads no others."""
+def test_old_events_are_found_by_an_index(table, seen):
+    """Events are deleted after 30 days by their own time, and an index on that time finds them."""
     table.all(
         "INSERT INTO reconciler.events (account, id, type, created, delivered)"
         " SELECT 'default', 'evt_' || n, 'charge.failed', now() - make_interval(days => n), true"
@@ -159,8 +170,8 @@ def test_events_are_tidied_by_an_index(table, seen):
     assert any(definition.endswith("(account, created)") for (definition,) in columns)
 
 
-def test_a_draft_of_a_pass_does_not_keep_it(table):
-    """The ledger remembers a quiet sweep for ever; its own row need not stay for that."""
+def test_a_ledger_entry_of_a_sweep_does_not_keep_its_row(table):
+    """The ledger keeps the entry of a quiet sweep; the sweep's row is deleted all the same."""
     sweep = table.store.start_sweep(
         {"kind": "tail", "mode": "update", "applied": True, "asked_by": "service"}
     )
@@ -170,6 +181,6 @@ def test_a_draft_of_a_pass_does_not_keep_it(table):
     table.all(
         "UPDATE reconciler.sweeps SET started_at = started_at - interval '91 days' RETURNING 1"
     )
-    kept = a_pass(table, days=0)
+    kept = old_sweep(table, days=0)
     PostgresServiceRecord(table.database, "default").delete_old_rows()
     assert remaining(table) == {kept}

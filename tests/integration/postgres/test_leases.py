@@ -24,7 +24,7 @@ def expire(database) -> None:
 
 
 def test_a_lease_is_held_by_one(opened):
-    """While it runs nobody else gets it, not even its holder's namesake; another account's is free."""
+    """While it lasts no other process gets it, not even one of the same name; another account's is free."""
     leases = PostgresLeaseStore(opened, "default")
     assert leases.holder() is None
     assert leases.acquire("one", 60) == 1
@@ -35,7 +35,7 @@ def test_a_lease_is_held_by_one(opened):
 
 
 def test_the_epoch_grows_with_each_takeover(opened):
-    """After a release or an expiry the next holder has a higher epoch, never an old one again."""
+    """After a release or an expiry the next holder has a higher epoch, never an old one."""
     leases = PostgresLeaseStore(opened, "default")
     epochs = []
     for holder in ("one", "two", "one"):
@@ -50,7 +50,7 @@ def test_the_epoch_grows_with_each_takeover(opened):
 
 
 def test_only_the_holder_renews_and_releases(opened):
-    """Another name, an old epoch or an expired lease renew nothing and release nothing."""
+    """Another name, another epoch or an expired lease renews nothing and releases nothing."""
     leases = PostgresLeaseStore(opened, "default")
     epoch = leases.acquire("one", 60)
     assert leases.renew("one", epoch, 60)
@@ -75,8 +75,8 @@ def test_renewing_extends_by_the_databases_clock(opened):
     assert 295 < left <= 300.5
 
 
-def test_of_many_who_ask_at_once_one_gets_it(opened):
-    """Four ask for a free lease at the same moment: one has it."""
+def test_of_four_processes_one_gets_the_lease(opened):
+    """Four ask for a free lease at the same moment: one gets it."""
     leases = PostgresLeaseStore(opened, "default")
     start = threading.Barrier(4)
     got: list[int | None] = []

@@ -1,4 +1,4 @@
-"""What the database writes into the ledger is what the domain proves, and nothing in it can be changed unseen."""
+"""The domain verifies what the database writes into the ledger, and finds every change of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.database import Database, connect
 from reconciler.domain.audit.hash_chain import entry_hash, first_break
 from reconciler.domain.audit.ledger_entry import Action, Draft
 
-# everything that UTF-8 can write but NUL, which no text of PostgreSQL's can hold
+# every character of UTF-8 but NUL, which no text of PostgreSQL's can hold
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 BODIES = st.dictionaries(
     TEXT,
@@ -40,14 +40,14 @@ def broken(url: str, account: str):
 
 
 def tamper(url: str, query: str) -> None:
-    """What an administrator with every right could do."""
+    """Do what an administrator with every privilege could do."""
     with psycopg.connect(url) as connection:
         connection.execute("ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL")
         connection.execute("ALTER TABLE reconciler.ledger_heads DISABLE TRIGGER ALL")
         connection.execute(query)
 
 
-def test_any_body_is_proved_by_the_domain(database):
+def test_any_body_is_verified_by_the_domain(database):
     """The hash that the database computes is the domain's, for any account and any body that JSON can hold."""
     with Database(database) as opened, connect(database) as connection:
         ledger = PostgresLedger(opened)
@@ -68,7 +68,7 @@ def test_any_body_is_proved_by_the_domain(database):
 
 
 def test_an_entry_says_what_was_drafted(database):
-    """Number, time, action and body come back as they were given; big numbers keep every digit."""
+    """Number, time, action and body come back as they were given; a large number keeps every digit."""
     body = {"amount": 10**30, "key": 'a"b\\c\n\u2028é😀', "nested": {"list": [1, None, True]}}
     before = datetime.now(UTC)
     add(database, "acct", Draft(Action.NOTE, body), Draft(Action.SWEEP, {}))
@@ -82,7 +82,7 @@ def test_an_entry_says_what_was_drafted(database):
 
 
 @pytest.mark.parametrize(
-    ("crime", "at", "words"),
+    ("change", "at", "words"),
     [
         ("""UPDATE reconciler.ledger SET body = '{"n": 9}' WHERE seq = 2""", 2, "changed"),
         ("UPDATE reconciler.ledger SET action = 'revert' WHERE seq = 3", 3, "changed"),
@@ -98,18 +98,18 @@ def test_an_entry_says_what_was_drafted(database):
         ("DELETE FROM reconciler.ledger_heads", 4, "no head"),
     ],
 )  # fmt: skip
-def test_every_crime_is_found(database, crime, at, words):
-    """A change, a deletion, a reorder, a cut tail and a lost head are found at the first entry that is wrong."""
+def test_every_change_is_found(database, change, at, words):
+    """A change, a deletion, another order, a cut tail and a lost head are found at the first wrong entry."""
     add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(4)))
     assert broken(database, "acct") is None
-    tamper(database, crime)
+    tamper(database, change)
     found = broken(database, "acct")
     assert found is not None
     assert (found.seq, words in found.what) == (at, True), found
 
 
 def test_a_cut_tail_with_its_head_set_back_is_refused_by_the_head(database):
-    """The head itself only moves forward, whoever asks, so that a tail cannot be cut off with it."""
+    """The head only moves forward, for every role, so a tail cannot be cut off together with its head."""
     add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(3)))
     with (
         psycopg.connect(database) as connection,
@@ -128,19 +128,19 @@ def test_a_cut_tail_with_its_head_set_back_is_refused_by_the_head(database):
         "TRUNCATE reconciler.ledger_heads",
     ],
 )
-@pytest.mark.parametrize("silencer", ["", "SET session_replication_role = replica"])
-def test_the_ledger_refuses_change_even_from_a_superuser(database, query, silencer):
-    """A trigger refuses UPDATE, DELETE and TRUNCATE where no privilege stops them, also in replica mode."""
+@pytest.mark.parametrize("mode", ["", "SET session_replication_role = replica"])
+def test_the_ledger_refuses_change_even_from_a_superuser(database, query, mode):
+    """A trigger refuses UPDATE, DELETE and TRUNCATE of a role with every privilege, also in replica mode."""
     add(database, "acct", Draft(Action.NOTE, {}))
     with psycopg.connect(database) as connection:
-        if silencer:
-            connection.execute(silencer)
+        if mode:
+            connection.execute(mode)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="audit record"):
             connection.execute(query)
 
 
 def test_the_owner_has_no_right_to_change_the_ledger(empty_database, role):
-    """A role that made the schema itself, as in a small shop, may add to the ledger and not change it."""
+    """A role that created the schema itself, as in a small shop, may append to the ledger and not change it."""
     from reconciler.adapters.postgres.schema.migration import migrate
 
     name, as_role = role("owner")
@@ -157,8 +157,8 @@ def test_the_owner_has_no_right_to_change_the_ledger(empty_database, role):
             connection.execute(query)
 
 
-def test_appends_from_two_connections_form_one_chain(database):
-    """Two writers of one account take turns at the head: no number twice, none left out, and the chain holds."""
+def test_appends_from_two_connections_are_one_chain(database):
+    """Two writers of one account lock the head in turn: no number twice, none missing, and the chain verifies."""
     rounds = 30
 
     def write(who: int) -> None:
@@ -180,8 +180,8 @@ def test_appends_from_two_connections_form_one_chain(database):
     assert {entry.body["who"] for entry in entries if entry.action == "note"} == {0, 1}
 
 
-def test_the_first_two_entries_of_an_account_do_not_collide(database):
-    """Two transactions that open the same chain: the second waits for the first and goes on from it."""
+def test_the_first_entries_of_two_transactions_are_one_chain(database):
+    """Two transactions begin the same chain: the second waits for the first and continues it."""
     with connect(database) as one, one.transaction():
         append(one, "acct", [Draft(Action.NOTE, {})])
         second = threading.Thread(target=add, args=(database, "acct", Draft(Action.NOTE, {})))
@@ -190,8 +190,8 @@ def test_the_first_two_entries_of_an_account_do_not_collide(database):
     assert broken(database, "acct") is None
 
 
-def test_verifying_is_not_confused_by_an_append(database):
-    """An entry appended while a chain is read is no break: head and entries are of one moment."""
+def test_an_append_while_a_chain_is_read_is_no_break(database):
+    """Head and entries are of one moment."""
     add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(3)))
     with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
         add(database, "acct", Draft(Action.NOTE, {}))
@@ -207,8 +207,8 @@ def test_a_rolled_back_append_leaves_no_gap(database):
     assert broken(database, "acct") is None
 
 
-def test_chains_of_accounts_are_apart(database):
-    """Each account has its own numbers and its own head; one whose head was taken away is still found."""
+def test_each_account_has_its_own_chain(database):
+    """Each account has its own numbers and its own head; a chain without its head is still listed."""
     add(database, "one", Draft(Action.NOTE, {}))
     add(database, "two", Draft(Action.NOTE, {}))
     tamper(database, "DELETE FROM reconciler.ledger_heads WHERE account = 'one'")

@@ -1,4 +1,4 @@
-"""Our schema comes about, once, whoever asks for it."""
+"""migrate creates the schema reconciler once, for any role and any address of the database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def up(url: str) -> tuple[str, ...]:
 
 
 def test_pending_names_what_migrate_applies(empty_database):
-    """pending tells what migrate would do, writes nothing, and migrate done twice does nothing."""
+    """pending_migrations names what migrate would apply and writes nothing; a second migrate applies nothing."""
     assert pending_migrations(empty_database) == ALL
     assert pending_migrations(empty_database) == ALL
     assert up(empty_database) == ALL
@@ -32,8 +32,8 @@ def test_pending_names_what_migrate_applies(empty_database):
     assert up(empty_database) == ()
 
 
-def test_nothing_is_left_outside_our_schema(empty_database):
-    """The merchant's public schema stays as it was, yoyo's own tables are in ours, and every table of ours is there."""
+def test_nothing_is_created_outside_the_schema(empty_database):
+    """The merchant's public schema stays as it was; every table of Reconciler's and of yoyo's is in the schema reconciler."""
     up(empty_database)
     with psycopg.connect(empty_database) as connection:
         rows = connection.execute(
@@ -47,7 +47,7 @@ def test_nothing_is_left_outside_our_schema(empty_database):
     } <= {table for _, table in rows}  # fmt: skip
 
 
-def test_every_key_of_ours_starts_with_the_account(database):
+def test_every_key_starts_with_the_account(database):
     """Primary and unique keys begin with the account, so that the tables can be partitioned by it."""
     with psycopg.connect(database) as connection:
         first = connection.execute(
@@ -60,8 +60,8 @@ def test_every_key_of_ours_starts_with_the_account(database):
     assert {column for _, column in first} == {"account"}
 
 
-def test_two_at_once_apply_each_migration_once(empty_database):
-    """Two migrate runs at the same moment: one does the work, the other finds nothing to do, neither fails."""
+def test_runs_at_the_same_moment_apply_each_migration_once(empty_database):
+    """Three runs of migrate at the same moment: one applies everything, the others nothing, and none fails."""
     done: list[tuple[str, ...]] = []
     failed: list[ReconcilerError] = []
     start = threading.Barrier(3)
@@ -83,7 +83,7 @@ def test_two_at_once_apply_each_migration_once(empty_database):
 
 
 def test_a_lock_left_by_a_crash_does_not_block(empty_database):
-    """yoyo's lock row, left by a process that died, keeps nobody from migrating."""
+    """yoyo's lock row, left by a process that died, does not stop a migration."""
     up(empty_database)
     with psycopg.connect(empty_database) as connection:
         connection.execute(
@@ -92,13 +92,13 @@ def test_a_lock_left_by_a_crash_does_not_block(empty_database):
         connection.execute("DELETE FROM reconciler._yoyo_migration")
         connection.execute("DROP TABLE reconciler.ledger, reconciler.ledger_heads")
     with pytest.raises(DatabaseRefusedError):
-        up(empty_database)  # 0001 is there already: it fails, whole, and says so
+        up(empty_database)  # 0001 is there already, so it fails as a whole
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT to_regclass('reconciler.ledger')").fetchone() == (None,)
 
 
 def test_a_failing_migration_leaves_nothing(empty_database):
-    """A migration that fails half way is rolled back with its mark, so that it can be run again."""
+    """A migration that fails is rolled back with its mark, so that it can be applied again."""
     with psycopg.connect(empty_database) as connection:
         connection.execute("CREATE SCHEMA reconciler")
         connection.execute(
@@ -113,7 +113,7 @@ def test_a_failing_migration_leaves_nothing(empty_database):
     assert up(empty_database) == ALL
 
 
-def test_every_form_of_address_works(empty_database, tmp_path, monkeypatch):
+def test_every_kind_of_address_works(empty_database, tmp_path, monkeypatch):
     """A URL with a socket, keywords and a service lead to the same database."""
     given = conninfo_to_dict(empty_database)
     socket = urlencode({"host": given["host"], "user": given["user"]})
@@ -122,26 +122,26 @@ def test_every_form_of_address_works(empty_database, tmp_path, monkeypatch):
         f"[shop]\nhost={given['host']}\nuser={given['user']}\ndbname={given['dbname']}\n"
     )
     monkeypatch.setenv("PGSERVICEFILE", str(service))
-    forms = [
+    addresses = [
         f"postgresql:///{given['dbname']}?{socket}",
         f"postgres:///{given['dbname']}?{socket}&prepare_threshold=none",
         f"host={given['host']} user={given['user']} dbname={given['dbname']}",
         "service=shop",
     ]
-    assert up(forms[0]) == ALL
-    assert [pending_migrations(form) for form in forms] == [()] * 4
+    assert up(addresses[0]) == ALL
+    assert [pending_migrations(address) for address in addresses] == [()] * 4
 
 
-def test_a_schema_made_by_the_administrator_is_enough(empty_database, role):
-    """A role without CREATE on the database migrates into a schema that it was given."""
+def test_a_schema_created_by_an_administrator_is_enough(empty_database, role):
+    """A role without CREATE on the database migrates into a schema that it owns."""
     name, as_role = role("owner")
     with psycopg.connect(empty_database) as connection:
         connection.execute(f"CREATE SCHEMA reconciler AUTHORIZATION {name}")
     assert up(as_role(empty_database)) == ALL
 
 
-def test_a_role_that_is_not_there_is_named(empty_database):
-    """A role to grant to that does not exist is refused with the statement that creates it."""
+def test_an_unknown_role_is_named(empty_database):
+    """A GRANT to a role that does not exist is refused, with the statement that creates the role."""
     with pytest.raises(
         DatabaseRefusedError, match=r'no role shop.*CREATE ROLE "shop" LOGIN'
     ) as caught:

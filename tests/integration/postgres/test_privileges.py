@@ -1,4 +1,4 @@
-"""What each role may do, and what a dry run does without."""
+"""The privileges that each role needs, and those that a dry run does not need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.errors import DatabaseRefusedError
 
-OURS = (
+TABLES = (
     "ledger",
     "ledger_heads",
     "discrepancies",
@@ -49,7 +49,7 @@ def stocked(shop):
 
 @pytest.fixture
 def roles(stocked, role):
-    """The daemon's and the auditor's roles as migrate and the README's GRANTs make them."""
+    """The URLs of the daemon's and the auditor's roles, with the privileges from migrate and the README's GRANTs."""
     daemon, as_daemon = role("daemon")
     auditor, as_auditor = role("auditor")
     migrate(stocked.url, daemon_role=daemon, auditor_role=auditor)
@@ -66,10 +66,10 @@ def refused(url: str, query: str) -> bool:
     return False
 
 
-def test_the_daemons_role_is_enough_for_a_pass(
-    stocked, roles, bench, make_correction, make_change, make_finding, seen
+def test_the_daemons_role_is_enough_for_a_sweep(
+    stocked, roles, bench, make_correction, make_update, make_finding, seen
 ):
-    """With what migrate grants, SELECT, and UPDATE of two columns, everything of a sweep can be written."""
+    """The grants of migrate, SELECT, and UPDATE of two columns are enough for everything that a sweep writes."""
     table = bench(stocked, url=roles[0])
     assert table.store.has_schema
     sweep = table.store.start_sweep(
@@ -80,7 +80,7 @@ def test_the_daemons_role_is_enough_for_a_pass(
         page.write(
             PageRecord(
                 writes=(make_correction(payment, sweep=sweep),),
-                updates=(make_change(make_finding(), state=State.CORRECTED),),
+                updates=(make_update(make_finding(), state=State.CORRECTED),),
                 rechecks=(Recheck("pi_2", seen, "grace"),),
                 settled=("pi_1",),
                 events=(Event("evt_1", "charge.failed", seen, "pi_1"),),
@@ -107,12 +107,12 @@ def test_the_daemons_role_is_enough_for_a_pass(
     ],
 )
 def test_the_daemon_may_not_change_the_ledger(roles, verb):
-    """No privilege to UPDATE, DELETE or TRUNCATE the ledger reaches the daemon's role."""
+    """The daemon's role has no privilege to UPDATE, DELETE or TRUNCATE the ledger."""
     assert refused(roles[0], verb)
 
 
-def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
-    """Only the mapped columns: not the amount, no INSERT, no DELETE, no table of its own."""
+def test_the_daemon_may_change_nothing_else(roles):
+    """Not the amount, not the intent, no INSERT, no DELETE, and no table of Reconciler's."""
     for query in (
         "UPDATE payments SET amount = 1",
         "UPDATE payments SET stripe_payment_intent_id = 'x'",
@@ -126,7 +126,7 @@ def test_the_daemon_may_touch_nothing_else_of_the_merchants(roles):
 
 
 def test_linking_needs_its_own_privilege(stocked, roles, bench):
-    """Without UPDATE on the PaymentIntent's column linking is a fault at start, with the GRANT to run."""
+    """Without UPDATE on the PaymentIntent's column, linking is a fault at start, with the GRANT to run."""
     with Database(roles[0]) as database:
         assert inspect(database, stocked.mapping, writes=True).faults == ()
         [fault] = inspect(database, stocked.mapping, writes=True, links=True).faults
@@ -138,18 +138,18 @@ def test_linking_needs_its_own_privilege(stocked, roles, bench):
     bench(stocked, url=roles[0], links=True)
 
 
-def test_the_auditor_reads_everything_and_writes_notes_alone(
-    stocked, roles, bench, make_change, make_finding, seen
+def test_the_auditor_reads_everything_and_writes_only_notes(
+    stocked, roles, bench, make_update, make_finding, seen
 ):
-    """The auditor sees our schema, proves the ledger, and adds notes that the database signs and dates."""
+    """The auditor reads the schema, verifies the ledger, and adds notes whose author and time the database sets."""
     table = bench(stocked)
     table.write(
         PageRecord(
-            updates=(make_change(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
+            updates=(make_update(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
         )
     )
     url = roles[1]
-    for name in OURS:
+    for name in TABLES:
         assert refused(url, f"DELETE FROM reconciler.{name}"), name
         assert refused(url, f"INSERT INTO reconciler.{name} DEFAULT VALUES"), name
         assert not refused(url, f"SELECT * FROM reconciler.{name}"), name
@@ -165,7 +165,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
     assert refused(url, "SELECT * FROM payments")
     with Database(url) as database:
         book = PostgresDiscrepancyStore(database, "default")
-        book.add_note(1, "seen by audit", "somebody else")
+        book.add_note(1, "seen by audit", "another person")
         [note] = book.notes(1)
         assert note.author.startswith("auditor_")
         assert note.note == "seen by audit"
@@ -179,7 +179,7 @@ def test_the_auditor_reads_everything_and_writes_notes_alone(
 
 @pytest.mark.parametrize("schema", ["absent", "forbidden"])
 def test_a_dry_run_needs_select_alone(stocked, bench, role, schema):
-    """Without our schema, or without a right to it, pages load and payments are listed; what we know is empty."""
+    """Without the schema, or without a privilege on it, pages load and payments are listed; stored facts are empty."""
     if schema == "absent":
         stocked.execute("DROP SCHEMA reconciler CASCADE")
     name, as_role = role("reader")
@@ -197,7 +197,7 @@ def test_a_dry_run_needs_select_alone(stocked, bench, role, schema):
 
 
 def test_a_database_that_is_read_only_has_no_schema_to_write(stocked, bench):
-    """On a standby, or with default_transaction_read_only, a dry run still works and knows what is stored."""
+    """With default_transaction_read_only, as on a standby, a dry run works and reads what is stored."""
     table = bench(stocked)
     table.write(
         PageRecord(events=(Event("evt_1", "charge.failed", table.store.load([]).at, "pi_1"),))
@@ -210,8 +210,8 @@ def test_a_database_that_is_read_only_has_no_schema_to_write(stocked, bench):
     assert len(reader.load(["pi_1"]).events) == 1
 
 
-def test_row_security_that_hides_rows_is_told(stocked, role, bench):
-    """A policy that keeps rows from our role is a warning, and an update that it swallows counts as moved."""
+def test_row_security_that_hides_rows_is_a_warning(stocked, role, bench):
+    """A policy that hides rows from the role is a warning, and a row whose update it prevents counts as moved."""
     from reconciler.errors import RowMovedError
 
     daemon, as_daemon = role("daemon")
@@ -230,7 +230,9 @@ def test_row_security_that_hides_rows_is_told(stocked, role, bench):
         table.write(PageRecord(writes=(write,)))
 
 
-def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding, make_change, seen):
+def test_a_report_needs_no_privilege_to_write(
+    stocked, bench, role, make_finding, make_update, seen
+):
     """In report mode SELECT on the merchant's table is enough: rows are read again without a lock."""
     daemon, as_daemon = role("daemon")
     migrate(stocked.url, daemon_role=daemon, auditor_role=None)
@@ -238,8 +240,8 @@ def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding,
     table = bench(stocked, url=as_daemon(stocked.url), writes=False)
     with table.store.transaction(table.epoch) as page:
         assert len(page.read_again(["pi_1"], [], lock=False).payments) == 1
-        change: DiscrepancyUpdate = make_change(make_finding())
-        page.write(PageRecord(updates=(change,), seen_at=seen))
+        update: DiscrepancyUpdate = make_update(make_finding())
+        page.write(PageRecord(updates=(update,), seen_at=seen))
     with (
         pytest.raises(DatabaseRefusedError, match="payments"),
         table.store.transaction(table.epoch) as page,
@@ -248,7 +250,7 @@ def test_a_change_is_not_needed_for_a_report(stocked, bench, role, make_finding,
 
 
 def test_the_daemons_role_is_enough_to_deliver(stocked, roles):
-    """With what migrate grants every step of a delivery can be made."""
+    """The grants of migrate are enough for every step of a delivery."""
     for number in (1, 2):
         stocked.execute(
             "INSERT INTO reconciler.outbox (account, payment_key, payment_intent, kind, to_status, outcome,"

@@ -1,4 +1,4 @@
-"""One transaction a page: written whole on what was compared, or not at all."""
+"""One transaction for each page: it is written as a whole on the rows that were compared, or not at all."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def stocked(shop):
 
 @contextmanager
 def other(url: str, query: str):
-    """Somebody else's transaction, open for the length of the block."""
+    """Another session's transaction, open for the length of the block."""
     with psycopg.connect(url) as connection:
         connection.execute(query)
         yield connection
         connection.rollback()
 
 
-def trace(table) -> dict[str, int]:
-    """How many rows each of our tables holds."""
+def row_counts(table) -> dict[str, int]:
+    """How many rows each of Reconciler's tables holds."""
     names = ("ledger", "discrepancies", "rechecks", "events", "outbox")
     return {name: table.all(f"SELECT count(*) FROM reconciler.{name}")[0][0] for name in names}
 
 
-def everything(payment, make_correction, make_change, make_finding, seen) -> PageRecord:
+def full_record(payment, make_correction, make_update, make_finding, seen) -> PageRecord:
     return PageRecord(
         writes=(make_correction(payment),),
-        updates=(make_change(make_finding(payment.payment_intent), state=State.CORRECTED),),
+        updates=(make_update(make_finding(payment.payment_intent), state=State.CORRECTED),),
         rechecks=(Recheck("pi_9", seen, "an event is as new as what was fetched"),),
         events=(Event("evt_1", "payment_intent.succeeded", seen, "pi_1", delivered=True),),
         drafts=(Draft(Action.FINDING_OPENED, {"subject": payment.payment_intent}),),
@@ -57,20 +57,20 @@ def everything(payment, make_correction, make_change, make_finding, seen) -> Pag
 
 
 @pytest.fixture
-def full(make_correction, make_change, make_finding, seen):
-    """A record with something for every table, about a payment."""
-    return lambda payment: everything(payment, make_correction, make_change, make_finding, seen)
+def full(make_correction, make_update, make_finding, seen):
+    """A record about a payment with something for every table."""
+    return lambda payment: full_record(payment, make_correction, make_update, make_finding, seen)
 
 
 def test_everything_of_a_page_is_written_together(stocked, bench, full):
-    """Row, discrepancy, check, event, ledger entries and outbox row come with one COMMIT."""
+    """Row, discrepancy, recheck, event, ledger entries and outbox row are stored with one COMMIT."""
     table = bench(stocked)
     with table.store.transaction(table.epoch) as page:
         payment = page.read_again(["pi_1"], ["1"], lock=True).payments[0]
         page.write(full(payment))
-        assert trace(table) == dict.fromkeys(trace(table), 0)
+        assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
     assert stocked.rows()["1"]["status"] == "paid"
-    assert trace(table) == {
+    assert row_counts(table) == {
         "ledger": 2,
         "discrepancies": 1,
         "rechecks": 1,
@@ -81,7 +81,7 @@ def test_everything_of_a_page_is_written_together(stocked, bench, full):
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
 def test_an_error_in_the_block_leaves_nothing(stocked, bench, full, failure):
-    """Whatever leaves the block before its end, nothing of the page is there, and the row is free again."""
+    """After any error in the block nothing of the page is stored, and the row is unlocked."""
     table = bench(stocked)
 
     def fail_late() -> None:
@@ -91,14 +91,14 @@ def test_an_error_in_the_block_leaves_nothing(stocked, bench, full, failure):
 
     with pytest.raises(failure):
         fail_late()
-    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
     assert stocked.rows()["1"]["status"] == "pending"
     with table.store.transaction(table.epoch) as page:
         assert len(page.read_again(["pi_1"], [], lock=True).payments) == 1
 
 
 def test_the_outbox_names_its_ledger_entry(stocked, bench, make_correction):
-    """Each outbox row has the number of the entry that records its write, with both statuses and the outcome."""
+    """Each outbox row has both statuses, the outcome and the number of the entry that records its write."""
     table = bench(stocked)
     table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
     with table.store.transaction(table.epoch) as page:
@@ -116,7 +116,7 @@ def test_the_outbox_names_its_ledger_entry(stocked, bench, make_correction):
 
 
 def test_a_correction_notifies_the_merchants_worker(stocked, bench, full):
-    """One NOTIFY reconciler_outbox with the account, at the commit, and none for a page without a correction."""
+    """A page with corrections sends one NOTIFY reconciler_outbox with the account; a page without one sends none."""
     table = bench(stocked)
     with psycopg.connect(stocked.url, autocommit=True) as listener:
         listener.execute("LISTEN reconciler_outbox")
@@ -126,12 +126,12 @@ def test_a_correction_notifies_the_merchants_worker(stocked, bench, full):
             record = full(rows[0])
             page.write(replace(record, writes=(*record.writes, *full(rows[1]).writes)))
         stocked.execute("NOTIFY reconciler_outbox, 'end'")
-        heard = list(listener.notifies(timeout=10, stop_after=2))
-    assert [note.payload for note in heard] == ["default", "end"]
+        notices = list(listener.notifies(timeout=10, stop_after=2))
+    assert [note.payload for note in notices] == ["default", "end"]
 
 
 def test_a_row_that_another_has_locked_is_skipped(stocked, bench):
-    """The checkout's lock is not waited for: its row is not in the answer, the others are; without lock all are."""
+    """read_again does not wait for the checkout: with lock it leaves out the locked row, without lock it has all."""
     table = bench(stocked)
     with other(stocked.url, "UPDATE payments SET status = 'paid' WHERE id = 2"):
         with table.store.transaction(table.epoch) as page:
@@ -143,7 +143,7 @@ def test_a_row_that_another_has_locked_is_skipped(stocked, bench):
 
 
 def test_read_again_sees_what_was_committed_since_the_load(stocked, bench):
-    """A row that changed between load and lock is decided upon as it is now; one that is gone is not there."""
+    """A row that changed between load and lock comes as it is now; a deleted one does not come."""
     table = bench(stocked)
     assert len(table.store.load(["pi_1", "pi_2", "pi_3"]).payments) == 3
     stocked.execute("UPDATE payments SET status = 'paid' WHERE id = 1")
@@ -157,8 +157,8 @@ def test_read_again_sees_what_was_committed_since_the_load(stocked, bench):
     ]
 
 
-def test_our_lock_lets_others_refer_to_the_row(stocked, bench):
-    """A shipment may be inserted that refers to a row we hold: FOR NO KEY UPDATE does not block foreign keys."""
+def test_a_locked_row_can_be_referred_to(stocked, bench):
+    """A shipment that refers to a locked row can be inserted: FOR NO KEY UPDATE does not block foreign keys."""
     stocked.execute("CREATE TABLE shipments (payment bigint REFERENCES payments (id))")
     table = bench(stocked)
     with table.store.transaction(table.epoch) as page:
@@ -167,7 +167,7 @@ def test_our_lock_lets_others_refer_to_the_row(stocked, bench):
 
 
 def trigger(body: str) -> str:
-    """A merchant's trigger on the first row."""
+    """The statements for a merchant's trigger on the first row."""
     return (
         f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} END';"
         "CREATE TRIGGER t BEFORE UPDATE ON payments FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION f()"
@@ -190,7 +190,7 @@ def trigger(body: str) -> str:
     ],
 )
 def test_a_row_that_is_no_longer_as_compared_is_not_written(stocked, bench, full, change):
-    """Any difference to what was compared, and any trigger's veto, names the row as moved; nothing is written."""
+    """If the row differs from the one compared, or a trigger vetoes it, it has moved and nothing is written."""
     table = bench(stocked)
     loaded = {row.key: row for row in table.store.load(["pi_1", "pi_2"]).payments}
     stocked.execute(change)
@@ -199,12 +199,12 @@ def test_a_row_that_is_no_longer_as_compared_is_not_written(stocked, bench, full
     with pytest.raises(RowMovedError) as caught:
         table.write(both)
     assert caught.value.keys == {"1"}
-    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
     assert stocked.rows()["2"]["status"] == "pending"
 
 
 def test_a_key_that_two_rows_have_is_not_written(shop, bench, make_correction):
-    """Where the key turns out not to be one, both rows stay as they are."""
+    """If two rows have the key, both stay as they are."""
     made = shop(columns={"key": ("id", "bigint")})
     for _ in range(2):
         made.insert(key=1, payment_intent="pi_1", status="pending")
@@ -216,19 +216,19 @@ def test_a_key_that_two_rows_have_is_not_written(shop, bench, make_correction):
     assert table.store.count_open(TimeRange()) == 2
 
 
-def test_a_trigger_that_refuses_is_told_without_its_words(stocked, bench, full):
-    """A merchant's trigger that raises refuses the page; its message, which may quote a customer, is not repeated."""
+def test_the_message_of_a_trigger_is_not_repeated(stocked, bench, full):
+    """A merchant's trigger that raises refuses the page; its message may quote a customer, so it is not repeated."""
     stocked.execute(trigger("RAISE EXCEPTION ''jane@example.com must not'';"))
     table = bench(stocked)
     with pytest.raises(DatabaseRefusedError) as caught:
         table.write(full(table.store.load(["pi_1"]).payments[0]))
     assert "jane" not in str(caught.value)
-    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
 
 
 @pytest.mark.parametrize("loss", ["taken", "expired", "released", "other epoch"])
 def test_a_lost_lease_writes_nothing(stocked, bench, full, loss):
-    """With another epoch, or a lease that has run out by the database's clock, nothing of the page is written."""
+    """With another epoch, or a lease that has expired by the database's clock, nothing of the page is written."""
     table = bench(stocked)
     epoch = table.epoch
     expire = "UPDATE reconciler.leases SET expires_at = clock_timestamp() - interval '1 second'"
@@ -242,12 +242,12 @@ def test_a_lost_lease_writes_nothing(stocked, bench, full, loss):
         epoch += 1
     with pytest.raises(LeaseLostError), table.store.transaction(epoch) as page:
         page.write(full(page.read_again(["pi_1"], [], lock=True).payments[0]))
-    assert trace(table) == dict.fromkeys(trace(table), 0)
+    assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
     assert stocked.rows()["1"]["status"] == "pending"
 
 
 def test_a_takeover_waits_for_the_page_that_is_being_written(stocked, bench, full):
-    """Between the fence and the commit the lease cannot change hands, even after it ran out."""
+    """While the page's transaction has locked the lease, no other process can take the lease."""
     table = bench(stocked)
     with table.store.transaction(table.epoch) as page:
         page.write(full(page.read_again(["pi_1"], [], lock=True).payments[0]))
@@ -256,8 +256,8 @@ def test_a_takeover_waits_for_the_page_that_is_being_written(stocked, bench, ful
     assert table.leases.acquire("another", 60) is None
 
 
-def test_a_lock_that_is_not_to_be_had_is_busy(stocked, bench, full):
-    """A table locked by a migration, or a head held by another writer, costs a second and is told as busy."""
+def test_a_lock_that_is_not_free_is_busy(stocked, bench, full):
+    """If a migration has locked the table, or another writer the head, the page fails as busy after a second."""
     table = bench(stocked)
     payment = table.store.load(["pi_1"]).payments[0]
     with (
@@ -272,11 +272,11 @@ def test_a_lock_that_is_not_to_be_had_is_busy(stocked, bench, full):
         pytest.raises(DatabaseBusyError),
     ):
         table.write(full(payment))
-    assert trace(table)["ledger"] == 1
+    assert row_counts(table)["ledger"] == 1
 
 
-def test_a_page_has_patience_of_its_own(stocked, bench):
-    """lock_timeout is 1 s and statement_timeout 10 s within a page's transaction, READ COMMITTED; elsewhere 5 and 60 s."""
+def test_a_page_has_its_own_timeouts(stocked, bench):
+    """In a page's transaction, READ COMMITTED, lock_timeout is 1 s and statement_timeout 10 s; elsewhere 5 s and 60 s."""
     stocked.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO serializable', current_database()); END $$"
     )
@@ -292,11 +292,11 @@ def test_a_page_has_patience_of_its_own(stocked, bench):
 
 
 def test_what_a_person_decides_meanwhile_is_not_overwritten(
-    stocked, bench, make_change, make_finding, seen
+    stocked, bench, make_update, make_finding, seen
 ):
-    """Between reading a discrepancy again and writing it, nobody else changes it: the person waits."""
+    """Between reading a discrepancy again and writing it no other session changes it: the person waits."""
     table = bench(stocked)
-    table.write(PageRecord(updates=(make_change(make_finding()),), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(make_finding()),), seen_at=seen))
     with table.store.transaction(table.epoch) as page:
         page.read_again(["pi_1"], [], lock=False)
         with psycopg.connect(stocked.url) as person:
@@ -306,7 +306,7 @@ def test_what_a_person_decides_meanwhile_is_not_overwritten(
 
 
 def stored(table):
-    """The one discrepancy there is, as a dictionary."""
+    """The only discrepancy, as a dictionary."""
     names = (
         "id", "state", "severity", "reason", "cause", "closing", "note", "resolved_by", "stake_amount",
         "fingerprint", "first_seen", "last_seen", "changed_at", "keys", "evidence", "sweep",
@@ -315,23 +315,23 @@ def stored(table):
     return dict(zip(names, row, strict=True))
 
 
-def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, seen):
-    """Opened, seen again, changed, closed and reopened: one row with one id and its first time."""
+def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_update, seen):
+    """Opened, seen again, changed, closed and reopened: one row with one id and one first_seen."""
     table = bench(stocked)
     hour = timedelta(hours=1)
 
-    def write(change: DiscrepancyUpdate, when, sweep=None):
-        table.write(PageRecord(updates=(change,), seen_at=when, sweep=sweep))
+    def write(update: DiscrepancyUpdate, when, sweep=None):
+        table.write(PageRecord(updates=(update,), seen_at=when, sweep=sweep))
         return stored(table)
 
     found = make_finding(reason=Reason.REPORT_MODE, evidence={"seen_at": seen, "n": 1})
-    first = write(make_change(found), seen, sweep=7)
+    first = write(make_update(found), seen, sweep=7)
     assert (first["state"], first["reason"], first["sweep"]) == ("open", "report_mode", 7)
     assert first["first_seen"] == first["last_seen"] == first["changed_at"] == seen
     assert first["evidence"] == {"seen_at": "2026-11-02T12:00:00.000000Z", "n": 1}
     number = first["id"]
 
-    again = write(replace(make_change(found, number), is_news=False), seen + hour, sweep=8)
+    again = write(replace(make_update(found, number), is_news=False), seen + hour, sweep=8)
     assert (again["first_seen"], again["last_seen"], again["changed_at"]) == (
         seen,
         seen + hour,
@@ -346,7 +346,7 @@ def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, se
         cause=Cause.UNDELIVERED,
         keys=("1", "2"),
     )
-    after = write(make_change(changed, number), seen + 2 * hour)
+    after = write(make_update(changed, number), seen + 2 * hour)
     assert (after["severity"], after["stake_amount"], after["reason"]) == ("critical", 99, None)
     assert (after["cause"], after["keys"], after["changed_at"]) == (
         "undelivered",
@@ -362,18 +362,18 @@ def test_the_life_of_a_discrepancy(stocked, bench, make_finding, make_change, se
     assert (closed["state"], closed["closing"]) == ("closed", "agreement")
     assert (closed["last_seen"], closed["changed_at"]) == (seen + 2 * hour, seen + 3 * hour)
 
-    reopened = write(make_change(changed, number), seen + 4 * hour)
+    reopened = write(make_update(changed, number), seen + 4 * hour)
     assert (reopened["state"], reopened["closing"], reopened["id"]) == ("open", None, number)
     assert (reopened["first_seen"], reopened["last_seen"]) == (seen, seen + 4 * hour)
 
 
-def test_a_persons_verdict_stays_until_the_state_moves(
-    stocked, bench, make_finding, make_change, seen
+def test_a_persons_verdict_stays_until_the_state_changes(
+    stocked, bench, make_finding, make_update, seen
 ):
-    """Resolved with a name and a note: kept while the change keeps the state, gone when it reopens."""
+    """Name and note of a resolved discrepancy stay while the state stays, and are deleted when it reopens."""
     table = bench(stocked)
     found = make_finding()
-    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(found),), seen_at=seen))
     number = stored(table)["id"]
     settled = DiscrepancyUpdate(
         number, "pi_1", found.kind, State.RESOLVED, None, True, by="jo", note="paid by cash"
@@ -384,54 +384,54 @@ def test_a_persons_verdict_stays_until_the_state_moves(
     row = stored(table)
     assert (row["state"], row["note"], row["resolved_by"]) == ("resolved", "paid by cash", "jo")
     assert (row["last_seen"], row["changed_at"]) == (seen + timedelta(hours=1), seen)
-    table.write(PageRecord(updates=(make_change(found, number),), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(found, number),), seen_at=seen))
     row = stored(table)
     assert (row["state"], row["note"], row["resolved_by"]) == ("open", None, None)
 
 
 @pytest.mark.parametrize("verdict", [State.RESOLVED, State.IGNORED])
 @pytest.mark.parametrize("fingerprint", ["the same", "another"])
-def test_a_finding_that_is_new_to_its_pass_leaves_a_persons_verdict(
-    stocked, bench, make_finding, make_change, seen, verdict, fingerprint
+def test_a_finding_that_is_new_to_its_sweep_leaves_a_persons_verdict(
+    stocked, bench, make_finding, make_update, seen, verdict, fingerprint
 ):
-    """A sweep that read before it was there does not reopen it; where it differs, the next sweep sees that it does."""
+    """A sweep that read before the discrepancy was stored does not reopen it; if it differs, the next sweep sees that."""
     table = bench(stocked)
     found = make_finding()
-    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(found),), seen_at=seen))
     settled = DiscrepancyUpdate(
         stored(table)["id"], "pi_1", found.kind, verdict, None, True, by="jo", note="paid by cash"
     )
     table.write(PageRecord(updates=(settled,), seen_at=seen))
     before = stored(table)
     met = found if fingerprint == "the same" else make_finding(stripe={"status": "canceled"})
-    table.write(PageRecord(updates=(make_change(met),), seen_at=seen + timedelta(hours=1)))
+    table.write(PageRecord(updates=(make_update(met),), seen_at=seen + timedelta(hours=1)))
     assert stored(table) == before
 
 
-def test_the_same_finding_from_two_sides_is_one(stocked, bench, make_finding, make_change, seen):
-    """A duplicate payment that both intents of a page report, or that is there already, is one discrepancy."""
+def test_the_same_finding_from_two_sides_is_one(stocked, bench, make_finding, make_update, seen):
+    """A duplicate payment that both intents of a page report, or that is stored already, is one discrepancy."""
     table = bench(stocked)
     found = make_finding(kind=Kind.DUPLICATE_PAYMENT)
     worse = make_finding(kind=Kind.DUPLICATE_PAYMENT, severity=Severity.CRITICAL)
-    table.write(PageRecord(updates=(make_change(found), make_change(worse)), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(found), make_update(worse)), seen_at=seen))
     assert stored(table)["severity"] == "critical"
-    table.write(PageRecord(updates=(make_change(found),), seen_at=seen))
+    table.write(PageRecord(updates=(make_update(found),), seen_at=seen))
     assert stored(table)["severity"] == "warning"
 
 
-def test_a_negative_amount_is_at_stake_without_its_sign(
-    stocked, bench, make_finding, make_change, seen
+def test_a_negative_amount_is_stored_without_its_sign(
+    stocked, bench, make_finding, make_update, seen
 ):
-    """A merchant's row with a negative amount does not lose its page."""
+    """The page of a merchant's row with a negative amount is recorded."""
     table = bench(stocked)
     table.write(
-        PageRecord(updates=(make_change(make_finding(stake=Money(-500, "eur"))),), seen_at=seen)
+        PageRecord(updates=(make_update(make_finding(stake=Money(-500, "eur"))),), seen_at=seen)
     )
     assert stored(table)["stake_amount"] == 500
 
 
-def test_checks_come_and_go(stocked, bench, seen):
-    """A Wait leaves a check, a later one moves it, a verdict lifts it; those due come the longest overdue first."""
+def test_rechecks_are_stored_and_deleted(stocked, bench, seen):
+    """A Wait stores a recheck, a later one moves it, a verdict deletes it; due ones come the longest overdue first."""
     table = bench(stocked)
     later = seen + timedelta(minutes=5)
     table.write(
@@ -458,8 +458,8 @@ def test_checks_come_and_go(stocked, bench, seen):
     assert set(table.store.load(["pi_1", "pi_2", "pi_3"]).rechecks) == {"pi_1", "pi_2"}
 
 
-def test_events_are_kept_once(stocked, bench, seen):
-    """An event met twice is one; that it was delivered meanwhile is learnt, that it was not is no news."""
+def test_events_are_stored_once(stocked, bench, seen):
+    """An event seen twice is stored once; it can become delivered, and never undelivered again."""
     table = bench(stocked)
     event = Event("evt_1", "payment_intent.succeeded", seen, "pi_1")
     orphan = Event("evt_2", "charge.succeeded", seen, None, delivered=True)
@@ -471,18 +471,18 @@ def test_events_are_kept_once(stocked, bench, seen):
     assert table.all("SELECT delivered FROM reconciler.events WHERE id = 'evt_2'") == [(True,)]
 
 
-def test_what_is_known_comes_with_a_page(stocked, bench, make_finding, make_change, seen):
-    """load and read_again bring the stored discrepancies of the page's intents, in whatever state, and no others."""
+def test_stored_discrepancies_come_with_a_page(stocked, bench, make_finding, make_update, seen):
+    """load and read_again bring the stored discrepancies of the page's intents, in any state, and no others."""
     table = bench(stocked)
     kinds = (Kind.MISSED_OUTCOME, Kind.OVERDUE)
     table.write(
         PageRecord(
             updates=(
                 *(
-                    make_change(make_finding("pi_1", kind, reason=Reason.HOURLY_LIMIT))
+                    make_update(make_finding("pi_1", kind, reason=Reason.HOURLY_LIMIT))
                     for kind in kinds
                 ),
-                make_change(make_finding("pi_2")),
+                make_update(make_finding("pi_2")),
             ),
             seen_at=seen,
         )
@@ -495,8 +495,8 @@ def test_what_is_known_comes_with_a_page(stocked, bench, make_finding, make_chan
         assert set(page.read_again(["pi_1"], [], lock=False).known) == set(known)
 
 
-def test_a_large_page(shop, bench, make_correction, make_change, make_finding, seen):
-    """A hundred corrections with all that goes with them are one page."""
+def test_a_large_page(shop, bench, make_correction, make_update, make_finding, seen):
+    """100 corrections with their discrepancies, ledger entries and outbox rows are one page."""
     made = shop()
     made.execute(
         "INSERT INTO payments (id, status, amount, currency, stripe_payment_intent_id) SELECT n, 'pending', 5, 'eur', 'pi_' || n FROM generate_series(1, 100) n"
@@ -508,13 +508,13 @@ def test_a_large_page(shop, bench, make_correction, make_change, make_finding, s
             PageRecord(
                 writes=tuple(make_correction(row) for row in rows),
                 updates=tuple(
-                    make_change(make_finding(row.payment_intent), state=State.CORRECTED)
+                    make_update(make_finding(row.payment_intent), state=State.CORRECTED)
                     for row in rows
                 ),
                 seen_at=seen,
             )
         )
-    assert trace(table) == {
+    assert row_counts(table) == {
         "ledger": 100,
         "discrepancies": 100,
         "rechecks": 0,

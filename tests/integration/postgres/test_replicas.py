@@ -1,4 +1,4 @@
-"""Replicas and guests, by the database's clock."""
+"""Replicas that share the accounts, and processes that read beside a holder, by the database's clock."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def run(database, query: str) -> None:
         connection.execute(query)
 
 
-def test_who_is_alive_is_seen(opened):
-    """Each sees the others with what they are able to work on, and who holds the lease; the dead are seen no more."""
+def test_each_replica_sees_the_live_ones(opened):
+    """Each sees the others, the accounts they are eligible for, and who holds the leases; a dead one is not seen."""
     one, two = PostgresReplicas(opened, "one"), PostgresReplicas(opened, "two")
     one.renew(["eu", "us"], [], 60)
     PostgresLeaseStore(opened, "us").acquire("one", 60)
@@ -43,16 +43,16 @@ def test_who_is_alive_is_seen(opened):
     assert one.renew([], ["eu"], 60).eligible["eu"] == frozenset()
 
 
-def test_accounts_of_others_are_seen_too(opened):
-    """Who works on accounts that we do not know has that much less room for ours."""
+def test_accounts_of_other_services_are_seen_too(opened):
+    """A replica also sees accounts that only others have: they count as load of those replicas."""
     PostgresReplicas(opened, "one").renew(["eu", "us", "jp"], [], 60)
     PostgresLeaseStore(opened, "jp").acquire("one", 60)
     seen = PostgresReplicas(opened, "two").renew(["eu"], [], 60)
     assert (seen.holders["jp"], seen.eligible["us"]) == ("one", {"one"})
 
 
-def test_dead_rows_are_tidied(opened):
-    """An hour after its end a replica's row goes."""
+def test_rows_of_dead_replicas_are_deleted(opened):
+    """A replica's row is deleted an hour after it expired."""
     PostgresReplicas(opened, "one").renew(["eu", "us"], [], 60)
     run(
         opened,
@@ -62,8 +62,8 @@ def test_dead_rows_are_tidied(opened):
     assert PostgresServiceRecord(opened, "eu").delete_old_rows() == 1
 
 
-def test_what_the_last_holder_sent_is_known_for_a_second(opened):
-    """Only for so long does it count at Stripe."""
+def test_the_last_holders_reads_are_known_for_a_second(opened):
+    """Stripe counts them for no longer."""
     leases = PostgresLeaseStore(opened, "eu")
     assert leases.last_second() == 0
     epoch = leases.acquire("one", 60)
@@ -75,15 +75,15 @@ def test_what_the_last_holder_sent_is_known_for_a_second(opened):
     assert leases.last_second() == 0
 
 
-def test_one_guest_at_a_time(opened):
-    """A holder sees that somebody reads beside it; a second guest waits for the first."""
-    book = PostgresReservedShare(opened, "eu", readable=True)
+def test_one_process_at_a_time_reads_beside_the_holder(opened):
+    """The holder sees that a process reads beside it; a second process waits for the first."""
+    share = PostgresReservedShare(opened, "eu", readable=True)
     watcher = PostgresReplicas(opened, "one")
     assert watcher.reserved_shares(["eu", "us"]) == frozenset()
     entered, may_leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with book.entered():
+        with share.entered():
             entered.set()
             may_leave.wait(20)
 
@@ -94,7 +94,7 @@ def test_one_guest_at_a_time(opened):
     left = threading.Event()
 
     def second() -> None:
-        with book.entered():
+        with share.entered():
             left.set()
 
     waiting = threading.Thread(target=second)
@@ -107,8 +107,8 @@ def test_one_guest_at_a_time(opened):
     assert watcher.reserved_shares(["eu"]) == frozenset()
 
 
-def test_a_guest_learns_that_the_account_is_held(opened):
-    """Then it waits for room; where it may not look at our schema it cannot know."""
+def test_a_process_beside_the_holder_learns_that_the_account_is_held(opened):
+    """A role that may not read the schema cannot know it."""
     PostgresLeaseStore(opened, "eu").acquire("one", 60)
     for readable in (True, False):
         with PostgresReservedShare(opened, "eu", readable=readable).entered() as beside:
@@ -116,7 +116,7 @@ def test_a_guest_learns_that_the_account_is_held(opened):
 
 
 def test_the_daemons_role_is_enough(database, role):
-    """What migrate grants lets a replica share, tidy and leave."""
+    """The grants of migrate are enough for everything that a replica does."""
     daemon, as_daemon = role("daemon")
     migrate(database, daemon_role=daemon, auditor_role=None)
     with Database(as_daemon(database)) as connected:

@@ -1,4 +1,4 @@
-"""A page costs three round trips outside BEGIN and COMMIT, whatever is in it."""
+"""A page costs three round trips and COMMIT, however much it stores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.domain.model.recheck import Recheck
 
 @contextmanager
 def traced(connection, path):
-    """libpq's own trace of what goes over the wire."""
+    """Write libpq's own trace of the messages on a connection to a file."""
     with path.open("wb") as file:
         connection.pgconn.trace(file.fileno())
         yield
@@ -23,7 +23,7 @@ def traced(connection, path):
 
 
 def trips(path) -> int:
-    """How often we wait for an answer: at each Sync and each simple Query, and at a Flush that follows no Sync."""
+    """How often the client waits for an answer: at each Sync and Query, and at a Flush that follows no Sync."""
     sent = [line.split("\t") for line in path.read_text().splitlines()]
     kinds = [fields[3] for fields in sent if len(fields) > 3 and fields[1] == "F"]
     waits = [
@@ -42,7 +42,7 @@ def table(shop, bench):
 
 
 def test_the_trace_counts_round_trips(table, tmp_path):
-    """The measure itself: three statements one after another are three, in a pipeline they are one."""
+    """The measure itself: three statements one after another are three round trips, in a pipeline they are one."""
     with table.database.connection("counting") as connection:
         with traced(connection, tmp_path / "three"):
             for _ in range(3):
@@ -54,12 +54,12 @@ def test_the_trace_counts_round_trips(table, tmp_path):
 
 
 def test_a_page_is_three_round_trips_and_commit(
-    table, tmp_path, make_correction, make_change, make_finding, seen
+    table, tmp_path, make_correction, make_update, make_finding, seen
 ):
-    """load 1, read again 1 (with BEGIN and the settings), write 1, COMMIT 1: at the first page and at the tenth."""
+    """load 1, read_again 1 (with BEGIN and the timeouts), write 1, COMMIT 1: for the first page and for the tenth."""
     intents = [f"pi_{n}" for n in range(1, 51)]
     with table.database.connection("finding the connection") as connection:
-        pass  # the pool has one, and gives the same again
+        pass  # the pool has one and gives the same one again
     for page_number in range(10):
         part = intents[page_number * 5 : page_number * 5 + 5]
         name = f"page_{page_number}"
@@ -74,7 +74,7 @@ def test_a_page_is_three_round_trips_and_commit(
                 PageRecord(
                     writes=tuple(make_correction(row) for row in rows),
                     updates=tuple(
-                        make_change(make_finding(row.payment_intent), state=State.CORRECTED)
+                        make_update(make_finding(row.payment_intent), state=State.CORRECTED)
                         for row in rows
                     ),
                     rechecks=(Recheck(f"pi_x{page_number}", seen, "grace"),),
@@ -88,8 +88,8 @@ def test_a_page_is_three_round_trips_and_commit(
         assert trips(tmp_path / f"{name}_rest") == 3  # read again, write, COMMIT
 
 
-def test_a_lease_is_renewed_in_two(table, tmp_path):
-    """The heartbeat costs one round trip and its COMMIT."""
+def test_a_lease_is_renewed_in_two_round_trips(table, tmp_path):
+    """The statement costs one, and COMMIT one."""
     with table.database.connection("finding the connection") as connection:
         pass
     with traced(connection, tmp_path / "renew"):

@@ -1,4 +1,4 @@
-"""What is read again and again, for status, metrics and the hourly limit, of tables that have grown."""
+"""Statements for status, metrics and the hourly limit read little of tables that have grown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def table(shop, bench):
     return bench(shop())
 
 
-def begun(table, kind: str, complete: bool | None) -> int:
-    """A sweep; ``complete`` is None for one that is running."""
+def record_sweep(table, kind: str, complete: bool | None) -> int:
+    """A sweep; ``complete`` is None if it is running."""
     sweep = table.store.start_sweep(
         {"kind": kind, "mode": "update", "applied": True, "asked_by": "service"}
     )
@@ -24,14 +24,14 @@ def begun(table, kind: str, complete: bool | None) -> int:
     return sweep
 
 
-def test_the_last_passes_of_each_kind(table):
-    """The last complete one and the last that ended, of every kind there is, and of no other account."""
+def test_the_last_sweeps_of_each_kind(table):
+    """The last complete one and the last that ended, of every kind, and of no other account."""
     status = PostgresStatus(table.database, "default")
     assert status.sweeps() == []
-    due = begun(table, "due", complete=True)
-    failed = begun(table, "due", complete=False)
-    begun(table, "tail", complete=None)
-    window = begun(table, "window", complete=True)
+    due = record_sweep(table, "due", complete=True)
+    failed = record_sweep(table, "due", complete=False)
+    record_sweep(table, "tail", complete=None)
+    window = record_sweep(table, "window", complete=True)
     found = {row[0]: (row[1], row[5], row[7], row[8]) for row in status.sweeps()}
     assert found == {
         "due": (due, failed, False, "an outage"),
@@ -48,8 +48,8 @@ def rows_read(node: dict) -> int:
     return below + int(given * node["Actual Loops"])
 
 
-def test_ticks_are_not_counted_to_find_the_kinds(table):
-    """Twenty thousand sweeps of three kinds are not read for three lines."""
+def test_the_kinds_are_found_without_reading_every_sweep(table):
+    """20,000 sweeps of three kinds are not read for three lines."""
     table.all(
         "INSERT INTO reconciler.sweeps (account, kind, mode, applied, asked_by, finished_at, complete, report)"
         " SELECT 'default', CASE mod(n, 3) WHEN 0 THEN 'due' WHEN 1 THEN 'tail' ELSE 'window' END,"
@@ -64,8 +64,8 @@ def test_ticks_are_not_counted_to_find_the_kinds(table):
     assert len(PostgresStatus(table.database, "default").sweeps()) == 3
 
 
-def test_old_corrections_are_not_counted_again(table):
-    """The hourly limit is asked for with every page that corrects: it reads the hour's corrections, not all there were."""
+def test_the_hourly_limit_reads_only_the_hours_corrections(table):
+    """Every page that corrects counts the corrections of the hour, and reads no older ones."""
     table.all(
         "INSERT INTO reconciler.ledger (account, seq, at, action, body, prev, hash)"
         " SELECT 'default', n, now() - (20001 - n) * interval '1 minute', 'correction',"

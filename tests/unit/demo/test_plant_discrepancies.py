@@ -67,7 +67,7 @@ def test_nothing_happens_in_the_future(seed: int) -> None:
     waits = simulation.expected.waits
     for event in simulation.sandbox.events():
         age = PRESENT.timestamp() - event.created
-        about = getattr(event.subject, "payment_intent", None) or event.subject.id
+        about = getattr(event.snapshot, "payment_intent", None) or event.snapshot.id
         if about not in waits:
             assert age > 600
         assert age > 0

@@ -136,7 +136,7 @@ def rules(**changes: Any) -> Rules:
     return replace(usual, **changes)
 
 
-def subject(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -> Match:
+def match_of(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -> Match:
     """An intent with these rows."""
     return replace(Match(account="default", intent=seen, payments=payments), **changes)
 

@@ -9,7 +9,7 @@ import pytest
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE, Cell
-from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, payment, rules, subject
+from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, match_of, payment, rules
 
 THE_TABLE = """
 local      | incomplete         | failed             | processing              | authorized              | succeeded               | canceled
@@ -83,7 +83,7 @@ def test_every_pair_is_decided_as_the_design_says(
         expected = "Flag unknown_status"
     else:
         expected = EXPECTED[local.value, stripe]
-    decision = decide(subject(intent(status, failed=failed), payment(local)), rules(), NOW)
+    decision = decide(match_of(intent(status, failed=failed), payment(local)), rules(), NOW)
     assert _shown(decision) == expected
 
 
@@ -94,7 +94,7 @@ def test_a_correction_says_which_row_gets_which_value(local: str, stripe: str) -
     """A correction names its row, Stripe's outcome and the local value for it, with one finding as its evidence."""
     status, failed = next(key for key, outcome in STRIPE_STATUSES.items() if outcome == stripe)
     row = payment(Outcome(local))
-    decision = decide(subject(intent(status, failed=failed), row), rules(), NOW)
+    decision = decide(match_of(intent(status, failed=failed), row), rules(), NOW)
     assert isinstance(decision, Correct)
     assert decision.payment is row
     assert decision.outcome.value == stripe
@@ -112,7 +112,9 @@ def test_an_unknown_status_at_stripe_is_flagged_and_never_acted_upon(
     local: Outcome, status: str
 ) -> None:
     """Whatever the row says and however much the new status looks like an old one."""
-    decision = decide(subject(intent(status, amount_received=AMOUNT), payment(local)), rules(), NOW)
+    decision = decide(
+        match_of(intent(status, amount_received=AMOUNT), payment(local)), rules(), NOW
+    )
     assert _shown(decision) == "Flag unknown_status"
 
 
@@ -123,7 +125,7 @@ def test_a_local_value_that_is_not_mapped_beats_every_other_kind(
 ) -> None:
     """Another currency, another amount, a second row: what we cannot read comes first."""
     row = payment(Outcome.UNKNOWN, status=value, amount=1, currency="usd")
-    decision = decide(subject(intent(status, failed=failed), row), rules(), NOW)
+    decision = decide(match_of(intent(status, failed=failed), row), rules(), NOW)
     assert _shown(decision) == "Flag unknown_status"
     assert isinstance(decision, Flag)
     assert decision.findings[0].stake.amount == AMOUNT

@@ -18,12 +18,12 @@ from tests.unit.domain.samples import (
     CREATED,
     NOW,
     intent_of,
+    match_of,
     payment,
     rules,
     sibling,
-    subject,
 )
-from tests.unit.domain.test_kinds import found_in
+from tests.unit.domain.test_discrepancy_kinds import found_in
 
 
 def _paid(intent_id: str, created: datetime | None, **changes: Any) -> PaidSibling:
@@ -39,8 +39,8 @@ def _duplicates(
 ) -> tuple[Finding, ...]:
     seen = intent_of(stripe, id=intent_id, created=created, charge=None)
     row = payment(Outcome.SUCCEEDED, payment_intent=intent_id, key=f"row_of_{intent_id}")
-    examined = subject(seen, row, order=order, siblings=siblings)
-    found = found_in(decide(examined, rules(), NOW))
+    match = match_of(seen, row, order=order, siblings=siblings)
+    found = found_in(decide(match, rules(), NOW))
     return tuple(item for item in found if item.kind is Kind.DUPLICATE_PAYMENT)
 
 
@@ -124,13 +124,13 @@ def test_only_money_that_was_taken_was_paid_twice(stripe: Outcome) -> None:
 
 def test_the_correction_is_made_all_the_same() -> None:
     """The money was taken: the row says so, and the duplicate stands beside it."""
-    examined = subject(
+    match = match_of(
         intent_of(Outcome.SUCCEEDED),
         payment(Outcome.INCOMPLETE),
         order="o1",
         siblings=(sibling("pi_0"),),
     )
-    decision = decide(examined, rules(), NOW)
+    decision = decide(match, rules(), NOW)
     assert isinstance(decision, Correct)
     assert {found.kind for found in decision.findings} == {
         Kind.MISSED_OUTCOME,
@@ -140,8 +140,8 @@ def test_the_correction_is_made_all_the_same() -> None:
 
 def test_a_payment_without_a_row_is_a_duplicate_too() -> None:
     """Its order is known from its metadata: both findings are kept."""
-    examined = subject(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
-    decision = decide(examined, rules(), NOW)
+    match = match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
+    decision = decide(match, rules(), NOW)
     assert isinstance(decision, Flag)
     (row, twice) = decision.findings
     assert (row.kind, twice.kind) == (Kind.MISSING_LOCALLY, Kind.DUPLICATE_PAYMENT)
@@ -150,8 +150,8 @@ def test_a_payment_without_a_row_is_a_duplicate_too() -> None:
 
 def test_a_payment_that_is_not_ours_is_no_duplicate() -> None:
     """Another program's intent with the same metadata is none of our business."""
-    examined = subject(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
-    assert decide(examined, rules(metadata={"app": "shop"}), NOW) == Keep()
+    match = match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(sibling("pi_0"),))
+    assert decide(match, rules(metadata={"app": "shop"}), NOW) == Keep()
 
 
 @pytest.mark.parametrize(("one", "other"), [("pi_1", "pi_2"), ("pi_9", "pi_3")])
@@ -175,7 +175,9 @@ def test_times_of_two_clocks_are_not_compared() -> None:
     """A sibling known by its row alone is compared by both rows' times, though Stripe's time of this one lies between."""
     row = payment(Outcome.INCOMPLETE, created=CREATED - timedelta(seconds=30))
     by_row = sibling("pi_2", created=None, row_created=CREATED - timedelta(seconds=10))
-    found = duplicate_of(subject(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(by_row,)))
+    found = duplicate_of(
+        match_of(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(by_row,))
+    )
     assert found == {"pi_2"}
 
 
@@ -183,7 +185,7 @@ def test_equal_times_of_rows_leave_it_to_stripe() -> None:
     """Rows written in one transaction have one time; then the intents' own decide."""
     row = payment(Outcome.INCOMPLETE, created=CREATED)
     other = sibling("pi_9", created=CREATED - timedelta(hours=1), row_created=CREATED)
-    found = duplicate_of(subject(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(other,)))
+    found = duplicate_of(match_of(intent_of(Outcome.SUCCEEDED), row, order="o1", siblings=(other,)))
     assert found == {"pi_1"}
 
 
@@ -192,7 +194,7 @@ def test_a_row_and_an_intent_without_one_are_compared_at_last() -> None:
     for other, later in ((timedelta(hours=-1), "pi_1"), (timedelta(hours=1), "pi_0")):
         by_row = sibling("pi_0", created=None, row_created=CREATED + other)
         assert duplicate_of(
-            subject(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(by_row,))
+            match_of(intent_of(Outcome.SUCCEEDED), order="o1", siblings=(by_row,))
         ) == {later}
 
 

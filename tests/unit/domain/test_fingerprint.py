@@ -19,28 +19,28 @@ from tests.unit.domain.samples import (
     charge,
     intent,
     intent_of,
+    match_of,
     missing,
     payment,
     rules,
     sibling,
-    subject,
 )
-from tests.unit.domain.test_kinds import KINDS
+from tests.unit.domain.test_discrepancy_kinds import KINDS
 
 LATER = timedelta(hours=5, microseconds=7)
 
 
-def _findings(examined: Match, now: datetime = NOW) -> dict[Kind, Finding]:
-    return {found.kind: found for found in compare(examined, rules(), now).findings}
+def _findings(match: Match, now: datetime = NOW) -> dict[Kind, Finding]:
+    return {found.kind: found for found in compare(match, rules(), now).findings}
 
 
 def _moved(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment + LATER
 
 
-def _at_another_time(examined: Match) -> Match:
+def _at_another_time(match: Match) -> Match:
     """The same values, seen and made at other times and under another request."""
-    seen = examined.intent
+    seen = match.intent
     other: Intent | MissingIntent
     if isinstance(seen, MissingIntent):
         other = replace(seen, seen_at=seen.seen_at + LATER, request_id="req_other")
@@ -57,17 +57,17 @@ def _at_another_time(examined: Match) -> Match:
             request_id="req_other",
             charge=attempt,
         )
-    rows = tuple(replace(row, created=_moved(row.created)) for row in examined.payments)
-    siblings = tuple(replace(item, created=_moved(item.created)) for item in examined.siblings)
-    return replace(examined, intent=other, payments=rows, siblings=siblings)
+    rows = tuple(replace(row, created=_moved(row.created)) for row in match.payments)
+    siblings = tuple(replace(item, created=_moved(item.created)) for item in match.siblings)
+    return replace(match, intent=other, payments=rows, siblings=siblings)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_time_is_in_a_fingerprint(name: str) -> None:
     """The same disagreement tomorrow is the same: what a person has settled stays settled."""
-    examined, kind, _, _ = KINDS[name]
-    before = _findings(examined)[kind]
-    after = _findings(_at_another_time(examined), NOW + LATER)[kind]
+    match, kind, _, _ = KINDS[name]
+    before = _findings(match)[kind]
+    after = _findings(_at_another_time(match), NOW + LATER)[kind]
     assert after.fingerprint == before.fingerprint
     assert re.fullmatch(r"[0-9a-f]{64}", before.fingerprint)
 
@@ -104,11 +104,11 @@ STRIPE_CHANGES: list[dict[str, Any]] = [
     {"charge": None},
     *({"charge": charge(**change)} for change in CHARGE_CHANGES),
 ]
-BEFORE = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED, amount=7))
+BEFORE = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED, amount=7))
 
 
-def _fingerprints(examined: Match) -> set[str]:
-    return {found.fingerprint for found in _findings(examined).values()}
+def _fingerprints(match: Match) -> set[str]:
+    return {found.fingerprint for found in _findings(match).values()}
 
 
 @pytest.mark.parametrize("change", LOCAL_CHANGES, ids=str)
@@ -127,8 +127,8 @@ def test_every_value_of_the_intent_counts(change: dict[str, Any]) -> None:
     seen = replace(intent_of(Outcome.SUCCEEDED), **change)
     after = _fingerprints(replace(BEFORE, intent=seen))
     assert not after & _fingerprints(BEFORE)
-    alone = {found.fingerprint for found in _findings(subject(seen)).values()}
-    assert not alone & _fingerprints(subject(intent_of(Outcome.SUCCEEDED)))
+    alone = {found.fingerprint for found in _findings(match_of(seen)).values()}
+    assert not alone & _fingerprints(match_of(intent_of(Outcome.SUCCEEDED)))
 
 
 def test_a_failed_attempt_counts() -> None:
@@ -136,14 +136,14 @@ def test_a_failed_attempt_counts() -> None:
     row = payment(Outcome.SUCCEEDED)
     fresh = intent("requires_payment_method", charge=charge())
     failed = intent("requires_payment_method", failed=True, charge=charge())
-    assert not _fingerprints(subject(fresh, row)) & _fingerprints(subject(failed, row))
+    assert not _fingerprints(match_of(fresh, row)) & _fingerprints(match_of(failed, row))
 
 
 def test_the_other_mode_counts() -> None:
     """A 404 that says that the object exists in the other mode is another 404."""
     row = payment(Outcome.INCOMPLETE)
-    assert not _fingerprints(subject(missing(), row)) & _fingerprints(
-        subject(missing(other_mode=True), row)
+    assert not _fingerprints(match_of(missing(), row)) & _fingerprints(
+        match_of(missing(other_mode=True), row)
     )
 
 
@@ -169,11 +169,11 @@ def test_what_is_only_evidence_does_not_count() -> None:
 @pytest.mark.parametrize("change", [{"amount": 5}, {"key": "p8"}])
 def test_a_side_finding_counts_every_row(name: str, change: dict[str, Any]) -> None:
     """A second row, or another value of one, is another finding."""
-    examined, kind, _, _ = KINDS[name]
-    (row,) = examined.payments
+    match, kind, _, _ = KINDS[name]
+    (row,) = match.payments
     second = replace(row, key="p2")
     prints = {
-        _findings(replace(examined, payments=rows))[kind].fingerprint
+        _findings(replace(match, payments=rows))[kind].fingerprint
         for rows in [(row,), (row, second), (row, replace(second, **change))]
     }
     assert len(prints) == 3
@@ -184,7 +184,7 @@ def test_a_duplicate_counts_its_own_money_and_order() -> None:
 
     def of(order: str, **changes: Any) -> str:
         later = sibling("pi_2", created=NOW, **changes)
-        examined = subject(
+        match = match_of(
             intent_of(
                 Outcome.SUCCEEDED,
                 amount_received=later.amount,
@@ -194,7 +194,7 @@ def test_a_duplicate_counts_its_own_money_and_order() -> None:
             order=order,
             siblings=(later,),
         )
-        return _findings(examined)[Kind.DUPLICATE_PAYMENT].fingerprint
+        return _findings(match)[Kind.DUPLICATE_PAYMENT].fingerprint
 
     prints = {of("o1"), of("o2"), of("o1", amount=1), of("o1", currency="usd"), of("o1", key="p9")}
     assert len(prints) == 5

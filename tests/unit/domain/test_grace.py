@@ -20,11 +20,11 @@ from tests.unit.domain.samples import (
     charge,
     event,
     intent_of,
+    match_of,
     missing,
     payment,
     rules,
     sibling,
-    subject,
 )
 from tests.unit.domain.test_decision_table import EXPECTED
 
@@ -69,7 +69,7 @@ def test_a_change_younger_than_the_grace_waits(source: str, age: timedelta, wait
     at = NOW - age
     seen, known = _changed(source, at)
     seen = _seen_later(seen)
-    decision = decide(subject(seen, payment(Outcome.INCOMPLETE)), rules(), NOW, **known)
+    decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW, **known)
     if waits:
         assert isinstance(decision, Wait)
         assert decision.until == at + GRACE
@@ -94,7 +94,7 @@ def test_without_grace_nothing_is_fresh(source: str) -> None:
     """Grace 0 acts on a change of this very second."""
     seen, known = _changed(source, NOW)
     decision = decide(
-        subject(_seen_later(seen), payment(Outcome.INCOMPLETE)),
+        match_of(_seen_later(seen), payment(Outcome.INCOMPLETE)),
         rules(grace=timedelta(0)),
         NOW,
         **known,
@@ -116,7 +116,7 @@ def test_an_event_as_new_as_the_fetch_waits_whatever_the_grace(
     seen = intent_of(Outcome.SUCCEEDED, seen_at=fetched)
     happened = fetched + after_fetch
     decision = decide(
-        subject(seen, payment(Outcome.INCOMPLETE)),
+        match_of(seen, payment(Outcome.INCOMPLETE)),
         rules(grace=grace),
         NOW,
         events=(event(happened),),
@@ -135,7 +135,7 @@ def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
     """Where both sides agree there is nothing to wait for, however fresh it is."""
     seen = intent_of(Outcome(stripe), created=NOW, charge=None)
     events = (event(NOW + SECOND),)
-    decision = decide(subject(seen, payment(Outcome(local))), rules(), NOW, events=events)
+    decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW, events=events)
     assert decision == Keep()
 
 
@@ -145,33 +145,33 @@ def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
 def test_waiting_replaces_every_correction_and_every_flag(local: str, stripe: str) -> None:
     """No finding of an intent is recorded within its grace, be it ever so critical."""
     seen = intent_of(Outcome(stripe), created=NOW - SECOND)
-    decision = decide(subject(seen, payment(Outcome(local))), rules(), NOW)
+    decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW)
     assert isinstance(decision, Wait)
 
 
 def test_findings_without_a_row_and_beside_the_pair_wait_too() -> None:
     """Missing rows, unknown statuses and side findings have a webhook on its way as well."""
     fresh = {"created": NOW - SECOND}
-    twice = subject(
+    twice = match_of(
         intent_of(Outcome.SUCCEEDED, **fresh),
         payment(Outcome.SUCCEEDED),
         order="o1",
         siblings=(sibling("pi_0"),),
     )
-    for examined in (
-        subject(intent_of(Outcome.SUCCEEDED, **fresh)),
-        subject(intent_of(Outcome.UNKNOWN, **fresh), payment(Outcome.INCOMPLETE)),
-        subject(intent_of(Outcome.SUCCEEDED, **fresh), payment(Outcome.UNKNOWN)),
+    for match in (
+        match_of(intent_of(Outcome.SUCCEEDED, **fresh)),
+        match_of(intent_of(Outcome.UNKNOWN, **fresh), payment(Outcome.INCOMPLETE)),
+        match_of(intent_of(Outcome.SUCCEEDED, **fresh), payment(Outcome.UNKNOWN)),
         twice,
     ):
-        assert isinstance(decide(examined, rules(), NOW), Wait)
+        assert isinstance(decide(match, rules(), NOW), Wait)
 
 
 def test_a_404_is_flagged_at_once() -> None:
     """Nothing changed lately there, and an event is no reason to wait either."""
     for local, grace in itertools.product(Outcome, [GRACE, timedelta(days=9)]):
         decision = decide(
-            subject(missing(), payment(local, created=NOW)),
+            match_of(missing(), payment(local, created=NOW)),
             rules(grace=grace),
             NOW,
             events=(event(NOW + SECOND),),
@@ -183,7 +183,7 @@ def test_an_old_event_does_not_make_a_fresh_intent_old() -> None:
     """The latest of all counts, in whatever order the events come."""
     seen = intent_of(Outcome.SUCCEEDED, created=NOW - SECOND, amount_received=AMOUNT)
     decision = decide(
-        subject(seen, payment(Outcome.INCOMPLETE)), rules(), NOW, events=(event(LONG_AGO),)
+        match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW, events=(event(LONG_AGO),)
     )
     assert isinstance(decision, Wait)
     assert decision.until > NOW

@@ -8,8 +8,9 @@ from itertools import product
 import pytest
 
 from reconciler.domain.findings.discrepancy import Reason
+from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.order_check import OrderFacts, order_verdict, paying_intent
+from reconciler.domain.rules.order_check import order_verdict, paying_intent
 from tests.unit.domain.samples import CREATED, NOW, intent_of, payment
 
 ROW = payment(Outcome.INCOMPLETE)

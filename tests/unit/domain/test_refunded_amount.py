@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.model.intent import Charge
-from reconciler.domain.model.money_back import ChargeBalance, Refund
-from reconciler.domain.rules.refunded_amount import RefundFacts, Unclear, refunded_amount
+from reconciler.domain.model.money_back import ChargeBalance, Refund, RefundFacts
+from reconciler.domain.rules.refunded_amount import Unclear, refunded_amount
 from tests.unit.domain.samples import charge
 
 NOTHING_READ = RefundFacts()

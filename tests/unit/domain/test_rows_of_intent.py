@@ -9,7 +9,7 @@ import pytest
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.rows_of_intent import (
-    RowsForm,
+    RowsRelation,
     parts_agree_with_refund,
     rows_of_intent,
 )
@@ -30,8 +30,8 @@ def test_one_row_is_compared_as_it_is() -> None:
     """The usual case."""
     [row] = rows(Outcome.INCOMPLETE)
     found = rows_of_intent([row], PAID)
-    assert (found.form, found.compared, found.as_one, found.history) == (
-        RowsForm.SINGLE,
+    assert (found.relation, found.compared, found.as_one, found.history) == (
+        RowsRelation.SINGLE,
         (row,),
         row,
         (),
@@ -46,7 +46,11 @@ def test_a_row_for_each_attempt(ended: Outcome, going_on: Outcome) -> None:
     """Attempts that failed are history if exactly one other row remains: that row is compared."""
     first, second, last = rows(ended, ended, going_on)
     found = rows_of_intent([first, second, last], PAID)
-    assert (found.form, found.as_one, found.history) == (RowsForm.SINGLE, last, (first, second))
+    assert (found.relation, found.as_one, found.history) == (
+        RowsRelation.SINGLE,
+        last,
+        (first, second),
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,20 +60,20 @@ def test_attempts_are_alike(changes: dict[str, object]) -> None:
     """Another amount, currency or order is no attempt at the same payment."""
     [failed] = rows(Outcome.FAILED, **changes)
     found = rows_of_intent([failed, payment(Outcome.INCOMPLETE, key="p9")], PAID)
-    assert found.form is RowsForm.UNEXPLAINED
+    assert found.relation is RowsRelation.UNEXPLAINED
 
 
 def test_two_rows_that_go_on_are_not_explained() -> None:
     """Which of two open rows is meant is a person's question."""
     found = rows_of_intent(rows(Outcome.INCOMPLETE, Outcome.INCOMPLETE, Outcome.FAILED), PAID)
-    assert found.form is RowsForm.UNEXPLAINED
+    assert found.relation is RowsRelation.UNEXPLAINED
 
 
 def test_a_row_for_each_part() -> None:
     """Rows of one outcome that add up to the intent's amount stand as one payment of their sum."""
     held = parts(AMOUNT - 100, 100)
     found = rows_of_intent(held, PAID)
-    assert (found.form, found.compared) == (RowsForm.PARTS, tuple(held))
+    assert (found.relation, found.compared) == (RowsRelation.PARTS, tuple(held))
     assert (found.as_one.amount, found.as_one.outcome) == (AMOUNT, Outcome.INCOMPLETE)
 
 
@@ -80,17 +84,17 @@ def test_a_row_for_each_part() -> None:
 )
 def test_parts_add_up_from_positive_amounts(amounts: tuple[int | None, ...]) -> None:
     """A sum that only fits by a negative, an empty or a missing amount explains nothing."""
-    assert rows_of_intent(parts(*amounts), PAID).form is RowsForm.UNEXPLAINED
+    assert rows_of_intent(parts(*amounts), PAID).relation is RowsRelation.UNEXPLAINED
 
 
 def test_parts_have_one_outcome_and_one_currency() -> None:
     """A half-paid order is no whole payment."""
     one, other = parts(AMOUNT - 100, 100)
     mixed = [one, payment(Outcome.PROCESSING, key="p1", amount=100)]
-    assert rows_of_intent(mixed, PAID).form is RowsForm.UNEXPLAINED
+    assert rows_of_intent(mixed, PAID).relation is RowsRelation.UNEXPLAINED
     foreign = [one, payment(Outcome.INCOMPLETE, key="p1", amount=100, currency="usd")]
-    assert rows_of_intent(foreign, PAID).form is RowsForm.UNEXPLAINED
-    assert rows_of_intent([one, other], PAID).form is RowsForm.PARTS
+    assert rows_of_intent(foreign, PAID).relation is RowsRelation.UNEXPLAINED
+    assert rows_of_intent([one, other], PAID).relation is RowsRelation.PARTS
 
 
 @pytest.mark.parametrize("outcomes", list(combinations_with_replacement(Outcome, 2)), ids=str)

@@ -12,9 +12,9 @@ from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
-from tests.unit.domain.samples import AMOUNT, NOW, intent_of, missing, payment, rules, subject
+from tests.unit.domain.samples import AMOUNT, NOW, intent_of, match_of, missing, payment, rules
 from tests.unit.domain.test_decision_table import EXPECTED
-from tests.unit.domain.test_kinds import found_in
+from tests.unit.domain.test_discrepancy_kinds import found_in
 
 KNOWN = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
 AT_STRIPE = KNOWN[:6]
@@ -34,7 +34,7 @@ def test_two_rows_are_never_corrected_and_each_says_its_own(stripe: Outcome) -> 
     """Every pair of local outcomes that hold one intent: what would be a correction is ambiguous_row, once, with both keys."""
     for one, other in itertools.product(Outcome, repeat=2):
         rows = (payment(one, key="p1"), payment(other, key="p2"))
-        decision = decide(subject(intent_of(stripe), *rows), rules(), NOW)
+        decision = decide(match_of(intent_of(stripe), *rows), rules(), NOW)
         expected: dict[str, set[str]] = {}
         for row in rows:
             kind = _kind_of(row.outcome, stripe)
@@ -50,8 +50,8 @@ def test_two_rows_are_never_corrected_and_each_says_its_own(stripe: Outcome) -> 
 
 
 def _one(*rows: Payment, stripe: Outcome = Outcome.SUCCEEDED, contested: bool = False) -> Finding:
-    examined = subject(intent_of(stripe), *rows, contested=contested)
-    (found,) = found_in(decide(examined, rules(), NOW))
+    match = match_of(intent_of(stripe), *rows, contested=contested)
+    (found,) = found_in(decide(match, rules(), NOW))
     return found
 
 
@@ -94,8 +94,8 @@ def test_an_ambiguous_row_is_another_when_any_of_its_rows_changes(
     """What a person has settled comes up again when the row that agreed is another now."""
 
     def ambiguous(second: Payment) -> Finding:
-        examined = subject(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE), second)
-        found = found_in(decide(examined, rules(), NOW))
+        match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE), second)
+        found = found_in(decide(match, rules(), NOW))
         return next(item for item in found if item.kind is Kind.AMBIGUOUS_ROW)
 
     agreeing = payment(Outcome.SUCCEEDED, key="p2")
@@ -115,7 +115,7 @@ def test_the_order_of_rows_does_not_matter(stripe: Outcome | None) -> None:
     decisions = {
         frozenset(
             (found.kind, found.fingerprint, found.severity, found.stake, found.keys)
-            for found in found_in(decide(subject(seen, *order), rules(), NOW))
+            for found in found_in(decide(match_of(seen, *order), rules(), NOW))
         )
         for order in itertools.permutations(rows)
     }
@@ -127,7 +127,7 @@ def test_a_link_that_is_contested_writes_to_no_row() -> None:
     row = payment(Outcome.INCOMPLETE, payment_intent=None)
     found = _one(row, contested=True)
     assert (found.kind, found.keys) == (Kind.AMBIGUOUS_ROW, ("p1",))
-    alone = decide(subject(intent_of(Outcome.SUCCEEDED), row), rules(), NOW)
+    alone = decide(match_of(intent_of(Outcome.SUCCEEDED), row), rules(), NOW)
     assert isinstance(alone, Correct)
     assert alone.payment is row
 
@@ -136,8 +136,8 @@ def test_a_link_that_is_contested_writes_to_no_row() -> None:
 def test_a_contested_link_matters_only_where_a_row_would_be_written(stripe: Outcome) -> None:
     """Where the table keeps or flags, the contest changes nothing."""
     for local in KNOWN:
-        examined = subject(intent_of(stripe), payment(local), contested=True)
-        kinds = [found.kind.value for found in found_in(decide(examined, rules(), NOW))]
+        match = match_of(intent_of(stripe), payment(local), contested=True)
+        kinds = [found.kind.value for found in found_in(decide(match, rules(), NOW))]
         expected = _kind_of(local, stripe)
         assert kinds == ([] if expected is None else [expected])
 
@@ -145,7 +145,7 @@ def test_a_contested_link_matters_only_where_a_row_would_be_written(stripe: Outc
 def test_a_404_of_a_paid_row_is_critical_beside_a_row_that_cannot_be_read() -> None:
     """An unmapped second row must not hide that a paid one has no payment at Stripe."""
     rows = (payment(Outcome.UNKNOWN, key="p1", amount=1), payment(Outcome.SUCCEEDED, key="p2"))
-    found = found_in(decide(subject(missing(), *rows), rules(), NOW))
+    found = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert {(item.kind, item.severity, item.keys, item.stake.amount) for item in found} == {
         (Kind.UNKNOWN_STATUS, Severity.WARNING, ("p1",), 1),
         (Kind.MISSING_AT_STRIPE, Severity.CRITICAL, ("p2",), AMOUNT),
@@ -155,7 +155,7 @@ def test_a_404_of_a_paid_row_is_critical_beside_a_row_that_cannot_be_read() -> N
 def test_several_rows_without_an_intent_are_one_finding() -> None:
     """A 404 names all rows that hold the id, and is critical if one of them is paid."""
     rows = (payment(Outcome.INCOMPLETE), payment(Outcome.SUCCEEDED, key="p2"))
-    (found,) = found_in(decide(subject(missing(), *rows), rules(), NOW))
+    (found,) = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert (found.kind, found.severity) == (Kind.MISSING_AT_STRIPE, Severity.CRITICAL)
     assert found.keys == ("p1", "p2")
 
@@ -163,7 +163,7 @@ def test_several_rows_without_an_intent_are_one_finding() -> None:
 def test_the_money_at_stake_of_a_404_is_that_of_the_paid_row() -> None:
     """The row that makes the finding critical says how much is at stake."""
     rows = (payment(Outcome.INCOMPLETE, amount=1), payment(Outcome.SUCCEEDED, key="p2"))
-    (found,) = found_in(decide(subject(missing(), *rows), rules(), NOW))
+    (found,) = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert found.stake.amount == AMOUNT
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.planning.planner import stretches
+from reconciler.domain.planning.cursor_ranges import cursor_ranges
 from reconciler.engine.reads import fetcher as fetching
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
@@ -75,13 +75,13 @@ def test_what_cannot_be_an_id_is_never_asked_for(stripe: PlainStripe) -> None:
 
 @pytest.mark.parametrize("expected", [0, 1234, 100_000])
 def test_lists_side_by_side_hold_every_intent_once(stripe: PlainStripe, expected: int) -> None:
-    """However a range is cut, its stretches neither overlap nor leave a gap."""
+    """However a range is cut, its cursor_ranges neither overlap nor leave a gap."""
     created = TimeRange(NOW - timedelta(days=2), None)
     with a_fetcher(stripe) as fetcher:
-        pages = list(fetcher.list_pages(stretches(created, NOW, expected)))
+        pages = list(fetcher.list_pages(cursor_ranges(created, NOW, expected)))
     found = [answer.intent.id for page in pages for answer in page.answers]
     assert sorted(found) == sorted(stripe.intents)
-    assert sum(page.ends for page in pages) == len(stretches(created, NOW, expected))
+    assert sum(page.ends for page in pages) == len(cursor_ranges(created, NOW, expected))
 
 
 def test_a_list_that_breaks_off_names_what_is_missing(stripe: PlainStripe) -> None:

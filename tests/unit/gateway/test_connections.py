@@ -40,7 +40,7 @@ def test_a_slow_answer_ends_at_the_deadline(serve: Serve, clock: ManualClock) ->
     length = 3_000_000
 
     def slow(_: str) -> bytes:
-        clock.sleep(31)  # the attempt's time passes while the answer is on its way
+        clock.sleep(31)  # the attempt's time is over while the answer is on its way
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + b" " * length
 
     served = serve(slow, timeouts=Timeouts(attempt=30), retries=Retries(attempts=1))

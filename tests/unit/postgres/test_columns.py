@@ -1,4 +1,4 @@
-"""What a column can hold, and where a moment falls among its values."""
+"""What a column can hold, and which of its values are before a moment."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def column(
         (column("jsonb", "U"), ColumnKind.OTHER),
     ],
 )
-def test_kinds(found, kind):
-    """A type is told by its own name in pg_catalog, else by being an enum or a kind of text."""
+def test_the_kind_of_each_type(found, kind):
+    """A type of pg_catalog is known by its name; any other is an enum, a kind of text, or another kind."""
     assert found.kind is kind
 
 
@@ -85,7 +85,7 @@ def test_kinds(found, kind):
     ],
 )
 def test_what_a_column_holds(found, value, holds):
-    """Only what the column would print in the very same letters: everything else is compared with nothing."""
+    """Only a value that the column would print in the same characters is compared with it."""
     assert found.held([value]) == ([value] if holds else [])
 
 
@@ -93,7 +93,7 @@ def test_what_a_column_holds(found, value, holds):
 @pytest.mark.parametrize("name", ["int8", "numeric"])
 @given(moment=MOMENTS, value=st.integers(-(10**6), 10**6))
 def test_a_number_is_on_the_right_side_of_its_bound(name, unit, size, moment, value):
-    """For every value near it: the value is at or above the bound exactly if its time is not before the moment."""
+    """A value near the bound is at or above it if, and only if, its time is not before the moment."""
     bound = column(name).bound(moment, unit)
     whole = int(bound) + value
     assert (whole >= bound) == (EPOCH + timedelta(microseconds=whole * size) >= moment)
@@ -110,15 +110,15 @@ def test_a_date_is_on_the_right_side_of_its_bound(moment, days):
 
 @given(moment=MOMENTS)
 def test_a_timestamp_is_the_same_moment_in_utc(moment):
-    """With a zone it stays, without one it is UTC."""
+    """With a zone the bound is the moment itself, without one it is the moment in UTC."""
     assert column("timestamptz", "D").bound(moment, None) == moment
     plain = column("timestamp", "D").bound(moment, None)
     assert plain.tzinfo is None
     assert plain.replace(tzinfo=UTC) == moment
 
 
-def test_a_fraction_is_kept_where_the_column_can_have_it():
-    """A numeric epoch has decimals, an integer one is rounded up."""
+def test_a_fraction_of_a_second_is_kept_if_the_column_can_hold_it():
+    """The bound of a numeric column has decimals; that of an integer column is rounded up."""
     moment = datetime(2026, 11, 1, 10, 0, 0, 500_000, tzinfo=UTC)
     assert column("numeric").bound(moment, "s") == Decimal("1793527200.5")
     assert column("int4").bound(moment, "s") == 1793527201

@@ -32,7 +32,7 @@ seconds = st.integers(min_value=0, max_value=12)
     customer=st.none() | st.sampled_from(["cus_0", "cus_1", "cus_9"]),
     odd_only=st.booleans(),
 )
-def test_pages_are_those_of_a_plain_scan(
+def test_pages_equal_those_of_a_plain_scan(
     created: list[int],
     limit: int,
     since: int | None,
@@ -42,7 +42,7 @@ def test_pages_are_those_of_a_plain_scan(
     customer: str | None,
     odd_only: bool,
 ) -> None:
-    """Whatever the order of arrival, range, cursor and filter, a page is what looking at every object would give."""
+    """For every order of arrival, range, cursor and filter, a page is the same as one from a scan of all objects."""
     timeline: Timeline[IntentRecord] = Timeline(("customer",))
     records = [intent(number, second) for number, second in enumerate(created)]
     for record in records:

@@ -17,16 +17,15 @@ from reconciler.clock import ManualClock
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.engine.delivery.deliver import DeliveryReport
+from reconciler.engine.health.rate_usage import EndpointRate, RateUsage
 from reconciler.engine.health.status import (
     AccountStatus,
-    EndpointRate,
     LeaseStatus,
     OpenFindings,
     OutboxStatus,
-    RateUsage,
     SweepStatus,
 )
-from reconciler.engine.limits.rate_limiter import RateLimits
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.service.metrics import FRESH_SECONDS, MeteredRateLimiter, Metrics
 from reconciler.errors import DatabaseUnavailableError

@@ -218,13 +218,13 @@ def _unprivileged() -> _Identity | None:
     """The user to run the server as; None if this process may run it itself."""
     if os.geteuid() != 0:
         return None
-    for name in ("postgres", "nobody"):
+    for name in ("postgres", "nobody"):  # banned-words: allowed - the system user
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
         return _Identity(user.pw_uid, user.pw_gid, name)
-    what = "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as."
+    what = "PostgreSQL does not run as root, and no user postgres or nobody exists."  # banned-words: allowed - the system user
     raise ConfigurationError((ConfigurationFault(what, "Start the demo as another user."),))
 
 

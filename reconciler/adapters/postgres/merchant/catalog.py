@@ -204,7 +204,7 @@ class TableColumn:
                 return moment
 
     def bound_type(self) -> sql.Composable:
-        """The type to cast a bound to: it must hold every bound, and let the column's index be used."""
+        """The type of a bound in a statement: it must hold every bound, and let the column's index be used."""
         return sql.SQL("pg_catalog.int8") if self.kind is ColumnKind.INTEGER else self.type
 
 

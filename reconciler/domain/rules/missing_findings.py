@@ -1,0 +1,78 @@
+"""Findings about what stands on one side only: an intent without a row, and rows whose intent Stripe does not know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
+from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.money import Money
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
+from reconciler.domain.rules.side_findings import duplicate_payments
+
+_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
+
+
+def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
+    """The findings about an intent that no row holds."""
+    if not rules.owns(intent):
+        return ()
+    excluded = match.facts.excluded_rows
+    if any(row.outcome in _SAYS_PAID for row in excluded):
+        return ()  # a row outside the mapping tells of the money
+    if intent.outcome is Outcome.SUCCEEDED:
+        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
+    elif intent.outcome is Outcome.AUTHORIZED:
+        held = intent.amount_received or intent.amount_capturable
+        kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, held
+    elif intent.outcome is Outcome.UNKNOWN:
+        kind, severity, amount = Kind.UNKNOWN_STATUS, Severity.WARNING, intent.amount
+    else:
+        return ()  # no money was taken or is held, so no row has to exist
+
+    found = Finding(
+        kind=kind,
+        severity=severity,
+        stake=Money(amount, intent.currency),
+        payment_intent=intent.id,
+        keys=tuple(row.key for row in excluded),
+        local={"rows": [local_values(row) for row in excluded]} if excluded else {},
+        stripe=stripe_values(intent),
+        reason=Reason.ROW_EXCLUDED if excluded else None,
+        evidence=evidence(intent),
+    )
+    return (found, *duplicate_payments(match, intent))
+
+
+def findings_missing_at_stripe(match: Match, missing: MissingIntent) -> tuple[Finding, ...]:
+    """The findings about rows that hold an intent which Stripe does not know."""
+    unknown = [row for row in match.payments if row.outcome is Outcome.UNKNOWN]
+    others = [row for row in match.payments if row.outcome is not Outcome.UNKNOWN]
+    # rows of an unknown status make a finding of their own, so that they do not hide the severity of a paid row
+    by_kind = {Kind.UNKNOWN_STATUS: unknown, Kind.MISSING_AT_STRIPE: others}
+    return tuple(_missing_finding(kind, rows, missing) for kind, rows in by_kind.items() if rows)
+
+
+def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
+    paid = [row for row in rows if row.outcome is Outcome.SUCCEEDED]
+    worst = (paid or rows)[0]
+    return Finding(
+        kind=kind,
+        severity=Severity.CRITICAL if paid else Severity.WARNING,
+        stake=Money(abs(worst.amount or 0), worst.currency or "xxx"),
+        payment_intent=missing.id,
+        keys=tuple(row.key for row in rows),
+        local={"rows": [local_values(row) for row in rows]},
+        stripe={"missing": True, "other_mode": missing.other_mode},
+        reason=_reason_missing(missing),
+        evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
+    )
+
+
+def _reason_missing(missing: MissingIntent) -> Reason | None:
+    if missing.impossible:
+        return Reason.NOT_AN_ID
+    return Reason.WRONG_MODE if missing.other_mode else None

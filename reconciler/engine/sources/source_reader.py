@@ -1,0 +1,108 @@
+"""What the sources of one sweep share: the intents met so far, the range that is asked for, and the reads that are left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.read_limits_and_shortage import Source
+from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
+from reconciler.engine.report import Moment, SweepReport, SweepRequest
+from reconciler.engine.sources.id_sets import IdSet
+from reconciler.engine.sweep_context import SweepContext
+from reconciler.errors import UsageError
+
+ROWS_A_QUERY: Final = 1000
+"""Rows are read in larger pages than Stripe's, because a page costs a round trip and nothing else."""
+QUOTA_SHORT: Final = (
+    "The part of the 30-day read quota that this source may use now is too small for it. Reads become available again"
+    " day by day."
+)
+
+
+class SourceReader:
+    """Reads for the sources of one sweep, one source at a time.
+
+    ``left_out_for_tail`` counts payments that the read quota was too small for, in a sweep that reads the window in
+    place of the tail. The tail begins anew all the same.
+    """
+
+    def __init__(
+        self,
+        context: SweepContext,
+        request: SweepRequest,
+        fetcher: Fetcher,
+        report: SweepReport,
+        *,
+        by_service: bool,
+    ) -> None:
+        self.context = context
+        self.fetcher = fetcher
+        self.report = report
+        self.by_service = by_service
+        self.replaces_tail = False
+        self.left_out_for_tail = 0
+        self._request = request
+        self._met = IdSet()
+
+    def begin(self, source: Source) -> None:
+        """Count the reads from now on for this source. No read of the source before may be under way."""
+        self.context.source_quota.begin(source, by_service=self.by_service)
+
+    def unmet(self, intents: Iterable[str]) -> Iterator[str]:
+        """Those of the intents that this sweep has not met yet. From now on they count as met."""
+        return (intent for intent in intents if self._met.add(intent))
+
+    def is_met(self, intent: str) -> bool:
+        """Whether this sweep has met an intent."""
+        return intent in self._met
+
+    def retrieve(self, intents: Iterable[str], what: str) -> Iterator[FetchedPage]:
+        """Retrieve those that were not met yet, as many as the read quota allows. The others are reported as ``what``."""
+        wanted = iter(intents)
+        affordable = islice(self.unmet(wanted), self.context.source_quota.spendable)
+        yield from self.fetcher.retrieve_pages(affordable)
+
+        # the others do not count as met: another source, with reads of its own, may still read them
+        left_out = sum(1 for intent in wanted if intent not in self._met)
+        if left_out:
+            self.leave_out(f"{left_out:,} {what}", left_out)
+
+    def leave_out(self, what: str, count: int) -> None:
+        """Report that the read quota is too small for these."""
+        self.report.miss(what, QUOTA_SHORT, count)
+        if self.replaces_tail:
+            self.left_out_for_tail += count
+
+    def created_range(self, horizon: timedelta | None) -> TimeRange:
+        """The range of creation that is asked for. ``horizon`` is how far it reaches back if no start was given.
+
+        Raises UsageError if it ends before it begins.
+        """
+        since = self._moment(self._request.since or horizon)
+        until = self._moment(self._request.until)
+        if since is not None and until is not None and since >= until:
+            raise UsageError(
+                f"--since ({since:%Y-%m-%d %H:%M:%S}) is not before --until"
+                f" ({until:%Y-%m-%d %H:%M:%S}).",
+                "Give an earlier --since.",
+            )
+        return TimeRange(since, until)
+
+    def _moment(self, moment: Moment | None) -> datetime | None:
+        """A span counts back from Stripe's present time, because this machine's clock may differ from it."""
+        return self.context.stripe.now() - moment if isinstance(moment, timedelta) else moment
+
+
+def keyset(
+    read: Callable[[str | None], tuple[RowReference, ...]],
+) -> Iterator[RowReference]:
+    """All rows of a query that is read page by page, each page from after the last key."""
+    after: str | None = None
+    while rows := read(after):
+        yield from rows
+        after = rows[-1].key

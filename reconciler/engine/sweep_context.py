@@ -1,0 +1,93 @@
+"""Who sweeps, what the sweep may write, when it has to stop, and what it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.clock import Clock
+from reconciler.domain.model.match import Rules
+from reconciler.domain.planning.plan import Budget
+from reconciler.engine.limits.read_quota import SourceQuota
+from reconciler.engine.ports import Store, Stripe
+from reconciler.engine.report import Mode, Writing
+from reconciler.engine.sources.id_sets import ClaimedRechecks
+from reconciler.errors import StoppedError
+
+SERVICE: Final = "service"
+"""The name of the service as an actor. The hourly limit counts the corrections that were made in this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who sweeps, and what the sweep may write. Every ledger entry of the sweep names it.
+
+    ``sweep`` is the sweep's number, None in a dry run. ``epoch`` is that of the lease under which it writes.
+    """
+
+    account: str
+    sweep: int | None
+    asked_by: str
+    mode: Mode
+    writing: Writing
+    epoch: int
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the service sweeps. It keeps a schedule, and reads a payment again only when that is due."""
+        return self.asked_by == SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class SweepContext:
+    """What a sweep works with.
+
+    ``workers`` is the number of threads that read; ``page_size`` is how many single retrieves make a page.
+    ``per_hour`` is how many rows the service may correct in an hour. ``has_schema`` is whether Reconciler's schema
+    exists and may be written to. ``rechecks`` is shared with the sweeps that run at the same time.
+    """
+
+    stripe: Stripe
+    store: Store
+    clock: Clock
+    rules: Rules
+    workers: int
+    page_size: int
+    per_hour: int
+    has_schema: bool
+    budget: Budget
+    source_quota: SourceQuota
+    rechecks: ClaimedRechecks
+
+
+class StopToken:
+    """Tells a sweep between two pages whether it may still write, and whether it has to end.
+
+    ``check_lease`` raises LeaseLostError if the lease is lost, and StoppedError if the sweep has to end. A lost lease
+    is raised at once, because nothing more may be written. A stop is kept until the current page is recorded.
+    """
+
+    def __init__(self, check_lease: Callable[[], None]) -> None:
+        self._check_lease = check_lease
+        self._stop: StoppedError | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the sweep has to end. It then records the pages that it holds, and begins no other page."""
+        return self._stop is not None
+
+    def raise_if_lease_lost(self) -> None:
+        """Raise every error of ``check_lease`` except a StoppedError, which is kept for ``raise_if_stopping``."""
+        try:
+            self._check_lease()
+        except StoppedError as error:
+            self._stop = error
+
+    def raise_if_stopping(self) -> None:
+        """Raise the StoppedError that was kept, if any.
+
+        It does not call ``check_lease``: a stop that came only now would lose the pages that are still held.
+        """
+        if self._stop is not None:
+            raise self._stop

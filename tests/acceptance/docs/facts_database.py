@@ -1,0 +1,86 @@
+"""What PostgreSQL says of the schema ``reconciler`` after all migrations: tables, columns, keys and privileges."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import LiteralString
+
+import psycopg
+
+from tests.acceptance.docs.pages import Block, table
+
+_TABLES = """
+SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), '')
+FROM pg_class AS c
+WHERE c.relnamespace = 'reconciler'::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE '%%yoyo%%'
+ORDER BY c.relname
+"""
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
+FROM pg_attribute AS a
+WHERE a.attrelid = format('reconciler.%%I', %(table)s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+_KEYS = """
+SELECT pg_get_constraintdef(oid)
+FROM pg_constraint
+WHERE conrelid = format('reconciler.%%I', %(table)s::text)::regclass AND contype IN ('p', 'u', 'f')
+ORDER BY contype = 'p' DESC, contype, conname
+"""
+_PRIVILEGES = """
+SELECT p.name,
+    has_table_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), p.name),
+    has_any_column_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), p.name)
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p (name)
+UNION ALL
+SELECT 'DELETE', has_table_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), 'DELETE'), false
+"""
+
+
+def table_names(connection: psycopg.Connection) -> list[str]:
+    """Every table of the schema, but for those of the migrations' own record."""
+    return [str(row[0]) for row in connection.execute(_TABLES, {}).fetchall()]
+
+
+def blocks(connection: psycopg.Connection, daemon: str, auditor: str) -> dict[str, Block]:
+    """A block for each table, and one for the privileges of the two roles."""
+    names = table_names(connection)
+    return {
+        **{f"table {name}": partial(_table_block, connection, name) for name in names},
+        "privileges": partial(_privileges, connection, names, daemon, auditor),
+    }
+
+
+def _rows(
+    connection: psycopg.Connection, query: LiteralString, **values: str
+) -> list[tuple[object, ...]]:
+    return connection.execute(query, values).fetchall()
+
+
+def _table_block(connection: psycopg.Connection, name: str, old: str) -> str:
+    columns = [
+        [f"`{column}`", f"{kind}{', null' if may_be_null else ''}"]
+        for column, kind, may_be_null in _rows(connection, _COLUMNS, table=name)
+    ]
+    keys = [f"- `{key}`" for (key,) in _rows(connection, _KEYS, table=name)]
+    return table(("column", "type", "meaning"), columns, old, by_hand=1) + "\n\n" + "\n".join(keys)
+
+
+def _privileges(
+    connection: psycopg.Connection, names: list[str], daemon: str, auditor: str, old: str
+) -> str:
+    rows = [
+        [f"`{name}`", *(_of_role(connection, role, name) for role in (daemon, auditor))]
+        for name in names
+    ]
+    return table(("table", "the daemon's role", "the auditor's role"), rows, old)
+
+
+def _of_role(connection: psycopg.Connection, role: str, name: str) -> str:
+    found = []
+    for privilege, whole, some in _rows(connection, _PRIVILEGES, role=role, table=name):
+        if whole:
+            found.append(str(privilege))
+        elif some:
+            found.append(f"{privilege} of some columns")
+    return ", ".join(found) or "none"

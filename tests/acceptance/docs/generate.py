@@ -1,0 +1,76 @@
+"""Rewrites the generated blocks of the documentation. Run it from the root of the checkout after a change of a command's
+help, a configuration key, a rule, a metric, a log event, an alert rule or a migration::
+
+    python -m tests.acceptance.docs.generate
+
+The tests beside it fail as long as a page is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
+from reconciler.adapters.postgres.schema.migration import migrate
+from tests.acceptance.docs import facts_database, facts_program, facts_rules
+from tests.acceptance.docs.pages import DOCS, Block, block_names, regenerated
+
+COMMANDS: Final = DOCS / "reference" / "commands.md"
+SCHEMA: Final = DOCS / "reference" / "database-schema.md"
+
+
+def pages() -> list[Path]:
+    """Every page with a generated block."""
+    return [
+        path for path in sorted(DOCS.rglob("*.md")) if block_names(path.read_text(encoding="utf-8"))
+    ]
+
+
+def program_blocks() -> dict[str, Block]:
+    """Every block that needs no database."""
+    return {**facts_rules.BLOCKS, **facts_program.blocks()}
+
+
+def fresh(path: Path, blocks: dict[str, Block]) -> str:
+    """The page as it should be."""
+    text = path.read_text(encoding="utf-8")
+    if path == COMMANDS:
+        text = facts_program.command_sections(text)
+    return regenerated(text, blocks)
+
+
+def _rewrite(path: Path, blocks: Callable[[], dict[str, Block]]) -> None:
+    text = fresh(path, blocks())
+    if text != path.read_text(encoding="utf-8"):
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"rewritten: {path.relative_to(DOCS.parent)}\n")
+
+
+def _schema_blocks() -> None:
+    postgres = EmbeddedPostgres()
+    try:
+        url = postgres.start()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE daemon")
+            connection.execute("CREATE ROLE auditor")
+            migrate(url, daemon_role="daemon", auditor_role="auditor")
+            blocks = facts_database.blocks(connection, "daemon", "auditor")
+            _rewrite(SCHEMA, lambda: blocks)
+    finally:
+        postgres.stop()
+
+
+def main() -> None:
+    for path in pages():
+        if path != SCHEMA:
+            _rewrite(path, program_blocks)
+    _schema_blocks()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Why a webhook was lost, as far as its events tell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.domain.findings.discrepancy import Cause, Kind
+from reconciler.domain.model.intent import Event
+from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Flag, cause_of, decide
+from tests.unit.domain.samples import (
+    CREATED,
+    NOW,
+    WRITTEN,
+    event,
+    intent_of,
+    match_of,
+    payment,
+    rules,
+    sibling,
+)
+
+OLD = NOW - timedelta(hours=1)
+DELIVERED, UNDELIVERED = event(OLD, delivered=True), event(OLD, id="evt_2")
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ((), None),
+        ((DELIVERED,), Cause.NOT_HANDLED),
+        ((UNDELIVERED,), Cause.UNDELIVERED),
+        ((DELIVERED, UNDELIVERED), Cause.UNDELIVERED),
+        ((DELIVERED, DELIVERED), Cause.NOT_HANDLED),
+    ],
+)
+@pytest.mark.parametrize("writable", [True, False])
+def test_the_cause_of_a_missed_outcome_follows_from_its_events(
+    events: tuple[Event, ...], cause: Cause | None, writable: bool
+) -> None:
+    """No event known: no cause known. All acknowledged: not handled. Else: not delivered. A flag says it too."""
+    statuses = StatusMap(rules().statuses.read, WRITTEN if writable else {})
+    match = match_of(
+        intent_of(Outcome.SUCCEEDED, seen_at=NOW),
+        payment(Outcome.INCOMPLETE),
+        order="o1",
+        siblings=(sibling("pi_0"),),
+    )
+    decision = decide(match, rules(statuses=statuses), NOW, events=events)
+    assert isinstance(decision, Correct if writable else Flag)
+    causes = {found.kind: found.cause for found in decision.findings}
+    assert causes == {Kind.MISSED_OUTCOME: cause, Kind.DUPLICATE_PAYMENT: None}
+
+
+@pytest.mark.parametrize("local", [Outcome.SUCCEEDED, Outcome.CANCELED, Outcome.UNKNOWN])
+def test_only_a_missed_outcome_has_a_cause(local: Outcome) -> None:
+    """A contradiction was not made by a lost webhook."""
+    seen = intent_of(Outcome.AUTHORIZED)
+    decision = decide(match_of(seen, payment(local)), rules(), NOW, events=(DELIVERED,))
+    assert isinstance(decision, Flag)
+    assert [found.cause for found in decision.findings] == [None]
+
+
+def test_the_cause_is_not_a_part_of_the_fingerprint() -> None:
+    """An event that is found later does not make it another finding."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    prints = set()
+    for events in [(), (DELIVERED,), (UNDELIVERED,)]:
+        decision = decide(match, rules(), NOW, events=events)
+        assert isinstance(decision, Correct)
+        prints.add(decision.findings[0].fingerprint)
+    assert len(prints) == 1
+
+
+def test_only_the_event_of_the_missed_outcome_tells_its_cause() -> None:
+    """An undelivered payment_intent.created says nothing about the webhook of the success."""
+    old = CREATED + timedelta(minutes=1)
+    created = Event("evt_0", "payment_intent.created", old, "pi_1", delivered=False)
+    succeeded = Event("evt_1", "payment_intent.succeeded", old, "pi_1", delivered=True)
+    assert cause_of(Outcome.SUCCEEDED, (created, succeeded)) is Cause.NOT_HANDLED
+    assert cause_of(Outcome.SUCCEEDED, (created,)) is None

@@ -1,0 +1,182 @@
+"""The conditions over the table: what turns a correction into a finding for a person, first match wins."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.payment import Payment, StatusMap
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Flag, decide
+from tests.unit.domain.samples import (
+    AMOUNT,
+    LOCAL_STATUS,
+    NOW,
+    WRITTEN,
+    charge,
+    intent_of,
+    match_of,
+    payment,
+    rules,
+)
+
+CORRECTIONS = [
+    *itertools.product(
+        ["incomplete"], ["failed", "processing", "authorized", "succeeded", "canceled"]
+    ),
+    *itertools.product(["failed"], ["processing", "authorized", "succeeded", "canceled"]),
+    *itertools.product(["processing"], ["failed", "authorized", "succeeded", "canceled"]),
+    *itertools.product(["authorized"], ["succeeded", "canceled"]),
+]
+"""The cells of the design's table that say Correct."""
+
+OTHER_AMOUNT = AMOUNT - 300
+RECEIVED = 1500
+REFUNDED = 700
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What may be odd about a payment, each by itself."""
+
+    currency: str
+    disputed: bool
+    refund: str
+    collected: bool
+    amount: int | None
+    rows: str
+    writable: bool
+
+
+ALL = [
+    Circumstances(*values)
+    for values in itertools.product(
+        ["same", "other", "null"],
+        [False, True],
+        ["none", "part", "full"],
+        [False, True],
+        [AMOUNT, OTHER_AMOUNT, None],
+        ["one", "two", "contested"],
+        [True, False],
+    )
+]
+
+
+def _intent(stripe: Outcome, odd: Circumstances) -> Intent:
+    refunded = {"none": 0, "part": REFUNDED, "full": AMOUNT}[odd.refund]
+    changes: dict[str, Any] = {}
+    if stripe in {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.CANCELED, Outcome.FAILED}:
+        changes["charge"] = charge(
+            disputed=odd.disputed, amount_refunded=refunded, refunded=odd.refund == "full"
+        )
+    if odd.collected and stripe is not Outcome.SUCCEEDED:
+        changes["amount_received"] = RECEIVED
+    return intent_of(stripe, **changes)
+
+
+def _rows(local: Outcome, odd: Circumstances) -> tuple[Payment, ...]:
+    currency = {"same": "eur", "other": "usd", "null": None}[odd.currency]
+    row = payment(local, amount=odd.amount, currency=currency)
+    return (row, replace(row, key="p2")) if odd.rows == "two" else (row,)
+
+
+def _expected(stripe: str, odd: Circumstances) -> tuple[str, str | None, str, int]:
+    """Kind, reason, severity and money at stake, from the design's list, in its order."""
+    local = odd.amount or 0
+    to_succeeded, to_authorized, to_canceled = (
+        stripe == name for name in ("succeeded", "authorized", "canceled")
+    )
+    asked_or_received = AMOUNT if to_succeeded or not odd.collected else RECEIVED
+    refunded = {"none": 0, "part": REFUNDED, "full": AMOUNT}[odd.refund]
+    in_order = [
+        (odd.currency != "same", ("currency_mismatch", None, "warning", asked_or_received)),
+        (to_succeeded and odd.disputed, ("dispute_drift", None, "critical", AMOUNT)),
+        (to_succeeded and refunded > 0, ("refund_drift", None, "critical", refunded)),
+        (to_authorized and odd.collected, ("partially_captured", None, "warning", RECEIVED)),
+        (
+            (to_succeeded or to_authorized) and odd.amount != AMOUNT,
+            ("amount_mismatch", None, "warning", AMOUNT - local),
+        ),
+        (to_canceled and odd.collected, ("amount_mismatch", None, "warning", RECEIVED)),
+        (odd.rows != "one", ("ambiguous_row", None, "critical", AMOUNT)),
+        (not odd.writable, ("missed_outcome", "no_local_value", "warning", AMOUNT)),
+        (True, ("missed_outcome", None, "warning", AMOUNT)),
+    ]
+    return next(verdict for holds, verdict in in_order if holds)
+
+
+@pytest.mark.parametrize(("local", "stripe"), CORRECTIONS)
+def test_the_first_condition_that_holds_decides(local: str, stripe: str) -> None:
+    """Every combination of conditions over every cell that says Correct: 1,296 a cell."""
+    for odd in ALL:
+        write = {} if not odd.writable else WRITTEN
+        read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
+        under = rules(statuses=StatusMap(read, write))
+        rows = _rows(Outcome(local), odd)
+        match = match_of(_intent(Outcome(stripe), odd), *rows, contested=odd.rows == "contested")
+        decision = decide(match, under, NOW)
+        assert isinstance(decision, (Correct, Flag)), odd
+        (found,) = decision.findings
+        got = (found.kind.value, found.reason, found.severity.value, found.stake.amount)
+        expected = _expected(stripe, odd)
+        assert got == expected, odd
+        assert isinstance(decision, Correct) == (expected[:2] == ("missed_outcome", None)), odd
+        assert found.stake.currency == "eur"
+        assert found.keys == (("p1", "p2") if odd.rows == "two" else ("p1",))
+
+
+@pytest.mark.parametrize("received", [0, 1, AMOUNT - 1, AMOUNT + 1, 2 * AMOUNT])
+def test_only_the_very_amount_is_paid(received: int) -> None:
+    """One cent less or more received than the row asks for is no payment of it; zero is no missing value."""
+    decision = decide(
+        match_of(
+            intent_of(Outcome.SUCCEEDED, amount_received=received), payment(Outcome.INCOMPLETE)
+        ),
+        rules(),
+        NOW,
+    )
+    assert isinstance(decision, Flag)
+    assert decision.findings[0].kind == "amount_mismatch"
+    assert decision.findings[0].stake.amount == abs(AMOUNT - received)
+
+
+def test_a_partial_capture_is_compared_by_what_was_received() -> None:
+    """The asked amount is not the paid one: a row of the captured amount is right, one of the asked amount is not."""
+    captured = intent_of(Outcome.SUCCEEDED, amount_received=1000)
+    right = decide(match_of(captured, payment(Outcome.AUTHORIZED, amount=1000)), rules(), NOW)
+    assert isinstance(right, Correct)
+    wrong = decide(match_of(captured, payment(Outcome.AUTHORIZED)), rules(), NOW)
+    assert isinstance(wrong, Flag)
+
+
+def test_a_refund_flag_without_an_amount_stops_a_correction_too() -> None:
+    """Whichever of the charge's two refund facts speaks, the row is not set to paid."""
+    seen = intent_of(Outcome.SUCCEEDED, charge=charge(refunded=True, amount_refunded=0))
+    decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
+    assert isinstance(decision, Flag)
+    assert decision.findings[0].kind == "refund_drift"
+
+
+@pytest.mark.parametrize("stripe", ["processing", "failed", "authorized", "canceled"])
+def test_refunds_and_disputes_matter_only_on_the_way_to_succeeded(stripe: str) -> None:
+    """An earlier attempt's charge says nothing about an intent that is not paid."""
+    odd = charge(disputed=True, refunded=True, amount_refunded=AMOUNT)
+    decision = decide(
+        match_of(intent_of(Outcome(stripe), charge=odd), payment(Outcome.INCOMPLETE)), rules(), NOW
+    )
+    assert isinstance(decision, Correct)
+
+
+@pytest.mark.parametrize(
+    ("stripe", "kind"), [("authorized", "partially_captured"), ("canceled", "amount_mismatch")]
+)
+def test_a_single_cent_received_is_money(stripe: str, kind: str) -> None:
+    """Above 0 is above 0."""
+    seen = intent_of(Outcome(stripe), amount_received=1)
+    decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
+    assert isinstance(decision, Flag)
+    assert (decision.findings[0].kind.value, decision.findings[0].stake.amount) == (kind, 1)

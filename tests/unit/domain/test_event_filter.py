@@ -1,0 +1,124 @@
+"""When the events of an intent ask for a look at it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.domain.model.intent import Event, Snapshot
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import AT_STRIPE, Outcome
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.decision_table import TABLE, Cell
+from reconciler.domain.rules.event_filter import asks_for_retrieve
+from tests.unit.domain.samples import AMOUNT, CREATED, NOW, intent_of, match_of, payment, rules
+
+LOCAL = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
+
+
+def an_event(outcome: Outcome | None, second: int = 0, **changes: object) -> Event:
+    facts: dict[str, object] = {
+        "outcome": outcome,
+        "amount_received": AMOUNT if outcome is Outcome.SUCCEEDED else 0,
+        "currency": "eur",
+        **changes,
+    }
+    snapshot = None if outcome is None else Snapshot(**facts)  # type: ignore[arg-type]
+    when = CREATED + timedelta(seconds=second)
+    return Event(f"evt_{outcome}_{second}", "payment_intent.any", when, "pi_1", snapshot=snapshot)
+
+
+@pytest.mark.parametrize(("local", "stripe"), list(itertools.product(LOCAL, AT_STRIPE)))
+def test_no_look_is_asked_for_only_where_the_table_says_keep(
+    local: Outcome, stripe: Outcome
+) -> None:
+    """What the decision table would correct or flag is always looked at."""
+    asks = asks_for_retrieve([an_event(stripe)], [payment(local)], rules())
+    assert asks is (TABLE[local, stripe] is not Cell.KEEP)
+
+
+@given(st.sampled_from(LOCAL), st.sampled_from(AT_STRIPE))
+def test_what_is_not_looked_at_has_no_finding_about_the_pair(
+    local: Outcome, stripe: Outcome
+) -> None:
+    """If Stripe is still as the event says, skipping the look loses nothing."""
+    row = payment(local)
+    if asks_for_retrieve([an_event(stripe)], [row], rules()):
+        return
+    found = compare(match_of(intent_of(stripe), row), rules(), NOW).findings
+    assert [finding for finding in found if not finding.kind.is_side] == []
+
+
+def test_a_row_that_is_not_mapped_is_looked_at() -> None:
+    """An unknown status is a finding, whatever Stripe says."""
+    assert asks_for_retrieve([an_event(Outcome.SUCCEEDED)], [payment(Outcome.UNKNOWN)], rules())
+
+
+@pytest.mark.parametrize("change", [{"amount_received": AMOUNT - 1}, {"currency": "usd"}])
+def test_a_paid_row_with_other_money_is_looked_at(change: dict[str, object]) -> None:
+    """Both say paid, and not the same."""
+    event = an_event(Outcome.SUCCEEDED, **change)
+    assert asks_for_retrieve([event], [payment(Outcome.SUCCEEDED)], rules())
+
+
+def test_a_final_snapshot_decides_in_whatever_order_events_come() -> None:
+    """A late event of an earlier state says nothing once the intent has succeeded."""
+    events = [an_event(Outcome.INCOMPLETE, 9), an_event(Outcome.SUCCEEDED, 5)]
+    for order in itertools.permutations(events):
+        assert not asks_for_retrieve(order, [payment(Outcome.SUCCEEDED)], rules())
+        assert asks_for_retrieve(order, [payment(Outcome.INCOMPLETE)], rules())
+
+
+def test_of_one_second_all_snapshots_must_agree() -> None:
+    """Which of two events of one second was the later cannot be known."""
+    events = [an_event(Outcome.INCOMPLETE, 5), an_event(Outcome.PROCESSING, 5)]
+    for order in itertools.permutations(events):
+        assert asks_for_retrieve(order, [payment(Outcome.INCOMPLETE)], rules())
+
+
+def test_an_older_snapshot_does_not_count() -> None:
+    """Only the newest second tells."""
+    events = [an_event(Outcome.INCOMPLETE, 1), an_event(Outcome.PROCESSING, 5)]
+    assert not asks_for_retrieve(events, [payment(Outcome.PROCESSING)], rules())
+
+
+@pytest.mark.parametrize("local", LOCAL)
+def test_money_given_back_is_looked_at_unless_the_row_says_so(local: Outcome) -> None:
+    """Refunds and disputes stand on the charge, so their events carry no snapshot of the intent."""
+    asks = asks_for_retrieve([an_event(None)], [payment(local)], rules())
+    assert asks is (local not in (Outcome.REFUNDED, Outcome.DISPUTED))
+
+
+def test_an_order_that_another_intent_paid_is_looked_at() -> None:
+    """Both rows may say paid: that is the finding."""
+    event, row = an_event(Outcome.SUCCEEDED), payment(Outcome.SUCCEEDED)
+    assert asks_for_retrieve([event], [row], rules(), order_was_paid=True)
+
+
+def test_two_rows_are_looked_at() -> None:
+    """They are examined together."""
+    rows: list[Payment] = [
+        payment(Outcome.SUCCEEDED, key="1"),
+        payment(Outcome.SUCCEEDED, key="2"),
+    ]
+    assert asks_for_retrieve([an_event(Outcome.SUCCEEDED)], rows, rules())
+
+
+@pytest.mark.parametrize("outcome", [*AT_STRIPE, Outcome.UNKNOWN])
+def test_without_a_row_only_what_may_be_missing_is_looked_at(outcome: Outcome) -> None:
+    """Money taken or held, or a status that we do not know."""
+    asks = asks_for_retrieve([an_event(outcome)], [], rules())
+    assert asks is (outcome in (Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.UNKNOWN))
+
+
+def test_without_a_row_what_is_not_ours_is_left_alone() -> None:
+    """Another program's payments on the same account cost no read each."""
+    ours = rules(metadata={"app": "shop"}, link_metadata="order_id")
+    foreign = an_event(Outcome.SUCCEEDED, metadata={"app": "blog"})
+    linked = an_event(Outcome.CANCELED, metadata={"app": "shop", "order_id": "7"})
+    assert not asks_for_retrieve([foreign], [], ours)
+    assert asks_for_retrieve([linked], [], ours)

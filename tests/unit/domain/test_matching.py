@@ -1,0 +1,182 @@
+"""Which rows belong to which intent, by id and by order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.payment import Payment, StatusMap
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.matching import match_by_id, match_by_order, reportable_without_row
+
+NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
+EVERYTHING = TimeRange(NOW - timedelta(days=30))
+RULES = Rules(
+    statuses=StatusMap({"pending": Outcome.INCOMPLETE, "paid": Outcome.SUCCEEDED}, {}),
+    grace=timedelta(minutes=2),
+    horizon=timedelta(days=30),
+    metadata={"app": "shop"},
+    link_metadata="order_id",
+)
+
+
+def an_intent(
+    ident: str, status: str = "succeeded", order: str | None = "7", age: int = 60
+) -> Intent:
+    metadata = {"app": "shop"} | ({} if order is None else {"order_id": order})
+    return Intent(
+        id=ident,
+        status=status,
+        amount=500,
+        amount_received=500 if status == "succeeded" else 0,
+        amount_capturable=0,
+        currency="eur",
+        created=NOW - timedelta(minutes=age),
+        livemode=False,
+        seen_at=NOW,
+        metadata=metadata,
+    )
+
+
+def a_row(
+    key: str, intent: str | None = None, order: str | None = "7", paid: bool = False
+) -> Payment:
+    return Payment(
+        account="default",
+        key=key,
+        payment_intent=intent,
+        status="paid" if paid else "pending",
+        outcome=Outcome.SUCCEEDED if paid else Outcome.INCOMPLETE,
+        amount=500,
+        currency="eur",
+        created=NOW - timedelta(hours=2),
+        order=order,
+    )
+
+
+def loaded(
+    *rows: Payment, claimable: tuple[Payment, ...] = (), paid: tuple[Payment, ...] = ()
+) -> Loaded:
+    return Loaded(rows, claimable, paid, (), (), NOW)
+
+
+def linked(
+    *intents: Intent, rows: tuple[Payment, ...], listed: TimeRange | None = EVERYTHING
+) -> dict[str, Match]:
+    matches = match_by_order("default", intents, loaded(claimable=rows), RULES, listed)
+    assert sorted(match.intent.id for match in matches) == sorted(i.id for i in intents)
+    return {match.intent.id: match for match in matches}
+
+
+def test_rows_that_hold_one_intent_are_examined_together() -> None:
+    """Two rows with the same PaymentIntent are one subject."""
+    (match,) = match_by_id(
+        "default", [an_intent("pi_1")], loaded(a_row("2", "pi_1"), a_row("1", "pi_1")), {}
+    )
+    assert match.keys == ("1", "2")
+
+
+def test_an_intent_without_a_row_is_a_subject_of_its_own() -> None:
+    """Rows of other intents are not mixed in."""
+    one, other = match_by_id(
+        "default", [an_intent("pi_1"), an_intent("pi_2")], loaded(a_row("1", "pi_1")), {}
+    )
+    assert one.keys == ("1",)
+    assert other.keys == ()
+
+
+def test_paid_siblings_come_from_the_table_and_from_the_page() -> None:
+    """A sibling counts as paid when its row says so or when Stripe says so in the same page; never the intent itself."""
+    rows = (a_row("1", "pi_1"), a_row("2", "pi_2"))
+    matches = match_by_id(
+        "default",
+        [an_intent("pi_1"), an_intent("pi_2")],
+        loaded(*rows, paid=(a_row("3", "pi_3", paid=True),)),
+        {},
+    )
+    assert [sorted(s.payment_intent for s in match.siblings) for match in matches] == [
+        ["pi_2", "pi_3"],
+        ["pi_1", "pi_3"],
+    ]
+
+
+def test_one_intent_and_one_row_of_its_order_are_linked() -> None:
+    """A row that never learnt its intent is found by its order."""
+    match = linked(an_intent("pi_1"), rows=(a_row("1"),))["pi_1"]
+    assert match.keys == ("1",)
+    assert not match.contested
+
+
+def test_two_rows_of_one_order_are_contested() -> None:
+    """It cannot be known which of them the money was for."""
+    match = linked(an_intent("pi_1"), rows=(a_row("1"), a_row("2")))["pi_1"]
+    assert match.contested
+    assert match.keys == ("1", "2")
+
+
+def test_two_paid_intents_of_one_order_are_contested() -> None:
+    """Both took money for one row: a person decides."""
+    matches = linked(an_intent("pi_1"), an_intent("pi_2"), rows=(a_row("1"),))
+    assert all(match.contested and match.keys == ("1",) for match in matches.values())
+
+
+def test_only_paid_intents_are_candidates_where_there_are_any() -> None:
+    """A later failed or canceled attempt must not take the row from the one that was paid."""
+    matches = linked(
+        an_intent("pi_paid", age=60),
+        an_intent("pi_canceled", "canceled", age=10),
+        an_intent("pi_open", "requires_payment_method", age=5),
+        rows=(a_row("1"),),
+    )
+    assert {ident: match.keys for ident, match in matches.items()} == {
+        "pi_paid": ("1",),
+        "pi_canceled": (),
+        "pi_open": (),
+    }
+    assert not matches["pi_paid"].contested
+
+
+def test_without_a_paid_intent_the_newest_is_the_candidate() -> None:
+    """Older attempts are history."""
+    matches = linked(
+        an_intent("pi_old", "canceled", age=60),
+        an_intent("pi_new", "canceled", age=10),
+        rows=(a_row("1"),),
+    )
+    assert matches["pi_new"].keys == ("1",)
+    assert matches["pi_old"].keys == ()
+
+
+def test_an_unpaid_intent_is_not_linked_where_others_may_be_unseen() -> None:
+    """A list that does not reach back to before the row, or ends before now, may hide the intent that was paid."""
+    canceled = an_intent("pi_1", "canceled")
+    for listed in (
+        None,
+        TimeRange(NOW - timedelta(hours=2)),
+        TimeRange(NOW - timedelta(days=30), NOW - timedelta(minutes=1)),
+    ):
+        assert linked(canceled, rows=(a_row("1"),), listed=listed)["pi_1"].keys == ()
+
+
+def test_a_paid_intent_is_linked_without_a_list() -> None:
+    """Money was taken for that order, whatever other attempts there were."""
+    assert linked(an_intent("pi_1"), rows=(a_row("1"),), listed=None)["pi_1"].keys == ("1",)
+
+
+def test_an_intent_that_names_no_order_or_an_unknown_one_stays_without_a_row() -> None:
+    """There is nothing to join it by."""
+    matches = linked(
+        an_intent("pi_1", order=None), an_intent("pi_2", order="8"), rows=(a_row("1"),)
+    )
+    assert all(match.payments == () for match in matches.values())
+
+
+def test_an_intent_of_another_application_is_not_linked() -> None:
+    """The metadata filter judges intents without a row, and only ours may claim one."""
+    foreign = replace(an_intent("pi_1"), metadata={"order_id": "7"})
+    assert not reportable_without_row(foreign, RULES)
+    assert linked(foreign, rows=(a_row("1"),))["pi_1"].keys == ()
