@@ -171,7 +171,6 @@ def open_account(
         store = PostgresStore(database, table, account.name)
         quota = quota or new_quota(settings)
         quota.resize(reads_allowed(settings, store, clock))
-        quota.renew(store.booked_reads)
         source_quota = SourceQuota(quota)
         rate_limiter = rate_limiter or RateLimiter(limits, clock)
         gateway = open_gateway(settings, account, clock, rate_limiter, source_quota)

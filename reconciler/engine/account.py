@@ -11,7 +11,7 @@ from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.cursor_ranges import retrieve_page_size
 from reconciler.domain.planning.plan import Budget
-from reconciler.domain.read_limits_and_shortage import Endpoint, Source
+from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limits import RateLimits
@@ -130,8 +130,7 @@ class OpenAccount:
 
         Raises ConfigurationError if something is to be written and Reconciler's schema does not exist.
         """
-        limits = self.limits
-        limits.quota.renew(self.ports.store.booked_reads)
+        self.renew_quota()
         if request.writing is not Writing.NOTHING:
             self.raise_if_no_schema()
         actor = Actor(
@@ -146,7 +145,7 @@ class OpenAccount:
             return Sweep(self._sweep_context(), request, actor, check_lease, progress).run()
         finally:
             # what is read outside a sweep is read for a person
-            limits.source_quota.begin(Source.PERSON, by_service=False)
+            self.limits.source_quota.begin(Source.PERSON, by_service=False)
 
     def raise_if_no_schema(self) -> None:
         """Raise ConfigurationError if Reconciler's schema does not exist or may not be written to."""
@@ -157,6 +156,10 @@ class OpenAccount:
         """Read with the account's reserved share for the length of the block, because another process may hold it."""
         return with_reserved_share(self.ports.reserved_share, self.limits.rate_limiter, self.clock)
 
+    def renew_quota(self) -> None:
+        """Read anew what is booked of the read quota. Call it before the first read from Stripe."""
+        self.limits.quota.renew(self.ports.store.booked_reads)
+
     @contextmanager
     def writing_epoch(self) -> Iterator[int]:
         """The epoch for one write of a person: that of a lease for the block, or of the service that holds the account.
@@ -164,6 +167,7 @@ class OpenAccount:
         One write needs no takeover from the service, because each transaction locks and compares its rows and checks
         the epoch. Raises LeaseHeldError if another command holds the account.
         """
+        self.renew_quota()
         with ExitStack() as stack:
             try:
                 epoch = stack.enter_context(self._lease()).epoch
@@ -197,7 +201,7 @@ class OpenAccount:
 
     def _sweep_context(self) -> SweepContext:
         limits = self.limits
-        rate = min(limits.rates.overall, limits.rates.of_endpoint(Endpoint.RETRIEVE))
+        rate = min(limits.rates.overall, limits.rates.endpoint)
         return SweepContext(
             stripe=self.ports.stripe,
             store=self.ports.store,

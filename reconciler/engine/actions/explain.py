@@ -41,6 +41,7 @@ class Explanation:
 def explain_intent(account: OpenAccount, intent_id: str) -> Explanation:
     """Read both sides of one intent now, and decide. Raises what the ports raise."""
     ports = account.ports
+    account.renew_quota()
     try:
         with account.reading_beside_holder():
             return _explain(ports.stripe, ports.store, account.rules, account.name, intent_id)

@@ -55,9 +55,9 @@ class RateLimits:
             share,
         )
 
-    def of_endpoint(self, endpoint: Endpoint) -> float:
-        """The rate of one endpoint."""
-        return self.search if endpoint is Endpoint.SEARCH else self.endpoint
+    def by_endpoint(self) -> Mapping[Endpoint, float]:
+        """The rate of each endpoint."""
+        return {**dict.fromkeys(Endpoint, self.endpoint), Endpoint.SEARCH: self.search}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class PageChanges:
     ) -> None:
         self._now = now
         self._actor = actor
+        self._by_service = actor.is_service
         self._rules = rules
         self._stored = stored
         self._corrections_left = corrections_left
@@ -86,7 +87,7 @@ class PageChanges:
             intent
             for intent in self._settled
             # ``rechecks`` does not name a recheck that only schedules a poll, and the service has to remove that too
-            if intent in rechecks or self._actor.is_service
+            if intent in rechecks or self._by_service
         ]
         return PageRecord(
             writes=tuple(self._writes),
@@ -148,9 +149,11 @@ class PageChanges:
         )
         self._settle(match, corrected=corrected, has_finding=stays_open)
 
-        own = tuple(finding for finding in findings if finding.subject == intent.id)
+        own = []
         for finding in findings:
-            if finding.subject != intent.id:
+            if finding.subject == intent.id:
+                own.append(finding)
+            else:
                 self._sibling_findings[finding.subject, finding.kind] = finding
 
         # This page does not always know the other intents that were paid for the order. While this intent is paid,
@@ -159,7 +162,7 @@ class PageChanges:
         unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if is_paid else frozenset()
         for update in updates_after_verdict(
             self._stored.get(intent.id, ()),
-            own,
+            tuple(own),
             corrected=corrected,
             shown=isinstance(intent, Intent),
             unseen=unseen,
@@ -168,7 +171,7 @@ class PageChanges:
 
     def _settle(self, match: Match, *, corrected: bool, has_finding: bool) -> None:
         """Remove the recheck after a verdict. The service stores the next one if the payment stays open."""
-        if self._actor.is_service:
+        if self._by_service:
             if corrected and isinstance(match.intent, Intent):
                 # the schedule follows from the row as it is after the write
                 rows = (replace(row, outcome=match.intent.outcome) for row in match.payments)

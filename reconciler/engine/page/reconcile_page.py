@@ -204,7 +204,7 @@ class PageReconciler:
         matches = [item.match for item in decided_page.decisions]
         again = transaction.read_again(
             [match.intent.id for match in matches],
-            [key for match in matches for key in match.keys],
+            [row.key for match in matches for row in match.payments],
             lock=self._actor.writing is Writing.ROWS and decided_page.locks_rows,
             # A duplicate_payment belongs to the intent that was created later, which may be the sibling. Without the
             # sibling's stored discrepancies a second one would be opened over a person's decision.
@@ -316,7 +316,8 @@ def _as_they_are_now(
             row = by_key.get(loaded.key)
             if row is not None and row.payment_intent == loaded.payment_intent:
                 rows[loaded.key] = row
-        if set(match.keys) <= rows.keys() and not moved & rows.keys():
+        all_are_there = all(loaded.key in rows for loaded in match.payments)
+        if all_are_there and not moved & rows.keys():
             ordered = tuple(rows[key] for key in sorted(rows))
             current.append(replace(match, payments=ordered))
         else:

@@ -40,7 +40,7 @@ def estimate_reads(
     A span counts back from this machine's time, because nothing is read from Stripe.
     """
     store, now = account.ports.store, account.clock.now()
-    account.limits.quota.renew(store.booked_reads)
+    account.renew_quota()
     created = TimeRange(_at(since, now), _at(until, now))
     estimates: list[ReadEstimate] = []
     reads_of_window = 0

@@ -17,7 +17,7 @@ from reconciler.engine.sources.source_reader import (
     QUOTA_SHORT,
     ROWS_A_QUERY,
     SourceReader,
-    keyset,
+    all_rows,
 )
 
 MOST_RECHECKS: Final = 10_000
@@ -90,8 +90,9 @@ class DueSource:
 
     def give_back(self) -> None:
         """End the claim of the rechecks: they are settled, or another sweep may read them."""
-        self._context.rechecks.give_back(self._claimed)
-        self._claimed = ()
+        if self._claimed:
+            self._context.rechecks.give_back(self._claimed)
+            self._claimed = ()
 
     def _needs_plan(self, open_count: int) -> bool:
         """Whether a plan can save reads, or must choose because the reads do not suffice for all."""
@@ -122,7 +123,7 @@ class DueSource:
 
     def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
         store = self._context.store
-        rows = keyset(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
+        rows = all_rows(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
         intents = (row.payment_intent for row in rows)
         if not self._reader.by_service:
             return intents

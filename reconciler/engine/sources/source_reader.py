@@ -9,7 +9,6 @@ from typing import Final
 
 from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
 from reconciler.engine.report import Moment, SweepReport, SweepRequest
 from reconciler.engine.sources.id_sets import IdSet
@@ -48,10 +47,6 @@ class SourceReader:
         self.left_out_for_tail = 0
         self._request = request
         self._met = IdSet()
-
-    def begin(self, source: Source) -> None:
-        """Count the reads from now on for this source. No read of the source before may be under way."""
-        self.context.source_quota.begin(source, by_service=self.by_service)
 
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
         """Those of the intents that this sweep has not met yet. From now on they count as met."""
@@ -98,11 +93,13 @@ class SourceReader:
         return self.context.stripe.now() - moment if isinstance(moment, timedelta) else moment
 
 
-def keyset(
-    read: Callable[[str | None], tuple[RowReference, ...]],
+def all_rows(
+    read: Callable[[str | None], tuple[RowReference, ...]], page_size: int = ROWS_A_QUERY
 ) -> Iterator[RowReference]:
-    """All rows of a query that is read page by page, each page from after the last key."""
-    after: str | None = None
-    while rows := read(after):
+    """All rows of a query that reads them in pages of ``page_size`` by key, each page from after a key."""
+    rows = read(None)
+    yield from rows
+    # a page may have more rows, because it ends with all that share its last key
+    while len(rows) >= page_size:
+        rows = read(rows[-1].key)
         yield from rows
-        after = rows[-1].key

@@ -34,6 +34,7 @@ class Sources:
         self._request = request
         self._actor = actor
         self._reader = SourceReader(context, request, fetcher, report, by_service=actor.is_service)
+        self._quota = context.source_quota
         self._due = DueSource(self._reader)
         self._tail: TailSource | None = None
         self._window: WindowSource | None = None
@@ -42,7 +43,7 @@ class Sources:
         """All pages of the sweep. The window comes first: what its lists show is not retrieved one by one."""
         request, kind = self._request, self._request.kind
         if request.intents:
-            self._reader.begin(Source.PERSON)
+            self._begin(Source.PERSON)
             yield from self._reader.fetcher.retrieve_pages(self._reader.unmet(request.intents))
             return
 
@@ -53,27 +54,27 @@ class Sources:
         # a bounded sweep of all sources has listed its range, and a list shows more than the events of that range
         if kind is SweepKind.TAIL or (kind is SweepKind.ALL and not is_bounded):
             yield from self._tail_pages(window_was_read=reads_window)
-        if kind in (SweepKind.DUE, SweepKind.ALL):
-            self._reader.begin(Source.DUE)
-            yield from self._due.pages(self.listed)
-        if kind is not SweepKind.WINDOW and not is_bounded:
-            self._reader.begin(Source.DUE)
-            yield from self._due.recheck_pages(is_tail=kind is SweepKind.TAIL)
+        if kind is not SweepKind.WINDOW:
+            yield from self._due_pages(with_rechecks=not is_bounded)
         if kind is SweepKind.TAIL:
             # the reads that recording needs count for the tail
-            self._reader.begin(Source.TAIL)
+            self._begin(Source.TAIL)
+
+    def _begin(self, source: Source) -> None:
+        """Count the reads from now on for this source. No read of the source before may be under way."""
+        self._quota.begin(source, by_service=self._reader.by_service)
 
     def _window_pages(self) -> Iterator[FetchedPage]:
         from reconciler.engine.sources.window import WindowSource
 
-        self._reader.begin(Source.WINDOW)
+        self._begin(Source.WINDOW)
         self._window = WindowSource(self._reader)
         yield from self._window.pages()
 
     def _tail_pages(self, *, window_was_read: bool) -> Iterator[FetchedPage]:
         from reconciler.engine.sources.tail import TailSource
 
-        self._reader.begin(Source.TAIL)
+        self._begin(Source.TAIL)
         self._tail = TailSource(self._reader, self._actor)
         yield from self._tail.pages()
         if self._tail.fallback_note is None:
@@ -83,6 +84,15 @@ class Sources:
         if not window_was_read:
             self._reader.report.notes.append(self._tail.fallback_note)
             yield from self._window_pages()
+
+    def _due_pages(self, *, with_rechecks: bool) -> Iterator[FetchedPage]:
+        """The open payments, unless this is a sweep of the tail, and the rechecks that are due."""
+        is_tail = self._request.kind is SweepKind.TAIL
+        self._begin(Source.DUE)
+        if not is_tail:
+            yield from self._due.pages(self.listed)
+        if with_rechecks:
+            yield from self._due.recheck_pages(is_tail=is_tail)
 
     @property
     def listed(self) -> TimeRange | None:

@@ -13,7 +13,7 @@ from reconciler.domain.planning.cursor_ranges import cursor_ranges, cursors_for,
 from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedPage, range_text
-from reconciler.engine.sources.source_reader import ROWS_A_QUERY, SourceReader, keyset
+from reconciler.engine.sources.source_reader import ROWS_A_QUERY, SourceReader, all_rows
 
 HALVINGS: Final = 16
 """How often the range is halved to find the newest part that the reads suffice for: to a minute in a month."""
@@ -63,7 +63,7 @@ class WindowSource:
             self.listed = created
 
         store = self._context.store
-        rows = keyset(lambda after: store.payments_between(created, after, ROWS_A_QUERY))
+        rows = all_rows(lambda after: store.payments_between(created, after, ROWS_A_QUERY))
         what = f"payments that the list did not show, created {range_text(created)}"
         yield from self._reader.retrieve((row.payment_intent for row in rows), what)
 

@@ -58,6 +58,7 @@ class Sweep:
         self._context = context
         self._request = request
         self._actor = actor
+        self._by_service = actor.is_service
         self._stop_token = StopToken(check_lease)
         self._progress = progress
         self._key_check = StripeKeyCheck()
@@ -113,17 +114,17 @@ class Sweep:
                 self._end_early(pages_to_record)
 
         # nothing may be recorded before the key is proved
-        if self._key_check.is_doubtful or self._unmatched:
+        if self._unmatched or self._key_check.is_doubtful:
             self._check_key_by_newest_rows(fetcher, sources)
         self._key_check.conclude()
         pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
         self._stop_token.raise_if_stopping()
 
         self._listed, self._listed_from = sources.listed, sources.listed_from
-        if self._key_check.is_doubtful and self._unmatched:
+        if self._unmatched and self._key_check.is_doubtful:
             # the key may be another account's, and so may be the intents without a row
             self._unmatched.drop(KEY_IN_DOUBT)
-        self._unmatched.decide_all(pages_to_record, fetcher, sources.listed, self._stop_token)
+        self._unmatched.decide_all(pages_to_record, fetcher, self._listed, self._stop_token)
         sources.finish(refused=pages_to_record.refused)
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
@@ -161,12 +162,16 @@ class Sweep:
 
         self._add_evidence(page.origin, decided_page, answers)
         self._remember_paid(decided_page)
-        later = {intent.id for intent in unmatched}
-        self._unmatched.add([one for one in answers if one.intent.id in later], page.events)
+        if unmatched:
+            later = {intent.id for intent in unmatched}
+            self._unmatched.add([one for one in answers if one.intent.id in later], page.events)
         self._keep(decided_page, answers, pages_to_record)
 
     def _report_failures(self, page: FetchedPage) -> None:
         """Report what of a page could not be read. Raises StripeUnavailableError if Stripe answers nothing any more."""
+        if not page.failures:
+            self._lost_pages = 0
+            return
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost_pages = self._lost_pages + 1 if page.is_lost else 0
@@ -261,7 +266,7 @@ class Sweep:
     def _is_uneventful(self) -> bool:
         """Whether this is a sweep of the service that examined nothing. Such a sweep has no ledger entry."""
         report = self.report
-        return self._actor.is_service and report.complete and report.examined == 0
+        return self._by_service and report.complete and report.examined == 0
 
     def _store_end(self) -> None:
         """Store how the sweep ended, unless it is a dry run. An error here becomes the report's failure."""

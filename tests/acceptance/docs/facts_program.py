@@ -150,7 +150,8 @@ def metrics_block(old: str) -> str:
             rows.append(
                 _metric_row(family.name + suffix, family.type, labels, family.documentation)
             )
-    return table(("metric", "type", "labels", "meaning"), sorted(rows), old)
+    rows.sort(key=lambda row: row[0].strip("`"))
+    return table(("metric", "type", "labels", "meaning"), rows, old)
 
 
 def _metric_row(name: str, kind: str, labels: tuple[str, ...], text: str) -> list[str]:

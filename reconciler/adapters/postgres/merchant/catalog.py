@@ -127,11 +127,18 @@ class TableColumn:
     """The type, for a cast."""
     identifier: sql.Identifier = field(init=False, compare=False)
     """The name, for statements that call the table ``t``."""
+    bound_type: sql.Composable = field(init=False, compare=False)
+    """The type of a bound in a statement: it must hold every bound, and let the column's index be used."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", self._kind_of_type())
-        object.__setattr__(self, "type", sql.Identifier(self.type_schema, self.type_name))
+        kind = self._kind_of_type()
+        own_type = sql.Identifier(self.type_schema, self.type_name)
+        # a bound may be outside of what a smaller integer can hold
+        bound_type = sql.SQL("pg_catalog.int8") if kind is ColumnKind.INTEGER else own_type
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "type", own_type)
         object.__setattr__(self, "identifier", sql.Identifier("t", self.name))
+        object.__setattr__(self, "bound_type", bound_type)
 
     def _kind_of_type(self) -> ColumnKind:
         if self.members:
@@ -202,10 +209,6 @@ class TableColumn:
                 return moment.replace(tzinfo=None)
             case _:
                 return moment
-
-    def bound_type(self) -> sql.Composable:
-        """The type of a bound in a statement: it must hold every bound, and let the column's index be used."""
-        return sql.SQL("pg_catalog.int8") if self.kind is ColumnKind.INTEGER else self.type
 
 
 def _is_uuid(value: str) -> bool:

@@ -177,7 +177,7 @@ class MerchantTable:
             )
 
         # only a bound that is given stands in the statement: a row without a time is in no range but in the whole
-        column, kind = self.created.identifier, self.created.bound_type()
+        column, kind = self.created.identifier, self.created.bound_type
         bounds: list[sql.Composable] = []
         if created.since is not None:
             bounds.append(sql.SQL("{} >= %(since)s::{}").format(column, kind))

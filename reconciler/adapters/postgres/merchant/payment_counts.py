@@ -53,8 +53,8 @@ class PaymentCounts:
         how fine the buckets are.
         """
         with self._database.counting("counting payments by time") as connection:
-            statement = self._table.histogram_span(created, scheduled=due_by is not None)
             parameters = self._parameters(created, due_by)
+            statement = self._table.histogram_span(created, scheduled=due_by is not None)
             first, last, undated = connection.execute(statement, parameters).fetchall()[0]
             if first is None:
                 return Histogram((), undated)
@@ -77,11 +77,11 @@ class PaymentCounts:
         only_open: bool,
         due_by: datetime | None = None,
     ) -> int:
+        parameters = self._parameters(created, due_by)
         query = self._table.references_count(
             created, only_open=only_open, scheduled=due_by is not None
         )
-        answer = connection.execute(query, self._parameters(created, due_by))
-        return int(answer.fetchall()[0][0])
+        return int(connection.execute(query, parameters).fetchall()[0][0])
 
     def _buckets(
         self, connection: Connection, created: TimeRange, width: timedelta, due_by: datetime | None

@@ -227,13 +227,15 @@ class PostgresStore:
             return 0
         parameters = {"account": self._account, "seconds": since_seconds}
         with self._database.connection("counting the service's corrections") as connection:
-            return _number(connection.execute(_SQL["corrections_by_service"], parameters))
+            answer = connection.execute(_SQL["corrections_by_service"], parameters)
+        return _number(answer)
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """See ``engine.ports.Store``."""
         parameters = {**facts, "account": self._account}
         with self._database.connection("recording the start of a sweep") as connection:
-            return _number(connection.execute(_SQL["sweep_start"], parameters))
+            answer = connection.execute(_SQL["sweep_start"], parameters)
+        return _number(answer)
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
