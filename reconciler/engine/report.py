@@ -167,7 +167,8 @@ class SweepReport:
                     ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=line_why)
                 )
             case Correct(status=status, findings=findings):
-                self.would_correct += self.writing is not Writing.ROWS
+                if self.writing is not Writing.ROWS:
+                    self.would_correct += len(decision.payments)
                 self._count_findings(match, findings, to_status=status)
             case Flag(findings):
                 self._count_findings(match, findings, to_status=None)

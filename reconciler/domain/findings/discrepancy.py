@@ -172,6 +172,12 @@ class Finding:
             return f"row:{','.join(self.keys)}"
         return self.payment_intent
 
+    def belongs_to(self, intent_id: str) -> bool:
+        """Whether it is examined together with this intent: it is about it, or about a row that holds it."""
+        return self.subject == intent_id or (
+            self.kind is Kind.PAID_BY_OTHER_INTENT and self.payment_intent == intent_id
+        )
+
     @property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the kind and both sides' values."""
@@ -189,6 +195,12 @@ class StoredDiscrepancy:
     state: State
     fingerprint: str
     reason: Reason | None = None
+    payment_intent: str | None = None
+
+    @property
+    def intent(self) -> str:
+        """The intent with which it is examined: its subject, or the intent that the row of its subject holds."""
+        return self.payment_intent or self.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISP
 
 def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
     """The findings about an intent that no row holds."""
-    if not rules.owns(intent):
+    if not rules.owns(intent) or match.facts.pays_for_row:
         return ()
     excluded = match.facts.excluded_rows
     if any(row.outcome in _SAYS_PAID for row in excluded):

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
+from reconciler.domain.model.match_facts import FactNeededError, Question
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.rules.decision import Correct, Decision, Keep, decide
@@ -20,9 +21,15 @@ from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
+from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.report import Writing
 from reconciler.engine.sweep_context import Actor
-from reconciler.errors import DatabaseBusyError, HourlyLimitError, RowMovedError
+from reconciler.errors import (
+    DatabaseBusyError,
+    HourlyLimitError,
+    RowMovedError,
+    StripeUnavailableError,
+)
 
 NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
 HOUR_SECONDS: Final = 3600
@@ -46,6 +53,18 @@ class MatchDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A match without a decision: its verdict depends on a question that has no answer yet.
+
+    ``why`` says why it could not be answered; None if it was not asked, because orders are read at the end of a sweep.
+    """
+
+    match: Match
+    question: Question
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DecidedPage:
     """A page that was loaded and decided, and is not recorded yet."""
 
@@ -55,6 +74,7 @@ class DecidedPage:
     """False if no match has a row: then there is nothing to lock."""
     events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
     """The events because of which the tail read the intents, by intent. They count as seen once the page is recorded."""
+    unanswered: tuple[Unanswered, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -67,8 +87,8 @@ class DecidedPage:
         Most matches of a page agree, and have no open discrepancy, no recheck and no event. Their rows are neither
         locked nor read again.
         """
-        open_subjects = {item.subject for item in self.loaded.known if item.state is State.OPEN}
-        touched = open_subjects.union(self.loaded.rechecks, self.events)
+        with_open = {item.intent for item in self.loaded.known if item.state is State.OPEN}
+        touched = with_open.union(self.loaded.rechecks, self.events)
         unchanged: list[MatchDecision] = []
         rest: list[MatchDecision] = []
         for item in self.decisions:
@@ -89,8 +109,11 @@ class PageResult:
 class PageReconciler:
     """Decides about pages of one account and records them. ``per_hour`` limits the corrections of the service."""
 
-    def __init__(self, store: Store, rules: Rules, actor: Actor, per_hour: int) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, actor: Actor, per_hour: int, facts: FactReader
+    ) -> None:
         self._store = store
+        self._facts = facts
         self._rules = rules
         self._actor = actor
         self._per_hour = per_hour
@@ -136,27 +159,52 @@ class PageReconciler:
         events: Mapping[str, tuple[Event, ...]],
         recent: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
         now: datetime | None = None,
+        *,
+        reads_facts: bool = True,
     ) -> DecidedPage:
         """Decide about matches.
 
         ``events`` are those because of which the tail read the intents, ``recent`` are the recent events, both by
-        intent. ``now`` is Stripe's time; None is the time of each answer.
+        intent. ``now`` is Stripe's time; None is the time of each answer. With ``reads_facts`` Stripe is asked for what
+        a verdict depends on; without it such a match stays unanswered.
         """
-        stored = _by_subject(loaded.known)
-        decisions = []
+        stored = stored_by_intent(loaded.known)
+        decisions: list[MatchDecision] = []
+        unanswered: list[Unanswered] = []
         for match in matches:
             intent = match.intent
             stored_events = (event for event in loaded.events if event.payment_intent == intent.id)
-            decision = decide(
-                match,
-                self._rules,
+            basis = Basis(
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                events=(*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
-                known=stored.get(intent.id, ()),
+                (*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
+                stored.get(intent.id, ()),
             )
-            decisions.append(MatchDecision(match, decision))
+            result = self._decide(match, basis, reads_facts=reads_facts)
+            if isinstance(result, Unanswered):
+                unanswered.append(result)
+            else:
+                decisions.append(result)
         locks_rows = any(match.payments for match in matches)
-        return DecidedPage(tuple(decisions), loaded, locks_rows, events)
+        return DecidedPage(tuple(decisions), loaded, locks_rows, events, tuple(unanswered))
+
+    def _decide(
+        self, match: Match, basis: Basis, *, reads_facts: bool
+    ) -> MatchDecision | Unanswered:
+        """Decide about one match, and read what its verdict depends on, question by question."""
+        while True:
+            try:
+                decision = decide(
+                    match, self._rules, basis.now, events=basis.events, known=basis.stored
+                )
+                return MatchDecision(match, decision)
+            except FactNeededError as needed:
+                question = needed.question
+            if question is Question.ORDER or not reads_facts:
+                return Unanswered(match, question)
+            try:
+                match = self._facts.answer(match, question)
+            except StripeUnavailableError as error:
+                return Unanswered(match, question, str(error))
 
     def record(
         self,
@@ -212,7 +260,7 @@ class PageReconciler:
         )
         decisions = self._decide_again(decided_page, again, recent, now, moved)
         page_changes = PageChanges(
-            self._actor, self._rules, _by_subject(again.known), now, corrections_left
+            self._actor, self._rules, stored_by_intent(again.known), now, corrections_left
         )
         final = []
         for item in decisions:
@@ -240,20 +288,34 @@ class PageReconciler:
         current, gone = _as_they_are_now(matches, again.payments, moved)
         changes = _row_changes(matches, again.payments)
         loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
-        decided_again = self.decide_matches(current, loaded, decided_page.events, recent, now)
+        decided_again = self.decide_matches(
+            current, loaded, decided_page.events, recent, now, reads_facts=False
+        )
 
         late = [item.match for item in decided_again.decisions if changes.makes_late(item)]
+        # what a changed row makes necessary to know is read by the next sweep, not while rows are locked
+        late += [item.match for item in decided_again.unanswered]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
         return [*kept, *_waiting([*late, *gone], now)]
 
 
-def _by_subject(
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a decision rests on besides the match: Stripe's time, the known events and the stored discrepancies."""
+
+    now: datetime
+    events: tuple[Event, ...]
+    stored: tuple[StoredDiscrepancy, ...]
+
+
+def stored_by_intent(
     stored: Sequence[StoredDiscrepancy],
 ) -> dict[str, tuple[StoredDiscrepancy, ...]]:
-    by_subject: dict[str, list[StoredDiscrepancy]] = {}
+    """The stored discrepancies of each intent: those about it, and those about a row that holds it."""
+    by_intent: dict[str, list[StoredDiscrepancy]] = {}
     for item in stored:
-        by_subject.setdefault(item.subject, []).append(item)
-    return {subject: tuple(items) for subject, items in by_subject.items()}
+        by_intent.setdefault(item.intent, []).append(item)
+    return {intent: tuple(items) for intent, items in by_intent.items()}
 
 
 @dataclass(frozen=True, slots=True)

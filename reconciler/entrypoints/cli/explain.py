@@ -137,7 +137,7 @@ def _decision(decision: Decision) -> Mapping[str, object]:
             return {"act": "keep", "abandoned": abandoned, "findings": []}
         case Wait(until, why):
             return {"act": "wait", "until": until, "why": why, "findings": []}
-        case Correct(payment, outcome, status, findings):
+        case Correct((payment, *_), outcome, status, findings):
             return {
                 "act": "correct",
                 "payment": payment.key,
