@@ -9,7 +9,10 @@ from typing import Protocol
 
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord
 from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.sweep_request import RequestState, ServingProcess, TakenRequest
@@ -56,6 +59,34 @@ class Stripe(Protocol):
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         """All attempts to pay an intent, newest first."""
+        ...
+
+    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
+        """All refunds of a charge, newest first."""
+        ...
+
+    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
+        """The balance transaction of a charge; None if it has none yet, or if the key may not read it."""
+        ...
+
+    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
+        """All disputes of a charge, newest first."""
+        ...
+
+    def session(self, session_id: str) -> CheckoutSession | None:
+        """A Checkout Session; None for a 404, which says nothing about money."""
+        ...
+
+    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
+        """Which intent a charge belongs to; None for a 404, which says nothing about money."""
+        ...
+
+    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
+        """The intents that have one of these values under a key of their metadata, as far as Stripe's index knows.
+
+        One search takes as many of the values as fit a query, at least one; the answer says which. Raises
+        SearchRefusedError if Stripe does not offer its search to the account.
+        """
         ...
 
 

@@ -98,7 +98,7 @@ class PaymentsSection(Section):
     )
     link_metadata: MetadataKey | None = Field(
         default=None,
-        description="The key of a PaymentIntent's metadata that holds the order, to join it to a row whose PaymentIntent "
+        description="The key of a PaymentIntent's metadata that holds the order, to match it to a row whose PaymentIntent "
         "is still null; needs order.",
     )
     metadata: dict[str, str] = Field(

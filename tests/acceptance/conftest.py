@@ -1,4 +1,4 @@
-"""The fixtures of the acceptance tests: a world to run the program in."""
+"""The fixtures of the acceptance tests: an installation in which the program runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import structlog
 from reconciler import log, wiring
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.sandbox import SandboxServer
-from tests.acceptance.world import World, a_stripe
+from tests.acceptance.installation import Installation, make_stripe
 from tests.conftest import MakeShop, Shop
 
-BRISK = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
+SHORT_WAITS = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
 
 
 @pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """Leave the process's logging as it was: the program sets it up for itself."""
+def original_logging() -> Iterator[None]:
+    """Restore the process's logging after the test: the program configures it."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -33,30 +33,32 @@ def logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway as the program builds it, with waits of milliseconds between its tries."""
-    gateway = partial(StripeGateway, retries=BRISK, timeouts=Timeouts(connect=2, read=2, attempt=4))
+def short_retry_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway as the program builds it, but with waits of milliseconds between its tries."""
+    gateway = partial(
+        StripeGateway, retries=SHORT_WAITS, timeouts=Timeouts(connect=2, read=2, attempt=4)
+    )
     monkeypatch.setattr(wiring, "StripeGateway", gateway)
 
 
 @pytest.fixture
-def make_world(
+def make_installation(
     shop: MakeShop,
-    brisk: None,
-    logging_as_before: None,
+    short_retry_waits: None,
+    original_logging: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Callable[..., World]]:
-    """A factory for a world around a table: what it is given goes to the shop."""
-    with SandboxServer(a_stripe()) as server:
+) -> Iterator[Callable[..., Installation]]:
+    """A factory for an installation; it takes a shop, or the arguments of the fixture ``shop``."""
+    with SandboxServer(make_stripe()) as server:
 
-        def make(made: Shop | None = None, **columns: object) -> World:
-            return World(made or shop(**columns), server, tmp_path, capsys)
+        def make(made: Shop | None = None, **columns: object) -> Installation:
+            return Installation(made or shop(**columns), server, tmp_path, capsys)
 
         yield make
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
-    """A merchant with the plainest of tables, empty, and a Stripe without payments."""
-    return make_world()
+def installation(make_installation: Callable[..., Installation]) -> Installation:
+    """An installation for the plainest table, empty, and a Stripe without payments."""
+    return make_installation()

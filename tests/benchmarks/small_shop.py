@@ -13,7 +13,7 @@ import psycopg
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, IntentRecord, Sandbox, SandboxServer
 from tests.benchmarks.databases import Databases, query_rows
-from tests.benchmarks.service_process import LONGEST, environment
+from tests.benchmarks.service_process import LONGEST_SECONDS, environment
 
 AMOUNT = 1250
 AGE = timedelta(hours=1)
@@ -77,7 +77,7 @@ class SmallShop:
             raise RuntimeError(f"{len(rows) - len(moments)} rows were written twice")
         return moments
 
-    def wait_for(self, keys: Sequence[int], seconds: float = LONGEST) -> dict[int, float]:
+    def wait_for(self, keys: Sequence[int], seconds: float = LONGEST_SECONDS) -> dict[int, float]:
         """Wait until all these rows are written; returns when each was. Raises RuntimeError if that takes too long."""
         clock, until = SystemClock(), time.monotonic() + seconds
         while time.monotonic() < until:

@@ -137,7 +137,7 @@ def _stop_waiting(requests: SweepRequests, number: int) -> str:
 
 
 class RequestProgress:
-    """Stores the progress of a requested sweep for the command that asked, and passes it on to ``other``."""
+    """Stores the progress of a requested sweep for the command that asked, and forwards it to ``other``."""
 
     def __init__(
         self, requests: SweepRequests, number: int, epoch: int, clock: Clock, other: Progress

@@ -70,7 +70,7 @@ def status(
     json: JsonOption = False,
     account: AccountOption = None,
 ) -> int:
-    """Show which process works on each account, the last sweeps, and what needs a person.
+    """Show each account's process, its last sweeps, and what needs a person.
 
     Reads only the database. With --format nagios the exit code is 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).
     """

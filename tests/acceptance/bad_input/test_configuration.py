@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.world import World
+from tests.acceptance.installation import Installation
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown key": ({"payments": {"statsu": "status"}}, "payments.statsu"),
@@ -46,24 +46,26 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_wrong_configuration(world: World, name: str) -> None:
+def test_a_wrong_configuration(installation: Installation, name: str) -> None:
     """Exit 78 with the key's full name and a hint; neither Stripe nor the database is asked."""
     change, named = CHANGES[name]
-    world.configure(**change)
-    answer = world.run("sweep", "--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
+    installation.configure(**change)
+    answer = installation.run("sweep", "--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 78
     assert named in answer.err
     assert answer.err.splitlines()[-1].startswith("hint: ")
     assert "127.0.0.1:9" not in answer.err
     assert "sk_live_abcd" not in answer.err
     assert answer.out == ""
-    assert world.stripe.requests.reads == 0
+    assert installation.stripe.requests.reads == 0
 
 
-def test_every_fault_at_once(world: World) -> None:
+def test_every_fault_at_once(installation: Installation) -> None:
     """Three faults are shown in one run."""
-    world.configure(payments={"statsu": "x", "amount_unit": "cents"}, corrections={"grace": "soon"})
-    answer = world.run("sweep")
+    installation.configure(
+        payments={"statsu": "x", "amount_unit": "cents"}, corrections={"grace": "soon"}
+    )
+    answer = installation.run("sweep")
     assert answer.code == 78
     for named in ("payments.statsu", "payments.amount_unit", "corrections.grace"):
         assert named in answer.err
@@ -72,10 +74,12 @@ def test_every_fault_at_once(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "says"), [("[payments\n", "TOML"), ("\x00", "TOML"), ("", "payments")]
 )
-def test_a_file_that_is_not_a_configuration(world: World, text: str, says: str) -> None:
+def test_a_file_that_is_not_a_configuration(
+    installation: Installation, text: str, says: str
+) -> None:
     """A file that is not TOML, or is empty: exit 78."""
-    world.config.write_text(text, encoding="utf-8")
-    answer = world.run("sweep")
+    installation.config.write_text(text, encoding="utf-8")
+    answer = installation.run("sweep")
     assert answer.code == 78
     assert says in answer.err
 
@@ -98,18 +102,18 @@ MAPPINGS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
-def test_a_mapping_that_does_not_fit(world: World, name: str) -> None:
+def test_a_mapping_that_does_not_fit(installation: Installation, name: str) -> None:
     """The mapping is compared with the real table before Stripe is asked: exit 78 with the name that is wrong."""
     change, named = MAPPINGS[name]
-    world.pay(1)
-    world.configure(payments=change)
-    before = world.dump()
-    answer = world.run("sweep", "--apply")
+    installation.add_payment(1)
+    installation.configure(payments=change)
+    before = installation.dump()
+    answer = installation.run("sweep", "--apply")
     assert answer.code == 78
     assert named in answer.err
-    assert world.dump() == before
-    assert world.stripe.requests.reads == 0
-    assert world.run("doctor").code == 78
+    assert installation.dump() == before
+    assert installation.stripe.requests.reads == 0
+    assert installation.run("doctor").code == 78
 
 
 ARGUMENTS: dict[str, tuple[list[str], str]] = {
@@ -140,27 +144,27 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_arguments_that_do_not_fit(world: World, name: str) -> None:
+def test_arguments_that_do_not_fit(installation: Installation, name: str) -> None:
     """Exit 64 with the argument's name and a hint, nothing on standard output, and nothing written."""
     arguments, named = ARGUMENTS[name]
-    world.pay(1)
-    before = world.dump()
-    answer = world.run(*arguments)
+    installation.add_payment(1)
+    before = installation.dump()
+    answer = installation.run(*arguments)
     assert answer.code == 64
     assert named in answer.err
     assert answer.err.splitlines()[-1].startswith("hint: ")
     assert answer.out == ""
-    assert world.dump() == before
+    assert installation.dump() == before
     assert "abcdef" not in answer.err
 
 
-def test_the_exit_codes_are_the_process_s(world: World) -> None:
+def test_the_exit_codes_are_the_process_s(installation: Installation) -> None:
     """A process exits with 0, 64, 75 or 78, and a sweep prints its report on standard output each time."""
-    intent = world.pay(1)
-    assert world.start("sweep", "--payment-intent", "ch_1").code == 64
-    dry = world.start("sweep", "--json", "--payment-intent", intent)
+    intent = installation.add_payment(1)
+    assert installation.run_process("sweep", "--payment-intent", "ch_1").code == 64
+    dry = installation.run_process("sweep", "--json", "--payment-intent", intent)
     assert (dry.code, dry.json["would_correct"], dry.err) == (0, 1, "")
-    down = world.start("sweep", "--json", DATABASE_URL="postgresql://127.0.0.1:9/shop")
+    down = installation.run_process("sweep", "--json", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert (down.code, down.json["complete"]) == (75, False)
-    wrong = world.start("sweep", "--json", STRIPE_API_KEY="rk_test_unknown00000001")
+    wrong = installation.run_process("sweep", "--json", STRIPE_API_KEY="rk_test_unknown00000001")
     assert (wrong.code, wrong.json["complete"]) == (78, False)

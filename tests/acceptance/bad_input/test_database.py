@@ -10,13 +10,15 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from reconciler.adapters.postgres import database as postgres
-from tests.acceptance.world import EVENTS, LIST, World
+from tests.acceptance.installation import EVENTS, LIST, Installation
 from tests.conftest import Server
 
 RoleFactory = Callable[[str], tuple[str, Callable[[str], str]]]
 
 
-def meanwhile(world: World, endpoint: str, act: Callable[[], object], times: int = 1) -> None:
+def meanwhile(
+    installation: Installation, endpoint: str, act: Callable[[], object], times: int = 1
+) -> None:
     """Call ``act`` in the middle of a sweep, before Stripe answers a request to this endpoint."""
     left = threading.Semaphore(times)
 
@@ -24,31 +26,33 @@ def meanwhile(world: World, endpoint: str, act: Callable[[], object], times: int
         if asked == endpoint and left.acquire(blocking=False):
             act()
 
-    world.stripe.before_answer = hook
+    installation.stripe.before_answer = hook
 
 
-def cut_connections(world: World) -> None:
+def cut_connections(installation: Installation) -> None:
     """End every other connection to this database, as an administrator can."""
-    world.execute(
+    installation.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 
 
 @pytest.mark.parametrize("command", ["sweep", "explain pi_1", "revert 1", "verify", "export"])
-def test_the_database_is_down(world: World, command: str) -> None:
+def test_the_database_is_down(installation: Installation, command: str) -> None:
     """Exit 75 with the server's name and what to check; Stripe is not asked."""
-    answer = world.run(*command.split(), DATABASE_URL="postgresql://user:hush@127.0.0.1:9/shop")
+    answer = installation.run(
+        *command.split(), DATABASE_URL="postgresql://user:hush@127.0.0.1:9/shop"
+    )
     assert answer.code == 75
     assert "127.0.0.1:9" in answer.err
     assert "DATABASE_URL" in answer.err
     assert "hush" not in answer.err + answer.out
-    assert world.stripe.requests.reads == 0
+    assert installation.stripe.requests.reads == 0
 
 
-def test_the_report_is_printed_without_a_database(world: World) -> None:
+def test_the_report_is_printed_without_a_database(installation: Installation) -> None:
     """A sweep that could not begin prints its report too, because a program may read it."""
-    answer = world.sweep("--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
+    answer = installation.sweep("--apply", DATABASE_URL="postgresql://127.0.0.1:9/shop")
     assert answer.code == 75
     assert answer.json["complete"] is False
     assert "127.0.0.1:9" in answer.json["stopped"]
@@ -59,44 +63,46 @@ def test_the_report_is_printed_without_a_database(world: World) -> None:
     [("absent_role", None, "absent_role"), (None, "no_such_database", "no_such_database")],
 )
 def test_a_role_or_database_that_does_not_exist(
-    world: World, user: str | None, dbname: str | None, named: str
+    installation: Installation, user: str | None, dbname: str | None, named: str
 ) -> None:
     """Exit 78 with the name of the role or database."""
     changed = {"user": user, "dbname": dbname}
-    url = make_conninfo(world.shop.url, **{k: v for k, v in changed.items() if v is not None})
-    answer = world.sweep(DATABASE_URL=url)
+    url = make_conninfo(
+        installation.shop.url, **{k: v for k, v in changed.items() if v is not None}
+    )
+    answer = installation.sweep(DATABASE_URL=url)
     assert answer.code == 78
     assert named in answer.err
 
 
-def test_connections_are_cut_between_reading_and_writing(world: World) -> None:
+def test_connections_are_cut_between_reading_and_writing(installation: Installation) -> None:
     """The page is recorded as a whole or not at all, the report agrees, and the next sweep does the rest."""
     for key in range(5):
-        world.pay(key)
-    meanwhile(world, EVENTS, lambda: cut_connections(world))
-    answer = world.sweep("--kind", "window", "--apply")
+        installation.add_payment(key)
+    meanwhile(installation, EVENTS, lambda: cut_connections(installation))
+    answer = installation.sweep("--kind", "window", "--apply")
     assert answer.code in (0, 75)
-    corrected = list(world.statuses().values()).count("paid")
+    corrected = list(installation.statuses().values()).count("paid")
     assert corrected == answer.json["corrected"]
     assert corrected in (0, 5)
-    assert len(world.ask("SELECT * FROM reconciler.outbox")) == corrected
-    world.stripe.before_answer = None
-    _end_lease(world)
-    again = world.sweep("--kind", "window", "--apply")
+    assert len(installation.query_dicts("SELECT * FROM reconciler.outbox")) == corrected
+    installation.stripe.before_answer = None
+    _end_lease(installation)
+    again = installation.sweep("--kind", "window", "--apply")
     assert (again.code, again.json["corrected"]) == (0, 5 - corrected)
-    world.verify()
+    installation.check_ledger()
 
 
 @pytest.mark.parametrize("endpoint", [LIST, EVENTS])
 def test_the_database_refuses_connections_in_mid_sweep(
-    world: World, server: Server, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, server: Server, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It accepts no new connection and cuts the existing ones: exit 75 or 78, the report, and no half-recorded page."""
     monkeypatch.setattr(postgres, "CONNECT_SECONDS", 1)
     for key in range(5):
-        world.pay(key)
-    before = world.substance()
-    name = world.ask("SELECT current_database() AS name")[0]["name"]
+        installation.add_payment(key)
+    before = installation.dump_results()
+    name = installation.query_dicts("SELECT current_database() AS name")[0]["name"]
 
     def close() -> None:
         with server.connect() as connection:
@@ -105,71 +111,71 @@ def test_the_database_refuses_connections_in_mid_sweep(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
             )
 
-    meanwhile(world, endpoint, close)
-    answer = world.sweep("--kind", "window", "--apply")
+    meanwhile(installation, endpoint, close)
+    answer = installation.sweep("--kind", "window", "--apply")
     with server.connect() as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert answer.code in (75, 78)
     assert answer.json["complete"] is False
     assert answer.err
-    assert world.substance() == before
-    world.stripe.before_answer = None
-    _end_lease(world)
-    assert world.sweep("--apply").json["corrected"] == 5
-    world.verify()
+    assert installation.dump_results() == before
+    installation.stripe.before_answer = None
+    _end_lease(installation)
+    assert installation.sweep("--apply").json["corrected"] == 5
+    installation.check_ledger()
 
 
-def _end_lease(world: World) -> None:
+def _end_lease(installation: Installation) -> None:
     """End the lease that a sweep could not release, as time would."""
-    world.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
+    installation.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
-def test_a_read_only_database(world: World) -> None:
+def test_a_read_only_database(installation: Installation) -> None:
     """If the database is read-only, a dry run works; --apply and --record end before Stripe is asked."""
-    world.pay(1)
-    world.execute(
+    installation.add_payment(1)
+    installation.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET"
         " default_transaction_read_only = on', current_database()); END $$"
     )
-    before = world.dump()
-    dry = world.sweep("--kind", "due")
+    before = installation.dump()
+    dry = installation.sweep("--kind", "due")
     assert (dry.code, dry.json["would_correct"]) == (0, 1)
-    reads = world.stripe.requests.reads
+    reads = installation.stripe.requests.reads
     for writing in ("--apply", "--record"):
-        answer = world.sweep(writing)
+        answer = installation.sweep(writing)
         assert answer.code in (75, 78)
         assert answer.json["complete"] is False
         assert answer.err
-    assert world.stripe.requests.reads == reads
-    assert world.dump() == before
+    assert installation.stripe.requests.reads == reads
+    assert installation.dump() == before
 
 
-def test_the_database_becomes_read_only_in_mid_sweep(world: World) -> None:
+def test_the_database_becomes_read_only_in_mid_sweep(installation: Installation) -> None:
     """After a failover: exit 75, no half-recorded page, and the message says that the database is read-only or was lost."""
-    world.pay(1)
-    before = world.substance()
+    installation.add_payment(1)
+    before = installation.dump_results()
 
     def fail_over() -> None:
-        world.execute(
+        installation.execute(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET"
             " default_transaction_read_only = on', current_database()); END $$"
         )
-        cut_connections(world)
+        cut_connections(installation)
 
-    meanwhile(world, EVENTS, fail_over)
-    answer = world.sweep("--kind", "due", "--apply")
+    meanwhile(installation, EVENTS, fail_over)
+    answer = installation.sweep("--kind", "due", "--apply")
     assert answer.code == 75
-    assert world.substance() == before
+    assert installation.dump_results() == before
     assert "read-only" in answer.out + answer.err or "lost" in answer.out + answer.err
 
 
-def test_no_schema(world: World) -> None:
+def test_no_schema(installation: Installation) -> None:
     """Without the schema reconciler a dry run works; every other command names reconciler migrate."""
-    world.pay(1)
-    world.execute("DROP SCHEMA reconciler CASCADE")
-    dry = world.sweep("--kind", "due")
+    installation.add_payment(1)
+    installation.execute("DROP SCHEMA reconciler CASCADE")
+    dry = installation.sweep("--kind", "due")
     assert (dry.code, dry.json["would_correct"]) == (0, 1)
-    reads = world.stripe.requests.reads
+    reads = installation.stripe.requests.reads
     for command in (
         ("sweep", "--apply"),
         ("sweep", "--record"),
@@ -179,11 +185,11 @@ def test_no_schema(world: World) -> None:
         ("discrepancies",),
         ("export",),
     ):
-        answer = world.run(*command)
+        answer = installation.run(*command)
         assert answer.code == 78, command
         assert "reconciler migrate" in answer.err, command
-    assert world.stripe.requests.reads == reads
-    assert world.statuses() == {"1": "pending"}
+    assert installation.stripe.requests.reads == reads
+    assert installation.statuses() == {"1": "pending"}
 
 
 @pytest.mark.parametrize(
@@ -196,98 +202,98 @@ def test_no_schema(world: World) -> None:
     ],
 )
 def test_a_privilege_is_missing(
-    world: World, role: RoleFactory, granted: str, writing: list[str], needs: str
+    installation: Installation, role: RoleFactory, granted: str, writing: list[str], needs: str
 ) -> None:
     """Exit 78 with the GRANT statement to run, before Stripe is asked."""
-    world.pay(1)
+    installation.add_payment(1)
     name, url_of = role("daemon")
-    world.run("migrate", "--daemon-role", name)
-    world.execute(f"GRANT {granted} TO {name}")
-    answer = world.sweep(*writing, DATABASE_URL=url_of(world.shop.url))
+    installation.run("migrate", "--daemon-role", name)
+    installation.execute(f"GRANT {granted} TO {name}")
+    answer = installation.sweep(*writing, DATABASE_URL=url_of(installation.shop.url))
     assert answer.code == 78
     assert "GRANT" in answer.err
     assert needs in answer.err
-    assert world.stripe.requests.reads == 0
-    assert world.statuses() == {"1": "pending"}
+    assert installation.stripe.requests.reads == 0
+    assert installation.statuses() == {"1": "pending"}
 
 
-def test_the_role_of_the_readme_is_enough(world: World, role: RoleFactory) -> None:
+def test_the_role_of_the_readme_is_enough(installation: Installation, role: RoleFactory) -> None:
     """The README's grants, SELECT on the table and UPDATE of the written columns, are enough for each kind of sweep."""
-    world.pay(1)
+    installation.add_payment(1)
     name, url_of = role("daemon")
-    assert world.run("migrate", "--daemon-role", name).code == 0
-    world.execute(
+    assert installation.run("migrate", "--daemon-role", name).code == 0
+    installation.execute(
         f"GRANT USAGE ON SCHEMA public TO {name}; GRANT SELECT ON public.payments TO {name};"
         f"GRANT UPDATE (status, updated_at) ON public.payments TO {name}"
     )
-    url = url_of(world.shop.url)
-    assert world.sweep(DATABASE_URL=url).json["would_correct"] == 1
-    report = world.sweep("--apply", DATABASE_URL=url).json
+    url = url_of(installation.shop.url)
+    assert installation.sweep(DATABASE_URL=url).json["would_correct"] == 1
+    report = installation.sweep("--apply", DATABASE_URL=url).json
     assert report["corrected"] == 1
-    assert world.run("revert", str(report["sweep"]), DATABASE_URL=url).code == 0
-    assert world.statuses() == {"1": "pending"}
-    world.verify()
+    assert installation.run("revert", str(report["sweep"]), DATABASE_URL=url).code == 0
+    assert installation.statuses() == {"1": "pending"}
+    installation.check_ledger()
 
 
-def test_a_dry_run_needs_select_alone(world: World, role: RoleFactory) -> None:
+def test_a_dry_run_needs_select_alone(installation: Installation, role: RoleFactory) -> None:
     """A role that can only read the merchant's table can make a dry run, which stores nothing."""
-    world.pay(1)
+    installation.add_payment(1)
     name, url_of = role("reader")
-    world.execute(
+    installation.execute(
         f"GRANT USAGE ON SCHEMA public TO {name}; GRANT SELECT ON public.payments TO {name}"
     )
-    before = world.dump()
-    answer = world.sweep(DATABASE_URL=url_of(world.shop.url))
+    before = installation.dump()
+    answer = installation.sweep(DATABASE_URL=url_of(installation.shop.url))
     assert (answer.code, answer.json["would_correct"]) == (0, 1)
-    assert world.dump() == before
-    assert world.ask("SELECT * FROM reconciler.leases") == []
+    assert installation.dump() == before
+    assert installation.query_dicts("SELECT * FROM reconciler.leases") == []
 
 
-def test_another_process_holds_the_lease(world: World) -> None:
+def test_another_process_holds_the_lease(installation: Installation) -> None:
     """Exit 75 with the process that holds the account; nothing is written, and nothing asked of Stripe."""
-    world.pay(1)
-    world.execute(
+    installation.add_payment(1)
+    installation.execute(
         "INSERT INTO reconciler.leases VALUES ('default', 7, 'machine:4711:abc', now() + '1 hour')"
     )
-    before = world.dump()
+    before = installation.dump()
     for command in (("sweep", "--apply"), ("sweep", "--record"), ("sweep",), ("revert", "1")):
-        answer = world.run(*command)
+        answer = installation.run(*command)
         assert answer.code == 75, command
         assert "machine:4711:abc" in answer.err, command
-    assert world.sweep("--apply").json["complete"] is False
-    assert world.dump() == before
-    assert world.stripe.requests.count(LIST) == 0
+    assert installation.sweep("--apply").json["complete"] is False
+    assert installation.dump() == before
+    assert installation.stripe.requests.count(LIST) == 0
 
 
-def test_an_expired_lease_is_taken_over(world: World) -> None:
+def test_an_expired_lease_is_taken_over(installation: Installation) -> None:
     """An expired lease of another process does not prevent a sweep."""
-    world.pay(1)
-    world.execute(
+    installation.add_payment(1)
+    installation.execute(
         "INSERT INTO reconciler.leases VALUES ('default', 7, 'machine:4711:abc', now() - '1 s'::interval)"
     )
-    assert world.sweep("--apply").json["corrected"] == 1
-    assert world.ask("SELECT epoch, holder FROM reconciler.leases") == [
+    assert installation.sweep("--apply").json["corrected"] == 1
+    assert installation.query_dicts("SELECT epoch, holder FROM reconciler.leases") == [
         {"epoch": 8, "holder": None}
     ]
 
 
-def test_the_lease_is_lost_in_mid_sweep(world: World) -> None:
+def test_the_lease_is_lost_in_mid_sweep(installation: Installation) -> None:
     """The process that lost the lease writes nothing more, says so, and exits with 75."""
-    world.pay(1)
-    before = world.substance()
+    installation.add_payment(1)
+    before = installation.dump_results()
     meanwhile(
-        world,
+        installation,
         EVENTS,
-        lambda: world.execute(
+        lambda: installation.execute(
             "UPDATE reconciler.leases SET epoch = epoch + 1, holder = 'another', expires_at = now() + '1 h'"
         ),
     )
-    answer = world.sweep("--kind", "due", "--apply")
+    answer = installation.sweep("--kind", "due", "--apply")
     assert answer.code == 75
     assert answer.json["complete"] is False
     assert "taken" in answer.err
-    assert world.substance() == before
-    (lease,) = world.ask("SELECT holder FROM reconciler.leases")
+    assert installation.dump_results() == before
+    (lease,) = installation.query_dicts("SELECT holder FROM reconciler.leases")
     assert lease["holder"] == "another"
 
 
@@ -299,27 +305,27 @@ def test_the_lease_is_lost_in_mid_sweep(world: World) -> None:
         "DROP TABLE public.payments",
     ],
 )
-def test_the_table_changes_in_mid_sweep(world: World, change: str) -> None:
+def test_the_table_changes_in_mid_sweep(installation: Installation, change: str) -> None:
     """After a migration by the merchant: exit 78 with what is missing, and no half-recorded page."""
     for key in range(5):
-        world.pay(key)
-    meanwhile(world, EVENTS, lambda: world.execute(change))
-    answer = world.sweep("--kind", "due", "--apply")
+        installation.add_payment(key)
+    meanwhile(installation, EVENTS, lambda: installation.execute(change))
+    answer = installation.sweep("--kind", "due", "--apply")
     assert answer.code == 78
     assert (answer.json["complete"], answer.json["corrected"]) == (False, 0)
     assert "does not exist" in answer.err
     assert "status" in answer.err or "payments" in answer.err
-    assert world.ask("SELECT * FROM reconciler.outbox") == []
-    assert world.ask("SELECT * FROM reconciler.discrepancies") == []
-    world.verify()
+    assert installation.query_dicts("SELECT * FROM reconciler.outbox") == []
+    assert installation.query_dicts("SELECT * FROM reconciler.discrepancies") == []
+    installation.check_ledger()
 
 
-def test_connections_are_closed(world: World) -> None:
+def test_connections_are_closed(installation: Installation) -> None:
     """After a sweep, successful or not, Reconciler has no connection and no transaction open."""
-    world.pay(1)
-    world.sweep("--apply")
-    world.sweep("--apply", RECONCILER_STRIPE__API_BASE="http://127.0.0.1:9")
-    with psycopg.connect(world.shop.url) as connection:
+    installation.add_payment(1)
+    installation.sweep("--apply")
+    installation.sweep("--apply", RECONCILER_STRIPE__API_BASE="http://127.0.0.1:9")
+    with psycopg.connect(installation.shop.url) as connection:
         (count,) = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'reconciler'"

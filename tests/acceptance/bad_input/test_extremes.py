@@ -9,13 +9,13 @@ import pytest
 
 from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
-from tests.acceptance.world import LIST, NOW, RETRIEVE, World
+from tests.acceptance.installation import LIST, NOW, RETRIEVE, Installation
 
 LAST_SECOND = 253402300799
 """The end of the year 9999."""
 
 
-def answering(world: World, intent: str, **changes: object) -> None:
+def answering(installation: Installation, intent: str, **changes: object) -> None:
     """Let Stripe answer with these values whenever this intent is retrieved."""
     body = {
         "id": intent,
@@ -31,7 +31,7 @@ def answering(world: World, intent: str, **changes: object) -> None:
         "metadata": {},
         **changes,
     }
-    world.stripe.faults.script(
+    installation.stripe.faults.script(
         RequestFault.ANSWER,
         times=100,
         endpoint=RETRIEVE,
@@ -65,29 +65,31 @@ EXTREME_VALUES: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("local", ["pending", "processing", "authorized", "paid"])
-def test_extreme_values_do_not_affect_other_payments(world: World, local: str) -> None:
+def test_extreme_values_do_not_affect_other_payments(
+    installation: Installation, local: str
+) -> None:
     """A payment with an extreme value is flagged or not examined; every other payment is corrected."""
     named = []
     for key, changes in enumerate(EXTREME_VALUES):
-        intent = world.pay(key, local)
+        intent = installation.add_payment(key, local)
         named += ["--payment-intent", intent]
-        answering(world, intent, **changes)
+        answering(installation, intent, **changes)
     for key in range(20, 32):
-        named += ["--payment-intent", world.pay(key)]
+        named += ["--payment-intent", installation.add_payment(key)]
     for writing in ("--record", "--apply"):
-        answer = world.sweep(*named, writing)
+        answer = installation.sweep(*named, writing)
         assert answer.code in (0, 75), answer.err
         assert answer.json["stopped"] is None
-    statuses = world.statuses()
+    statuses = installation.statuses()
     assert {statuses[str(key)] for key in range(20, 32)} == {"paid"}
-    world.verify()
-    assert world.run("discrepancies", "--json").code == 0
-    assert world.run("export").code == 0
+    installation.check_ledger()
+    assert installation.run("discrepancies", "--json").code == 0
+    assert installation.run("export").code == 0
 
 
-def test_extreme_values_in_a_list(world: World) -> None:
+def test_extreme_values_in_a_list(installation: Installation) -> None:
     """A payment with an extreme value on a page of the list does not affect the others of the page."""
-    intents = [world.pay(key) for key in range(5)]
+    intents = [installation.add_payment(key) for key in range(5)]
     extreme = {
         "id": intents[0],
         "object": "payment_intent",
@@ -102,13 +104,13 @@ def test_extreme_values_in_a_list(world: World) -> None:
         "metadata": {},
     }
     page = {"object": "list", "has_more": False, "data": [extreme]}
-    world.stripe.faults.script(
+    installation.stripe.faults.script(
         RequestFault.ANSWER, times=100, endpoint=LIST, answer=Wire(200, json.dumps(page).encode())
     )
-    answer = world.sweep("--kind", "window", "--apply")
+    answer = installation.sweep("--kind", "window", "--apply")
     assert answer.code in (0, 75)
     assert answer.json["stopped"] is None
-    assert list(world.statuses().values())[1:] == ["paid"] * 4
+    assert list(installation.statuses().values())[1:] == ["paid"] * 4
 
 
 @pytest.mark.parametrize(
@@ -123,28 +125,28 @@ def test_extreme_values_in_a_list(world: World) -> None:
         "4713-01-01 BC",
     ],
 )
-def test_rows_of_the_far_future_and_past(world: World, created: str) -> None:
+def test_rows_of_the_far_future_and_past(installation: Installation, created: str) -> None:
     """A placeholder time in the column of creation ends no sweep, for a row of any status."""
     for key, (status, becomes) in enumerate(
         (("pending", "succeed"), ("pending", None), ("processing", "process"), ("paid", "succeed"))
     ):
-        world.pay(key, status, becomes)
-    world.execute(f"UPDATE public.payments SET created_at = '{created}'")
-    world.configure(payments={"link_metadata": "order_id"})
+        installation.add_payment(key, status, becomes)
+    installation.execute(f"UPDATE public.payments SET created_at = '{created}'")
+    installation.configure(payments={"link_metadata": "order_id"})
     for kind in ("due", "window", "all"):
-        answer = world.sweep("--kind", kind)
+        answer = installation.sweep("--kind", kind)
         assert answer.code == 0, answer.err
-    answer = world.sweep("--apply")
+    answer = installation.sweep("--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 1)
 
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
 @pytest.mark.parametrize("span", ["999999d", "999999999w", "0001-01-01", "9999-12-31"])
-def test_a_range_beyond_the_calendar(world: World, option: str, span: str) -> None:
+def test_a_range_beyond_the_calendar(installation: Installation, option: str, span: str) -> None:
     """A time or duration at the limits of the calendar is a wide range or a usage error, never a crash."""
-    world.pay(1)
+    installation.add_payment(1)
     for kind in ("due", "window", "all"):
-        answer = world.run("sweep", "--kind", kind, option, span)
+        answer = installation.run("sweep", "--kind", kind, option, span)
         assert answer.code in (0, 64), answer.err
 
 
@@ -158,23 +160,25 @@ def test_a_range_beyond_the_calendar(world: World, option: str, span: str) -> No
     ],
     ids=str,
 )
-def test_a_duration_beyond_the_calendar(world: World, change: dict[str, dict[str, object]]) -> None:
+def test_a_duration_beyond_the_calendar(
+    installation: Installation, change: dict[str, dict[str, object]]
+) -> None:
     """A duration or number that is too large is refused or has no effect; it is never a crash."""
-    world.pay(1)
-    world.configure(**change)
+    installation.add_payment(1)
+    installation.configure(**change)
     for kind in ("due", "window"):
-        answer = world.run("sweep", "--kind", kind, "--apply")
+        answer = installation.run("sweep", "--kind", kind, "--apply")
         assert answer.code in (0, 78), answer.err
 
 
 @pytest.mark.parametrize("amount", [-1250, 0, 2**63 - 1, -(2**63)])
-def test_extreme_amounts(world: World, amount: int) -> None:
+def test_extreme_amounts(installation: Installation, amount: int) -> None:
     """A row whose amount cannot be a price is a mismatch; its money at stake is not negative and can be stored."""
-    world.pay(1)
-    world.pay(2)
-    unknown = world.missing(3)
-    world.execute(f"UPDATE public.payments SET amount = {amount} WHERE id IN (1, 3)")
-    answer = world.sweep("--kind", "due", "--apply")
+    installation.add_payment(1)
+    installation.add_payment(2)
+    unknown = installation.add_unknown_payment(3)
+    installation.execute(f"UPDATE public.payments SET amount = {amount} WHERE id IN (1, 3)")
+    answer = installation.sweep("--kind", "due", "--apply")
     assert answer.code == 0, answer.out
     assert answer.json["discrepancies"] == {
         "amount_mismatch": 1,
@@ -182,7 +186,7 @@ def test_extreme_amounts(world: World, amount: int) -> None:
         "missing_at_stripe": 1,
     }
     assert all(stake["amount"] >= 0 for stake in answer.json["at_stake"])
-    stored = world.ask("SELECT stake_amount FROM reconciler.discrepancies")
+    stored = installation.query_dicts("SELECT stake_amount FROM reconciler.discrepancies")
     assert all(row["stake_amount"] >= 0 for row in stored)
-    assert unknown in str(world.run("discrepancies", "--json").json)
-    world.verify()
+    assert unknown in str(installation.run("discrepancies", "--json").json)
+    installation.check_ledger()

@@ -15,7 +15,8 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
-from tests.acceptance.world import REPOSITORY, Answer
+from tests.acceptance.configured_shop import REPOSITORY
+from tests.acceptance.installation import Answer
 from tests.conftest import MakeShop, Shop
 
 HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
@@ -118,7 +119,7 @@ def started(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[str
 
 
 @pytest.fixture(autouse=True)
-def restored_logging(logging_as_before: None) -> None:
+def restored_logging(original_logging: None) -> None:
     """Restore the logging, which every command configures."""
 
 

@@ -53,8 +53,8 @@ def open_shop(
     stripe: ExactStripe,
     server: Server,
     migrated_template: str,
-    brisk: None,
-    logging_as_before: None,
+    short_retry_waits: None,
+    original_logging: None,
     tmp_path: Path,
 ) -> Iterator[OpenShop]:
     """A factory for shops, each with a database of its own.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,10 @@ import psycopg
 from psycopg import sql
 
 from reconciler.entrypoints.cli.app import run
+from tests.acceptance.configured_shop import as_toml
+from tests.acceptance.installation import NO_RATE_LIMIT, Answer
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.stripe_objects import DAY
-from tests.acceptance.world import UNPACED, Answer, as_toml
 
 KEY = "rk_test_" + "j" * 24
 TABLE = """
@@ -89,7 +90,7 @@ class PaymentShop:
             "stripe": {"api_base": stripe.url},
             "payments": {**PAYMENTS, **payments},
             "corrections": {"mode": "update"},
-            "budget": dict(UNPACED),
+            "budget": dict(NO_RATE_LIMIT),
         }
         self.configure()
 
@@ -111,6 +112,14 @@ class PaymentShop:
         """What a query gives."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    @contextlib.contextmanager
+    def locked(self, query: str) -> Iterator[None]:
+        """Hold what a query locks, as a transaction of the merchant's that has not ended."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(query)  # type: ignore[call-overload]
+            yield
+            connection.rollback()
 
     def row(
         self,
@@ -197,6 +206,27 @@ class PaymentShop:
         """The kinds of the open discrepancies, sorted."""
         return sorted(one["kind"] for one in self.open())
 
+    def by_row(self) -> dict[str, list[dict[str, Any]]]:
+        """The open discrepancies of each row, by the text of its key, the pair kind first."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in sorted(self.open(), key=lambda one: (one["kind"] in SIDE_KINDS, one["kind"])):
+            found.setdefault(one["payment"] or one["payment_intent"], []).append(one)
+        return found
+
+    def flags(self) -> dict[str, list[tuple[str, str, str | None]]]:
+        """Kind, severity and reason of the open discrepancies of each row."""
+        return {
+            key: [(one["kind"], one["severity"], one["reason"]) for one in found]
+            for key, found in self.by_row().items()
+        }
+
+    def reasons(self) -> dict[str, list[tuple[str, str | None]]]:
+        """Kind and reason of the open discrepancies of each row."""
+        return {
+            key: [(kind, reason) for kind, _, reason in found]
+            for key, found in self.flags().items()
+        }
+
     def only(self) -> dict[str, Any]:
         """The one open discrepancy."""
         found = self.open()
@@ -248,11 +278,6 @@ class PaymentShop:
         )
         sent = self.ask("SELECT account, ledger_seq FROM reconciler.outbox ORDER BY 1, 2")
         assert sent == written
-
-
-def flagged(found: list[dict[str, Any]]) -> list[tuple[str, str, str | None, str | None]]:
-    """Kind, severity, reason and row of each discrepancy: what most tests compare."""
-    return [(one["kind"], one["severity"], one["reason"], one["payment"]) for one in found]
 
 
 def json_text(value: object) -> str:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
-from tests.acceptance.world import NOW, World
+from tests.acceptance.installation import NOW, Installation
 
 AGE = timedelta(days=2)
 CREATED = NOW - AGE
@@ -116,26 +116,26 @@ SHAPES = {
 }
 
 
-def world_of(make_world: Callable[..., World], shape: Shape) -> World:
+def world_of(make_installation: Callable[..., Installation], shape: Shape) -> Installation:
     """A world around a table of this shape."""
     statuses = {} if shape.statuses is None else {"statuses": shape.statuses}
-    world = make_world(
+    installation = make_installation(
         table=shape.table,
         columns=shape.columns,
         before=shape.before,
         **statuses,
         **shape.mapping,
     )
-    world.set_clocks_right()
-    return world
+    installation.set_clock_to_now()
+    return installation
 
 
-def pay(world: World, shape: Shape, number: int, becomes: str | None) -> str:
+def pay(installation: Installation, shape: Shape, number: int, becomes: str | None) -> str:
     """A pending payment of this shape; its key as the table shows it."""
     values: dict[str, object] = {"amount": 1250 + number}
-    made = world.stripe.create_payment(1250 + number, "eur", at=CREATED)
+    made = installation.stripe.create_payment(1250 + number, "eur", at=CREATED)
     if becomes is not None:
-        getattr(world.stripe, becomes)(made.id, at=CREATED + timedelta(seconds=1))
+        getattr(installation.stripe, becomes)(made.id, at=CREATED + timedelta(seconds=1))
     values = {
         "key": shape.key(number),
         "payment_intent": made.id,
@@ -143,76 +143,80 @@ def pay(world: World, shape: Shape, number: int, becomes: str | None) -> str:
         "amount": shape.amount(1250 + number),
         "created": shape.created,
     }
-    if "currency" in world.shop.names:
+    if "currency" in installation.shop.names:
         values["currency"] = shape.stored_currency
-    world.shop.insert(**values)
+    installation.shop.insert(**values)
     return str(shape.key(number))
 
 
-def said(world: World) -> list[str | None]:
+def said(installation: Installation) -> list[str | None]:
     """The statuses without padding, in the order of the keys."""
-    rows = sorted(world.shop.rows().items())
+    rows = sorted(installation.shop.rows().items())
     return [row["status"] and row["status"].strip() for _, row in rows]
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_whole_way(make_world: Callable[..., World], name: str) -> None:
+def test_the_whole_way(make_installation: Callable[..., Installation], name: str) -> None:
     """The doctor has no complaint, a dry run changes nothing, apply corrects, verify holds, revert restores."""
     shape = SHAPES[name]
-    world = world_of(make_world, shape)
+    installation = world_of(make_installation, shape)
     pending, paid, canceled = shape.words
     keys = [
-        pay(world, shape, n, becomes) for n, becomes in enumerate(("succeed", "cancel", None), 1)
+        pay(installation, shape, n, becomes)
+        for n, becomes in enumerate(("succeed", "cancel", None), 1)
     ]
-    doctor = world.run("doctor")
+    doctor = installation.run("doctor")
     assert doctor.code == 0, doctor.out
-    before = world.dump()
-    dry = world.sweep().json
+    before = installation.dump()
+    dry = installation.sweep().json
     assert (dry["complete"], dry["would_correct"], dry["examined"]) == (True, 2, 3)
     assert dry["at_stake"] == [{"kind": "missed_outcome", "currency": "eur", "amount": 2503}]
-    assert world.dump() == before
-    applied = world.sweep("--apply")
+    assert installation.dump() == before
+    applied = installation.sweep("--apply")
     assert (applied.code, applied.json["corrected"]) == (0, 2)
-    assert said(world) == [paid, canceled, pending]
-    outbox = world.ask(
+    assert said(installation) == [paid, canceled, pending]
+    outbox = installation.query_dicts(
         "SELECT payment_key, from_status, to_status FROM reconciler.outbox ORDER BY 1"
     )
     assert [row["payment_key"].strip() for row in outbox] == keys[:2]
     assert [row["to_status"].strip() for row in outbox] == [paid, canceled]
-    world.verify()
-    again = world.sweep("--apply").json
+    installation.check_ledger()
+    again = installation.sweep("--apply").json
     assert (again["complete"], again["corrected"], again["discrepancies"]) == (True, 0, {})
-    restored = world.run("revert", str(applied.json["sweep"]), "--json")
+    restored = installation.run("revert", str(applied.json["sweep"]), "--json")
     assert (restored.code, restored.json["reverted"]) == (0, 2)
-    assert said(world) == [pending] * 3
-    world.verify()
+    assert said(installation) == [pending] * 3
+    installation.check_ledger()
 
 
-def test_a_correction_stamps_the_row(make_world: Callable[..., World]) -> None:
+def test_a_correction_stamps_the_row(make_installation: Callable[..., Installation]) -> None:
     """The column of the last change is set in its own unit and zone, near the present."""
     for number, (name, unit) in enumerate(
         (("epoch seconds", 1), ("epoch milliseconds", 1000), ("timestamps without a zone", 0))
     ):
         shape = SHAPES[name]
         table = f"public.payments{number}"
-        world = world_of(
-            make_world, Shape(shape.columns, table, mapping=shape.mapping, created=shape.created)
+        installation = world_of(
+            make_installation,
+            Shape(shape.columns, table, mapping=shape.mapping, created=shape.created),
         )
-        pay(world, shape, 1, "succeed")
-        world.sweep("--apply")
-        column = sql.Identifier(world.shop.names["updated"])
+        pay(installation, shape, 1, "succeed")
+        installation.sweep("--apply")
+        column = sql.Identifier(installation.shop.names["updated"])
         stamp = (
             sql.SQL("extract(epoch FROM {} AT TIME ZONE 'UTC')").format(column)
             if unit == 0
             else sql.SQL("{} / {}.0").format(column, unit)
         )
         query = sql.SQL("SELECT abs(extract(epoch FROM now()) - {}) < 60 AS near FROM {}").format(
-            stamp, world.shop.table
+            stamp, installation.shop.table
         )
-        assert world.ask(query.as_string()) == [{"near": True}], name
+        assert installation.query_dicts(query.as_string()) == [{"near": True}], name
 
 
-def test_a_range_means_the_same_in_every_clock(make_world: Callable[..., World]) -> None:
+def test_a_range_means_the_same_in_every_clock(
+    make_installation: Callable[..., Installation],
+) -> None:
     """--since and --until cut rows at the same second, whatever the column's type."""
     stop_token = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
     for number, name in enumerate(
@@ -220,85 +224,94 @@ def test_a_range_means_the_same_in_every_clock(make_world: Callable[..., World])
     ):
         shape = SHAPES[name]
         table = f"public.payments{number}"
-        world = world_of(
-            make_world, Shape(shape.columns, table, mapping=shape.mapping, created=shape.created)
+        installation = world_of(
+            make_installation,
+            Shape(shape.columns, table, mapping=shape.mapping, created=shape.created),
         )
-        pay(world, shape, 1, "succeed")
+        pay(installation, shape, 1, "succeed")
         for arguments, found in ((("--since", stop_token), 1), (("--until", stop_token), 0)):
-            report = world.sweep("--kind", "due", *arguments).json
+            report = installation.sweep("--kind", "due", *arguments).json
             assert report["would_correct"] == found, (name, arguments)
 
 
-def test_a_row_that_never_learnt_its_payment(make_world: Callable[..., World]) -> None:
+def test_a_row_that_never_learnt_its_payment(
+    make_installation: Callable[..., Installation],
+) -> None:
     """The lost webhook held the id: the row is found by its order, corrected, given the id, and taken back whole."""
-    world = make_world()
-    world.configure(payments={"link_metadata": "order_id"})
-    made = world.stripe.create_payment(1250, "eur", at=CREATED, metadata={"order_id": "A-1"})
-    world.stripe.succeed(made.id, at=CREATED)
-    world.pay(9, "paid")
+    installation = make_installation()
+    installation.configure(payments={"link_metadata": "order_id"})
+    made = installation.stripe.create_payment(1250, "eur", at=CREATED, metadata={"order_id": "A-1"})
+    installation.stripe.succeed(made.id, at=CREATED)
+    installation.add_payment(9, "paid")
     for number, order in ((1, "A-1"), (2, "A-2")):
-        world.shop.insert(key=number, status="pending", order=order, created=CREATED.isoformat())
-    dry = world.sweep().json
+        installation.shop.insert(
+            key=number, status="pending", order=order, created=CREATED.isoformat()
+        )
+    dry = installation.sweep().json
     assert dry["would_correct"] == 1
-    report = world.sweep("--apply").json
+    report = installation.sweep("--apply").json
     assert (report["corrected"], report["discrepancies"]) == (1, {"missed_outcome": 1})
-    row = world.shop.rows()["1"]
+    row = installation.shop.rows()["1"]
     assert (row["status"], row["payment_intent"]) == ("paid", made.id)
-    assert world.shop.rows()["2"]["status"] == "pending"
-    assert world.run("revert", str(report["sweep"])).code == 0
-    row = world.shop.rows()["1"]
+    assert installation.shop.rows()["2"]["status"] == "pending"
+    assert installation.run("revert", str(report["sweep"])).code == 0
+    row = installation.shop.rows()["1"]
     assert (row["status"], row["payment_intent"]) == ("pending", None)
-    world.verify()
+    installation.check_ledger()
 
 
-def test_an_order_that_two_claim_is_nobodys(make_world: Callable[..., World]) -> None:
+def test_an_order_that_two_claim_is_nobodys(make_installation: Callable[..., Installation]) -> None:
     """Two rows of one order, or two paid intents naming it: flagged as ambiguous, nothing is written."""
-    world = make_world()
-    world.configure(payments={"link_metadata": "order_id"})
-    world.pay(9, "paid")
+    installation = make_installation()
+    installation.configure(payments={"link_metadata": "order_id"})
+    installation.add_payment(9, "paid")
     for order, rows, intents in (("A", (1, 2), 1), ("B", (3,), 2)):
         for number in rows:
-            world.shop.insert(
+            installation.shop.insert(
                 key=number, status="pending", order=order, created=CREATED.isoformat()
             )
         for _ in range(intents):
-            made = world.stripe.create_payment(
+            made = installation.stripe.create_payment(
                 1250, "eur", at=CREATED, metadata={"order_id": order}
             )
-            world.stripe.succeed(made.id, at=CREATED)
-    report = world.sweep("--apply").json
+            installation.stripe.succeed(made.id, at=CREATED)
+    report = installation.sweep("--apply").json
     assert report["corrected"] == 0
     assert report["discrepancies"]["ambiguous_row"] == 3
-    assert set(world.statuses().values()) == {"pending", "paid"}
-    assert [row["payment_intent"] for row in world.shop.rows().values()].count(None) == 3
+    assert set(installation.statuses().values()) == {"pending", "paid"}
+    assert [row["payment_intent"] for row in installation.shop.rows().values()].count(None) == 3
 
 
-def test_two_rows_with_one_payment(world: World) -> None:
+def test_two_rows_with_one_payment(installation: Installation) -> None:
     """Which of them was paid nobody can say: one critical finding names both, and neither is written."""
-    intent = world.pay(1)
-    world.shop.insert(key=2, payment_intent=intent, status="pending", created=CREATED.isoformat())
+    intent = installation.add_payment(1)
+    installation.shop.insert(
+        key=2, payment_intent=intent, status="pending", created=CREATED.isoformat()
+    )
     for kind in ("due", "window"):
-        report = world.sweep("--kind", kind, "--apply").json
+        report = installation.sweep("--kind", kind, "--apply").json
         assert (report["corrected"], report["discrepancies"]) == (0, {"ambiguous_row": 1})
-    (found,) = world.run("discrepancies", "--json").json
+    (found,) = installation.run("discrepancies", "--json").json
     assert found["severity"] == "critical"
-    (keys,) = world.ask("SELECT keys FROM reconciler.discrepancies")
+    (keys,) = installation.query_dicts("SELECT keys FROM reconciler.discrepancies")
     assert keys == {"keys": ["1", "2"]}
-    assert set(world.statuses().values()) == {"pending"}
+    assert set(installation.statuses().values()) == {"pending"}
 
 
-def test_two_rows_of_which_one_agrees(world: World) -> None:
+def test_two_rows_of_which_one_agrees(installation: Installation) -> None:
     """A paid row beside a pending one of the same payment: still nobody knows, and nothing is written."""
-    intent = world.pay(1, "paid")
-    world.shop.insert(key=2, payment_intent=intent, status="pending", created=CREATED.isoformat())
-    report = world.sweep("--apply").json
+    intent = installation.add_payment(1, "paid")
+    installation.shop.insert(
+        key=2, payment_intent=intent, status="pending", created=CREATED.isoformat()
+    )
+    report = installation.sweep("--apply").json
     assert (report["corrected"], report["discrepancies"]) == (0, {"ambiguous_row": 1})
-    assert world.statuses() == {"1": "paid", "2": "pending"}
+    assert installation.statuses() == {"1": "paid", "2": "pending"}
 
 
-def test_a_yen_has_no_cents(make_world: Callable[..., World]) -> None:
+def test_a_yen_has_no_cents(make_installation: Callable[..., Installation]) -> None:
     """Currencies of none and of three decimals are compared in their own minor units."""
-    world = make_world(columns={"amount": ("total", "numeric")}, amount_unit="major")
+    installation = make_installation(columns={"amount": ("total", "numeric")}, amount_unit="major")
     for number, (currency, minor, stored, agrees) in enumerate(
         (
             ("jpy", 1250, "1250", True),
@@ -308,9 +321,9 @@ def test_a_yen_has_no_cents(make_world: Callable[..., World]) -> None:
             ("eur", 1250, "12.5", True),
         )
     ):
-        made = world.stripe.create_payment(minor, currency, at=CREATED)
-        world.stripe.succeed(made.id, at=CREATED)
-        world.shop.insert(
+        made = installation.stripe.create_payment(minor, currency, at=CREATED)
+        installation.stripe.succeed(made.id, at=CREATED)
+        installation.shop.insert(
             key=number,
             payment_intent=made.id,
             status="pending",
@@ -319,6 +332,6 @@ def test_a_yen_has_no_cents(make_world: Callable[..., World]) -> None:
             created=CREATED.isoformat(),
             order=str(agrees),
         )
-    world.sweep("--apply")
-    for row in world.shop.rows().values():
+    installation.sweep("--apply")
+    for row in installation.shop.rows().values():
         assert row["status"] == ("paid" if row["order"] == "True" else "pending"), row

@@ -11,16 +11,17 @@ from datetime import timedelta
 
 import pytest
 
-from tests.acceptance.world import EVENTS, LIST, REPOSITORY, World
+from tests.acceptance.configured_shop import REPOSITORY
+from tests.acceptance.installation import EVENTS, LIST, Installation
 
 
 @pytest.mark.parametrize("at", [LIST, EVENTS])
-def test_a_killed_process(world: World, at: str) -> None:
+def test_a_killed_process(installation: Installation, at: str) -> None:
     """SIGKILL while Stripe is being asked: nothing is half done, its lease keeps others away and then ends by itself,
     and the next sweep does everything from the start, for no cursor ran ahead of it."""
     for key in range(150):
-        world.pay(key, age=timedelta(days=2, seconds=key))
-    before = world.substance()
+        installation.add_payment(key, age=timedelta(days=2, seconds=key))
+    before = installation.dump_results()
     started = threading.Event()
     processes: list[subprocess.Popen[str]] = []
 
@@ -29,11 +30,11 @@ def test_a_killed_process(world: World, at: str) -> None:
             started.wait(30)
             os.kill(processes[0].pid, signal.SIGKILL)
 
-    world.stripe.before_answer = kill
+    installation.stripe.before_answer = kill
     with subprocess.Popen(
         [sys.executable, "-m", "reconciler", "sweep", "--kind", "window", "--apply"],
         cwd=REPOSITORY,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(world.folder), **world.environ},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(installation.folder), **installation.environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,15 +42,15 @@ def test_a_killed_process(world: World, at: str) -> None:
         processes.append(process)
         started.set()
         out, _ = process.communicate(timeout=60)
-    world.stripe.before_answer = None
+    installation.stripe.before_answer = None
     assert process.returncode == -signal.SIGKILL
     assert out == ""
-    assert world.substance() == before
-    held = world.sweep("--apply")
+    assert installation.dump_results() == before
+    held = installation.sweep("--apply")
     assert held.code == 75
     assert f":{process.pid}:" in held.err
-    world.execute("UPDATE reconciler.leases SET expires_at = now() - '1 s'::interval")
-    answer = world.sweep("--kind", "window", "--apply")
+    installation.execute("UPDATE reconciler.leases SET expires_at = now() - '1 s'::interval")
+    answer = installation.sweep("--kind", "window", "--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 150)
-    assert len(world.ask("SELECT * FROM reconciler.outbox")) == 150
-    world.verify()
+    assert len(installation.query_dicts("SELECT * FROM reconciler.outbox")) == 150
+    installation.check_ledger()

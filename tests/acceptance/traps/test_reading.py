@@ -20,7 +20,15 @@ from reconciler.sandbox import (
     SandboxLimits,
     SandboxServer,
 )
-from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_stripe
+from tests.acceptance.installation import (
+    EVENTS,
+    LIST,
+    NOW,
+    RETRIEVE,
+    TRIES,
+    Installation,
+    make_stripe,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,53 +41,57 @@ from tests.acceptance.world import EVENTS, LIST, NOW, RETRIEVE, TRIES, World, a_
         RequestFault.MALFORMED,
     ],
 )
-def test_tries_are_not_multiplied(world: World, kind: RequestFault) -> None:
+def test_tries_are_not_multiplied(installation: Installation, kind: RequestFault) -> None:
     """One retry layer: a retrieve that never succeeds is sent as often as the gateway tries, and not once more."""
-    intent = world.pay(1)
-    world.stripe.faults.script(kind, times=1000, endpoint=RETRIEVE)
-    answer = world.sweep("--payment-intent", intent)
+    intent = installation.add_payment(1)
+    installation.stripe.faults.script(kind, times=1000, endpoint=RETRIEVE)
+    answer = installation.sweep("--payment-intent", intent)
     assert answer.code == 75
-    assert world.stripe.requests.count(RETRIEVE) == TRIES
-    assert answer.json["reads"] == world.stripe.requests.reads
+    assert installation.stripe.requests.count(RETRIEVE) == TRIES
+    assert answer.json["reads"] == installation.stripe.requests.reads
 
 
 @pytest.mark.parametrize(("endpoint", "kind"), [(LIST, "window"), (EVENTS, "due")])
-def test_tries_of_lists_are_not_multiplied(world: World, endpoint: str, kind: str) -> None:
+def test_tries_of_lists_are_not_multiplied(
+    installation: Installation, endpoint: str, kind: str
+) -> None:
     """The same for a page of the list and for the look at events, which go over the wire another way."""
-    world.pay(1)
-    world.stripe.faults.script(RequestFault.SERVER_ERROR, times=1000, endpoint=endpoint)
-    answer = world.sweep("--kind", kind, "--since", "10d")
+    installation.add_payment(1)
+    installation.stripe.faults.script(RequestFault.SERVER_ERROR, times=1000, endpoint=endpoint)
+    answer = installation.sweep("--kind", kind, "--since", "10d")
     assert answer.code == 75
-    assert world.stripe.requests.count(endpoint) == TRIES
+    assert installation.stripe.requests.count(endpoint) == TRIES
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_final_answer_is_not_asked_for_twice(world: World, status: int) -> None:
+def test_a_final_answer_is_not_asked_for_twice(installation: Installation, status: int) -> None:
     """What another try cannot help is asked once."""
-    intent = world.pay(1)
+    intent = installation.add_payment(1)
     body = (
         b'{"error": {"code": "resource_missing", "message": "no", "type": "invalid_request_error"}}'
     )
-    world.stripe.faults.script(
+    installation.stripe.faults.script(
         RequestFault.ANSWER, times=1000, endpoint=RETRIEVE, answer=SandboxAnswer(status, body)
     )
-    world.sweep("--payment-intent", intent)
-    assert world.stripe.requests.count(RETRIEVE) == 1
+    installation.sweep("--payment-intent", intent)
+    assert installation.stripe.requests.count(RETRIEVE) == 1
 
 
-def test_stripes_own_verdict_on_another_try_is_obeyed(world: World) -> None:
+def test_stripes_own_verdict_on_another_try_is_obeyed(installation: Installation) -> None:
     """Stripe-Should-Retry: false ends it at once, even for a 500."""
-    intent = world.pay(1)
+    intent = installation.add_payment(1)
     wire = SandboxAnswer(500, b"{}", (("Stripe-Should-Retry", "false"),))
-    world.stripe.faults.script(RequestFault.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire)
-    assert world.sweep("--payment-intent", intent).code == 75
-    assert world.stripe.requests.count(RETRIEVE) == 1
+    installation.stripe.faults.script(
+        RequestFault.ANSWER, times=1000, endpoint=RETRIEVE, answer=wire
+    )
+    assert installation.sweep("--payment-intent", intent).code == 75
+    assert installation.stripe.requests.count(RETRIEVE) == 1
 
 
 @pytest.fixture
 def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
     """A Stripe that takes every request and answers none, and a gateway of little patience."""
-    sandbox = a_stripe()
+    sandbox = make_stripe()
     sandbox.faults.script(RequestFault.SILENT, times=1000)
     with (
         SandboxServer(sandbox) as server,
@@ -124,25 +136,29 @@ def test_the_program_waits_seconds_not_minutes() -> None:
     assert retries.deadline <= 90
 
 
-def test_a_burst_leaves_the_checkout_its_share(world: World) -> None:
+def test_a_burst_leaves_the_checkout_its_share(installation: Installation) -> None:
     """With Stripe's documented limits on and half of them ours, no read is refused and the other half stays free."""
-    world.stripe.limiter.limits = SandboxLimits()
-    world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
-    intents = [world.pay(key) for key in range(24)]
+    installation.stripe.limiter.limits = SandboxLimits()
+    installation.configure(
+        budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None}
+    )
+    intents = [installation.add_payment(key) for key in range(24)]
     named = [word for intent in intents for word in ("--payment-intent", intent)]
-    answer = world.sweep(*named, "--apply")
+    answer = installation.sweep(*named, "--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 24)
-    assert answer.json["rate_limited"] == world.stripe.requests.rate_limited == 0
+    assert answer.json["rate_limited"] == installation.stripe.requests.rate_limited == 0
     assert (
-        world.stripe.requests.most_per_second() <= 13
+        installation.stripe.requests.most_per_second() <= 13
     )  # half of 25, and the one that begins a second
     assert answer.json["seconds"] >= 1
 
 
-def test_the_checkout_is_served_during_a_pass(world: World) -> None:
+def test_the_checkout_is_served_during_a_pass(installation: Installation) -> None:
     """While a sweep reads as fast as it may, the shop's own calls on the same account are not refused."""
-    world.stripe.limiter.limits = SandboxLimits()
-    world.configure(budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None})
+    installation.stripe.limiter.limits = SandboxLimits()
+    installation.configure(
+        budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None}
+    )
     refused: list[str | None] = []
     done = threading.Event()
 
@@ -150,18 +166,18 @@ def test_the_checkout_is_served_during_a_pass(world: World) -> None:
         clock = SystemClock()
         while not clock.wait(done, 0.1):
             name = "GET /v1/charges"
-            holder = f"{world.stripe.intent(intents[0]).account}:False"
-            reason = world.stripe.limiter.enter(holder, name, livemode=False)
+            holder = f"{installation.stripe.intent(intents[0]).account}:False"
+            reason = installation.stripe.limiter.enter(holder, name, livemode=False)
             refused.append(reason)
             if reason is None:
-                world.stripe.limiter.leave(holder, name)
+                installation.stripe.limiter.leave(holder, name)
 
-    intents = [world.pay(key) for key in range(24)]
+    intents = [installation.add_payment(key) for key in range(24)]
     shopper = threading.Thread(target=checkout)
     shopper.start()
     try:
         named = [word for intent in intents for word in ("--payment-intent", intent)]
-        assert world.sweep(*named).json["rate_limited"] == 0
+        assert installation.sweep(*named).json["rate_limited"] == 0
     finally:
         done.set()
         shopper.join()
@@ -169,18 +185,18 @@ def test_the_checkout_is_served_during_a_pass(world: World) -> None:
     assert set(refused) == {None}
 
 
-def test_a_snapshot_too_old_is_fetched_again(world: World) -> None:
+def test_a_snapshot_too_old_is_fetched_again(installation: Installation) -> None:
     """An intent that changed between its fetch and the record is not corrected by what it was."""
-    intent = world.pay(1, becomes="process", age=timedelta(hours=3))
+    intent = installation.add_payment(1, becomes="process", age=timedelta(hours=3))
     moved = threading.Event()
 
     def meanwhile(endpoint: str, _target: str) -> None:
         if endpoint == EVENTS and not moved.is_set():
             moved.set()
-            world.stripe.succeed(intent, at=NOW)
+            installation.stripe.succeed(intent, at=NOW)
 
-    world.stripe.before_answer = meanwhile
-    report = world.sweep("--kind", "due", "--apply").json
+    installation.stripe.before_answer = meanwhile
+    report = installation.sweep("--kind", "due", "--apply").json
     assert moved.is_set()
     assert (report["waiting"], report["corrected"]) == (1, 0)
-    assert world.statuses() == {"1": "pending"}
+    assert installation.statuses() == {"1": "pending"}

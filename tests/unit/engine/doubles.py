@@ -1,4 +1,4 @@
-"""A Stripe of plain dictionaries, for the parts of the engine that need no database."""
+"""Doubles of the engine's ports and clock, made of plain dictionaries and lists."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.clock import ManualClock
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.page import EventPage, IntentPage
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Endpoint
+from reconciler.engine.limits.rate_limiter import RateLimiter
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -33,9 +35,10 @@ def an_intent(ident: str, status: str = "succeeded", **changes: object) -> Inten
 
 @dataclass
 class PlainStripe:
-    """Answers from dictionaries; ``fail`` may raise for an id, ``events`` are listed as Stripe does, or ``event_pages`` come in order.
+    """A Stripe that answers from dictionaries.
 
-    ``acquire`` is called before each read, as the gateway does.
+    ``events`` are listed as Stripe lists them; without any, ``event_pages`` come in their order. ``fail`` is called
+    before each answer with what is read, and may raise. ``acquire`` is called before each read, as the gateway does.
     """
 
     intents: dict[str, Intent] = field(default_factory=dict)
@@ -106,3 +109,63 @@ class PlainStripe:
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         return ()
+
+
+@dataclass
+class PlainLeases:
+    """A LeaseStore of one lease. Renewals are answered from a list: a bool, or an error to raise; then with True."""
+
+    free: bool = True
+    answers: list[bool | Exception] = field(default_factory=list)
+    renewed: threading.Event = field(default_factory=threading.Event)
+    released: int = 0
+    released_last_second: int = 0
+
+    def acquire(self, holder: str, seconds: float) -> int | None:
+        return 7 if self.free else None
+
+    def renew(self, holder: str, epoch: int, seconds: float) -> bool:
+        answer = self.answers.pop(0) if self.answers else True
+        if not self.answers:
+            self.renewed.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def release(self, holder: str, epoch: int, last_second: int = 0) -> None:
+        self.released += 1
+        self.released_last_second = last_second
+
+    def last_second(self) -> int:
+        return self.released_last_second
+
+    def holder(self) -> str | None:
+        return "host:12"
+
+
+class YieldingClock(ManualClock):
+    """Advances at once by what a thread waits for, and lets the other threads run meanwhile."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.advance(timedelta(seconds=seconds))
+        return event.wait(0.001)
+
+
+def take_many(
+    rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoint, count: int
+) -> list[float]:
+    """Take and release so many reads, one after the other; when each was let go."""
+    times = []
+    for _ in range(count):
+        rate_limiter.take(endpoint)
+        times.append(clock.monotonic())
+        rate_limiter.release(endpoint)
+    return times
+
+
+def most_within(times: Sequence[float], seconds: float) -> int:
+    """The most of these times in any window of that length, its end not included."""
+    rounding = 1e-6
+    return max(
+        sum(start <= moment < start + seconds - rounding for moment in times) for start in times
+    )

@@ -1,4 +1,4 @@
-"""What of the outbox somebody should know."""
+"""Which state of the outbox is a remark of the status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONG = UNDELIVERED.total_seconds() + 1
 
 
 def test_an_empty_outbox_is_no_remark() -> None:
-    """All is delivered."""
+    """If everything is delivered, there is no remark."""
     assert remarks(STATUS, DELIVERS) == ()
 
 
@@ -45,10 +45,10 @@ def test_an_empty_outbox_is_no_remark() -> None:
         (OutboxStatus(5, 1, 10.0, "x"), replace(DELIVERS, delivers=False), [StatusLevel.CRITICAL]),
     ],
 )
-def test_what_waits_is_told(
+def test_waiting_rows_are_a_remark(
     outbox: OutboxStatus, expected: Expectations, levels: list[StatusLevel]
 ) -> None:
-    """A while is nothing, long is a warning where an endpoint should have it, given up is critical whatever is configured."""
+    """A short wait is no remark, a long one is a warning if an endpoint is configured, and a given-up row is always critical."""
     found = remarks(replace(STATUS, outbox=outbox), expected)
     assert [remark.level for remark in found] == levels
     for remark in found:

@@ -85,6 +85,24 @@ class PostgresStore:
             return held, claimable, None
         return held, claimable, connection.execute(table.rows_paid, parameters)
 
+    def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
+        """See ``engine.ports.Store``."""
+        named = self._table.orders(orders)
+        if not named:
+            return ()
+        with self._database.connection("reading the rows of orders") as connection:
+            rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
+        return self._reader.payments(rows)
+
+    def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
+        """See ``engine.ports.Store``."""
+        held = self._table.intents(intents)
+        if not held:
+            return ()
+        with self._database.connection("reading the rows that hold intents") as connection:
+            rows = connection.execute(self._table.holders, {"intents": held}).fetchall()
+        return self._reader.payments(rows)
+
     def open_payments(
         self,
         created: TimeRange,

@@ -10,7 +10,7 @@ import pytest
 from reconciler.clock import ManualClock
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.cursor_ranges import cursor_ranges
-from reconciler.engine.reads import fetcher as fetching
+from reconciler.engine.reads import fetcher as fetcher_module
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.errors import MalformedAnswerError, StripeRefusedError, StripeUnavailableError
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
@@ -30,7 +30,7 @@ def a_fetcher(stripe: PlainStripe, page_size: int = 100) -> Fetcher:
 
 
 def test_retrieved_pages_hold_every_intent_once_and_in_order(stripe: PlainStripe) -> None:
-    """Pages are full but for the last, and follow the order asked for."""
+    """Every page except the last is full, and the pages keep the order that was asked for."""
     wanted = sorted(stripe.intents)
     with a_fetcher(stripe) as fetcher:
         pages = list(fetcher.retrieve_pages(wanted))
@@ -38,8 +38,8 @@ def test_retrieved_pages_hold_every_intent_once_and_in_order(stripe: PlainStripe
     assert [answer.intent.id for page in pages for answer in page.answers] == wanted
 
 
-def test_one_intent_that_cannot_be_had_does_not_lose_its_page(stripe: PlainStripe) -> None:
-    """The others of the page are answered, and the failure names the intent and why."""
+def test_one_intent_that_cannot_be_read_does_not_lose_its_page(stripe: PlainStripe) -> None:
+    """The others of the page are answered, and the failure names the intent and the reason."""
 
     def fail(intent_id: str) -> None:
         if intent_id == "pi_0003":
@@ -55,7 +55,7 @@ def test_one_intent_that_cannot_be_had_does_not_lose_its_page(stripe: PlainStrip
 
 
 def test_a_refused_key_ends_the_reading(stripe: PlainStripe) -> None:
-    """401 and 403 are no matter of one intent: they come out at once."""
+    """401 and 403 concern every read, so the error is raised at once."""
 
     def fail(_: str) -> None:
         raise StripeRefusedError("no.", "Give it a key.")
@@ -74,18 +74,19 @@ def test_what_cannot_be_an_id_is_never_asked_for(stripe: PlainStripe) -> None:
 
 
 @pytest.mark.parametrize("expected", [0, 1234, 100_000])
-def test_lists_side_by_side_hold_every_intent_once(stripe: PlainStripe, expected: int) -> None:
-    """However a range is cut, its cursor_ranges neither overlap nor leave a gap."""
+def test_several_cursors_hold_every_intent_once(stripe: PlainStripe, expected: int) -> None:
+    """However a range is cut, its stretches neither overlap nor leave a gap."""
     created = TimeRange(NOW - timedelta(days=2), None)
+    stretches = cursor_ranges(created, NOW, expected)
     with a_fetcher(stripe) as fetcher:
-        pages = list(fetcher.list_pages(cursor_ranges(created, NOW, expected)))
+        pages = list(fetcher.list_pages(stretches))
     found = [answer.intent.id for page in pages for answer in page.answers]
     assert sorted(found) == sorted(stripe.intents)
-    assert sum(page.ends for page in pages) == len(cursor_ranges(created, NOW, expected))
+    assert sum(page.ends for page in pages) == len(stretches)
 
 
 def test_a_list_that_breaks_off_names_what_is_missing(stripe: PlainStripe) -> None:
-    """The page before it is kept; the rest of the stretch is named with its range and last cursor."""
+    """The page before the failure is kept; the failure names the rest of the stretch and the last cursor."""
 
     def fail(after: str) -> None:
         if after == "pi_0099":
@@ -100,11 +101,11 @@ def test_a_list_that_breaks_off_names_what_is_missing(stripe: PlainStripe) -> No
     assert not any(page.ends for page in pages)
 
 
-def test_cursors_read_on_while_a_page_is_worked_on(
+def test_cursors_read_ahead_while_a_page_is_processed(
     stripe: PlainStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Recording takes time in which Stripe may be asked further: the page in hand, so many ahead, and no more."""
-    monkeypatch.setattr(fetching, "PAGES_AHEAD", 3)
+    """While the current page is recorded, Stripe is asked for so many pages ahead, and for no more."""
+    monkeypatch.setattr(fetcher_module, "PAGES_AHEAD", 3)
     enough = threading.Event()
 
     def count(_: str) -> None:
@@ -119,8 +120,8 @@ def test_cursors_read_on_while_a_page_is_worked_on(
     assert stripe.reads <= 5
 
 
-def test_a_fault_of_a_later_page_comes_out(stripe: PlainStripe) -> None:
-    """Also where a cursor was reading on by itself."""
+def test_an_error_of_a_later_page_is_raised(stripe: PlainStripe) -> None:
+    """This holds also if a cursor was reading ahead."""
 
     def fail(after: str) -> None:
         if after == "pi_0299":

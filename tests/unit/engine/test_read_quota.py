@@ -1,4 +1,4 @@
-"""The reads of 30 days."""
+"""The read quota: the reads of 30 days."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MINUTE = timedelta(minutes=1)
     ("transactions", "reads"), [(0, 10_000), (20, 10_000), (100, 50_000), (10_000, 5_000_000)]
 )
 def test_what_stripe_documents(transactions: int, reads: int) -> None:
-    """500 reads a transaction, and never fewer than 10,000."""
+    """500 reads for each transaction, and never fewer than 10,000."""
     assert documented_reads(transactions) == reads
 
 
-def test_what_was_spent_before_counts() -> None:
-    """A restart does not forget: the rolling sum is taken off."""
+def test_reads_before_the_start_count() -> None:
+    """After a restart, the booked reads of the last 30 days count as spent."""
     quota = ReadQuota(20, 0.5, MINUTE, ReadsSpent({Source.WINDOW: 8}))
     source_quota = SourceQuota(quota)
     source_quota.take(Endpoint.EVENTS)
@@ -39,35 +39,35 @@ def test_what_was_spent_before_counts() -> None:
     assert "reads_per_30_days" in caught.value.hint
 
 
-def test_more_than_all_was_spent() -> None:
-    """The limit may have been lowered meanwhile."""
+def test_more_reads_than_are_allowed() -> None:
+    """If the limit was lowered below what is spent, nothing is left, and nothing is negative."""
     quota = ReadQuota(5, 1.0, MINUTE, ReadsSpent({Source.TAIL: 50}))
     assert [quota.left(source) for source in Source] == [0, 0, 0, 0]
 
 
-def test_passes_side_by_side_see_what_the_others_took() -> None:
-    """What one lane has read and not booked yet is spent for all of them."""
+def test_sweeps_at_once_count_the_reads_of_each_other() -> None:
+    """What one sweep has read and not booked yet is spent for every sweep of the account."""
     quota = ReadQuota(1000, 1.0, MINUTE)
     window, tail = SourceQuota(quota), SourceQuota(quota)
-    window.cast(Source.WINDOW, by_service=False)
-    tail.cast(Source.TAIL, by_service=True)
+    window.begin(Source.WINDOW, by_service=False)
+    tail.begin(Source.TAIL, by_service=True)
     free = window.left
     for _ in range(free):
         window.take(Endpoint.LIST)
-    with pytest.raises(QuotaSpentError, match="the window net"):
+    with pytest.raises(QuotaSpentError, match="the source window"):
         window.take(Endpoint.LIST)
     assert tail.left == 1000 - free
     tail.take(Endpoint.EVENTS)
-    quota.renew(ReadsSpent)  # nothing is booked yet: what was taken is not forgotten
+    quota.renew(ReadsSpent)  # nothing is booked yet, but what was taken still counts
     assert tail.left == 1000 - free - 1
 
 
-def test_what_was_taken_is_booked_once_by_net() -> None:
-    """A booking that failed is made again; what is booked is not booked twice, and stays spent."""
+def test_what_was_taken_is_booked_once_for_each_source() -> None:
+    """A booking that failed is made again. What is booked is not booked twice, and stays spent."""
     quota = ReadQuota(1000, 1.0, MINUTE)
     source_quota = SourceQuota(quota)
     for source in (Source.TAIL, Source.DUE, Source.DUE):
-        source_quota.cast(source, by_service=False)
+        source_quota.begin(source, by_service=False)
         source_quota.take(Endpoint.RETRIEVE)
 
     def fails(_: object) -> None:

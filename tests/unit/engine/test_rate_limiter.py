@@ -1,8 +1,10 @@
+"""The rate limiter: it keeps the limits, uses them fully, is fair, and slows down when Stripe refuses."""
+
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,42 +14,24 @@ from hypothesis import strategies as st
 
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
-from reconciler.engine.limits.endpoint_limit import FLOOR
-from reconciler.engine.limits.rate_limiter import RateLimiter, RateLimits
+from reconciler.engine.limits.rate_limiter import SLOWEST, RateLimiter
+from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.errors import StripeUnavailableError
+from tests.unit.engine.doubles import most_within, take_many
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-ROUNDING = 1e-6
 FAST = RateLimits(overall=100_000, endpoint=100_000, search=100_000)
 
 
 class LateClock(ManualClock):
-    """Every wait takes a little longer than asked for, as a busy machine's does."""
+    """Every wait takes a little longer than asked for, as on a busy machine."""
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return super().wait(event, seconds + 0.015)
 
 
-def most_within(times: Sequence[float], seconds: float) -> int:
-    """The most of these in any window of that length, its end not included."""
-    return max(
-        sum(start <= moment < start + seconds - ROUNDING for moment in times) for start in times
-    )
-
-
-def take_many(
-    rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoint, count: int
-) -> list[float]:
-    times = []
-    for _ in range(count):
-        rate_limiter.take(endpoint)
-        times.append(clock.monotonic())
-        rate_limiter.release(endpoint)
-    return times
-
-
 def settled_rate(rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoint) -> float:
-    """The rate seen over fifty reads."""
+    """The rate over fifty reads."""
     times = take_many(rate_limiter, clock, endpoint, 51)
     return 50 / (times[-1] - times[0])
 
@@ -56,14 +40,14 @@ def settled_rate(rate_limiter: RateLimiter, clock: ManualClock, endpoint: Endpoi
     ("livemode", "overall"), [(True, 50.0), (False, 12.5)], ids=["live", "sandbox"]
 )
 def test_half_of_stripes_documented_limits_is_the_default(livemode: bool, overall: float) -> None:
-    """Without configuration we take half: 100/s live or 25/s sandbox overall, 25/s an endpoint, 20/s for search."""
+    """Without configuration, half of 100/s live or 25/s sandbox overall, of 25/s for an endpoint, and of 20/s for search."""
     assert RateLimits.of(livemode=livemode) == RateLimits(
         overall=overall, endpoint=12.5, search=10.0, share=0.5
     )
 
 
-def test_share_is_taken_of_overridden_limits_too() -> None:
-    """A limit from the configuration is Stripe's limit for this account, so the share comes off it as well."""
+def test_the_share_applies_to_configured_limits_too() -> None:
+    """A limit in the configuration is what Stripe allows this account, so only the share of it is used."""
     limits = RateLimits.of(
         livemode=True,
         share=0.25,
@@ -74,21 +58,22 @@ def test_share_is_taken_of_overridden_limits_too() -> None:
     assert limits == RateLimits(overall=100, endpoint=20, search=2, share=0.25)
 
 
-@pytest.mark.parametrize("endpoint", list(Endpoint))
-def test_search_has_its_own_limit(endpoint: Endpoint) -> None:
-    """Each endpoint has a lane of the endpoint's limit; search has that of search."""
-    limits = RateLimits(overall=100, endpoint=30, search=7)
-    assert limits.of_endpoint(endpoint) == (7 if endpoint is Endpoint.SEARCH else 30)
+def test_search_has_its_own_limit() -> None:
+    """Every endpoint has the endpoint limit, except search, which has the search limit."""
+    rates = RateLimits(overall=100, endpoint=30, search=7).by_endpoint()
+    assert rates.pop(Endpoint.SEARCH) == 7
+    assert set(rates.values()) == {30}
+    assert len(rates) == len(Endpoint) - 1
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0])
 def test_a_limit_of_nothing_is_refused(wrong: float) -> None:
-    """A limit of zero would let a read wait for ever, so it cannot be built."""
-    with pytest.raises(ValueError, match="more than nothing"):
+    """At a limit of zero a read would wait without end, so such limits cannot be made."""
+    with pytest.raises(ValueError, match="more than 0"):
         RateLimits(overall=wrong, endpoint=1, search=1)
 
 
-rates = st.one_of(st.integers(1, 60).map(float), st.floats(0.2, 60))
+some_rates = st.one_of(st.integers(1, 60).map(float), st.floats(0.2, 60))
 reads = st.lists(
     st.tuples(
         st.sampled_from(list(Endpoint)),
@@ -101,47 +86,50 @@ reads = st.lists(
 
 
 @settings(deadline=None)
-@given(overall=rates, endpoint=rates, search=rates, asked=reads)
+@given(overall=some_rates, endpoint=some_rates, search=some_rates, asked=reads)
 def test_no_second_sees_more_than_the_rate(
     overall: float, endpoint: float, search: float, asked: list[tuple[Endpoint, float, int]]
 ) -> None:
-    """Wherever a window of one second is laid, no lane lets more go than its rate (rounded up), nor overall; and no
-    window of ceil(rate)/rate seconds sees more than ceil(rate), so that the mean never exceeds the rate."""
+    """No window of one second has more requests of an endpoint than its rate, rounded up, nor more than the overall rate.
+
+    No window of ceil(rate)/rate seconds has more than ceil(rate), so that the mean never exceeds the rate.
+    """
     clock = ManualClock(START)
     limits = RateLimits(overall=overall, endpoint=endpoint, search=search)
     rate_limiter = RateLimiter(limits, clock)
-    gone: dict[Endpoint | None, list[float]] = {}
+    let_go: dict[Endpoint | None, list[float]] = {}
     for name, idle, count in asked:
         clock.advance(timedelta(seconds=idle))
         times = take_many(rate_limiter, clock, name, count)
-        gone.setdefault(name, []).extend(times)
-        gone.setdefault(None, []).extend(times)
-    for endpoint_limit, times in gone.items():
-        rate = overall if endpoint_limit is None else limits.of_endpoint(endpoint_limit)
+        let_go.setdefault(name, []).extend(times)
+        let_go.setdefault(None, []).extend(times)
+    rates: dict[Endpoint | None, float] = {**limits.by_endpoint(), None: overall}
+    for one, times in let_go.items():
+        rate = rates[one]
         size = math.ceil(rate)
         assert most_within(times, 1.0) <= size
         assert most_within(times, size / rate) <= size
 
 
-@given(rate=rates)
+@given(rate=some_rates)
 @settings(deadline=None)
-def test_a_busy_lane_gets_its_whole_rate(rate: float) -> None:
-    """Requests that wait are let go at the lane's full rate: the budget is used, not only kept."""
+def test_a_busy_endpoint_gets_its_whole_rate(rate: float) -> None:
+    """Waiting requests go at the full rate of the endpoint: the limit is used, not only kept."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=rate, search=1000), clock)
     times = take_many(rate_limiter, clock, Endpoint.LIST, 60)
     assert times[-1] <= 59 / rate + 60 * 0.0006
 
 
-def test_threads_that_wake_late_lose_nothing() -> None:
-    """A thread woken 15 ms late does not cost the lane its rate: the next ones make up for it."""
+def test_threads_that_wake_late_do_not_lower_the_rate() -> None:
+    """If a thread wakes 15 ms late, the next ones go sooner, so that the endpoint keeps its rate."""
     clock = LateClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=25, search=1000), clock)
     assert settled_rate(rate_limiter, clock, Endpoint.LIST) >= 25 * 0.98
 
 
 def test_the_first_second_brings_no_burst() -> None:
-    """Requests are spread: a fresh lane lets no more than a tenth of a second's worth and one go at once."""
+    """Requests are spread: after a pause, no more than a tenth of a second's worth and one go at once."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=20, search=1000), clock)
     clock.advance(timedelta(seconds=60))
@@ -149,21 +137,21 @@ def test_the_first_second_brings_no_burst() -> None:
     assert most_within(times, 0.01) <= 3
 
 
-def test_a_slow_lane_does_not_hold_up_another() -> None:
-    """Who waits for the budget of one endpoint does not stand in the way of another endpoint's reads."""
+def test_a_slow_endpoint_does_not_delay_another() -> None:
+    """A thread that waits for the rate of one endpoint does not delay the reads of another endpoint."""
     stopping = threading.Event()
     rate_limiter = RateLimiter(
         RateLimits(overall=1000, endpoint=1000, search=0.001), SystemClock(), stopping
     )
     rate_limiter.take(Endpoint.SEARCH)
-    held = threading.Thread(target=_expect_stop, args=(rate_limiter, Endpoint.SEARCH))
-    held.start()
+    waiting = threading.Thread(target=_expect_stop, args=(rate_limiter, Endpoint.SEARCH))
+    waiting.start()
     _until_waiting(rate_limiter, 1)
     for _ in range(20):
         rate_limiter.take(Endpoint.LIST)
     assert rate_limiter.usage().endpoints[Endpoint.SEARCH].waiting == 1
     stopping.set()
-    held.join()
+    waiting.join()
 
 
 def _expect_stop(rate_limiter: RateLimiter, endpoint: Endpoint) -> None:
@@ -183,12 +171,11 @@ def _until_waiting(rate_limiter: RateLimiter, count: int) -> None:
     ids=["one endpoint", "several"],
 )
 def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) -> None:
-    """Nobody is overtaken, in the queue of an endpoint or among endpoints that all could go."""
+    """This holds in the queue of one endpoint, and among several endpoints whose rates allow a read."""
     rate_limiter = RateLimiter(FAST, SystemClock())
     rate_limiter.take(Endpoint.RETRIEVE)
-    rate_limiter.limited(
-        RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE
-    )  # one at a time from now
+    # from now on one read at a time
+    rate_limiter.limited(RateLimitReason.GLOBAL_CONCURRENCY, Endpoint.RETRIEVE)
     order: list[int] = []
 
     def ask(number: int) -> None:
@@ -209,7 +196,7 @@ def test_threads_go_in_the_order_in_which_they_asked(endpoints: list[Endpoint]) 
 
 
 def test_stopping_ends_every_wait() -> None:
-    """Once the program stops, those who wait and those who come get an error instead of a budget."""
+    """Once the program stops, a thread that waits and a thread that asks get an error."""
     stopping = threading.Event()
     rate_limiter = RateLimiter(
         RateLimits(overall=0.001, endpoint=1, search=1), SystemClock(), stopping
@@ -231,7 +218,7 @@ def test_stopping_ends_every_wait() -> None:
 
 
 class InterruptedClock(ManualClock):
-    """Somebody presses Ctrl-C during the next wait, once ``interrupt`` is set."""
+    """Raises KeyboardInterrupt in the next wait, once ``interrupt`` is set. ``meanwhile`` is called before that."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
@@ -247,7 +234,7 @@ class InterruptedClock(ManualClock):
 
 
 def test_an_interrupted_wait_leaves_no_place_behind() -> None:
-    """A thread that is interrupted while waiting holds up nobody and counts as nothing in flight."""
+    """A thread that is interrupted while it waits delays no other thread and is not in flight."""
     clock = InterruptedClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1, endpoint=1, search=1), clock)
     rate_limiter.take(Endpoint.LIST)
@@ -259,8 +246,8 @@ def test_an_interrupted_wait_leaves_no_place_behind() -> None:
     assert (usage.waiting, usage.in_flight) == (0, 2)
 
 
-def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
-    """A thread interrupted at the moment at which it was let go gives its place back."""
+def test_a_read_that_is_interrupted_when_it_may_go_is_not_in_flight() -> None:
+    """A thread that is interrupted at the moment at which it may go gives its place back."""
     clock = InterruptedClock(START)
     rate_limiter = RateLimiter(FAST, clock)
     for _ in range(2):
@@ -281,8 +268,8 @@ def test_an_interrupted_read_that_was_just_let_go_is_not_in_flight() -> None:
 
 
 @pytest.mark.parametrize("reason", [RateLimitReason.ENDPOINT_RATE, RateLimitReason.UNKNOWN])
-def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) -> None:
-    """A 429 of an endpoint halves that lane alone; one without a reason is taken for it."""
+def test_a_refusal_for_an_endpoints_rate_halves_it(reason: RateLimitReason) -> None:
+    """A 429 for the rate of an endpoint halves the rate of that endpoint alone. A 429 without a reason counts as one."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=200, search=200), clock)
     rate_limiter.limited(reason, Endpoint.LIST)
@@ -294,19 +281,19 @@ def test_an_endpoint_refused_for_its_rate_goes_at_half(reason: RateLimitReason) 
 
 
 def test_a_global_refusal_slows_everything() -> None:
-    """A 429 of the global limiter halves the overall lane and no endpoint's."""
+    """A 429 for the global rate halves the overall rate and no endpoint's."""
     rate_limiter = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
     rate_limiter.limited(RateLimitReason.GLOBAL_RATE, Endpoint.LIST)
     usage = rate_limiter.usage()
     assert usage.overall.rate == 20
-    assert {endpoint_limit.rate for endpoint_limit in usage.endpoints.values()} == {20}
+    assert {endpoint.rate for endpoint in usage.endpoints.values()} == {20}
 
 
 @pytest.mark.parametrize(
     "reason", [RateLimitReason.RESOURCE_SPECIFIC, RateLimitReason.LOCK_TIMEOUT]
 )
-def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
-    """A refusal because one object is busy says nothing about our pace."""
+def test_a_refusal_for_a_busy_object_slows_nothing(reason: RateLimitReason) -> None:
+    """A 429 because one object is busy says nothing about the rate."""
     rate_limiter = RateLimiter(RateLimits(overall=40, endpoint=20, search=20), ManualClock(START))
     before = rate_limiter.usage()
     rate_limiter.limited(reason, Endpoint.RETRIEVE)
@@ -314,7 +301,7 @@ def test_a_busy_object_slows_no_lane(reason: RateLimitReason) -> None:
 
 
 def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
-    """Ten refused requests that were on their way together are one sign; however many follow, some pace is kept."""
+    """Ten refusals of requests that were on their way together count once. However many follow, the rate has a minimum."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=32, search=32), clock)
     for _ in range(10):
@@ -323,11 +310,11 @@ def test_refusals_of_one_moment_count_once_and_a_floor_holds() -> None:
     for _ in range(40):
         clock.advance(timedelta(seconds=1))
         rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
-    assert rate_limiter.usage().endpoints[Endpoint.LIST].rate == pytest.approx(32 * FLOOR)
+    assert rate_limiter.usage().endpoints[Endpoint.LIST].rate == pytest.approx(32 * SLOWEST)
 
 
-def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
-    """It regains 5 % of its rate in 10 s, and never more than it had."""
+def test_a_lowered_rate_recovers_slowly_and_fully() -> None:
+    """It regains 5 % of the limit in 10 s, and never exceeds the limit."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=1000, endpoint=100, search=100), clock)
     rate_limiter.limited(RateLimitReason.ENDPOINT_RATE, Endpoint.LIST)
@@ -341,14 +328,14 @@ def test_a_slowed_lane_recovers_slowly_and_wholly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "endpoint_limit"),
+    ("reason", "limited"),
     [
         (RateLimitReason.ENDPOINT_CONCURRENCY, "endpoint"),
         (RateLimitReason.GLOBAL_CONCURRENCY, "overall"),
     ],
 )
-def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, endpoint_limit: str) -> None:
-    """A concurrency refusal allows half as many at once as there were, and one more every 10 s; rates stay."""
+def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, limited: str) -> None:
+    """A 429 for concurrency allows half as many at once as there were, and one more every 10 s. The rates stay."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(FAST, clock)
     for _ in range(8):
@@ -358,9 +345,8 @@ def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, endpoint_l
 
     def ceiling() -> int | None:
         usage = rate_limiter.usage()
-        return (
-            usage.overall if endpoint_limit == "overall" else usage.endpoints[Endpoint.LIST]
-        ).at_once
+        one = usage.overall if limited == "overall" else usage.endpoints[Endpoint.LIST]
+        return one.at_once
 
     assert ceiling() == 4
     clock.advance(timedelta(seconds=29))
@@ -371,8 +357,8 @@ def test_too_many_at_once_lowers_the_ceiling(reason: RateLimitReason, endpoint_l
 @pytest.mark.parametrize(
     "reason", [RateLimitReason.ENDPOINT_CONCURRENCY, RateLimitReason.GLOBAL_CONCURRENCY]
 )
-def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None:
-    """At the ceiling the next read goes when one has ended, not before."""
+def test_at_the_ceiling_a_read_waits_for_another_to_end(reason: RateLimitReason) -> None:
+    """At the ceiling the next read goes when one has ended, or when the ceiling has risen."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(FAST, clock)
     for _ in range(4):
@@ -389,8 +375,8 @@ def test_a_full_lane_waits_for_a_request_to_end(reason: RateLimitReason) -> None
     assert clock.monotonic() - before < 0.01
 
 
-def test_usage_tells_what_each_budget_has_spent() -> None:
-    """Usage shows the requests of the last second and those in flight, for each lane and overall."""
+def test_usage_shows_what_each_limit_has_used() -> None:
+    """Usage shows the requests of the last second and those in flight, for each endpoint and overall."""
     clock = ManualClock(START)
     rate_limiter = RateLimiter(RateLimits(overall=50, endpoint=25, search=20), clock)
     take_many(rate_limiter, clock, Endpoint.LIST, 3)

@@ -7,13 +7,13 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine.sources import id_set
-from reconciler.engine.sources.id_set import IdSet
+from reconciler.engine.sources import id_sets
+from reconciler.engine.sources.id_sets import IdSet
 
 
 @given(st.lists(st.text(max_size=3), max_size=60))
 def test_it_answers_as_a_set_does(texts: list[str]) -> None:
-    """New is what was not added before, and only that is not in it."""
+    """A text is new if it was not added before, and only an added text is contained."""
     kept, plain = IdSet(), set[str]()
     for text in texts:
         assert (text in kept) is (text in plain)
@@ -22,30 +22,30 @@ def test_it_answers_as_a_set_does(texts: list[str]) -> None:
     assert len(kept) == len(plain)
 
 
-def test_neighbours_in_a_bucket_do_not_make_a_third() -> None:
-    """Bytes that stand there across two entries are no entry."""
+def test_a_text_that_spans_two_entries_is_not_found() -> None:
+    """Bytes that span two entries of a bucket are not found."""
     bucket = b"abcdefghij"
-    assert id_set._is_in(bucket, b"abcde")
-    assert id_set._is_in(bucket, b"fghij")
-    assert not id_set._is_in(bucket, b"defgh")
-    assert id_set._is_in(b"xdefghixxxdefgh", b"defgh")
-    assert not id_set._is_in(b"xdefghixxxxdefg", b"defgh")
+    assert id_sets._is_in(bucket, b"abcde")
+    assert id_sets._is_in(bucket, b"fghij")
+    assert not id_sets._is_in(bucket, b"defgh")
+    assert id_sets._is_in(b"xdefghixxxdefgh", b"defgh")
+    assert not id_sets._is_in(b"xdefghixxxxdefg", b"defgh")
 
 
-def test_each_set_is_salted_anew() -> None:
-    """Two texts that one set takes for one are told apart by the next."""
+def test_each_set_has_its_own_salt() -> None:
+    """Two texts that one set takes for the same are different to the next set."""
     one, other = IdSet(), IdSet()
     assert one._place("pi_1") != other._place("pi_1")
 
 
-def test_two_of_a_million_are_seldom_taken_for_one() -> None:
-    """Less than once in a thousand sets of a million: pairs over the values that a fingerprint can have."""
-    values = len(IdSet()._buckets) << (8 * id_set._SIZE)
+def test_two_of_a_million_texts_are_seldom_taken_for_the_same() -> None:
+    """By the number of pairs and of possible entries, this happens in less than one of four thousand sets."""
+    values = len(IdSet()._buckets) << (8 * id_sets._ENTRY_BYTES)
     assert 1_000_000**2 / 2 / values < 1 / 4000
 
 
 def test_many_ids_take_little_memory() -> None:
-    """A hundred thousand in less than 8 bytes each, all of them known and no others."""
+    """A hundred thousand ids take less than 8 bytes each. All of them are contained, and no other id is."""
     kept = IdSet()
     number = 100_000
     assert sum(kept.add(f"pi_{n:024d}") for n in range(number)) == number
