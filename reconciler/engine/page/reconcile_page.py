@@ -258,6 +258,7 @@ class PageReconciler:
             # sibling's stored discrepancies a second one would be opened over a person's decision.
             also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
+        decided_page = _with_order_rows_of_now(decided_page, transaction)
         decisions = self._decide_again(decided_page, again, recent, now, moved)
         page_changes = PageChanges(
             self._actor, self._rules, stored_by_intent(again.known), now, corrections_left
@@ -297,6 +298,28 @@ class PageReconciler:
         late += [item.match for item in decided_again.unanswered]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
         return [*kept, *_waiting([*late, *gone], now)]
+
+
+def _with_order_rows_of_now(page: DecidedPage, transaction: PageTransaction) -> DecidedPage:
+    """The page with the rows of its orders as they are now: a late webhook may have made one of them paid."""
+    orders = {
+        item.match.order
+        for item in page.decisions
+        if item.match.order is not None and item.match.facts.order is not None
+    }
+    if not orders:
+        return page
+    rows = transaction.rows_of_orders(sorted(orders))
+    decisions = []
+    for item in page.decisions:
+        match, facts = item.match, item.match.facts
+        if facts.order is not None:
+            others = tuple(row for row in rows if row.order == match.order)
+            held = facts.order.held | {row.payment_intent for row in others if row.payment_intent}
+            order = replace(facts.order, rows=others, held=held)
+            match = replace(match, facts=replace(facts, order=order))
+        decisions.append(replace(item, match=match))
+    return replace(page, decisions=tuple(decisions))
 
 
 @dataclass(frozen=True, slots=True)

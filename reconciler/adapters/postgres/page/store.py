@@ -26,7 +26,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.model.page import Loaded
-from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
