@@ -26,10 +26,9 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from reconciler.domain.model.payment import TableMapping
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import ManualClock
-from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.domain.outcome import Outcome
 
 # a busy machine is no defect: what is slow is found by the test run's own time limit

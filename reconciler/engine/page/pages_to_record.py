@@ -11,15 +11,9 @@ from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
+from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
-from reconciler.engine.page.reconcile_page import (
-    NO_EVENTS,
-    DecidedPage,
-    MatchDecision,
-    PageReconciler,
-    PageResult,
-    Unanswered,
-)
+from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEventReader, RecentEvents

@@ -6,20 +6,21 @@ Nothing here reads either side twice for one decision, and nothing is written ou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.match_facts import FactNeededError, Question
 from reconciler.domain.model.page import Loaded
-from reconciler.domain.model.payment import Payment
-from reconciler.domain.rules.decision import Correct, Decision, Keep, decide
+from reconciler.domain.rules.decision import decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
+from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import PageChanges
+from reconciler.engine.page.row_changes import as_they_are_now, row_changes
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.report import Writing
@@ -37,73 +38,6 @@ TRIES: Final = 3
 """How often a page is tried again if one of its rows changes between the lock and the write."""
 MOST_NAMED: Final = 5
 """The most rows that an error names."""
-
-
-@dataclass(frozen=True, slots=True)
-class MatchDecision:
-    """A match with the decision about it."""
-
-    match: Match
-    decision: Decision
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both sides agree: there is nothing to write and nothing to wait for."""
-        return isinstance(self.decision, Keep)
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A match without a decision: its verdict depends on a question that has no answer yet.
-
-    ``why`` says why it could not be answered; None if it was not asked, because orders are read at the end of a sweep.
-    """
-
-    match: Match
-    question: Question
-    why: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedPage:
-    """A page that was loaded and decided, and is not recorded yet."""
-
-    decisions: tuple[MatchDecision, ...]
-    loaded: Loaded
-    locks_rows: bool = True
-    """False if no match has a row: then there is nothing to lock."""
-    events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
-    """The events because of which the tail read the intents, by intent. They count as seen once the page is recorded."""
-    unanswered: tuple[Unanswered, ...] = ()
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every match agrees: then the recent events need not be read."""
-        return all(item.agrees for item in self.decisions)
-
-    def split_unchanged(self) -> tuple[list[MatchDecision], DecidedPage | None]:
-        """The decisions for which nothing would be written, and the page of the others (None if there are no others).
-
-        Most matches of a page agree, and have no open discrepancy, no recheck and no event. Their rows are neither
-        locked nor read again.
-        """
-        with_open = {item.intent for item in self.loaded.known if item.state is State.OPEN}
-        touched = with_open.union(self.loaded.rechecks, self.events)
-        unchanged: list[MatchDecision] = []
-        rest: list[MatchDecision] = []
-        for item in self.decisions:
-            is_unchanged = item.agrees and item.match.intent.id not in touched
-            (unchanged if is_unchanged else rest).append(item)
-        return unchanged, replace(self, decisions=tuple(rest)) if rest else None
-
-
-@dataclass(slots=True)
-class PageResult:
-    """What became of a page: the final decisions, and how many corrections were written or held back."""
-
-    decisions: list[MatchDecision] = field(default_factory=list)
-    corrected: int = 0
-    held_back: int = 0
 
 
 class PageReconciler:
@@ -286,8 +220,8 @@ class PageReconciler:
     ) -> list[MatchDecision]:
         """Decide about the rows that are still as they were loaded. The matches of other rows wait."""
         matches = [item.match for item in decided_page.decisions]
-        current, gone = _as_they_are_now(matches, again.payments, moved)
-        changes = _row_changes(matches, again.payments)
+        current, gone = as_they_are_now(matches, again.payments, moved)
+        changes = row_changes(matches, again.payments)
         loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
         decided_again = self.decide_matches(
             current, loaded, decided_page.events, recent, now, reads_facts=False
@@ -339,75 +273,6 @@ def stored_by_intent(
     for item in stored:
         by_intent.setdefault(item.intent, []).append(item)
     return {intent: tuple(items) for intent, items in by_intent.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class RowChanges:
-    """What happened to the rows of a page between the load and the lock, by intent."""
-
-    changed: frozenset[str]
-    """The intents of which a row is not as it was loaded."""
-    joined: frozenset[str]
-    """The intents that a row holds which did not hold them before."""
-
-    def makes_late(self, item: MatchDecision) -> bool:
-        """Whether the change of the row may be newer than the answer from Stripe, so that the decision has to wait."""
-        intent = item.match.intent.id
-        if intent in self.changed:
-            return not item.agrees
-        return intent in self.joined and isinstance(item.decision, Correct)
-
-
-def _row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
-    now = {row.key: _content(row) for row in payments}
-    # A row may have changed from one match of the page to another. There it is new, as if it had been inserted.
-    loaded = {
-        (row.key, intent)
-        for match in matches
-        for row in match.payments
-        for intent in (row.payment_intent, match.intent.id)
-    }
-    return RowChanges(
-        changed=frozenset(
-            match.intent.id
-            for match in matches
-            if any(now.get(row.key, _content(row)) != _content(row) for row in match.payments)
-        ),
-        joined=frozenset(
-            row.payment_intent
-            for row in payments
-            if row.payment_intent is not None and (row.key, row.payment_intent) not in loaded
-        ),
-    )
-
-
-def _content(row: Payment) -> tuple[str | None, ...]:
-    return row.payment_intent, row.status, row.stored_amount, row.stored_currency
-
-
-def _as_they_are_now(
-    matches: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
-) -> tuple[list[Match], list[Match]]:
-    """The matches with their rows as read again; and those with a row that is locked, gone, moved or holds another id."""
-    by_key = {payment.key: payment for payment in payments}
-    by_intent: dict[str | None, list[Payment]] = {}
-    for payment in payments:
-        by_intent.setdefault(payment.payment_intent, []).append(payment)
-
-    current, gone = [], []
-    for match in matches:
-        rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}
-        for loaded in match.payments:
-            row = by_key.get(loaded.key)
-            if row is not None and row.payment_intent == loaded.payment_intent:
-                rows[loaded.key] = row
-        all_are_there = all(loaded.key in rows for loaded in match.payments)
-        if all_are_there and not moved & rows.keys():
-            ordered = tuple(rows[key] for key in sorted(rows))
-            current.append(replace(match, payments=ordered))
-        else:
-            gone.append(match)
-    return current, gone
 
 
 def _waiting(matches: Sequence[Match], now: datetime) -> list[MatchDecision]:

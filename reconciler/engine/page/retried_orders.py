@@ -16,7 +16,8 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Flag
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, named_order
-from reconciler.engine.page.reconcile_page import DecidedPage, PageReconciler
+from reconciler.engine.page.decided_page import DecidedPage
+from reconciler.engine.page.reconcile_page import PageReconciler
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 

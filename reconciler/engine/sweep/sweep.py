@@ -11,9 +11,9 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.engine.page.decided_page import DecidedPage
 from reconciler.engine.page.order_questions import OrderQuestions
 from reconciler.engine.page.pages_to_record import PagesToRecord
-from reconciler.engine.page.reconcile_page import DecidedPage
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import psycopg
 from psycopg.rows import dict_row
+from reconciler.engine.actor import SERVICE, Actor
+from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
@@ -17,11 +19,9 @@ from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
-from reconciler.engine.actor import SERVICE, Actor
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
-from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 from reconciler.engine.sources.sources import SweepContext
 from reconciler.engine.sweep.sweep import Sweep
 from tests.conftest import STATUSES, Shop

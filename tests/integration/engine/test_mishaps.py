@@ -113,10 +113,11 @@ def test_two_passes_at_once_keep_the_hourly_limit(sweeps: SweepRunner) -> None:
         # the other lane's sweep, under the same epoch
         from contextlib import ExitStack
 
+        from reconciler.engine.actor import SERVICE, Actor
+
         from reconciler.adapters.postgres.database import Database
         from reconciler.adapters.postgres.merchant.inspection import inspect
         from reconciler.adapters.postgres.page.store import PostgresStore
-        from reconciler.engine.actor import SERVICE, Actor
         from reconciler.engine.report import Mode, SweepRequest
         from reconciler.engine.sweep.sweep import Sweep
 

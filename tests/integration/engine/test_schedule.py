@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from reconciler.engine.actor import SERVICE
+
 from reconciler.engine.report import SweepKind, SweepReport, Writing
 from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
