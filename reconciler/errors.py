@@ -101,6 +101,10 @@ class StripeRequestError(ReconcilerError):
     """Stripe says that the request itself was wrong (400): a bug in Reconciler, or an id that is not valid."""
 
 
+class SearchRefusedError(ReconcilerError):
+    """Stripe does not offer its search to this account, as to merchants in India. The key itself is right."""
+
+
 class WrongKeyError(ReconcilerError):
     """The key works, but belongs to another account or to the other mode than the payments of this table."""
 

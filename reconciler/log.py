@@ -68,6 +68,7 @@ def is_journal(journal_stream: str | None, stream: TextIO) -> bool:
     """journald reads this stream. ``$JOURNAL_STREAM`` has the device and inode of its socket (systemd.exec(5))."""
     if not journal_stream:
         return False
+    # a stream in memory has no file number
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -87,6 +88,7 @@ _SHARED: Final[tuple[Processor, ...]] = (
 
 
 def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
+    # on a terminal people read, elsewhere programs
     renderer: Processor
     if stream.isatty():
         renderer = structlog.dev.ConsoleRenderer()

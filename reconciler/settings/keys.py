@@ -61,6 +61,7 @@ def key_fault(key: str, origin: str) -> ConfigurationFault | None:
     if key.startswith("whsec_"):
         what = "this is a webhook's signing secret (whsec_…), not an API key."
         return ConfigurationFault(f"{origin}: {what}", _USE_A_RESTRICTED_KEY)
+    # an HTTP client refuses such a header, with an error that may show the key
     if not key.isascii() or any(char.isspace() or not char.isprintable() for char in key):
         what = "a key has no spaces and only ASCII characters."
         return ConfigurationFault(
@@ -71,6 +72,7 @@ def key_fault(key: str, origin: str) -> ConfigurationFault | None:
 
 def mode_fault(key: str, livemode: bool | None, origin: str) -> ConfigurationFault | None:
     """Why the key does not fit the configured mode, None if it fits or its prefix does not say."""
+    # a proxy's key says nothing; then the first object that Stripe shows is compared
     of_key = key_facts(key).livemode
     if livemode is None or of_key is None or of_key is livemode:
         return None
@@ -126,6 +128,8 @@ def key_path(named: Path, environ: Mapping[str, str], config: Path | None) -> Pa
     """
     if named.is_absolute():
         return named
+
+    # under systemd the service cannot read /etc/reconciler/credentials itself
     folder = environ.get(CREDENTIALS_VARIABLE)
     if folder and Path(folder, named).is_file():
         return Path(folder, named)

@@ -166,6 +166,7 @@ def load(
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The configuration file to read, None if there is none. Raises ConfigurationError if a named file does not exist."""
     named = environ.get(CONFIG_VARIABLE)
+    # --config wins over the variable
     if path is None and named:
         path, origin = Path(named), CONFIG_VARIABLE
     else:
@@ -246,6 +247,7 @@ def _url_faults(url: object) -> list[ConfigurationFault]:
 def _missing(
     raw: Mapping[str, Any], *, need_table: bool, need_database: bool
 ) -> list[ConfigurationFault]:
+    # a command of an auditor needs neither
     faults = []
     if need_table and not raw.get("payments"):
         faults.append(NO_TABLE)
@@ -277,6 +279,7 @@ def _keys(
         else:
             found = default_key(environ)
 
+        # the account's own livemode wins over [stripe]'s, so that test and live accounts can be mixed
         own = _flag(section.get("livemode"))
         keys.append(_checked(found, default if own is None else own, faults))
     return tuple(keys)

@@ -19,6 +19,7 @@ from reconciler.settings.sections import DeliverySection, ServiceSection
 
 def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
     """Every fault of keys that are right alone and wrong together."""
+    # a section may be of a wrong type here: pydantic reports that
     payments = raw.get("payments")
     accounts = [item for item in _list(raw.get("accounts")) if isinstance(item, Mapping)]
     faults: list[ConfigurationFault] = []

@@ -24,7 +24,7 @@ READABLE: Final = tuple(item for item in Outcome if item is not Outcome.UNKNOWN)
 
 
 def _number(value: object) -> object:
-    # pydantic would take true for 1
+    # pydantic would read true as 1
     if isinstance(value, bool):
         raise InvalidValueError("this must be a number, not true or false.")
     return value
@@ -80,6 +80,7 @@ def _writable_outcome(value: object) -> object:
 
 
 def _mode(value: object) -> object:
+    # the mode is planned, and a person may try it
     if value == "replay":
         raise InvalidValueError(
             'the mode "replay" is not available yet.', 'Write "report" or "update".'

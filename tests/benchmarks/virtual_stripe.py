@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, Snapshot
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Endpoint
@@ -102,6 +105,37 @@ class VirtualStripe:
         """No charges: only ``explain`` reads them."""
         self._spend(Endpoint.CHARGES)
         return ()
+
+    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
+        """No refunds: no charge was refunded."""
+        self._spend(Endpoint.OTHER)
+        return ()
+
+    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
+        """What every paid charge left in the balance."""
+        self._spend(Endpoint.OTHER)
+        return ChargeBalance(AMOUNT, "eur")
+
+    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
+        """No disputes: no charge is disputed."""
+        self._spend(Endpoint.OTHER)
+        return ()
+
+    def session(self, session_id: str) -> CheckoutSession | None:
+        """No Checkout Session."""
+        self._spend(Endpoint.OTHER)
+        return None
+
+    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
+        """The intent of the charge with this number."""
+        self._spend(Endpoint.OTHER)
+        number = int(charge_id.removeprefix("ch_"))
+        return ChargeIntent(charge_id, intent_id(number)) if number < self.made else None
+
+    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
+        """No intents: none has metadata."""
+        self._spend(Endpoint.SEARCH)
+        return FoundIntents((), tuple(values[:10]), is_whole=True)
 
     def pay(self, number: int) -> None:
         """Add the event that an intent has succeeded; ``is_paid`` must agree."""

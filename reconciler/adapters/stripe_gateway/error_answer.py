@@ -20,6 +20,12 @@ _ERROR_BODY: Final = msgspec.json.Decoder(WireErrorBody)
 _PERMISSION: Final = re.compile(r"\brak_[a-z0-9_]{1,80}\b")
 _PLAIN_WORD: Final = re.compile(r"[a-z0-9_.\[\]]{1,60}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,3})?")
+_NO_SEARCH: Final = re.compile(
+    r"\bsearch\b[^.]{0,80}\b(unavailable|not (available|supported|enabled|offered))\b",
+    re.IGNORECASE,
+)
+"""Stripe's words are "The search feature is temporarily unavailable in your region" and "search feature unavailable for
+merchant". Its documentation names no code."""
 _OTHER_MODE: Final = (
     "a similar object exists in live mode",
     "a similar object exists in test mode",
@@ -30,6 +36,8 @@ RESOURCES: Final = {
     "rak_charge_read": "Charges and Refunds",
     "rak_event_read": "Events",
     "rak_dispute_read": "Disputes",
+    "rak_checkout_session_read": "Checkout Sessions",
+    "rak_balance_read": "Balance",
 }
 """The permissions that Reconciler needs: the name in Stripe's messages, and the name in the Dashboard."""
 
@@ -71,6 +79,16 @@ class ErrorAnswer:
         return self.answer.status == 403 and not about_account
 
     @property
+    def says_search_is_unavailable(self) -> bool:
+        """Whether Stripe refuses its search to this account, as to merchants in India, and not because of the key."""
+        message = (self.error.message if self.error else None) or ""
+        return (
+            self.answer.status in {400, 403}
+            and self.permission is None
+            and _NO_SEARCH.search(message) is not None
+        )
+
+    @property
     def permission(self) -> str | None:
         """The permission that the message says is missing."""
         found = _PERMISSION.search((self.error.message if self.error else None) or "")
@@ -110,16 +128,16 @@ class ErrorAnswer:
         status = self.answer.status
         limit = self.rate_limit
         if limit is not None:
-            reason = f"it receives requests too fast ({limit}){self._quote()}"
+            reason = f"it receives requests too fast ({limit}){self.quote()}"
             hint = "Lower budget.share, or let fewer programs use this account at the same time."
         else:
-            reason = f"it answered with status {status}{self._quote()}"
+            reason = f"it answered with status {status}{self.quote()}"
             hint = "See Stripe's status page; the next sweep tries again."
         return AttemptError(reason, hint, retry=retry, least_wait=retry_after(self.answer))
 
     def _key_refused(self, account: str, key_prefix: str) -> StripeRefusedError:
         return StripeRefusedError(
-            f"Stripe refused the key {key_prefix} of account {account}{self._quote()}.",
+            f"Stripe refused the key {key_prefix} of account {account}{self.quote()}.",
             "It is mistyped, expired or revoked: compare it with Developers > API keys in the Dashboard, and set the "
             "account's key again.",
         )
@@ -128,12 +146,12 @@ class ErrorAnswer:
         permission = self.permission
         if permission is None:
             return StripeRefusedError(
-                f"Stripe does not let the key {key_prefix} of account {account} read {what}{self._quote()}.",
+                f"Stripe does not let the key {key_prefix} of account {account} read {what}{self.quote()}.",
                 "Give the restricted key Read on PaymentIntents, Charges and Refunds, Events and Disputes. If "
                 "stripe_account is set, check that the key may act for it.",
             )
         return StripeRefusedError(
-            f"The key {key_prefix} of account {account} lacks the permission {permission} to read {what}{self._quote()}.",
+            f"The key {key_prefix} of account {account} lacks the permission {permission} to read {what}{self.quote()}.",
             permission_hint(permission),
             permission,
         )
@@ -146,11 +164,11 @@ class ErrorAnswer:
                 "Check stripe.api_base and any proxy.",
             )
         return StripeRequestError(
-            f"Stripe refused the request for {what} with status {status}{self._quote()}.",
+            f"Stripe refused the request for {what} with status {status}{self.quote()}.",
             "Reconciler concluded nothing from it. If the id is right, this is a bug in Reconciler: report it.",
         )
 
-    def _quote(self) -> str:
+    def quote(self) -> str:
         """Stripe's code and parameter, if they are plain words, and the request's id."""
         parts = []
         if self.error is not None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
+from reconciler.adapters.stripe_gateway.list_parameters import list_parameters, raise_if_no_id
+from reconciler.adapters.stripe_gateway.lookups import Lookups
 from reconciler.adapters.stripe_gateway.parsing import (
-    ChargePage,
-    parse_charge_page,
     parse_event_page,
     parse_heads,
     parse_intent,
@@ -22,25 +21,24 @@ from reconciler.adapters.stripe_gateway.parsing import (
 from reconciler.adapters.stripe_gateway.reader import Read, Reader, ReadHooks, Retries, do_nothing
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender, Timeouts, Transport
-from reconciler.adapters.stripe_gateway.wire import WireHead, is_id
+from reconciler.adapters.stripe_gateway.wire import WireHead
 from reconciler.clock import Clock
+from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 from reconciler.errors import (
     ConfigurationError,
     ConfigurationFault,
-    MalformedAnswerError,
     StripeRequestError,
 )
 
 API_BASE: Final = "https://api.stripe.com"
-PAGE_SIZE: Final = 100
 MOST_EVENT_TYPES: Final = 20
 """Stripe takes no more types in one query of events."""
-MOST_CHARGE_PAGES: Final = 10
-"""A thousand attempts to pay one intent. Stripe cancels an intent that is confirmed too often long before."""
 
 _INTENTS: Final = "/v1/payment_intents"
 _ENDPOINTS: Final = {
@@ -103,6 +101,7 @@ class StripeGateway:
         self._sender = Sender(self._transport, api_key, stripe_account, api_base)
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
         self._reader = Reader(account, _key_prefix(api_key), hooks, retries or Retries(), clock)
+        self._lookups = Lookups(self._reader, self._sender, self._translator)
         self._first_read = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -145,7 +144,7 @@ class StripeGateway:
 
     def retrieve(self, intent_id: str) -> Intent | MissingIntent:
         """One intent with its latest charge; MissingIntent if Stripe says that it does not exist."""
-        _raise_if_no_id(intent_id)
+        raise_if_no_id(intent_id)
         params = {"expand": ["latest_charge"]}
 
         def parse(answer: HttpAnswer, seen_at: datetime) -> Intent | MissingIntent:
@@ -163,7 +162,7 @@ class StripeGateway:
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
         """One page of up to 100 intents created in a range, newest first, with their latest charges."""
-        params = _list_params(created, after) | {"expand": ["data.latest_charge"]}
+        params = list_parameters(created, after) | {"expand": ["data.latest_charge"]}
 
         def parse(answer: HttpAnswer, seen_at: datetime) -> IntentPage:
             return parse_intent_page(answer, after, self._translator, seen_at)
@@ -180,7 +179,7 @@ class StripeGateway:
                 f"Stripe lists events of 1 to {MOST_EVENT_TYPES} types in one request, not of {len(types)}.",
                 "This is a bug in Reconciler: report it.",
             )
-        params = _list_params(created, after) | {"types": list(types)}
+        params = list_parameters(created, after) | {"types": list(types)}
 
         def parse(answer: HttpAnswer, seen_at: datetime) -> EventPage:
             return parse_event_page(answer, after, self._translator, seen_at)
@@ -190,19 +189,35 @@ class StripeGateway:
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         """All attempts to pay an intent, newest first."""
-        _raise_if_no_id(intent_id)
-        charges: list[Charge] = []
-        after: str | None = None
-        for _ in range(MOST_CHARGE_PAGES):
-            page = self._charge_page(intent_id, after)
-            charges += page.charges
-            after = page.next_after
-            if after is None:
-                return tuple(charges)
-        raise MalformedAnswerError(
-            f"Stripe's list of charges of payment intent {intent_id} does not end.",
-            "Check the payment in the Dashboard.",
-        )
+        return self._lookups.charges(intent_id)
+
+    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
+        """All refunds of a charge, newest first."""
+        return self._lookups.refunds(charge_id)
+
+    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
+        """The balance transaction of a charge; None if it has none yet, or if the key may not read it."""
+        return self._lookups.charge_balance(charge_id)
+
+    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
+        """All disputes of a charge, newest first."""
+        return self._lookups.disputes(charge_id)
+
+    def session(self, session_id: str) -> CheckoutSession | None:
+        """A Checkout Session; None if Stripe says that it does not exist."""
+        return self._lookups.session(session_id)
+
+    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
+        """Which intent a charge belongs to; None if Stripe says that the charge does not exist."""
+        return self._lookups.charge_intent(charge_id)
+
+    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
+        """The intents that a search shows for the first of these values of a metadata key, up to ten of them.
+
+        A value is matched exactly. The answer names the values that were searched for, and reads at most five pages.
+        Raises SearchRefusedError if Stripe does not offer its search to the account.
+        """
+        return self._lookups.search(key, values)
 
     def read_one(self, resource: str) -> tuple[WireHead, ...] | ErrorAnswer:
         """The cheapest read of a resource: the newest object of its list, or Stripe's refusal if a permission is missing.
@@ -219,16 +234,6 @@ class StripeGateway:
         send = partial(self._sender.get_by_sdk, f"/v1/{resource}", {"limit": 1})
         endpoint = _ENDPOINTS.get(resource, Endpoint.OTHER)
         return self._reader.read(Read(endpoint, f"the list of {resource}", send, parse, excuse))
-
-    def _charge_page(self, intent_id: str, after: str | None) -> ChargePage:
-        params = _list_params(TimeRange(), after) | {"payment_intent": intent_id}
-
-        def parse(answer: HttpAnswer, _: datetime) -> ChargePage:
-            return parse_charge_page(answer, after, self._translator)
-
-        send = partial(self._sender.get_by_sdk, "/v1/charges", params)
-        what = f"the charges of payment intent {intent_id}"
-        return self._reader.read(Read(Endpoint.CHARGES, what, send, parse))
 
 
 def _raise_if_unusable(
@@ -257,28 +262,3 @@ def _key_prefix(api_key: str) -> str:
     """The part of a key that messages may show. Stripe promises no prefixes, so an unknown one is not a fault."""
     found = _KEY_PREFIX.match(api_key)
     return "(unknown prefix)" if found is None else f"{found[0]}…"
-
-
-def _raise_if_no_id(value: str) -> None:
-    """Raise StripeRequestError: an empty id would list instead of retrieve, a slash would request something else."""
-    if not is_id(value):
-        raise StripeRequestError(
-            f"{value[:300]!r} cannot be the id of a Stripe object; Reconciler sent no request.",
-            "Ids are up to 255 letters, digits and underscores, such as pi_3PgafyB7WZ01zgkW.",
-        )
-
-
-def _list_params(created: TimeRange, after: str | None) -> dict[str, Any]:
-    """The parameters that all lists share. Stripe's times are whole seconds."""
-    params: dict[str, Any] = {"limit": PAGE_SIZE}
-    bounds = {
-        name: math.ceil(bound.timestamp())
-        for name, bound in (("gte", created.since), ("lt", created.until))
-        if bound is not None
-    }
-    if bounds:
-        params["created"] = bounds
-    if after is not None:
-        _raise_if_no_id(after)
-        params["starting_after"] = after
-    return params

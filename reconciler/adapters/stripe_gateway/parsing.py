@@ -10,29 +10,42 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from reconciler.adapters.stripe_gateway.list_items import (
+    UnreadableItem,
+    Wire,
+    all_readable,
+    broken_promise,
+    head_of,
+    next_cursor,
+    page_items,
+    read_item,
+    translated,
+)
 from reconciler.adapters.stripe_gateway.translation import Translator
-from reconciler.adapters.stripe_gateway.transport import AttemptError, HttpAnswer, malformed_answer
+from reconciler.adapters.stripe_gateway.transport import HttpAnswer, malformed_answer
 from reconciler.adapters.stripe_gateway.wire import (
     FieldError,
     WireCharge,
+    WireDispute,
     WireEvent,
+    WireFoundIntent,
     WireHead,
     WireIntent,
     WirePage,
+    WireRefund,
+    WireSearchPage,
     decode,
-    is_id,
 )
-from reconciler.domain.model.intent import Charge, Event, Intent
+from reconciler.domain.model.found_intents import FoundIntent
+from reconciler.domain.model.intent import Charge, Intent
+from reconciler.domain.model.money_back import Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage
-from reconciler.errors import MalformedAnswerError
 
 T = TypeVar("T")
-Wire = TypeVar("Wire", WireIntent, WireEvent, WireCharge)
-
 _HEAD: Final = msgspec.json.Decoder(WireHead)
 _INTENT: Final = msgspec.json.Decoder(WireIntent)
 _INTENT_PAGE: Final = msgspec.json.Decoder(WirePage[WireIntent])
@@ -40,55 +53,89 @@ _EVENT: Final = msgspec.json.Decoder(WireEvent)
 _EVENT_PAGE: Final = msgspec.json.Decoder(WirePage[WireEvent])
 _CHARGE: Final = msgspec.json.Decoder(WireCharge)
 _CHARGE_PAGE: Final = msgspec.json.Decoder(WirePage[WireCharge])
+_REFUND: Final = msgspec.json.Decoder(WireRefund)
+_REFUND_PAGE: Final = msgspec.json.Decoder(WirePage[WireRefund])
+_DISPUTE: Final = msgspec.json.Decoder(WireDispute)
+_DISPUTE_PAGE: Final = msgspec.json.Decoder(WirePage[WireDispute])
+_FOUND_INTENT: Final = msgspec.json.Decoder(WireFoundIntent)
+_SEARCH_PAGE: Final = msgspec.json.Decoder(WireSearchPage)
 _RAW_PAGE: Final = msgspec.json.Decoder(WirePage[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableItem:
-    """An item of a list that cannot be read.
+class Requested:
+    """The one object that was requested: its noun in messages, its type in Stripe's answers, and its id."""
 
-    ``name`` is its id if that is readable, else its position on the page. ``field`` is the field at fault.
-    """
+    noun: str
+    object: str
+    id: str
 
-    name: str
-    field: str
-    has_id: bool
+    def __str__(self) -> str:
+        return f"{self.noun} {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
-class ChargePage:
-    """One page of an intent's charges. ``next_after`` is the cursor of the next page, None at the end."""
+class ListPage(Generic[T]):
+    """One page of a list, with all of its items. ``next_after`` is the cursor of the next page, None at the end."""
 
-    charges: tuple[Charge, ...]
+    items: tuple[T, ...]
     next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page of the results of a search.
+
+    ``next_page`` is Stripe's name of the next one, None at the end. ``is_whole`` is whether each result was readable.
+    """
+
+    intents: tuple[FoundIntent, ...]
+    next_page: str | None
+    is_whole: bool
 
 
 def parse_intent(
     answer: HttpAnswer, intent_id: str, translator: Translator, seen_at: datetime
 ) -> Intent:
     """The intent that was requested, and no other."""
+    requested = Requested("payment intent", "payment_intent", intent_id)
+    return parse_object(
+        answer,
+        _INTENT,
+        requested,
+        lambda wire: translator.intent(wire, seen_at, answer.request_id),
+    )
+
+
+def parse_object(
+    answer: HttpAnswer,
+    decoder: msgspec.json.Decoder[Wire],
+    requested: Requested,
+    translate: Callable[[Wire], T],
+) -> T:
+    """The object that was requested, and no other."""
+    field = "id"
     try:
-        intent = translator.intent(decode(answer.body, _INTENT), seen_at, answer.request_id)
-        field = "id"
+        wire = decode(answer.body, decoder)
+        if wire.id == requested.id:
+            return translate(wire)
     except FieldError as error:
-        intent, field = None, error.field
-    if intent is not None and intent.id == intent_id:
-        return intent
+        field = error.field
 
     # a fault in the right object would come again; a wrong object may be a proxy's, and the next try may be right
-    head = _head_of(answer.body)
-    if head is None or head.object != "payment_intent" or head.id != intent_id:
-        raise malformed_answer("the answer is not that payment intent")
-    raise _broken_promise(f"payment intent {intent_id}", field)
+    head = head_of(answer.body)
+    if head is None or head.object != requested.object or head.id != requested.id:
+        raise malformed_answer(f"the answer is not that {requested.noun}")
+    raise broken_promise(str(requested), field)
 
 
 def parse_intent_page(
     answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
 ) -> IntentPage:
     """A page of intents. ``unreadable`` names those that cannot be read; the others are not lost."""
-    items, has_more = _items(answer.body, _INTENT_PAGE, _INTENT)
+    items, has_more = page_items(answer.body, _INTENT_PAGE, _INTENT)
     request_id = answer.request_id
-    read = _translated(items, lambda wire: translator.intent(wire, seen_at, request_id))
+    read = translated(items, lambda wire: translator.intent(wire, seen_at, request_id))
 
     # an intent that the page shows twice is one intent
     by_id = {item.id: item for item in read if not isinstance(item, UnreadableItem)}
@@ -98,7 +145,7 @@ def parse_intent_page(
 
     return IntentPage(
         intents=intents,
-        next_after=_cursor(read, after, has_more=has_more),
+        next_after=next_cursor(read, after, has_more=has_more),
         seen_at=seen_at,
         request_id=request_id,
         unreadable=tuple(item.name for item in read if isinstance(item, UnreadableItem)),
@@ -109,16 +156,67 @@ def parse_event_page(
     answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
 ) -> EventPage:
     """A page of events. One unreadable event makes the whole page unreadable: it could be the one that matters."""
-    items, has_more = _items(answer.body, _EVENT_PAGE, _EVENT)
-    events = _all_readable(_translated(items, translator.event), "event")
-    return EventPage(events, _cursor(events, after, has_more=has_more), seen_at)
+    items, has_more = page_items(answer.body, _EVENT_PAGE, _EVENT)
+    events = all_readable(translated(items, translator.event), "event")
+    return EventPage(events, next_cursor(events, after, has_more=has_more), seen_at)
 
 
-def parse_charge_page(answer: HttpAnswer, after: str | None, translator: Translator) -> ChargePage:
+def parse_charge_page(
+    answer: HttpAnswer, after: str | None, translator: Translator
+) -> ListPage[Charge]:
     """A page of charges, all of them or none."""
-    items, has_more = _items(answer.body, _CHARGE_PAGE, _CHARGE)
-    charges = _all_readable(_translated(items, translator.charge), "charge")
-    return ChargePage(charges, _cursor(charges, after, has_more=has_more))
+    items, has_more = page_items(answer.body, _CHARGE_PAGE, _CHARGE)
+    charges = all_readable(translated(items, translator.charge), "charge")
+    return ListPage(charges, next_cursor(charges, after, has_more=has_more))
+
+
+def parse_refund_page(answer: HttpAnswer, after: str | None, charge_id: str) -> ListPage[Refund]:
+    """A page of a charge's refunds, all of them or none."""
+    items, has_more = page_items(answer.body, _REFUND_PAGE, _REFUND)
+
+    def translate(wire: WireRefund) -> Refund:
+        _raise_if_of_other_charge(wire, charge_id)
+        return Refund(wire.id, wire.amount, wire.status)
+
+    refunds = all_readable(translated(items, translate), "refund")
+    return ListPage(refunds, next_cursor(refunds, after, has_more=has_more))
+
+
+def parse_dispute_page(
+    answer: HttpAnswer, after: str | None, charge_id: str, translator: Translator
+) -> ListPage[Dispute]:
+    """A page of a charge's disputes, all of them or none."""
+    items, has_more = page_items(answer.body, _DISPUTE_PAGE, _DISPUTE)
+
+    def translate(wire: WireDispute) -> Dispute:
+        _raise_if_of_other_charge(wire, charge_id)
+        return translator.dispute(wire)
+
+    disputes = all_readable(translated(items, translate), "dispute")
+    return ListPage(disputes, next_cursor(disputes, after, has_more=has_more))
+
+
+def parse_search_page(
+    answer: HttpAnswer, page: str | None, key: str, translator: Translator
+) -> SearchPage:
+    """A page of the intents that a search for a key of the metadata shows."""
+    try:
+        found = decode(answer.body, _SEARCH_PAGE)
+        field = ""
+    except FieldError as error:
+        field = error.field
+    if field:
+        raise malformed_answer(f"{field} is not what a search has there")
+
+    # the answer may say that more follows, and must then say where
+    next_page = found.next_page if found.has_more else None
+    if found.has_more and (not next_page or next_page == page):
+        raise malformed_answer("the search does not move on")
+
+    items = [read_item(raw, number, _FOUND_INTENT) for number, raw in enumerate(found.data, 1)]
+    read = translated(items, lambda wire: translator.found_intent(wire, key))
+    intents = tuple(item for item in read if not isinstance(item, UnreadableItem))
+    return SearchPage(intents, next_page, is_whole=len(intents) == len(read))
 
 
 def parse_heads(answer: HttpAnswer) -> tuple[WireHead, ...]:
@@ -130,104 +228,7 @@ def parse_heads(answer: HttpAnswer) -> tuple[WireHead, ...]:
     raise malformed_answer(f"{field} is not what a list has there")
 
 
-def _items(
-    body: bytes,
-    page_decoder: msgspec.json.Decoder[WirePage[Wire]],
-    item_decoder: msgspec.json.Decoder[Wire],
-) -> tuple[list[Wire | UnreadableItem], bool]:
-    """The items of a page and ``has_more``."""
-    try:
-        page = decode(body, page_decoder)
-    except FieldError:
-        # one by one is slower, and tells which item has the fault
-        return _items_one_by_one(body, item_decoder)
-    return list(page.data), page.has_more
-
-
-def _items_one_by_one(
-    body: bytes, item_decoder: msgspec.json.Decoder[Wire]
-) -> tuple[list[Wire | UnreadableItem], bool]:
-    try:
-        page = decode(body, _RAW_PAGE)
-    except FieldError as error:
-        field = error.field
-    else:
-        items = [_item(raw, number, item_decoder) for number, raw in enumerate(page.data, 1)]
-        return items, page.has_more
-    raise malformed_answer(f"{field} is not what a list has there")
-
-
-def _item(
-    raw: msgspec.Raw, number: int, item_decoder: msgspec.json.Decoder[Wire]
-) -> Wire | UnreadableItem:
-    try:
-        return decode(raw, item_decoder)
-    except FieldError as error:
-        field = error.field
-    head = _head_of(bytes(raw))
-    if head is not None and is_id(head.id):
-        return UnreadableItem(str(head.id), field, has_id=True)
-    name = f"object {number} of the page, whose id is not readable"
-    return UnreadableItem(name, field, has_id=False)
-
-
-def _translated(
-    items: list[Wire | UnreadableItem], translate: Callable[[Wire], T]
-) -> list[T | UnreadableItem]:
-    read: list[T | UnreadableItem] = []
-    for item in items:
-        if isinstance(item, UnreadableItem):
-            read.append(item)
-            continue
-        try:
-            read.append(translate(item))
-        except FieldError as error:
-            read.append(UnreadableItem(item.id, error.field, has_id=True))
-    return read
-
-
-def _all_readable(read: list[T | UnreadableItem], kind: str) -> tuple[T, ...]:
-    """The items. Raises MalformedAnswerError for the first that is unreadable."""
-    readable: list[T] = []
-    for item in read:
-        if isinstance(item, UnreadableItem):
-            raise _broken_promise(f"{kind} {item.name}", item.field)
-        readable.append(item)
-    return tuple(readable)
-
-
-def _cursor(
-    read: list[Intent | UnreadableItem] | tuple[Event, ...] | tuple[Charge, ...],
-    after: str | None,
-    *,
-    has_more: bool,
-) -> str | None:
-    """The id after which the next page begins, None at the end of the list.
-
-    Raises AttemptError for a cursor that does not move: the list would never end.
-    """
-    if not has_more:
-        return None
-    if not read:
-        raise malformed_answer("the page is empty and claims that more follows")
-    last = read[-1]
-    if isinstance(last, UnreadableItem) and not last.has_id:
-        raise malformed_answer("the page's last object has no readable id to continue from")
-    cursor = last.name if isinstance(last, UnreadableItem) else last.id
-    if cursor == after:
-        raise malformed_answer("the list does not move on")
-    return cursor
-
-
-def _head_of(body: bytes) -> WireHead | None:
-    try:
-        return decode(body, _HEAD)
-    except (FieldError, AttemptError):
-        return None
-
-
-def _broken_promise(what: str, field: str) -> MalformedAnswerError:
-    return MalformedAnswerError(
-        f"Stripe's answer about {what} is not what its API promises at {field}.",
-        "Reconciler concluded nothing from it. If this repeats, ask Stripe or report it.",
-    )
+def _raise_if_of_other_charge(wire: WireRefund | WireDispute, charge_id: str) -> None:
+    """Raise FieldError for an item that a list of another charge would have."""
+    if wire.charge != charge_id:
+        raise FieldError("charge")

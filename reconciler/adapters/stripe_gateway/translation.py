@@ -13,17 +13,26 @@ from reconciler.adapters.stripe_gateway.wire import (
     LAST_SECOND,
     FieldError,
     WireCharge,
+    WireChargeBalance,
+    WireChargeIntent,
+    WireDispute,
     WireEvent,
     WireEventObject,
+    WireFoundIntent,
     WireIntent,
     WireMethod,
+    WireSession,
     is_id,
 )
+from reconciler.domain.model.found_intents import FoundIntent
 from reconciler.domain.model.intent import Charge, Event, Intent, NextAction, Snapshot
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.money_back import ChargeBalance, Dispute
 from reconciler.domain.outcome import outcome_of_status
 from reconciler.errors import WrongKeyError
 
 _EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after
+_BANK_TRANSFER: Final = "display_bank_transfer_instructions"
 _ABSENT: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
@@ -62,6 +71,7 @@ class Translator:
             next_action=_next_action(wire.next_action),
             charge=charge,
             metadata=self._kept_metadata(wire.metadata),
+            customer=wire.customer,
         )
 
     def charge(self, wire: WireCharge) -> Charge:
@@ -80,6 +90,52 @@ class Translator:
             delivered=wire.pending_webhooks == 0,
             snapshot=self._snapshot(wire.data.object),
         )
+
+    def charge_balance(self, wire: WireChargeBalance) -> ChargeBalance | None:
+        """The balance transaction of a charge, None if it has none yet. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        balance = wire.balance_transaction
+        return None if balance is None else ChargeBalance(balance.amount, balance.currency.lower())
+
+    def charge_intent(self, wire: WireChargeIntent) -> ChargeIntent:
+        """Which intent a charge belongs to. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        return ChargeIntent(wire.id, wire.payment_intent)
+
+    def dispute(self, wire: WireDispute) -> Dispute:
+        """A dispute. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        due_by = None if wire.evidence_details is None else wire.evidence_details.due_by
+        return Dispute(
+            id=wire.id,
+            status=wire.status,
+            amount=wire.amount,
+            currency=wire.currency.lower(),
+            created=_time(wire.created),
+            # Stripe sends 0 if there is nothing to respond to
+            evidence_due_by=_time(due_by) if due_by else None,
+        )
+
+    def session(self, wire: WireSession) -> CheckoutSession:
+        """A Checkout Session. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        return CheckoutSession(
+            id=wire.id,
+            payment_intent=wire.payment_intent,
+            mode=wire.mode,
+            status=wire.status,
+            payment_status=wire.payment_status,
+            expires_at=None if wire.expires_at is None else _time(wire.expires_at),
+            client_reference_id=wire.client_reference_id,
+            metadata=self._kept_metadata(wire.metadata),
+        )
+
+    def found_intent(self, wire: WireFoundIntent, key: str) -> FoundIntent:
+        """An intent that a search for a key of the metadata shows. Raises WrongKeyError."""
+        self._raise_if_other_mode(wire.livemode)
+        metadata = wire.metadata or {}
+        searched = {key: metadata[key]} if key in metadata else {}
+        return FoundIntent(wire.id, {**self._kept_metadata(metadata), **searched})
 
     def _snapshot(self, about: WireEventObject) -> Snapshot | None:
         """The intent as the event carries it, in any API version. None if it is another object or unreadable."""
@@ -128,7 +184,7 @@ def _charge(wire: WireCharge) -> Charge:
         status=wire.status,
         created=_time(wire.created),
         amount=wire.amount,
-        amount_captured=wire.amount_captured,
+        amount_captured=wire.amount_captured or 0,  # null after a cancel, before API version basil
         amount_refunded=wire.amount_refunded,
         refunded=wire.refunded,
         disputed=wire.disputed,
@@ -169,7 +225,8 @@ def _method(wire: WireIntent, charge: Charge | None) -> str | None:
 def _next_action(raw: msgspec.Raw) -> NextAction | None:
     """What the customer is to do, and until when: ``next_action[type].expires_at``, or that of a nested QR code.
 
-    No decision about money depends on it, so an unknown shape has no expiry and is not an error.
+    No decision about money depends on the expiry, so an unknown shape has none and is not an error. Raises FieldError
+    for an ``amount_remaining`` that is no amount.
     """
     if bytes(raw) in _ABSENT:
         return None
@@ -183,7 +240,20 @@ def _next_action(raw: msgspec.Raw) -> NextAction | None:
     kind = action.get("type")
     details = [action.get(kind)] if isinstance(kind, str) else []
     details += [value for name, value in action.items() if "_display_" in name]
-    return NextAction(kind if isinstance(kind, str) else "unknown", _expiry(details))
+    return NextAction(
+        kind if isinstance(kind, str) else "unknown",
+        _expiry(details),
+        _amount_remaining(action.get(_BANK_TRANSFER)),
+    )
+
+
+def _amount_remaining(instructions: Any) -> int | None:
+    """What a bank transfer still lacks, None if it is not said."""
+    value = instructions.get("amount_remaining") if isinstance(instructions, dict) else None
+    # `type`, because True is an int to isinstance
+    if value is None or (type(value) is int and 0 <= value < 2**63):
+        return value
+    raise FieldError(f"next_action.{_BANK_TRANSFER}.amount_remaining")
 
 
 def _expiry(details: list[Any]) -> datetime | None:

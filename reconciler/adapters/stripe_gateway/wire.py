@@ -27,6 +27,8 @@ Id = Annotated[str, msgspec.Meta(pattern=_ID_PATTERN)]
 """One of Stripe's ids. Stripe does not promise its prefix, only its characters and its length."""
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Minor units. msgspec takes neither ``10.0`` nor ``true`` for an int."""
+Balance = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Minor units of a balance transaction: negative if money leaves the balance."""
 UnixSeconds = Annotated[int, msgspec.Meta(ge=0, le=LAST_SECOND)]
 
 
@@ -52,7 +54,7 @@ class WireCharge(msgspec.Struct, gc=False):
     status: str
     created: UnixSeconds
     amount: Amount
-    amount_captured: Amount
+    amount_captured: Amount | None
     amount_refunded: Amount
     refunded: bool
     disputed: bool
@@ -85,6 +87,87 @@ class WireIntent(msgspec.Struct, gc=False):
     payment_method_types: list[str] | None = None
     next_action: msgspec.Raw = msgspec.Raw()
     latest_charge: WireCharge | str | None = None
+    metadata: dict[str, str] | None = None
+    customer: Id | None = None
+
+
+class WireFoundIntent(msgspec.Struct, gc=False):
+    """A PaymentIntent among the results of a search, as far as a result is trusted."""
+
+    id: Id
+    object: Literal["payment_intent"]
+    livemode: bool
+    metadata: dict[str, str] | None = None
+
+
+class WireBalanceTransaction(msgspec.Struct, gc=False):
+    """A BalanceTransaction."""
+
+    object: Literal["balance_transaction"]
+    amount: Balance
+    currency: str
+
+
+class WireChargeBalance(msgspec.Struct, gc=False):
+    """A Charge that was requested with ``balance_transaction`` expanded."""
+
+    id: Id
+    object: Literal["charge"]
+    livemode: bool
+    balance_transaction: WireBalanceTransaction | None
+
+
+class WireChargeIntent(msgspec.Struct, gc=False):
+    """A Charge, of which only the PaymentIntent is read."""
+
+    id: Id
+    object: Literal["charge"]
+    livemode: bool
+    payment_intent: Id | None
+
+
+class WireRefund(msgspec.Struct, gc=False):
+    """A Refund. It has no ``livemode``; old ones have no status."""
+
+    id: Id
+    object: Literal["refund"]
+    charge: Id
+    amount: Amount
+    status: str | None = None
+
+
+class WireEvidenceDetails(msgspec.Struct, gc=False):
+    """``evidence_details`` of a dispute."""
+
+    due_by: UnixSeconds | None = None
+
+
+class WireDispute(msgspec.Struct, gc=False):
+    """A Dispute."""
+
+    id: Id
+    object: Literal["dispute"]
+    charge: Id
+    status: str
+    amount: Amount
+    currency: str
+    created: UnixSeconds
+    livemode: bool
+    evidence_details: WireEvidenceDetails | None = None
+
+
+class WireSession(msgspec.Struct, gc=False):
+    """A Checkout Session. Its address and its customer's data have no field here."""
+
+    id: Id
+    object: Literal["checkout.session"]
+    mode: str
+    payment_status: str
+    livemode: bool
+    payment_intent: Id | None
+    status: str | None = None
+    expires_at: UnixSeconds | None = None
+    client_reference_id: str | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -128,6 +211,15 @@ class WirePage(msgspec.Struct, Generic[Item], gc=False):
     object: Literal["list"]
     data: list[Item]
     has_more: bool
+
+
+class WireSearchPage(msgspec.Struct, gc=False):
+    """One page of the results of a search. Its items stay raw: one that is unreadable must not hide the others."""
+
+    object: Literal["search_result"]
+    data: list[msgspec.Raw]
+    has_more: bool
+    next_page: str | None = None
 
 
 class WireHead(msgspec.Struct, gc=False):

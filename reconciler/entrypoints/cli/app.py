@@ -120,6 +120,7 @@ def program(
 ) -> None:
     """Read the options that stand before the command."""
     environ: Mapping[str, str] = context.obj
+    # the service is read in the journal later; a person at a terminal wants the result only
     default = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
     log.configure(
         (log_level or default).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
@@ -149,6 +150,7 @@ for _command in (
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command line and return its exit code. An error is on standard error, with a hint."""
     command = typer.main.get_command(app)
+    # standalone mode would exit the process itself, with its own exit code 2 for a wrong command line
     try:
         result = command.main(
             list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environ
@@ -159,6 +161,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except typer.TyperException as error:
         _show_usage_error(error)
         return int(ExitCode.USAGE)
+
+    # --help and --version return no exit code
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
@@ -168,6 +172,7 @@ def terminate_like_interrupt() -> None:
     def interrupt(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
+    # run is not affected: the service blocks its signals and reads them itself
     signal.signal(signal.SIGTERM, interrupt)
 
 

@@ -102,6 +102,7 @@ def parse_moment(text: str | None, option: str) -> Moment | None:
 
     try:
         found = datetime.fromisoformat(stripped)
+        # a zone may move a time out of the calendar (years 1 to 9999)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(f'{option} "{text}" is not a time.', TIME_HINT) from None
@@ -136,6 +137,8 @@ def parse_intent_id(text: str) -> str:
         )
     if _INTENT_ID.fullmatch(found):
         return found
+
+    # the message may quote any other text, so a key is caught first
     if found.startswith(_SECRET_PREFIXES):
         raise UsageError("This is a key, not a PaymentIntent's id.", _INTENT_ID_HINT)
     prefix = next((item for item in _OTHER_IDS if found.startswith(item)), None)

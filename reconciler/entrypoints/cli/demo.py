@@ -62,6 +62,7 @@ def demo(
     Everything runs on this machine and is removed at the end. A separate check, which shares no code with the rules,
     compares the result with what really happened.
     """
+    # imported here, because the demonstration is slow to import and every other command works without it
     from reconciler.demo.demonstration import DemoPlan, demonstrate
     from reconciler.demo.report import as_json
 

@@ -108,9 +108,11 @@ def discrepancies(
     """
     from reconciler.wiring import open_audit
 
+    # the options are checked before the configuration, so that a wrong one is reported first
     chosen = chosen_format(output_format, json)
     call = invocation(context)
     seen_since = _absolute(since, call.clock)
+    # an auditor has neither a Stripe key nor the mapping of the table
     settings = call.settings(need_stripe=False, need_table=False)
     wanted = DiscrepancyFilter(
         account=account,
@@ -137,6 +139,7 @@ def _write(found: Iterator[Discrepancy], output_format: OutputFormat) -> None:
         case OutputFormat.CSV:
             write_csv(NAMES, (as_json(item) for item in found), sys.stdout)
         case OutputFormat.TABLE:
+            # a table needs the width of every row; JSON and CSV are written while they are read
             listed = list(found)
             if listed:
                 write_table(_columns(listed), listed)

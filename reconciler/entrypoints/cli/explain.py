@@ -49,6 +49,7 @@ def explain(
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
         found = explain_intent(opened, wanted)
+
     if json:
         write_json(as_json(found))
     else:

@@ -61,6 +61,7 @@ def export(
 
     if export_format is ExportFormat.CSV and output is None:
         raise UsageError("--format csv writes several files.", "Name a folder with --output.")
+    # an auditor has neither a Stripe key nor the mapping of the table
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     with open_audit(settings) as audit:
         accounts = chosen_accounts(audit.ledger.accounts(), account)
@@ -119,6 +120,7 @@ def _write_lines(
     types: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
         ("discrepancy", _discrepancies(audit, account)),
         ("ledger", ledgers.entries()),
+        # last: the heads are known after every entry was read
         ("ledger_head", ledgers.heads),
     )
     for name, values in types:
@@ -139,6 +141,7 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         (
             "ledger",
             ENTRY_NAMES,
+            # the canonical text, so that an auditor can hash the cell as it is
             ({**entry, "body": canonical_json(entry["body"])} for entry in ledgers.entries()),
         ),
         ("ledger_heads", HEAD_NAMES, ledgers.heads),
@@ -163,5 +166,6 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             f"{path} cannot be written ({error.strerror}).", "Name another one with --output."
         ) from None
     finally:
+        # it no longer exists if it was renamed
         with suppress(OSError):
             partial.unlink()

@@ -40,6 +40,7 @@ def migrate(
 
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     url = settings.database_url.get_secret_value()
+
     if check:
         missing = pending_migrations(url)
         for name in missing:
@@ -47,6 +48,7 @@ def migrate(
         if not missing:
             write_line("The schema reconciler is up to date.")
         return int(ExitCode.NO if missing else ExitCode.DONE)
+
     for name in apply_migrations(url, daemon_role=daemon_role, auditor_role=auditor_role):
         write_line(f"applied: {name}")
     write_line("The schema reconciler is up to date.")

@@ -100,6 +100,7 @@ def _cell(value: object) -> object:
     match value:
         case None:
             return ""
+        # before int: a bool is an int in Python
         case bool():
             return "true" if value else "false"
         case str() if value.startswith(_FORMULA_STARTS):
@@ -119,6 +120,7 @@ def write_table(
 
     No cell is cut off or wrapped, so that an id can be copied.
     """
+    # the text is escaped before it is measured, because escapes are longer
     cells = [[clean(column.text(row)) for column in columns] for row in rows]
     titles = [column.title for column in columns]
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
@@ -152,6 +154,7 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
     for line in cells:
+        # a Text is not parsed for rich's markup, which data may contain
         table.add_row(*(Text(cell) for cell in line))
     Console(file=sys.stdout).print(table)
 

@@ -72,6 +72,7 @@ def plan(
             "Use --kind due or --kind window.",
         )
     begin, end = time_range(since, until)
+
     call = invocation(context)
     settings = call.settings()
     with open_account(settings, settings.account(account), call.clock) as opened:
@@ -85,6 +86,7 @@ def plan(
 
 def as_json(kind: SweepKind, found: Sequence[ReadEstimate]) -> Mapping[str, object]:
     """The documented, stable shape of ``plan --json``."""
+    # with --kind all there is a plan for due and one for window; the figures are their sums
     plans = [estimate.plan for estimate in found]
     return {
         "kind": kind,

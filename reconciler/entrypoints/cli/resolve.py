@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from reconciler.engine.actions.resolve import Resolution
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
@@ -52,6 +54,8 @@ def resolve(
         raise UsageError("--note is empty.", "Write in a few words why.")
     if ignore and accept is not None:
         raise UsageError("--ignore and --accept contradict each other.", "Use only one of them.")
+
+    # without --accept nothing is written to the merchant's table, so no privilege for that is needed
     call = invocation(context)
     settings = call.settings()
     chosen, writes = settings.account(account), accept is not None
@@ -65,19 +69,25 @@ def resolve(
             ignore=ignore,
         )
     if json:
-        write_json(
-            {
-                "id": done.discrepancy.id,
-                "state": done.state,
-                "payment": done.key,
-                "from_status": done.from_status,
-                "to_status": done.to_status,
-            }
-        )
-        return int(ExitCode.DONE)
+        write_json(_as_json(done))
+    else:
+        _write(done)
+    return int(ExitCode.DONE)
+
+
+def _as_json(done: Resolution) -> Mapping[str, object]:
+    return {
+        "id": done.discrepancy.id,
+        "state": done.state,
+        "payment": done.key,
+        "from_status": done.from_status,
+        "to_status": done.to_status,
+    }
+
+
+def _write(done: Resolution) -> None:
     found = done.discrepancy
     name = found.payment_intent or ", ".join(found.keys)
     write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
     if done.key is not None:
         write_line(f"Row {done.key} was changed from {done.from_status!r} to {done.to_status!r}.")
-    return int(ExitCode.DONE)

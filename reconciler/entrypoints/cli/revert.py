@@ -37,6 +37,7 @@ def revert(
     chosen = settings.account(account)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
         done = revert_sweep(opened, sweep, call.asked_by)
+
     if json:
         write_json(
             {

@@ -67,6 +67,7 @@ def sandbox(
         faults=faults(fault or (), seed),
     )
     _add_payments(world, payments)
+
     server = SandboxServer(world, host=host, port=port, deliver_every=_DELIVER_EVERY)
     try:
         server.start()
@@ -80,6 +81,7 @@ def sandbox(
         if webhook is not None:
             endpoint = world.register_webhook(webhook)
             write_line(f"Webhooks go to {webhook}, signed with {endpoint.secret}")
+        # a script waits for these lines before it uses the sandbox
         sys.stdout.flush()
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -93,6 +95,7 @@ def faults(texts: Sequence[str], seed: int) -> Faults:
     """The faults that ``name=number`` texts describe. Raises UsageError for an unknown name or a wrong number."""
     from reconciler.sandbox import Faults
 
+    # the faults that have a share or seconds are the fields with a float
     known = tuple(field.name for field in fields(Faults) if isinstance(field.default, float))
     seconds = ("late_by", "latency", "latency_jitter")
     chosen: dict[str, float] = {}
@@ -105,7 +108,7 @@ def faults(texts: Sequence[str], seed: int) -> Faults:
         try:
             value = float(number)
         except ValueError:
-            value = -1.0
+            value = -1.0  # out of every range, so the message below is shown
         if not 0 <= value <= (1 if name not in seconds else 86_400):
             wanted = "seconds from 0 to 86400" if name in seconds else "a share from 0 to 1"
             raise UsageError(

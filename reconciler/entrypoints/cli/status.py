@@ -111,6 +111,7 @@ def _read(
     from reconciler.entrypoints.service.status_queries import expectations, read_statuses
 
     call = invocation(context)
+    # a monitor has no Stripe key
     settings = call.settings(need_stripe=False)
     if account is not None:
         settings.account(account)  # raises UsageError if there is no such account
@@ -287,6 +288,7 @@ def _write_nagios(
     remarks_of: Mapping[str, tuple[Remark, ...]],
     expected: Mapping[str, Expectations],
 ) -> int:
+    # the worst remark decides the exit code, and is shown first
     every = [(one, remark) for one in statuses for remark in remarks_of[one.account]]
     level = max((remark.level for _, remark in every), default=StatusLevel.OK)
     several = len(statuses) > 1

@@ -139,10 +139,12 @@ def _report_early_ends(reports: Sequence[SweepReport]) -> None:
 
 
 def _exit_code(reports: Sequence[SweepReport], *, asked: bool) -> ExitCode:
+    # of several accounts the most severe code wins: 78 before 75
     failures = [report.failure.exit_code for report in reports if report.failure is not None]
     if failures:
         return max(failures)
     if not all(report.complete for report in reports):
         return ExitCode.TEMPORARY
+    # what was corrected disagrees no longer
     disagreeing = sum(report.discrepancies.total() - report.corrected for report in reports)
     return ExitCode.NO if asked and disagreeing > 0 else ExitCode.DONE

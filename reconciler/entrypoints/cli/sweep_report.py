@@ -163,6 +163,7 @@ def _write(report: SweepReport) -> None:
         _write_lines(
             title, sorted((line for line in report.lines if line.decision is decision), key=_rank)
         )
+
     if report.discrepancies:
         write_line()
         write_table(_KINDS, _kinds(report))
@@ -247,6 +248,7 @@ def _list(value: object) -> list[object]:
 def _ending(report: SweepReport) -> str:
     if not report.complete:
         missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
+        # the reason may have several lines, and the ending is one
         stopped = " ".join((report.stopped or "Run it again.").split())
         return f"The sweep is not complete. {missing}{stopped}"
     if report.writing is not Writing.ROWS and report.would_correct:

@@ -48,6 +48,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
     verdicts = []
     with open_audit(settings) as audit:
         for name in chosen_accounts(audit.ledger.accounts(), account):
+            # entries and head are read in one transaction, so an entry that is added meanwhile breaks nothing
             with audit.ledger.chain(name) as chain:
                 entries = CountedEntries(chain.entries)
                 broken = first_break(entries, chain.head, name)

@@ -34,6 +34,7 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]
 
 def _usable_part(call: Invocation) -> Settings | None:
     """The settings without the parts that are faulty: the key, the table, or both."""
+    # the most complete settings first
     for need_stripe, need_table in ((False, True), (True, False), (False, False)):
         try:
             return call.settings(need_stripe=need_stripe, need_table=need_table)
@@ -60,6 +61,7 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
                 CheckLevel.OK,
                 "delivery.url has no TLS, which is safe on this machine only",
             )
+    # both are legal, and a person may wonder later why no row is corrected
     if not settings.table.write:
         yield DoctorCheck(
             ABOUT,

@@ -109,6 +109,7 @@ def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
 
 def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorCheck]:
     names = {True: "live mode", False: "test mode"}
+    # an object shows the mode for certain; a key's prefix is only a convention
     seen = access.seen_livemode
     if seen is None:
         yield DoctorCheck(about, CheckLevel.OK, "Stripe has no object yet that shows the mode")
@@ -138,6 +139,7 @@ def _clock(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
             "no answer had a Date header, so this machine's clock was not checked",
         )
         return
+    # Reconciler decides by Stripe's clock; a wrong one here breaks the merchant's webhook signatures
     seconds = access.skew.total_seconds()
     what = f"this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} Stripe's"
     if abs(access.skew) > WRONG_SKEW:

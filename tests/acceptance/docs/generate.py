@@ -9,7 +9,7 @@ The tests beside it fail as long as a page is stale.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
 from tests.acceptance.docs import facts_database, facts_program, facts_rules
 from tests.acceptance.docs.pages import DOCS, Block, block_names, regenerated
+from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 
 COMMANDS: Final = DOCS / "reference" / "commands.md"
 SCHEMA: Final = DOCS / "reference" / "database-schema.md"
@@ -44,14 +45,24 @@ def fresh(path: Path, blocks: dict[str, Block]) -> str:
     return regenerated(text, blocks)
 
 
-def _rewrite(path: Path, blocks: Callable[[], dict[str, Block]]) -> None:
-    text = fresh(path, blocks())
+def tutorial_blocks(tutorial: Tutorial) -> dict[str, Block]:
+    """The blocks of the tutorial."""
+
+    def unchanging(text: str) -> Block:
+        return lambda _old: text
+
+    return {name: unchanging(text) for name, text in tutorial.blocks.items()}
+
+
+def _rewrite(path: Path, blocks: dict[str, Block]) -> None:
+    text = fresh(path, blocks)
     if text != path.read_text(encoding="utf-8"):
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"rewritten: {path.relative_to(DOCS.parent)}\n")
 
 
-def _schema_blocks() -> None:
+def _rewrite_with_database() -> None:
+    """Rewrite the two pages that show what a database answers."""
     postgres = EmbeddedPostgres()
     try:
         url = postgres.start()
@@ -59,17 +70,20 @@ def _schema_blocks() -> None:
             connection.execute("CREATE ROLE daemon")
             connection.execute("CREATE ROLE auditor")
             migrate(url, daemon_role="daemon", auditor_role="auditor")
-            blocks = facts_database.blocks(connection, "daemon", "auditor")
-            _rewrite(SCHEMA, lambda: blocks)
+            _rewrite(SCHEMA, facts_database.blocks(connection, "daemon", "auditor"))
+            # the tutorial begins without the schema
+            connection.execute("DROP SCHEMA reconciler CASCADE")
+        with tempfile.TemporaryDirectory() as folder:
+            _rewrite(PAGE, tutorial_blocks(Tutorial(url, Path(folder))))
     finally:
         postgres.stop()
 
 
 def main() -> None:
     for path in pages():
-        if path != SCHEMA:
-            _rewrite(path, program_blocks)
-    _schema_blocks()
+        if path not in (SCHEMA, PAGE):
+            _rewrite(path, program_blocks())
+    _rewrite_with_database()
 
 
 if __name__ == "__main__":

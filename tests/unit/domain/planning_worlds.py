@@ -1,4 +1,4 @@
-"""Small worlds for the planner: rows and intents with times, an honest execution of a plan, and the true optimum."""
+"""Small worlds for the planner: rows and intents with times, the execution of a plan, and the true optimum."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from reconciler.domain.planning.histogram import Bucket, Histogram, ListingModel
 from reconciler.domain.planning.plan import Budget, List, Plan, RequestRates, Retrieve, is_overrun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-LANES = RequestRates(list=12.5, retrieve=12.5, everything=50)
+RATES = RequestRates(list=12.5, retrieve=12.5, everything=50)
 LIMIT = RequestRates(list=25, retrieve=25, everything=100)
 
 
 def budget(reads_left: int | None = None) -> Budget:
-    """The documented limits at a share of one half."""
-    return Budget(LANES, LIMIT, quota=1_000_000, reads_left=reads_left)
+    """Half of the rates that Stripe documents."""
+    return Budget(RATES, LIMIT, quota=1_000_000, reads_left=reads_left)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row, its intent's time at Stripe, and whether it is to be asked about."""
+    """A row, the time of its intent at Stripe, and whether the row is due."""
 
     created: datetime
     intent: datetime
@@ -46,17 +46,17 @@ class World:
 
     @cached_property
     def shown(self) -> list[tuple[datetime, int]]:
-        """All intents in the order of Stripe's time: when, and the number of the row (-1: it has none)."""
+        """All intents in the order of Stripe's time: the time and the number of the row (-1 if there is no row)."""
         named = [(row.intent, number) for number, row in enumerate(self.rows)]
         return sorted([*named, *((stranger, -1) for stranger in self.strangers)])
 
     @cached_property
     def waiting(self) -> list[tuple[datetime, int]]:
-        """Due rows in the order of local time: when, and the number."""
+        """The due rows in the order of the merchant's time: the time and the number."""
         return sorted((self.rows[number].created, number) for number in self.due)
 
     def due_in(self, rows: TimeRange) -> set[int]:
-        """The due rows of a local range, by number."""
+        """The numbers of the due rows of a range, by the merchant's clock."""
         return {number for _, number in _within(self.waiting, rows)}
 
 
@@ -68,7 +68,7 @@ def _within(moments: list[tuple[datetime, int]], wanted: TimeRange) -> list[tupl
 
 @dataclass(frozen=True)
 class Executed:
-    """What a plan did: reads, the due rows (by number) that were asked about, and those a list had to show but did not."""
+    """What a plan did: its reads, the numbers of the due rows that were read, and those that a list did not show."""
 
     reads: int
     asked: frozenset[int]
@@ -86,7 +86,7 @@ def world(
     listing_model: ListingModel = ListingModel(),  # noqa: B008
     strangers: int = 0,
 ) -> World:
-    """Rows by bucket (all, due) at random times in it; intents off by anything between earliest and latest."""
+    """For each bucket (rows, due rows) at random times in it, and intents between earliest and latest after their rows."""
     chance = random.Random(seed)
     rows: list[Row] = []
     span = width * len(counts)
@@ -103,7 +103,7 @@ def world(
 
 
 def counted(made: World, width: timedelta, number: int) -> Histogram:
-    """The world's histogram, empty buckets left out as SQL leaves them out."""
+    """The histogram of a world. Empty buckets are left out, as SQL leaves them out."""
     rows, due = [0] * number, [0] * number
     for row in made.rows:
         at = (row.created - START) // width
@@ -119,7 +119,7 @@ def counted(made: World, width: timedelta, number: int) -> Histogram:
 
 
 def execute(plan: Plan, made: World, *, may_switch: bool = False) -> Executed:
-    """Do what a plan says, counting every read. Rows that a list should have shown and did not are retrieved."""
+    """Carry out a plan and count every read. Rows that a list should have shown but did not are retrieved."""
     reads = 0
     asked: set[int] = set()
     wanted: set[int] = set()
@@ -139,7 +139,7 @@ def execute(plan: Plan, made: World, *, may_switch: bool = False) -> Executed:
 
 
 def _list(step: List, made: World, *, may_switch: bool) -> tuple[int, set[int]]:
-    """Page by page, newest first, as far as the plan holds."""
+    """Read a list page by page, newest first, until it ends or is overrun."""
     shown = _within(made.shown, step.created)[::-1]
     due = made.due_in(step.rows)
     met: set[int] = set()
@@ -153,25 +153,31 @@ def _list(step: List, made: World, *, may_switch: bool) -> tuple[int, set[int]]:
 
 
 def optimum_by_buckets(made: World, width: timedelta, number: int) -> int:
-    """The fewest reads over all subsets of listed buckets, each of them counted on the true times."""
+    """The fewest reads over all subsets of listed buckets, counted on the true times of a world."""
     intents = Counter((moment - START) // width for moment, _ in made.shown)
     due = Counter((moment - START) // width for moment, _ in made.waiting)
+    return fewest_reads([intents[at] for at in range(number)], [due[at] for at in range(number)])
 
-    def best(at: int, stretch: int | None) -> int:
-        """Of the buckets from ``at`` on, after a listed stretch with so many intents (None: after a bucket left)."""
-        ends = 0 if stretch is None else max(1, -(-stretch // 100))
-        if at == number:
-            return ends
-        left = ends + due[at] + best(at + 1, None)
-        return min(left, best(at + 1, (stretch or 0) + intents[at]))
+
+def fewest_reads(intents: Sequence[int], due: Sequence[int]) -> int:
+    """The fewest reads over all subsets of listed buckets, by trying each of them."""
+
+    def best(at: int, listed: int | None) -> int:
+        """The fewest reads from bucket ``at`` on, after a list with this many intents (None: no list is open)."""
+        list_ends = 0 if listed is None else max(1, -(-listed // 100))
+        if at == len(due):
+            return list_ends
+        retrieved = list_ends + due[at] + best(at + 1, None)
+        return min(retrieved, best(at + 1, (listed or 0) + intents[at]))
 
     return best(0, None)
 
 
 def optimum_by_rows(made: World) -> int:
-    """The fewest reads where a stretch may begin and end at any row: no buckets at all. For equal times only."""
+    """The fewest reads if a list may begin and end at any row. Only for worlds in which both clocks agree."""
     outside = 0  # the fewest reads with no page open
-    slots = [len(made.rows)] * 100  # the same with so many free slots on the page that is open
+    # the same for each number of free places on the page that is open
+    slots = [len(made.rows)] * 100
     for row in sorted(made.rows, key=lambda row: row.created):
         done = min(outside, *slots)
         slots = [*slots[1:], done + 1]

@@ -1,4 +1,4 @@
-"""A model of what the schedule costs a shop: its looks by simulated time, each sweep planned as usual."""
+"""What the polls of a shop cost: simulated days, with the reads of every sweep planned as usual."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reconciler.domain.planning.list_or_retrieve import cheapest_runs, reads
 from reconciler.domain.planning.listing_costs import ListingCosts
 from tests.unit.domain.samples import polls
 
-SLOT: Final = timedelta(minutes=1)
-"""Looks that fall into one minute are taken by one sweep."""
+SWEEP_EVERY: Final = timedelta(minutes=1)
+"""One sweep reads everything of which a poll falls into the same minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Payments that are alike: one of them as a sample, how many are created a day, and how long each stays so."""
+    """Payments that are alike: one of them as a sample, how many are created a day, and how long each stays open."""
 
     sample: Intent
     a_day: float
@@ -33,43 +33,44 @@ def reads_per_day(
     payments_a_day: float,
     horizon: timedelta,
     *,
-    days: int = 30,
+    days: int = 10,
     jitter: float = 0.5,
     grain: timedelta = timedelta(minutes=15),
     listing_model: ListingModel = ListingModel(),  # noqa: B008
 ) -> float:
-    """Reads a day that the looks at a steady population cost, each sweep planned as usual; an average over ``days``.
+    """The reads in a day that the polls of a steady number of open payments cost, as an average over ``days``.
 
-    ``payments_a_day`` are all that are created, those never open too: lists show them. Creation is spread evenly and
-    counted by ``grain``. The days begin with the first sample's creation. Takes about a second for each cohort.
+    ``payments_a_day`` are all payments that are created, because lists show those that are not open too. They are
+    created evenly and counted by ``grain``. The days begin with the creation of the first sample.
     """
     if not cohorts:
         return 0.0
     begin = cohorts[0].sample.created
     history = max(cohort.open_for for cohort in cohorts) // grain + 1
     grains = range(-history, timedelta(days=days) // grain)
-    sweeps: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    due_by_sweep: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for cohort in cohorts:
         for at, count in _spread(cohort.a_day, grains, grain):
             sample = _moved(cohort.sample, begin + at * grain)
             until = sample.created + cohort.open_for
-            for look in polls(sample, None, horizon, jitter):
-                if look >= until:
+            for poll in polls(sample, None, horizon, jitter):
+                if poll >= until:
                     break
-                sweeps[(look - begin) // SLOT][at] += count
+                due_by_sweep[(poll - begin) // SWEEP_EVERY][at] += count
+
     rows = dict(_spread(payments_a_day, grains, grain))
     before = [0, *accumulate(rows.get(at, 0) for at in grains)]
-    slots = range(timedelta(days=days) // SLOT)
+    sweeps = range(timedelta(days=days) // SWEEP_EVERY)
     spent = (
         _reads(due, before, history, begin, grain, listing_model)
-        for slot, due in sweeps.items()
-        if slot in slots
+        for sweep, due in due_by_sweep.items()
+        if sweep in sweeps
     )
     return sum(spent) / days
 
 
 def _spread(a_day: float, grains: Iterable[int], grain: timedelta) -> Iterable[tuple[int, int]]:
-    """How many of so many a day are created in each grain, where it is any."""
+    """The grains in which a payment is created, and how many are, if so many are created a day."""
     each = a_day * (grain / timedelta(days=1))
     for at in grains:
         count = int((at + 1) * each // 1) - int(at * each // 1)
@@ -78,7 +79,7 @@ def _spread(a_day: float, grains: Iterable[int], grain: timedelta) -> Iterable[t
 
 
 def _moved(intent: Intent, created: datetime) -> Intent:
-    """The same intent with all its times moved, so that it was created then."""
+    """The same intent, with all its times moved by as much as its creation."""
     by = created - intent.created
 
     def moved(moment: datetime | None) -> datetime | None:

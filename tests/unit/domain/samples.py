@@ -1,4 +1,4 @@
-"""Ordinary payments and intents, as a shop and Stripe would show them: each test changes only what it is about."""
+"""Ordinary payments and intents, as a shop and Stripe show them. Each test changes only what it is about."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _as_stripe_shows(status: str, *, failed: bool) -> dict[str, Any]:
 
 
 def intent(status: str, *, failed: bool = False, **changes: Any) -> Intent:
-    """An intent of two hours ago in this status, with the amounts and the charge that belong to it."""
+    """An intent of two hours ago in this status, with the amounts and the charge that belong to the status."""
     plain = Intent(
         id="pi_1",
         status=status,
@@ -130,7 +130,7 @@ def payment(outcome: Outcome, **changes: Any) -> Payment:
 
 
 def rules(**changes: Any) -> Rules:
-    """Rules of a shop that has a word for every outcome and writes all six of Stripe's."""
+    """Rules of a shop that has a status for every outcome and writes the six outcomes of Stripe."""
     read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
     usual = Rules(statuses=StatusMap(read, WRITTEN), grace=GRACE, horizon=HORIZON, metadata={})
     return replace(usual, **changes)
@@ -159,11 +159,11 @@ def missing(**changes: Any) -> MissingIntent:
 
 
 def polls(
-    intent: Intent, created: datetime | None, horizon: timedelta, jitter: float
+    waiting: Intent, created: datetime | None, horizon: timedelta, jitter: float
 ) -> Iterator[datetime]:
     """Every poll of an intent that never changes, from its creation on."""
-    now = intent.created
-    while (poll := next_poll(intent, now, created, horizon, jitter)) is not None:
+    now = waiting.created
+    while (poll := next_poll(waiting, now, created, horizon, jitter)) is not None:
         yield poll
         now = poll
 

@@ -21,7 +21,7 @@ from reconciler.domain.planning.histogram import (
 )
 from reconciler.domain.planning.plan import Budget, List, RequestRates, Retrieve, is_overrun
 from reconciler.domain.planning.planner import plan
-from tests.unit.domain.planning_worlds import LANES, LIMIT, START, budget
+from tests.unit.domain.planning_worlds import LIMIT, RATES, START, budget
 
 HOUR = timedelta(hours=1)
 
@@ -42,7 +42,7 @@ def test_a_plan_tells_its_reads_its_time_and_its_share() -> None:
     made = plan(
         Histogram(buckets((1000, 400), (5000, 0), (5000, 0), (5000, 25)), undated=5),
         ListingModel(),
-        Budget(LANES, LIMIT, quota=10_000),
+        Budget(RATES, LIMIT, quota=10_000),
     )
     assert [type(step) for step in made.steps] == [List, Retrieve, Retrieve]
     assert made.reads == 10 + 25 + 5
@@ -57,7 +57,7 @@ def test_the_overall_lane_and_a_slow_answer_bound_the_time() -> None:
     histogram = Histogram(buckets((1000, 1000)))
     narrow = RequestRates(list=25, retrieve=25, everything=2)
     assert plan(histogram, ListingModel(), Budget(narrow, LIMIT, 1000)).seconds == pytest.approx(5)
-    slow = Budget(LANES, LIMIT, 1000, read_seconds=0.5)
+    slow = Budget(RATES, LIMIT, 1000, read_seconds=0.5)
     assert plan(histogram, ListingModel(), slow).seconds == pytest.approx(5)
     assert plan(histogram, ListingModel(), slow).seconds_at_limit == pytest.approx(5)
 

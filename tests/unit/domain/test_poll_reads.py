@@ -1,4 +1,4 @@
-"""What the schedule costs a shop."""
+"""How many reads the polls of a shop cost."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ VOUCHER = waiting(
 )
 
 
-def shop(a_day: float) -> list[Cohort]:
-    """Of a hundred payments five carts are left for good, one is a debit, one is captured later, one is a voucher."""
+def open_payments(a_day: float) -> list[Cohort]:
+    """Of a hundred payments five are abandoned carts, one is a debit, one is captured later and one is a voucher."""
     return [
         Cohort(CART, a_day * 0.05, 40 * DAY),
         Cohort(DEBIT, a_day * 0.01, 6 * DAY),
@@ -40,24 +40,24 @@ def shop(a_day: float) -> list[Cohort]:
     ]
 
 
-def test_a_small_shop_stays_under_its_allowance() -> None:
-    """Twenty transactions a month, ten carts left for each, a daily window sweep and the tail: under 10,000 reads."""
+def test_a_small_shop_stays_under_the_read_quota() -> None:
+    """Twenty payments a month, ten abandoned carts for each, a daily window sweep and the tail: half of 10,000 reads."""
     cohorts = [
         Cohort(CART, 200 / 30, 40 * DAY),
         Cohort(DEBIT, 5 / 30, 6 * DAY),
         Cohort(HOLD, 5 / 30, 4 * DAY),
         Cohort(VOUCHER, 5 / 30, 5 * DAY),
     ]
-    looks = 30 * reads_per_day(cohorts, 220 / 30, HORIZON)
-    windows = 30 * 3
+    poll_reads = 30 * reads_per_day(cohorts, 220 / 30, HORIZON, days=30)
+    window_reads = 30 * 3
     interval = tail_interval(timedelta(minutes=1), 5_000)
-    assert looks < 1500
+    assert poll_reads < 1500
     assert interval < timedelta(minutes=20)
-    assert HORIZON / interval + looks + windows < 5001
+    assert HORIZON / interval + poll_reads + window_reads < 5001
 
 
-def test_ten_times_the_open_payments_cost_hardly_more() -> None:
-    """A hundred thousand payments a month, as many changes, ten times as many open: 1.1 x the reads of a day."""
+def test_ten_times_the_open_payments_cost_a_tenth_more() -> None:
+    """With a hundred thousand payments a month, ten times as many open ones make the reads of a day 1.1 times as many."""
     few = [Cohort(CART, 3333 * 0.03, 40 * DAY)]
     many = [Cohort(CART, 3333 * 0.30, 40 * DAY)]
     one, ten = (reads_per_day(cohorts, 3333, HORIZON) for cohorts in (few, many))
@@ -65,25 +65,27 @@ def test_ten_times_the_open_payments_cost_hardly_more() -> None:
     assert ten <= 0.2 * 3333
 
 
-def test_looks_one_by_one_would_cost_ten_times_as_much() -> None:
-    """What the common slots are for: without them each look at a cart would be a read of its own."""
+def test_polls_that_share_slots_cost_a_tenth_of_single_polls() -> None:
+    """A list covers the polls of one slot. Without slots each poll of a cart would be a read."""
     carts = 900
     together = reads_per_day([Cohort(CART, carts, 40 * DAY)], 3000, HORIZON)
     assert together < 0.1 * carts * len(list(polls(CART, None, HORIZON, 0.5)))
 
 
-def test_intents_without_rows_make_lists_dear() -> None:
-    """With ten intents a row fewer stretches are worth a list, and the day costs more."""
-    dear = reads_per_day(shop(500), 500, HORIZON, listing_model=ListingModel(ratio=10))
-    assert dear > 1.5 * reads_per_day(shop(500), 500, HORIZON)
+def test_intents_without_rows_make_lists_expensive() -> None:
+    """With ten intents for each row fewer lists are worth their reads, and a day costs more."""
+    expensive = reads_per_day(
+        open_payments(500), 500, HORIZON, listing_model=ListingModel(ratio=10)
+    )
+    assert expensive > 1.5 * reads_per_day(open_payments(500), 500, HORIZON)
 
 
-def test_nobody_waiting_costs_nothing() -> None:
-    """A shop without open payments is not looked at."""
+def test_a_shop_without_open_payments_costs_nothing() -> None:
+    """Nothing is polled."""
     assert reads_per_day([], 1000, HORIZON) == 0
 
 
-def test_a_payment_costs_its_looks() -> None:
-    """One cart a day that is paid after a day costs its four looks of that day, each a read."""
+def test_a_single_payment_costs_a_read_for_each_poll() -> None:
+    """One cart a day that is paid after a day costs the four polls of that day."""
     one = [Cohort(waiting("requires_payment_method", canceled_at=BEGIN), 1, DAY)]
     assert 3 <= reads_per_day(one, 1, HORIZON) <= 5

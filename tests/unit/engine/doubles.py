@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.clock import ManualClock
+from reconciler.domain.model.found_intents import FoundIntent, FoundIntents
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Endpoint
@@ -39,11 +42,18 @@ class PlainStripe:
 
     ``events`` are listed as Stripe lists them; without any, ``event_pages`` come in their order. ``fail`` is called
     before each answer with what is read, and may raise. ``acquire`` is called before each read, as the gateway does.
+    ``refunds_of``, ``balances`` and ``disputes_of`` are by charge. A search finds the intents by their metadata, ten values
+    at a time.
     """
 
     intents: dict[str, Intent] = field(default_factory=dict)
     event_pages: list[tuple[Event, ...]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    refunds_of: dict[str, tuple[Refund, ...]] = field(default_factory=dict)
+    balances: dict[str, ChargeBalance] = field(default_factory=dict)
+    disputes_of: dict[str, tuple[Dispute, ...]] = field(default_factory=dict)
+    sessions: dict[str, CheckoutSession] = field(default_factory=dict)
+    charge_intents: dict[str, ChargeIntent] = field(default_factory=dict)
     present: datetime = NOW
     fail: Callable[[str], None] = lambda _: None
     acquire: Callable[[Endpoint], None] = lambda _: None
@@ -109,6 +119,43 @@ class PlainStripe:
 
     def list_charges(self, intent_id: str) -> tuple[Charge, ...]:
         return ()
+
+    def refunds(self, charge_id: str) -> tuple[Refund, ...]:
+        self._spend(Endpoint.OTHER, f"the refunds of {charge_id}")
+        return self.refunds_of.get(charge_id, ())
+
+    def charge_balance(self, charge_id: str) -> ChargeBalance | None:
+        self._spend(Endpoint.OTHER, f"the balance of {charge_id}")
+        return self.balances.get(charge_id)
+
+    def disputes(self, charge_id: str) -> tuple[Dispute, ...]:
+        self._spend(Endpoint.OTHER, f"the disputes of {charge_id}")
+        return self.disputes_of.get(charge_id, ())
+
+    def session(self, session_id: str) -> CheckoutSession | None:
+        self._spend(Endpoint.OTHER, session_id)
+        return self.sessions.get(session_id)
+
+    def charge_intent(self, charge_id: str) -> ChargeIntent | None:
+        self._spend(Endpoint.OTHER, charge_id)
+        return self.charge_intents.get(charge_id)
+
+    def search_intents(self, key: str, values: Sequence[str]) -> FoundIntents:
+        searched = tuple(values[:10])
+        self._spend(Endpoint.SEARCH, f"a search for {', '.join(searched)}")
+        found = tuple(
+            FoundIntent(intent.id, intent.metadata)
+            for intent in self.intents.values()
+            if intent.metadata.get(key) in searched
+        )
+        return FoundIntents(found, searched, is_whole=True)
+
+    def _spend(self, endpoint: Endpoint, what: str) -> None:
+        self.acquire(endpoint)
+        with self.lock:
+            self.reads += 1
+            self.asked.append(what)
+        self.fail(what)
 
 
 @dataclass

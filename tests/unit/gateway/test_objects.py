@@ -159,6 +159,49 @@ def test_a_next_action_that_is_not_utf_8_is_no_error(serve: Serve) -> None:
     assert answer.next_action == NextAction("unknown")
 
 
+def bank_transfer(**instructions: Any) -> dict[str, Any]:
+    kind = "display_bank_transfer_instructions"
+    return {"type": kind, kind: {"currency": "usd", "type": "us_bank_transfer", **instructions}}
+
+
+@pytest.mark.parametrize(
+    ("instructions", "expected"),
+    [({"amount_remaining": 400}, 400), ({"amount_remaining": 0}, 0), ({"amount_remaining": None}, None), ({}, None)],
+)  # fmt: skip
+def test_a_bank_transfer_says_what_it_still_lacks(
+    serve: Serve, instructions: dict[str, Any], expected: int | None
+) -> None:
+    """Money that came in part is seen by the amount that remains; without it, nothing is known of it."""
+    body = intent(
+        status="requires_action", latest_charge=None, next_action=bank_transfer(**instructions)
+    )
+    action = read(serve, body).next_action
+    assert action == NextAction("display_bank_transfer_instructions", None, expected)
+
+
+@pytest.mark.parametrize("value", [4.0, "400", True, -1, 2**63, [4]])
+def test_a_remaining_amount_that_is_no_amount_is_named(serve: Serve, value: Any) -> None:
+    """Money at stake depends on it, so an odd value makes the intent unreadable; it does not become nothing."""
+    body = intent(next_action=bank_transfer(amount_remaining=value))
+    with pytest.raises(MalformedAnswerError, match=r"bank_transfer_instructions\.amount_remaining"):
+        serve(reply(body)).gateway.retrieve("pi_1")
+
+
+def test_only_the_id_of_a_customer_is_kept(serve: Serve) -> None:
+    """Two intents can be compared by their customer; its data has no place in an intent."""
+    assert read(serve, intent(customer="cus_1")).customer == "cus_1"
+    assert read(serve, intent(customer=None)).customer is None
+
+
+def test_a_charge_that_captured_null_captured_nothing(serve: Serve) -> None:
+    """Before API version basil the captured amount of a canceled hold is null."""
+    answer = read(
+        serve, intent(status="canceled", latest_charge=charge(amount_captured=None, captured=False))
+    )
+    assert answer.charge is not None
+    assert answer.charge.amount_captured == 0
+
+
 @pytest.mark.parametrize("kind", ["card", "card_present"])
 def test_an_authorization_ends_at_capture_before(serve: Serve, kind: str) -> None:
     """The deadline for capturing is a field of the card, paid online or in person."""
@@ -188,6 +231,8 @@ BROKEN = [
     ("latest_charge.id", {"latest_charge": charge(id="")}),
     ("latest_charge.refunded", {"latest_charge": charge(refunded=None)}),
     ("latest_charge.amount_refunded", {"latest_charge": charge(amount_refunded=-3)}),
+    ("latest_charge.amount_captured", {"latest_charge": charge(amount_captured="0")}),
+    ("customer", {"customer": {"id": "cus_1", "email": "jenny@example.com"}}),
     ("latest_charge.object", {"latest_charge": charge(object="refund")}),
     ("metadata[...]", {"metadata": {"order": 7}}),
 ]
