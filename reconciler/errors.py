@@ -125,6 +125,10 @@ class DatabaseRefusedError(ReconcilerError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class NewerSchemaError(DatabaseRefusedError):
+    """A newer version of Reconciler has migrated the schema reconciler, which this version does not know."""
+
+
 class RowRefusedError(DatabaseRefusedError):
     """PostgreSQL refused a write to a row: a constraint, trigger, rule or policy of the merchant's table forbids it."""
 

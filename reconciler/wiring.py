@@ -21,6 +21,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
+from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
@@ -245,4 +246,5 @@ def open_audit(settings: Settings) -> Iterator[Audit]:
     from reconciler.adapters.postgres.audit.audit import Audit
 
     with Database(settings.database_url.get_secret_value()) as database:
+        schema_access(database)
         yield Audit(database)

@@ -59,7 +59,7 @@ def _fault(details: ErrorDetails, variables: Mapping[tuple[str, ...], str]) -> C
     if details["type"] == "extra_forbidden":
         return _unknown_key(name, location)
     if details["type"] == "missing":
-        return ConfigurationFault(f"{name} is missing.", _description(location))
+        return ConfigurationFault(f"{name} is missing.", _how_to_add(location))
 
     as_text = tuple(str(part) for part in location)
     source = f" (set by {variables[as_text]})" if as_text in variables else ""
@@ -131,10 +131,13 @@ def _unknown_key(name: str, location: tuple[int | str, ...]) -> ConfigurationFau
     return ConfigurationFault(what, suggestion(last, names))
 
 
-def _description(location: tuple[int | str, ...]) -> str:
+def _how_to_add(location: tuple[int | str, ...]) -> str:
+    """The hint for a missing key: what it is, from its sentence in the reference."""
     model = _model_at(location[:-1])
     info = model.model_fields.get(str(location[-1])) if model is not None else None
-    return (info.description if info is not None else None) or "It has no default."
+    if info is None or not info.description:
+        return "Add it; it has no default."
+    return f"Add it: {info.description[0].lower()}{info.description[1:]}"
 
 
 def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:

@@ -47,7 +47,7 @@ from reconciler.wiring import open_audit
 from tests.benchmarks.databases import Databases, query_rows
 from tests.benchmarks.figures import Figure, print_line
 from tests.benchmarks.options import Options
-from tests.integration.engine.blows import Blow, Killed, struck
+from tests.integration.engine.cut_off import CutOff, Killed, cutting_off
 
 PAYMENTS = 20
 """The number asked for; with one planted discrepancy of each kind there are about fifty."""
@@ -222,7 +222,7 @@ def _random_faults(chance: Random, seed: int) -> Faults:
 
 def _disturbed_sweep(configured: Settings, url: str, chance: Random, counts: Counts) -> None:
     disturbance = chance.choice(("faults alone", "death", "death", "connection", "commit"))
-    blow = Blow(
+    cut_off = CutOff(
         Administrator(url),
         at=0
         if disturbance == "faults alone"
@@ -230,10 +230,10 @@ def _disturbed_sweep(configured: Settings, url: str, chance: Random, counts: Cou
         kills=disturbance == "death",
         after_commit=disturbance == "commit",
     )
-    with contextlib.suppress(Killed), struck(blow):
+    with contextlib.suppress(Killed), cutting_off(cut_off):
         _sweep(configured, url, counts)
-    counts.deaths += blow.fell and blow.kills
-    counts.lost_connections += blow.fell and not blow.kills
+    counts.deaths += cut_off.happened and cut_off.kills
+    counts.lost_connections += cut_off.happened and not cut_off.kills
     _expire_lease(url)
 
 

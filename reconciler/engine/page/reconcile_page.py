@@ -188,8 +188,8 @@ class PageReconciler:
             [match.intent.id for match in matches],
             [row.key for match in matches for row in match.payments],
             lock=self._actor.writing is Writing.ROWS and decided_page.locks_rows,
-            # A duplicate_payment belongs to the intent that was created later, which may be the sibling. Without the
-            # sibling's stored discrepancies a second one would be opened over a person's decision.
+            # A duplicate_payment belongs to the intent that was created later, which may be the sibling. If it were not
+            # loaded, it would count as new: opened twice in the ledger, and never open again once a person resolved it.
             also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
         decided_page = _with_order_rows_of_now(decided_page, transaction)

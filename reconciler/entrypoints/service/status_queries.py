@@ -9,6 +9,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.page.store import PostgresStore
+from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Severity
 from reconciler.engine.health.rate_usage import from_dict
@@ -38,6 +39,8 @@ def read_statuses(
     DatabaseRefusedError.
     """
     with Database(settings.database_url.get_secret_value(), size=1) as database:
+        # raises if a newer version has migrated the schema
+        schema_access(database)
         accounts = [account.name for account in settings.accounts]
         table, fault = _inspect_table(database, settings, accounts)
         return tuple(

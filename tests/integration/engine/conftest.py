@@ -1,4 +1,4 @@
-"""A shop and the sweeps over it."""
+"""A shop, and the sweeps over it."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from tests.integration.engine.sweeps import SweepRunner
 
 @pytest.fixture
 def sweeps(shop: MakeShop) -> SweepRunner:
-    """SweepRunner over the plainest of shops."""
+    """Sweeps over a shop with the simplest table."""
     return SweepRunner(shop())

@@ -1,16 +1,14 @@
-"""SweepRunner over a real database with a Stripe of plain dictionaries."""
+"""Sweeps over a real database with a Stripe made of plain dictionaries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
 from psycopg.rows import dict_row
-from reconciler.engine.actor import SERVICE, Actor
-from reconciler.engine.sources.claimed_rechecks import ClaimedRechecks
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
@@ -22,11 +20,13 @@ from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
-from reconciler.engine.sources.sources import SweepContext
+from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.engine.sweep.sweep import Sweep
+from reconciler.engine.sweep_context import SERVICE, Actor, SweepContext
 from tests.conftest import STATUSES, Shop
-from tests.unit.engine.doubles import NOW, PlainStripe
+from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
 
+LAST_WEEK = NOW - timedelta(days=7)
 RULES = Rules(
     statuses=STATUSES,
     grace=timedelta(minutes=2),
@@ -40,19 +40,36 @@ class NoProgress:
         pass
 
 
+class HookedStore:
+    """A store that calls ``before_transaction`` just before each transaction begins."""
+
+    def __init__(self, store: PostgresStore, before_transaction: Callable[[], None]) -> None:
+        self._store = store
+        self._before_transaction = before_transaction
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self, epoch: int) -> Iterator[object]:
+        self._before_transaction()
+        with self._store.transaction(epoch) as page:
+            yield page
+
+
 @dataclass(frozen=True)
-class SweepSlot:
-    """What a sweep works under; ``around`` may replace this lane's store alone."""
+class HeldLease:
+    """The database and the lease of a sweep. ``wrap`` may replace the store of this sweep alone."""
 
     database: Database
     epoch: int
-    recheck: Callable[[], None]
-    around: Callable[[PostgresStore], PostgresStore] = lambda store: store
+    check_lease: Callable[[], None]
+    wrap: Callable[[PostgresStore], PostgresStore] = lambda store: store
 
 
 @dataclass
 class SweepRunner:
-    """Runs sweeps over one shop; ``store`` may be replaced to make trouble."""
+    """Runs sweeps over one shop. ``wrap`` may replace the store of every sweep."""
 
     shop: Shop
     stripe: PlainStripe = field(default_factory=PlainStripe)
@@ -62,7 +79,30 @@ class SweepRunner:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     quota: ReadQuota = field(default_factory=lambda: ReadQuota(10_000, 1.0, timedelta(minutes=1)))
     rechecks: ClaimedRechecks = field(default_factory=ClaimedRechecks)
-    around: Callable[[PostgresStore], PostgresStore] = lambda store: store
+    wrap: Callable[[PostgresStore], PostgresStore] = lambda store: store
+
+    def add_row(
+        self, key: int | None, intent: str | None, status: str = "pending", **row: object
+    ) -> None:
+        """Insert a row of ten euros that was created a week ago."""
+        values = {"amount": 1000, "created": LAST_WEEK.isoformat(), **row}
+        self.shop.insert(key=key, payment_intent=intent, status=status, **values)
+
+    def add_intent(self, ident: str, status: str = "succeeded", **changes: object) -> None:
+        """Let Stripe have an intent of ten euros that was created a week ago."""
+        facts = {"created": LAST_WEEK, **changes}
+        self.stripe.intents[ident] = an_intent(ident, status, **facts)
+
+    def add_both(self, number: int, status: str = "pending") -> str:
+        """A row with this key, and its succeeded intent; returns the id of the intent."""
+        intent = f"pi_{number}"
+        self.add_row(number, intent, status)
+        self.add_intent(intent)
+        return intent
+
+    def before_each_transaction(self, call: Callable[[], None]) -> None:
+        """Call this just before each transaction of the sweeps to come, after the page was loaded."""
+        self.wrap = lambda store: HookedStore(store, call)  # type: ignore[assignment,return-value]
 
     def run(
         self,
@@ -71,27 +111,28 @@ class SweepRunner:
         asked_by: str = "ops@host",
         **request: object,
     ) -> SweepReport:
+        """Make one sweep under a lease of its own."""
         with ExitStack() as stack:
             database = stack.enter_context(Database(self.shop.url))
             lease = stack.enter_context(self.lease(database))
-            slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
-            return self.cast(slot, kind, writing, asked_by, **request)
+            held = HeldLease(database, lease.epoch, lease.raise_if_lost)
+            return self.run_under(held, kind, writing, asked_by, **request)
 
     def lease(self, database: Database) -> Lease:
-        return Lease(PostgresLeaseStore(database, "default"), "test", ManualLease(self.clock))
+        return Lease(PostgresLeaseStore(database, "default"), "test", LeaseClock(self.clock))
 
-    def cast(
+    def run_under(
         self,
-        slot: SweepSlot,
+        held: HeldLease,
         kind: SweepKind,
         writing: Writing = Writing.ROWS,
         asked_by: str = SERVICE,
         **request: object,
     ) -> SweepReport:
-        """A sweep under a lease that the caller holds: several may be made side by side."""
+        """Make one sweep under a lease that the caller holds. Several may run at the same time."""
         asked = SweepRequest(kind=kind, writing=writing, asked_by=asked_by, **request)  # type: ignore[arg-type]
-        table = inspect(slot.database, self.shop.mapping, writes=True).table_or_raise()
-        store = self.around(slot.around(PostgresStore(slot.database, table, "default")))
+        table = inspect(held.database, self.shop.mapping, writes=True).table_or_raise()
+        store = self.wrap(held.wrap(PostgresStore(held.database, table, "default")))
         self.quota.renew(store.booked_reads)
         source_quota = SourceQuota(self.quota)
         self.stripe.acquire = source_quota.take
@@ -105,7 +146,7 @@ class SweepRunner:
                     "asked_by": asked_by,
                 }
             )
-        actor = Actor("default", sweep, asked_by, self.mode, writing, slot.epoch)
+        actor = Actor("default", sweep, asked_by, self.mode, writing, held.epoch)
         context = SweepContext(
             stripe=self.stripe,
             store=store,
@@ -114,26 +155,32 @@ class SweepRunner:
             workers=4,
             page_size=100,
             per_hour=self.per_hour,
-            keeps_books=True,
+            has_schema=True,
             budget=Budget(RequestRates(25, 25, 25), RequestRates(25, 25, 25), quota=10_000),
             source_quota=source_quota,
             rechecks=self.rechecks,
         )
-        return Sweep(context, asked, actor, slot.recheck, NoProgress()).run()
+        return Sweep(context, asked, actor, held.check_lease, NoProgress()).run()
 
     def statuses(self) -> dict[str, str | None]:
+        """The status of each row, by its key."""
         return {key: row["status"] for key, row in self.shop.rows().items()}
 
-    def table(self, query: str) -> list[dict[str, object]]:
+    def query(self, query: str) -> list[dict[str, object]]:
         with psycopg.connect(self.shop.url, row_factory=dict_row) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def with_rules(self, **changes: object) -> None:
         self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]
 
+    def advance(self, by: timedelta) -> None:
+        """Let this time go by, on this machine and at Stripe."""
+        self.stripe.present += by
+        self.clock.advance(by)
 
-class ManualLease(ManualClock):
-    """Waits for real where the lease's thread waits, so that a standing clock does not make it spin."""
+
+class LeaseClock(ManualClock):
+    """Lets the thread of a lease wait in real time: a clock that stands still would make it spin."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock.now())

@@ -11,9 +11,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import reconciler.adapters.postgres
+from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.adapters.postgres.schema.schema_state import pending_migrations
-from reconciler.errors import DatabaseRefusedError, ReconcilerError
+from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
+from reconciler.errors import DatabaseRefusedError, NewerSchemaError, ReconcilerError
 
 FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"
 ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.sql")))
@@ -147,3 +148,56 @@ def test_an_unknown_role_is_named(empty_database):
     ) as caught:
         migrate(empty_database, daemon_role="shop", auditor_role=None)
     assert caught.value.exit_code == 78
+
+
+def apply_later(url: str, *statements: str) -> None:
+    """Do what a migration of a newer version does."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciler._yoyo_migration (migration_hash, migration_id, applied_at_utc)"
+            " VALUES ('x', '0999_later', now())"
+        )
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "change", [(), ("ALTER TABLE reconciler.rechecks RENAME TO visits",)], ids=["same", "renamed"]
+)
+def test_a_newer_schema_is_refused(database, shop, bench, change):
+    """Neither the migration, nor a store, nor any other question about the schema accepts it, with any change."""
+    made = shop()
+    apply_later(database, *change)
+    with Database(database) as opened:
+        for ask in (
+            lambda: up(database),
+            lambda: pending_migrations(database),
+            lambda: schema_access(opened),
+            lambda: bench(made, writes=False),
+        ):
+            with pytest.raises(NewerSchemaError, match="0999_later") as caught:
+                ask()
+            assert caught.value.exit_code == 78
+            assert "Install" in caught.value.hint
+
+
+def test_a_newer_schema_is_not_migrated(database):
+    """The migration stops before it applies anything."""
+    apply_later(
+        database, f"DELETE FROM reconciler._yoyo_migration WHERE migration_id = '{ALL[-1]}'"
+    )
+    with pytest.raises(NewerSchemaError):
+        up(database)
+    with psycopg.connect(database) as connection:
+        applied = connection.execute("SELECT migration_id FROM reconciler._yoyo_migration")
+        assert ALL[-1] not in {row[0] for row in applied}
+
+
+def test_a_role_that_may_not_read_the_schema_is_not_refused(database, shop, bench, role):
+    """Such a dry run uses nothing of the schema, so it does not matter which version has migrated it."""
+    made = shop()
+    name, as_role = role("reader")
+    made.execute(f"GRANT SELECT ON payments TO {name}")
+    apply_later(database)
+    store = bench(made, url=as_role(database), writes=False).store
+    assert not store.can_read_schema

@@ -44,6 +44,7 @@ class PostgresStore:
     """
 
     def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
+        """Raises NewerSchemaError if a newer version of Reconciler has migrated the schema."""
         self._database = database
         self._table = table
         self._account = account

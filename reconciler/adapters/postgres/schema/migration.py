@@ -17,6 +17,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
 from reconciler.adapters.postgres.database import Connection, connect, map_errors
+from reconciler.adapters.postgres.schema.schema_state import raise_if_newer
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.errors import DatabaseRefusedError
 
@@ -69,7 +70,7 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
     another session holds a lock on a table of the schema for more than 3 s: what was applied before stays, and another
-    call goes on from there.
+    call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.
     """
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
         connection.execute(_SQL["migration_lock"])
@@ -86,6 +87,8 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 def _apply(connection: Connection) -> tuple[str, ...]:
     found = connection.execute(_SQL["migrations_table"]).fetchone()
     applied_table, schema = found if found is not None else (None, None)
+    if applied_table is not None:
+        raise_if_newer({row[0] for row in connection.execute(_SQL["migrations_applied"])})
     if schema is None:
         connection.execute(_SQL["create_schema"])
     connection.execute(_SQL["migration_path"])

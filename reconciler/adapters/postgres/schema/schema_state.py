@@ -5,14 +5,22 @@ Every command asks this when it starts, so it needs nothing of what applies migr
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from reconciler.adapters.postgres.database import Database, connect, map_errors
+from reconciler.adapters.postgres.database import Connection, Database, connect, map_errors
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.errors import NewerSchemaError
 
 _SQL: Final = STATEMENTS["schema"]
+
+
+_MIGRATION: Final = re.compile(r"[0-9]{4}_\w+")
+"""What Reconciler's migrations are called; yoyo may record others of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +33,50 @@ class SchemaAccess:
 
 
 def schema_access(database: Database) -> SchemaAccess:
-    """Ask the catalog, which every role may read. A dry run needs no access; a read-only database may not be written."""
+    """Ask the catalog, which every role may read. A dry run needs no access; a read-only database may not be written.
+
+    Raises NewerSchemaError. A role that may not read the schema uses nothing of it, so no version is refused then.
+    """
+    applied: set[str] = set()
     with database.connection("looking for the schema reconciler") as connection:
         row = connection.execute(_SQL["schema_access"]).fetchone()
-    return SchemaAccess(*row) if row is not None else SchemaAccess(False, False, False)
+        exists, may_read, may_write, may_read_migrations = row or (False, False, False, False)
+        if may_read_migrations:
+            applied = _applied_migrations(connection)
+    raise_if_newer(applied)
+    return SchemaAccess(exists, may_read, may_write)
 
 
 def pending_migrations(dsn: str) -> tuple[str, ...]:
-    """The migrations that the database lacks, in order; all of them if the schema does not exist. Writes nothing."""
-    known = _known_migrations()
+    """The migrations that the database lacks, in order; all of them if the schema does not exist. Writes nothing.
+
+    Raises NewerSchemaError.
+    """
     with map_errors("looking for pending migrations"), connect(dsn) as connection:
         found = connection.execute(_SQL["migrations_table"]).fetchone()
-        if found is None or found[0] is None:
-            return known
-        applied = {row[0] for row in connection.execute(_SQL["migrations_applied"])}
-    return tuple(name for name in known if name not in applied)
+        has_table = found is not None and found[0] is not None
+        applied = _applied_migrations(connection) if has_table else set()
+    raise_if_newer(applied)
+    return tuple(name for name in _known_migrations() if name not in applied)
 
 
+def raise_if_newer(applied: Collection[str]) -> None:
+    """Raise NewerSchemaError if a migration was applied that this program does not bring."""
+    known = _known_migrations()
+    unknown = sorted(name for name in applied if _MIGRATION.fullmatch(name) and name not in known)
+    if unknown:
+        raise NewerSchemaError(
+            "A newer version of Reconciler has migrated the schema reconciler: this version does not know"
+            f" {', '.join(unknown)}. Nothing was read or written.",
+            "Install the newer version here too.",
+        )
+
+
+def _applied_migrations(connection: Connection) -> set[str]:
+    return {row[0] for row in connection.execute(_SQL["migrations_applied"])}
+
+
+@cache
 def _known_migrations() -> tuple[str, ...]:
     """The names of the migrations that this program brings, in order."""
     names = (path.name for path in (files("reconciler.adapters.postgres") / "migrations").iterdir())

@@ -43,7 +43,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
 GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
 
 -- name: schema_access
--- Whether the schema exists, whether this role may read it, and whether it may write what a sweep writes.
+-- Whether the schema exists, whether this role may read it, whether it may write what a sweep writes, and whether it may
+-- read which migrations were applied.
 WITH wanted (name, privilege) AS (
     VALUES
         ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
@@ -63,5 +64,8 @@ SELECT
     count(relation) = (SELECT count(*) FROM wanted)
         AND coalesce(bool_and(has_table_privilege(relation, privilege)), false)
         AND NOT pg_is_in_recovery()
-        AND current_setting('transaction_read_only') = 'off' AS may_write
+        AND current_setting('transaction_read_only') = 'off' AS may_write,
+    count(*) > 0
+        AND coalesce(bool_and(has_table_privilege(to_regclass('reconciler._yoyo_migration')::oid, 'SELECT')), false)
+        AS may_read_migrations
 FROM found
