@@ -50,6 +50,9 @@ def asks_for_retrieve(
         # money that was to go back may not have gone, or a dispute may be over
         if types & _MONEY_STAYED:
             return True
+    elif row_says_given_back:
+        # nothing shows that the money went back, as the row says
+        return True
 
     snapshots = _decisive_snapshots(events)
     if not payments:

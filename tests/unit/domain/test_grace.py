@@ -26,7 +26,7 @@ from tests.unit.domain.samples import (
     rules,
     sibling,
 )
-from tests.unit.domain.test_decision_table import EXPECTED
+from tests.unit.domain.test_decision_table import EXPECTED, GIVEN_BACK
 
 LONG_AGO = NOW - timedelta(days=3)
 
@@ -133,7 +133,8 @@ def test_an_event_as_new_as_the_fetch_waits_whatever_the_grace(
 )
 def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
     """Where both sides agree there is nothing to wait for, however fresh it is."""
-    seen = intent_of(Outcome(stripe), created=NOW, charge=None)
+    back = GIVEN_BACK.get(Outcome(local)) if stripe == "succeeded" else None
+    seen = intent_of(Outcome(stripe), created=NOW, charge=charge(**back) if back else None)
     events = (event(NOW + SECOND),)
     decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW, events=events)
     assert decision == Keep()
