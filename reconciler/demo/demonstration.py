@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from reconciler.adapters.postgres.audit.audit import Audit
 from reconciler.adapters.postgres.demo.demo_shop import DemoShop, StoredFinding
 from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
@@ -31,7 +30,8 @@ from reconciler.engine.ports import Progress
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.sandbox import Sandbox, SandboxLimits, SandboxServer
 from reconciler.settings import Settings
-from reconciler.wiring import open_account, open_audit
+from reconciler.wiring.account import open_account
+from reconciler.wiring.audit import Audit, open_audit
 
 ASKED_BY: Final = "demo"
 FIRST_PRESENT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from reconciler import log, wiring
+from reconciler import log
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.sandbox import SandboxServer
+from reconciler.wiring import account as account_wiring
 from tests.acceptance.installation import Installation, make_stripe
 from tests.conftest import MakeShop, Shop
 
@@ -38,7 +39,7 @@ def short_retry_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = partial(
         StripeGateway, retries=SHORT_WAITS, timeouts=Timeouts(connect=2, read=2, attempt=4)
     )
-    monkeypatch.setattr(wiring, "StripeGateway", gateway)
+    monkeypatch.setattr(account_wiring, "StripeGateway", gateway)
 
 
 @pytest.fixture

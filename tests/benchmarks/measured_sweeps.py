@@ -14,7 +14,7 @@ from reconciler.clock import Clock, SystemClock
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.settings import load
-from reconciler.wiring import open_account
+from reconciler.wiring.account import open_account
 from tests.benchmarks.figures import load as machine_load
 from tests.benchmarks.figures import print_line
 

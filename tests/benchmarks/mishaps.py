@@ -25,8 +25,6 @@ from unittest.mock import patch
 
 import psycopg
 
-from reconciler import wiring
-from reconciler.adapters.postgres.audit.audit import Audit
 from reconciler.adapters.postgres.demo.demo_shop import DemoShop
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway
@@ -43,7 +41,8 @@ from reconciler.engine.report import SweepReport
 from reconciler.errors import ReconcilerError
 from reconciler.sandbox import NO_LIMITS, Faults, Sandbox, SandboxServer
 from reconciler.settings import BudgetSection, Settings
-from reconciler.wiring import open_audit
+from reconciler.wiring import account as account_wiring
+from reconciler.wiring.audit import Audit, open_audit
 from tests.benchmarks.databases import Databases, query_rows
 from tests.benchmarks.figures import Figure, print_line
 from tests.benchmarks.options import Options
@@ -143,7 +142,7 @@ def short_waits() -> Iterator[None]:
     psycopg_log.setLevel(logging.CRITICAL)
     try:
         with (
-            patch.object(wiring, "StripeGateway", gateway),
+            patch.object(account_wiring, "StripeGateway", gateway),
             patch.object(threading, "excepthook", silent),
         ):
             yield

@@ -106,7 +106,7 @@ def discrepancies(
 
     All states are listed unless --state is given, the one seen last first. Needs only the database.
     """
-    from reconciler.wiring import open_audit
+    from reconciler.wiring.audit import open_audit
 
     # the options are checked before the configuration, so that a wrong one is reported first
     chosen = chosen_format(output_format, json)

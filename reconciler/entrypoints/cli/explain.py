@@ -42,7 +42,7 @@ def explain(
     Also shows every attempt with its failure, the events, the next action with its deadline, and the rule of the
     decision. Writes nothing.
     """
-    from reconciler.wiring import open_account
+    from reconciler.wiring.account import open_account
 
     wanted = parse_intent_id(payment_intent)
     call = invocation(context)

@@ -21,7 +21,7 @@ from reconciler.entrypoints.cli.output import json_text, warn, write_csv
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.adapters.postgres.audit.audit import Audit
+    from reconciler.wiring.audit import Audit
 
 ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash")
 HEAD_NAMES: Final = ("account", "seq", "hash")
@@ -57,7 +57,7 @@ def export(
 
     An auditor can recompute the ledger from the export. Needs only the database.
     """
-    from reconciler.wiring import open_audit
+    from reconciler.wiring.audit import open_audit
 
     if export_format is ExportFormat.CSV and output is None:
         raise UsageError("--format csv writes several files.", "Name a folder with --output.")

@@ -64,7 +64,7 @@ def plan(
     for each hundred events.
     """
     from reconciler.engine.planning.read_estimate import estimate_reads
-    from reconciler.wiring import open_account
+    from reconciler.wiring.account import open_account
 
     if kind is SweepKind.TAIL:
         raise UsageError(

@@ -48,7 +48,7 @@ def resolve(
     outcome to the row, as safely as any correction.
     """
     from reconciler.engine.actions.resolve import resolve_discrepancy
-    from reconciler.wiring import open_account
+    from reconciler.wiring.account import open_account
 
     if not note.strip():
         raise UsageError("--note is empty.", "Write in a few words why.")

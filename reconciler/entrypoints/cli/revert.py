@@ -30,7 +30,7 @@ def revert(
     Each row gets its earlier status back, if it still has the status that the sweep wrote. Exits with 1 if a row was
     left as it is.
     """
-    from reconciler.wiring import open_account
+    from reconciler.wiring.account import open_account
 
     call = invocation(context)
     settings = call.settings()

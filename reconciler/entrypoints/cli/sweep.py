@@ -108,7 +108,7 @@ def _sweep(
     call: Invocation, settings: Settings, account: Account, request: SweepRequest
 ) -> SweepReport:
     """One account's sweep. An error that prevents it is in its report, so that the other accounts are swept too."""
-    from reconciler.wiring import open_account
+    from reconciler.wiring.account import open_account
 
     writes = request.writing is Writing.ROWS
     try:

@@ -42,7 +42,7 @@ def verify(context: typer.Context, account: AccountOption = None, json: JsonOpti
 
     Exits with 1 if the chain of hashes is broken. Needs only the database.
     """
-    from reconciler.wiring import open_audit
+    from reconciler.wiring.audit import open_audit
 
     settings = invocation(context).settings(need_stripe=False, need_table=False)
     verdicts = []

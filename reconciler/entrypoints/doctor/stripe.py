@@ -18,7 +18,8 @@ from reconciler.engine.limits.reserved_share import PART, with_reserved_share
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
-from reconciler.wiring import limits_of, open_gateway
+from reconciler.wiring.account import open_gateway
+from reconciler.wiring.limits import limits_of
 
 MOST_AT_ONCE: Final = 8
 """Accounts that are checked at the same time."""

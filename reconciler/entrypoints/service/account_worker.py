@@ -39,7 +39,8 @@ from reconciler.errors import (
 )
 from reconciler.masking import redact
 from reconciler.settings import Account
-from reconciler.wiring import limits_of, new_quota, open_account
+from reconciler.wiring.account import open_account
+from reconciler.wiring.limits import limits_of, new_quota
 
 NOTIFICATION_SECONDS: Final = 1.0
 """How long the thread waits for the notification of a request before it checks the lease and the stop flag."""

@@ -27,7 +27,7 @@ from reconciler.entrypoints.service.status_queries import statuses_for_metrics
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.masking import redact
 from reconciler.settings import Settings
-from reconciler.wiring import new_holder
+from reconciler.wiring.account import new_holder
 
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TICK_SECONDS: Final = 1.0

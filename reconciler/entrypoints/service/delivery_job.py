@@ -13,7 +13,7 @@ from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.masking import redact
-from reconciler.wiring import open_delivery
+from reconciler.wiring.delivery import open_delivery
 
 DELIVER: Final = "deliver"
 

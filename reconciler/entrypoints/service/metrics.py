@@ -134,7 +134,7 @@ class Metrics:
             registry=registry,
         )
         self._stuck = Gauge(
-            "reconciler_stuck_passes", "Sweeps that make no progress.", registry=registry
+            "reconciler_stuck_sweeps", "Sweeps that make no progress.", registry=registry
         )
         registry.register(_Reads(self))
 
@@ -262,7 +262,7 @@ def _families(
         return GaugeMetricFamily(f"reconciler_{name}", text, labels=("account", *labels))
 
     age = gauge(
-        "last_complete_pass_age_seconds", "Seconds since the last complete sweep ended.", "kind"
+        "last_complete_sweep_age_seconds", "Seconds since the last complete sweep ended.", "kind"
     )
     payments = gauge("open_payments", "Rows of payments that are still open.", "outcome")
     labels = ("severity", "kind", "currency")

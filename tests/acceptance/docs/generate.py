@@ -73,8 +73,8 @@ def _rewrite_with_database() -> None:
             _rewrite(SCHEMA, facts_database.blocks(connection, "daemon", "auditor"))
             # the tutorial begins without the schema
             connection.execute("DROP SCHEMA reconciler CASCADE")
-        with tempfile.TemporaryDirectory() as folder:
-            _rewrite(PAGE, tutorial_blocks(Tutorial(url, Path(folder))))
+        with tempfile.TemporaryDirectory() as folder, Tutorial(url, Path(folder)) as tutorial:
+            _rewrite(PAGE, tutorial_blocks(tutorial))
     finally:
         postgres.stop()
 

@@ -9,9 +9,10 @@ import contextlib
 import io
 import re
 import shlex
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import psycopg
 
@@ -29,49 +30,82 @@ STATUSES: Final = ("pending", "pending", "pending", "pending", "paid")
 """The statuses of the rows, one for each of the first payments. The others have no row."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+
+
 class Tutorial:
-    """The tutorial, played in an empty database. ``blocks`` has each generated block of its page, by its name."""
+    """The tutorial, played in an empty database. Its shop and its Stripe exist until the end of the block.
+
+    ``blocks`` has each generated block of its page, ``codes`` the exit code of each command, by their names.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
-        self._url = url
+        self.url = url
         self._folder = folder
         self.blocks: dict[str, str] = {}
         self.codes: dict[str, int] = {}
         clock = ManualClock(SystemClock().now() - AGE)
-        stripe = Sandbox(clock)
-        _add_payments(stripe, PAYMENTS)
+        self.stripe = Sandbox(clock)
+        _add_payments(self.stripe, PAYMENTS)
         clock.advance(AGE)
-        with SandboxServer(stripe) as server:
-            self._environ = {
-                "DATABASE_URL": url,
-                "STRIPE_API_KEY": TEST_KEY,
-                "RECONCILER_CONFIG": str(folder / "reconciler.toml"),
-                "RECONCILER_STRIPE__API_BASE": server.url,
-            }
-            self._play([intent.id for intent in stripe.intents()])
+        self.intents = [intent.id for intent in self.stripe.intents()]
+        self._server = SandboxServer(self.stripe)
 
-    def _play(self, intents: list[str]) -> None:
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        try:
+            self._play()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.__exit__(None, None, None)
+
+    def run(self, line: str, **environ: str) -> Answer:
+        """Run a command line of the page."""
+        out = io.StringIO()
+        environment = {
+            "DATABASE_URL": self.url,
+            "STRIPE_API_KEY": TEST_KEY,
+            "RECONCILER_CONFIG": str(self._folder / "reconciler.toml"),
+            "RECONCILER_STRIPE__API_BASE": self._server.url,
+            **environ,
+        }
+        with contextlib.redirect_stdout(out):
+            code = run(shlex.split(line)[1:], environment)
+        return Answer(code, out.getvalue())
+
+    def execute(self, query: str) -> psycopg.Cursor[Any]:
+        """Run SQL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query)  # type: ignore[call-overload,no-any-return]
+
+    def _play(self) -> None:
         page = PAGE.read_text(encoding="utf-8")
-        (self._folder / "reconciler.toml").write_text(_example(page, "toml"), encoding="utf-8")
+        config = self._folder / "reconciler.toml"
+        config.write_text(_example(page, "toml"), encoding="utf-8")
         rows = ",\n".join(
             f"    ({number}, '{intent}', '{status}', {999 + number}, 'eur')"
-            for number, (intent, status) in enumerate(zip(intents, STATUSES, strict=False), 1)
+            for number, (intent, status) in enumerate(zip(self.intents, STATUSES, strict=False), 1)
         )
-        insert = (
-            "INSERT INTO payments (id, payment_intent, status, amount, currency) VALUES\n"
-            + rows
-            + ";"
-        )
+        columns = "id, payment_intent, status, amount, currency"
+        insert = f"INSERT INTO payments ({columns}) VALUES\n{rows};"
         self.blocks["tutorial rows"] = f"```sql\n{insert}\n```"
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(_example(page, "sql"))  # type: ignore[call-overload]
-            connection.execute(insert)  # type: ignore[call-overload]
+        self.execute(_example(page, "sql"))
+        self.execute(insert)
 
         self._command("migrate", "reconciler migrate")
         self._command("doctor", "reconciler doctor")
         self._command("due", "reconciler sweep --kind due")
         self._command("window", "reconciler sweep --kind window --since 1d")
-        self._command("explain", f"reconciler explain {intents[0]}")
+        self._command("explain", f"reconciler explain {self.intents[0]}")
         self._command("apply", "reconciler sweep --apply")
         self._query("rows after", "SELECT id, status, amount FROM payments ORDER BY id;")
         self._query(
@@ -83,16 +117,13 @@ class Tutorial:
         self._query("rows reverted", "SELECT id, status, amount FROM payments ORDER BY id;")
 
     def _command(self, name: str, line: str) -> None:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            code = run(shlex.split(line)[1:], self._environ)
-        self.codes[name] = code
-        self.blocks[f"tutorial {name}"] = (
-            f"```console\n$ {line}\n{_steady(out.getvalue()).strip()}\n```"
-        )
+        answer = self.run(line)
+        self.codes[name] = answer.code
+        shown = _steady(answer.out).strip()
+        self.blocks[f"tutorial {name}"] = f"```console\n$ {line}\n{shown}\n```"
 
     def _query(self, name: str, query: str) -> None:
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             cursor = connection.execute(query)  # type: ignore[call-overload]
             titles = [column.name for column in cursor.description or ()]
             rows = [[str(value) for value in row] for row in cursor.fetchall()]

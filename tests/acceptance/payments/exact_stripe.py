@@ -93,7 +93,7 @@ class ExactStripe:
         self.requests: list[Request] = []
         self.search = Search()
         self.offset = timedelta()
-        """How far Stripe's clock is ahead of this machine's: time passes when a test says so."""
+        """How far Stripe's clock is ahead of this machine's: a test lets time go by."""
         self._objects: dict[str, Json] = {}
         self._refusals: list[Refusal] = []
         self._actions: list[tuple[str, Callable[[], None]]] = []
@@ -140,6 +140,10 @@ class ExactStripe:
     def before(self, path: str, action: Callable[[], None]) -> None:
         """Do something once, just before the next request for a path that begins like this is answered."""
         self._actions.append((path, action))
+
+    def forget_actions(self) -> None:
+        """Drop the actions that no request has come for."""
+        self._actions.clear()
 
     def asked(self, path: str) -> list[Request]:
         """The requests so far for a path that begins like this."""

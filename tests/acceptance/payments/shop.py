@@ -103,6 +103,15 @@ class PaymentShop:
             self.sections[name] = changed
         self.config.write_text(as_toml(self.sections), encoding="utf-8")
 
+    def configure_accounts(self, *accounts: Mapping[str, Any]) -> None:
+        """Several accounts, each a connected account of its own; Stripe serves the same objects to all."""
+        self.configure(
+            accounts=[
+                {"stripe_account": f"acct_{number}", **account}
+                for number, account in enumerate(accounts)
+            ]
+        )
+
     def execute(self, query: str | sql.Composable, *values: object) -> None:
         """Do something in the database, as another program of the merchant's."""
         with psycopg.connect(self.url, autocommit=True) as connection:

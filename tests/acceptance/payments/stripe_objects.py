@@ -153,7 +153,6 @@ def balance_transaction(intent: Json, amount: int, currency: str | None = None) 
         "created": charge["created"],
         "currency": currency or intent["currency"],
         "fee": 30,
-        "net": amount - 30,
         "source": charge["id"],
         "type": "charge",
     }

@@ -347,7 +347,8 @@ def test_a_sibling_that_was_paid_in_silence_blocks(
 def test_a_row_of_another_account_blocks_and_holds(open_shop: OpenShop) -> None:
     """Rows of other accounts, of no account too, say that an order has money, and keep the intents that they hold."""
     shop = open_shop(account="account", **LINKED)
-    shop.configure(corrections={"relink": True}, accounts=[{"name": "shop"}, {"name": "other"}])
+    shop.configure(corrections={"relink": True})
+    shop.configure_accounts({"name": "shop"}, {"name": "other"})
     retried(shop, 1)
     retried(shop, 2)
     shop.execute("UPDATE payments SET account = 'shop'")

@@ -1,4 +1,4 @@
-"""Several Stripe accounts over one table: each with its own key, rows, findings, lease and ledger."""
+"""Several Stripe accounts with one table: each has its own key, rows, discrepancies, lease and ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {"eu": ACCOUNT, "us": "acct_us"}
 
 @pytest.fixture
 def installation(make_installation: Callable[..., Installation]) -> Installation:
-    """Two accounts with a paid and a pending payment each; the keys are in files beside the configuration."""
+    """Two accounts with one paid and one pending payment each; the keys are in files beside the configuration."""
     installation = make_installation(columns={"account": ("shop", "text")})
     installation.stripe.add_account("acct_us")
     for name, account in NAMES.items():
@@ -46,8 +46,8 @@ def installation(make_installation: Callable[..., Installation]) -> Installation
     return installation
 
 
-def test_the_whole_way(installation: Installation) -> None:
-    """One command sweeps over both, sums them up, and each account can be taken back by itself."""
+def test_one_command_sweeps_all_accounts(installation: Installation) -> None:
+    """One sweep covers both accounts and adds them up; each account can be reverted by itself."""
     installation.set_clock_to_now()
     assert installation.run("doctor").code == 0
     dry = installation.sweep().json
@@ -63,20 +63,22 @@ def test_the_whole_way(installation: Installation) -> None:
     assert [row["account"] for row in heads] == ["eu", "us"]
     installation.check_ledger()
     sweeps = {one["account"]: one["sweep"] for one in answer.json["accounts"]}
-    assert installation.run("revert", str(sweeps["us"])).code == 64, "which account is not guessed"
+    assert installation.run("revert", str(sweeps["us"])).code == 64, (
+        "without --account the account is not guessed"
+    )
     assert installation.run("revert", str(sweeps["us"]), "--account", "us").code == 0
     assert installation.statuses() == {"0": "paid", "1": "paid", "10": "pending", "11": "paid"}
     installation.check_ledger()
 
 
 def test_one_account_alone(installation: Installation) -> None:
-    """--account leaves the other's rows and Stripe account untouched."""
+    """--account leaves the other account's rows and Stripe account untouched."""
     assert installation.sweep("--apply", "--account", "us").json["corrected"] == 1
     assert installation.statuses() == {"0": "pending", "1": "paid", "10": "paid", "11": "paid"}
 
 
-def test_a_row_of_another_account_is_not_ours(installation: Installation) -> None:
-    """An intent whose row carries the other account's name is not corrected through the wrong key."""
+def test_a_row_of_another_account_is_not_corrected(installation: Installation) -> None:
+    """An intent whose row has the other account's name is not corrected through the wrong key."""
     installation.execute("UPDATE public.payments SET shop = 'eu' WHERE id = 10")
     installation.sweep("--apply", "--account", "eu")
     assert installation.statuses()["10"] == "pending"
@@ -84,8 +86,8 @@ def test_a_row_of_another_account_is_not_ours(installation: Installation) -> Non
     assert installation.statuses()["10"] == "pending"
 
 
-def test_one_key_that_fails_does_not_keep_the_other_away(installation: Installation) -> None:
-    """The account with the wrong key ends with 78 and is named; the other one is done."""
+def test_one_wrong_key_does_not_stop_the_other_account(installation: Installation) -> None:
+    """The account with the wrong key is named, and the command ends with 78; the other account is done."""
     (installation.folder / "eu.key").write_text("rk_test_wrong0000001\n", encoding="utf-8")
     installation.secrets.append("rk_test_wrong0000001")
     answer = installation.sweep("--apply")
@@ -98,8 +100,10 @@ def test_one_key_that_fails_does_not_keep_the_other_away(installation: Installat
 @pytest.mark.parametrize(
     ("text", "says"), [(None, "no file"), ("", "empty"), ("pk_test_x", "publishable")]
 )
-def test_a_key_file_that_is_none(installation: Installation, text: str | None, says: str) -> None:
-    """A key file that is missing, empty or holds something else: exit 78, which account, and nothing is begun."""
+def test_an_invalid_key_file_ends_the_command(
+    installation: Installation, text: str | None, says: str
+) -> None:
+    """If a key file is missing, empty or has something else, the command ends with 78, names the account, and reads nothing."""
     path = installation.folder / "us.key"
     path.unlink()
     if text is not None:
@@ -112,8 +116,8 @@ def test_a_key_file_that_is_none(installation: Installation, text: str | None, s
     assert installation.statuses()["0"] == "pending"
 
 
-def test_the_leases_are_apart(installation: Installation) -> None:
-    """One account's lease is held by another process: the other account is done all the same."""
+def test_each_account_has_its_own_lease(installation: Installation) -> None:
+    """One account's lease is held by another process: the other account is still done."""
     installation.execute(
         "INSERT INTO reconciler.leases VALUES ('eu', 3, 'another:1', now() + '1 hour')"
     )

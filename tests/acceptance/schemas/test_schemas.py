@@ -1,4 +1,4 @@
-"""The whole way over tables as merchants have them: doctor, dry run, apply, verify, revert."""
+"""Tables of many shapes, as merchants have them, from doctor and dry run to apply, verify and revert."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NUMBERS = StatusMap(
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A table, and how its values are written. ``words`` are its pending, paid and canceled."""
+class TableShape:
+    """A table, and how its values are written. ``words`` are its statuses for pending, paid and canceled."""
 
     columns: dict[str, tuple[str, str] | None] = field(default_factory=dict)
     table: str = "public.payments"
@@ -45,11 +45,11 @@ class Shape:
 
 
 SHAPES = {
-    "plain": Shape(),
-    "uuid keys": Shape({"key": ("id", "uuid PRIMARY KEY")}, key=UUID.format),
-    "text keys": Shape({"key": ("id", "text PRIMARY KEY")}, key=lambda n: f"ord'{n}/ü,{{}}"),
-    "varchar keys": Shape({"key": ("id", "varchar(12) PRIMARY KEY")}, key=lambda n: f"A-{n}"),
-    "padded everywhere": Shape(
+    "plain": TableShape(),
+    "uuid keys": TableShape({"key": ("id", "uuid PRIMARY KEY")}, key=UUID.format),
+    "text keys": TableShape({"key": ("id", "text PRIMARY KEY")}, key=lambda n: f"ord'{n}/ü,{{}}"),
+    "varchar keys": TableShape({"key": ("id", "varchar(12) PRIMARY KEY")}, key=lambda n: f"A-{n}"),
+    "padded everywhere": TableShape(
         {
             "key": ("id", "char(20) PRIMARY KEY"),
             "payment_intent": ("pi", "char(60)"),
@@ -59,17 +59,17 @@ SHAPES = {
         },
         key=lambda n: f"k{n}",
     ),
-    "varchar statuses": Shape({"status": ("status", "varchar(20)")}),
-    "enum statuses": Shape(
+    "varchar statuses": TableShape({"status": ("status", "varchar(20)")}),
+    "enum statuses": TableShape(
         {"status": ("status", '"PaymentState"')},
         before=(STATUS_TYPE,),
         statuses=ENUM,
         words=("Pending", "Paid", "Off"),
     ),
-    "statuses as numbers": Shape(
+    "statuses as numbers": TableShape(
         {"status": ("status", "smallint")}, statuses=NUMBERS, words=("0", "1", "2")
     ),
-    "mixed case and reserved words": Shape(
+    "mixed case and reserved words": TableShape(
         {
             "key": ("select", "bigint PRIMARY KEY"),
             "payment_intent": ("paymentIntent", "text"),
@@ -83,41 +83,43 @@ SHAPES = {
         table="Order.user",
         before=('CREATE SCHEMA "Order"',),
     ),
-    "another schema": Shape(table="shop.payments", before=("CREATE SCHEMA shop",)),
-    "major units": Shape(
+    "another schema": TableShape(table="shop.payments", before=("CREATE SCHEMA shop",)),
+    "major units": TableShape(
         {"amount": ("total", "numeric(12,2)")},
         mapping={"amount_unit": "major"},
         amount=lambda minor: f"{minor // 100}.{minor % 100:02}",
     ),
-    "major units without scale": Shape(
+    "major units without scale": TableShape(
         {"amount": ("total", "numeric")},
         mapping={"amount_unit": "major"},
         amount=lambda minor: f"{minor // 100}.{minor % 100:02}000",
     ),
-    "minor units as numeric": Shape({"amount": ("amount", "numeric(20,4)")}),
-    "epoch seconds": Shape(
+    "minor units as numeric": TableShape({"amount": ("amount", "numeric(20,4)")}),
+    "epoch seconds": TableShape(
         {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
         mapping={"created_unit": "s"},
         created=int(CREATED.timestamp()),
     ),
-    "epoch milliseconds": Shape(
+    "epoch milliseconds": TableShape(
         {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
         mapping={"created_unit": "ms"},
         created=int(CREATED.timestamp() * 1000),
     ),
-    "timestamps without a zone": Shape(
+    "timestamps without a zone": TableShape(
         {"created": ("created_at", "timestamp"), "updated": ("updated_at", "timestamp")},
         created=CREATED.strftime("%Y-%m-%d %H:%M:%S"),
     ),
-    "dates": Shape({"created": ("day", "date")}, created=CREATED.strftime("%Y-%m-%d")),
-    "upper-case currencies": Shape(stored_currency="EUR"),
-    "one currency": Shape({"currency": None}, mapping={"currency_constant": "EUR"}),
-    "no more than needed": Shape({"updated": None, "order": None}),
+    "dates": TableShape({"created": ("day", "date")}, created=CREATED.strftime("%Y-%m-%d")),
+    "upper-case currencies": TableShape(stored_currency="EUR"),
+    "one currency": TableShape({"currency": None}, mapping={"currency_constant": "EUR"}),
+    "no more than needed": TableShape({"updated": None, "order": None}),
 }
 
 
-def world_of(make_installation: Callable[..., Installation], shape: Shape) -> Installation:
-    """A world around a table of this shape."""
+def installation_for(
+    make_installation: Callable[..., Installation], shape: TableShape
+) -> Installation:
+    """An installation with a table of this shape."""
     statuses = {} if shape.statuses is None else {"statuses": shape.statuses}
     installation = make_installation(
         table=shape.table,
@@ -130,13 +132,14 @@ def world_of(make_installation: Callable[..., Installation], shape: Shape) -> In
     return installation
 
 
-def pay(installation: Installation, shape: Shape, number: int, becomes: str | None) -> str:
-    """A pending payment of this shape; its key as the table shows it."""
-    values: dict[str, object] = {"amount": 1250 + number}
+def add_payment_of_shape(
+    installation: Installation, shape: TableShape, number: int, becomes: str | None
+) -> str:
+    """Add a pending payment to a table of this shape; returns its key as the table shows it."""
     made = installation.stripe.create_payment(1250 + number, "eur", at=CREATED)
     if becomes is not None:
         getattr(installation.stripe, becomes)(made.id, at=CREATED + timedelta(seconds=1))
-    values = {
+    values: dict[str, object] = {
         "key": shape.key(number),
         "payment_intent": made.id,
         "status": shape.words[0],
@@ -149,20 +152,22 @@ def pay(installation: Installation, shape: Shape, number: int, becomes: str | No
     return str(shape.key(number))
 
 
-def said(installation: Installation) -> list[str | None]:
+def statuses_in_order(installation: Installation) -> list[str | None]:
     """The statuses without padding, in the order of the keys."""
     rows = sorted(installation.shop.rows().items())
     return [row["status"] and row["status"].strip() for _, row in rows]
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_whole_way(make_installation: Callable[..., Installation], name: str) -> None:
-    """The doctor has no complaint, a dry run changes nothing, apply corrects, verify holds, revert restores."""
+def test_a_table_of_any_shape_is_reconciled(
+    make_installation: Callable[..., Installation], name: str
+) -> None:
+    """The doctor finds no fault, a dry run changes nothing, --apply corrects, verify succeeds, and revert restores."""
     shape = SHAPES[name]
-    installation = world_of(make_installation, shape)
+    installation = installation_for(make_installation, shape)
     pending, paid, canceled = shape.words
     keys = [
-        pay(installation, shape, n, becomes)
+        add_payment_of_shape(installation, shape, n, becomes)
         for n, becomes in enumerate(("succeed", "cancel", None), 1)
     ]
     doctor = installation.run("doctor")
@@ -174,7 +179,7 @@ def test_the_whole_way(make_installation: Callable[..., Installation], name: str
     assert installation.dump() == before
     applied = installation.sweep("--apply")
     assert (applied.code, applied.json["corrected"]) == (0, 2)
-    assert said(installation) == [paid, canceled, pending]
+    assert statuses_in_order(installation) == [paid, canceled, pending]
     outbox = installation.query_dicts(
         "SELECT payment_key, from_status, to_status FROM reconciler.outbox ORDER BY 1"
     )
@@ -185,22 +190,24 @@ def test_the_whole_way(make_installation: Callable[..., Installation], name: str
     assert (again["complete"], again["corrected"], again["discrepancies"]) == (True, 0, {})
     restored = installation.run("revert", str(applied.json["sweep"]), "--json")
     assert (restored.code, restored.json["reverted"]) == (0, 2)
-    assert said(installation) == [pending] * 3
+    assert statuses_in_order(installation) == [pending] * 3
     installation.check_ledger()
 
 
-def test_a_correction_stamps_the_row(make_installation: Callable[..., Installation]) -> None:
-    """The column of the last change is set in its own unit and zone, near the present."""
+def test_a_correction_sets_the_updated_column(
+    make_installation: Callable[..., Installation],
+) -> None:
+    """The column of the last change is set to the present, in its own unit and time zone."""
     for number, (name, unit) in enumerate(
         (("epoch seconds", 1), ("epoch milliseconds", 1000), ("timestamps without a zone", 0))
     ):
         shape = SHAPES[name]
         table = f"public.payments{number}"
-        installation = world_of(
+        installation = installation_for(
             make_installation,
-            Shape(shape.columns, table, mapping=shape.mapping, created=shape.created),
+            TableShape(shape.columns, table, mapping=shape.mapping, created=shape.created),
         )
-        pay(installation, shape, 1, "succeed")
+        add_payment_of_shape(installation, shape, 1, "succeed")
         installation.sweep("--apply")
         column = sql.Identifier(installation.shop.names["updated"])
         stamp = (
@@ -214,30 +221,30 @@ def test_a_correction_stamps_the_row(make_installation: Callable[..., Installati
         assert installation.query_dicts(query.as_string()) == [{"near": True}], name
 
 
-def test_a_range_means_the_same_in_every_clock(
+def test_a_range_means_the_same_for_every_column_type(
     make_installation: Callable[..., Installation],
 ) -> None:
-    """--since and --until cut rows at the same second, whatever the column's type."""
-    stop_token = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
+    """--since and --until divide rows at the same second for every type of the column."""
+    boundary = CREATED.strftime("%Y-%m-%dT%H:%M:%S")
     for number, name in enumerate(
         ("plain", "epoch seconds", "epoch milliseconds", "timestamps without a zone")
     ):
         shape = SHAPES[name]
         table = f"public.payments{number}"
-        installation = world_of(
+        installation = installation_for(
             make_installation,
-            Shape(shape.columns, table, mapping=shape.mapping, created=shape.created),
+            TableShape(shape.columns, table, mapping=shape.mapping, created=shape.created),
         )
-        pay(installation, shape, 1, "succeed")
-        for arguments, found in ((("--since", stop_token), 1), (("--until", stop_token), 0)):
+        add_payment_of_shape(installation, shape, 1, "succeed")
+        for arguments, found in ((("--since", boundary), 1), (("--until", boundary), 0)):
             report = installation.sweep("--kind", "due", *arguments).json
             assert report["would_correct"] == found, (name, arguments)
 
 
-def test_a_row_that_never_learnt_its_payment(
+def test_a_row_without_an_intent_is_found_by_its_order(
     make_installation: Callable[..., Installation],
 ) -> None:
-    """The lost webhook held the id: the row is found by its order, corrected, given the id, and taken back whole."""
+    """The lost webhook had the id: the row is found by its order, corrected, given the id, and reverted with the id."""
     installation = make_installation()
     installation.configure(payments={"link_metadata": "order_id"})
     made = installation.stripe.create_payment(1250, "eur", at=CREATED, metadata={"order_id": "A-1"})
@@ -260,8 +267,10 @@ def test_a_row_that_never_learnt_its_payment(
     installation.check_ledger()
 
 
-def test_an_order_that_two_claim_is_nobodys(make_installation: Callable[..., Installation]) -> None:
-    """Two rows of one order, or two paid intents naming it: flagged as ambiguous, nothing is written."""
+def test_an_order_with_two_rows_or_intents_is_ambiguous(
+    make_installation: Callable[..., Installation],
+) -> None:
+    """Two rows of one order, or two paid intents that name it, are flagged as ambiguous; nothing is written."""
     installation = make_installation()
     installation.configure(payments={"link_metadata": "order_id"})
     installation.add_payment(9, "paid")
@@ -282,8 +291,8 @@ def test_an_order_that_two_claim_is_nobodys(make_installation: Callable[..., Ins
     assert [row["payment_intent"] for row in installation.shop.rows().values()].count(None) == 3
 
 
-def test_two_rows_with_one_payment(installation: Installation) -> None:
-    """Which of them was paid nobody can say: one critical finding names both, and neither is written."""
+def test_two_open_rows_with_one_intent_are_ambiguous(installation: Installation) -> None:
+    """It cannot be known which of the rows was paid: one critical discrepancy names both, and neither is written."""
     intent = installation.add_payment(1)
     installation.shop.insert(
         key=2, payment_intent=intent, status="pending", created=CREATED.isoformat()
@@ -298,8 +307,8 @@ def test_two_rows_with_one_payment(installation: Installation) -> None:
     assert set(installation.statuses().values()) == {"pending"}
 
 
-def test_two_rows_of_which_one_agrees(installation: Installation) -> None:
-    """A paid row beside a pending one of the same payment: still nobody knows, and nothing is written."""
+def test_a_paid_and_a_pending_row_with_one_intent_are_ambiguous(installation: Installation) -> None:
+    """It cannot be known whether the pending row is a duplicate: nothing is written."""
     intent = installation.add_payment(1, "paid")
     installation.shop.insert(
         key=2, payment_intent=intent, status="pending", created=CREATED.isoformat()
@@ -309,8 +318,10 @@ def test_two_rows_of_which_one_agrees(installation: Installation) -> None:
     assert installation.statuses() == {"1": "paid", "2": "pending"}
 
 
-def test_a_yen_has_no_cents(make_installation: Callable[..., Installation]) -> None:
-    """Currencies of none and of three decimals are compared in their own minor units."""
+def test_currencies_have_their_own_minor_units(
+    make_installation: Callable[..., Installation],
+) -> None:
+    """Amounts in currencies with no decimals or three are compared in their own minor units."""
     installation = make_installation(columns={"amount": ("total", "numeric")}, amount_unit="major")
     for number, (currency, minor, stored, agrees) in enumerate(
         (

@@ -1,4 +1,4 @@
-"""The service as its user starts it: a process of its own, whose log is read line by line."""
+"""The service as its user starts it: a process of its own, whose log a test reads line by line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,61 +23,12 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, Faults, Sandbox, SandboxServer
+from tests.acceptance.configured_shop import REPOSITORY, ConfiguredShop, service_sections
 from tests.conftest import MakeShop, Shop
 
-REPOSITORY = Path(__file__).parents[3]
-LONGEST = 40.0
-"""Seconds that anything may take before a test gives up."""
+LONGEST_SECONDS = 40.0
+"""A test fails if it waits longer than this for anything."""
 HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-CONFIGURATION = """
-[stripe]
-livemode = false
-[payments]
-table = "public.payments"
-key = "id"
-payment_intent = "stripe_payment_intent_id"
-status = "status"
-amount = "amount"
-currency = "currency"
-created = "created_at"
-updated = "updated_at"
-order = "order_id"
-[payments.read]
-pending = "incomplete"
-failed = "failed"
-processing = "processing"
-authorized = "authorized"
-paid = "succeeded"
-canceled = "canceled"
-[payments.write]
-failed = "failed"
-processing = "processing"
-authorized = "authorized"
-succeeded = "paid"
-canceled = "canceled"
-[corrections]
-mode = "{mode}"
-grace = "1s"
-per_hour = {per_hour}
-[budget]
-share = 1
-reads_per_30_days = 100000000
-global_per_second = {speed}
-endpoint_per_second = {speed}
-[service]
-listen = "127.0.0.1:0"
-lease = "{lease}"
-stall = "{stall}"
-due = "{due}"
-"""
-USUAL = {
-    "mode": "update",
-    "per_hour": 100_000,
-    "speed": 2000,
-    "lease": "4s",
-    "stall": "1m",
-    "due": "5m",
-}
 
 
 class Daemon:
@@ -106,8 +56,10 @@ class Daemon:
         self._new.put(None)
         self.finished.set()
 
-    def line(self, fits: Callable[[str], bool], seconds: float = LONGEST) -> str:
-        """The next line of the log that fits."""
+    def wait_for_line(
+        self, matches: Callable[[str], bool], seconds: float = LONGEST_SECONDS
+    ) -> str:
+        """Wait for the next line of the log that matches."""
         clock = SystemClock()
         until = clock.monotonic() + seconds
         while (left := until - clock.monotonic()) > 0:
@@ -119,40 +71,43 @@ class Daemon:
                 break
             assert TEST_KEY not in line
             self.lines.append(line)
-            if fits(line):
+            if matches(line):
                 return line
-        raise AssertionError("the log does not say so:\n" + "".join(self.lines[-40:]))
+        raise AssertionError("no line of the log matches:\n" + "".join(self.lines[-40:]))
 
-    def event(self, name: str, seconds: float = LONGEST, **fields: object) -> dict[str, Any]:
-        """The next event of that name and with these fields."""
+    def wait_for(
+        self, event: str, seconds: float = LONGEST_SECONDS, **fields: object
+    ) -> dict[str, Any]:
+        """Wait for the next line of this event with these fields; returns all its fields."""
 
-        def fits(line: str) -> bool:
+        def matches(line: str) -> bool:
             if not line.startswith("{"):
                 return False
             found = json.loads(line)
-            return found["event"] == name and all(
+            return found["event"] == event and all(
                 found.get(key) == value for key, value in fields.items()
             )
 
-        found: dict[str, Any] = json.loads(self.line(fits, seconds))
+        found: dict[str, Any] = json.loads(self.wait_for_line(matches, seconds))
         return found
 
     @property
-    def unread(self) -> int:
-        """Lines of the log that nobody has looked at yet."""
+    def unread_lines(self) -> int:
+        """Lines of the log that the test has not read yet."""
         return self._new.qsize()
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Signal it and wait; its exit code."""
+        """Send a signal and wait for the end; returns the exit code."""
         self.send(number)
-        return self.ended()
+        return self.wait()
 
-    def ended(self) -> int:
-        code = self.process.wait(LONGEST)
-        self._reader.join(LONGEST)
+    def wait(self) -> int:
+        """Wait for the end and read the rest of the log; returns the exit code."""
+        code = self.process.wait(LONGEST_SECONDS)
+        self._reader.join(LONGEST_SECONDS)
         while not self._new.empty():
             self.lines.append(self._new.get() or "")
         return code
@@ -160,37 +115,26 @@ class Daemon:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(LONGEST)
-        self._reader.join(LONGEST)
+            self.process.wait(LONGEST_SECONDS)
+        self._reader.join(LONGEST_SECONDS)
         assert self.process.stderr is not None
         self.process.stderr.close()
 
 
-class Town:
-    """A shop with an empty table, its Stripe, and services and commands over them."""
+class ServiceInstallation(ConfiguredShop):
+    """A configured shop with an empty table, and services and commands that run in processes of their own."""
 
     def __init__(self, shop: Shop, server: SandboxServer, folder: Path) -> None:
-        self.shop = shop
-        self.server = server
-        self.stripe: Sandbox = server.sandbox
-        self.config = folder / "reconciler.toml"
-        self.environ = {
-            "STRIPE_API_KEY": TEST_KEY,
-            "DATABASE_URL": shop.url,
-            "RECONCILER_CONFIG": str(self.config),
-            "RECONCILER_STRIPE__API_BASE": server.url,
-        }
+        super().__init__(shop, server, folder, service_sections())
         self.daemons: list[Daemon] = []
-        self._numbers = 0
-        self.configure()
+        self._payments = 0
 
-    def configure(self, **changes: object) -> None:
-        text = CONFIGURATION.format(**{**USUAL, **changes})
-        tomllib.loads(text)
-        self.config.write_text(text, encoding="utf-8")
+    def configure_service(self, **changes: Any) -> None:
+        """Configure the service with these arguments of ``service_sections``; the others get their defaults."""
+        self.configure(**service_sections(**changes))
 
-    def pay(self, count: int = 1, *, paid: bool = True) -> list[str]:
-        """Payments that were made an hour ago and whose webhooks were lost."""
+    def add_payments(self, count: int = 1, *, paid: bool = True) -> list[str]:
+        """Add payments that were made an hour ago and whose webhooks were lost; returns the intents' ids."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         intents = []
         for _ in range(count):
@@ -202,13 +146,13 @@ class Town:
             cursor.executemany(
                 "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at)"
                 " VALUES (%s, %s, 'pending', 1250, 'eur', %s)",
-                [(self._numbers + place, intent, at) for place, intent in enumerate(intents, 1)],
+                [(self._payments + place, intent, at) for place, intent in enumerate(intents, 1)],
             )
-        self._numbers += count
+        self._payments += count
         return intents
 
-    def window_was_read(self) -> None:
-        """The day's window sweep has been made already: the due sweep works alone."""
+    def note_window_sweep(self) -> None:
+        """Note that the day's window sweep was made: only due and tail sweeps find the payments."""
         self.execute(
             "INSERT INTO reconciler.sweeps"
             " (account, kind, mode, applied, asked_by, finished_at, complete, report)"
@@ -216,13 +160,13 @@ class Town:
         )
 
     def start(self, *arguments: str, **environ: str) -> Daemon:
-        """A service; the fixture ends it."""
+        """Start a service; the fixture ends it."""
         daemon = Daemon({**self.environ, **environ}, *arguments)
         self.daemons.append(daemon)
         return daemon
 
-    def begin(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """Begin a command."""
+    def start_command(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "reconciler", *arguments],
             cwd=REPOSITORY,
@@ -233,25 +177,18 @@ class Town:
         )
 
     def run(self, *arguments: str, **environ: str) -> tuple[int, str, str]:
-        """Carry out a command: its exit code and what it said."""
-        process = self.begin(*arguments, **environ)
-        out, err = process.communicate(timeout=LONGEST)
+        """Run a command to its end: its exit code, standard output and standard error."""
+        process = self.start_command(*arguments, **environ)
+        out, err = process.communicate(timeout=LONGEST_SECONDS)
         assert "Traceback" not in err
         return process.returncode, out, err
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.shop.url, autocommit=True) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
-
-    def execute(self, query: str) -> None:
-        with psycopg.connect(self.shop.url, autocommit=True) as connection:
-            connection.execute(query)  # type: ignore[call-overload]
-
-    def statuses(self) -> dict[str, int]:
-        return dict(self.ask("SELECT status, count(*) FROM payments GROUP BY 1"))
+    def count_by_status(self) -> dict[str, int]:
+        """How many rows have each status."""
+        return dict(self.query("SELECT status, count(*) FROM payments GROUP BY 1"))
 
     def get(self, port: int, path: str) -> tuple[int, str]:
-        """What the service answers on its port."""
+        """The status and body of the service's answer on its port."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
                 return answer.status, answer.read().decode()
@@ -261,10 +198,10 @@ class Town:
 
 
 @pytest.fixture
-def town(shop: MakeShop, tmp_path: Path) -> Iterator[Town]:
-    """A shop with an empty table and a Stripe without payments."""
+def installation(shop: MakeShop, tmp_path: Path) -> Iterator[ServiceInstallation]:
+    """A shop with an empty table and a Stripe without payments; its services are ended after the test."""
     with SandboxServer(Sandbox(SystemClock(), faults=Faults())) as server:
-        made = Town(shop(), server, tmp_path)
+        made = ServiceInstallation(shop(), server, tmp_path)
         try:
             yield made
         finally:
@@ -272,19 +209,20 @@ def town(shop: MakeShop, tmp_path: Path) -> Iterator[Town]:
                 daemon.close()
 
 
+ServiceManager = tuple[str, Callable[[str], None]]
+"""A notify socket's address, and a function that waits for a message on it."""
+
+
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[tuple[str, Callable[[str], None]]]:
-    """A service manager's socket, and how to wait for a message on it."""
+def manager(tmp_path: Path) -> Iterator[ServiceManager]:
+    """A service manager that receives the daemon's messages, as systemd does."""
     address = f"@reconciler-test-{os.getpid()}-{tmp_path.name}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
-        ours.bind("\0" + address[1:])
-        ours.settimeout(LONGEST)
-        heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
+        notify_socket.bind("\0" + address[1:])
+        notify_socket.settimeout(LONGEST_SECONDS)
 
         def wait_for(message: str) -> None:
-            while True:
-                heard.append(ours.recv(4096).decode())
-                if message in heard[-1]:
-                    return
+            while message not in notify_socket.recv(4096).decode():
+                continue
 
         yield address, wait_for

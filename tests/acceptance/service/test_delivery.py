@@ -1,4 +1,4 @@
-"""``run`` with an endpoint: what it corrects is brought to the merchant."""
+"""``reconciler run`` with an endpoint: corrections are delivered to the merchant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import stripe
 
 from reconciler.clock import SystemClock
-from tests.acceptance.service.conftest import Daemon, Town
+from tests.acceptance.service.conftest import Daemon, ServiceInstallation
 from tests.endpoint import Endpoint, EndpointFault, serving
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
@@ -23,55 +23,59 @@ def endpoint() -> Iterator[Endpoint]:
         yield running
 
 
-def start(town: Town, endpoint: Endpoint, **environ: str) -> Daemon:
-    """A service that delivers; its log may not hold the secret."""
-    town.environ |= {
+def start_delivering(
+    installation: ServiceInstallation, endpoint: Endpoint, **environ: str
+) -> Daemon:
+    """Start a service that delivers, with debug lines in its log."""
+    installation.environ |= {
         "RECONCILER_DELIVERY__URL": endpoint.url,
         "RECONCILER_DELIVERY__EVERY": "1s",
         "RECONCILER_DELIVERY__TIMEOUT": "2s",
         "RECONCILER_SIGNING_SECRET": SECRET,
         **environ,
     }
-    return town.start("--log-level", "debug")
+    return installation.start("--log-level", "debug")
 
 
-def test_corrections_arrive_signed(town: Town, endpoint: Endpoint) -> None:
-    """Each payment that was corrected is told once, in a message that Stripe's SDK takes for genuine."""
-    town.pay(3)
-    daemon = start(town, endpoint)
+def test_corrections_arrive_signed(installation: ServiceInstallation, endpoint: Endpoint) -> None:
+    """Each corrected payment is delivered once, in a message that Stripe's SDK accepts as signed."""
+    installation.add_payments(3)
+    daemon = start_delivering(installation, endpoint)
     received = [endpoint.next() for _ in range(3)]
-    for one in received:
-        header = one.headers["reconciler-signature"]
-        assert stripe.WebhookSignature.verify_header(one.body, header, SECRET, 300)
-        assert one.json["type"] == "payment.corrected"
-        assert one.json["data"]["to_status"] == "paid"
-        assert "secret" not in one.body.decode()
-    assert {one.key for one in received} == {"1", "2", "3"}
-    daemon.event("delivery.finished", account="default")
+    for message in received:
+        header = message.headers["reconciler-signature"]
+        assert stripe.WebhookSignature.verify_header(message.body, header, SECRET, 300)
+        assert message.json["type"] == "payment.corrected"
+        assert message.json["data"]["to_status"] == "paid"
+        assert "secret" not in message.body.decode()
+    assert {message.key for message in received} == {"1", "2", "3"}
+    daemon.wait_for("delivery.finished", account="default")
     assert daemon.end() == 0
-    assert town.ask("SELECT count(*) FROM reconciler.outbox WHERE delivered_at IS NULL") == [(0,)]
+    assert installation.query(
+        "SELECT count(*) FROM reconciler.outbox WHERE delivered_at IS NULL"
+    ) == [(0,)]
     assert endpoint.all() == []
     assert SECRET[8:] not in "".join(daemon.lines)
 
 
-def test_an_endpoint_that_is_down_is_told_in_status_and_metrics(
-    town: Town, endpoint: Endpoint
+def test_an_unavailable_endpoint_is_in_status_and_metrics(
+    installation: ServiceInstallation, endpoint: Endpoint
 ) -> None:
-    """The sweeps go on, the service stays ready, and who looks sees what waits and why."""
-    town.pay(2)
+    """The sweeps go on and the service stays ready; status and metrics show what waits and why."""
+    installation.add_payments(2)
     endpoint.usual = 500
-    daemon = start(town, endpoint, RECONCILER_DELIVERY__GIVE_UP="1s")
-    port = daemon.event("metrics.listening")["port"]
-    ended = daemon.event("delivery.finished", failed=2)
+    daemon = start_delivering(installation, endpoint, RECONCILER_DELIVERY__GIVE_UP="1s")
+    port = daemon.wait_for("metrics.listening")["port"]
+    ended = daemon.wait_for("delivery.finished", failed=2)
     assert ended["last_fault"] == "it answered 500"
-    assert town.get(port, "/readyz")[0] == 200
-    _, text = town.get(port, "/metrics")
+    assert installation.get(port, "/readyz")[0] == 200
+    _, text = installation.get(port, "/metrics")
     assert 'reconciler_deliveries_total{account="default",result="failed"} 2.0' in text
-    town.execute(
+    installation.execute(
         "UPDATE reconciler.outbox SET tried_since = tried_since - interval '1h', next_attempt_at = now()"
     )
-    daemon.event("delivery.finished", given_up=1)
-    code, out, _ = town.run("status", "--json")
+    daemon.wait_for("delivery.finished", given_up=1)
+    code, out, _ = installation.run("status", "--json")
     (status,) = json.loads(out)
     assert code == 0
     assert status["level"] == "critical"
@@ -80,100 +84,112 @@ def test_an_endpoint_that_is_down_is_told_in_status_and_metrics(
     assert status["outbox"]["last_error"] == "it answered 500"
     assert status["outbox"]["oldest_age_seconds"] > 0
     assert any("given up" in remark["what"] for remark in status["remarks"])
-    assert "it answered 500" in town.run("status")[1]
-    assert town.run("status", "--format", "nagios")[0] == 2
-    assert town.statuses() == {"paid": 2}
+    assert "it answered 500" in installation.run("status")[1]
+    assert installation.run("status", "--format", "nagios")[0] == 2
+    assert installation.count_by_status() == {"paid": 2}
     assert daemon.end() == 0
 
 
-def test_a_stop_does_not_wait_for_an_endpoint_that_hangs(town: Town, endpoint: Endpoint) -> None:
-    """SIGTERM in the middle of a request ends the service within seconds; the row is sent again by the next."""
-    town.pay(1)
+def test_a_stop_does_not_wait_for_an_endpoint_that_hangs(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
+    """SIGTERM during a request ends the service within seconds; the next service sends the row again."""
+    installation.add_payments(1)
     endpoint.usual = EndpointFault.HANG
-    daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
+    daemon = start_delivering(installation, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
     first = endpoint.next()
     clock = SystemClock()
     began = clock.monotonic()
     assert daemon.end() == 0
     assert clock.monotonic() - began < 10
     endpoint.usual = 200
-    town.execute("UPDATE reconciler.outbox SET next_attempt_at = NULL")
-    again = start(town, endpoint)
+    installation.execute("UPDATE reconciler.outbox SET next_attempt_at = NULL")
+    again = start_delivering(installation, endpoint)
     assert endpoint.next().id == first.id
     assert again.end() == 0
 
 
-def test_other_passes_go_on_while_the_endpoint_hangs(town: Town, endpoint: Endpoint) -> None:
-    """Delivery has a lane of its own."""
-    town.pay(1)
-    town.configure(due="1s")
+def test_sweeps_go_on_while_the_endpoint_hangs(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
+    """A delivery that hangs delays no sweep."""
+    installation.add_payments(1)
+    installation.configure_service(due="1s")
     endpoint.usual = EndpointFault.HANG
-    daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
-    daemon.event("pass.finished", corrected=1)
+    daemon = start_delivering(installation, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
+    daemon.wait_for("sweep.finished", corrected=1)
     endpoint.next()
-    town.pay(1)
-    daemon.event("pass.finished", corrected=1)
-    assert town.statuses() == {"paid": 2}
+    installation.add_payments(1)
+    daemon.wait_for("sweep.finished", corrected=1)
+    assert installation.count_by_status() == {"paid": 2}
     assert daemon.end() == 0
 
 
-def test_a_kill_while_a_request_is_out(town: Town, endpoint: Endpoint) -> None:
-    """kill -9 between sending and noting: the next service sends it again, under the same id."""
-    town.pay(1)
+def test_a_row_is_sent_again_after_a_kill(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
+    """After kill -9 between sending and recording, the next service sends the row again under the same id."""
+    installation.add_payments(1)
     endpoint.usual = EndpointFault.HANG
-    daemon = start(town, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
+    daemon = start_delivering(installation, endpoint, RECONCILER_DELIVERY__TIMEOUT="50s")
     first = endpoint.next()
     daemon.end(signal.SIGKILL)
     endpoint.usual = 200
-    town.execute("UPDATE reconciler.outbox SET claimed_until = now()")
-    again = start(town, endpoint)
+    installation.execute("UPDATE reconciler.outbox SET claimed_until = now()")
+    again = start_delivering(installation, endpoint)
     assert endpoint.next().id == first.id
-    again.event("delivery.finished", delivered=1)
+    again.wait_for("delivery.finished", delivered=1)
     assert again.end() == 0
 
 
-def test_an_endpoint_without_a_secret_ends_it(town: Town, endpoint: Endpoint) -> None:
-    """Nothing is ever sent unsigned."""
-    daemon = town.start(RECONCILER_DELIVERY__URL=endpoint.url)
-    assert daemon.ended() == 78
+def test_an_endpoint_without_a_secret_ends_it(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
+    """No message is ever sent unsigned: without a signing secret the service ends with 78."""
+    daemon = installation.start(RECONCILER_DELIVERY__URL=endpoint.url)
+    assert daemon.wait() == 78
     assert "RECONCILER_SIGNING_SECRET" in "".join(daemon.lines)
     assert endpoint.tried.empty()
 
 
-def test_doctor_looks_without_posting(town: Town, endpoint: Endpoint) -> None:
+def test_doctor_checks_the_endpoint_without_posting(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
     """It says where the outbox goes, finds a wrong address and a missing secret, and sends nothing."""
-    town.environ["RECONCILER_DELIVERY__URL"] = endpoint.url
-    code, out, _ = town.run("doctor")
+    installation.environ["RECONCILER_DELIVERY__URL"] = endpoint.url
+    code, out, _ = installation.run("doctor")
     assert code == 78
     assert "signing secret" in out
-    town.environ["RECONCILER_SIGNING_SECRET"] = SECRET
-    code, out, err = town.run("doctor")
+    installation.environ["RECONCILER_SIGNING_SECRET"] = SECRET
+    code, out, err = installation.run("doctor")
     assert code == 0, out
     assert endpoint.url in out
     assert SECRET[8:] not in out + err
-    code, out, _ = town.run("doctor", RECONCILER_DELIVERY__URL="http://shop.example/x")
+    code, out, _ = installation.run("doctor", RECONCILER_DELIVERY__URL="http://shop.example/x")
     assert code == 78
     assert "delivery.url" in out
     assert endpoint.tried.empty()
 
 
-def test_a_person_s_correction_is_delivered_too(town: Town, endpoint: Endpoint) -> None:
-    """In the mode "report" as well: whoever made it, a changed status alone ships nothing."""
-    town.pay(1)
-    town.configure(mode="report")
-    assert town.run("sweep", "--apply")[0] == 0
-    daemon = start(town, endpoint)
+def test_the_correction_of_a_person_is_delivered(
+    installation: ServiceInstallation, endpoint: Endpoint
+) -> None:
+    """In the mode "report" as well: a correction of a person is delivered like one of the service."""
+    installation.add_payments(1)
+    installation.configure_service(mode="report")
+    assert installation.run("sweep", "--apply")[0] == 0
+    daemon = start_delivering(installation, endpoint)
     assert endpoint.next().key == "1"
-    daemon.event("delivery.finished", delivered=1)
+    daemon.wait_for("delivery.finished", delivered=1)
     assert daemon.end() == 0
-    with psycopg.connect(town.shop.url) as connection:
+    with psycopg.connect(installation.shop.url) as connection:
         assert connection.execute("SELECT attempts FROM reconciler.outbox").fetchall() == [(1,)]
 
 
-def test_the_timetable_has_no_such_job_without_an_endpoint(town: Town) -> None:
-    """The outbox is a worker's of the merchant: nobody claims its rows."""
-    town.pay(1)
-    daemon = town.start()
-    daemon.event("pass.finished", job="due", complete=True)
+def test_nothing_is_delivered_without_an_endpoint(installation: ServiceInstallation) -> None:
+    """Without an endpoint the outbox is left to the merchant's own worker: the service claims none of its rows."""
+    installation.add_payments(1)
+    daemon = installation.start()
+    daemon.wait_for("sweep.finished", job="due", complete=True)
     assert daemon.end() == 0
-    assert town.ask("SELECT attempts, delivered_at FROM reconciler.outbox") == [(0, None)]
+    assert installation.query("SELECT attempts, delivered_at FROM reconciler.outbox") == [(0, None)]

@@ -1,4 +1,4 @@
-"""What a program that was taken over would try from within the unit. Run there; prints what came of each, as JSON."""
+"""What an attacker in the service's process would try. It runs inside the unit, and prints each attempt's result as JSON."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MEGABYTE = 1 << 20
 
 
 def copied_shell() -> str:
-    """Where a copy of the shell can be written and run: nowhere is "nowhere"."""
-    ran = []
+    """The folders in which a copy of the shell can be written and run; "nowhere" if there is none."""
+    possible = []
     for folder in (
         os.environ["STATE_DIRECTORY"],
         "/tmp",
@@ -36,15 +36,19 @@ def copied_shell() -> str:
             shutil.copy("/bin/sh", copy)
             copy.chmod(0o700)
             subprocess.run([copy, "-c", "true"], check=True)
-            ran.append(folder)
+            possible.append(folder)
         copy.unlink(missing_ok=True)
-    return " ".join(ran) or "nowhere"
+    return " ".join(possible) or "nowhere"
 
 
 def shell_in_memory() -> None:
     copy = os.memfd_create("shell", 0)
     os.write(copy, Path("/bin/sh").read_bytes())
-    subprocess.run([f"/proc/self/fd/{copy}", "-c", "true"], check=True, pass_fds=[copy])
+    subprocess.run(
+        [f"/proc/self/fd/{copy}", "-c", "true"],
+        check=True,
+        pass_fds=[copy],  # banned-words: allowed, Python's own name
+    )
 
 
 def new_namespace() -> None:
@@ -60,9 +64,9 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "read the folder of the keys": lambda: list(Path("/etc/reconciler/credentials").iterdir()),
     "change the configuration": lambda: os.open("/etc/reconciler/reconciler.toml", os.O_WRONLY),
     "change the program": lambda: os.open("/opt/reconciler/venv/pyvenv.cfg", os.O_WRONLY),
-    "look into a home directory": lambda: list(Path("/root").iterdir()),
-    "look at another process": lambda: Path("/proc/1/environ").read_bytes(),
-    "listen in on the network": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "read a home directory": lambda: list(Path("/root").iterdir()),
+    "read another process": lambda: Path("/proc/1/environ").read_bytes(),
+    "listen to the network": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
     "change the network": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
     "write code into memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC),
     "open a new namespace": new_namespace,
@@ -71,19 +75,19 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
 
 
 def outcome(attempt: Callable[[], object]) -> str:
-    """How an attempt ended: what it says or "done", or the name of the error."""
+    """How an attempt ended: its result or "done", or the name of the error."""
     try:
-        said = attempt()
+        result = attempt()
     except ValueError as error:
         # a limit above the hard one: no error number
         return str(error)
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, str(error))
-    return said if isinstance(said, str) else "done"
+    return result if isinstance(result, str) else "done"
 
 
 if sys.argv[1:] == ["memory"]:
     held = bytearray(400 * MEGABYTE)
-    sys.stdout.write(f"{len(held)} bytes were to be had")
+    sys.stdout.write(f"{len(held)} bytes were allocated")
 else:
     sys.stdout.write(json.dumps({name: outcome(attempt) for name, attempt in ATTEMPTS.items()}))

@@ -1,6 +1,6 @@
 """A machine with the service under a real systemd, booted once for each process of the test run.
 
-Where none can be booted the tests are left out and say why; with ``RECONCILER_TEST_SYSTEMD=required`` they fail instead.
+If none can be booted the tests are skipped and say why. With ``RECONCILER_TEST_SYSTEMD=required`` they fail instead.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.acceptance.systemd.machine import UNIT, Machine
 from tests.acceptance.systemd.private_systemd import CannotBootError
 
 
-def leave_out(error: CannotBootError) -> NoReturn:
-    """Skip the test, or fail where somebody counts on it."""
+def skip_or_fail(error: CannotBootError) -> NoReturn:
+    """Skip the test, or fail it if a real systemd is required."""
     if os.environ.get("RECONCILER_TEST_SYSTEMD") == "required":
         pytest.fail(f"a real systemd is required here: {error}", pytrace=False)
     pytest.skip(str(error))
@@ -29,7 +29,7 @@ def leave_out(error: CannotBootError) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def attempted() -> Iterator[Machine | CannotBootError]:
-    """The machine, or why there is none."""
+    """The machine, or the error if it cannot be booted."""
     postgres = EmbeddedPostgres()
     with (
         tempfile.TemporaryDirectory(prefix="reconciler-systemd-") as folder,
@@ -51,18 +51,18 @@ def attempted() -> Iterator[Machine | CannotBootError]:
 
 @pytest.fixture
 def booted(attempted: Machine | CannotBootError) -> Iterator[Machine]:
-    """The machine as it was installed. The service is stopped, and right payments are all there is."""
+    """The machine as it was installed: the service is stopped, and every payment is correct."""
     if isinstance(attempted, CannotBootError):
-        leave_out(attempted)
+        skip_or_fail(attempted)
     attempted.execute("UPDATE payments SET status = 'paid'")
     attempted.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
     yield attempted
-    # not a moment longer than it is needed: other tests are to have the processors
+    # stopped at once: other tests need the processors
     attempted.systemctl("stop", UNIT)
 
 
 @pytest.fixture
 def machine(booted: Machine) -> Machine:
-    """The machine with the service running and nothing to do."""
+    """The machine with a running service that has nothing to do."""
     booted.restart()
     return booted

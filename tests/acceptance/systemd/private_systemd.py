@@ -1,4 +1,4 @@
-"""A real systemd for the tests, beside the machine's own: booted, asked to run commands, ended."""
+"""A real systemd for the tests, beside the machine's own: it is booted, runs commands, and is ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 SCRIPT: Final = Path(__file__).with_name("private_systemd.sh")
 UNAVAILABLE: Final = 69
-"""How the script ends where the machine cannot boot a systemd."""
+"""The script's exit code if the machine cannot boot a systemd."""
 END_SECONDS: Final = 60.0
 COMMAND_SECONDS: Final = 90.0
 ENVIRONMENT: Final = {
@@ -20,14 +20,14 @@ ENVIRONMENT: Final = {
 
 
 class CannotBootError(Exception):
-    """This machine cannot boot a systemd of its own, and why."""
+    """This machine cannot boot a second systemd; the message says why."""
 
 
 class PrivateSystemd:
-    """A booted systemd. ``binds`` are folders of this machine and where they are mounted inside.
+    """A booted systemd. ``binds`` says which folders of this machine are mounted inside, and where.
 
-    It ends with ``close`` or with this process, however that ends: private_systemd.sh holds it by a pipe.
-    Raises CannotBootError where the machine cannot, and RuntimeError where it could and did not.
+    It ends with ``close`` or with this process, however that ends: private_systemd.sh runs until its input is closed.
+    Raises CannotBootError if this machine cannot boot one, and RuntimeError if it could but the boot failed.
     """
 
     def __init__(self, binds: Mapping[Path, str]) -> None:
@@ -37,23 +37,23 @@ class PrivateSystemd:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Ctrl-C is for the tests; this one has to clear up after them
+            # Ctrl-C must not reach the script: it cleans up after the tests
             start_new_session=True,
         )
         assert self._holder.stdout is not None
-        said, _, pid = self._holder.stdout.readline().partition(" ")
-        if said != "running":
+        state, _, pid = self._holder.stdout.readline().partition(" ")
+        if state != "running":
             _, why = self._holder.communicate(timeout=END_SECONDS)
             if self._holder.returncode == UNAVAILABLE:
                 raise CannotBootError(why.strip())
             raise RuntimeError(f"the private systemd did not boot: {why}")
         self.pid = int(pid)
-        """Its PID 1, as seen from this machine."""
+        """The process id of its PID 1 on this machine."""
 
     def run(
         self, *command: str, text: str | None = None, environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as root inside, with ``text`` as its input and nothing of our environment."""
+        """Run a command as root inside, with ``text`` as its input; it gets nothing of the tests' environment."""
         return subprocess.run(
             ["nsenter", f"--target={self.pid}", "--all", "--", *command],
             input=text,
@@ -66,5 +66,5 @@ class PrivateSystemd:
         )
 
     def close(self) -> None:
-        """End it and wait until nothing of it is left."""
+        """End it, and wait until everything of it is removed."""
         self._holder.communicate(timeout=END_SECONDS)

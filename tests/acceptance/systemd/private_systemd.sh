@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A real systemd beside the machine's own: PID 1 of its own PID namespace, over a copy of / that forgets what is written.
+# A real systemd beside the machine's own: PID 1 of its own PID namespace, over a copy of / that keeps no changes.
 #
 #   private_systemd.sh [SOURCE:TARGET]...     each SOURCE is mounted at TARGET inside
 #
-# Once it has booted it says "running PID", its PID 1 as seen from here (nsenter --target PID --all enters it), and holds
-# it until its standard input ends. So it ends with whoever holds that pipe, in whatever way that one ends; nothing is
-# left then: processes die with the PID namespace, mounts and what was written with the mount namespace, and the cgroups
-# are removed. The network is the machine's. Where the machine cannot, it says why and ends with 69.
+# Once it has booted, the script prints "running PID" with the process id of its PID 1 on this machine
+# (nsenter --target PID --all enters it), and runs until its standard input ends. So it ends with the process that holds
+# that pipe, however that process ends, and nothing is left: processes die with the PID namespace, mounts and changes with
+# the mount namespace, and the cgroups are removed. The network is the machine's. If the machine cannot boot a systemd, the
+# script says why and ends with 69.
 set -euo pipefail
 readonly BOOT_SECONDS=30 END_SECONDS=20 UNAVAILABLE=69
 
@@ -33,7 +34,7 @@ require() {
   done < <(own_cgroups)
 }
 
-own_cgroups() { # where this process is in each hierarchy that is mounted: "FOLDER CONTROLLERS", no controllers in v2
+own_cgroups() { # prints the cgroups of this process in each mounted hierarchy: "FOLDER CONTROLLERS", without controllers in v2
   local controllers path folder
   while IFS=: read -r _ controllers path; do
     folder=/sys/fs/cgroup/${controllers#name=}
@@ -49,10 +50,10 @@ hold() {
   trap clear EXIT
   trap 'exit 1' HUP INT TERM
   own_cgroups >"$here/cgroups"
-  # a child of our own cgroup in each: the private systemd's whole world, with our own limits above it
+  # a child of this process's cgroup in each hierarchy holds the private systemd, under the limits of this process
   while read -r folder controllers; do
     mkdir "$folder/$name"
-    if [ "$controllers" = cpuset ]; then # v1: a new one has neither processors nor memory, and so takes no process
+    if [ "$controllers" = cpuset ]; then # v1: a new cgroup has neither processors nor memory, and accepts no process
       cat "$folder/cpuset.cpus" >"$folder/$name/cpuset.cpus"
       cat "$folder/cpuset.mems" >"$folder/$name/cpuset.mems"
     fi
@@ -73,7 +74,7 @@ await_boot() {
     if ((SECONDS > BOOT_SECONDS)); then fail "it was not up within $BOOT_SECONDS s (${state:-not answering})"; fi
     sleep 0.05
     pid=$(cat "$here/pid" 2>/dev/null) || continue
-    # before that it still has the machine's mounts, and the machine's systemd would answer
+    # until then it still has the machine's mounts, and the machine's systemd would answer
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = systemd ] || continue
     state=$(timeout 5 nsenter --target "$pid" --all systemctl is-system-running 2>/dev/null) || true
   done
@@ -86,12 +87,12 @@ fail() {
 
 clear() {
   if [ -n "${outside:-}" ]; then
-    kill -KILL "$outside" 2>/dev/null || true # --kill-child: its PID 1 dies with it, and all others with that one
+    kill -KILL "$outside" 2>/dev/null || true # --kill-child: its PID 1 dies with it, and all its processes with PID 1
     wait "$outside" 2>/dev/null || true
   fi
   local folder until=$((SECONDS + END_SECONDS))
   while read -r folder _; do
-    # the dead leave their cgroups a little later
+    # dead processes leave their cgroups a little later
     while [ -d "$folder/$name" ] && ((SECONDS < until)); do
       find "$folder/$name" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.05
     done
@@ -99,9 +100,9 @@ clear() {
   rm --recursive --force --one-file-system "$here"
 }
 
-join() { # PID 1 already, with the machine's mounts still in sight: go to our cgroups, and take them for the whole tree
+join() { # it is PID 1 already, but still has the machine's mounts: enter the cgroups, and make them the root of the tree
   local here=$1 name=$2 pid folder
-  read -r pid _ </proc/self/stat # the machine's /proc: our number as it is known outside
+  read -r pid _ </proc/self/stat # the machine's /proc: this process's id outside
   while read -r folder _; do echo 0 >"$folder/$name/cgroup.procs"; done <"$here/cgroups"
   echo "$pid" >"$here/pid"
   exec unshare --cgroup "$0" --become "$here" "${@:3}"
@@ -123,7 +124,7 @@ become() {
   cd "$root"
   pivot_root . .
   umount --lazy .
-  # in a container systemd leaves this to who starts it; without it LoadCredential= ends in EACCES
+  # in a container systemd does not do this itself; without it LoadCredential= fails with EACCES
   mount --make-rshared /
   # "container": no udev, no clock, no kernel settings
   exec env --ignore-environment container=private PATH=/usr/sbin:/usr/bin:/sbin:/bin \
@@ -133,7 +134,7 @@ become() {
 mount_kernel_folders() {
   local root=$1 path
   mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
-  for path in sys sysrq-trigger; do # the kernel is the machine's: nothing in here may change its settings
+  for path in sys sysrq-trigger; do # the kernel is the machine's: no process inside may change its settings
     if [ ! -e "$root/proc/$path" ]; then continue; fi
     mount --bind "$root/proc/$path" "$root/proc/$path"
     mount -o remount,bind,ro "$root/proc/$path"
@@ -158,7 +159,7 @@ mount_devices() { # no kmsg: systemd would write to the machine's
   for device in stdin:0 stdout:1 stderr:2; do ln --symbolic "/proc/self/fd/${device#*:}" "$dev/${device%:*}"; done
 }
 
-mount_cgroups() { # as the machine has them; of each only our own part is to be seen
+mount_cgroups() { # the hierarchies of the machine; in each only the private part is visible
   local at=$1 controllers
   if [ "$(stat --file-system --format=%T /sys/fs/cgroup)" = cgroup2fs ]; then
     mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 "$at"
@@ -174,7 +175,7 @@ mount_cgroups() { # as the machine has them; of each only our own part is to be 
   done </proc/self/cgroup
 }
 
-settle() { # what is enabled on the machine must not start in here: only the journal does
+settle() { # units that are enabled on the machine must not start inside: only the journal does
   local root=$1
   mount -t tmpfs -o mode=0755 tmpfs "$root/etc/systemd/system"
   mount -t tmpfs -o mode=0755 tmpfs "$root/lib/systemd/system/sysinit.target.wants"

@@ -1,4 +1,4 @@
-"""What the unit keeps from the program, and the program's secrets from others, under a real systemd."""
+"""Under a real systemd: what the unit forbids the program, and how it keeps the program's secrets from others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reconciler.sandbox import TEST_KEY
-from tests.acceptance.service.conftest import REPOSITORY
+from tests.acceptance.configured_shop import REPOSITORY
 from tests.acceptance.systemd.machine import CHECKOUT, UNIT, UNITS, VENV, Machine
 
 PROBE = "probe.service"
@@ -16,14 +16,14 @@ MEMORY_MAX = 256 << 20
 
 @pytest.fixture(params=["reconciler.service", "reconciler-once.service"])
 def probe(booted: Machine, request: pytest.FixtureRequest) -> Machine:
-    """The machine with a unit that is the shipped one in all but what it runs."""
+    """The machine with a unit like the shipped one, which runs another command."""
     unit = (REPOSITORY / "systemd" / request.param).read_text(encoding="utf-8")
     booted.write(f"{UNITS}/{PROBE}", unit)
     return booted
 
 
 def attempt(machine: Machine, *arguments: str) -> str:
-    """Let the probe try something; what it said."""
+    """Run attempts.py in the probe's unit; returns its output."""
     command = " ".join((f"{VENV}/bin/python", f"{CHECKOUT}/attempts.py", *arguments))
     machine.drop_in(
         PROBE, "probe", f"[Service]\nType=oneshot\nRestart=no\nExecStart=\nExecStart={command}\n"
@@ -34,8 +34,8 @@ def attempt(machine: Machine, *arguments: str) -> str:
     return machine.journal(PROBE, "_TRANSPORT=stdout")
 
 
-def test_what_is_taken_over_can_do_nothing(probe: Machine) -> None:
-    """No shell, no other program, no root, no keys' folder, no change of anything: each is refused by the kernel."""
+def test_an_attacker_in_the_process_can_do_nothing(probe: Machine) -> None:
+    """No shell, no other program, no root, no key folder, no change of anything: the kernel refuses each."""
     assert json.loads(attempt(probe)) == {
         "run a shell": "EACCES",
         "run a copy of it": "nowhere",
@@ -44,9 +44,9 @@ def test_what_is_taken_over_can_do_nothing(probe: Machine) -> None:
         "read the folder of the keys": "EACCES",
         "change the configuration": "EACCES",
         "change the program": "EACCES",
-        "look into a home directory": "EACCES",
-        "look at another process": "ENOENT",
-        "listen in on the network": "EAFNOSUPPORT",
+        "read a home directory": "EACCES",
+        "read another process": "ENOENT",
+        "listen to the network": "EAFNOSUPPORT",
         "change the network": "EAFNOSUPPORT",
         "write code into memory": "EPERM",
         "open a new namespace": "EPERM",
@@ -54,15 +54,15 @@ def test_what_is_taken_over_can_do_nothing(probe: Machine) -> None:
     }
 
 
-def test_memory_has_an_end(probe: Machine) -> None:
-    """MemoryMax is in force: what wants more is killed, and the machine's other programs do not feel it."""
+def test_memory_is_limited(probe: Machine) -> None:
+    """MemoryMax is in force: a process that needs more is killed, and other programs keep their memory."""
     if not probe.fails("grep", "-qw", "memory", "/sys/fs/cgroup/cgroup.controllers"):
         limit = f"/sys/fs/cgroup/system.slice/{PROBE}/memory.max"
     elif not probe.fails("test", "-d", "/sys/fs/cgroup/memory/system.slice"):
         limit = f"/sys/fs/cgroup/memory/system.slice/{PROBE}/memory.limit_in_bytes"
     else:
         pytest.skip(
-            "our cgroup on this machine may not limit memory: its parent keeps that to itself"
+            "the cgroup of the tests on this machine may not limit memory: its parent does not allow it"
         )
     attempt(probe, "memory")
     assert probe.show("Result", PROBE) in ("oom-kill", "signal")
@@ -71,28 +71,28 @@ def test_memory_has_an_end(probe: Machine) -> None:
     assert probe.fails("test", "-e", limit) or probe.run("cat", limit) == str(MEMORY_MAX)
 
 
-def test_the_process_has_no_power(machine: Machine) -> None:
-    """A user of its own, no capability and no way to one, every call filtered, no core."""
+def test_the_process_has_no_privileges(machine: Machine) -> None:
+    """It has a user of its own, no capability and no way to get one, a filter on every system call, and no core dump."""
     facts = machine.status_of_main()
     assert "0" not in facts["Uid"].split()
     assert {facts[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
         "0000000000000000"
     }
     assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
-    limits = machine.run("cat", f"/proc/{machine.main()}/limits")
+    limits = machine.run("cat", f"/proc/{machine.main_pid()}/limits")
     assert ["Max", "core", "file", "size", "0", "0", "bytes"] in [
         line.split() for line in limits.splitlines()
     ]
 
 
-def test_keys_come_as_credentials_alone(machine: Machine) -> None:
-    """The process has its own copies, which only it can read, and nothing of them on its command line, in its
-    environment, in the configuration or in the journal; the originals are root's."""
-    main = machine.main()
+def test_keys_come_only_as_credentials(machine: Machine) -> None:
+    """The process has its own copies, which only it can read. No secret is on its command line, in its environment, in the
+    configuration or in the journal; the originals belong to root."""
+    main = machine.main_pid()
     folder = f"/run/credentials/{UNIT}"
     environ = machine.run("cat", f"/proc/{main}/environ").split("\0")
     assert f"CREDENTIALS_DIRECTORY={folder}" in environ
-    assert not [one for one in environ if one.startswith(("STRIPE_API_KEY=", "DATABASE_URL="))]
+    assert not [name for name in environ if name.startswith(("STRIPE_API_KEY=", "DATABASE_URL="))]
     for name, secret in (("stripe_key", TEST_KEY), ("database_url", machine.url_inside)):
         copy = f"/proc/{main}/root{folder}/{name}"
         assert machine.run("cat", copy) == secret
@@ -106,12 +106,12 @@ def test_keys_come_as_credentials_alone(machine: Machine) -> None:
         ):
             assert machine.fails("grep", "--quiet", "--fixed-strings", secret, place)
         assert secret not in machine.journal()
-    machine.pay(1)
-    machine.until("the keys work", lambda: machine.pending() == 0)
+    machine.add_payments(1)
+    machine.wait_until("the keys work", lambda: machine.pending() == 0)
 
 
-def test_the_credential_is_what_is_used(booted: Machine) -> None:
-    """With another key in the credential's file the next process cannot work, and says why."""
+def test_the_credential_is_the_key_that_is_used(booted: Machine) -> None:
+    """With another key in the credential file the next process cannot work, and says why."""
     original = "/etc/reconciler/credentials/stripe_key"
     booted.configure()
     booted.mark()

@@ -1,4 +1,4 @@
-"""The README's "Run it by itself", typed as it stands."""
+"""The README's commands under "Run it by itself", run as they are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.acceptance.systemd.machine import CONFIG, UNIT, UNITS, Machine
 
 
 def test_the_steps_work_as_typed(booted: Machine) -> None:
-    """They end well, with the service enabled and everything where the units look for it."""
+    """The documented commands succeed, the service is enabled, and every file is where the units expect it."""
     assert booted.installed.returncode == 0, booted.installed.stderr
     assert "default" in booted.installed.stdout
     assert booted.systemctl("is-enabled", UNIT) == "enabled"
@@ -24,10 +24,10 @@ def test_the_steps_work_as_typed(booted: Machine) -> None:
 
 @pytest.mark.parametrize("unit", ["reconciler.service", "reconciler-once.timer"])
 def test_the_installed_units_have_no_fault(booted: Machine, unit: str) -> None:
-    """systemd finds every program that they name, and nothing to complain of."""
+    """systemd finds every program that the units name, and reports no fault."""
     for name in ("reconciler-once.service", "reconciler-once.timer"):
         booted.run("install", "-m", "0644", f"/srv/checkout/systemd/{name}", UNITS)
-    said = booted.run(
+    remarks = booted.run(
         "bash", "-c", f"systemd-analyze verify --man=no --recursive-errors=no {UNITS}/{unit} 2>&1"
     )
-    assert [line for line in said.splitlines() if "reconciler" in line] == []
+    assert [line for line in remarks.splitlines() if "reconciler" in line] == []

@@ -1,4 +1,4 @@
-"""The private systemd leaves nothing on the machine, however its tests end."""
+"""The private systemd leaves nothing on the machine, however the tests end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.clock import SystemClock
-from tests.acceptance.service.conftest import LONGEST, REPOSITORY
-from tests.acceptance.systemd.conftest import leave_out
+from tests.acceptance.configured_shop import REPOSITORY
+from tests.acceptance.service.conftest import LONGEST_SECONDS
+from tests.acceptance.systemd.conftest import skip_or_fail
 from tests.acceptance.systemd.private_systemd import CannotBootError, PrivateSystemd
 
 HOLD = """
@@ -25,8 +26,8 @@ sys.stdin.read()
 """
 
 
-def left_of(name: str) -> set[str]:
-    """What a private systemd has on this machine: cgroups, folders, mounts."""
+def traces_of(name: str) -> set[str]:
+    """The cgroups, folders and mounts of a private systemd on this machine."""
     cgroups = {str(path) for path in Path("/sys/fs/cgroup").rglob(f"{name}*")}
     folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{name}*")}
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
@@ -35,16 +36,16 @@ def left_of(name: str) -> set[str]:
 
 @pytest.fixture
 def possible() -> None:
-    """This machine can boot one."""
+    """Skip the test if this machine cannot boot a systemd."""
     try:
         PrivateSystemd({}).close()
     except CannotBootError as error:
-        leave_out(error)
+        skip_or_fail(error)
 
 
 @pytest.mark.usefixtures("possible")
 def test_nothing_is_left_when_the_tests_are_killed() -> None:
-    """kill -9 of who holds it: its processes, cgroups, mounts and folders go all the same."""
+    """After kill -9 of the process that started it, its processes, cgroups, mounts and folders are removed."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD],
         cwd=REPOSITORY,
@@ -55,20 +56,20 @@ def test_nothing_is_left_when_the_tests_are_killed() -> None:
         assert process.stdout is not None
         first, holder = process.stdout.readline().split()
         name = f"private-systemd-{holder}"
-        assert len(left_of(name)) >= 2
+        assert len(traces_of(name)) >= 2
         process.kill()
     clock, pause = SystemClock(), threading.Event()
-    until = clock.monotonic() + LONGEST
-    while Path(f"/proc/{first}").exists() or left_of(name):
-        assert clock.monotonic() < until, left_of(name)
+    until = clock.monotonic() + LONGEST_SECONDS
+    while Path(f"/proc/{first}").exists() or traces_of(name):
+        assert clock.monotonic() < until, traces_of(name)
         pause.wait(0.05)
 
 
 @pytest.mark.usefixtures("possible")
 def test_nothing_is_left_when_it_does_not_boot(tmp_path: Path) -> None:
-    """A boot that fails says why, and clears up."""
+    """A failed boot says why, and everything of it is removed."""
     with pytest.raises(RuntimeError, match="missing") as failed:
         PrivateSystemd({tmp_path / "missing": "/srv/inside"})
     found = re.search(r"private-systemd-\d+", str(failed.value))
     assert found is not None
-    assert left_of(found[0]) == set()
+    assert traces_of(found[0]) == set()

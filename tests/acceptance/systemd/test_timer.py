@@ -10,7 +10,7 @@ from tests.acceptance.systemd.machine import CHECKOUT, UNITS, Machine
 
 ONCE = "reconciler-once.service"
 TIMER = "reconciler-once.timer"
-HASTE = """
+SHORT_INTERVALS = """
 [Timer]
 OnActiveSec=
 OnActiveSec=100ms
@@ -21,27 +21,27 @@ AccuracySec=1ms
 
 @pytest.fixture
 def timed(booted: Machine) -> Iterator[Machine]:
-    """The machine with the timer installed as the README says, in haste; it has not begun."""
+    """The machine with the documented timer installed, with short intervals; it is not started."""
     for name in (ONCE, TIMER):
         booted.run("install", "-m", "0644", f"{CHECKOUT}/systemd/{name}", UNITS)
-    booted.drop_in(TIMER, "haste", HASTE)
+    booted.drop_in(TIMER, "short-intervals", SHORT_INTERVALS)
     booted.configure()
     yield booted
     booted.systemctl("disable", "--now", TIMER)
     booted.fails("systemctl", "stop", ONCE)
 
 
-def test_pass_follows_pass(timed: Machine) -> None:
-    """Each makes one sweep, records what disagrees, touches no row and ends with 0; the timer brings the next."""
-    timed.pay(1)
+def test_sweep_follows_sweep(timed: Machine) -> None:
+    """Each run makes one sweep, records discrepancies, changes no row and ends with 0; the timer starts the next."""
+    timed.add_payments(1)
     sweeps = "SELECT count(*) FROM reconciler.sweeps WHERE kind = 'all' AND complete"
-    before = timed.ask(sweeps)[0][0]
+    before = timed.query(sweeps)[0][0]
     timed.systemctl("enable", "--now", TIMER)
-    timed.until("two sweeps were made", lambda: timed.ask(sweeps)[0][0] >= before + 2)
+    timed.wait_until("two sweeps were made", lambda: timed.query(sweeps)[0][0] >= before + 2)
     timed.systemctl("stop", TIMER)
-    timed.until("the last has ended", lambda: timed.show("ActiveState", ONCE) == "inactive")
+    timed.wait_until("the last has ended", lambda: timed.show("ActiveState", ONCE) == "inactive")
     assert timed.show("Result", ONCE) == "success"
     assert timed.show("ExecMainStatus", ONCE) == "0"
     assert timed.pending() == 1
-    found = timed.ask("SELECT kind FROM reconciler.discrepancies WHERE state = 'open'")
+    found = timed.query("SELECT kind FROM reconciler.discrepancies WHERE state = 'open'")
     assert found == [("missed_outcome",)]

@@ -1,4 +1,4 @@
-"""A sweep that has not looked at everything says so, and nothing that is open is ever lost sight of."""
+"""A sweep that has not examined everything says so, and no open payment is ever forgotten."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from reconciler.sandbox import PaymentKind, RequestFault, make
 from tests.acceptance.installation import EVENTS, LIST, NOW, RETRIEVE, Installation
 
 
-def test_an_old_payment_that_changed_today_is_seen(installation: Installation) -> None:
-    """A payment made two months ago and paid today is outside every window of creation, and is found all the same."""
+def test_an_old_payment_that_changed_today_is_found(installation: Installation) -> None:
+    """A payment made two months ago and paid today is outside every window sweep; the due sweep finds it."""
     intent = installation.add_payment(1, becomes=None, age=timedelta(days=60))
     installation.stripe.succeed(intent, at=NOW - timedelta(hours=1))
     assert (
@@ -21,15 +21,15 @@ def test_an_old_payment_that_changed_today_is_seen(installation: Installation) -
     assert installation.sweep("--kind", "due", "--apply").json["corrected"] == 1
 
 
-def test_a_plain_pass_sees_old_payments_too(installation: Installation) -> None:
-    """Without --kind all nets are cast: what one cannot see another does."""
+def test_a_sweep_without_kind_finds_old_payments(installation: Installation) -> None:
+    """Without --kind a sweep uses every source: one finds what another cannot."""
     intent = installation.add_payment(1, becomes=None, age=timedelta(days=60))
     installation.stripe.succeed(intent, at=NOW - timedelta(hours=1))
     assert installation.sweep("--apply").json["corrected"] == 1
 
 
 def test_a_webhook_lost_weeks_ago_is_found(installation: Installation) -> None:
-    """No look back of minutes: what was lost 29 days ago is open still, and is corrected."""
+    """A sweep is not limited to the last minutes: a payment lost more than a year ago is still open, and is corrected."""
     for key, days in enumerate((1, 8, 29, 31, 400)):
         installation.add_payment(key, age=timedelta(days=days))
     answer = installation.sweep("--apply")
@@ -37,7 +37,7 @@ def test_a_webhook_lost_weeks_ago_is_found(installation: Installation) -> None:
 
 
 def test_a_shared_second_is_not_lost_between_pages(installation: Installation) -> None:
-    """Two hundred and fifty payments of one very second are listed over three pages, each once."""
+    """Two hundred and fifty payments of the same second are listed over three pages, each of them once."""
     when = NOW - timedelta(days=2)
     for _ in range(250):
         make(installation.stripe, PaymentKind.SUCCEEDED, 500, "eur", at=when)
@@ -47,21 +47,21 @@ def test_a_shared_second_is_not_lost_between_pages(installation: Installation) -
     assert answer.json["discrepancies"] == {"missed_outcome": 1, "missing_locally": 250}
 
 
-def test_ranges_that_touch_hold_each_payment_once(installation: Installation) -> None:
-    """--since is in the range and --until is not: of two that touch at a second, exactly one holds its payments."""
-    stop_token = NOW - timedelta(days=2)
+def test_adjacent_ranges_have_each_payment_once(installation: Installation) -> None:
+    """--since is in the range and --until is not: two ranges that meet at a second have its payments once."""
+    boundary = NOW - timedelta(days=2)
     for key, seconds in enumerate((-1, 0, 1)):
         installation.add_payment(key, age=timedelta(days=2) - timedelta(seconds=seconds))
-    middle = stop_token.strftime("%Y-%m-%dT%H:%M:%S")
+    text = boundary.strftime("%Y-%m-%dT%H:%M:%S")
     for kind in ("window", "due"):
-        before = installation.sweep("--kind", kind, "--since", "30d", "--until", middle).json
-        after = installation.sweep("--kind", kind, "--since", middle).json
+        before = installation.sweep("--kind", kind, "--since", "30d", "--until", text).json
+        after = installation.sweep("--kind", kind, "--since", text).json
         assert (before["would_correct"], after["would_correct"]) == (1, 2)
 
 
 @pytest.mark.parametrize("endpoint", [RETRIEVE, LIST, EVENTS])
-def test_a_throttled_pass_is_not_complete(installation: Installation, endpoint: str) -> None:
-    """Reads that were refused to the end are told: not complete, exit 75, and how many were rate limited."""
+def test_a_rate_limited_sweep_is_not_complete(installation: Installation, endpoint: str) -> None:
+    """If Stripe refuses reads to the end, the sweep is not complete, ends with 75, and says how many were refused."""
     intent = installation.add_payment(1)
     installation.stripe.faults.script(RequestFault.RATE_LIMITED, times=1000, endpoint=endpoint)
     named = ["--kind", "window"] if endpoint == LIST else ["--payment-intent", intent]
@@ -75,8 +75,8 @@ def test_a_throttled_pass_is_not_complete(installation: Installation, endpoint: 
     assert kept["complete"] is False
 
 
-def test_a_throttled_read_that_succeeds_in_the_end_counts(installation: Installation) -> None:
-    """Two refusals and an answer are no loss: the sweep is complete, and says how often it was slowed."""
+def test_a_rate_limited_read_that_succeeds_in_the_end_counts(installation: Installation) -> None:
+    """After two refusals and an answer the sweep is complete, and says how often it was refused."""
     intent = installation.add_payment(1)
     installation.stripe.faults.script(RequestFault.RATE_LIMITED, times=2, endpoint=RETRIEVE)
     answer = installation.sweep("--payment-intent", intent, "--apply")
@@ -85,8 +85,8 @@ def test_a_throttled_read_that_succeeds_in_the_end_counts(installation: Installa
 
 
 def test_a_list_with_a_gap_is_no_proof_of_absence(installation: Installation) -> None:
-    """A window whose second page is lost: what the first showed is done, the stretch is named, and no row of it is
-    said to be missing; the next sweep does the rest."""
+    """If the second page of a window is lost, the first is recorded, the missing range is named, and no row of it is
+    called missing; the next sweep does the rest."""
     for key in range(150):
         installation.add_payment(key, age=timedelta(days=2, seconds=key))
     installation.stripe.faults.script(
@@ -103,8 +103,8 @@ def test_a_list_with_a_gap_is_no_proof_of_absence(installation: Installation) ->
     installation.check_ledger()
 
 
-def test_what_was_not_examined_is_named(installation: Installation) -> None:
-    """A person reads which payment could not be examined, and why."""
+def test_a_payment_that_was_not_examined_is_named(installation: Installation) -> None:
+    """The report says which payment could not be examined, and why."""
     intent, other = installation.add_payment(1), installation.add_payment(2)
     installation.stripe.faults.script(RequestFault.SERVER_ERROR, times=100, target=intent)
     answer = installation.run(
@@ -119,7 +119,7 @@ def test_what_was_not_examined_is_named(installation: Installation) -> None:
 
 
 def test_a_wait_is_never_forgotten(installation: Installation) -> None:
-    """A settled row that waited is open to no net, yet its check brings it back, and only a verdict lifts it."""
+    """A settled row is in no due sweep, but the recheck of its wait brings it back; only a decision removes the recheck."""
     intent = installation.add_payment(1, "canceled", None, age=timedelta(hours=1))
     installation.stripe.succeed(intent, at=NOW - timedelta(seconds=30))
     assert installation.sweep("--payment-intent", intent, "--apply").json["waiting"] == 1
@@ -133,7 +133,7 @@ def test_a_wait_is_never_forgotten(installation: Installation) -> None:
 
 
 def test_a_wait_without_a_row_is_never_forgotten(installation: Installation) -> None:
-    """Money taken a moment ago, and no row yet: the check outlives the window and finds it later."""
+    """Money was taken a moment ago and has no row yet: the recheck stays after the window sweep and finds it later."""
     installation.add_payment(1)
     intent = installation.stripe.create_payment(700, "eur", at=NOW - timedelta(minutes=1))
     installation.stripe.succeed(intent.id, at=NOW - timedelta(seconds=30))
@@ -148,8 +148,8 @@ def test_a_wait_without_a_row_is_never_forgotten(installation: Installation) -> 
     assert installation.query_dicts("SELECT * FROM reconciler.rechecks") == []
 
 
-def test_polling_does_not_stop_in_silence(installation: Installation) -> None:
-    """What waits for the bank past every deadline is told, and is asked for all the same."""
+def test_polling_does_not_stop_silently(installation: Installation) -> None:
+    """A payment that waits for the bank past every deadline is reported, and still read."""
     manual = {"capture_method": "manual"}
     when = timedelta(days=75)
     installation.add_payment(1, "processing", "process", age=when, intent={"method": "sepa_debit"})
@@ -160,8 +160,8 @@ def test_polling_does_not_stop_in_silence(installation: Installation) -> None:
         assert report["discrepancies"]["exhausted"] == 2
 
 
-def test_a_stripe_that_is_gone_ends_the_pass_in_words(installation: Installation) -> None:
-    """A sweep over many payments does not try each against a wall, and does not end as if all were well."""
+def test_an_unavailable_stripe_ends_the_sweep_with_a_reason(installation: Installation) -> None:
+    """A sweep over many payments does not try each of them, says why it stopped, and is not complete."""
     for key in range(320):
         installation.add_payment(key)
     installation.stripe.faults.script(RequestFault.BAD_GATEWAY, times=100_000)
@@ -176,7 +176,7 @@ def test_a_stripe_that_is_gone_ends_the_pass_in_words(installation: Installation
 def test_an_event_that_is_listed_late_changes_nothing_in_the_end(
     installation: Installation,
 ) -> None:
-    """An event that the list shows only later, or never, loses nothing: the payment itself is asked for."""
+    """An event that the list shows late or never loses nothing: the payment itself is read."""
     installation.stripe.faults.shares = replace(
         installation.stripe.faults.shares,
         events_never_generated=0.5,

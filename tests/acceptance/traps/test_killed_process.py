@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of a sweep, as an out-of-memory killer or a reboot does."""
+"""A process killed in the middle of a sweep, as by the out-of-memory killer or a reboot."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from tests.acceptance.configured_shop import REPOSITORY
 from tests.acceptance.installation import EVENTS, LIST, Installation
 
 
-@pytest.mark.parametrize("at", [LIST, EVENTS])
-def test_a_killed_process(installation: Installation, at: str) -> None:
-    """SIGKILL while Stripe is being asked: nothing is half done, its lease keeps others away and then ends by itself,
-    and the next sweep does everything from the start, for no cursor ran ahead of it."""
+@pytest.mark.parametrize("killed_at", [LIST, EVENTS])
+def test_a_killed_process_leaves_nothing_half_done(
+    installation: Installation, killed_at: str
+) -> None:
+    """After SIGKILL during a read nothing is half done. Its lease keeps others away until it expires, and the next
+    sweep does everything from the start, because no cursor was ahead of the records."""
     for key in range(150):
         installation.add_payment(key, age=timedelta(days=2, seconds=key))
     before = installation.dump_results()
@@ -26,7 +28,7 @@ def test_a_killed_process(installation: Installation, at: str) -> None:
     processes: list[subprocess.Popen[str]] = []
 
     def kill(endpoint: str, target: str) -> None:
-        if endpoint == at and (at != LIST or "starting_after" in target):
+        if endpoint == killed_at and (killed_at != LIST or "starting_after" in target):
             started.wait(30)
             os.kill(processes[0].pid, signal.SIGKILL)
 

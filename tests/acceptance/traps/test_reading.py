@@ -1,4 +1,4 @@
-"""How Stripe is asked: a bounded number of times, for a bounded time, within our share of its limits."""
+"""How Stripe is read: with a limited number of tries, for a limited time, within Reconciler's share of its limits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.acceptance.installation import (
     ],
 )
 def test_tries_are_not_multiplied(installation: Installation, kind: RequestFault) -> None:
-    """One retry layer: a retrieve that never succeeds is sent as often as the gateway tries, and not once more."""
+    """There is one retry layer: a retrieve that never succeeds is sent as often as the gateway tries, and no more."""
     intent = installation.add_payment(1)
     installation.stripe.faults.script(kind, times=1000, endpoint=RETRIEVE)
     answer = installation.sweep("--payment-intent", intent)
@@ -55,7 +55,7 @@ def test_tries_are_not_multiplied(installation: Installation, kind: RequestFault
 def test_tries_of_lists_are_not_multiplied(
     installation: Installation, endpoint: str, kind: str
 ) -> None:
-    """The same for a page of the list and for the look at events, which go over the wire another way."""
+    """The same holds for a page of the list and for a read of events, which the gateway sends in another way."""
     installation.add_payment(1)
     installation.stripe.faults.script(RequestFault.SERVER_ERROR, times=1000, endpoint=endpoint)
     answer = installation.sweep("--kind", kind, "--since", "10d")
@@ -64,8 +64,8 @@ def test_tries_of_lists_are_not_multiplied(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_final_answer_is_not_asked_for_twice(installation: Installation, status: int) -> None:
-    """What another try cannot help is asked once."""
+def test_a_final_answer_is_not_tried_again(installation: Installation, status: int) -> None:
+    """A read is sent once if another try cannot help."""
     intent = installation.add_payment(1)
     body = (
         b'{"error": {"code": "resource_missing", "message": "no", "type": "invalid_request_error"}}'
@@ -77,8 +77,8 @@ def test_a_final_answer_is_not_asked_for_twice(installation: Installation, statu
     assert installation.stripe.requests.count(RETRIEVE) == 1
 
 
-def test_stripes_own_verdict_on_another_try_is_obeyed(installation: Installation) -> None:
-    """Stripe-Should-Retry: false ends it at once, even for a 500."""
+def test_stripes_should_retry_header_is_obeyed(installation: Installation) -> None:
+    """Stripe-Should-Retry: false ends the tries at once, even for a 500."""
     intent = installation.add_payment(1)
     wire = SandboxAnswer(500, b"{}", (("Stripe-Should-Retry", "false"),))
     installation.stripe.faults.script(
@@ -90,7 +90,7 @@ def test_stripes_own_verdict_on_another_try_is_obeyed(installation: Installation
 
 @pytest.fixture
 def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
-    """A Stripe that takes every request and answers none, and a gateway of little patience."""
+    """A Stripe that accepts every request and answers none, and a gateway with short timeouts."""
     sandbox = make_stripe()
     sandbox.faults.script(RequestFault.SILENT, times=1000)
     with (
@@ -108,26 +108,26 @@ def hanging() -> Iterator[tuple[Sandbox, StripeGateway]]:
         yield sandbox, gateway
 
 
-def test_a_server_that_hangs_does_not_hold_a_worker(
+def test_a_server_that_hangs_does_not_block_a_thread(
     hanging: tuple[Sandbox, StripeGateway],
 ) -> None:
-    """An answer that never comes is given up after the timeout, not after the SDK's eighty seconds."""
+    """A read without an answer ends after the gateway's timeout, not after the SDK's eighty seconds."""
     sandbox, gateway = hanging
     clock = SystemClock()
     began = clock.monotonic()
-    for ask in (
+    for read in (
         lambda: gateway.retrieve("pi_1"),
         lambda: gateway.list_intents(TimeRange()),
         lambda: gateway.list_events(TimeRange(), ["charge.failed"]),
     ):
         with pytest.raises(StripeUnavailableError, match="no answer in time"):
-            ask()
+            read()
     assert clock.monotonic() - began < 5
     assert sandbox.requests.reads == 6
 
 
-def test_the_program_waits_seconds_not_minutes() -> None:
-    """As the program builds it, a try takes at most a minute in all, twenty seconds of silence, four to connect."""
+def test_the_default_timeouts_are_short() -> None:
+    """By default a try takes at most a minute in all, twenty seconds without data, and four seconds to connect."""
     timeouts, retries = Timeouts(), Retries()
     assert timeouts.connect <= 4
     assert timeouts.read <= 20
@@ -137,7 +137,7 @@ def test_the_program_waits_seconds_not_minutes() -> None:
 
 
 def test_a_burst_leaves_the_checkout_its_share(installation: Installation) -> None:
-    """With Stripe's documented limits on and half of them ours, no read is refused and the other half stays free."""
+    """With Stripe's documented limits and a share of one half, no read is refused and the other half stays free."""
     installation.stripe.limiter.limits = SandboxLimits()
     installation.configure(
         budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None}
@@ -147,14 +147,13 @@ def test_a_burst_leaves_the_checkout_its_share(installation: Installation) -> No
     answer = installation.sweep(*named, "--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 24)
     assert answer.json["rate_limited"] == installation.stripe.requests.rate_limited == 0
-    assert (
-        installation.stripe.requests.most_per_second() <= 13
-    )  # half of 25, and the one that begins a second
+    # half of 25, and the one that begins a second
+    assert installation.stripe.requests.most_per_second() <= 13
     assert answer.json["seconds"] >= 1
 
 
-def test_the_checkout_is_served_during_a_pass(installation: Installation) -> None:
-    """While a sweep reads as fast as it may, the shop's own calls on the same account are not refused."""
+def test_the_checkout_is_served_during_a_sweep(installation: Installation) -> None:
+    """While a sweep reads as fast as it may, the shop's own requests on the same account are not refused."""
     installation.stripe.limiter.limits = SandboxLimits()
     installation.configure(
         budget={"share": 0.5, "global_per_second": None, "endpoint_per_second": None}
@@ -173,30 +172,30 @@ def test_the_checkout_is_served_during_a_pass(installation: Installation) -> Non
                 installation.stripe.limiter.leave(holder, name)
 
     intents = [installation.add_payment(key) for key in range(24)]
-    shopper = threading.Thread(target=checkout)
-    shopper.start()
+    checkout_thread = threading.Thread(target=checkout)
+    checkout_thread.start()
     try:
         named = [word for intent in intents for word in ("--payment-intent", intent)]
         assert installation.sweep(*named).json["rate_limited"] == 0
     finally:
         done.set()
-        shopper.join()
+        checkout_thread.join()
     assert len(refused) > 5
     assert set(refused) == {None}
 
 
-def test_a_snapshot_too_old_is_fetched_again(installation: Installation) -> None:
-    """An intent that changed between its fetch and the record is not corrected by what it was."""
+def test_an_intent_that_changed_since_its_read_is_not_used(installation: Installation) -> None:
+    """An intent that changed between its read and the record is not corrected by its old state."""
     intent = installation.add_payment(1, becomes="process", age=timedelta(hours=3))
-    moved = threading.Event()
+    changed = threading.Event()
 
     def meanwhile(endpoint: str, _target: str) -> None:
-        if endpoint == EVENTS and not moved.is_set():
-            moved.set()
+        if endpoint == EVENTS and not changed.is_set():
+            changed.set()
             installation.stripe.succeed(intent, at=NOW)
 
     installation.stripe.before_answer = meanwhile
     report = installation.sweep("--kind", "due", "--apply").json
-    assert moved.is_set()
+    assert changed.is_set()
     assert (report["waiting"], report["corrected"]) == (1, 0)
     assert installation.statuses() == {"1": "pending"}

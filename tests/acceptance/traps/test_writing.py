@@ -1,4 +1,4 @@
-"""What is written to the merchant's rows, on which condition, and how it is taken back."""
+"""What Reconciler writes to the merchant's rows, on which conditions, and how a person takes it back."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from reconciler.clock import SystemClock
 from reconciler.engine.report import SweepKind, SweepRequest, Writing
 from reconciler.engine.sweep_context import SERVICE
 from reconciler.settings import load
-from reconciler.wiring import open_account
+from reconciler.wiring.account import open_account
 from tests.acceptance.installation import EVENTS, NOW, Installation
 
 
 def during(installation: Installation, endpoint: str, act: Callable[[], object]) -> threading.Event:
-    """Do something once, in the middle of a sweep: before this endpoint answers."""
+    """Do something once in the middle of a sweep, before this endpoint answers; the event says that it was done."""
     done = threading.Event()
 
-    def meanwhile(asked: str, _target: str) -> None:
-        if asked == endpoint and not done.is_set():
+    def meanwhile(read: str, _target: str) -> None:
+        if read == endpoint and not done.is_set():
             done.set()
             act()
 
@@ -30,8 +30,8 @@ def during(installation: Installation, endpoint: str, act: Callable[[], object])
     return done
 
 
-def test_a_row_that_holds_another_payment_by_now_is_not_written(installation: Installation) -> None:
-    """The customer began anew between load and lock: what the first PaymentIntent became is not the row's affair."""
+def test_a_row_that_got_another_intent_is_not_written(installation: Installation) -> None:
+    """The customer starts again between load and lock: the first PaymentIntent's outcome is not written to the row."""
     first = installation.add_payment(1)
     second = installation.stripe.create_payment(1250, "eur", at=NOW - timedelta(hours=1))
     done = during(
@@ -56,10 +56,10 @@ def test_a_row_that_holds_another_payment_by_now_is_not_written(installation: In
     "change",
     ["status = 'paid'", "amount = 900", "currency = 'usd'", "status = 'refunded'"],
 )
-def test_a_row_that_changed_meanwhile_is_judged_anew(
+def test_a_row_that_changed_meanwhile_is_decided_again(
     installation: Installation, change: str
 ) -> None:
-    """What the merchant wrote between load and lock is what is judged: it is not written over."""
+    """A row that the merchant changed between load and lock is decided by its new values, and not overwritten."""
     installation.add_payment(1)
     done = during(
         installation, EVENTS, lambda: installation.execute(f"UPDATE public.payments SET {change}")
@@ -74,8 +74,8 @@ def test_a_row_that_changed_meanwhile_is_judged_anew(
     installation.check_ledger()
 
 
-def test_a_row_that_is_gone_meanwhile_waits(installation: Installation) -> None:
-    """A row deleted between load and lock is no "missing" one: it leaves a check, and the next sweep tells."""
+def test_a_row_deleted_meanwhile_waits(installation: Installation) -> None:
+    """A row deleted between load and lock is not called missing: it leaves a recheck, and the next sweep decides."""
     installation.add_payment(1)
     kept = installation.add_payment(2)
     done = during(
@@ -95,7 +95,7 @@ def test_a_row_that_is_gone_meanwhile_waits(installation: Installation) -> None:
 
 
 def test_every_correction_waits_in_the_outbox(installation: Installation) -> None:
-    """A changed status ships nothing: each correction is told to the merchant's own code, once, after its commit."""
+    """A changed status ships nothing: each correction gets one outbox row for the merchant's code, after its commit."""
     intents = {
         str(key): installation.add_payment(key, "pending", becomes)
         for key, becomes in enumerate(("succeed", "cancel", "fail", "process"))
@@ -103,8 +103,8 @@ def test_every_correction_waits_in_the_outbox(installation: Installation) -> Non
     with psycopg.connect(installation.shop.url, autocommit=True) as listening:
         listening.execute("LISTEN reconciler_outbox")
         assert installation.sweep("--apply").json["corrected"] == 4
-        told = list(listening.notifies(timeout=5, stop_after=1))
-        assert [note.payload for note in told] == ["default"]
+        notifications = list(listening.notifies(timeout=5, stop_after=1))
+        assert [note.payload for note in notifications] == ["default"]
     rows = installation.query_dicts("SELECT * FROM reconciler.outbox ORDER BY payment_key")
     assert {row["payment_key"]: row["payment_intent"] for row in rows} == intents
     assert [row["to_status"] for row in rows] == ["paid", "canceled", "failed", "processing"]
@@ -115,8 +115,8 @@ def test_every_correction_waits_in_the_outbox(installation: Installation) -> Non
     installation.check_ledger()
 
 
-def test_a_late_webhook_and_the_outbox_tell_of_one_payment(installation: Installation) -> None:
-    """The webhook that comes after the correction finds a paid row; the outbox row is there to ship by."""
+def test_a_late_webhook_leaves_the_outbox_row(installation: Installation) -> None:
+    """The webhook that arrives after the correction finds a paid row; the outbox row still says that goods must ship."""
     intent = installation.add_payment(1)
     installation.sweep("--apply")
     installation.execute(
@@ -127,14 +127,12 @@ def test_a_late_webhook_and_the_outbox_tell_of_one_payment(installation: Install
     assert (row["payment_intent"], row["to_status"]) == (intent, "paid")
 
 
-def test_a_wrong_line_of_mapping_is_seen_before_it_writes(installation: Installation) -> None:
-    """A dry run is the default: a mapping that would rewrite the table shows it, and changes nothing."""
+def test_a_wrong_mapping_is_seen_in_a_dry_run(installation: Installation) -> None:
+    """A dry run is the default: it shows that a mapping would rewrite the table, and changes nothing."""
     for key in range(12):
         installation.add_payment(key, "paid", "cancel")
-    reading = installation.sections["payments"]["read"]
-    installation.configure(
-        payments={"read": {**reading, "paid": "incomplete", "done": "succeeded"}}
-    )
+    read = installation.sections["payments"]["read"]
+    installation.configure(payments={"read": {**read, "paid": "incomplete", "done": "succeeded"}})
     installation.configure(payments={"write": {"canceled": "canceled"}})
     before = installation.dump()
     report = installation.sweep().json
@@ -142,14 +140,12 @@ def test_a_wrong_line_of_mapping_is_seen_before_it_writes(installation: Installa
     assert installation.dump() == before
 
 
-def test_a_wrong_line_of_mapping_is_taken_back(installation: Installation) -> None:
-    """Applied all the same: revert restores every row that the merchant has not touched since, and tells of it."""
+def test_the_corrections_of_a_wrong_mapping_are_reverted(installation: Installation) -> None:
+    """If it was applied, revert restores every row that the merchant has not changed since, and names the others."""
     for key in range(12):
         installation.add_payment(key, "paid", "cancel")
-    reading = installation.sections["payments"]["read"]
-    installation.configure(
-        payments={"read": {**reading, "paid": "incomplete", "done": "succeeded"}}
-    )
+    read = installation.sections["payments"]["read"]
+    installation.configure(payments={"read": {**read, "paid": "incomplete", "done": "succeeded"}})
     installation.configure(payments={"write": {"canceled": "canceled"}})
     before = installation.shop.rows()
     report = installation.sweep("--apply").json
@@ -164,7 +160,9 @@ def test_a_wrong_line_of_mapping_is_taken_back(installation: Installation) -> No
         for row in rows.values():
             row.pop("updated")
     assert after == before
-    assert installation.sweep("--apply").json["corrected"] == 0, "what was taken back is not redone"
+    assert installation.sweep("--apply").json["corrected"] == 0, (
+        "a reverted correction is not made again"
+    )
     again = installation.run("revert", str(report["sweep"]), "--json")
     assert (again.code, again.json["reverted"]) == (1, 0)
     installation.check_ledger()
@@ -173,11 +171,11 @@ def test_a_wrong_line_of_mapping_is_taken_back(installation: Installation) -> No
 def test_a_status_that_does_not_read_back_is_refused_at_the_start(
     installation: Installation,
 ) -> None:
-    """Writing a word that means something else would be corrected again in every sweep: exit 78 before anything."""
+    """A written status that means another outcome would be corrected again in every sweep: exit 78 before anything else."""
     installation.add_payment(1)
-    writing = installation.sections["payments"]["write"]
+    write = installation.sections["payments"]["write"]
     for wrong, named in (("canceled", "succeeded"), ("shipped", "shipped")):
-        installation.configure(payments={"write": {**writing, "succeeded": wrong}})
+        installation.configure(payments={"write": {**write, "succeeded": wrong}})
         answer = installation.run("sweep", "--apply")
         assert answer.code == 78
         assert named in answer.err
@@ -185,13 +183,13 @@ def test_a_status_that_does_not_read_back_is_refused_at_the_start(
     assert installation.stripe.requests.reads == 0
 
 
-def test_the_service_is_bounded_by_the_hour(installation: Installation) -> None:
-    """What the service may correct in an hour ends at per_hour; the rest is kept for a person, who is not bound."""
+def test_the_hourly_limit_binds_the_service_only(installation: Installation) -> None:
+    """The service corrects at most per_hour rows in an hour and leaves the rest for a person, who is not limited."""
     installation.configure(corrections={"mode": "update", "per_hour": 3})
     settings = load(installation.config, installation.environ)
     request = SweepRequest(SweepKind.DUE, Writing.ROWS, SERVICE)
 
-    class Nobody:
+    class NoProgress:
         def advance(self, examined: int, total: int | None) -> None:
             pass
 
@@ -199,7 +197,7 @@ def test_the_service_is_bounded_by_the_hour(installation: Installation) -> None:
         for key in range(first, 8 if first == 0 else 10):
             installation.add_payment(key)
         with open_account(settings, settings.account(None), SystemClock()) as account:
-            report = account.sweep(request, Nobody())
+            report = account.sweep(request, NoProgress())
         assert report.corrected == corrected
         assert report.held_back >= held_back
     held = installation.run("discrepancies", "--json", "--state", "open").json
@@ -209,11 +207,11 @@ def test_the_service_is_bounded_by_the_hour(installation: Installation) -> None:
 
 
 def test_work_is_acknowledged_only_when_it_is_done(installation: Installation) -> None:
-    """A page that cannot be recorded leaves no trace of having been seen but a check: none is lifted, no event kept."""
+    """A page that cannot be recorded changes nothing but rechecks: none is removed, and no event is stored."""
     intent = installation.add_payment(1, "canceled", None, age=timedelta(hours=1))
     installation.stripe.succeed(intent, at=NOW - timedelta(seconds=30))
     installation.sweep("--payment-intent", intent, "--apply")
-    checks = installation.query_dicts("SELECT payment_intent FROM reconciler.rechecks")
+    rechecks = installation.query_dicts("SELECT payment_intent FROM reconciler.rechecks")
     events = installation.query_dicts("SELECT * FROM reconciler.events")
     installation.clock.advance(timedelta(minutes=5))
     installation.execute(
@@ -228,7 +226,7 @@ def test_work_is_acknowledged_only_when_it_is_done(installation: Installation) -
     shown = installation.run("sweep", "--kind", "due", "--apply")
     assert "sk_live_not" not in shown.err + shown.out
     assert installation.statuses() == before
-    assert installation.query_dicts("SELECT payment_intent FROM reconciler.rechecks") == checks
+    assert installation.query_dicts("SELECT payment_intent FROM reconciler.rechecks") == rechecks
     assert installation.query_dicts("SELECT * FROM reconciler.events") == events
     assert installation.query_dicts("SELECT * FROM reconciler.discrepancies") == []
     installation.execute("DROP TRIGGER refuse ON reconciler.discrepancies")
@@ -238,8 +236,8 @@ def test_work_is_acknowledged_only_when_it_is_done(installation: Installation) -
     }
 
 
-def test_a_row_that_the_table_s_own_rules_protect(installation: Installation) -> None:
-    """A constraint of the merchant's forbids one write: that row is named and untouched, the others are corrected."""
+def test_a_row_protected_by_a_constraint_stays(installation: Installation) -> None:
+    """A constraint of the merchant's forbids one write: that row is named and unchanged, the others are corrected."""
     for key in range(6):
         installation.add_payment(key)
     installation.execute(
@@ -254,8 +252,8 @@ def test_a_row_that_the_table_s_own_rules_protect(installation: Installation) ->
     installation.check_ledger()
 
 
-def test_a_table_that_takes_no_correction_at_all(installation: Installation) -> None:
-    """A trigger of the merchant's forbids every write: each row is named, tried again later, and nothing half done."""
+def test_a_table_that_refuses_every_correction(installation: Installation) -> None:
+    """A trigger of the merchant's forbids every write: each row is named and read again later, and nothing is half done."""
     for key in range(6):
         installation.add_payment(key)
     installation.execute(
@@ -275,8 +273,8 @@ def test_a_table_that_takes_no_correction_at_all(installation: Installation) -> 
     installation.check_ledger()
 
 
-def test_a_trigger_that_has_other_ideas(installation: Installation) -> None:
-    """A trigger that writes something else than what was decided: the row is not counted as corrected."""
+def test_a_trigger_that_writes_another_status(installation: Installation) -> None:
+    """A trigger writes another status than the decided one: the row is not counted as corrected."""
     installation.add_payment(1)
     installation.execute(
         "CREATE FUNCTION muddle() RETURNS trigger LANGUAGE plpgsql AS"

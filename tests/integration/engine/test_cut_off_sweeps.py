@@ -1,123 +1,108 @@
-"""Whatever moment a sweep is cut off at, the next one ends in the same state, and nothing is written twice."""
+"""A sweep that is cut off at any statement: the next one ends in the same state, and nothing is written twice."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from datetime import timedelta
 
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.engine.report import SweepKind
 from reconciler.errors import ReconcilerError
 from tests.conftest import Server
-from tests.integration.engine.blows import Blow, Killed, struck
+from tests.integration.engine.cut_off import CutOff, Killed, cutting_off
 from tests.integration.engine.sweeps import SweepRunner
-from tests.unit.engine.doubles import NOW, an_intent
 
-AGE = timedelta(days=7)
 MOST_STATEMENTS = 120
 
 
-def a_missed_webhook(sweeps: SweepRunner, number: int) -> str:
-    """A payment that Stripe has and the row does not say."""
-    ident = f"pi_{number}"
-    sweeps.shop.insert(
-        key=number,
-        payment_intent=ident,
-        status="pending",
-        amount=1000,
-        created=(NOW - AGE).isoformat(),
-    )
-    sweeps.stripe.intents[ident] = an_intent(ident, created=NOW - AGE)
-    return ident
-
-
-def one_of_each(sweeps: SweepRunner, ident: str) -> None:
-    """The row, its discrepancy, its ledger entry and its outbox row are there, each once."""
-    key = ident.removeprefix("pi_")
+def assert_recorded_once(sweeps: SweepRunner, intent: str) -> None:
+    """The row is paid, and its discrepancy, its ledger entries and its outbox row exist once."""
+    key = intent.removeprefix("pi_")
     assert sweeps.shop.rows()[key]["status"] == "paid"
-    for where in (
+    for condition in (
         f"outbox WHERE payment_key = '{key}'",
-        f"discrepancies WHERE subject = '{ident}' AND state = 'corrected'",
-        f"ledger WHERE action = 'correction' AND body ->> 'payment_intent' = '{ident}'",
-        f"ledger WHERE action = 'finding_opened' AND body ->> 'subject' = '{ident}'",
+        f"discrepancies WHERE subject = '{intent}' AND state = 'corrected'",
+        f"ledger WHERE action = 'correction' AND body ->> 'payment_intent' = '{intent}'",
+        f"ledger WHERE action = 'finding_opened' AND body ->> 'subject' = '{intent}'",
     ):
-        assert len(sweeps.table(f"SELECT 1 FROM reconciler.{where}")) == 1, where
+        assert len(sweeps.query(f"SELECT 1 FROM reconciler.{condition}")) == 1, condition
 
 
-def the_ledger_holds(sweeps: SweepRunner) -> None:
-    """From its first entry to its head."""
+def assert_ledger_verifies(sweeps: SweepRunner) -> None:
+    """The chain is whole from its first entry to its head."""
     entries = [
         Entry(**row)  # type: ignore[arg-type]
-        for row in sweeps.table(
+        for row in sweeps.query(
             "SELECT account, seq, at, action, body, prev, hash FROM reconciler.ledger ORDER BY seq"
         )
     ]
-    (head,) = sweeps.table("SELECT seq, hash FROM reconciler.ledger_heads")
+    (head,) = sweeps.query("SELECT seq, hash FROM reconciler.ledger_heads")
     assert first_break(entries, (head["seq"], head["hash"]), "default") is None  # type: ignore[arg-type]
 
 
-def its_lease_runs_out(sweeps: SweepRunner) -> None:
-    """As time would have it."""
+def expire_lease(sweeps: SweepRunner) -> None:
+    """Free the lease of the process that was cut off, as it would expire by itself."""
     sweeps.shop.execute("UPDATE reconciler.leases SET holder = NULL, expires_at = NULL")
 
 
-def strike_everywhere(
+def cut_off_everywhere(
     sweeps: SweepRunner,
-    run: Callable[[Blow], None],
-    blow_at: Callable[[int], Blow],
+    run: Callable[[CutOff], None],
+    cut_off_at: Callable[[int], CutOff],
 ) -> int:
-    """One sweep for each statement that a sweep makes, cut off there, and one after it; returns how many there were."""
+    """For each statement of a sweep: one sweep that is cut off there, and a whole one. Returns how many statements."""
     for number in range(1, MOST_STATEMENTS):
-        ident = a_missed_webhook(sweeps, number)
-        blow = blow_at(number)
-        run(blow)
-        its_lease_runs_out(sweeps)
+        intent = sweeps.add_both(number)
+        cut_off = cut_off_at(number)
+        run(cut_off)
+        expire_lease(sweeps)
         report = sweeps.run(SweepKind.DUE)
         assert report.complete, f"statement {number}: {report.unexamined}"
-        one_of_each(sweeps, ident)
-        if not blow.fell:
-            the_ledger_holds(sweeps)
+        assert_recorded_once(sweeps, intent)
+        if not cut_off.happened:
+            assert_ledger_verifies(sweeps)
             return number
     raise AssertionError("a sweep makes more statements than were tried")
 
 
-def test_a_connection_lost_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
-    """The program goes on without its connection, says that it is not complete or is, and the next sweep ends it."""
+def test_a_connection_that_is_lost_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
+    """The process goes on without its connection and reports truly what it wrote; the next sweep does the rest."""
 
-    def run(blow: Blow) -> None:
-        with struck(blow), contextlib.suppress(ReconcilerError):
+    def run(cut_off: CutOff) -> None:
+        with cutting_off(cut_off), contextlib.suppress(ReconcilerError):
             report = sweeps.run(SweepKind.DUE)
-            written = sweeps.shop.rows()[str(blow.at)]["status"] == "paid"
-            assert written or not report.complete or not blow.fell
-            assert not report.corrected or written
+            was_written = sweeps.shop.rows()[str(cut_off.at)]["status"] == "paid"
+            assert was_written or not report.complete or not cut_off.happened
+            assert not report.corrected or was_written
 
-    assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=False)) > 15
+    count = cut_off_everywhere(sweeps, run, lambda at: CutOff(server, at, kills=False))
+    assert count > 15
 
 
-def test_a_death_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
-    """The process dies at a statement, its transaction with it: nothing is half done, and the next sweep does it."""
+def test_a_process_that_dies_at_any_statement(sweeps: SweepRunner, server: Server) -> None:
+    """Its open transaction is rolled back with it, so nothing is half done, and the next sweep does it."""
 
-    def run(blow: Blow) -> None:
-        with struck(blow), contextlib.suppress(Killed):
+    def run(cut_off: CutOff) -> None:
+        with cutting_off(cut_off), contextlib.suppress(Killed):
             sweeps.run(SweepKind.DUE)
 
-    assert strike_everywhere(sweeps, run, lambda at: Blow(server, at, kills=True)) > 15
+    count = cut_off_everywhere(sweeps, run, lambda at: CutOff(server, at, kills=True))
+    assert count > 15
 
 
 def test_a_commit_whose_answer_is_lost(sweeps: SweepRunner, server: Server) -> None:
-    """Committed, and the program does not know: it says that it is not complete, and nothing is written twice."""
+    """It is committed, and the process cannot know that: its sweep is not complete, and nothing is written twice."""
 
-    def run(blow: Blow) -> None:
-        with struck(blow), contextlib.suppress(ReconcilerError):
+    def run(cut_off: CutOff) -> None:
+        with cutting_off(cut_off), contextlib.suppress(ReconcilerError):
             report = sweeps.run(SweepKind.DUE)
-            assert not (blow.fell and report.complete)
+            assert not (cut_off.happened and report.complete)
 
     for number in range(1, 5):
-        ident = a_missed_webhook(sweeps, number)
-        run(Blow(server, number, kills=False, after_commit=True))
-        its_lease_runs_out(sweeps)
+        intent = sweeps.add_both(number)
+        run(CutOff(server, number, kills=False, after_commit=True))
+        expire_lease(sweeps)
         assert sweeps.run(SweepKind.DUE).complete
-        one_of_each(sweeps, ident)
-    the_ledger_holds(sweeps)
+        assert_recorded_once(sweeps, intent)
+    assert_ledger_verifies(sweeps)

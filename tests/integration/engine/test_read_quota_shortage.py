@@ -1,4 +1,4 @@
-"""SweepRunner that the reads of 30 days do not pay for."""
+"""Sweeps for which the 30-day read quota does not suffice."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from datetime import datetime, timedelta
 
 import pytest
 from psycopg import sql
-from reconciler.engine.actor import SERVICE
 
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.report import SweepKind, Writing
+from reconciler.engine.sweep_context import SERVICE
 from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
-EVERY = timedelta(days=10)
-"""A tail that needs next to nothing, so that the reads are those of the net in question."""
+TAIL_INTERVAL = timedelta(days=10)
+"""With so long an interval the tail needs almost no reads, so that the other sources have them."""
 
 
 def sell(
     sweeps: SweepRunner, first: int, count: int, since: datetime, step: timedelta, status: str
 ) -> None:
-    """So many payments one after the other, with their intents, all of them paid at Stripe."""
+    """Insert so many rows, one each ``step`` from ``since`` on, and let Stripe have their succeeded intents."""
     shop = sweeps.shop
     names = ("key", "payment_intent", "status", "amount", "currency", "created")
     shop.execute(
@@ -45,7 +45,7 @@ def sell(
 
 
 def with_reads(sweeps: SweepRunner, allowed: int) -> ReadQuota:
-    sweeps.quota = ReadQuota(allowed, 1.0, EVERY)
+    sweeps.quota = ReadQuota(allowed, 1.0, TAIL_INTERVAL)
     return sweeps.quota
 
 
@@ -56,12 +56,14 @@ def mixed(sweeps: SweepRunner) -> SweepRunner:
     for day in range(40):
         since = NOW - timedelta(days=60 - day)
         sell(sweeps, 1000 * (day + 1), 150, since, timedelta(minutes=9), "paid")
-        sell(sweeps, 1000 * (day + 1) + 500, 1, since + timedelta(hours=12), EVERY, "pending")
+        sell(
+            sweeps, 1000 * (day + 1) + 500, 1, since + timedelta(hours=12), TAIL_INTERVAL, "pending"
+        )
     return sweeps
 
 
-def test_due_asks_the_worthiest_and_names_the_rest(mixed: SweepRunner) -> None:
-    """The dense list first, then the newest single payments; the sweep is not complete and says what it left out."""
+def test_due_reads_what_is_worth_most_and_names_the_rest(mixed: SweepRunner) -> None:
+    """It reads the dense list first, then the newest single payments. It is not complete, and names what it left out."""
     with_reads(mixed, 20)
     report = mixed.run(SweepKind.DUE, Writing.ROWS)
     assert not report.complete
@@ -75,14 +77,14 @@ def test_due_asks_the_worthiest_and_names_the_rest(mixed: SweepRunner) -> None:
     assert 8 <= len(single) <= 14
     assert len(mixed.stripe.asked) <= len(single)
     assert all("open payments created from 20" in missed for missed in report.missed[0].what)
-    booked = mixed.table(
+    booked = mixed.query(
         "SELECT source, sum(count)::int AS reads FROM reconciler.reads GROUP BY source"
     )
     assert booked == [{"source": "due", "reads": mixed.stripe.reads}]
 
 
-def test_no_attempt_is_made_without_reads(mixed: SweepRunner) -> None:
-    """Nothing is left: not one attempt fails, all is named, and the sweep is not complete."""
+def test_without_reads_nothing_is_tried(mixed: SweepRunner) -> None:
+    """If no read is left, no read is tried. Everything is named in the report, and the sweep is not complete."""
     quota = with_reads(mixed, 20)
     for _ in range(20):
         quota.take(Source.PERSON, None)  # type: ignore[arg-type]
@@ -92,7 +94,7 @@ def test_no_attempt_is_made_without_reads(mixed: SweepRunner) -> None:
 
 
 def test_a_window_lists_its_newest_part(sweeps: SweepRunner) -> None:
-    """What its pages do not fit is named, the sweep is not complete, and no day's totals are written."""
+    """The older part is named in the report, the sweep is not complete, and the ledger gets no totals of a day."""
     sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
     with_reads(sweeps, 40)
     report = sweeps.run(SweepKind.WINDOW, Writing.FINDINGS)
@@ -104,20 +106,20 @@ def test_a_window_lists_its_newest_part(sweeps: SweepRunner) -> None:
     assert report.examined + report.unexamined_count == 1400
     (missed,) = report.missed
     assert "intents created from 2026-02-02 12:00:00" in missed.what[0]
-    entries = sweeps.table("SELECT DISTINCT action FROM reconciler.ledger")
+    entries = sweeps.query("SELECT DISTINCT action FROM reconciler.ledger")
     assert {"action": "day_totals"} not in entries
-    found = sweeps.table("SELECT payment_intent AS name FROM reconciler.discrepancies")
+    found = sweeps.query("SELECT payment_intent AS name FROM reconciler.discrepancies")
     assert {row["name"] for row in found} == {f"pi_{n}" for n in range(1400 - len(found), 1400)}
 
 
-def test_a_window_does_not_take_what_the_others_need(mixed: SweepRunner) -> None:
-    """In one sweep of all nets the window keeps to its part, and due still has its own."""
+def test_a_window_leaves_the_reads_of_the_other_sources(mixed: SweepRunner) -> None:
+    """In one sweep of all sources the window keeps to its part of the quota, and due still has its own part."""
     with_reads(mixed, 40)
     report = mixed.run(SweepKind.ALL, Writing.ROWS, since=timedelta(days=90))
     assert not report.complete
     spent = {
         str(row["source"]): int(str(row["reads"]))
-        for row in mixed.table(
+        for row in mixed.query(
             "SELECT source, sum(count) AS reads FROM reconciler.reads GROUP BY source"
         )
     }
@@ -125,8 +127,8 @@ def test_a_window_does_not_take_what_the_others_need(mixed: SweepRunner) -> None
     assert sum(spent.values()) <= 40
 
 
-def test_the_service_takes_no_more_than_a_days_part(mixed: SweepRunner) -> None:
-    """A sweep of the service leaves nine tenths for the days to come."""
+def test_the_service_uses_no_more_than_the_part_of_a_day(mixed: SweepRunner) -> None:
+    """Its sweeps leave nine tenths of the quota for the days to come."""
     with_reads(mixed, 100)
     report = mixed.run(SweepKind.DUE, Writing.ROWS, SERVICE)
     assert not report.complete
@@ -137,7 +139,7 @@ def test_the_service_takes_no_more_than_a_days_part(mixed: SweepRunner) -> None:
 
 
 def test_the_tail_begins_anew_after_a_long_outage(sweeps: SweepRunner) -> None:
-    """Its cursor is too old and the window's reads pay for a part alone: the report says so, and the tail reads on."""
+    """Its cursor is too old, and the reads suffice only for a part of the window: the sweep is not complete, the cursor moves."""
     sell(sweeps, 0, 1400, NOW - timedelta(days=20), timedelta(minutes=20), "pending")
     with_reads(sweeps, 60)
     long_ago = (NOW - timedelta(days=29)).isoformat()
@@ -147,21 +149,21 @@ def test_the_tail_begins_anew_after_a_long_outage(sweeps: SweepRunner) -> None:
         ).format(sql.Literal(long_ago))
     )
     assert not sweeps.run(SweepKind.TAIL, Writing.FINDINGS, SERVICE).complete
-    (cursor,) = sweeps.table("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
+    (cursor,) = sweeps.query("SELECT handled_until FROM reconciler.cursors WHERE name = 'tail'")
     assert cursor["handled_until"] == NOW - sweeps.rules.grace
 
 
-def test_due_asks_what_the_window_left_out(sweeps: SweepRunner) -> None:
-    """In a person's sweep of all nets due has reads of its own: what the window could not pay for is not taken for met."""
+def test_due_reads_what_the_window_left_out(sweeps: SweepRunner) -> None:
+    """In a person's sweep of all sources, due has reads of its own, and reads the rows that the window had no reads for."""
     sell(sweeps, 0, 300, NOW - timedelta(days=5), timedelta(minutes=20), "pending")
     for ident in list(sweeps.stripe.intents):
-        # made long before their rows: the list of the range shows none of them, and each row is asked for
+        # created long before their rows, so that the list of the range shows none of them and each row is retrieved
         sweeps.stripe.intents[ident] = an_intent(ident, created=NOW - timedelta(days=200))
     with_reads(sweeps, 200)
     sweeps.run(SweepKind.ALL, Writing.FINDINGS, since=timedelta(days=30))
     spent = {
         str(row["source"]): int(str(row["reads"]))
-        for row in sweeps.table(
+        for row in sweeps.query(
             "SELECT source, sum(count) AS reads FROM reconciler.reads GROUP BY source"
         )
     }

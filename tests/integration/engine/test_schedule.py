@@ -1,19 +1,19 @@
-"""The service looks at a payment again when that is worth a read; a person's sweep takes all that is open."""
+"""The service reads an open payment again when its next poll is due; a person's sweep reads every open payment."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.engine.actor import SERVICE
-
 from reconciler.engine.report import SweepKind, SweepReport, Writing
+from reconciler.engine.sweep_context import SERVICE
 from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW, an_intent
 
 CREATED = NOW - timedelta(days=3)
 
 
-def a_payment(sweeps: SweepRunner, number: int, status: str = "requires_payment_method") -> None:
+def add_open(sweeps: SweepRunner, number: int, status: str = "requires_payment_method") -> None:
+    """A pending row, three days old, and its intent with this status."""
     created = CREATED - timedelta(hours=number)
     sweeps.shop.insert(
         key=number,
@@ -29,80 +29,75 @@ def by_service(sweeps: SweepRunner) -> SweepReport:
     return sweeps.run(SweepKind.DUE, asked_by=SERVICE)
 
 
-def later(sweeps: SweepRunner, by: timedelta) -> None:
-    sweeps.stripe.present += by
-    sweeps.clock.advance(by)
-
-
-def test_what_was_looked_at_is_not_asked_for_until_it_is_due(sweeps: SweepRunner) -> None:
-    """The first sweep of the service leaves a check for each open payment; the next one has nothing to ask."""
+def test_a_payment_is_not_read_again_before_it_is_due(sweeps: SweepRunner) -> None:
+    """The first sweep of the service stores the next poll of each open payment; the next sweep reads nothing."""
     for number in range(5):
-        a_payment(sweeps, number)
+        add_open(sweeps, number)
     assert by_service(sweeps).examined == 5
-    assert len(sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason = 'schedule'")) == 5
+    assert len(sweeps.query("SELECT * FROM reconciler.rechecks WHERE reason = 'schedule'")) == 5
     again = by_service(sweeps)
     assert (again.examined, again.reads) == (0, 0)
 
 
-def test_the_next_look_comes(sweeps: SweepRunner) -> None:
-    """Once its time has come a payment is looked at again, and corrected if Stripe has moved on."""
-    a_payment(sweeps, 1)
+def test_a_payment_is_read_again_when_it_is_due(sweeps: SweepRunner) -> None:
+    """Once its next poll is due, it is read again, and corrected if Stripe has another outcome by then."""
+    add_open(sweeps, 1)
     by_service(sweeps)
     sweeps.stripe.intents["pi_1"] = an_intent("pi_1", created=CREATED)
-    later(sweeps, timedelta(days=20))
+    sweeps.advance(timedelta(days=20))
     assert by_service(sweeps).corrected == 1
-    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
+    assert sweeps.query("SELECT * FROM reconciler.rechecks") == []
 
 
-def test_a_new_payment_is_looked_at_at_once(sweeps: SweepRunner) -> None:
-    """A row without a check has never been looked at."""
-    a_payment(sweeps, 1)
+def test_a_new_payment_is_read_at_once(sweeps: SweepRunner) -> None:
+    """A row without a next poll has never been read."""
+    add_open(sweeps, 1)
     by_service(sweeps)
-    a_payment(sweeps, 2)
+    add_open(sweeps, 2)
     by_service(sweeps)
     assert sweeps.stripe.asked == ["pi_1", "pi_2"]
 
 
-def test_a_row_that_was_settled_meanwhile_costs_no_read(sweeps: SweepRunner) -> None:
-    """Its webhook came: what was only scheduled has nothing more to say."""
-    a_payment(sweeps, 1)
+def test_a_row_that_was_settled_before_its_poll_costs_no_read(sweeps: SweepRunner) -> None:
+    """Its webhook has arrived, so its planned poll is not needed any more."""
+    add_open(sweeps, 1)
     by_service(sweeps)
     sweeps.shop.execute("UPDATE public.payments SET status = 'paid'")
-    later(sweeps, timedelta(days=2))
+    sweeps.advance(timedelta(days=2))
     report = by_service(sweeps)
     assert (report.examined, report.reads) == (0, 0)
 
 
-def test_a_person_takes_all_that_is_open(sweeps: SweepRunner) -> None:
-    """A one-off sweep asks for everything, due or not."""
-    a_payment(sweeps, 1)
+def test_a_persons_sweep_reads_every_open_payment(sweeps: SweepRunner) -> None:
+    """It reads them whether their next poll is due or not."""
+    add_open(sweeps, 1)
     by_service(sweeps)
     assert sweeps.run(SweepKind.DUE).examined == 1
 
 
-def test_a_finding_that_waits_for_a_person_is_looked_at_once_a_day(sweeps: SweepRunner) -> None:
-    """Its row stays open; asking Stripe every few minutes would change nothing."""
-    a_payment(sweeps, 1, "succeeded")
+def test_a_payment_that_waits_for_a_person_is_read_once_a_day(sweeps: SweepRunner) -> None:
+    """Its row stays open, and a read every few minutes would change nothing."""
+    add_open(sweeps, 1, "succeeded")
     sweeps.shop.execute("UPDATE public.payments SET amount = 999")
     assert by_service(sweeps).discrepancies.total() == 1
     assert by_service(sweeps).reads == 0
-    later(sweeps, timedelta(days=1))
+    sweeps.advance(timedelta(days=1))
     assert by_service(sweeps).examined == 1
 
 
-def test_past_its_horizon_a_payment_is_left_alone(sweeps: SweepRunner) -> None:
-    """Nobody comes back to that cart: it is no longer polled by itself."""
-    a_payment(sweeps, 1)
+def test_a_payment_past_its_horizon_is_not_polled(sweeps: SweepRunner) -> None:
+    """It is an abandoned cart, so the service does not read it again."""
+    add_open(sweeps, 1)
     long_ago = NOW - timedelta(days=90)
     sweeps.shop.execute(f"UPDATE public.payments SET created_at = '{long_ago.isoformat()}'")
     sweeps.stripe.intents["pi_1"] = an_intent("pi_1", "requires_payment_method", created=long_ago)
     assert by_service(sweeps).abandoned == 1
-    later(sweeps, timedelta(days=30))
+    sweeps.advance(timedelta(days=30))
     assert by_service(sweeps).reads == 0
 
 
-def test_a_dry_run_leaves_no_schedule(sweeps: SweepRunner) -> None:
-    """It writes nothing."""
-    a_payment(sweeps, 1)
+def test_a_dry_run_stores_no_next_poll(sweeps: SweepRunner) -> None:
+    """A dry run of the service writes nothing, so the payment has no recheck afterwards."""
+    add_open(sweeps, 1)
     sweeps.run(SweepKind.DUE, Writing.NOTHING, asked_by=SERVICE)
-    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
+    assert sweeps.query("SELECT * FROM reconciler.rechecks") == []

@@ -1,4 +1,4 @@
-"""A sweep that is told to stop: the page in hand is finished, and nothing more is begun."""
+"""A sweep that has to stop: the current page is recorded, and no other page is begun."""
 
 from __future__ import annotations
 
@@ -15,123 +15,112 @@ from reconciler.errors import (
     StoppedError,
     StripeUnavailableError,
 )
-from tests.integration.engine.sweeps import SweepRunner, SweepSlot
-from tests.integration.engine.test_overtaken import a_payment, knows
+from tests.integration.engine.sweeps import HeldLease, SweepRunner
+
+STOP = StoppedError("The service was stopped.")
 
 
-def after(calls: int, error: ReconcilerError) -> Callable[[], None]:
-    """A check that raises from the call after so many on."""
-    made = [0]
+def raising_after(calls: int, error: ReconcilerError) -> Callable[[], None]:
+    """A check of the lease that raises this error in every call after so many."""
+    made = 0
 
-    def recheck() -> None:
-        made[0] += 1
-        if made[0] > calls:
+    def check_lease() -> None:
+        nonlocal made
+        made += 1
+        if made > calls:
             raise error
 
-    return recheck
+    return check_lease
 
 
-def stopped(
+def run_with(
     sweeps: SweepRunner,
-    recheck: Callable[[], None],
+    check_lease: Callable[[], None],
     kind: SweepKind = SweepKind.DUE,
     **request: object,
 ) -> SweepReport:
+    """A sweep with this check of its lease."""
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        return sweeps.cast(SweepSlot(database, lease.epoch, recheck), kind, **request)
+        return sweeps.run_under(HeldLease(database, lease.epoch, check_lease), kind, **request)
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2])
-def test_the_page_in_hand_is_recorded(sweeps: SweepRunner, calls: int) -> None:
-    """Told before its page is taken, or while that is held: its rows are right, and the sweep is not complete."""
+def test_the_current_page_is_recorded(sweeps: SweepRunner, calls: int) -> None:
+    """Whether the stop comes before the page is processed or while it is held: its rows are corrected."""
     for number in range(5):
-        a_payment(sweeps, number, f"pi_{number}")
-        knows(sweeps, f"pi_{number}")
-    report = stopped(sweeps, after(calls, StoppedError("The service was stopped.")))
+        sweeps.add_both(number)
+    report = run_with(sweeps, raising_after(calls, STOP))
     assert isinstance(report.failure, StoppedError)
     assert not report.complete
     assert report.corrected == 5
     assert set(sweeps.statuses().values()) == {"paid"}
 
 
-def test_no_page_after_it_is_taken(sweeps: SweepRunner) -> None:
-    """What is held is recorded with the page that was being handed over; the rest is left to the next sweep."""
+def test_no_page_after_the_current_one_is_processed(sweeps: SweepRunner) -> None:
+    """The held pages and the current one are recorded; the next sweep does the rest."""
     for number in range(250):
-        a_payment(sweeps, number, f"pi_{number}")
-        knows(sweeps, f"pi_{number}")
-    report = stopped(
-        sweeps,
-        after(1, StoppedError("The service was stopped.")),
-        intents=tuple(f"pi_{number}" for number in range(250)),
-    )
+        sweeps.add_both(number)
+    intents = tuple(f"pi_{number}" for number in range(250))
+    report = run_with(sweeps, raising_after(1, STOP), intents=intents)
     assert isinstance(report.failure, StoppedError)
     assert Counter(sweeps.statuses().values()) == {"paid": 200, "pending": 50}
 
 
-def test_a_lost_lease_writes_nothing_more(sweeps: SweepRunner) -> None:
-    """Another process is at work by now: what is held is dropped."""
+def test_after_the_lease_is_lost_nothing_is_written(sweeps: SweepRunner) -> None:
+    """Another process works on the account by then, so the held pages are dropped."""
     for number in range(5):
-        a_payment(sweeps, number, f"pi_{number}")
-        knows(sweeps, f"pi_{number}")
-    report = stopped(sweeps, after(1, LeaseLostError("The lease has ended.")))
+        sweeps.add_both(number)
+    report = run_with(sweeps, raising_after(1, LeaseLostError("The lease has ended.")))
     assert isinstance(report.failure, LeaseLostError)
     assert set(sweeps.statuses().values()) == {"pending"}
 
 
 @pytest.mark.parametrize("found", [0, 6])
-def test_what_is_not_proved_is_not_recorded(sweeps: SweepRunner, found: int) -> None:
-    """Most of what was asked is unknown to Stripe: a stop is no reason to believe the key, nor to blame it."""
+def test_with_an_unproved_key_nothing_is_recorded(sweeps: SweepRunner, found: int) -> None:
+    """Stripe knows few of the intents: a stop does not prove the key, and does not make it a wrong key either."""
     for number in range(20):
-        a_payment(sweeps, number, f"pi_{number}")
+        sweeps.add_row(number, f"pi_{number}")
         if number < found:
-            knows(sweeps, f"pi_{number}")
-    report = stopped(
-        sweeps,
-        after(0, StoppedError("The service was stopped.")),
-        intents=tuple(f"pi_{number}" for number in range(20)),
-    )
+            sweeps.add_intent(f"pi_{number}")
+    intents = tuple(f"pi_{number}" for number in range(20))
+    report = run_with(sweeps, raising_after(0, STOP), intents=intents)
     assert isinstance(report.failure, StoppedError)
     assert set(sweeps.statuses().values()) == {"pending"}
-    assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
+    assert sweeps.query("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_a_doubtful_key_is_not_believed(sweeps: SweepRunner) -> None:
-    """Nothing of the few rows asked for was there: without a further read it cannot be known whose key it is."""
+def test_with_a_doubtful_key_nothing_is_recorded(sweeps: SweepRunner) -> None:
+    """Stripe knows none of the few rows, and after a stop no further read is made to check the key."""
     for number in range(3):
-        a_payment(sweeps, number, f"pi_{number}")
-    report = stopped(sweeps, after(0, StoppedError("The service was stopped.")))
+        sweeps.add_row(number, f"pi_{number}")
+    report = run_with(sweeps, raising_after(0, STOP))
     assert isinstance(report.failure, StoppedError)
-    assert sweeps.table("SELECT * FROM reconciler.discrepancies") == []
+    assert sweeps.query("SELECT * FROM reconciler.discrepancies") == []
 
 
-def test_a_stop_while_what_has_no_row_is_judged(sweeps: SweepRunner) -> None:
-    """The last part of a sweep goes by pages too: it ends after the one in hand."""
+def test_a_stop_while_intents_without_a_row_are_decided(sweeps: SweepRunner) -> None:
+    """The last part of a sweep goes page by page too, and ends after the current page."""
     for number in range(1, 4):
-        a_payment(sweeps, number, f"pi_{number}", "paid")
-        knows(sweeps, f"pi_{number}")
+        sweeps.add_both(number, "paid")
     for number in range(250):
-        knows(sweeps, f"pi_without_{number:03}")
-    # the three pages of the list, the batch, and the first page of those without a row
-    report = stopped(sweeps, after(4, StoppedError("The service was stopped.")), SweepKind.WINDOW)
+        sweeps.add_intent(f"pi_without_{number:03}")
+    # the three pages of the list, the recording of the held pages, and the first page of those without a row
+    report = run_with(sweeps, raising_after(4, STOP), SweepKind.WINDOW)
     assert isinstance(report.failure, StoppedError)
-    assert len(sweeps.table("SELECT * FROM reconciler.discrepancies")) == 100
+    assert len(sweeps.query("SELECT * FROM reconciler.discrepancies")) == 100
 
 
-def test_pages_that_are_lost_do_not_hide_a_stop(sweeps: SweepRunner) -> None:
-    """Stripe was given up on because of the stop: what had been read before is recorded all the same."""
+def test_pages_without_an_answer_do_not_hide_a_stop(sweeps: SweepRunner) -> None:
+    """Stripe does not answer any more when the stop comes: what had been read before is recorded all the same."""
     for number in range(300):
-        a_payment(sweeps, number, f"pi_{number}")
-        knows(sweeps, f"pi_{number}")
+        sweeps.add_both(number)
 
-    def down(asked: str) -> None:
-        if asked.startswith("pi_") and int(asked.removeprefix("pi_")) >= 100:
-            raise StripeUnavailableError("Stripe cannot be had.")
+    def fail(what: str) -> None:
+        if what.startswith("pi_") and int(what.removeprefix("pi_")) >= 100:
+            raise StripeUnavailableError("Stripe is unavailable.")
 
-    sweeps.stripe.fail = down
-    report = stopped(
-        sweeps,
-        after(2, StoppedError("The service was stopped.")),
-        intents=tuple(f"pi_{number}" for number in range(300)),
-    )
+    sweeps.stripe.fail = fail
+    intents = tuple(f"pi_{number}" for number in range(300))
+    report = run_with(sweeps, raising_after(2, STOP), intents=intents)
     assert isinstance(report.failure, StoppedError)
     assert Counter(sweeps.statuses().values()) == {"paid": 100, "pending": 200}

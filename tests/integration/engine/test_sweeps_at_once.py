@@ -1,4 +1,4 @@
-"""The service's sweeps side by side: over the same rows they help each other, and none waits for another."""
+"""Sweeps of the service that run at the same time: none waits for another, and none does the work of another."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.report import SweepKind, SweepReport
+from reconciler.engine.sweep_context import SERVICE
 from reconciler.errors import StripeRefusedError
-from tests.integration.engine.sweeps import SweepRunner, SweepSlot
-from tests.integration.engine.test_overtaken import a_payment, knows
+from tests.integration.engine.sweeps import HeldLease, SweepRunner
 
 ROWS = 30
 MOMENT = 0.5
-"""Seconds that the first lane's rows stay locked: time enough for another lane to meet the locks, were it let."""
+"""Seconds that the rows of the first sweep stay locked: time enough for the second sweep to meet the locks."""
 
 
-class Pausing:
-    """A store whose first page stays in its transaction, its rows locked, for the length of ``pause``."""
+class PausingStore:
+    """A store that calls ``pause`` in the transaction of a page, while its rows are locked."""
 
     def __init__(self, store: object, pause: Callable[[], None]) -> None:
         self._store = store
@@ -34,116 +34,114 @@ class Pausing:
         with self._store.transaction(epoch) as page:  # type: ignore[attr-defined]
             read_again = page.read_again
 
-            def locked(*args: object, **kwargs: object) -> object:
+            def read_and_pause(*args: object, **kwargs: object) -> object:
                 again = read_again(*args, **kwargs)
                 self._pause()
                 return again
 
-            page.read_again = locked
+            page.read_again = read_and_pause
             yield page
 
 
-def test_two_lanes_over_the_same_rows_do_not_make_each_other_wait(sweeps: SweepRunner) -> None:
-    """A row that one lane is writing is neither left to a check nor read again by the other: it finds it right."""
+def test_two_sweeps_over_the_same_rows_do_not_delay_each_other(sweeps: SweepRunner) -> None:
+    """A row that one sweep is writing agrees when the other one gets to it: it needs no recheck and no second read."""
     for number in range(ROWS):
-        a_payment(sweeps, number, f"pi_{number}")
-        knows(sweeps, f"pi_{number}")
+        sweeps.add_both(number)
     reports: list[SweepReport] = []
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        other = SweepSlot(database, lease.epoch, lease.raise_if_lost)
+        second_lease = HeldLease(database, lease.epoch, lease.raise_if_lost)
 
-        def due() -> None:
-            reports.append(sweeps.cast(other, SweepKind.DUE))
+        def sweep_due() -> None:
+            reports.append(sweeps.run_under(second_lease, SweepKind.DUE))
 
-        second = threading.Thread(target=due)
+        second = threading.Thread(target=sweep_due)
 
-        def meanwhile() -> None:
+        def start_second() -> None:
             if second.ident is None:
                 second.start()
                 second.join(MOMENT)
 
-        first = SweepSlot(
+        first_lease = HeldLease(
             database,
             lease.epoch,
             lease.raise_if_lost,
-            lambda store: Pausing(store, meanwhile),  # type: ignore[arg-type, return-value]
+            lambda store: PausingStore(store, start_second),  # type: ignore[arg-type, return-value]
         )
-        reports.append(sweeps.cast(first, SweepKind.WINDOW))
+        reports.append(sweeps.run_under(first_lease, SweepKind.WINDOW))
         second.join()
         reads = sweeps.stripe.reads
-        again = [sweeps.cast(other, kind) for kind in (SweepKind.DUE, SweepKind.TAIL)]
+        again = [sweeps.run_under(second_lease, kind) for kind in (SweepKind.DUE, SweepKind.TAIL)]
     assert all(report.complete for report in (*reports, *again))
     assert set(sweeps.statuses().values()) == {"paid"}
     assert [report.waiting for report in reports] == [0, 0]
-    assert sweeps.table("SELECT * FROM reconciler.rechecks") == []
-    assert len(sweeps.table("SELECT * FROM reconciler.outbox")) == ROWS
+    assert sweeps.query("SELECT * FROM reconciler.rechecks") == []
+    assert len(sweeps.query("SELECT * FROM reconciler.outbox")) == ROWS
     assert sweeps.stripe.asked == []
     assert sweeps.stripe.reads - reads <= 1
 
 
-def waiting(sweeps: SweepRunner, *numbers: int) -> None:
-    """Rows that are right by now, each with a check that has come due."""
+def add_due_rechecks(sweeps: SweepRunner, *numbers: int) -> None:
+    """Rows that agree with Stripe by now, each with a recheck that is due."""
     for number in numbers:
-        a_payment(sweeps, number, f"pi_{number}", "paid")
-        knows(sweeps, f"pi_{number}")
+        sweeps.add_both(number, "paid")
         sweeps.shop.execute(
             "INSERT INTO reconciler.rechecks (account, payment_intent, due_at, reason)"
             f" VALUES ('default', 'pi_{number}', '2026-03-04T12:00:00Z', 'its row was locked')"
         )
 
 
-def meanwhile(
-    sweeps: SweepRunner, first: SweepKind, other: SweepKind, asked_by: str = "service"
+def run_during(
+    sweeps: SweepRunner, first: SweepKind, other: SweepKind, asked_by: str = SERVICE
 ) -> tuple[SweepReport, SweepReport]:
-    """A sweep, and another that is made from its beginning to its end while the first asks for its first check."""
-    done: list[SweepReport] = []
-    begun = threading.Lock()
+    """A sweep, and another one that runs from its start to its end while the first one reads its first recheck."""
+    reports: list[SweepReport] = []
+    once = threading.Lock()
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
+        held = HeldLease(database, lease.epoch, lease.raise_if_lost)
 
-        def another(asked: str) -> None:
-            if asked.startswith("pi_") and begun.acquire(blocking=False):
-                waiting(sweeps, ROWS)
-                done.append(sweeps.cast(slot, other, asked_by=asked_by))
+        def run_other(what: str) -> None:
+            if what.startswith("pi_") and once.acquire(blocking=False):
+                add_due_rechecks(sweeps, ROWS)
+                reports.append(sweeps.run_under(held, other, asked_by=asked_by))
 
-        sweeps.stripe.fail = another
-        report = sweeps.cast(slot, first)
-    return report, done[0]
+        sweeps.stripe.fail = run_other
+        report = sweeps.run_under(held, first)
+    return report, reports[0]
 
 
 @pytest.mark.parametrize(
     ("first", "other"), [(SweepKind.TAIL, SweepKind.DUE), (SweepKind.DUE, SweepKind.TAIL)]
 )
-def test_a_check_is_read_by_one_net_alone(
+def test_a_recheck_is_read_by_one_sweep_alone(
     sweeps: SweepRunner, first: SweepKind, other: SweepKind
 ) -> None:
-    """What one net is asking about the other leaves to it; what has come due meanwhile it takes, without delay."""
-    waiting(sweeps, *range(ROWS))
-    reports = meanwhile(sweeps, first, other)
+    """The other sweep leaves out what the first one has claimed, and reads at once what has become due since."""
+    add_due_rechecks(sweeps, *range(ROWS))
+    reports = run_during(sweeps, first, other)
     assert [report.examined for report in reports] == [ROWS, 1]
     assert all(report.complete for report in reports)
     assert sorted(sweeps.stripe.asked) == sorted(f"pi_{number}" for number in range(ROWS + 1))
-    assert sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason <> 'scheduled'") == []
+    assert sweeps.query("SELECT * FROM reconciler.rechecks") == []
 
 
-def test_a_person_is_given_every_check(sweeps: SweepRunner) -> None:
-    """Who asks for a sweep gets the whole of it, whatever the service is at."""
-    waiting(sweeps, *range(ROWS))
-    _, report = meanwhile(sweeps, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
+def test_a_persons_sweep_reads_every_recheck(sweeps: SweepRunner) -> None:
+    """It reads them all, also those that a sweep of the service has claimed."""
+    add_due_rechecks(sweeps, *range(ROWS))
+    _, report = run_during(sweeps, SweepKind.TAIL, SweepKind.DUE, asked_by="ops@host")
     assert report.examined == ROWS + 1
 
 
-def test_checks_of_a_pass_that_failed_are_free_again(sweeps: SweepRunner) -> None:
-    """A net that cannot read must not keep the other from what it had taken."""
-    waiting(sweeps, *range(ROWS))
+def test_the_rechecks_of_a_sweep_that_failed_are_free_again(sweeps: SweepRunner) -> None:
+    """A sweep that cannot read must not keep the next sweep from the rechecks that it had claimed."""
+    add_due_rechecks(sweeps, *range(ROWS))
 
     def refused(_: str) -> None:
         raise StripeRefusedError("The key was revoked.", "Give another one.")
 
     with Database(sweeps.shop.url) as database, sweeps.lease(database) as lease:
-        slot = SweepSlot(database, lease.epoch, lease.raise_if_lost)
+        held = HeldLease(database, lease.epoch, lease.raise_if_lost)
         fail, sweeps.stripe.fail = sweeps.stripe.fail, refused
-        assert sweeps.cast(slot, SweepKind.DUE).failure is not None
+        assert sweeps.run_under(held, SweepKind.DUE).failure is not None
         sweeps.stripe.fail = fail
-        assert sweeps.cast(slot, SweepKind.TAIL).examined == ROWS
-    assert sweeps.table("SELECT * FROM reconciler.rechecks WHERE reason <> 'scheduled'") == []
+        assert sweeps.run_under(held, SweepKind.TAIL).examined == ROWS
+    assert sweeps.query("SELECT * FROM reconciler.rechecks") == []

@@ -61,10 +61,13 @@ class BannedWords:
                 yield part, instead
 
     def in_prose(self, text: str) -> Iterator[tuple[str, str]]:
-        """The banned words and phrases of a line."""
+        """The banned words and phrases of a line, also as a part of a word such as ``stuck_passes``."""
         for pattern, word, instead in self.prose:
             if pattern.search(text):
                 yield word, instead
+        for part in re.findall(r"[^\W_]+", " ".join(re.findall(r"\w*_\w*", text))):
+            if instead := self.everywhere.get(part.lower()):
+                yield part, instead
 
 
 def find_in(path: Path, words: BannedWords) -> Iterator[Found]:

@@ -1,0 +1,245 @@
+"""The page of JSON shapes has every field that a command writes, with its type, and no other."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.demo import report as demo_report
+from reconciler.domain.outbox_message import MessageType, OutboxMessage, message_body
+from reconciler.entrypoints.cli.discrepancies import NAMES
+from reconciler.entrypoints.cli.export import ENTRY_NAMES, HEAD_NAMES
+from tests.acceptance.docs.pages import DOCS, sections
+from tests.acceptance.docs.played_tutorial import AGE, Tutorial
+
+PAGE = DOCS / "reference" / "json.md"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+IS_OF_TYPE: dict[str, Callable[[object], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "time": lambda value: isinstance(value, str) and TIME.fullmatch(value) is not None,
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "map": lambda value: isinstance(value, dict),
+}
+RATE_USAGE = '{"overall": {"limit": 50, "rate": 25.5, "busiest": 12}, "endpoints": {"list": {"limit": 12.5, "rate": 12.5, "busiest": 3}}}'
+
+
+def documented(command: str) -> dict[str, str]:
+    """The type of each field of a command's JSON, as the page has it."""
+    text = sections(PAGE.read_text(encoding="utf-8"))[command]
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", text, re.MULTILINE))
+
+
+@dataclass
+class Observed:
+    """The fields that answers of a command had, and what was wrong with them."""
+
+    types: dict[str, str]
+    fields: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, answer: object) -> None:
+        """Walk over an answer: an object, or an array of objects."""
+        for one in answer if isinstance(answer, list) else [answer]:
+            self._walk(one, "")
+
+    def _walk(self, value: Any, prefix: str) -> None:
+        for name, item in value.items():
+            path = f"{prefix}{name}"
+            self.fields.add(path)
+            kind, _, null = self.types.get(path, "").partition(", ")
+            if item is None:
+                self._note(null == "null", path, item)
+                continue
+            self._note(kind in IS_OF_TYPE and IS_OF_TYPE[kind](item), path, item)
+            if kind == "object":
+                self._walk(item, f"{path}.")
+            elif kind == "array" and item and isinstance(item[0], dict):
+                self._walk_array(item, path)
+
+    def _walk_array(self, items: list[Any], path: str) -> None:
+        # the page says once what is in an array that two fields share
+        if path == "left_out_steps":
+            path = "steps"
+        for item in items:
+            self._walk(item, f"{path}[].")
+
+    def _note(self, is_right: bool, path: str, value: object) -> None:
+        if not is_right:
+            self.faults.append(
+                f"{path} = {value!r}: the page says {self.types.get(path, 'nothing')}"
+            )
+
+
+def check(command: str, *answers: object) -> None:
+    """Compare the answers of a command with the page: every field with its type, and none that no answer has."""
+    observed = Observed(documented(command))
+    for answer in answers:
+        observed.add(answer)
+    assert not observed.faults, "\n".join(sorted(set(observed.faults)))
+    assert observed.fields == set(observed.types)
+
+
+def test_sweep(shared_tutorial: Tutorial) -> None:
+    """A dry run, a recorded one, and one that could not examine everything."""
+    unknown = "reconciler sweep --json --payment-intent pi_1Unknown"
+    lines = ("reconciler sweep --json", "reconciler sweep --json --record", unknown)
+    check("sweep", *(json.loads(shared_tutorial.run(line).out) for line in lines))
+
+
+def test_plan(shared_tutorial: Tutorial) -> None:
+    """With reads enough, and with too few."""
+    line = "reconciler plan --json"
+    short = {"RECONCILER_BUDGET__READS_PER_30_DAYS": "2"}
+    check("plan", *(json.loads(shared_tutorial.run(line, **one).out) for one in ({}, short)))
+
+
+def test_status(tutorial: Tutorial) -> None:
+    """Without a service, and after a service has written its rate usage and an error."""
+    before = json.loads(tutorial.run("reconciler status --json").out)
+    tutorial.execute(
+        "INSERT INTO reconciler.services (account, holder, epoch, mode, error, error_at, rate_usage, rate_usage_at)"
+        f" VALUES ('default', 'machine:1', 9, 'report', 'broken', now(), '{RATE_USAGE}', now())"
+    )
+    tutorial.execute("UPDATE reconciler.outbox SET last_error = 'it answered 500', attempts = 1")
+    tutorial.execute(
+        "UPDATE reconciler.leases SET holder = 'machine:1', expires_at = now() + interval '1 minute'"
+    )
+    after = json.loads(tutorial.run("reconciler status --json").out)
+    check("status", before, after)
+    assert set(after[0]["rate_usage"]["endpoints"]["list"]) == set(
+        after[0]["rate_usage"]["overall"]
+    )
+
+
+def test_explain(tutorial: Tutorial) -> None:
+    """Every decision; an intent that Stripe does not know; one that waits for the customer; one that just changed."""
+    waiting = tutorial.stripe.create_payment(500, "eur").id
+    tutorial.stripe.require_action(waiting)
+    boleto = tutorial.stripe.create_payment(500, "brl", method="boleto").id
+    tutorial.stripe.require_action(boleto)
+    paid = tutorial.stripe.create_payment(500, "eur").id
+    tutorial.stripe.succeed(paid)
+    old = tutorial.stripe.create_payment(500, "eur", at=tutorial.stripe.clock.now() - AGE).id
+    tutorial.stripe.succeed(old, at=tutorial.stripe.clock.now() - AGE)
+    tutorial.execute(f"INSERT INTO payments VALUES (6, '{old}', 'pending', 500, 'eur')")
+    intents = [
+        *tutorial.intents[:2],
+        tutorial.intents[6],
+        waiting,
+        boleto,
+        paid,
+        old,
+        "pi_1Unknown",
+    ]
+    check(
+        "explain",
+        *(json.loads(tutorial.run(f"reconciler explain {one} --json").out) for one in intents),
+    )
+
+
+def test_discrepancies(shared_tutorial: Tutorial) -> None:
+    """Open ones and settled ones; CSV has the same columns."""
+    check("discrepancies", json.loads(shared_tutorial.run("reconciler discrepancies --json").out))
+    header = shared_tutorial.run("reconciler discrepancies --format csv").out.splitlines()[0]
+    assert header.split(",") == list(documented("discrepancies")) == list(NAMES)
+
+
+def test_resolve_and_revert(tutorial: Tutorial) -> None:
+    """With a row written and without; a revert that left a row as it is."""
+    listed = json.loads(tutorial.run("reconciler discrepancies --json").out)
+    ids = {item["kind"]: item["id"] for item in listed}
+    lines = (
+        f"reconciler resolve {ids['missed_outcome']} --accept stripe --note x --json",
+        f"reconciler resolve {ids['missing_locally']} --note x --json",
+    )
+    check("resolve", *(json.loads(tutorial.run(line).out) for line in lines))
+    again = tutorial.run("reconciler revert 1 --json")
+    assert again.code == 1
+    check("revert", json.loads(again.out))
+
+
+def test_verify(tutorial: Tutorial) -> None:
+    """An intact chain and a broken one."""
+    intact = json.loads(tutorial.run("reconciler verify --json").out)
+    tutorial.execute(
+        "ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL;"
+        "GRANT UPDATE ON reconciler.ledger TO current_user;"
+        "UPDATE reconciler.ledger SET body = '{}' WHERE seq = 2"
+    )
+    broken = tutorial.run("reconciler verify --json")
+    assert broken.code == 1
+    check("verify", intact, json.loads(broken.out))
+
+
+def test_doctor(shared_tutorial: Tutorial) -> None:
+    """Checks with a hint and without."""
+    check("doctor", json.loads(shared_tutorial.run("reconciler doctor --json").out))
+
+
+def test_export(shared_tutorial: Tutorial) -> None:
+    """Each line is of one of the three types, with the fields that the page names."""
+    text = sections(PAGE.read_text(encoding="utf-8"))["export"]
+    named = {
+        name: tuple(re.findall(r"`(\w+)`", fields))
+        for name, fields in re.findall(r"^- `(\w+)`: (.*)", text, re.MULTILINE)
+    }
+    assert named["ledger"] == ENTRY_NAMES
+    assert named["ledger_head"] == HEAD_NAMES
+    lines = [json.loads(line) for line in shared_tutorial.run("reconciler export").out.splitlines()]
+    assert {line["type"] for line in lines} == set(named)
+    fields = {"discrepancy": NAMES, "ledger": ENTRY_NAMES, "ledger_head": HEAD_NAMES}
+    assert all(set(line) == {"type", *fields[line["type"]]} for line in lines)
+
+
+def test_sweep_csv(shared_tutorial: Tutorial) -> None:
+    """The page names the columns of the CSV of a sweep."""
+    header = shared_tutorial.run("reconciler sweep --format csv").out.splitlines()[0]
+    text = " ".join(sections(PAGE.read_text(encoding="utf-8"))["sweep"].split())
+    (named,) = re.findall(r"has a line for each decision: (.*?)\.(?: |$)", text)
+    assert re.sub(
+        r" \([^)]*\)| and", lambda found: "," if found[0] == " and" else "", named
+    ).replace(", ", ",").split(",") == header.split(",")
+
+
+def test_delivery() -> None:
+    """What the service sends to the merchant's endpoint."""
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+
+    def messages() -> Iterator[object]:
+        for kind, intent, status in (
+            (MessageType.CORRECTED, "pi_1", "pending"),
+            (MessageType.REVERTED, None, None),
+        ):
+            message = OutboxMessage(
+                "default", 1, kind, at, "1", intent, status, status, "succeeded", 7
+            )
+            yield json.loads(message_body(message))
+
+    check("delivery", *messages())
+
+
+def test_demo() -> None:
+    """The demonstration's fields are those of its report."""
+    tree = ast.parse(inspect.getsource(demo_report.as_json))
+    (answer,) = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    assert isinstance(answer, ast.Dict)
+    names = [key.value for key in answer.keys if isinstance(key, ast.Constant)]
+    assert names == list(documented("demo"))
+
+
+@pytest.mark.parametrize("command", sorted(sections(PAGE.read_text(encoding="utf-8"))))
+def test_types_are_known(command: str) -> None:
+    """The page uses the types that it explains."""
+    assert {kind.partition(", ")[0] for kind in documented(command).values()} <= set(IS_OF_TYPE)

@@ -1,0 +1,203 @@
+"""No world of orders, rows, PaymentIntents and late webhooks makes a sweep write what is not so."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+
+from tests.acceptance.payments.exact_stripe import ExactStripe, StripeServer
+from tests.acceptance.payments.oracle import Oracle, Watched, Write
+from tests.acceptance.payments.shop import LINKED, TABLE, PaymentShop, json_text
+from tests.acceptance.payments.stripe_objects import MINUTE
+from tests.acceptance.payments.worlds import (
+    Happening,
+    Sweep,
+    TrueIntent,
+    TrueRow,
+    World,
+    serve,
+    worlds,
+)
+from tests.conftest import Server
+
+WRITTEN = {
+    "incomplete": "pending",
+    "failed": "failed",
+    "processing": "processing",
+    "authorized": "authorized",
+    "succeeded": "paid",
+    "canceled": "canceled",
+}
+ANY = settings(
+    max_examples=20,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+_numbers = itertools.count(1)
+RunWorld = Callable[[World], None]
+
+
+class Life:
+    """A world in a shop: its steps are carried out one after another, and the oracle judges each sweep."""
+
+    def __init__(self, world: World, shop: PaymentShop, stripe: ExactStripe) -> None:
+        self.world = world
+        self.shop = shop
+        self.stripe = stripe
+        self.oracle = Oracle(world)
+        self.intents: dict[str, TrueIntent] = {one.ident: one for one in world.intents}
+        self.watched = Watched({}, {})
+        self._sent = 0
+        serve(stripe, world.intents)
+        for row in world.rows:
+            shop.row(row.key, row.intent, row.status, row.amount, row.currency, order=row.order)
+
+    def live(self) -> None:
+        """Carry out every step, and ask in the end whether money was passed over in silence."""
+        for step in self.world.steps:
+            if isinstance(step, Sweep):
+                self.sweep(step)
+            else:
+                self.happen(step)
+            # what changed is older than the grace before the next step
+            self.stripe.offset += 5 * MINUTE
+        said = json_text(self.shop.open())
+        self.oracle.judge_silence(self.intents, self.rows(), said)
+        self.shop.assert_sound()
+
+    def sweep(self, step: Sweep) -> None:
+        self.watched = Watched(self.rows(), dict(self.intents))
+        self.oracle.know(frozenset(self._without_row()))
+        for happening in step.meanwhile:
+            self.stripe.before(happening.path or "/", lambda one=happening: self.happen(one))
+        answer = self.shop.run("sweep", "--json", "--apply", "--kind", step.kind)
+        assert answer.code == 0, (answer.out, answer.err)
+        self.stripe.forget_actions()
+        self.oracle.judge(self.watched, self.rows(), self._writes())
+
+    def rows(self) -> dict[int, TrueRow]:
+        """The table as it stands."""
+        found = self.shop.ask("SELECT id, intent, status, amount, currency, order_id FROM payments")
+        return {row[0]: TrueRow(*row) for row in found}
+
+    def _writes(self) -> list[Write]:
+        found = self.shop.ask(
+            "SELECT payment_key::int, payment_intent, from_status, to_status FROM reconciler.outbox"
+            f" WHERE id > {self._sent} ORDER BY id"
+        )
+        ((self._sent,),) = self.shop.ask("SELECT coalesce(max(id), 0) FROM reconciler.outbox")
+        return [Write(*row) for row in found]
+
+    def _without_row(self) -> list[str]:
+        found = self.shop.ask(
+            "SELECT payment_intent FROM reconciler.discrepancies"
+            " WHERE kind = 'missing_locally' AND state = 'open'"
+        )
+        return [ident for (ident,) in found]
+
+    def happen(self, happening: Happening) -> None:
+        """The merchant's webhook handler, the customer, or the bank does something."""
+        with psycopg.connect(self.shop.url) as connection:
+            connection.execute("SET lock_timeout = '1s'")
+            try:
+                self._happen(happening, connection)
+            except psycopg.errors.LockNotAvailable:
+                connection.rollback()
+
+    def _happen(self, happening: Happening, connection: psycopg.Connection) -> None:
+        order = f"o-{happening.order}"
+        rows = [row for row in self.rows().values() if row.order == order]
+        mine = [
+            one for one in self.intents.values() if one.ident.startswith(f"pi_{happening.order}x")
+        ]
+        held = {row.intent for row in self.rows().values()}
+        free = [one for one in mine if one.ident not in held]
+        match happening.what:
+            case "webhook" if rows and rows[0].intent in self.intents:
+                status = WRITTEN[self.intents[rows[0].intent or ""].outcome]
+                self._write(connection, replace(rows[0], status=status))
+            case "pays":
+                unpaid = [one for one in mine if one.outcome in ("incomplete", "failed")]
+                if unpaid:
+                    newest = min(unpaid, key=lambda one: one.hours)
+                    self._change(replace(newest, status="succeeded", released=0, back=0))
+            case "refund":
+                paid = [one for one in mine if one.received > 0]
+                if paid:
+                    self._change(replace(paid[0], back=paid[0].received))
+            case "taken" if free:
+                key = 10 * happening.order + 5 + len(rows)
+                status = WRITTEN[free[0].outcome]
+                made = TrueRow(key, free[0].ident, status, free[0].amount, free[0].currency, order)
+                connection.execute(
+                    "INSERT INTO payments (id, intent, status, amount, currency, created_at, order_id)"
+                    " VALUES (%s, %s, %s, %s, %s, now() - interval '1 day', %s)",
+                    (key, made.intent, made.status, made.amount, made.currency, made.order),
+                )
+                self.watched.touched[key] = made
+            case "repointed" if free and rows:
+                status = WRITTEN[free[0].outcome]
+                self._write(connection, replace(rows[0], intent=free[0].ident, status=status))
+            case _:
+                return
+
+    def _write(self, connection: psycopg.Connection, row: TrueRow) -> None:
+        connection.execute(
+            "UPDATE payments SET status = %s, intent = %s WHERE id = %s",
+            (row.status, row.intent, row.key),
+        )
+        self.watched.touched[row.key] = row
+
+    def _change(self, intent: TrueIntent) -> None:
+        self.intents[intent.ident] = intent
+        self.watched.changed.setdefault(intent.ident, []).append(intent)
+        serve(self.stripe, [intent])
+
+
+@pytest.fixture
+def run_world(
+    stripe_server: StripeServer,
+    server: Server,
+    migrated_template: str,
+    short_retry_waits: None,
+    original_logging: None,
+    tmp_path: Path,
+) -> RunWorld:
+    """Live through a world in a database of its own."""
+
+    def live(world: World) -> None:
+        name = f"world_{next(_numbers)}"
+        url = server.create(name, migrated_template)
+        try:
+            stripe = stripe_server.new_stripe()
+            shop = PaymentShop(url, stripe, tmp_path, LINKED if world.linked else {})
+            if world.relink:
+                shop.configure(corrections={"relink": True})
+            shop.execute(TABLE)
+            note(repr(world))
+            Life(world, shop, stripe).live()
+        finally:
+            server.drop(name)
+
+    return live
+
+
+@ANY
+@given(world=worlds())
+def test_no_sweep_writes_what_is_not_so(run_world: RunWorld, world: World) -> None:
+    """No release over money, no payment without it, no settled row changed, and no money passed over in silence."""
+    run_world(world)
+
+
+@pytest.mark.long
+@settings(ANY, max_examples=1500)
+@given(world=worlds(most_orders=12))
+def test_no_sweep_writes_what_is_not_so_in_many_worlds(run_world: RunWorld, world: World) -> None:
+    """The same over many and larger worlds."""
+    run_world(world)

@@ -1,0 +1,203 @@
+"""An account is bound to its table, each row belongs to one account or to none, and a row can leave the mapping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.acceptance.payments.conftest import OpenShop
+from tests.acceptance.payments.exact_stripe import ExactStripe
+from tests.acceptance.payments.shop import TABLE, PaymentShop
+from tests.acceptance.payments.stripe_objects import HOUR, payment_intent
+
+SECOND_TABLE = "CREATE SCHEMA second;" + TABLE.replace("public.", "second.")
+
+
+def two_tables(open_shop: OpenShop, stripe: ExactStripe) -> PaymentShop:
+    """Two tables in one database, each with a pending row that was paid; the first is bound."""
+    shop = open_shop(after=SECOND_TABLE)
+    stripe.serve(payment_intent("pi_1"), payment_intent("pi_2"))
+    shop.row(1, "pi_1")
+    shop.execute(
+        "INSERT INTO second.payments (id, intent, status, amount, currency, created_at)"
+        " VALUES (2, 'pi_2', 'pending', 1250, 'eur', now() - interval '1 day')"
+    )
+    shop.sweep("--kind", "due")
+    assert shop.statuses() == {1: "paid"}
+    return shop
+
+
+def second_status(shop: PaymentShop) -> str:
+    """The status of the second table's row."""
+    ((status,),) = shop.ask("SELECT status FROM second.payments")
+    return str(status)
+
+
+@pytest.mark.parametrize("writing", ["--apply", "--record"])
+def test_a_second_table_under_one_account_is_refused(
+    open_shop: OpenShop, stripe: ExactStripe, writing: str
+) -> None:
+    """Exit 78, and both tables are named; nothing is read into the first table's records, and nothing is written."""
+    shop = two_tables(open_shop, stripe)
+    stored = shop.ask("SELECT count(*) FROM reconciler.ledger")
+    shop.configure(payments={"table": "second.payments"})
+    answer = shop.run("sweep", writing)
+    assert answer.code == 78
+    for table in ("public.payments", "second.payments"):
+        assert table in answer.out + answer.err
+    assert second_status(shop) == "pending"
+    assert shop.ask("SELECT count(*) FROM reconciler.ledger") == stored
+
+
+def test_another_key_or_intent_column_is_another_binding(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """The same table read by another key, or by another column for the PaymentIntent, is refused as well."""
+    shop = open_shop(columns="number bigint UNIQUE DEFAULT 7, other text DEFAULT 'pi_1'")
+    stripe.serve(payment_intent("pi_1"))
+    shop.row(1, "pi_1")
+    shop.sweep("--kind", "due")
+    for change in ({"key": "number"}, {"payment_intent": "other"}):
+        shop.sections["payments"].update({"key": "id", "payment_intent": "intent"})
+        shop.configure(payments=change)
+        assert shop.run("sweep", "--apply").code == 78
+
+
+def test_migrate_binds(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """migrate with a configuration binds the account before anything was swept."""
+    shop = open_shop(after=SECOND_TABLE)
+    assert shop.run("migrate").code == 0
+    shop.configure(payments={"table": "second.payments"})
+    assert shop.run("sweep", "--apply").code == 78
+
+
+def test_rebind_after_a_rename(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """After a rename a person binds the account anew; sweeps of the old binding are not taken back or made again."""
+    shop = two_tables(open_shop, stripe)
+    sweep = str(shop.ask("SELECT max(id) FROM reconciler.sweeps")[0][0])
+    shop.configure(payments={"table": "second.payments"})
+    answer = shop.run("migrate", "--rebind", "default")
+    assert answer.code == 0, answer.err
+    before = shop.rows()
+    assert shop.run("revert", sweep).code != 0
+    assert shop.rows() == before
+    shop.run("sweep", "--apply", "--again", sweep)
+    shop.sweep("--kind", "due")
+    assert second_status(shop) == "paid"
+    shop.configure(payments={"table": "public.payments"})
+    assert shop.run("sweep", "--apply").code == 78
+
+
+# --- accounts ---
+
+
+def test_an_account_may_have_any_name(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """A name may be an acct_ id or a sentence; ``value`` is what the column holds, and one account takes the NULLs."""
+    shop = open_shop(account="account")
+    shop.configure_accounts(
+        {"name": "acct_1NabcDEF", "value": "eu"},
+        {"name": "The shop in Zürich (main)", "holds_null": True},
+        {"name": "x" * 64},
+    )
+    for key, account in ((1, "eu"), (2, None), (3, "x" * 64)):
+        stripe.serve(payment_intent(f"pi_{key}"))
+        shop.row(key, f"pi_{key}", account=account)
+    shop.sweep("--kind", "due")
+    assert shop.statuses() == {1: "paid", 2: "paid", 3: "paid"}
+    written = shop.ask("SELECT account, payment_key FROM reconciler.outbox ORDER BY payment_key")
+    assert written == [
+        ("acct_1NabcDEF", "1"),
+        ("The shop in Zürich (main)", "2"),
+        ("x" * 64, "3"),
+    ]
+
+
+def test_two_accounts_cannot_take_the_nulls(open_shop: OpenShop) -> None:
+    """holds_null stands at one account at most, and a name has 64 characters at most."""
+    shop = open_shop(account="account")
+    wrong: list[list[dict[str, Any]]] = [
+        [{"name": "a", "holds_null": True}, {"name": "b", "holds_null": True}],
+        [{"name": "x" * 65}, {"name": "b"}],
+        [{"name": "a", "value": "same"}, {"name": "b", "value": "same"}],
+    ]
+    for accounts in wrong:
+        shop.configure_accounts(*accounts)
+        assert shop.run("sweep").code == 78
+
+
+def test_rows_of_no_account_are_counted(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """A sweep that is complete says how many rows belong to no configured account, and under which value."""
+    shop = open_shop(account="account")
+    shop.configure_accounts({"name": "shop"}, {"name": "other"})
+    accounts = ["shop", "ghost", "ghost", "ghost", None, None]
+    for key, account in enumerate(accounts, 1):
+        stripe.serve(payment_intent(f"pi_{key}"))
+        shop.row(key, f"pi_{key}", account=account)
+    report = shop.sweep("--kind", "due", "--account", "shop")
+    assert shop.statuses()[1] == "paid"
+    assert set(shop.statuses()[key] for key in range(2, 7)) == {"pending"}  # noqa: C401 - reads better
+    notes = " ".join(report["notes"])
+    for text in (notes, shop.run("status").out, shop.run("doctor").out):
+        assert "ghost" in text
+        assert "3" in text
+        assert "NULL" in text or "null" in text
+
+
+# --- a row leaves the mapping ---
+
+
+@pytest.mark.parametrize("leaves", ["where", "deleted", "account"])
+def test_a_row_that_left_is_out_of_scope(
+    open_shop: OpenShop, stripe: ExactStripe, leaves: str
+) -> None:
+    """The discrepancy of a row that is not in the mapping any more is closed as out_of_scope."""
+    options: dict[str, dict[str, Any]] = {
+        "where": {"columns": "hidden boolean DEFAULT false", "where": "NOT hidden"},
+        "deleted": {},
+        "account": {"account": "account"},
+    }
+    change = {
+        "where": "UPDATE payments SET hidden = true WHERE id = 1",
+        "deleted": "DELETE FROM payments WHERE id = 1",
+        "account": "UPDATE payments SET account = 'elsewhere' WHERE id = 1",
+    }
+    shop = open_shop(**options[leaves])
+    only = ("--kind", "window")
+    if leaves == "account":
+        shop.configure_accounts({"name": "shop"}, {"name": "other"})
+        only = (*only, "--account", "shop")
+    stripe.serve(payment_intent("pi_1", "canceled"), payment_intent("pi_2"))
+    for key in (1, 2):
+        shop.row(key, f"pi_{key}", "paid", account="shop")
+    shop.sweep(*only)
+    assert shop.open_kinds() == ["contradicted"]
+    shop.execute(change[leaves])
+    stripe.offset = HOUR
+    shop.sweep(*only)
+    assert shop.open() == []
+    (closed,) = shop.discrepancies()
+    assert (closed["state"], closed["closing"]) == ("closed", "out_of_scope")
+
+
+def test_money_of_a_row_that_left_is_not_lost(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """If Stripe took or holds money for it, row_excluded takes the place of what was open."""
+    shop = open_shop(columns="hidden boolean DEFAULT false", where="NOT hidden")
+    stripe.serve(payment_intent("pi_1", amount=1300))
+    stripe.serve(payment_intent("pi_2", "requires_capture", amount=1300, age=20 * HOUR))
+    stripe.serve(payment_intent("pi_3"))
+    for key in (1, 2, 3):
+        shop.row(key, f"pi_{key}")
+    shop.sweep("--kind", "window")
+    assert shop.open_kinds() == ["amount_mismatch", "amount_mismatch"]
+    shop.execute("UPDATE payments SET hidden = true")
+    stripe.offset = HOUR
+    before = shop.rows()
+    shop.sweep("--kind", "window")
+    assert shop.rows() == before
+    found = {one["payment_intent"]: (one["kind"], one["reason"]) for one in shop.open()}
+    assert found == {
+        "pi_1": ("missing_locally", "row_excluded"),
+        "pi_2": ("missing_locally", "row_excluded"),
+    }
+    assert {one["closing"] for one in shop.discrepancies("closed")} == {"out_of_scope"}
