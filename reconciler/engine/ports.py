@@ -14,7 +14,7 @@ from reconciler.domain.model.intent import Charge, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
 from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord
-from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.sweep_request import RequestState, ServingProcess, TakenRequest
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
@@ -108,6 +108,10 @@ class PageTransaction(Protocol):
         """
         ...
 
+    def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
+        """As ``Store.rows_of_orders``, as the rows are now. They are not locked."""
+        ...
+
     def write(self, record: PageRecord) -> None:
         """Write everything at once. The lease is checked and the ledger's head is taken last.
 
@@ -123,6 +127,17 @@ class Store(Protocol):
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """All that is stored about these intents, and the rows without an intent that have one of these orders."""
+        ...
+
+    def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
+        """Every row of these orders: of any account, with or without an intent, inside the mapping or not.
+
+        At most 100 rows of an order.
+        """
+        ...
+
+    def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
+        """Every row that holds one of these intents: of any account, inside the mapping or not."""
         ...
 
     def open_payments(

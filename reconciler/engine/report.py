@@ -167,7 +167,8 @@ class SweepReport:
                     ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=line_why)
                 )
             case Correct(status=status, findings=findings):
-                self.would_correct += self.writing is not Writing.ROWS
+                if self.writing is not Writing.ROWS:
+                    self.would_correct += len(decision.payments)
                 self._count_findings(match, findings, to_status=status)
             case Flag(findings):
                 self._count_findings(match, findings, to_status=None)
@@ -189,7 +190,7 @@ class SweepReport:
 
             # of a correction only the missed outcome is corrected; what stands beside it stays flagged
             corrects = to_status is not None and finding.kind is Kind.MISSED_OUTCOME
-            self.add_line(_finding_line(match, finding, subject, to_status if corrects else None))
+            self.add_line(_finding_line(match, finding, to_status if corrects else None))
 
     def add_line(self, line: ReportLine) -> None:
         """Keep one decision for the reader."""
@@ -254,15 +255,13 @@ class SweepReport:
         }
 
 
-def _finding_line(
-    match: Match, finding: Finding, subject: str, to_status: str | None
-) -> ReportLine:
+def _finding_line(match: Match, finding: Finding, to_status: str | None) -> ReportLine:
     """The line of a finding. ``to_status`` is the status that is written, None if the finding is only flagged."""
     intent = match.intent
     local = ", ".join(sorted({str(payment.status) for payment in match.payments}))
     return ReportLine(
         decision=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
-        payment_intent=subject,
+        payment_intent=finding.payment_intent or finding.subject,
         keys=finding.keys,
         kind=finding.kind,
         severity=finding.severity,

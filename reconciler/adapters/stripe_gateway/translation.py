@@ -156,7 +156,10 @@ class Translator:
         texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
         failed = bytes(about.last_payment_error) not in _ABSENT
         outcome = outcome_of_status(about.status, last_attempt_failed=failed)
-        return Snapshot(outcome, received, currency.lower(), self._kept_metadata(texts))
+        held = about.amount_capturable
+        capturable = held if isinstance(held, int) and not isinstance(held, bool) else 0
+        kept = self._kept_metadata(texts)
+        return Snapshot(outcome, received, currency.lower(), kept, capturable)
 
     def _raise_if_other_mode(self, livemode: bool) -> None:
         """Raise WrongKeyError for an object of the other mode."""

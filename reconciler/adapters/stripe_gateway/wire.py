@@ -180,6 +180,7 @@ class WireEventObject(msgspec.Struct, gc=False):
     payment_intent: Any = None
     status: Any = None
     amount_received: Any = None
+    amount_capturable: Any = None
     currency: Any = None
     last_payment_error: msgspec.Raw = msgspec.Raw()
     metadata: Any = None

@@ -4,6 +4,9 @@ An auditor can recompute every hash from an export. An entry is ``{account, seq,
 JSON is UTF-8 with sorted keys and no spaces; amounts are integers; times are RFC 3339 in UTC with microseconds. The
 hash is the SHA-256 of that text, in hex. ``prev`` is the hash of the entry before, and 64 zeros in the first entry. Each
 account has a chain of its own.
+
+That is the first recipe. An entry of the second one also has ``role``, the database role that appended it, and
+``"v": 2``. A chain may have entries of both.
 """
 
 from __future__ import annotations
@@ -16,9 +19,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.domain.audit.ledger_entry import Entry
+from reconciler.domain.audit.read_entry import PlainObject, UnreadableEntryError
 
 GENESIS: Final = "0" * 64
 """``prev`` of the first entry of an account."""
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,9 @@ def rfc3339(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise TypeError("a time without a zone has no canonical form in the ledger")
-    naive = moment.astimezone(UTC).replace(tzinfo=None)
+    # most times are in UTC already, and a ledger has millions
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    naive = in_utc.replace(tzinfo=None)
     return f"{naive.isoformat(timespec='microseconds')}Z"
 
 
@@ -46,15 +55,13 @@ def canonical_json(value: object) -> str:
 
     Raises TypeError for a value that has no canonical form. A float has none, and money is never a float.
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(_plain(value))
 
 
 def _plain(value: object) -> object:
     """The value in types that JSON has."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int() | str() | PlainObject():
             return value
         case datetime():
             return rfc3339(value)
@@ -67,13 +74,26 @@ def _plain(value: object) -> object:
 
 
 def entry_hash(
-    account: str, seq: int, at: datetime, action: str, body: Mapping[str, object], prev: str
+    account: str,
+    seq: int,
+    at: datetime,
+    action: str,
+    body: Mapping[str, object],
+    prev: str,
+    role: str | None = None,
 ) -> str:
-    """SHA-256, in hex, of an entry's canonical JSON."""
-    text = canonical_json(
-        {"account": account, "seq": seq, "at": at, "action": action, "body": body, "prev": prev}
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256, in hex, of an entry's canonical JSON. With a ``role`` it follows the second recipe."""
+    entry: dict[str, object] = {
+        "account": account,
+        "seq": seq,
+        "at": rfc3339(at),
+        "action": action,
+        "body": _plain(body),
+        "prev": prev,
+    }
+    if role is not None:
+        entry |= {"role": role, "v": 2}
+    return hashlib.sha256(_ENCODER.encode(entry).encode()).hexdigest()
 
 
 def first_break(
@@ -81,15 +101,19 @@ def first_break(
 ) -> ChainBreak | None:
     """The first place at which an account's chain is broken, None if it is whole.
 
-    ``entries`` come in the order of ``seq``. ``head`` is the number and the hash of the last entry as the database
-    keeps them apart, None if it keeps none. Only the head shows that the last entries were cut off.
+    ``entries`` come in the order of ``seq``; reading one may raise UnreadableEntryError, and that is a break. ``head`` is
+    the number and the hash of the last entry as the database keeps them apart, None if it keeps none. Only the head
+    shows that the last entries were cut off.
     """
     prev, seq = GENESIS, 0
-    for entry in entries:
-        fault = _fault(entry, account, seq, prev)
-        if fault is not None:
-            return fault
-        prev, seq = entry.hash, entry.seq
+    try:
+        for entry in entries:
+            fault = _fault(entry, account, seq, prev)
+            if fault is not None:
+                return fault
+            prev, seq = entry.hash, entry.seq
+    except UnreadableEntryError as error:
+        return _missing(account, seq, error.seq) or ChainBreak(account, error.seq, error.what)
 
     if head is None:
         return None if seq == 0 else ChainBreak(account, seq, "the chain has no head")
@@ -103,12 +127,30 @@ def _fault(entry: Entry, account: str, seq: int, prev: str) -> ChainBreak | None
     """What is wrong with the entry after number ``seq``, whose hash is ``prev``; None if nothing is wrong."""
     if entry.account != account:
         return ChainBreak(account, seq + 1, f"the entry belongs to account {entry.account}")
-    if entry.seq != seq + 1:
-        return ChainBreak(account, seq + 1, f"the entry is missing: the next one is {entry.seq}")
+    missing = _missing(account, seq, entry.seq)
+    if missing is not None:
+        return missing
     if entry.prev != prev:
         return ChainBreak(account, entry.seq, "it does not name the hash of the entry before it")
-    if entry.hash != entry_hash(
-        entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev
-    ):
+    try:
+        recomputed = entry_hash(
+            entry.account,
+            entry.seq,
+            entry.at,
+            entry.action,
+            entry.body,
+            entry.prev,
+            role=entry.role,
+        )
+    except (ValueError, TypeError, RecursionError):
+        # such as text that is not UTF-8
+        return ChainBreak(account, entry.seq, "its content has no canonical form")
+    if entry.hash != recomputed:
         return ChainBreak(account, entry.seq, "its content does not match its hash: it was changed")
     return None
+
+
+def _missing(account: str, seq: int, next_seq: int) -> ChainBreak | None:
+    if next_seq == seq + 1:
+        return None
+    return ChainBreak(account, seq + 1, f"the entry is missing: the next one is {next_seq}")

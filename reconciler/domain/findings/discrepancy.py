@@ -28,6 +28,8 @@ class Kind(StrEnum):
     REFUND_DRIFT = "refund_drift"
     DISPUTE_DRIFT = "dispute_drift"
     AMBIGUOUS_ROW = "ambiguous_row"
+    PAID_BY_OTHER_INTENT = "paid_by_other_intent"
+    REFUND_MISSING = "refund_missing"
     MISSING_LOCALLY = "missing_locally"
     MISSING_AT_STRIPE = "missing_at_stripe"
     UNKNOWN_STATUS = "unknown_status"
@@ -35,11 +37,18 @@ class Kind(StrEnum):
     CAPTURE_EXPIRING = "capture_expiring"
     OVERDUE = "overdue"
     EXHAUSTED = "exhausted"
+    PARTIALLY_FUNDED = "partially_funded"
 
     @property
     def is_side(self) -> bool:
         """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
-        return self in {Kind.DUPLICATE_PAYMENT, Kind.CAPTURE_EXPIRING, Kind.OVERDUE, Kind.EXHAUSTED}
+        return self in {
+            Kind.DUPLICATE_PAYMENT,
+            Kind.CAPTURE_EXPIRING,
+            Kind.OVERDUE,
+            Kind.EXHAUSTED,
+            Kind.PARTIALLY_FUNDED,
+        }
 
 
 class Severity(StrEnum):
@@ -118,8 +127,12 @@ class Cause(StrEnum):
 
     UNDELIVERED = "undelivered"
     """Stripe could not deliver the event to every endpoint."""
-    NOT_HANDLED = "not_handled"
-    """Every endpoint acknowledged the event, but the row did not change."""
+    NOTHING_PENDING = "nothing_pending"
+    """No delivery of the event is pending. That is all it says: there may have been no endpoint to receive it."""
+    NEVER_GENERATED = "never_generated"
+    """Stripe's list of events around the change is complete and has none."""
+    OUT_OF_REACH = "out_of_reach"
+    """The change is older than the 30 days for which Stripe keeps events."""
 
 
 class Closing(StrEnum):
@@ -154,8 +167,16 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What the discrepancy is about: the intent, or the rows if they hold none."""
-        return self.payment_intent or f"row:{','.join(self.keys)}"
+        """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
+        if self.payment_intent is None or self.kind is Kind.PAID_BY_OTHER_INTENT:
+            return f"row:{','.join(self.keys)}"
+        return self.payment_intent
+
+    def belongs_to(self, intent_id: str) -> bool:
+        """Whether it is examined together with this intent: it is about it, or about a row that holds it."""
+        return self.subject == intent_id or (
+            self.kind is Kind.PAID_BY_OTHER_INTENT and self.payment_intent == intent_id
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -174,6 +195,12 @@ class StoredDiscrepancy:
     state: State
     fingerprint: str
     reason: Reason | None = None
+    payment_intent: str | None = None
+
+    @property
+    def intent(self) -> str:
+        """The intent with which it is examined: its subject, or the intent that the row of its subject holds."""
+        return self.payment_intent or self.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Snapshot:
     amount_received: int
     currency: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    amount_capturable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

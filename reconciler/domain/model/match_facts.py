@@ -44,7 +44,8 @@ class MatchFacts:
 
     ``unheld_paid`` are intents that no row holds and that took or hold money, as far as this sweep and the stored
     findings know them: they matter if orders cannot be found. ``excluded_rows`` hold the intent and lie outside the
-    mapping: deleted rows, rows of another sort.
+    mapping: deleted rows, rows of another sort. ``pays_for_row`` is whether a finding names this intent as the one that
+    paid for the order of a row.
     """
 
     refunds: RefundFacts = field(default_factory=RefundFacts)
@@ -52,6 +53,7 @@ class MatchFacts:
     order: OrderFacts | None = None
     unheld_paid: tuple[Intent, ...] = ()
     excluded_rows: tuple[Payment, ...] = ()
+    pays_for_row: bool = False
 
 
 NO_FACTS = MatchFacts()

@@ -6,6 +6,7 @@ safe into a finding for a person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -14,12 +15,21 @@ from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severi
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.correction_blockers import correction_blocker
+from reconciler.domain.rules.correction_blockers import correction_verdict
 from reconciler.domain.rules.decision_table import TABLE, Cell
 from reconciler.domain.rules.missing_findings import (
     findings_missing_at_stripe,
     findings_missing_locally,
+)
+from reconciler.domain.rules.money_kept import money_kept
+from reconciler.domain.rules.order_of_row import order_of_row
+from reconciler.domain.rules.pair_verdict import PairVerdict, verdict_without_correction
+from reconciler.domain.rules.rows_of_intent import (
+    RowsRelation,
+    parts_agree_with_refund,
+    rows_of_intent,
 )
 from reconciler.domain.rules.severity_and_evidence import (
     evidence,
@@ -30,25 +40,27 @@ from reconciler.domain.rules.severity_and_evidence import (
 )
 from reconciler.domain.rules.side_findings import side_findings
 
-_FLAGGED_CELLS: Final = {
-    Cell.REGRESSED: Kind.REGRESSED,
-    Cell.CONTRADICTED: Kind.CONTRADICTED,
-    Cell.PAID_AFTER_CANCEL: Kind.PAID_AFTER_CANCEL,
-}
+_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The findings of a match. ``correct`` is the row that may be corrected, None if there is none."""
+    """The findings of a match.
+
+    ``correct`` are the rows that may be corrected: one row, or all parts of a payment; none if there is nothing to write.
+    ``wait_until`` is set if the order of a row may change by itself until then; then nothing else counts.
+    """
 
     findings: tuple[Finding, ...]
-    correct: Payment | None = None
+    correct: tuple[Payment, ...] = ()
+    wait_until: datetime | None = None
 
 
 def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
     """All findings of a match: for each row at most one that is not a side finding, and the side findings.
 
-    ``now`` is Stripe's time. An unknown value is a finding; it raises nothing.
+    ``now`` is Stripe's time. An unknown value is a finding. Raises FactNeededError if a verdict depends on something that
+    was not read yet, and nothing else.
     """
     if len(match.payments) > 1:
         # the database returns rows in any order, and the same rows must always make the same fingerprint
@@ -62,17 +74,44 @@ def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
 
 
 def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
+    rows = rows_of_intent(match.payments, intent)
+    sides = side_findings(match, intent, rules, now)
+    if rows.relation is RowsRelation.UNEXPLAINED:
+        return Comparison((*_unexplained_rows(match, intent, rules), *sides))
+
+    verdict = pair_verdict(match, rows.as_one, intent, rules, is_explained=True)
+    order = order_of_row(match, rows.as_one, intent, rules, now, verdict)
+    if order.wait_until is not None:
+        return Comparison((), wait_until=order.wait_until)
+    if order.finding is not None:
+        return Comparison((order.finding, *sides))
+    if order.verdict is None:
+        return Comparison(sides)
+
+    found = pair_finding(order.verdict, rows.as_one, rows.compared, intent)
+    may_be_written = found.kind is Kind.MISSED_OUTCOME and found.reason is None
+    return Comparison((found, *sides), rows.compared if may_be_written else ())
+
+
+def _unexplained_rows(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
+    """The findings about several rows that are neither attempts nor parts: nothing of them is written."""
+    if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
+        outcomes = {row.outcome for row in match.payments}
+        back = money_kept(match, intent).refunded if Outcome.REFUNDED in outcomes else 0
+        if parts_agree_with_refund(match.payments, intent.amount_received, back or 0):
+            return ()
+
     by_kind: dict[Kind, Finding] = {}
-    correct: Payment | None = None
     for payment in match.payments:
-        found = pair_finding(match, payment, intent, rules)
-        if found is None:
+        verdict = pair_verdict(match, payment, intent, rules, is_explained=False)
+        if verdict is None:
             continue
-        if found.kind is Kind.MISSED_OUTCOME and found.reason is None:
-            correct = payment
+        # which of several rows is meant is the question, so the rows that agree are a part of it
+        named = match.payments if verdict.kind is Kind.AMBIGUOUS_ROW else (payment,)
+        found = pair_finding(verdict, payment, named, intent)
         earlier = by_kind.get(found.kind)
         by_kind[found.kind] = found if earlier is None else _merged(earlier, found)
-    return Comparison((*by_kind.values(), *side_findings(match, intent, rules, now)), correct)
+    return tuple(by_kind.values())
 
 
 def _merged(one: Finding, other: Finding) -> Finding:
@@ -89,60 +128,42 @@ def _rows(finding: Finding) -> list[object]:
     return rows if isinstance(rows, list) else [finding.local]
 
 
-def pair_finding(match: Match, payment: Payment, intent: Intent, rules: Rules) -> Finding | None:
-    """The finding about one row and its intent, None if they agree."""
-    kind, reason = _pair_kind(match, payment, intent, rules)
-    if kind is None:
-        return None
+def pair_verdict(
+    match: Match, payment: Payment, intent: Intent, rules: Rules, *, is_explained: bool
+) -> PairVerdict | None:
+    """What a row and its intent disagree about, None if they agree.
 
-    # which of several rows is meant is the question, so the rows that agree are a part of it
-    rows = match.payments if kind is Kind.AMBIGUOUS_ROW else (payment,)
+    ``is_explained`` is whether the rows of the intent are known to belong together. Raises FactNeededError if the verdict
+    depends on something that was not read yet.
+    """
+    # an unknown status comes first, because every other rule would rest on a guess
+    if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
+        return PairVerdict(Kind.UNKNOWN_STATUS)
+    # a settled row without an intent was paid in another way: two payments may be one order's
+    says_paid = payment.outcome in _SAYS_PAID
+    if payment.payment_intent is None and says_paid and intent.outcome is Outcome.SUCCEEDED:
+        return PairVerdict(Kind.AMBIGUOUS_ROW, Reason.ROW_WITHOUT_INTENT, Severity.CRITICAL)
+    if TABLE[payment.outcome, intent.outcome] is Cell.CORRECT:
+        return correction_verdict(match, payment, intent, rules, is_explained=is_explained)
+    return verdict_without_correction(match, payment, intent, rules)
+
+
+def pair_finding(
+    verdict: PairVerdict, payment: Payment, rows: Sequence[Payment], intent: Intent
+) -> Finding:
+    """The finding of a verdict. ``payment`` was compared, ``rows`` are the rows that the finding names."""
     values = [local_values(row) for row in rows]
+    stake = stake_of(verdict.kind, payment, intent)
+    if verdict.stake is not None:
+        stake = Money(verdict.stake, intent.currency)
     return Finding(
-        kind=kind,
-        severity=severity_of(kind, payment),
-        stake=stake_of(kind, payment, intent),
+        kind=verdict.kind,
+        severity=verdict.severity or severity_of(verdict.kind, payment, rows, intent),
+        stake=stake,
         payment_intent=intent.id,
         keys=tuple(row.key for row in rows),
         local=values[0] if len(values) == 1 else {"rows": values},
-        stripe=stripe_values(intent),
-        reason=reason,
-        evidence=evidence(intent),
+        stripe={**stripe_values(intent), **verdict.facts},
+        reason=verdict.reason,
+        evidence={**evidence(intent), **verdict.evidence},
     )
-
-
-def _pair_kind(
-    match: Match, payment: Payment, intent: Intent, rules: Rules
-) -> tuple[Kind | None, Reason | None]:
-    """The kind and the reason of the finding about one row and its intent; (None, None) if they agree."""
-    # an unknown status comes first, because every other rule would rest on a guess
-    if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
-        return Kind.UNKNOWN_STATUS, None
-    cell = TABLE[payment.outcome, intent.outcome]
-    if cell is Cell.KEEP:
-        both_succeeded = payment.outcome is intent.outcome is Outcome.SUCCEEDED
-        return _kind_of_both_succeeded(payment, intent, rules) if both_succeeded else None, None
-    if cell is not Cell.CORRECT:
-        return _FLAGGED_CELLS[cell], None
-
-    blocker = correction_blocker(match, payment, intent)
-    if blocker is not None:
-        return blocker, None
-    is_writable = intent.outcome in rules.statuses.write
-    return Kind.MISSED_OUTCOME, None if is_writable else Reason.NO_LOCAL_VALUE
-
-
-def _kind_of_both_succeeded(payment: Payment, intent: Intent, rules: Rules) -> Kind | None:
-    """Both sides say paid: whether the money agrees too."""
-    if payment.currency != intent.currency:
-        return Kind.CURRENCY_MISMATCH
-    if payment.amount != intent.amount_received:
-        return Kind.AMOUNT_MISMATCH
-    if intent.charge is None:
-        return None
-    if intent.charge.disputed:
-        return Kind.DISPUTE_DRIFT
-    # a table without a status for refunds cannot say more than paid
-    if intent.charge.refunded and rules.statuses.can_say(Outcome.REFUNDED):
-        return Kind.REFUND_DRIFT
-    return None

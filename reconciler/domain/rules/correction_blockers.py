@@ -1,51 +1,63 @@
 """What blocks a correction that the decision table asks for, such as a refund, a dispute or another amount.
 
-A blocked correction is a finding of another kind, and a person decides. The first blocker that applies names the kind.
+A blocked correction is a finding of another kind, or a missed outcome with the reason why it was not written, and a
+person decides. The first blocker that applies decides.
 """
 
 from __future__ import annotations
 
-from reconciler.domain.findings.discrepancy import Kind
-from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.match import Match
+from reconciler.domain.findings.discrepancy import Kind, Reason
+from reconciler.domain.model.intent import Charge, Intent
+from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.money_kept import refund_stake, refunded
+from reconciler.domain.rules.pair_verdict import PairVerdict, dispute_verdict
 
 
-def correction_blocker(match: Match, payment: Payment, intent: Intent) -> Kind | None:
-    """The kind of finding that takes the place of this correction; None if nothing blocks it."""
+def correction_verdict(
+    match: Match, payment: Payment, intent: Intent, rules: Rules, *, is_explained: bool
+) -> PairVerdict:
+    """The verdict of a CORRECT cell: a missed outcome without a reason may be written, everything else blocks it.
+
+    ``is_explained`` is whether the rows of the intent are known to belong together. Raises FactNeededError if refunds,
+    disputes or the order have to be read first.
+    """
+    blocker = _money_blocker(match, payment, intent)
+    if blocker is not None:
+        return blocker
+
+    # nothing shows which of several rows, or of several intents, is meant
+    if not is_explained or match.contested:
+        return PairVerdict(Kind.AMBIGUOUS_ROW)
+    if intent.outcome not in rules.statuses.write:
+        return PairVerdict(Kind.MISSED_OUTCOME, Reason.NO_LOCAL_VALUE)
+    return PairVerdict(Kind.MISSED_OUTCOME)
+
+
+def _money_blocker(match: Match, payment: Payment, intent: Intent) -> PairVerdict | None:
     if payment.currency != intent.currency:
-        return Kind.CURRENCY_MISMATCH
+        return PairVerdict(Kind.CURRENCY_MISMATCH)
 
     # the merchant would ship goods for money that went back, or that the customer's bank may take back
     if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
-        if intent.charge.disputed:
-            return Kind.DISPUTE_DRIFT
-        if intent.charge.has_refund and not _is_only_released(payment, intent):
-            return Kind.REFUND_DRIFT
+        went_back = dispute_verdict(match, intent.charge, payment) or _refund_verdict(
+            match, intent, intent.charge
+        )
+        if went_back is not None:
+            return went_back
 
     if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
-        return Kind.PARTIALLY_CAPTURED
-    if _amount_differs(payment, intent):
-        return Kind.AMOUNT_MISMATCH
-
-    # nothing shows which of several rows, or of several intents, is meant
-    if len(match.payments) > 1 or match.contested:
-        return Kind.AMBIGUOUS_ROW
-    return None
+        return PairVerdict(Kind.PARTIALLY_CAPTURED)
+    return PairVerdict(Kind.AMOUNT_MISMATCH) if _amount_differs(payment, intent) else None
 
 
-def _is_only_released(payment: Payment, intent: Intent) -> bool:
-    """Whether the refunded amount is only the part of an authorization that a smaller capture released.
-
-    Stripe counts the released part into ``amount_refunded``. If the received amount is the row's amount, it may as well
-    be a refund. Then this is False, so that nothing is written.
-    """
-    charge = intent.charge
-    if charge is None or charge.refunded or charge.amount_captured == 0:
-        return False
-    released = charge.amount - charge.amount_captured
-    return charge.amount_refunded == released and intent.amount_received != payment.amount
+def _refund_verdict(match: Match, intent: Intent, charge: Charge) -> PairVerdict | None:
+    amount = refunded(match, intent, charge)
+    if amount == 0:
+        return None
+    reason = Reason.RELEASE_OR_REFUND if amount is None else None
+    return PairVerdict(Kind.REFUND_DRIFT, reason, stake=refund_stake(match, intent, charge))
 
 
 def _amount_differs(payment: Payment, intent: Intent) -> bool:

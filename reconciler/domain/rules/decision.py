@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import is_settled_by_person
-from reconciler.domain.model.intent import Event, MissingIntent
+from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.grace import Wait, wait_for_webhook
 from reconciler.domain.rules.side_findings import is_abandoned
+
+EVENTS_KEPT: Final = timedelta(days=30)
+"""For so long Stripe lists its events: https://docs.stripe.com/api/events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,20 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Correct:
-    """Write Stripe's outcome to this row. ``findings`` hold the missed_outcome and the side findings."""
+    """Write Stripe's outcome to these rows: one row, or all parts of a payment, which are written all or none.
 
-    payment: Payment
+    ``findings`` hold the missed_outcome and the side findings.
+    """
+
+    payments: tuple[Payment, ...]
     outcome: Outcome
     status: str
     findings: tuple[Finding, ...]
+
+    @property
+    def payment(self) -> Payment:
+        """The row, or the first part."""
+        return self.payments[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +62,22 @@ def decide(
     *,
     events: tuple[Event, ...] = (),
     known: tuple[StoredDiscrepancy, ...] = (),
+    events_known_since: datetime | None = None,
 ) -> Decision:
     """The decision about a match.
 
     ``now`` is Stripe's time. ``events`` are the known events of the intent. ``known`` are its stored discrepancies: a
     missed outcome that a person settled is not corrected while both sides' values are the same.
+    ``events_known_since`` is the time from which on every event is known, None if there is no such time. Raises
+    FactNeededError if the verdict depends on something that was not read yet.
     """
     comparison = compare(match, rules, now)
     intent = match.intent
     if isinstance(intent, MissingIntent):
         # no webhook is on its way for an intent that does not exist, so nothing waits
         return Flag(comparison.findings) if comparison.findings else Keep()
+    if comparison.wait_until is not None:
+        return Wait(comparison.wait_until, "another intent of its order can still be paid")
     if not comparison.findings:
         return Keep(abandoned=is_abandoned(match, intent, rules, now))
 
@@ -68,12 +85,12 @@ def decide(
     if wait is not None:
         return wait
 
-    cause = cause_of(intent.outcome, events)
+    cause = cause_of(intent, events, now, events_known_since)
     findings = tuple(
         replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
         for found in comparison.findings
     )
-    if comparison.correct is None:
+    if not comparison.correct:
         return Flag(findings)
 
     # a person's word holds: what was resolved or ignored is not corrected later without a new fact
@@ -84,9 +101,18 @@ def decide(
     return Correct(comparison.correct, intent.outcome, status, findings)
 
 
-def cause_of(outcome: Outcome, events: tuple[Event, ...]) -> Cause | None:
-    """Why the webhook of an outcome was lost; None if no known event of the intent shows it."""
-    matching = [event for event in events if event.type in MISSED_WEBHOOK.get(outcome, ())]
-    if not matching:
-        return None
-    return Cause.NOT_HANDLED if all(event.delivered for event in matching) else Cause.UNDELIVERED
+def cause_of(
+    intent: Intent, events: tuple[Event, ...], now: datetime, events_known_since: datetime | None
+) -> Cause | None:
+    """Why the webhook of an intent's outcome was lost, as far as it is known; None if it is not.
+
+    Stripe keeps events for 30 days, and shows of a delivery only whether one is pending.
+    """
+    matching = [event for event in events if event.type in MISSED_WEBHOOK.get(intent.outcome, ())]
+    if matching:
+        is_pending = any(not event.delivered for event in matching)
+        return Cause.UNDELIVERED if is_pending else Cause.NOTHING_PENDING
+    if now - intent.changed_at > EVENTS_KEPT:
+        return Cause.OUT_OF_REACH
+    is_complete = events_known_since is not None and events_known_since <= intent.changed_at
+    return Cause.NEVER_GENERATED if is_complete else None

@@ -18,6 +18,11 @@ _WITHOUT_MONEY: Final = frozenset(
 )
 """Outcomes that are no finding without a row: no money was taken, and none is held."""
 
+_PARTIALLY_FUNDED: Final = "payment_intent.partially_funded"
+_MONEY_STAYED: Final = frozenset(
+    {"refund.failed", "refund.updated", "charge.refund.updated", "charge.dispute.closed"}
+)
+
 
 def asks_for_retrieve(
     events: Sequence[Event],
@@ -33,10 +38,20 @@ def asks_for_retrieve(
     """
     if order_was_paid or len(payments) > 1:
         return True
+    types = {event.type for event in events}
+    if _PARTIALLY_FUNDED in types:
+        return True
 
     # an event about a refund or a dispute has no snapshot; a row that already says so needs no read
     row_says_given_back = bool(payments) and payments[0].outcome in _GIVEN_BACK
-    if any(event.snapshot is None for event in events) and not row_says_given_back:
+    if any(event.snapshot is None for event in events):
+        if not row_says_given_back:
+            return True
+        # money that was to go back may not have gone, or a dispute may be over
+        if types & _MONEY_STAYED:
+            return True
+    elif row_says_given_back:
+        # nothing shows that the money went back, as the row says
         return True
 
     snapshots = _decisive_snapshots(events)
@@ -68,6 +83,11 @@ def _is_reportable_without_row(snapshot: Snapshot, rules: Rules) -> bool:
 
 def _agrees(snapshot: Snapshot, payment: Payment) -> bool:
     if TABLE.get((payment.outcome, snapshot.outcome)) is not Cell.KEEP:
+        return False
+    if payment.outcome is Outcome.AUTHORIZED and snapshot.outcome is Outcome.AUTHORIZED:
+        held = (snapshot.amount_capturable, snapshot.currency)
+        return not snapshot.amount_received and (payment.amount, payment.currency) == held
+    if payment.outcome is Outcome.CANCELED and snapshot.amount_received:
         return False
     if payment.outcome is not Outcome.SUCCEEDED:
         return True

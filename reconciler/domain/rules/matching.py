@@ -167,12 +167,12 @@ def _candidates(
     if paid_or_held:
         return paid_or_held
     # an intent outside the list may be the one that was paid
-    if listed is None or not all(_is_covered(row.created, listed) for row in rows):
+    if listed is None or not all(is_covered(row.created, listed) for row in rows):
         return ()
     return (max(intents, key=lambda intent: (intent.created, intent.id)),)
 
 
-def _is_covered(created: datetime | None, listed: TimeRange) -> bool:
+def is_covered(created: datetime | None, listed: TimeRange) -> bool:
     """Whether every intent of a row created then lies in the listed range."""
     if created is None or listed.until is not None:
         return False

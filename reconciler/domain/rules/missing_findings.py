@@ -1,6 +1,8 @@
-"""Findings about a payment that one side does not have: an intent without a row, or rows of an intent unknown to Stripe."""
+"""Findings about what stands on one side only: an intent without a row, and rows whose intent Stripe does not know."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
@@ -11,11 +13,16 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.domain.rules.side_findings import duplicate_payments
 
+_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
+
 
 def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
     """The findings about an intent that no row holds."""
-    if not rules.owns(intent):
+    if not rules.owns(intent) or match.facts.pays_for_row:
         return ()
+    excluded = match.facts.excluded_rows
+    if any(row.outcome in _SAYS_PAID for row in excluded):
+        return ()  # a row outside the mapping tells of the money
     if intent.outcome is Outcome.SUCCEEDED:
         kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
     elif intent.outcome is Outcome.AUTHORIZED:
@@ -31,9 +38,10 @@ def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tupl
         severity=severity,
         stake=Money(amount, intent.currency),
         payment_intent=intent.id,
-        keys=(),
-        local={},
+        keys=tuple(row.key for row in excluded),
+        local={"rows": [local_values(row) for row in excluded]} if excluded else {},
         stripe=stripe_values(intent),
+        reason=Reason.ROW_EXCLUDED if excluded else None,
         evidence=evidence(intent),
     )
     return (found, *duplicate_payments(match, intent))

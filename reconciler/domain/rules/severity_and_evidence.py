@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 
+_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
 
-def severity_of(kind: Kind, payment: Payment) -> Severity:
-    """How soon a person should act on a finding about this row."""
+
+def severity_of(kind: Kind, payment: Payment, rows: Sequence[Payment], intent: Intent) -> Severity:
+    """How soon a person should act on a finding about this row; ``rows`` are all rows that the finding names."""
     is_critical: bool
     match kind:
-        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.AMBIGUOUS_ROW:
+        case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL:
             is_critical = True
+        case Kind.AMBIGUOUS_ROW:
+            # money that no row tells of: the customer waits for an order that no row shows
+            is_critical = intent.amount_received > 0 and not any(
+                row.outcome in _SAYS_PAID for row in rows
+            )
         case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
             # goods may have been sent for another amount
             is_critical = payment.outcome is Outcome.SUCCEEDED
@@ -36,8 +46,6 @@ def stake_of(kind: Kind, payment: Payment, intent: Intent) -> Money:
             amount = _difference(payment, intent)
         case Kind.PARTIALLY_CAPTURED:
             amount = intent.amount_received
-        case Kind.REFUND_DRIFT if intent.charge is not None:
-            amount = intent.charge.amount_refunded
         case _:
             pass
     return Money(amount, intent.currency)

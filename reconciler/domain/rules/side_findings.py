@@ -32,8 +32,21 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
         found.append(_finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent))
     if is_exhausted(match, intent, rules, now):
         found.append(_finding(Kind.EXHAUSTED, Severity.WARNING, intent.amount, match, intent))
+    arrived = amount_arrived(intent)
+    if arrived:
+        is_canceled = any(row.outcome is Outcome.CANCELED for row in match.payments)
+        severity = Severity.CRITICAL if is_canceled else Severity.WARNING
+        found.append(_finding(Kind.PARTIALLY_FUNDED, severity, arrived, match, intent))
     found.extend(duplicate_payments(match, intent))
     return tuple(found)
+
+
+def amount_arrived(intent: Intent) -> int:
+    """What a bank transfer has brought so far, in minor units: 0 if nothing came or everything did."""
+    action = intent.next_action
+    if intent.status != "requires_action" or action is None or action.amount_remaining is None:
+        return 0
+    return max(0, intent.amount - action.amount_remaining)
 
 
 def is_exhausted(match: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
@@ -46,9 +59,13 @@ def is_exhausted(match: Match, intent: Intent, rules: Rules, now: datetime) -> b
 
 def is_abandoned(match: Match, intent: Intent, rules: Rules, now: datetime) -> bool:
     """Whether this is an unpaid cart past the horizon and past every known deadline, which is only counted."""
-    return intent.outcome in _UNPAID and any(
-        payment.outcome in _UNPAID and _is_past(payment, intent, rules, now)
-        for payment in match.payments
+    return (
+        not amount_arrived(intent)
+        and intent.outcome in _UNPAID
+        and any(
+            payment.outcome in _UNPAID and _is_past(payment, intent, rules, now)
+            for payment in match.payments
+        )
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
 from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import MISSED_WEBHOOK, NEXT_STEP, Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
@@ -17,7 +19,10 @@ from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, match_by_order, named_order
 from reconciler.domain.rules.payment_method_deadlines import known_deadline
 from reconciler.engine.ports import Store, Stripe
+from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.engine.reads.order_intents import SEARCH_LAG
 from reconciler.engine.reads.recent_events import read_recent_events
+from reconciler.errors import SearchRefusedError
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
@@ -69,8 +74,8 @@ def _explain(
     loaded = store.load([intent_id], [order] if order else [])
     match = _match(account, intent, loaded, rules)
     events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
-    stored = tuple(item for item in loaded.known if item.subject == intent_id)
-    decision = decide(match, rules, now, events=events, known=stored)
+    stored = tuple(item for item in loaded.known if item.intent == intent_id)
+    match, decision = _decide(stripe, store, rules, match, now, events, stored)
     return Explanation(
         match=match,
         attempts=attempts,
@@ -82,6 +87,52 @@ def _explain(
         deadline=known_deadline(intent) if isinstance(intent, Intent) else None,
         now=now,
     )
+
+
+def _decide(
+    stripe: Stripe,
+    store: Store,
+    rules: Rules,
+    match: Match,
+    now: datetime,
+    events: tuple[Event, ...],
+    stored: tuple[StoredDiscrepancy, ...],
+) -> tuple[Match, Decision]:
+    """The decision, after everything that it depends on was read; and the match with what was read."""
+    facts = FactReader(stripe)
+    while True:
+        try:
+            return match, decide(match, rules, now, events=events, known=stored)
+        except FactNeededError as needed:
+            question = needed.question
+        if question is Question.ORDER:
+            order = _order_facts(stripe, store, rules, match.order or "")
+            match = replace(match, facts=replace(match.facts, order=order))
+        else:
+            match = facts.answer(match, question)
+
+
+def _order_facts(stripe: Stripe, store: Store, rules: Rules, order: str) -> OrderFacts:
+    """The order of one row: its other rows, and the intents that a search and the last hour's list name."""
+    rows = store.rows_of_orders([order])
+    key = rules.link_metadata
+    if key is None:
+        return OrderFacts(rows=rows)
+    recent = stripe.list_intents(TimeRange(since=stripe.now() - SEARCH_LAG))
+    found = {intent.id: intent for intent in recent.intents if intent.metadata.get(key) == order}
+    is_complete = recent.next_after is None
+    try:
+        search = stripe.search_intents(key, [order])
+    except SearchRefusedError:
+        is_complete = False
+    else:
+        is_complete = is_complete and search.is_whole
+        for named in search.intents:
+            intent = stripe.retrieve(named.id)
+            if isinstance(intent, Intent) and intent.metadata.get(key) == order:
+                found[intent.id] = intent
+    held = frozenset(row.payment_intent for row in store.holders(list(found)) if row.payment_intent)
+    return OrderFacts(rows, tuple(found.values()), held, is_complete)
 
 
 def _match(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:

@@ -14,6 +14,7 @@ from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_afte
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.domain.polling.next_poll import next_poll
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
@@ -111,7 +112,7 @@ class PageChanges:
                 self._updates[identity] = update
 
     def _correct(self, match: Match, decision: Correct) -> Decision:
-        why_not = self._why_not_written()
+        why_not = self._why_not_written(len(decision.payments))
         if why_not is not None:
             findings = tuple(
                 replace(finding, reason=why_not) if finding.kind is Kind.MISSED_OUTCOME else finding
@@ -122,25 +123,26 @@ class PageChanges:
             return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
 
         if self._corrections_left is not None:
-            self._corrections_left -= 1
-        # the database writes it only if the row still is the one that was compared
-        self._writes.append(
+            self._corrections_left -= len(decision.payments)
+        self._writes.extend(
             RowWrite(
-                payment=decision.payment,
+                payment=payment,
                 to_status=decision.status,
                 payment_intent=match.intent.id,
-                entry=self._correction_entry(match, decision),
+                entry=self._correction_entry(match, decision, payment),
             )
+            for payment in decision.payments
         )
         self._add_verdict(match, decision.findings, corrected=True)
         return decision
 
-    def _why_not_written(self) -> Reason | None:
+    def _why_not_written(self, rows: int) -> Reason | None:
+        """Why so many rows, which are written all or none, are not written; None if they are."""
         if self._actor.writing is not Writing.ROWS:
             is_report_mode = self._actor.mode is Mode.REPORT
             return Reason.REPORT_MODE if is_report_mode else Reason.NOT_APPLIED
-        if self._corrections_left is not None and self._corrections_left <= 0:
-            self.held_back += 1
+        if self._corrections_left is not None and self._corrections_left < rows:
+            self.held_back += rows
             return Reason.HOURLY_LIMIT
         return None
 
@@ -154,7 +156,7 @@ class PageChanges:
         # a duplicate may belong to a sibling, and is stored under the sibling's id
         own = []
         for finding in findings:
-            if finding.subject == intent.id:
+            if finding.belongs_to(intent.id):
                 own.append(finding)
             else:
                 self._sibling_findings[finding.subject, finding.kind] = finding
@@ -191,8 +193,7 @@ class PageChanges:
                 return
         self._settled.append(match.intent.id)
 
-    def _correction_entry(self, match: Match, decision: Correct) -> Draft:
-        payment = decision.payment
+    def _correction_entry(self, match: Match, decision: Correct, payment: Payment) -> Draft:
         return Draft(
             Action.CORRECTION,
             {

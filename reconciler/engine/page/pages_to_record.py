@@ -8,16 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Event
+from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
+from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
-from reconciler.engine.page.reconcile_page import (
-    NO_EVENTS,
-    DecidedPage,
-    MatchDecision,
-    PageReconciler,
-    PageResult,
-)
+from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
+from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEventReader, RecentEvents
 from reconciler.engine.report import SweepReport, Writing
@@ -88,10 +85,14 @@ class PagesToRecord:
         self._database_failures = 0
         self.refused = 0
         self.recent_events = RecentEventReader(context.stripe)
-        self.reconciler = PageReconciler(context.store, context.rules, actor, context.per_hour)
+        self.order_questions: list[tuple[Match, FetchedIntent]] = []
+        self.reconciler = PageReconciler(
+            context.store, context.rules, actor, context.per_hour, FactReader(context.stripe)
+        )
 
     def add(self, decided_page: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
         """Take a decided page. What leaves no trace in the database is counted at once, and the rest is held."""
+        self._take_unanswered(decided_page.unanswered, answers)
         unchanged, rest = decided_page.split_unchanged()
         if unchanged:
             # most of every page: no recent event can turn an agreement into a write, so it need not wait for them
@@ -101,6 +102,18 @@ class PagesToRecord:
             intents = {item.match.intent.id for item in rest.decisions}
             kept = tuple(answer for answer in answers if answer.intent.id in intents)
             self._held.append(HeldPage(rest, kept))
+
+    def _take_unanswered(
+        self, unanswered: Sequence[Unanswered], answers: Sequence[FetchedIntent]
+    ) -> None:
+        """Keep the questions about orders for the end of the sweep; what could not be read is not examined."""
+        by_id = {answer.intent.id: answer for answer in answers}
+        for item in unanswered:
+            name = item.match.intent.id
+            if item.why is not None:
+                self._report.miss(name, f"Its {item.question.value} could not be read: {item.why}")
+            elif name in by_id:
+                self.order_questions.append((item.match, by_id[name]))
 
     @property
     def is_full(self) -> bool:
@@ -199,7 +212,12 @@ class PagesToRecord:
                 matches.append(item.match)
         before = page.decided_page
         decided_page = self.reconciler.decide_matches(matches, before.loaded, before.events)
-        return HeldPage(decided_page, answers)
+        self._take_unanswered(decided_page.unanswered, answers)
+        kept = {item.match.intent.id for item in decided_page.decisions}
+        return HeldPage(
+            replace(decided_page, unanswered=()),
+            tuple(answer for answer in answers if answer.intent.id in kept),
+        )
 
     def _record(self, page: HeldPage, recent: RecentEvents | None) -> None:
         events = NO_EVENTS if recent is None else recent.events

@@ -6,23 +6,31 @@ Nothing here reads either side twice for one decision, and nothing is written ou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
+from reconciler.domain.model.match_facts import FactNeededError, Question
 from reconciler.domain.model.page import Loaded
-from reconciler.domain.model.payment import Payment
-from reconciler.domain.rules.decision import Correct, Decision, Keep, decide
+from reconciler.domain.rules.decision import decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
+from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import PageChanges
+from reconciler.engine.page.row_changes import as_they_are_now, row_changes
 from reconciler.engine.ports import PageTransaction, Store
+from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.report import Writing
 from reconciler.engine.sweep_context import Actor
-from reconciler.errors import DatabaseBusyError, HourlyLimitError, RowMovedError
+from reconciler.errors import (
+    DatabaseBusyError,
+    HourlyLimitError,
+    RowMovedError,
+    StripeUnavailableError,
+)
 
 NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
 HOUR_SECONDS: Final = 3600
@@ -32,66 +40,14 @@ MOST_NAMED: Final = 5
 """The most rows that an error names."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatchDecision:
-    """A match with the decision about it."""
-
-    match: Match
-    decision: Decision
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both sides agree: there is nothing to write and nothing to wait for."""
-        return isinstance(self.decision, Keep)
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedPage:
-    """A page that was loaded and decided, and is not recorded yet."""
-
-    decisions: tuple[MatchDecision, ...]
-    loaded: Loaded
-    locks_rows: bool = True
-    """False if no match has a row: then there is nothing to lock."""
-    events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
-    """The events because of which the tail read the intents, by intent. They count as seen once the page is recorded."""
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every match agrees: then the recent events need not be read."""
-        return all(item.agrees for item in self.decisions)
-
-    def split_unchanged(self) -> tuple[list[MatchDecision], DecidedPage | None]:
-        """The decisions for which nothing would be written, and the page of the others (None if there are no others).
-
-        Most matches of a page agree, and have no open discrepancy, no recheck and no event. Their rows are neither
-        locked nor read again.
-        """
-        with_open_finding = {item.subject for item in self.loaded.known if item.state is State.OPEN}
-        # each of these is to be written: a finding to close, a recheck to remove, an event to count as seen
-        touched = with_open_finding.union(self.loaded.rechecks, self.events)
-        unchanged: list[MatchDecision] = []
-        rest: list[MatchDecision] = []
-        for item in self.decisions:
-            is_unchanged = item.agrees and item.match.intent.id not in touched
-            (unchanged if is_unchanged else rest).append(item)
-        return unchanged, replace(self, decisions=tuple(rest)) if rest else None
-
-
-@dataclass(slots=True)
-class PageResult:
-    """What became of a page: the final decisions, and how many corrections were written or held back."""
-
-    decisions: list[MatchDecision] = field(default_factory=list)
-    corrected: int = 0
-    held_back: int = 0
-
-
 class PageReconciler:
     """Decides about pages of one account and records them. ``per_hour`` limits the corrections of the service."""
 
-    def __init__(self, store: Store, rules: Rules, actor: Actor, per_hour: int) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, actor: Actor, per_hour: int, facts: FactReader
+    ) -> None:
         self._store = store
+        self._facts = facts
         self._rules = rules
         self._actor = actor
         self._per_hour = per_hour
@@ -139,27 +95,52 @@ class PageReconciler:
         events: Mapping[str, tuple[Event, ...]],
         recent: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
         now: datetime | None = None,
+        *,
+        reads_facts: bool = True,
     ) -> DecidedPage:
         """Decide about matches.
 
         ``events`` are those because of which the tail read the intents, ``recent`` are the recent events, both by
-        intent. ``now`` is Stripe's time; None is the time of each answer.
+        intent. ``now`` is Stripe's time; None is the time of each answer. With ``reads_facts`` Stripe is asked for what
+        a verdict depends on; without it such a match stays unanswered.
         """
-        stored = _by_subject(loaded.known)
-        decisions = []
+        stored = stored_by_intent(loaded.known)
+        decisions: list[MatchDecision] = []
+        unanswered: list[Unanswered] = []
         for match in matches:
             intent = match.intent
             stored_events = (event for event in loaded.events if event.payment_intent == intent.id)
-            decision = decide(
-                match,
-                self._rules,
+            basis = Basis(
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                events=(*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
-                known=stored.get(intent.id, ()),
+                (*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
+                stored.get(intent.id, ()),
             )
-            decisions.append(MatchDecision(match, decision))
+            result = self._decide(match, basis, reads_facts=reads_facts)
+            if isinstance(result, Unanswered):
+                unanswered.append(result)
+            else:
+                decisions.append(result)
         locks_rows = any(match.payments for match in matches)
-        return DecidedPage(tuple(decisions), loaded, locks_rows, events)
+        return DecidedPage(tuple(decisions), loaded, locks_rows, events, tuple(unanswered))
+
+    def _decide(
+        self, match: Match, basis: Basis, *, reads_facts: bool
+    ) -> MatchDecision | Unanswered:
+        """Decide about one match, and read what its verdict depends on, question by question."""
+        while True:
+            try:
+                decision = decide(
+                    match, self._rules, basis.now, events=basis.events, known=basis.stored
+                )
+                return MatchDecision(match, decision)
+            except FactNeededError as needed:
+                question = needed.question
+            if question is Question.ORDER or not reads_facts:
+                return Unanswered(match, question)
+            try:
+                match = self._facts.answer(match, question)
+            except StripeUnavailableError as error:
+                return Unanswered(match, question, str(error))
 
     def record(
         self,
@@ -214,9 +195,10 @@ class PageReconciler:
             # loaded, it would count as new: opened twice in the ledger, and never open again once a person resolved it.
             also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
+        decided_page = _with_order_rows_of_now(decided_page, transaction)
         decisions = self._decide_again(decided_page, again, recent, now, moved)
         page_changes = PageChanges(
-            self._actor, self._rules, _by_subject(again.known), now, corrections_left
+            self._actor, self._rules, stored_by_intent(again.known), now, corrections_left
         )
         # collect what is to be written; the hourly limit may still turn a correction into a flag
         final = []
@@ -242,95 +224,60 @@ class PageReconciler:
     ) -> list[MatchDecision]:
         """Decide about the rows that are still as they were loaded. The matches of other rows wait."""
         matches = [item.match for item in decided_page.decisions]
-        current, gone = _as_they_are_now(matches, again.payments, moved)
-        changes = _row_changes(matches, again.payments)
+        current, gone = as_they_are_now(matches, again.payments, moved)
+        changes = row_changes(matches, again.payments)
         loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
-        decided_again = self.decide_matches(current, loaded, decided_page.events, recent, now)
+        decided_again = self.decide_matches(
+            current, loaded, decided_page.events, recent, now, reads_facts=False
+        )
 
         # a row that changed since the load may know more than the answer from Stripe, so it waits for a newer answer
         late = [item.match for item in decided_again.decisions if changes.makes_late(item)]
+        # what a changed row makes necessary to know is read by the next sweep, not while rows are locked
+        late += [item.match for item in decided_again.unanswered]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
         return [*kept, *_waiting([*late, *gone], now)]
 
 
-def _by_subject(
-    stored: Sequence[StoredDiscrepancy],
-) -> dict[str, tuple[StoredDiscrepancy, ...]]:
-    by_subject: dict[str, list[StoredDiscrepancy]] = {}
-    for item in stored:
-        by_subject.setdefault(item.subject, []).append(item)
-    return {subject: tuple(items) for subject, items in by_subject.items()}
+def _with_order_rows_of_now(page: DecidedPage, transaction: PageTransaction) -> DecidedPage:
+    """The page with the rows of its orders as they are now: a late webhook may have made one of them paid."""
+    orders = {
+        item.match.order
+        for item in page.decisions
+        if item.match.order is not None and item.match.facts.order is not None
+    }
+    if not orders:
+        return page
+    rows = transaction.rows_of_orders(sorted(orders))
+    decisions = []
+    for item in page.decisions:
+        match, facts = item.match, item.match.facts
+        if facts.order is not None:
+            others = tuple(row for row in rows if row.order == match.order)
+            held = facts.order.held | {row.payment_intent for row in others if row.payment_intent}
+            order = replace(facts.order, rows=others, held=held)
+            match = replace(match, facts=replace(facts, order=order))
+        decisions.append(replace(item, match=match))
+    return replace(page, decisions=tuple(decisions))
 
 
 @dataclass(frozen=True, slots=True)
-class RowChanges:
-    """What happened to the rows of a page between the load and the lock, by intent."""
+class Basis:
+    """What a decision rests on besides the match: Stripe's time, the known events and the stored discrepancies."""
 
-    changed: frozenset[str]
-    """The intents of which a row is not as it was loaded."""
-    joined: frozenset[str]
-    """The intents that a row holds which did not hold them before."""
-
-    def makes_late(self, item: MatchDecision) -> bool:
-        """Whether the change of the row may be newer than the answer from Stripe, so that the decision has to wait."""
-        intent = item.match.intent.id
-        if intent in self.changed:
-            # if both sides agree now, the change was the late webhook, and there is nothing left to wait for
-            return not item.agrees
-        return intent in self.joined and isinstance(item.decision, Correct)
+    now: datetime
+    events: tuple[Event, ...]
+    stored: tuple[StoredDiscrepancy, ...]
 
 
-def _row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
-    now = {row.key: _content(row) for row in payments}
-    # A row may have changed from one match of the page to another. There it is new, as if it had been inserted.
-    loaded = {
-        (row.key, intent)
-        for match in matches
-        for row in match.payments
-        for intent in (row.payment_intent, match.intent.id)
-    }
-    return RowChanges(
-        changed=frozenset(
-            match.intent.id
-            for match in matches
-            if any(now.get(row.key, _content(row)) != _content(row) for row in match.payments)
-        ),
-        joined=frozenset(
-            row.payment_intent
-            for row in payments
-            if row.payment_intent is not None and (row.key, row.payment_intent) not in loaded
-        ),
-    )
-
-
-def _content(row: Payment) -> tuple[str | None, ...]:
-    return row.payment_intent, row.status, row.stored_amount, row.stored_currency
-
-
-def _as_they_are_now(
-    matches: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
-) -> tuple[list[Match], list[Match]]:
-    """The matches with their rows as read again; and those with a row that is locked, gone, moved or holds another id."""
-    by_key = {payment.key: payment for payment in payments}
-    by_intent: dict[str | None, list[Payment]] = {}
-    for payment in payments:
-        by_intent.setdefault(payment.payment_intent, []).append(payment)
-
-    # a row that was matched by its order holds no intent, so it is found by its key
-    current, gone = [], []
-    for match in matches:
-        rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}
-        for loaded in match.payments:
-            row = by_key.get(loaded.key)
-            if row is not None and row.payment_intent == loaded.payment_intent:
-                rows[loaded.key] = row
-        all_are_there = all(loaded.key in rows for loaded in match.payments)
-        if all_are_there and not moved & rows.keys():
-            ordered = tuple(rows[key] for key in sorted(rows))
-            current.append(replace(match, payments=ordered))
-        else:
-            gone.append(match)
-    return current, gone
+def stored_by_intent(
+    stored: Sequence[StoredDiscrepancy],
+) -> dict[str, tuple[StoredDiscrepancy, ...]]:
+    """The stored discrepancies of each intent: those about it, and those about a row that holds it."""
+    by_intent: dict[str, list[StoredDiscrepancy]] = {}
+    for item in stored:
+        by_intent.setdefault(item.intent, []).append(item)
+    return {intent: tuple(items) for intent, items in by_intent.items()}
 
 
 def _waiting(matches: Sequence[Match], now: datetime) -> list[MatchDecision]:

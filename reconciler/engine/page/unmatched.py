@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler.domain.model.intent import Event, Intent
@@ -11,6 +12,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.matching import match_by_order, named_order
 from reconciler.engine.page.pages_to_record import PagesToRecord
+from reconciler.engine.page.retried_orders import RetriedOrders
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEvents
 from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
@@ -34,6 +36,8 @@ class UnmatchedIntents:
         self._report = report
         self._answers: list[FetchedIntent] = []
         self._events: dict[str, tuple[Event, ...]] = {}
+        self._pays_for_row: frozenset[str] = frozenset()
+        self._retried = RetriedOrders(account, context.store, context.rules)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -53,6 +57,14 @@ class UnmatchedIntents:
                 " so that fewer intents count as yours."
             )
             self._report.miss(WHAT, why, len(answers) - len(kept))
+
+    def intents(self) -> Iterator[Intent]:
+        """The intents that were kept."""
+        return (one.intent for one in self._answers if isinstance(one.intent, Intent))
+
+    def exclude(self, pays_for_row: frozenset[str]) -> None:
+        """These intents paid for the order of a row, and a finding about that row names them."""
+        self._pays_for_row |= pays_for_row
 
     def drop(self, why: str) -> None:
         """Report all of them as not examined."""
@@ -85,7 +97,7 @@ class UnmatchedIntents:
         # of an order either all intents are decided or none, because one of them decides about the others
         waiting_orders = self._changing_orders(recent) | lost_orders
         for answers in self._pages_by_order():
-            self._decide(pages_to_record, answers, listed, recent, waiting_orders)
+            self._decide(pages_to_record, fetcher, answers, listed, recent, waiting_orders)
             stop_token.raise_if_lease_lost()
             if pages_to_record.is_full or stop_token.is_stopping:
                 pages_to_record.record_all(stop_token.raise_if_lease_lost)
@@ -96,6 +108,7 @@ class UnmatchedIntents:
     def _decide(
         self,
         pages_to_record: PagesToRecord,
+        fetcher: Fetcher,
         answers: Sequence[FetchedIntent],
         listed: TimeRange | None,
         recent: RecentEvents,
@@ -109,9 +122,22 @@ class UnmatchedIntents:
             for answer in answers
             if isinstance(answer.intent, Intent) and self._order(answer) not in waiting_orders
         ]
+        retried = self._retried.find(intents, pages_to_record.reconciler, fetcher)
+        pays_for_row: frozenset[str] = self._pays_for_row
+        if retried is not None:
+            pages_to_record.add(retried.decided_page, retried.answers)
+            pays_for_row |= retried.named
+            waiting = [answer for answer in answers if answer.intent.id in retried.waiting]
+            self._wait(pages_to_record, waiting, recent)
+            intents = [intent for intent in intents if intent.id not in retried.waiting]
         orders = {order for intent in intents if (order := named_order(intent, self._rules))}
         loaded = self._store.load([intent.id for intent in intents], sorted(orders))
-        matches = match_by_order(self._account, intents, loaded, self._rules, listed)
+        matches = [
+            replace(match, payments=(), facts=replace(match.facts, pays_for_row=True))
+            if match.intent.id in pays_for_row
+            else match
+            for match in match_by_order(self._account, intents, loaded, self._rules, listed)
+        ]
 
         # a match with a row is recorded under the row's lock; a match without one has nothing to lock
         with_row = [match for match in matches if match.payments]

@@ -11,11 +11,13 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.engine.page.decided_page import DecidedPage
+from reconciler.engine.page.order_questions import OrderQuestions
 from reconciler.engine.page.pages_to_record import PagesToRecord
-from reconciler.engine.page.reconcile_page import DecidedPage
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
+from reconciler.engine.reads.order_intents import OrderIntents
 from reconciler.engine.report import SweepReport, SweepRequest, Writing
 from reconciler.engine.sources.sources import Sources
 from reconciler.engine.sweep.listing_totals import ListingTotals
@@ -125,8 +127,20 @@ class Sweep:
         if self._unmatched and self._key_check.is_doubtful:
             # the key may be another account's, and so may be the intents without a row
             self._unmatched.drop(KEY_IN_DOUBT)
-        self._unmatched.decide_all(pages_to_record, fetcher, self._listed, self._stop_token)
+        self._decide_at_the_end(pages_to_record, fetcher)
         sources.finish(refused=pages_to_record.refused)
+
+    def _decide_at_the_end(self, pages_to_record: PagesToRecord, fetcher: Fetcher) -> None:
+        """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
+        intents = OrderIntents(
+            self._context, self._actor, fetcher, self.report, self._unmatched.intents
+        )
+        orders = OrderQuestions(self._context, self.report, intents)
+        orders.decide_all(pages_to_record, self._listed, self._stop_token)
+        self._unmatched.exclude(frozenset(orders.pays_for_row))
+        self._unmatched.decide_all(pages_to_record, fetcher, self._listed, self._stop_token)
+        # a row that was found by its order may have to become canceled too
+        orders.decide_all(pages_to_record, self._listed, self._stop_token)
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
         """Record the held pages if the key is proved by now, and raise the StoppedError.

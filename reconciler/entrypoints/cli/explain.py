@@ -138,10 +138,10 @@ def _decision(decision: Decision) -> Mapping[str, object]:
             return {"act": "keep", "abandoned": abandoned, "findings": []}
         case Wait(until, why):
             return {"act": "wait", "until": until, "why": why, "findings": []}
-        case Correct(payment, outcome, status, findings):
+        case Correct(outcome=outcome, status=status, findings=findings):
             return {
                 "act": "correct",
-                "payment": payment.key,
+                "payment": decision.payment.key,
                 "outcome": outcome,
                 "to_status": status,
                 "findings": [_finding(found) for found in findings],

@@ -55,7 +55,7 @@ class Watched:
 
 
 class Oracle:
-    """The rules that no sweep may break, whatever else it decides."""
+    """The rules that no sweep may break, beside all that it decides."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -153,7 +153,8 @@ class Oracle:
             assert not [one for one in free if one.ident in known], ("maybe paid", row, free)
             return
         for other in watched.rows.values():
-            if other.order == row.order and other.key != row.key and other.intent != row.intent:
+            is_part = (other.intent, other.status) == (row.intent, row.status)
+            if other.order == row.order and other.key != row.key and not is_part:
                 meaning = watched.meaning(other.status)
                 assert meaning not in MAY_BE_PAID, ("another row is paid", row, other)
         for one in watched.intents.values():

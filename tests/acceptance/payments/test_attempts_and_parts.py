@@ -154,7 +154,8 @@ def test_ambiguous_rows_without_money_are_a_warning(
 ) -> None:
     """If no money was taken, several rows are a question, not an alarm."""
     shop = open_shop()
-    stripe.serve(payment_intent("pi_10", "canceled"), payment_intent("pi_20", "processing"))
+    stripe.serve(payment_intent("pi_10", "canceled"))
+    stripe.serve(payment_intent("pi_20", "processing", method="sepa_debit"))
     together(shop, 10, [("pending", 1250), ("pending", 900)])
     together(shop, 20, attempts("pending", "pending"))
     before = shop.rows()

@@ -21,7 +21,11 @@ SESSIONS = "/v1/checkout/sessions"
 
 def bought(shop: PaymentShop, key: int, status: str = "succeeded", local: str = "pending") -> None:
     """A row that holds a Checkout Session, the session, and its PaymentIntent."""
-    shop.stripe.serve(payment_intent(f"pi_{key}", status, order=f"o-{key}", age=DAY / 2))
+    # a bank debit, so that one in processing is not overdue
+    method = "sepa_debit" if status == "processing" else "card"
+    shop.stripe.serve(
+        payment_intent(f"pi_{key}", status, order=f"o-{key}", age=DAY / 2, method=method)
+    )
     shop.stripe.serve(checkout_session(f"cs_test_{key}", f"pi_{key}", order=f"o-{key}"))
     shop.row(key, f"cs_test_{key}", local, order=f"o-{key}")
 
@@ -206,7 +210,7 @@ def test_the_pairing_ends_with_the_column(open_shop: OpenShop, stripe: ExactStri
     shop.execute("UPDATE payments SET intent = 'pi_1' WHERE id = 1")
     shop.execute("UPDATE payments SET intent = 'pi_new' WHERE id = 2")
     stripe.serve(payment_intent("pi_1", age=DAY / 2), payment_intent("pi_2", age=DAY / 2))
-    stripe.serve(payment_intent("pi_new", "processing", age=HOUR / 2))
+    stripe.serve(payment_intent("pi_new", "processing", age=HOUR / 2, method="sepa_debit"))
     stripe.offset = HOUR / 2
     shop.sweep()
     assert shop.statuses() == {1: "paid", 2: "processing"}

@@ -50,7 +50,7 @@ def test_an_open_intent_of_the_order_is_waited_for(
     report = shop.sweep()
     assert report["waiting"] == len(before)
     assert shop.open() == []
-    stripe.offset = 23 * HOUR
+    stripe.offset = 25 * HOUR
     shop.sweep()
     shop.assert_untouched(before)
     assert shop.reasons() == {str(key): [("missed_outcome", "other_intent_open")] for key in before}
@@ -188,7 +188,7 @@ def test_an_order_is_compared_letter_by_letter(open_shop: OpenShop, stripe: Exac
     """What the search finds besides does not name this order: another case, a longer number."""
     shop = open_shop(**LINKED)
     unpaid(shop, 1, age=20 * DAY, order="o-1")
-    others = {"pi_a": "O-1", "pi_b": "o-1 ", "pi_c": "o-10", "pi_d": "O-1 "}
+    others = {"pi_a": "O-1", "pi_b": "o-10", "pi_c": "xo-1", "pi_d": "o-"}
     for ident, order in others.items():
         stripe.serve(payment_intent(ident, order=order, age=19 * DAY))
     stripe.search.inexact = list(others)

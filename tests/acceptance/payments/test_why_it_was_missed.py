@@ -5,7 +5,14 @@ from __future__ import annotations
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import PaymentShop
-from tests.acceptance.payments.stripe_objects import DAY, HOUR, MINUTE, event, payment_intent
+from tests.acceptance.payments.stripe_objects import (
+    DAY,
+    HOUR,
+    MINUTE,
+    event,
+    payment_intent,
+    seconds_ago,
+)
 
 SUCCEEDED = "payment_intent.succeeded"
 
@@ -67,9 +74,11 @@ def test_an_event_that_stripe_never_made(open_shop: OpenShop, stripe: ExactStrip
         shop.row(key, f"pi_{key}", age=20 * MINUTE)
     for _ in range(2):
         shop.sweep()
-    stripe.serve(payment_intent("pi_1", age=8 * MINUTE))
-    other = payment_intent("pi_2", age=8 * MINUTE)
-    stripe.serve(other, event(SUCCEEDED, other, age=7 * MINUTE))
+    # both are paid three minutes from now, and only one of them has an event
+    later = {"created": seconds_ago(-3 * MINUTE)}
+    stripe.serve(payment_intent("pi_1", age=20 * MINUTE, charge=later))
+    other = payment_intent("pi_2", age=20 * MINUTE, charge=later)
+    stripe.serve(other, event(SUCCEEDED, other, age=-3 * MINUTE))
     stripe.offset = 10 * MINUTE
     shop.sweep()
     stripe.offset = HOUR

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
 from reconciler.domain.model.match import Match, PaidSibling, Rules
+from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
+from reconciler.domain.model.money_back import Dispute, Refund, RefundFacts
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import (
@@ -29,6 +31,7 @@ AMOUNTS = [4200] * 6 + [0, 1, 4199, 4201]
 CURRENCIES = ["eur"] * 6 + ["usd", "jpy"]
 REFUNDED = [0] * 5 + [1, 4200]
 STATUSES = [*STATUS_OF.values(), "requires_action", "requires_confirmation", "succeeded"]
+DISPUTES = ["lost", "needs_response", "won", "warning_closed", "under_review", "new_status"]
 METHODS = ["card", "sepa_debit", "us_bank_account", "klarna", None]
 
 
@@ -56,7 +59,9 @@ def correctable_example(seed: int) -> Example:
     seen = intent_of(outcome, charge=charge, amount=chance.choice(AMOUNTS))
     local = chance.choice([one for one in Outcome if one.is_open])
     row = payment(local, created=chance.maybe(chance.moment))
-    match = Match("default", seen, (row,), siblings=chance.siblings(), order="o1")
+    match = Match(
+        "default", seen, (row,), siblings=chance.siblings(), order="o1", facts=chance.facts()
+    )
     return Example(seed, match, chance.rules(), ())
 
 
@@ -145,6 +150,23 @@ class Chance(random.Random):
             order=self.choice([None, "o1"]),
             siblings=self.siblings(),
             contested=self.rarely(),
+            facts=self.facts(),
+        )
+
+    def facts(self) -> MatchFacts:
+        """Everything was read: refunds that may add up, disputes of any status, an order that is known."""
+        refunds = tuple(
+            Refund(f"re_{n}", self.choice(REFUNDED), "succeeded")
+            for n in range(self.choice([0, 1]))
+        )
+        disputes = tuple(
+            Dispute(f"dp_{n}", self.choice(DISPUTES), 4200, "eur", self.past())
+            for n in range(self.choice([0, 1, 2]))
+        )
+        return MatchFacts(
+            refunds=RefundFacts(refunds, None, balance_was_read=True),
+            disputes=disputes,
+            order=OrderFacts(is_complete=not self.rarely()),
         )
 
     def rules(self) -> Rules:

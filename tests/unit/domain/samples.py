@@ -9,6 +9,8 @@ from typing import Any
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
 from reconciler.domain.model.match import Match, PaidSibling, Rules
+from reconciler.domain.model.match_facts import MatchFacts
+from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.polling.next_poll import next_poll
@@ -136,9 +138,20 @@ def rules(**changes: Any) -> Rules:
     return replace(usual, **changes)
 
 
+def dispute(status: str = "needs_response", **changes: Any) -> Dispute:
+    """A dispute of the whole charge, an hour old."""
+    usual = Dispute("dp_1", status, AMOUNT, "eur", NOW - timedelta(hours=1))
+    return replace(usual, **changes)
+
+
 def match_of(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -> Match:
-    """An intent with these rows."""
-    return replace(Match(account="default", intent=seen, payments=payments), **changes)
+    """An intent with these rows. Its disputes were read: an open one if the charge says that it is disputed."""
+    charged = seen.charge if isinstance(seen, Intent) else None
+    disputes = (dispute(),) if charged is not None and charged.disputed else ()
+    usual = Match(
+        account="default", intent=seen, payments=payments, facts=MatchFacts(disputes=disputes)
+    )
+    return replace(usual, **changes)
 
 
 def sibling(payment_intent: str, **changes: Any) -> PaidSibling:

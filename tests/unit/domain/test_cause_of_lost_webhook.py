@@ -14,6 +14,7 @@ from reconciler.domain.rules.decision import Correct, Flag, cause_of, decide
 from tests.unit.domain.samples import (
     CREATED,
     NOW,
+    SECOND,
     WRITTEN,
     event,
     intent_of,
@@ -31,10 +32,10 @@ DELIVERED, UNDELIVERED = event(OLD, delivered=True), event(OLD, id="evt_2")
     ("events", "cause"),
     [
         ((), None),
-        ((DELIVERED,), Cause.NOT_HANDLED),
+        ((DELIVERED,), Cause.NOTHING_PENDING),
         ((UNDELIVERED,), Cause.UNDELIVERED),
         ((DELIVERED, UNDELIVERED), Cause.UNDELIVERED),
-        ((DELIVERED, DELIVERED), Cause.NOT_HANDLED),
+        ((DELIVERED, DELIVERED), Cause.NOTHING_PENDING),
     ],
 )
 @pytest.mark.parametrize("writable", [True, False])
@@ -80,5 +81,16 @@ def test_only_the_event_of_the_missed_outcome_shows_its_cause() -> None:
     old = CREATED + timedelta(minutes=1)
     created = Event("evt_0", "payment_intent.created", old, "pi_1", delivered=False)
     succeeded = Event("evt_1", "payment_intent.succeeded", old, "pi_1", delivered=True)
-    assert cause_of(Outcome.SUCCEEDED, (created, succeeded)) is Cause.NOT_HANDLED
-    assert cause_of(Outcome.SUCCEEDED, (created,)) is None
+    seen = intent_of(Outcome.SUCCEEDED)
+    assert cause_of(seen, (created, succeeded), NOW, None) is Cause.NOTHING_PENDING
+    assert cause_of(seen, (created,), NOW, None) is None
+
+
+def test_an_event_that_a_complete_list_does_not_show_was_never_generated() -> None:
+    """Only a list that reaches back to the change shows that; an older change is out of reach after 30 days."""
+    seen = intent_of(Outcome.SUCCEEDED)
+    assert cause_of(seen, (), NOW, seen.changed_at) is Cause.NEVER_GENERATED
+    assert cause_of(seen, (), NOW, seen.changed_at + SECOND) is None
+    late = seen.changed_at + timedelta(days=30)
+    assert cause_of(seen, (), late, None) is None
+    assert cause_of(seen, (), late + SECOND, None) is Cause.OUT_OF_REACH

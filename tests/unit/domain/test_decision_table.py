@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE, Cell
-from tests.unit.domain.samples import AMOUNT, LOCAL_STATUS, NOW, intent, match_of, payment, rules
+from tests.unit.domain.samples import (
+    AMOUNT,
+    LOCAL_STATUS,
+    NOW,
+    charge,
+    intent,
+    match_of,
+    payment,
+    rules,
+)
 
 THE_TABLE = """
 local      | incomplete         | failed             | processing              | authorized              | succeeded               | canceled
@@ -50,6 +60,12 @@ STRIPE_STATUSES = {
 }
 """Stripe's seven statuses, the failed variant of the first, and one that Stripe does not document."""
 
+GIVEN_BACK = {
+    Outcome.REFUNDED: {"refunded": True, "amount_refunded": AMOUNT},
+    Outcome.DISPUTED: {"disputed": True},
+}
+"""What Stripe's charge says where a row says truly that the money went back."""
+
 
 def _shown(decision: Decision) -> str:
     """A decision as the table writes it."""
@@ -81,7 +97,10 @@ def test_every_pair_is_decided_as_documented(local: Outcome, status: str, failed
         expected = "Flag unknown_status"
     else:
         expected = EXPECTED[local.value, stripe]
-    decision = decide(match_of(intent(status, failed=failed), payment(local)), rules(), NOW)
+    seen = intent(status, failed=failed)
+    if status == "succeeded" and local in GIVEN_BACK:
+        seen = replace(seen, charge=charge(**GIVEN_BACK[local]))
+    decision = decide(match_of(seen, payment(local)), rules(), NOW)
     assert _shown(decision) == expected
 
 

@@ -26,7 +26,7 @@ from tests.unit.domain.samples import (
     rules,
     sibling,
 )
-from tests.unit.domain.test_decision_table import EXPECTED
+from tests.unit.domain.test_decision_table import EXPECTED, GIVEN_BACK
 
 LONG_AGO = NOW - timedelta(days=3)
 
@@ -132,8 +132,9 @@ def test_an_event_as_new_as_the_read_waits_with_every_grace(
     ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell == "Keep"]
 )
 def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
-    """If both sides agree there is nothing to wait for, however recent the change is."""
-    seen = intent_of(Outcome(stripe), created=NOW, charge=None)
+    """Where both sides agree there is nothing to wait for, however fresh it is."""
+    back = GIVEN_BACK.get(Outcome(local)) if stripe == "succeeded" else None
+    seen = intent_of(Outcome(stripe), created=NOW, charge=charge(**back) if back else None)
     events = (event(NOW + SECOND),)
     decision = decide(match_of(seen, payment(Outcome(local))), rules(), NOW, events=events)
     assert decision == Keep()
@@ -151,17 +152,17 @@ def test_waiting_replaces_every_correction_and_every_finding(local: str, stripe:
 
 def test_findings_without_a_row_and_beside_the_pair_wait_too() -> None:
     """A webhook may be on its way for missing rows, unknown statuses and side findings too."""
-    fresh = {"created": NOW - SECOND}
+    recent = {"created": NOW - SECOND}
     twice = match_of(
-        intent_of(Outcome.SUCCEEDED, **fresh),
+        intent_of(Outcome.SUCCEEDED, **recent),
         payment(Outcome.SUCCEEDED),
         order="o1",
         siblings=(sibling("pi_0"),),
     )
     for match in (
-        match_of(intent_of(Outcome.SUCCEEDED, **fresh)),
-        match_of(intent_of(Outcome.UNKNOWN, **fresh), payment(Outcome.INCOMPLETE)),
-        match_of(intent_of(Outcome.SUCCEEDED, **fresh), payment(Outcome.UNKNOWN)),
+        match_of(intent_of(Outcome.SUCCEEDED, **recent)),
+        match_of(intent_of(Outcome.UNKNOWN, **recent), payment(Outcome.INCOMPLETE)),
+        match_of(intent_of(Outcome.SUCCEEDED, **recent), payment(Outcome.UNKNOWN)),
         twice,
     ):
         assert isinstance(decide(match, rules(), NOW), Wait)

@@ -1,4 +1,4 @@
-"""The life of a discrepancy, exhaustively: what an examination does to what is stored."""
+"""The life of a discrepancy, for every kind and state: what a verdict does to what is stored."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _known(kind: Kind, state: State, *, reason: Reason | None = None) -> StoredD
     return StoredDiscrepancy(STORED_ID, "pi_1", kind, state, _finding(kind).fingerprint, reason)
 
 
-def _seen(change: DiscrepancyUpdate) -> tuple[int | None, State, bool, Closing | None]:
-    return change.id, change.state, change.is_news, change.closing
+def _facts(update: DiscrepancyUpdate) -> tuple[int | None, State, bool, Closing | None]:
+    return update.id, update.state, update.is_news, update.closing
 
 
 def _expected(
     state: State | None, *, same: bool, same_reason: bool, corrected: bool
 ) -> tuple[State, bool]:
-    """The next state of what was met, and whether that is news: the design's sentences in order."""
+    """The next state of what was found, and whether that is news: the documented rules in their order."""
     if corrected:
         return State.CORRECTED, True
     if state in {State.RESOLVED, State.IGNORED} and same:
@@ -68,30 +68,31 @@ def _expected(
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("state", [None, *State])
-def test_what_is_met(kind: Kind, state: State | None) -> None:
-    """Opened, seen again, changed, reopened, corrected or left to the person who settled it; always with its id."""
+def test_what_is_found(kind: Kind, state: State | None) -> None:
+    """It is opened, seen again, changed, reopened, corrected or left as a person settled it, always with its id."""
     for same, same_reason, corrected in itertools.product([True, False], repeat=3):
         reason = None if same_reason else Reason.HOURLY_LIMIT
         found = _finding(kind, status="pending" if same else "declined", reason=reason)
         stored = () if state is None else (_known(kind, state),)
-        (change,) = updates_after_verdict(stored, (found,), corrected=corrected)
+        (update,) = updates_after_verdict(stored, (found,), corrected=corrected)
         done = corrected and kind is Kind.MISSED_OUTCOME
         expected, news = _expected(state, same=same, same_reason=same_reason, corrected=done)
-        assert _seen(change) == (None if state is None else STORED_ID, expected, news, None)
-        assert (change.subject, change.kind, change.finding) == ("pi_1", kind, found)
+        assert _facts(update) == (None if state is None else STORED_ID, expected, news, None)
+        subject = "pi_1" if state is not None else found.subject
+        assert (update.subject, update.kind, update.finding) == (subject, kind, found)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("state", list(State))
-def test_what_is_gone(kind: Kind, state: State) -> None:
-    """Only an open one is closed: superseded by another pair kind, else by agreement, a side condition as gone."""
+def test_what_is_not_found_any_more(kind: Kind, state: State) -> None:
+    """An open one is closed: superseded by another kind, else by agreement; a side finding because its condition is gone."""
     for beside in [None, *Kind]:
         if beside is kind:
             continue
         found = () if beside is None else (_finding(beside),)
         result = {
-            change.kind: _seen(change)
-            for change in updates_after_verdict((_known(kind, state),), found, corrected=False)
+            update.kind: _facts(update)
+            for update in updates_after_verdict((_known(kind, state),), found, corrected=False)
         }
         if beside is not None:
             assert result.pop(beside) == (None, State.OPEN, True, None)
@@ -105,30 +106,30 @@ def test_what_is_gone(kind: Kind, state: State) -> None:
 
 
 @pytest.mark.parametrize("kind", SIDE_KINDS)
-def test_a_404_is_no_verdict_about_what_stands_beside(kind: Kind) -> None:
-    """An intent that is not to be seen has neither been captured in time nor given back: its side findings stay."""
+def test_a_404_closes_no_side_finding(kind: Kind) -> None:
+    """A 404 does not show that an intent was captured in time or given back."""
     known = (_known(kind, State.OPEN),)
     result = updates_after_verdict(known, (_finding(Kind.MISSING_AT_STRIPE),), corrected=False)
-    assert [change.kind for change in result] == [Kind.MISSING_AT_STRIPE]
+    assert [update.kind for update in result] == [Kind.MISSING_AT_STRIPE]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("state", list(State))
 def test_a_404_without_a_row_closes_nothing(kind: Kind, state: State) -> None:
-    """A payment without a row that Stripe no longer shows is not in order: its critical finding stays open."""
+    """The critical finding about a payment without a row stays open if Stripe does not show the intent any more."""
     assert updates_after_verdict((_known(kind, state),), (), corrected=False, shown=False) == ()
 
 
 @pytest.mark.parametrize("kind", PAIR_KINDS)
-def test_a_404_with_a_row_supersedes_what_was_said_of_the_pair(kind: Kind) -> None:
-    """missing_at_stripe takes the place of another pair kind, and of that only."""
+def test_a_404_with_a_row_supersedes_the_earlier_finding(kind: Kind) -> None:
+    """missing_at_stripe takes the place of another kind, and side findings stay open."""
     if kind is Kind.MISSING_AT_STRIPE:
         return
     known = (_known(kind, State.OPEN), replace(_known(Kind.OVERDUE, State.OPEN), id=8))
     gone = (_finding(Kind.MISSING_AT_STRIPE),)
     result = {
-        change.kind: _seen(change)
-        for change in updates_after_verdict(known, gone, corrected=False, shown=False)
+        update.kind: _facts(update)
+        for update in updates_after_verdict(known, gone, corrected=False, shown=False)
     }
     assert result == {
         Kind.MISSING_AT_STRIPE: (None, State.OPEN, True, None),
@@ -138,21 +139,21 @@ def test_a_404_with_a_row_supersedes_what_was_said_of_the_pair(kind: Kind) -> No
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("before", [State.CLOSED, State.CORRECTED])
-def test_met_again_it_reopens_with_its_id(kind: Kind, before: State) -> None:
-    """Even with the very same values: what was closed or corrected and is back is news."""
-    (change,) = updates_after_verdict((_known(kind, before),), (_finding(kind),), corrected=False)
-    assert _seen(change) == (STORED_ID, State.OPEN, True, None)
+def test_a_discrepancy_found_again_reopens_with_its_id(kind: Kind, before: State) -> None:
+    """It is news even with the same values, because it was closed or corrected."""
+    (update,) = updates_after_verdict((_known(kind, before),), (_finding(kind),), corrected=False)
+    assert _facts(update) == (STORED_ID, State.OPEN, True, None)
 
 
-def test_a_row_that_was_corrected_twice_is_news_twice() -> None:
-    """The merchant's code wrote it back and it was corrected in one sweep: the second time is not merely seen."""
+def test_a_second_correction_is_news_too() -> None:
+    """The merchant's code undid the first correction, and the next sweep corrected the row again."""
     known = (_known(Kind.MISSED_OUTCOME, State.CORRECTED),)
-    (change,) = updates_after_verdict(known, (_finding(Kind.MISSED_OUTCOME),), corrected=True)
-    assert _seen(change) == (STORED_ID, State.CORRECTED, True, None)
+    (update,) = updates_after_verdict(known, (_finding(Kind.MISSED_OUTCOME),), corrected=True)
+    assert _facts(update) == (STORED_ID, State.CORRECTED, True, None)
 
 
-def test_all_of_a_subject_at_once() -> None:
-    """A correction supersedes the finding before it, and the side findings live their own lives."""
+def test_all_discrepancies_of_one_subject() -> None:
+    """A correction supersedes the finding before it, and each side finding follows its own rules."""
     known = (
         replace(_known(Kind.REGRESSED, State.OPEN), id=1),
         replace(_known(Kind.OVERDUE, State.OPEN), id=2),
@@ -166,7 +167,8 @@ def test_all_of_a_subject_at_once() -> None:
         _finding(Kind.DUPLICATE_PAYMENT),
     )
     result = {
-        change.kind: _seen(change) for change in updates_after_verdict(known, found, corrected=True)
+        update.kind: _facts(update)
+        for update in updates_after_verdict(known, found, corrected=True)
     }
     assert result == {
         Kind.MISSED_OUTCOME: (5, State.CORRECTED, True, None),
@@ -177,23 +179,23 @@ def test_all_of_a_subject_at_once() -> None:
     }
 
 
-def test_agreement_with_nothing_stored_is_nothing() -> None:
-    """The usual case of every page."""
+def test_agreement_with_nothing_stored_changes_nothing() -> None:
+    """This is the usual case."""
     assert updates_after_verdict((), (), corrected=False) == ()
 
 
 def test_only_a_person_settles() -> None:
-    """Resolved and ignored are a person's words; open, corrected and closed are the program's."""
+    """A person resolves and ignores; Reconciler opens, corrects and closes."""
     assert {state for state in State if state.is_by_person} == {State.RESOLVED, State.IGNORED}
 
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("same_values", [True, False])
 @pytest.mark.parametrize("same_kind", [True, False])
-def test_what_a_person_has_settled_is_not_corrected_behind_their_back(
+def test_what_a_person_has_settled_is_not_corrected(
     state: State, same_values: bool, same_kind: bool
 ) -> None:
-    """While both sides' values are the same; another value or another kind is another question."""
+    """That holds while both sides' values are the same. Another value or another kind is a new question."""
     match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
     before = decide(match, rules(), NOW)
     assert isinstance(before, Correct)
@@ -208,12 +210,12 @@ def test_what_a_person_has_settled_is_not_corrected_behind_their_back(
         assert isinstance(decision, Correct)
         return
     assert decision == Flag((missed,))
-    (change,) = updates_after_verdict(known, decision.findings, corrected=False)
-    assert _seen(change) == (STORED_ID, state, False, None)
+    (update,) = updates_after_verdict(known, decision.findings, corrected=False)
+    assert _facts(update) == (STORED_ID, state, False, None)
 
 
-def test_a_settled_finding_comes_up_again_when_stripe_moves() -> None:
-    """The person settled a payment as it was: a refund makes it another one."""
+def test_a_settled_finding_is_corrected_after_a_change_at_stripe() -> None:
+    """The person settled the payment as it was then."""
     match = match_of(intent_of(Outcome.PROCESSING), payment(Outcome.INCOMPLETE))
     before = decide(match, rules(), NOW)
     assert isinstance(before, Correct)
@@ -226,22 +228,22 @@ def test_a_settled_finding_comes_up_again_when_stripe_moves() -> None:
     moved = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
     after = decide(moved, rules(), NOW, known=known)
     assert isinstance(after, Correct)
-    (change,) = updates_after_verdict(known, after.findings, corrected=True)
-    assert _seen(change) == (STORED_ID, State.CORRECTED, True, None)
+    (update,) = updates_after_verdict(known, after.findings, corrected=True)
+    assert _facts(update) == (STORED_ID, State.CORRECTED, True, None)
 
 
 def test_the_identity_names_the_intent_or_the_row() -> None:
-    """The subject of a finding: the intent, or the row where there is none."""
+    """The subject of a finding is the intent, or the row if it holds none."""
     found = _finding(Kind.OVERDUE)
     assert found.subject == "pi_1"
     assert replace(found, payment_intent=None).subject == "row:p1"
 
 
-def test_a_kind_whose_end_was_not_seen_stands() -> None:
-    """Who else was paid for an order is not always known: while this one is paid, the pair is not closed."""
+def test_a_kind_that_the_verdict_could_not_judge_stays_open() -> None:
+    """A page does not always know which other intents were paid for the order."""
     item = StoredDiscrepancy(7, "pi_1", Kind.DUPLICATE_PAYMENT, State.OPEN, "f")
     unseen = frozenset({Kind.DUPLICATE_PAYMENT})
     assert updates_after_verdict((item,), (), corrected=False, unseen=unseen) == ()
-    assert [change.state for change in updates_after_verdict((item,), (), corrected=False)] == [
+    assert [update.state for update in updates_after_verdict((item,), (), corrected=False)] == [
         State.CLOSED
     ]

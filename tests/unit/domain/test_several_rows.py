@@ -20,9 +20,17 @@ KNOWN = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
 AT_STRIPE = KNOWN[:6]
 
 
+ENDED = {Outcome.FAILED, Outcome.CANCELED}
+
+
 def _kind_of(local: Outcome, stripe: Outcome) -> str | None:
+    """What a row that says this has to say to a payment of which nothing was given back and nothing is disputed."""
     if local is Outcome.UNKNOWN:
         return "unknown_status"
+    if stripe is Outcome.SUCCEEDED and local is Outcome.REFUNDED:
+        return "refund_missing"
+    if stripe is Outcome.SUCCEEDED and local is Outcome.DISPUTED:
+        return "dispute_drift"
     cell = EXPECTED[local.value, stripe.value]
     if cell == "Keep":
         return None
@@ -30,9 +38,11 @@ def _kind_of(local: Outcome, stripe: Outcome) -> str | None:
 
 
 @pytest.mark.parametrize("stripe", AT_STRIPE)
-def test_two_rows_are_never_corrected_and_each_says_its_own(stripe: Outcome) -> None:
+def test_two_rows_that_are_no_attempts_are_never_corrected(stripe: Outcome) -> None:
     """Every pair of local outcomes that hold one intent: what would be a correction is ambiguous_row, once, with both keys."""
     for one, other in itertools.product(Outcome, repeat=2):
+        if (one in ENDED) != (other in ENDED):
+            continue  # an attempt that ended, and the row that goes on
         rows = (payment(one, key="p1"), payment(other, key="p2"))
         decision = decide(match_of(intent_of(stripe), *rows), rules(), NOW)
         expected: dict[str, set[str]] = {}
@@ -49,8 +59,51 @@ def test_two_rows_are_never_corrected_and_each_says_its_own(stripe: Outcome) -> 
         assert isinstance(decision, Flag if expected else Keep)
 
 
-def _one(*rows: Payment, stripe: Outcome = Outcome.SUCCEEDED, contested: bool = False) -> Finding:
-    match = match_of(intent_of(stripe), *rows, contested=contested)
+@pytest.mark.parametrize("stripe", AT_STRIPE)
+def test_the_attempt_that_goes_on_is_decided_as_if_it_were_alone(stripe: Outcome) -> None:
+    """A row for each attempt: the failed and the canceled one are history, and say nothing."""
+    for ended, going_on in itertools.product(ENDED, set(Outcome) - ENDED):
+        row = payment(going_on, key="p2")
+        alone = decide(match_of(intent_of(stripe), row), rules(), NOW)
+        beside = decide(match_of(intent_of(stripe), payment(ended), row), rules(), NOW)
+        pairs = [
+            {(item.kind, item.keys) for item in found_in(one) if not item.kind.is_side}
+            for one in (alone, beside)
+        ]
+        assert pairs[0] == pairs[1]
+        assert isinstance(alone, Correct) == isinstance(beside, Correct)
+
+
+def test_parts_are_corrected_together() -> None:
+    """A row for each part: both are written, each with the whole outcome."""
+    parts = (
+        payment(Outcome.INCOMPLETE, amount=AMOUNT - 100),
+        payment(Outcome.INCOMPLETE, key="p2", amount=100),
+    )
+    decision = decide(match_of(intent_of(Outcome.SUCCEEDED), *parts), rules(), NOW)
+    assert isinstance(decision, Correct)
+    assert decision.payments == parts
+    assert [item.keys for item in decision.findings] == [("p1", "p2")]
+
+
+def test_parts_of_another_sum_received_are_a_mismatch() -> None:
+    """All conditions hold of the sum."""
+    parts = (
+        payment(Outcome.INCOMPLETE, amount=AMOUNT - 100),
+        payment(Outcome.INCOMPLETE, key="p2", amount=100),
+    )
+    found = _one(*parts, received=AMOUNT - 1)
+    assert (found.kind, found.keys, found.stake.amount) == (Kind.AMOUNT_MISMATCH, ("p1", "p2"), 1)
+
+
+def _one(
+    *rows: Payment,
+    stripe: Outcome = Outcome.SUCCEEDED,
+    contested: bool = False,
+    received: int | None = None,
+) -> Finding:
+    changes = {} if received is None else {"amount_received": received}
+    match = match_of(intent_of(stripe, **changes), *rows, contested=contested)
     (found,) = found_in(decide(match, rules(), NOW))
     return found
 

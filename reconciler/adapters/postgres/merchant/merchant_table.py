@@ -98,6 +98,16 @@ class MerchantTable:
         return self._compose("rows_paid")
 
     @cached_property
+    def rows_of_orders(self) -> bytes:
+        """Every row of ``orders``, of any account; None of them if orders are not mapped."""
+        return self._compose("rows_of_orders")
+
+    @cached_property
+    def holders(self) -> bytes:
+        """Every row that holds one of ``intents``, of any account."""
+        return self._compose("holders")
+
+    @cached_property
     def references_newest(self) -> bytes:
         """References to the ``limit`` rows created last."""
         return self._compose("references_newest")

@@ -23,6 +23,7 @@ from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts,
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
+from reconciler.domain.model.payment import Payment
 from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
 
 _SQL: Final = STATEMENTS["page"]
@@ -77,6 +78,15 @@ class PostgresPageTransaction:
             )
         self._has_locked = lock
         return facts.loaded(self._reader.payments(rows.fetchall()))
+
+    def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
+        """As ``engine.ports.PageTransaction`` has it."""
+        named = self._table.orders(orders)
+        if not named:
+            return ()
+        self._begin_once()
+        rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
+        return self._reader.payments(rows.fetchall())
 
     def write(self, record: PageRecord) -> None:
         """As ``engine.ports.PageTransaction`` has it; one round trip. The block's end commits."""

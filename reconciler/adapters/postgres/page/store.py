@@ -26,7 +26,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.model.page import Loaded
-from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
@@ -85,6 +85,24 @@ class PostgresStore:
         if table.order is None or not table.paid_statuses:
             return held, claimable, None
         return held, claimable, connection.execute(table.rows_paid, parameters)
+
+    def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
+        """See ``engine.ports.Store``."""
+        named = self._table.orders(orders)
+        if not named:
+            return ()
+        with self._database.connection("reading the rows of orders") as connection:
+            rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
+        return self._reader.payments(rows)
+
+    def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
+        """See ``engine.ports.Store``."""
+        held = self._table.intents(intents)
+        if not held:
+            return ()
+        with self._database.connection("reading the rows that hold intents") as connection:
+            rows = connection.execute(self._table.holders, {"intents": held}).fetchall()
+        return self._reader.payments(rows)
 
     def open_payments(
         self,

@@ -79,7 +79,13 @@ def ask_for_stored_facts(
 
 
 def _stored_discrepancy(
-    number: int, subject: str, kind: str, state: str, fingerprint: str, reason: str | None
+    number: int,
+    subject: str,
+    kind: str,
+    state: str,
+    fingerprint: str,
+    reason: str | None,
+    payment_intent: str | None,
 ) -> StoredDiscrepancy:
     return StoredDiscrepancy(
         id=number,
@@ -88,6 +94,7 @@ def _stored_discrepancy(
         state=State(state),
         fingerprint=fingerprint,
         reason=None if reason is None else Reason(reason),
+        payment_intent=payment_intent if subject.startswith("row:") else None,
     )
 
 

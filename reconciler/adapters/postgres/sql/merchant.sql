@@ -222,3 +222,23 @@ FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
     AND {status} = ANY(%(open)s::{status_type}[]) AND {of_account}
 GROUP BY 1
+
+-- name: rows_of_orders
+-- Before a row is made failed or canceled, every row of its order counts: of any account, mapped or not. At most 100 an
+-- order: an order that 1,000 rows share is no order.
+SELECT member.*
+FROM unnest(%(orders)s::{order_type}[]) AS named (value)
+CROSS JOIN LATERAL (
+    SELECT {row}
+    FROM {table} AS t
+    WHERE {order} = named.value
+    ORDER BY {key}
+    LIMIT 100
+) AS member
+
+-- name: holders
+-- An intent that any row holds is that row's money, whatever the mapping says.
+SELECT {row}
+FROM {table} AS t
+WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[])
+ORDER BY {key}

@@ -4,15 +4,17 @@ SELECT clock_timestamp()
 
 -- name: stored_discrepancies
 -- What is stored about a page's intents.
-SELECT id, subject, kind, state, fingerprint, reason
+SELECT id, subject, kind, state, fingerprint, reason, payment_intent
 FROM reconciler.discrepancies
-WHERE account = %(account)s AND subject = ANY(%(intents)s)
+WHERE account = %(account)s
+    AND (subject = ANY(%(intents)s) OR kind = 'paid_by_other_intent' AND payment_intent = ANY(%(intents)s))
 
 -- name: stored_discrepancies_locked
 -- Locked, so that a person's decision meanwhile is neither missed nor overwritten.
-SELECT id, subject, kind, state, fingerprint, reason
+SELECT id, subject, kind, state, fingerprint, reason, payment_intent
 FROM reconciler.discrepancies
-WHERE account = %(account)s AND subject = ANY(%(intents)s)
+WHERE account = %(account)s
+    AND (subject = ANY(%(intents)s) OR kind = 'paid_by_other_intent' AND payment_intent = ANY(%(intents)s))
 ORDER BY id
 FOR NO KEY UPDATE
 

@@ -1,0 +1,111 @@
+"""The order of a row in a verdict: what blocks a negative write, and which other intent paid instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.money import Money
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.order_check import NEGATIVE, order_verdict, paying_intent
+from reconciler.domain.rules.pair_verdict import PairVerdict
+from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
+
+_UNPAID_ROW: Final = frozenset(
+    {
+        Outcome.INCOMPLETE,
+        Outcome.FAILED,
+        Outcome.PROCESSING,
+        Outcome.AUTHORIZED,
+        Outcome.CANCELED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOfRow:
+    """What the order makes of a verdict: the verdict as it was or with a reason, a finding in its place, or a wait."""
+
+    verdict: PairVerdict | None
+    finding: Finding | None = None
+    wait_until: datetime | None = None
+
+
+def order_of_row(
+    match: Match,
+    row: Payment,
+    own: Intent,
+    rules: Rules,
+    now: datetime,
+    verdict: PairVerdict | None,
+) -> OrderOfRow:
+    """Hold a verdict against the order of its row. ``now`` is Stripe's time.
+
+    Raises FactNeededError if a negative write depends on an order that was not read yet.
+    """
+    is_missed = verdict is not None and verdict.kind is Kind.MISSED_OUTCOME
+    facts = match.facts.order
+    if facts is not None and (verdict is None or is_missed) and row.outcome in _UNPAID_ROW:
+        paying = paying_intent(row, own, facts)
+        if paying is not None:
+            return OrderOfRow(None, finding=paid_by_other_intent(row, own, paying))
+
+    is_written = is_missed and verdict is not None and verdict.reason is None
+    if verdict is None or not is_written or own.outcome not in NEGATIVE:
+        return OrderOfRow(verdict)
+    if match.order is not None and facts is None:
+        raise FactNeededError(Question.ORDER)
+
+    answer = order_verdict(row, own, _facts_of(facts, rules), now)
+    if answer.wait_until is not None:
+        return OrderOfRow(None, wait_until=answer.wait_until)
+    reason = answer.reason
+    if reason is None and not _can_find_orders(match, rules) and _maybe_paid(match, row, own):
+        reason = Reason.MAYBE_PAID
+    return OrderOfRow(verdict if reason is None else replace(verdict, reason=reason))
+
+
+def _can_find_orders(match: Match, rules: Rules) -> bool:
+    return match.order is not None and rules.link_metadata is not None
+
+
+def _facts_of(facts: OrderFacts | None, rules: Rules) -> OrderFacts:
+    """The order as far as it can be known: without a way to find its intents, its rows are all there is."""
+    if facts is None:
+        return OrderFacts(is_complete=True)
+    return facts if rules.link_metadata is not None else replace(facts, is_complete=True)
+
+
+def _maybe_paid(match: Match, row: Payment, own: Intent) -> bool:
+    """Whether a paid intent without a row may be this row's payment."""
+    begin = row.created or own.created
+    return any(
+        (paid.settled_amount, paid.currency) == (row.amount, row.currency)
+        and paid.created >= begin
+        and paid.id != own.id
+        for paid in match.facts.unheld_paid
+    )
+
+
+def paid_by_other_intent(row: Payment, own: Intent, paying: Intent) -> Finding:
+    """The row's own intent was not paid, and another intent of its order was."""
+    return Finding(
+        kind=Kind.PAID_BY_OTHER_INTENT,
+        severity=Severity.CRITICAL,
+        stake=Money(paying.amount_received or paying.amount_capturable, paying.currency),
+        payment_intent=row.payment_intent,
+        keys=(row.key,),
+        local=local_values(row),
+        stripe={**stripe_values(paying), "paying_intent": paying.id, "own_status": own.status},
+        evidence={
+            **evidence(paying),
+            "paying_intent": paying.id,
+            "own_intent": {"id": own.id, "status": own.status, "request_id": own.request_id},
+        },
+    )

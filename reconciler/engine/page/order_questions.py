@@ -1,0 +1,127 @@
+"""Rows that would become failed or canceled: their orders are found out at the end of a sweep, for many together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.match_facts import OrderFacts
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.recheck import Recheck
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.rules.decision import Flag
+from reconciler.domain.rules.matching import is_covered
+from reconciler.engine.page.pages_to_record import PagesToRecord
+from reconciler.engine.reads.fetcher import FetchedIntent
+from reconciler.engine.reads.order_intents import OrderIntents
+from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
+from reconciler.engine.sweep_context import StopToken, SweepContext
+from reconciler.errors import StripeUnavailableError
+
+ORDERS_A_PAGE: Final = 100
+AGAIN: Final = timedelta(minutes=10)
+"""When an order is read again that could not be found out."""
+
+
+class OrderQuestions:
+    """Finds out orders, and decides about the rows whose verdict depends on them."""
+
+    def __init__(self, context: SweepContext, report: SweepReport, intents: OrderIntents) -> None:
+        self._store = context.store
+        self._rules = context.rules
+        self._report = report
+        self._intents = intents
+        self.pays_for_row: set[str] = set()
+        """The intents that a finding names as the ones that paid for the order of a row."""
+
+    def decide_all(
+        self, pages_to_record: PagesToRecord, listed: TimeRange | None, stop_token: StopToken
+    ) -> None:
+        """Decide about every row that waits for its order, and record that.
+
+        ``listed`` is the range of creation in which the sweep has seen every intent. Raises StoppedError after a page is
+        recorded.
+        """
+        questions, pages_to_record.order_questions = pages_to_record.order_questions, []
+        for first in range(0, len(questions), ORDERS_A_PAGE):
+            self._decide(pages_to_record, questions[first : first + ORDERS_A_PAGE], listed)
+            stop_token.raise_if_lease_lost()
+            pages_to_record.record_all(stop_token.raise_if_lease_lost)
+            stop_token.raise_if_stopping()
+
+    def _decide(
+        self,
+        pages_to_record: PagesToRecord,
+        questions: Sequence[tuple[Match, FetchedIntent]],
+        listed: TimeRange | None,
+    ) -> None:
+        matches = [match for match, _ in questions]
+        answers = [answer for _, answer in questions]
+        covered = {match.order for match in matches if _is_listed(match, listed) and match.order}
+        others = {match.order for match in matches if match.order} - covered
+        try:
+            known = self._intents.of_orders(covered, others)
+        except StripeUnavailableError as error:
+            self._wait(pages_to_record, answers, str(error))
+            return
+
+        by_order = _by_order(self._store.rows_of_orders(sorted(covered | others)))
+        found = [intent.id for intents in known.by_order.values() for intent in intents]
+        held = frozenset(
+            row.payment_intent for row in self._store.holders(found) if row.payment_intent
+        )
+        answered = []
+        for match in matches:
+            order = match.order or ""
+            facts = OrderFacts(
+                rows=tuple(by_order.get(order, ())),
+                intents=tuple(known.by_order.get(order, ())),
+                held=held,
+                is_complete=order in covered or order in known.complete,
+            )
+            answered.append(replace(match, facts=replace(match.facts, order=facts)))
+
+        loaded = self._store.load([match.intent.id for match in matches])
+        page = pages_to_record.reconciler.decide_matches(answered, loaded, {})
+        pages_to_record.add(page, answers)
+        self.pays_for_row |= {
+            str(finding.evidence["paying_intent"])
+            for item in page.decisions
+            if isinstance(item.decision, Flag)
+            for finding in item.decision.findings
+            if finding.kind is Kind.PAID_BY_OTHER_INTENT
+        }
+
+    def _wait(
+        self, pages_to_record: PagesToRecord, answers: Sequence[FetchedIntent], why: str
+    ) -> None:
+        """Nothing negative is written while the order is not known; the intents are read again."""
+        pages_to_record.store_rechecks(
+            [
+                Recheck(one.intent.id, one.intent.seen_at + AGAIN, "its order is not known yet")
+                for one in answers
+            ]
+        )
+        self._report.examined += len(answers)
+        self._report.waiting += len(answers)
+        for one in answers:
+            line = f"its order could not be found out: {why}"
+            self._report.add_line(ReportLine(DecisionKind.WAIT, one.intent.id, (), why=line))
+
+
+def _is_listed(match: Match, listed: TimeRange | None) -> bool:
+    """Whether the sweep's list shows every intent that may name the order of these rows."""
+    return listed is not None and all(is_covered(row.created, listed) for row in match.payments)
+
+
+def _by_order(rows: Iterable[Payment]) -> dict[str, list[Payment]]:
+    by_order: defaultdict[str, list[Payment]] = defaultdict(list)
+    for row in rows:
+        if row.order:
+            by_order[row.order].append(row)
+    return by_order

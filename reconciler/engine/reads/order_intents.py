@@ -1,0 +1,146 @@
+"""Finds out which intents name an order: by the sweep's own list, or by a search and the list of the last hour."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.engine.reads.fetcher import Fetcher
+from reconciler.engine.report import SweepReport, Writing
+from reconciler.engine.sweep_context import Actor, SweepContext
+from reconciler.errors import SearchRefusedError, StripeUnavailableError
+
+SEARCH_LAG: Final = timedelta(hours=1)
+"""By so much Stripe's search may be behind in an outage (docs, "Search"); lists are never behind."""
+MOST_LIST_PAGES: Final = 50
+"""More intents in an hour than these pages hold are not read for one order."""
+REFUSED_CURSOR: Final = "search_refused"
+"""The cursor that remembers when Stripe last refused a search of this account."""
+REFUSED_FOR: Final = timedelta(days=1)
+SEARCH_REFUSED: Final = (
+    "Stripe refuses searches for this account, so orders outside the listed range cannot be found out: their rows are"
+    " not made failed or canceled (reason order_not_known)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrders:
+    """The intents that name each order, and the orders of which no other intent can exist."""
+
+    by_order: Mapping[str, Sequence[Intent]]
+    complete: frozenset[str]
+
+
+class OrderIntents:
+    """The intents of orders, for one sweep. ``unmatched`` are the intents without a row that the sweep has read."""
+
+    def __init__(
+        self,
+        context: SweepContext,
+        actor: Actor,
+        fetcher: Fetcher,
+        report: SweepReport,
+        unmatched: Callable[[], Iterable[Intent]],
+    ) -> None:
+        self._context = context
+        self._actor = actor
+        self._fetcher = fetcher
+        self._report = report
+        self._unmatched = unmatched
+        self._recent: tuple[Intent, ...] | None = None
+        self._is_refused: bool | None = None
+
+    def of_orders(self, listed: Iterable[str], others: Iterable[str]) -> KnownOrders:
+        """What is known of orders. ``listed`` are those of which the sweep's own list shows every intent.
+
+        Raises StripeUnavailableError if the others cannot be found out now.
+        """
+        wanted = {*listed, *others}
+        by_order: defaultdict[str, dict[str, Intent]] = defaultdict(dict)
+        self._add(by_order, self._unmatched(), wanted)
+        complete = set(listed)
+
+        searched = sorted(others)
+        key = self._context.rules.link_metadata
+        if searched and key is not None and not self._search_is_refused():
+            try:
+                found = self._search(key, searched)
+            except SearchRefusedError:
+                self._remember_refusal()
+            else:
+                self._add(by_order, [*self._last_hour(), *found], wanted)
+                complete |= set(searched)
+        return KnownOrders(
+            {order: list(intents.values()) for order, intents in by_order.items()},
+            frozenset(complete),
+        )
+
+    def _add(
+        self,
+        by_order: defaultdict[str, dict[str, Intent]],
+        intents: Iterable[Intent],
+        wanted: set[str],
+    ) -> None:
+        key = self._context.rules.link_metadata
+        if key is None:
+            return
+        for intent in intents:
+            # what a search brings is held against the order by its exact text
+            order = intent.metadata.get(key)
+            if order in wanted:
+                by_order[order][intent.id] = intent
+
+    def _search(self, key: str, orders: Sequence[str]) -> list[Intent]:
+        """The intents that a search names, each retrieved: a search decides nothing."""
+        found = self._context.stripe.search_intents(key, orders)
+        if not found.is_whole:
+            raise StripeUnavailableError(
+                "Stripe's search has more intents for these orders than are read for them.",
+                "Look at the orders in Stripe's dashboard; the sweep tries again.",
+            )
+        names = sorted({intent.id for intent in found.intents})
+        page = self._fetcher.retrieve_again(names)
+        if page.failures:
+            raise StripeUnavailableError(page.failures[0].why, "")
+        return [answer.intent for answer in page.answers if isinstance(answer.intent, Intent)]
+
+    def _last_hour(self) -> tuple[Intent, ...]:
+        """Every intent of the last hour, read once a sweep: a search may not show them yet."""
+        if self._recent is not None:
+            return self._recent
+        stripe = self._context.stripe
+        since = stripe.now() - SEARCH_LAG
+        found: list[Intent] = []
+        after: str | None = None
+        for _ in range(MOST_LIST_PAGES):
+            page = stripe.list_intents(TimeRange(since=since), after)
+            found.extend(page.intents)
+            after = page.next_after
+            if after is None:
+                self._recent = tuple(found)
+                return self._recent
+        raise StripeUnavailableError(
+            f"More than {MOST_LIST_PAGES * 100:,} intents were created in the last hour.",
+            "The sweep tries again.",
+        )
+
+    def _search_is_refused(self) -> bool:
+        if self._is_refused is None:
+            refused_at = self._context.store.cursors().get(REFUSED_CURSOR)
+            now = self._context.stripe.now()
+            self._is_refused = refused_at is not None and now - refused_at < REFUSED_FOR
+            if self._is_refused:
+                self._report.notes.append(SEARCH_REFUSED)
+        return self._is_refused
+
+    def _remember_refusal(self) -> None:
+        self._is_refused = True
+        self._report.notes.append(SEARCH_REFUSED)
+        if self._actor.writing is not Writing.NOTHING:
+            now = self._context.stripe.now()
+            self._context.store.move_cursors({REFUSED_CURSOR: now}, self._actor.epoch)
