@@ -38,4 +38,5 @@ class AccountErrors:
     def needs_person(self) -> bool:
         """Whether one of the errors stays until a person acts."""
         with self._lock:
+            # the exit code of an error says whether time may cure it
             return any(error.exit_code is ExitCode.CONFIGURATION for error in self._errors.values())

@@ -99,6 +99,7 @@ class AccountSweeps:
 
     def begin(self, lease: Lease, slots: SweepSlots, row: ServiceStatusRow) -> None:
         """This process holds the lease from now on."""
+        # an earlier lease may have ended with waits broken off
         self._account.giving_up.clear()
         self._slots = slots
         self._lease, self._row = lease, row
@@ -109,6 +110,7 @@ class AccountSweeps:
     def end(self, slots: SweepSlots) -> None:
         """Wait until the running sweeps have ended at their next page; the lease may be given back after that."""
         self._service.scheduler.remove_all(self._account.name)
+        # from now on a running sweep ends at its next page
         self._lease = None
         self._service.metrics.set_lease_held(self._account.name, held=False)
 
@@ -132,6 +134,7 @@ class AccountSweeps:
             if interval.total_seconds() > AT_ONCE_UP_TO_SECONDS and known:
                 first_in = interval.total_seconds() - min(known)
 
+            # the scheduler knows nothing of leases and rows: each job is bound to what it needs
             run: Callable[[Steps], None]
             match job.kind:
                 case SweepKind():
@@ -150,6 +153,7 @@ class AccountSweeps:
         """Run the oldest sweep that a person has requested; None if there is none. Raises what the requests raise."""
         requests: SweepRequests = opened.ports.new_requests()
 
+        # called only if a request waits
         def run(request: SweepRequest, number: int) -> SweepReport:
             log.info(
                 "request.taken",
@@ -174,6 +178,7 @@ class AccountSweeps:
 
     def _run_sweep_job(self, job: Job, kind: SweepKind, steps: Steps) -> None:
         """Make one scheduled sweep."""
+        # a tick may come after the lease was given back
         slots = self._slots
         if slots is None or self._lease is None or self._account.stopping.is_set():
             return
@@ -186,6 +191,7 @@ class AccountSweeps:
         except LeaseLostError:
             return  # the account's thread logs it, once
         except ReconcilerError as error:
+            # the sweep did not begin, so no report carries the error
             self.set_error(job.name, error)
             self._service.metrics.sweep_failed(self._account.name, job.name)
             log.warning(
@@ -193,6 +199,8 @@ class AccountSweeps:
             )
             slots.close_slot(job.name)
             return
+
+        # the table may have changed: the next sweep inspects it again
         if report.failure is not None and not isinstance(report.failure, StoppedError):
             slots.close_slot(job.name)
 
@@ -201,6 +209,8 @@ class AccountSweeps:
         slots, lease = self._slots, self._lease
         if slots is None or lease is None or self._account.stopping.is_set():
             return
+
+        # busy: the lease is not given back while a message is on its way
         with slots.busy(DELIVER), steps.resting():
             report = self._account.delivery.run(
                 database, lease.epoch, self._raise_if_must_end, self._account.stopping
@@ -255,11 +265,14 @@ class AccountSweeps:
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
             self.set_error(job, failure)
 
+        # a sweep may end after the lease is gone: then the row belongs to the next holder
         row = self._row
         delays = () if row is None else row.correction_delays(report)
         self._service.metrics.sweep_ended(report, job, delays)
         if row is not None:
             row.write_rate_usage(self._account.rate_limiter)
+
+        # a stop leaves a sweep incomplete, but is nothing to warn of
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("sweep.finished", job=job, **report_fields(report))
 
@@ -270,6 +283,7 @@ class AccountSweeps:
         if slots is None:
             return
 
+        # Stripe allows reads by the number of transactions, which grows with the shop
         steps.advance()
         try:
             with slots.using(HOUSEKEEPING) as opened:
@@ -282,6 +296,7 @@ class AccountSweeps:
             )
             return
 
+        # more reads allow a shorter interval of the tail
         interval = TAIL.interval(self._service.settings, self._account.quota.allowed)
         if self._service.scheduler.set_interval(self._account.name, TAIL, interval):
             log.info("tail.paced", account=self._account.name, seconds=interval.total_seconds())
@@ -295,8 +310,11 @@ class AccountSweeps:
         self.errors.put(job, error)
         needs_person, row = self.errors.needs_person, self._row
         if needs_person:
+            # an error that time does not cure: another replica may have a valid key
             self._refused_job = job if error is not None else self._refused_job
             self._service.group.set_ineligible(self._account.name)
+
+        # without the lease the account's row is another process's to write
         if row is not None and self._lease is not None:
             if error is None and not needs_person and self._proves_access(job):
                 self._service.group.set_eligible(self._account.name)
@@ -307,6 +325,7 @@ class AccountSweeps:
 
         If one job was refused, only the same job's success shows it.
         """
+        # taking a lease and delivering need no Stripe key
         if job in (ACCOUNT, DELIVER):
             return False
         return self._refused_job in (None, ACCOUNT, job)

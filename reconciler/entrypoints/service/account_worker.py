@@ -64,7 +64,9 @@ class AccountWorker(threading.Thread):
         self._service = service
         self._configured = configured
         self._stopping = threading.Event()
+        # only this one interrupts waits for Stripe: after a stop the current page is still finished
         giving_up = threading.Event()
+        # the limiter outlives each lease: what was sent in the last second still counts at the next takeover
         self.rate_limiter = MeteredRateLimiter(
             limits_of(service.settings, configured),
             service.clock,
@@ -137,9 +139,10 @@ class AccountWorker(threading.Thread):
         settings = self._service.settings
         url = settings.database_url.get_secret_value()
         with ExitStack() as stack:
+            # all jobs of the account share this pool; the listener has a connection of its own
             database = stack.enter_context(Database(url, CONNECTIONS))
-            bell = RequestListener(url, self.account)
-            stack.callback(bell.close)
+            listener = RequestListener(url, self.account)
+            stack.callback(listener.close)
             account_opener = partial(
                 open_account,
                 settings,
@@ -155,10 +158,10 @@ class AccountWorker(threading.Thread):
 
             while not self._stopping.is_set():
                 steps.advance()
-                self._hold_or_stand_by(database, slots, bell, steps)
+                self._hold_or_stand_by(database, slots, listener, steps)
 
     def _hold_or_stand_by(
-        self, database: Database, slots: SweepSlots, bell: RequestListener, steps: Steps
+        self, database: Database, slots: SweepSlots, listener: RequestListener, steps: Steps
     ) -> None:
         """Take the lease and work while this replica should hold it; otherwise wait a little."""
         service = self._service
@@ -166,6 +169,7 @@ class AccountWorker(threading.Thread):
             self._stand_by(STANDBY_SECONDS, steps)
             return
 
+        # the account is opened first: a replica that cannot open it must not hold the lease
         seconds = service.settings.service.lease.total_seconds()
         with slots.using(REQUESTS) as opened, ExitStack() as stack:
             steps.advance()
@@ -179,6 +183,7 @@ class AccountWorker(threading.Thread):
             try:
                 self._latest_lease = stack.enter_context(lease)
             except LeaseHeldError:
+                # another replica was faster, or a command holds it for a one-off sweep
                 self._stand_by(seconds / 3, steps)
                 return
 
@@ -187,7 +192,7 @@ class AccountWorker(threading.Thread):
             self._sweeps.begin(lease, slots, row)
             try:
                 self._sweeps.schedule(PostgresStatus(database, self.account), row, database)
-                self._serve_requests(opened, lease, slots, bell, steps)
+                self._serve_requests(opened, lease, slots, listener, steps)
             finally:
                 # the lease may go back only when no sweep runs under it any more
                 with steps.resting():
@@ -198,6 +203,8 @@ class AccountWorker(threading.Thread):
         record = PostgresServiceRecord(database, self.account)
         record.register(self._service.group.replica, lease.epoch, self._mode.value)
         reopened = opened.ports.new_requests().reopen(lease.epoch)
+
+        # after a change from "report" to "update" the reported discrepancies are due to be corrected
         if self._mode is Mode.UPDATE:
             recheck_reported_findings(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
@@ -205,6 +212,7 @@ class AccountWorker(threading.Thread):
 
     def _stand_by(self, seconds: float, steps: Steps) -> None:
         """Wait while another replica works on the account, or should. Forget errors, unless they are why it is not here."""
+        # the account is in order from here: its health is the other replica's to report
         self._sweeps.last_covered_at = self._service.clock.monotonic()
         if self._service.group.is_eligible(self.account):
             self._sweeps.errors.clear()
@@ -216,7 +224,7 @@ class AccountWorker(threading.Thread):
         opened: OpenAccount,
         lease: Lease,
         slots: SweepSlots,
-        bell: RequestListener,
+        listener: RequestListener,
         steps: Steps,
     ) -> None:
         """Serve requests until the lease is lost, the account is assigned to another replica, or the service stops.
@@ -233,9 +241,11 @@ class AccountWorker(threading.Thread):
             if self._gives_way(slots):
                 return
 
+            # the wait is short, so that a lost lease or a stop is noticed soon
             try:
-                was_notified = bell.wait(NOTIFICATION_SECONDS)
+                was_notified = listener.wait(NOTIFICATION_SECONDS)
                 rounds += 1
+                # after an error the query also finds out whether the database works again
                 if was_notified or rounds % ROUNDS_A_POLL == 0 or failing_since is not None:
                     self._serve_waiting(opened, lease, steps)
                     failing_since = None

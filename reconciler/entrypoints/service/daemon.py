@@ -54,6 +54,7 @@ class Daemon:
         self._notify = Notifier(environ, clock)
         self._metrics = Metrics()
         self._stopping = threading.Event()
+        # one name for the whole life of the process: after a reload it keeps its place among the replicas
         self._replica = new_holder()
         self._settings = load()
         self._pulse = Pulse(clock, self._settings.service.stall.total_seconds())
@@ -67,7 +68,10 @@ class Daemon:
 
     def run(self) -> ExitCode:
         """Work until a signal ends it. Raises ConfigurationError if a person has to act before the service can begin."""
+        # a crash in C code leaves the stacks in the journal, too
         faulthandler.enable(sys.stderr, all_threads=True)
+
+        # health and metrics are served from the start: the checks may take long
         self._listen()
         self._metrics.watch_database(
             lambda: statuses_for_metrics(self._settings, self._clock), self._clock
@@ -97,6 +101,7 @@ class Daemon:
     def _next_signal(self) -> int | None:
         watchdog = self._notify.watchdog_seconds
         pause = TICK_SECONDS if watchdog is None else min(TICK_SECONDS, watchdog / 3)
+        # the only place where the main thread waits: a signal ends the wait at once
         found = signal.sigtimedwait(SIGNALS, pause)
         return None if found is None else found.si_signo
 
@@ -104,6 +109,7 @@ class Daemon:
         self._follow_startup()
         self._follow_reload()
 
+        # logged once for each new set of stuck work: the stacks are long
         stuck = self._pulse.stuck()
         self._metrics.set_stuck(len(stuck))
         if stuck and stuck != self._stuck_before:
@@ -127,6 +133,7 @@ class Daemon:
         if startup is None:
             return
         if startup.fault is not None:
+            # the thread only keeps the fault: raised here, it becomes the exit code
             raise startup.fault
         if startup.has_succeeded:
             self._startup = None
@@ -151,6 +158,7 @@ class Daemon:
 
     def _begin_reload(self) -> None:
         """Read the new configuration and check it in the background; the service goes on under the old one."""
+        # systemctl reload waits from here until READY
         self._notify.reloading()
         try:
             settings = self._load()
@@ -159,6 +167,7 @@ class Daemon:
             return
 
         self._new_settings = settings
+        # the checks read beside the running sweeps, under the same limits
         held = {} if self._service is None else self._service.rate_limiters()
         # one round: during an outage nothing can be checked, and the old configuration works
         self._reload = StartupChecks(
@@ -177,6 +186,7 @@ class Daemon:
             self._keep_old_settings(why or "the new configuration could not be checked")
             return
 
+        # the accounts are not left to other replicas: this process takes them again in a moment
         service = self._service
         if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
             # its sweeps are stopping and its scheduler has ended: it cannot go on, and a restart reads the new file
@@ -184,6 +194,7 @@ class Daemon:
             self._dump_stacks()
             self._exit_now(ExitCode.TEMPORARY)
 
+        # the port stays open if its address is the same: a scraper sees no gap
         old_listen = self._settings.service.listen
         self._settings = settings
         self._pulse.stall = settings.service.stall.total_seconds()
@@ -219,10 +230,12 @@ class Daemon:
         try:
             self._listen()
         except ReconcilerError as error:
+            # the sweeps matter more than the metrics: the service goes on without them
             log.warning("metrics.unreachable", why=str(error))
 
     def _health(self) -> tuple[bool, Mapping[str, object]]:
         stuck = self._pulse.stuck()
+        # a process that waits out an outage is healthy: a restart would not help
         if self._service is None:
             return not stuck, {"waiting": self._startup and self._startup.waiting_for}
         return self._service.health(self._pulse.running(), stuck)

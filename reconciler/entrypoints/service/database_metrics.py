@@ -38,9 +38,11 @@ class DatabaseMetrics(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
+        # under the lock, so that scrapes at the same time read the database once
         with self._lock:
             now = self._clock.monotonic()
             if self._read_at is None or now - self._read_at >= FRESH_SECONDS:
+                # set before the read: an outage is not tried again at every scrape
                 self._read_at = now
                 try:
                     statuses, limits = self._read()

@@ -44,10 +44,12 @@ class DeliveryJob:
 
         Raises ConfigurationError if no endpoint is configured.
         """
+        # every run opens its own connection to the endpoint, so that a changed address is noticed
         service = self._service
         opening = open_delivery(
             service.settings, self._account, service.clock, database, self._circuit, stopping
         )
+        # a delivery sends no read to Stripe: only its own steps count as progress
         name = f"{self._account}:{DELIVER}"
         with opening as delivery, service.pulse.watching(name, lambda: 0) as pulse:
             report = delivery.run(epoch, raise_if_stopped, pulse)

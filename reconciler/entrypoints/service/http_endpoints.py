@@ -45,6 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        # one answer a connection: a slow client holds its thread for READ_SECONDS at most
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
@@ -75,9 +76,11 @@ class HttpEndpoints:
         health: HealthCheck,
         readiness: HealthCheck,
     ) -> None:
+        # an IPv6 address is in brackets, which are not part of it
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         family = AF_INET6 if ":" in host else AF_INET
+        # the family is an attribute of the class: two services with other addresses must not share it
         bound_server = type("_Bound", (_Server,), {"address_family": family})
         try:
             self._server: _Server = bound_server((host, int(port)), _Handler)

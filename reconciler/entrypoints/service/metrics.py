@@ -19,8 +19,21 @@ from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.database_metrics import DatabaseMetrics, ReadStatus
 from reconciler.errors import ReconcilerError
 
-_DELAYS: Final = (5, 15, 30, 60, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
-_SECONDS: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
+Buckets = tuple[float, ...]
+_DELAYS: Final[Buckets] = (5, 15, 30, 60, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
+_SECONDS: Final[Buckets] = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
+
+_SWEEPS: Final = "Sweeps that ended, by result: complete, incomplete or failed."
+_HELD_BACK: Final = "Corrections that the hourly limit held back."
+_DISCREPANCIES_MET: Final = "Discrepancies that sweeps found; each sweep counts them again."
+_DELAY: Final = "From Stripe's newest event of a payment to Reconciler's correction of its row."
+_JOBS: Final = (
+    "Ticks that did not become a sweep: failed (a bug), missed or skipped (the last one still ran)."
+)
+_DELIVERIES: Final = (
+    "Attempts to deliver an outbox row to the merchant's endpoint, by result: delivered, failed, or given_up"
+    " (failed for the last time)."
+)
 
 
 class MeteredRateLimiter(RateLimiter):
@@ -64,73 +77,39 @@ class Metrics:
     """The counters of this process, and the figures that are read from the database."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        # a registry of its own: a test may have several services in one process
+        registry = self.registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._reads: dict[tuple[str, str], list[int]] = {}
-        registry = self.registry
-        self._sweeps = Counter(
-            "reconciler_sweeps",
-            "Sweeps that ended, by result: complete, incomplete or failed.",
-            ("account", "kind", "result"),
-            registry=registry,
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"reconciler_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Buckets, *labels: str) -> Histogram:
+            return Histogram(f"reconciler_{name}", text, labels, buckets=buckets, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"reconciler_{name}", text, labels, registry=registry)
+
+        by_kind = ("account", "kind")
+        self._sweeps = counter("sweeps", _SWEEPS, *by_kind, "result")
+        self._sweep_seconds = histogram(
+            "sweep_seconds", "How long sweeps took.", _SECONDS, *by_kind
         )
-        self._sweep_seconds = Histogram(
-            "reconciler_sweep_seconds",
-            "How long sweeps took.",
-            ("account", "kind"),
-            buckets=_SECONDS,
-            registry=registry,
+        self._pages = counter("pages", "Pages examined.", *by_kind)
+        self._examined = counter("examined", "Intents examined.", *by_kind)
+        self._corrections = counter("corrections", "Rows corrected.", *by_kind)
+        self._held_back = counter("held_back", _HELD_BACK, "account")
+        self._met = counter("discrepancies_met", _DISCREPANCIES_MET, *by_kind)
+        self._delay = histogram("correction_delay_seconds", _DELAY, _DELAYS, "account")
+        self._jobs = counter("jobs", _JOBS, "job", "event")
+        self._deliveries = counter("deliveries", _DELIVERIES, "account", "result")
+        self._held = gauge(
+            "lease_held", "1 if this process holds the lease of the account.", "account"
         )
-        self._pages = Counter(
-            "reconciler_pages", "Pages examined.", ("account", "kind"), registry=registry
-        )
-        self._examined = Counter(
-            "reconciler_examined", "Intents examined.", ("account", "kind"), registry=registry
-        )
-        self._corrections = Counter(
-            "reconciler_corrections", "Rows corrected.", ("account", "kind"), registry=registry
-        )
-        self._held_back = Counter(
-            "reconciler_held_back",
-            "Corrections that the hourly limit held back.",
-            ("account",),
-            registry=registry,
-        )
-        self._met = Counter(
-            "reconciler_discrepancies_met",
-            "Discrepancies that sweeps found; each sweep counts them again.",
-            ("account", "kind"),
-            registry=registry,
-        )
-        self._delay = Histogram(
-            "reconciler_correction_delay_seconds",
-            "From Stripe's newest event of a payment to Reconciler's correction of its row.",
-            ("account",),
-            buckets=_DELAYS,
-            registry=registry,
-        )
-        self._jobs = Counter(
-            "reconciler_jobs",
-            "Ticks that did not become a sweep: failed (a bug), missed or skipped (the last one still ran).",
-            ("job", "event"),
-            registry=registry,
-        )
-        self._deliveries = Counter(
-            "reconciler_deliveries",
-            "Attempts to deliver an outbox row to the merchant's endpoint, by result: delivered, failed, or given_up"
-            " (failed for the last time).",
-            ("account", "result"),
-            registry=registry,
-        )
-        self._held = Gauge(
-            "reconciler_lease_held",
-            "1 if this process holds the lease of the account.",
-            ("account",),
-            registry=registry,
-        )
-        self._stuck = Gauge(
-            "reconciler_stuck_sweeps", "Sweeps that make no progress.", registry=registry
-        )
+        self._stuck = gauge("stuck_sweeps", "Sweeps that make no progress.")
+
+        # reads are counted on every request: plain numbers under one lock cost less than labels
         registry.register(_Reads(self))
 
     def read_sent(self, account: str, endpoint: Endpoint) -> None:

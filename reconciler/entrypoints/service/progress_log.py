@@ -36,6 +36,7 @@ class LoggedProgress:
         self._pulse.advance(examined, total)
         self._metrics.page_examined(self._opened.name, self._job)
 
+        # the log has the page's own figures: a slow page is seen without subtracting lines
         now, reads = self._clock.monotonic(), self._opened.ports.stripe.reads
         log.info(
             "page.examined",

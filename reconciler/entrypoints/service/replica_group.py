@@ -81,6 +81,7 @@ class ReplicaGroup(threading.Thread):
             now = self._clock.monotonic()
             if self._is_view_old(now):
                 return True
+            # nothing was read yet: others may have a better right, unless reading fails
             view = self._view
             if view is None:
                 return self._failed
@@ -108,6 +109,7 @@ class ReplicaGroup(threading.Thread):
         """An error that a person has to correct keeps this replica from the account: others should take it."""
         with self._lock:
             now = self._clock.monotonic()
+            # one error is met by several jobs: it counts once
             earlier = self._ineligible.get(account)
             if earlier is not None and now < earlier.until:
                 return
@@ -129,6 +131,8 @@ class ReplicaGroup(threading.Thread):
                 return True
             if self._clock.monotonic() < ineligible.until or self._view is None:
                 return False
+
+            # if no other can work on it, a return would only move the account for nothing
             holder = self._view.holders.get(account)
             return holder in self._view.eligible.get(account, ())
 
@@ -151,6 +155,7 @@ class ReplicaGroup(threading.Thread):
                     with Database(self._url, size=1) as database:
                         self._attend(PostgresReplicas(database, self.replica), steps)
                 except ReconcilerError as error:
+                    # a new connection pool next time: the old connections may stay broken
                     with self._lock:
                         self._failed = True
                     self._log_change(redact(str(error)))
@@ -163,6 +168,7 @@ class ReplicaGroup(threading.Thread):
         while not self._stopping.is_set():
             now = self._clock.monotonic()
             if self._is_leaving and is_member:
+                # before the leases are given back, so that they are not assigned here again
                 is_member = False
                 replicas.withdraw(self._accounts)
             elif is_member and now >= read_at:
@@ -173,6 +179,7 @@ class ReplicaGroup(threading.Thread):
                 self._log_change("")
             self._yield_reserved_shares(replicas)
 
+            # another process that reads beside a sweep must be seen within a second
             pause = min(CHECK_SECONDS, read_at - now) if is_member else CHECK_SECONDS
             with steps.resting():
                 self._clock.wait(self._stopping, pause)
@@ -183,6 +190,7 @@ class ReplicaGroup(threading.Thread):
         """Renew this replica's row and read the others'; whether an account is assigned here that is not held here."""
         eligible = [account for account in self._accounts if self.is_eligible(account)]
         ineligible = [account for account in self._accounts if account not in eligible]
+        # one query does both: the row is renewed as often as the others are read
         view = replicas.renew(eligible, ineligible, self._lease_seconds)
         assigned = assign_accounts(view.holders, view.eligible)
 
@@ -190,6 +198,7 @@ class ReplicaGroup(threading.Thread):
             now = self._clock.monotonic()
             self._view, self._assigned, self._viewed_at = view, assigned, now
             self._failed = False
+            # how long an account has been free, for an account that its assigned replica does not take
             free = [account for account, holder in view.holders.items() if holder is None]
             self._free_since = {account: self._free_since.get(account, now) for account in free}
         return any(

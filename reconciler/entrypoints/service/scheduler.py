@@ -110,6 +110,7 @@ class SweepScheduler:
             jobstores={"default": MemoryJobStore()},
             # a thread for each job: no job waits for another one to end
             executors={"default": ThreadPoolExecutor(max(1, accounts) * len(JOBS))},
+            # a late tick still runs, and never two at once
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(
@@ -138,6 +139,7 @@ class SweepScheduler:
         run: Callable[[], None],
     ) -> None:
         """Run an account's job at this interval, for the first time in so many seconds."""
+        # replace_existing: a lease may come back before the jobs of the last one were removed
         self._scheduler.add_job(
             run,
             "interval",
@@ -156,6 +158,7 @@ class SweepScheduler:
         found = self._scheduler.get_job(_name(account, job.name))
         if found is None or abs(found.trigger.interval - interval) <= SAME_INTERVAL * interval:
             return False
+        # the job may have been removed meanwhile, by the thread that gives the lease back
         with contextlib.suppress(JobLookupError):
             found.reschedule("interval", seconds=interval.total_seconds(), timezone="UTC")
         return True
@@ -163,6 +166,7 @@ class SweepScheduler:
     def remove_all(self, account: str) -> None:
         """Remove the jobs of an account. A running sweep goes on."""
         for job in JOBS:
+            # a job that is not enabled was never added
             with contextlib.suppress(JobLookupError):
                 self._scheduler.remove_job(_name(account, job.name))
 

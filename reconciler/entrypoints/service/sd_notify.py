@@ -59,6 +59,7 @@ class Notifier:
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
+            # a service manager that does not read must not block the daemon
             out.setblocking(False)
             out.sendto(message.encode(), self._address)
 
@@ -73,6 +74,7 @@ def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
     usec, pid = environ.get(WATCHDOG_VARIABLE, ""), environ.get(WATCHDOG_PID_VARIABLE, "")
     if not usec.isdecimal() or int(usec) == 0:
         return None
+    # the variables are inherited: those of a parent are not for this process
     if pid and pid != str(os.getpid()):
         return None
     return int(usec) / 1_000_000

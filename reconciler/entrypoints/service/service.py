@@ -65,6 +65,7 @@ class Service:
         ``meanwhile`` is called several times a second. ``leaves`` is whether other replicas should take the accounts: not
         if this process reloads, for it takes them again.
         """
+        # from now on an ended thread is no fault
         self._is_stopping = True
         if leaves:
             self._group.leave()
@@ -72,6 +73,7 @@ class Service:
         for worker in self._workers:
             worker.stop()
 
+        # all workers stop at the same time: the limit is for all of them together
         until = self._clock.monotonic() + seconds
         for worker in self._workers:
             while worker.is_alive():
@@ -127,6 +129,7 @@ class Service:
 
         ``running`` and ``stuck`` name the sweeps that run and those that make no progress.
         """
+        # a first sweep over a large table may take hours: while it makes progress the account is not late
         now = self._clock.monotonic()
         late = [
             worker.account
@@ -146,6 +149,7 @@ class Service:
 
     def _longest_gap(self, worker: AccountWorker) -> float:
         """Seconds that an account may be without a complete sweep while none of its sweeps runs."""
+        # the most frequent kind of sweep covers what is new; the others find what it cannot
         intervals = [
             job.interval(self._settings, worker.reads_allowed)
             for job in JOBS

@@ -61,6 +61,7 @@ def run_checks(
     if outages:
         return CheckRound(StartupHealth.UNREACHABLE, outages)
 
+    # only now: during an outage every round would repeat them
     for check in checks:
         if check.level is CheckLevel.WARNING:
             log.warning("check.warning", about=check.about, what=check.what, hint=check.hint)
@@ -112,6 +113,7 @@ class StartupChecks(threading.Thread):
                     self.fault = ConfigurationError(result.problems)
                     return
                 case StartupHealth.UNREACHABLE:
+                    # for people one problem is enough; the log has all of them
                     self.waiting_for = result.problems[0]
                     if self._once:
                         return

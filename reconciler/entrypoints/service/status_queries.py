@@ -41,6 +41,7 @@ def read_statuses(
     with Database(settings.database_url.get_secret_value(), size=1) as database:
         # raises if a newer version has migrated the schema
         schema_access(database)
+        # the table is inspected once, with all accounts: they share it
         accounts = [account.name for account in settings.accounts]
         table, fault = _inspect_table(database, settings, accounts)
         return tuple(

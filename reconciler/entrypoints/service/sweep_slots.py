@@ -71,6 +71,7 @@ class SweepSlots:
         with self._changed:
             slots, self._slots = self._slots, {}
 
+        # one that cannot be closed must not keep the others open
         failure: ReconcilerError | None = None
         for stack, _ in slots.values():
             try:
