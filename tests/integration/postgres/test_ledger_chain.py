@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
 from reconciler.adapters.postgres.database import Database, connect
+from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.domain.audit.hash_chain import entry_hash, first_break
 from reconciler.domain.audit.ledger_entry import Action, Draft
 
@@ -108,6 +109,58 @@ def test_every_change_is_found(database, change, at, words):
     assert (found.seq, words in found.what) == (at, True), found
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("SET at = 'infinity'", "its time cannot be read"),
+        ("SET at = '-infinity'", "its time cannot be read"),
+        ("SET at = '0044-03-15 BC'", "its time cannot be read"),
+        ("SET at = '10000-01-01'", "its time cannot be read"),
+        ("""SET body = '{"amount": 42.5}'""", "not an integer"),
+        ("""SET body = '{"amount": 42.0}'""", "not an integer"),
+        (
+            """SET body = ('{"amount": ' || repeat('9', 5000) || '}')::jsonb""",
+            "a number with too many digits",
+        ),
+        (
+            """SET body = ('{"a": ' || repeat('[', 5000) || repeat(']', 5000) || '}')::jsonb""",
+            "nested too deep",
+        ),
+        (
+            "SET body = jsonb_build_object('a', repeat('x', 17 * 1024 * 1024))",
+            "too large to be read",
+        ),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_the_first_bad_one(database, change, words):
+    """What no program wrote, and Python cannot read or write, is a finding about that entry and not an error."""
+    add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(4)))
+    tamper(database, f"UPDATE reconciler.ledger {change} WHERE seq = 3")
+    found = broken(database, "acct")
+    assert found is not None
+    assert (found.seq, words in found.what) == (3, True), found
+
+
+def test_an_unreadable_entry_does_not_hide_that_others_are_missing(database):
+    """The first bad entry is the missing one before it."""
+    add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(4)))
+    tamper(database, "UPDATE reconciler.ledger SET at = 'infinity' WHERE seq = 4")
+    tamper(database, "DELETE FROM reconciler.ledger WHERE seq = 2")
+    found = broken(database, "acct")
+    assert found is not None
+    assert found.seq == 2
+
+
+def test_a_large_entry_is_verified(database):
+    """A body of more than 64 kB, which is read by itself, has its place in the chain."""
+    large = Draft(Action.NOTE, {"text": "x" * 100_000})
+    add(database, "acct", Draft(Action.NOTE, {}), large, Draft(Action.NOTE, {}))
+    with Database(database) as opened, PostgresLedger(opened).chain("acct") as chain:
+        entries = list(chain.entries)
+        assert first_break(entries, chain.head, "acct") is None
+    assert len(entries[1].body["text"]) == 100_000
+
+
 def test_a_cut_tail_with_its_head_set_back_is_refused_by_the_head(database):
     """The head only moves forward, for every role, so a tail cannot be cut off together with its head."""
     add(database, "acct", *(Draft(Action.NOTE, {"n": n}) for n in range(3)))
@@ -141,8 +194,6 @@ def test_the_ledger_refuses_change_even_from_a_superuser(database, query, mode):
 
 def test_the_owner_has_no_right_to_change_the_ledger(empty_database, role):
     """A role that created the schema itself, as in a small shop, may append to the ledger and not change it."""
-    from reconciler.adapters.postgres.schema.migration import migrate
-
     name, as_role = role("owner")
     with psycopg.connect(empty_database) as connection:
         connection.execute(f"CREATE SCHEMA reconciler AUTHORIZATION {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,8 +11,15 @@ from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
+from reconciler.domain.audit.read_entry import read_entry
 
 _SQL: Final = STATEMENTS["audit"]
+
+ENTRIES_AT_ONCE: Final = 500
+MOST_BYTES_AT_ONCE: Final = 64 * 1024
+"""A larger body is read by itself, so that the entries in memory are at most 32 MB."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""No entry of Reconciler's comes near this size, so a larger body is not read at all."""
 
 
 def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> None:
@@ -33,7 +40,10 @@ def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> Non
 
 @dataclass(frozen=True, slots=True)
 class LedgerChain:
-    """One account's chain. ``head`` is (seq, hash), or None if there is none; ``entries`` come in order and once."""
+    """One account's chain. ``head`` is (seq, hash), or None if there is none; ``entries`` come in order and once.
+
+    Reading an entry raises UnreadableEntryError if it holds what no program wrote.
+    """
 
     account: str
     head: tuple[int, str] | None
@@ -63,6 +73,20 @@ class PostgresLedger:
             found = connection.execute(_SQL["ledger_head"], parameters).fetchone()
             head = None if found is None else (int(found[0]), str(found[1]))
             with connection.cursor("ledger") as rows:
-                rows.itersize = 1000
-                rows.execute(_SQL["ledger_entries"], parameters)
-                yield LedgerChain(account, head, (Entry(*row) for row in rows))
+                rows.itersize = ENTRIES_AT_ONCE
+                rows.execute(_SQL["ledger_entries"], {**parameters, "most": MOST_BYTES_AT_ONCE})
+                yield LedgerChain(account, head, _entries(connection, rows))
+
+
+def _entries(
+    connection: Connection, rows: Iterable[tuple[str, int, str, str, str | None, str, str]]
+) -> Iterator[Entry]:
+    for account, seq, at, action, small_body, prev, digest in rows:
+        body = _large_body(connection, account, seq) if small_body is None else small_body
+        yield read_entry(account, seq, at, action, body, prev, digest)
+
+
+def _large_body(connection: Connection, account: str, seq: int) -> str | None:
+    parameters = {"account": account, "seq": seq, "most": MOST_BYTES}
+    found = connection.execute(_SQL["ledger_body"], parameters).fetchone()
+    return None if found is None else found[0]

@@ -17,8 +17,19 @@ FROM reconciler.ledger_heads
 WHERE account = %(account)s
 
 -- name: ledger_entries
--- In order, to verify the chain and to export it.
-SELECT account, seq, at, action, body, prev, hash
+-- In order, to verify the chain and to export it. Time and body are text, because a forger may have stored what psycopg
+-- cannot read. A large body is read alone, so that a page of entries stays small. OFFSET 0 makes each body text once.
+SELECT account, seq, at, action, CASE WHEN octet_length(body) <= %(most)s THEN body END, prev, hash
+FROM (
+    SELECT account, seq, (at AT TIME ZONE 'UTC')::text AS at, action, body::text AS body, prev, hash
+    FROM reconciler.ledger
+    WHERE account = %(account)s
+    ORDER BY seq
+    OFFSET 0
+) AS entries
+
+-- name: ledger_body
+-- A body that was too large to be read with others, if it may be read at all.
+SELECT CASE WHEN octet_length(body::text) <= %(most)s THEN body::text END
 FROM reconciler.ledger
-WHERE account = %(account)s
-ORDER BY seq
+WHERE account = %(account)s AND seq = %(seq)s

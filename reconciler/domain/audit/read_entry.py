@@ -1,0 +1,73 @@
+"""Reads an entry from the text that the database holds, and says what is wrong with an entry that cannot be read.
+
+A person with every right on the database can store what no program wrote: an infinite time, a float, a number of
+thousands of digits, an object that is nested too deep. Such an entry is a finding about the ledger, not an error.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+
+from reconciler.domain.audit.ledger_entry import Entry
+
+
+class UnreadableEntryError(ValueError):
+    """Entry ``seq`` of an account cannot be read. ``what`` says why, without the entry's content."""
+
+    def __init__(self, seq: int, what: str) -> None:
+        super().__init__(f"entry {seq}: {what}")
+        self.seq = seq
+        self.what = what
+
+
+class PlainObject(dict[str, object]):
+    """A JSON object that was read from text. It has no float and no time, so it is canonical without a conversion."""
+
+
+def read_entry(
+    account: str,
+    seq: int,
+    at: str,
+    action: str,
+    body: str | None,
+    prev: str,
+    hash: str,  # noqa: A002 - the name of the field in the recipe
+) -> Entry:
+    """The entry that these texts hold. ``at`` is in UTC, without a zone; ``body`` is None if it is too large to read.
+
+    Raises UnreadableEntryError.
+    """
+    try:
+        moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    except ValueError:
+        raise UnreadableEntryError(seq, "its time cannot be read") from None
+    if body is None:
+        raise UnreadableEntryError(seq, "its content is too large to be read")
+    try:
+        return Entry(account, seq, moment, action, read_object(body), prev, hash)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableEntryError(seq, f"its content cannot be read: {_why(error)}") from None
+
+
+def read_object(text: str) -> PlainObject:
+    """A JSON object without floats. Raises ValueError, or RecursionError if it is nested too deep."""
+    found = _DECODER.decode(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004 - one error for all that cannot be read
+    return PlainObject(found)
+
+
+def _refuse_float(_text: str) -> NoReturn:
+    raise ValueError("it has a number that is not an integer")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    # Python's own message about digits names a function that a reader does not know
+    return "it has a number with too many digits" if "digits" in str(error) else str(error)
