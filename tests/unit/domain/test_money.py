@@ -1,4 +1,4 @@
-"""Amounts are whole minor units as Stripe counts them, and nothing is ever rounded."""
+"""Amounts are whole minor units as Stripe counts them, and nothing is rounded."""
 
 from __future__ import annotations
 
@@ -38,20 +38,22 @@ currencies = st.sampled_from(sorted(DECIMALS))
 
 @pytest.mark.parametrize(("currency", "places"), DECIMALS.items())
 def test_decimals_are_stripes(currency: str, places: int) -> None:
-    """Stripe's lists, not ISO 4217, say how many decimals an amount has; the case of the code does not matter."""
+    """Stripe's lists, not ISO 4217, say how many decimals an amount has, in upper and lower case."""
     assert decimals(currency) == places
     assert decimals(currency.lower()) == places
 
 
 @given(st.integers(min_value=-(10**25), max_value=10**25), currencies)
-def test_minor_units_survive_the_way_to_major_and_back(amount: int, currency: str) -> None:
-    """No amount that a database can hold changes by being shown and read again."""
+def test_minor_units_are_the_same_after_a_way_to_major_units_and_back(
+    amount: int, currency: str
+) -> None:
+    """No amount that a database can hold changes if it is shown and read again."""
     assert to_minor(as_major(amount, currency), currency) == amount
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=None), currencies)
 def test_a_major_amount_is_converted_exactly_or_not_at_all(amount: Decimal, currency: str) -> None:
-    """The result is the very same amount, or there is none: nothing is rounded, however long the number."""
+    """The result is exactly the same amount, or None; a long number is not rounded."""
     numerator, denominator = amount.as_integer_ratio()
     scaled = numerator * 10 ** DECIMALS[currency]
     expected = scaled // denominator if scaled % denominator == 0 else None
@@ -87,12 +89,12 @@ def test_a_major_amount_is_converted_exactly_or_not_at_all(amount: Decimal, curr
     ],
 )
 def test_known_amounts(amount: str, currency: str, minor: int | None) -> None:
-    """What numeric columns really hold, PostgreSQL's NaN and infinities included."""
+    """Values that numeric columns hold, PostgreSQL's NaN and infinities included."""
     assert to_minor(Decimal(amount), currency) == minor
 
 
 def test_the_precision_of_the_thread_does_not_matter() -> None:
-    """Another library may have set a short decimal context: an amount is the same amount all the same."""
+    """Another library may have set a short decimal context, and amounts do not change."""
     with decimal.localcontext(decimal.Context(prec=3)):
         assert to_minor(Decimal("12345.67"), "eur") == 1234567
         assert str(as_major(1234567, "eur")) == "12345.67"
@@ -110,5 +112,5 @@ def test_the_precision_of_the_thread_does_not_matter() -> None:
     ],
 )
 def test_money_is_shown_in_its_major_unit(money: Money, shown: str) -> None:
-    """A person reads the major unit with all its decimals and the code in capitals."""
+    """An amount is shown with all decimals of its currency and the code in capitals."""
     assert str(money) == shown

@@ -1,4 +1,4 @@
-"""The vocabulary that both sides are translated into."""
+"""The words into which both sides are translated."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WITHOUT_ERROR = {
 
 @pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
 def test_each_of_stripes_seven_statuses_has_its_outcome(status: str, outcome: str) -> None:
-    """Every status in Stripe's specification means exactly one outcome."""
+    """Every status in Stripe's specification has exactly one outcome."""
     assert outcome_of_status(status, last_attempt_failed=False) == outcome
 
 
 @pytest.mark.parametrize(("status", "outcome"), WITHOUT_ERROR.items())
-def test_an_old_error_matters_only_where_a_new_method_is_needed(status: str, outcome: str) -> None:
-    """last_payment_error tells a failed attempt from a new intent in requires_payment_method, and nothing elsewhere."""
+def test_an_old_error_matters_only_in_requires_payment_method(status: str, outcome: str) -> None:
+    """There last_payment_error tells a failed attempt from a new intent; in other statuses it says nothing."""
     expected = "failed" if status == "requires_payment_method" else outcome
     assert outcome_of_status(status, last_attempt_failed=True) == expected
 
@@ -42,12 +42,12 @@ def test_an_old_error_matters_only_where_a_new_method_is_needed(status: str, out
     "status", ["", "paid", "Succeeded", " succeeded", "requires_luck", "unknown"]
 )
 def test_a_status_that_stripe_has_added_is_unknown(status: str, failed: bool) -> None:
-    """A string that we do not know is unknown, whatever it resembles, and never an error."""
+    """A string that Reconciler does not know is unknown, even if it resembles a known one, and raises nothing."""
     assert outcome_of_status(status, last_attempt_failed=failed) is Outcome.UNKNOWN
 
 
-def test_every_outcome_is_open_or_settled_or_unknown() -> None:
-    """Open are incomplete, failed, processing and authorized; unknown is neither; the rest is settled."""
+def test_open_outcomes() -> None:
+    """Incomplete, failed, processing and authorized may still change; unknown is not open."""
     assert {outcome.value for outcome in OPEN} == {
         "incomplete",
         "failed",
@@ -58,7 +58,7 @@ def test_every_outcome_is_open_or_settled_or_unknown() -> None:
         assert outcome.is_open == (outcome in OPEN)
 
 
-def test_refunded_and_disputed_are_local_words() -> None:
+def test_refunded_and_disputed_are_local_outcomes() -> None:
     """A PaymentIntent stays succeeded when its charge is refunded or disputed."""
     assert set(Outcome) - set(AT_STRIPE) == {Outcome.REFUNDED, Outcome.DISPUTED, Outcome.UNKNOWN}
     assert {
@@ -69,7 +69,7 @@ def test_refunded_and_disputed_are_local_words() -> None:
 
 
 def test_every_outcome_says_what_was_missed_and_what_comes_next() -> None:
-    """No outcome leaves the reader without its webhook or without a next step."""
+    """Every outcome at Stripe has its webhook events, and every outcome has a next step."""
     assert set(MISSED_WEBHOOK) == set(AT_STRIPE)
     assert set(NEXT_STEP) == set(Outcome)
     events = " ".join(name for names in MISSED_WEBHOOK.values() for name in names)
