@@ -12,6 +12,7 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.cursor_ranges import retrieve_page_size
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import Source
+from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limits import RateLimits
@@ -27,7 +28,6 @@ from reconciler.engine.ports import (
     SweepRequests,
 )
 from reconciler.engine.report import Mode, SweepReport, SweepRequest, Writing
-from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError

@@ -9,10 +9,10 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget
+from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Mode, Writing
-from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.errors import StoppedError
 
 SERVICE: Final = "service"

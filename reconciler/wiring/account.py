@@ -23,10 +23,10 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.engine.account import SECONDS_A_READ, AccountLimits, AccountPorts, OpenAccount
+from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
-from reconciler.engine.sources.id_sets import ClaimedRechecks
 from reconciler.settings import Account, Settings
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
 

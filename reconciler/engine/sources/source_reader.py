@@ -9,9 +9,9 @@ from typing import Final
 
 from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.engine.id_sets import IdSet
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
 from reconciler.engine.report import Moment, SweepReport, SweepRequest
-from reconciler.engine.sources.id_sets import IdSet
 from reconciler.engine.sweep_context import SweepContext
 from reconciler.errors import UsageError
 

@@ -19,7 +19,6 @@ from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
 from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
-from reconciler.entrypoints.cli.invocation import PROGRAM, Invocation
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.plan import plan
@@ -30,6 +29,7 @@ from reconciler.entrypoints.cli.sandbox import sandbox
 from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
 from reconciler.entrypoints.cli.verify import verify
+from reconciler.entrypoints.invocation import PROGRAM, Invocation
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.settings import JOURNAL_VARIABLE
 

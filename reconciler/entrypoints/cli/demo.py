@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from reconciler.entrypoints.cli.arguments import JsonOption
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     warn,
@@ -17,6 +16,7 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.cli.progress import showing_progress
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from reconciler.entrypoints.cli.arguments import (
     chosen_format,
     parse_moment,
 )
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     moment_text,
@@ -31,6 +30,7 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_table,
 )
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 NAMES: Final = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import typer
 
 from reconciler.entrypoints.cli.arguments import JsonOption
-from reconciler.entrypoints.cli.invocation import Invocation, invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, exit_code
+from reconciler.entrypoints.invocation import Invocation, invocation
 
 
 def doctor(context: typer.Context, json: JsonOption = False) -> int:

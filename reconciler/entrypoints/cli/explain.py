@@ -16,7 +16,6 @@ from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.engine.actions.explain import Explanation, explain_intent
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_intent_id
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     moment_text,
@@ -26,6 +25,7 @@ from reconciler.entrypoints.cli.output import (
     write_pairs,
     write_table,
 )
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 

@@ -16,8 +16,8 @@ from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import json_text, warn, write_csv
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

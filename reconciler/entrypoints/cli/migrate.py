@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_line
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 

@@ -13,7 +13,6 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import List, Retrieve, Step
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, time_range
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     moment_text,
@@ -21,6 +20,7 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_table,
 )
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import typer
 
 from reconciler.engine.actions.resolve import Resolution
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
 
 

@@ -8,8 +8,8 @@ import typer
 
 from reconciler.engine.actions.revert import Reverted, Skipped, revert_sweep
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_line, write_table
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 _SKIPPED: Final = (

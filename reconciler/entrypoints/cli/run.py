@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from reconciler.entrypoints.cli.invocation import invocation
+from reconciler.entrypoints.invocation import invocation
 
 UNUSED: Final = ("requests", "pygments", "httpx._main")
 """Modules that Stripe's SDK and httpx import if they are installed, and that the service does not use: another HTTP

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_line
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from reconciler.engine.health.status import (
     worst,
 )
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     money_text,
@@ -33,6 +32,7 @@ from reconciler.entrypoints.cli.output import (
     write_pairs,
     write_table,
 )
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.masking import redact
 

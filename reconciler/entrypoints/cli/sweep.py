@@ -16,10 +16,10 @@ from reconciler.entrypoints.cli.arguments import (
     parse_intent_id,
     time_range,
 )
-from reconciler.entrypoints.cli.invocation import Invocation, invocation
 from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.cli.sweep_report import write_report
+from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.settings import Account, Settings
 

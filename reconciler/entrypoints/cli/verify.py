@@ -10,8 +10,8 @@ import typer
 from reconciler.domain.audit.hash_chain import ChainBreak, first_break
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
-from reconciler.entrypoints.cli.invocation import invocation
 from reconciler.entrypoints.cli.output import write_json, write_line
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
 
 

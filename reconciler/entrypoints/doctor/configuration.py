@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.engine.report import Mode
-from reconciler.entrypoints.cli.invocation import Invocation
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
+from reconciler.entrypoints.invocation import Invocation
 from reconciler.errors import ConfigurationError
 from reconciler.settings import KeyKind, Settings, is_loopback, key_facts
 
