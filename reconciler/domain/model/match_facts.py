@@ -27,7 +27,7 @@ class Question(StrEnum):
 class OrderFacts:
     """Everything known of the order of a row.
 
-    ``rows`` are the other rows of the order, in whatever account, with or without an intent, inside the mapping or not.
+    ``rows`` are the other rows of the order, in any account, with or without an intent, inside the mapping or not.
     ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
     ``is_complete`` is whether no other intent can name the order.
     """
@@ -42,7 +42,7 @@ class OrderFacts:
 class MatchFacts:
     """The answers so far; an empty one was not asked for.
 
-    ``unheld_paid`` are intents that no row holds and that took or hold money, as far as this sweep and the stored
+    ``unmatched_paid`` are intents that no row holds and that took or hold money, as far as this sweep and the stored
     findings know them: they matter if orders cannot be found. ``excluded_rows`` hold the intent and lie outside the
     mapping: deleted rows, rows of another sort. ``pays_for_row`` is whether a finding names this intent as the one that
     paid for the order of a row.
@@ -51,7 +51,7 @@ class MatchFacts:
     refunds: RefundFacts = field(default_factory=RefundFacts)
     disputes: tuple[Dispute, ...] | None = None
     order: OrderFacts | None = None
-    unheld_paid: tuple[Intent, ...] = ()
+    unmatched_paid: tuple[Intent, ...] = ()
     excluded_rows: tuple[Payment, ...] = ()
     pays_for_row: bool = False
 

@@ -86,7 +86,7 @@ def is_dispute_listed(match: Match, charge: Charge) -> bool:
 
 
 def has_any_dispute(match: Match) -> bool:
-    """Whether the charge has or had a dispute, whatever it says of itself: it may say no after a win."""
+    """Whether the charge has or had a dispute. The charge itself may say that it is not disputed after a dispute was won."""
     return bool(_disputes(match))
 
 

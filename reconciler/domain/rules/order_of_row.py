@@ -76,7 +76,7 @@ def _can_find_orders(match: Match, rules: Rules) -> bool:
 
 
 def _facts_of(facts: OrderFacts | None, rules: Rules) -> OrderFacts:
-    """The order as far as it can be known: without a way to find its intents, its rows are all there is."""
+    """The order as far as it can be known. If its intents cannot be found, its rows alone count as complete."""
     if facts is None:
         return OrderFacts(is_complete=True)
     return facts if rules.link_metadata is not None else replace(facts, is_complete=True)
@@ -89,7 +89,7 @@ def _maybe_paid(match: Match, row: Payment, own: Intent) -> bool:
         (paid.settled_amount, paid.currency) == (row.amount, row.currency)
         and paid.created >= begin
         and paid.id != own.id
-        for paid in match.facts.unheld_paid
+        for paid in match.facts.unmatched_paid
     )
 
 

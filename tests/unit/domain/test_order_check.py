@@ -56,7 +56,7 @@ def test_the_row_itself_does_not_block() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.AUTHORIZED])
-def test_an_unheld_intent_that_was_paid_is_named(outcome: Outcome) -> None:
+def test_an_unmatched_intent_that_was_paid_is_named(outcome: Outcome) -> None:
     """The retry was paid under a new intent: that one is the finding."""
     assert order_verdict(ROW, OWN, facts(other(outcome)), NOW).paid_by == other(outcome)
 
@@ -117,8 +117,8 @@ def test_of_several_the_one_that_took_money_is_named() -> None:
 def test_no_negative_write_while_money_is_anywhere(intent, row, held, complete) -> None:
     """Over all outcomes of another intent and another row: a write is allowed only if nothing was paid or may be."""
     rows = [] if row is None else [payment(row, key="p2", payment_intent="pi_2" if held else None)]
-    told = facts(other(intent), rows=rows, held=["pi_2"] if held else [], complete=complete)
-    verdict = order_verdict(ROW, OWN, told, NOW)
+    known = facts(other(intent), rows=rows, held=["pi_2"] if held else [], complete=complete)
+    verdict = order_verdict(ROW, OWN, known, NOW)
     may_be_paid = {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.PROCESSING, Outcome.UNKNOWN}
     if intent in may_be_paid or row in may_be_paid or not complete:
         assert not verdict.allows_write

@@ -105,8 +105,10 @@ def test_a_row_that_says_paid_is_not_paid_by_another(local: Outcome) -> None:
 
 
 def maybe(**changes: object) -> Match:
-    unheld = replace(PAID, **changes)  # type: ignore[arg-type]
-    return replace(asked(Outcome.CANCELED), order=None, facts=MatchFacts(unheld_paid=(unheld,)))
+    unmatched = replace(PAID, **changes)  # type: ignore[arg-type]
+    return replace(
+        asked(Outcome.CANCELED), order=None, facts=MatchFacts(unmatched_paid=(unmatched,))
+    )
 
 
 def test_a_paid_intent_without_a_row_may_be_the_rows_payment() -> None:
@@ -156,8 +158,8 @@ def test_a_row_outside_the_mapping_is_named_unless_it_tells_of_the_money() -> No
         Reason.ROW_EXCLUDED,
         ("p7",),
     )
-    told = payment(Outcome.SUCCEEDED, key="p7")
-    silent = decide(match_of(PAID, facts=MatchFacts(excluded_rows=(told,))), LINKED, NOW)
+    paid_row = payment(Outcome.SUCCEEDED, key="p7")
+    silent = decide(match_of(PAID, facts=MatchFacts(excluded_rows=(paid_row,))), LINKED, NOW)
     assert not isinstance(silent, Flag)
 
 

@@ -107,7 +107,7 @@ def test_the_time_since_the_first_attempt_makes_an_attempt_the_last(
         (Receipt(None, "no answer within 10 s"), True),
     ],
 )
-def test_an_endpoint_that_is_down_is_told_from_one_that_refuses(
+def test_an_endpoint_that_is_down_differs_from_one_that_refuses(
     receipt: Receipt, endpoints_fault: bool
 ) -> None:
     """A 4xx answer refuses one message; a server error, a redirect or silence is the endpoint's own fault."""

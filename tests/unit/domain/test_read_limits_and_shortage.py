@@ -1,4 +1,4 @@
-"""Which net goes first when the reads of 30 days run short, by simulated time."""
+"""Which source goes first when the reads of 30 days run short, over simulated days."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ HOURS = 24
 
 @dataclass
 class Shop:
-    """Hours of a service, its reads booked by the hour and counted over 30 days."""
+    """A service whose reads are counted by the hour, over 24 hours and over 30 days."""
 
-    reserves: SourceShares
+    shares: SourceShares
     hours: deque[Counter[Source]] = field(default_factory=deque)
     month: Counter[Source] = field(default_factory=Counter)
     day: Counter[Source] = field(default_factory=Counter)
 
     def hour(self, wanted: dict[Source, int]) -> Counter[Source]:
-        """An hour in which the nets want so many reads, the greediest first."""
+        """An hour in which the sources want this many reads. The source that goes last asks first."""
         if len(self.hours) >= HOURS:
             self.day.subtract(self.hours[-HOURS])
         if len(self.hours) >= HOURS * QUOTA_PERIOD.days:
@@ -38,18 +38,18 @@ class Shop:
         self.hours.append(Counter())
         for source in (Source.WINDOW, Source.DUE, Source.TAIL):
             spent = ReadsSpent(self.month, self.day)
-            taken = min(wanted[source], self.reserves.left(source, spent, by_service=True))
+            taken = min(wanted[source], self.shares.left(source, spent, by_service=True))
             for sums in (self.hours[-1], self.day, self.month):
                 sums[source] += taken
         return self.hours[-1]
 
 
 @pytest.mark.parametrize("allowed", [5_000, 250_000])
-def test_demand_far_above_the_allowance(allowed: int) -> None:
-    """The tail never misses a tick, due gets half of what the tail leaves, window something, and the sum stays below."""
-    reserves = SourceShares(allowed, MINUTE)
+def test_demand_far_above_the_quota(allowed: int) -> None:
+    """The tail misses no tick, due has half of what the tail leaves, window has some reads, and the quota holds."""
+    shares = SourceShares(allowed, MINUTE)
     ticks = timedelta(hours=1) / tail_interval(MINUTE, allowed)
-    shop = Shop(reserves)
+    shop = Shop(shares)
     owed = 0.0
     days: list[Counter[Source]] = []
     for hour in range(HOURS * 90):
@@ -63,14 +63,14 @@ def test_demand_far_above_the_allowance(allowed: int) -> None:
         days[-1].update(got)
         assert shop.month.total() <= allowed
     month = shop.month
-    rest = allowed - reserves.tail
+    rest = allowed - shares.tail
     assert month[Source.DUE] >= rest / 2
     assert month[Source.WINDOW] >= rest / 5
     assert all(day[Source.DUE] > 0 and day[Source.WINDOW] > 0 for day in days)
 
 
 def test_a_burst_of_events_does_not_stop_the_tail() -> None:
-    """What is kept for the tail is more than its ticks: what events lead to is in it, whatever the other nets want."""
+    """The tail keeps more than its ticks, for the retrieves that events lead to, however much other sources want."""
     shop = Shop(SourceShares(5_000, MINUTE))
     ticks = timedelta(hours=1) / tail_interval(MINUTE, 5_000)
     owed = 0.0
@@ -89,16 +89,13 @@ def test_a_burst_of_events_does_not_stop_the_tail() -> None:
 
 
 def test_a_person_takes_what_is_left_at_once() -> None:
-    """One who asks is not held to a day's part; what the nets before need is kept all the same."""
-    reserves = SourceShares(10_000, timedelta(hours=1))
+    """A person's sweep has no daily share, but what is kept for the sources before it stays."""
+    shares = SourceShares(10_000, timedelta(hours=1))
     spent = ReadsSpent()
-    assert reserves.left(Source.PERSON, spent, by_service=False) == 10_000
-    assert reserves.left(Source.DUE, spent, by_service=False) == 10_000 - reserves.tail
-    assert (
-        reserves.left(Source.WINDOW, spent, by_service=False)
-        == 10_000 - reserves.tail - reserves.due
-    )
-    assert reserves.left(Source.DUE, spent, by_service=True) == -(-(10_000 - reserves.tail) // 10)
+    assert shares.left(Source.PERSON, spent, by_service=False) == 10_000
+    assert shares.left(Source.DUE, spent, by_service=False) == 10_000 - shares.tail
+    assert shares.left(Source.WINDOW, spent, by_service=False) == 10_000 - shares.tail - shares.due
+    assert shares.left(Source.DUE, spent, by_service=True) == -(-(10_000 - shares.tail) // 10)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +108,6 @@ def test_a_person_takes_what_is_left_at_once() -> None:
         (MINUTE, 0, QUOTA_PERIOD),
     ],
 )
-def test_the_pace_of_the_tail(configured: timedelta, allowed: int, interval: timedelta) -> None:
-    """As configured, no faster than 10 s, and no more than half of the reads where nothing happens."""
+def test_the_interval_of_the_tail(configured: timedelta, allowed: int, interval: timedelta) -> None:
+    """It is the configured one, at least 10 s, and so long that the ticks take at most half of the quota."""
     assert tail_interval(configured, allowed) == interval

@@ -103,7 +103,7 @@ def test_a_failed_refund_does_not_count() -> None:
 def test_both_shapes_give_the_true_amount(
     captured_amount: int, rest: int, refunds: list[int], new_shape: bool
 ) -> None:
-    """Whatever was captured, released and refunded: what Stripe shows leads back to what was refunded."""
+    """For every captured, released and refunded amount, what Stripe shows leads to what was refunded."""
     true = sum(refunds)
     if true > captured_amount:
         return

@@ -98,7 +98,7 @@ def test_parts_have_one_outcome_and_one_currency() -> None:
 
 
 @pytest.mark.parametrize("outcomes", list(combinations_with_replacement(Outcome, 2)), ids=str)
-def test_every_pair_has_one_form(outcomes: tuple[Outcome, Outcome]) -> None:
+def test_every_pair_has_one_relation(outcomes: tuple[Outcome, Outcome]) -> None:
     """No pair of outcomes fails, and nothing is compared that was not given."""
     given = rows(*outcomes)
     found = rows_of_intent(given, PAID)

@@ -1,4 +1,4 @@
-"""Rows that hold one intent are examined together."""
+"""Several rows of one intent are examined together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDED = {Outcome.FAILED, Outcome.CANCELED}
 
 
 def _kind_of(local: Outcome, stripe: Outcome) -> str | None:
-    """What a row that says this has to say to a payment of which nothing was given back and nothing is disputed."""
+    """The kind of finding of one row, if no money went back and nothing is disputed."""
     if local is Outcome.UNKNOWN:
         return "unknown_status"
     if stripe is Outcome.SUCCEEDED and local is Outcome.REFUNDED:
@@ -39,7 +39,7 @@ def _kind_of(local: Outcome, stripe: Outcome) -> str | None:
 
 @pytest.mark.parametrize("stripe", AT_STRIPE)
 def test_two_rows_that_are_no_attempts_are_never_corrected(stripe: Outcome) -> None:
-    """Every pair of local outcomes that hold one intent: what would be a correction is ambiguous_row, once, with both keys."""
+    """For every pair of local outcomes, a correction becomes one ambiguous_row finding with both keys."""
     for one, other in itertools.product(Outcome, repeat=2):
         if (one in ENDED) != (other in ENDED):
             continue  # an attempt that ended, and the row that goes on
@@ -61,7 +61,7 @@ def test_two_rows_that_are_no_attempts_are_never_corrected(stripe: Outcome) -> N
 
 @pytest.mark.parametrize("stripe", AT_STRIPE)
 def test_the_attempt_that_goes_on_is_decided_as_if_it_were_alone(stripe: Outcome) -> None:
-    """A row for each attempt: the failed and the canceled one are history, and say nothing."""
+    """With a row for each attempt, a failed or canceled row is history and has no finding."""
     for ended, going_on in itertools.product(ENDED, set(Outcome) - ENDED):
         row = payment(going_on, key="p2")
         alone = decide(match_of(intent_of(stripe), row), rules(), NOW)
@@ -75,7 +75,7 @@ def test_the_attempt_that_goes_on_is_decided_as_if_it_were_alone(stripe: Outcome
 
 
 def test_parts_are_corrected_together() -> None:
-    """A row for each part: both are written, each with the whole outcome."""
+    """With a row for each part, both are written with Stripe's outcome."""
     parts = (
         payment(Outcome.INCOMPLETE, amount=AMOUNT - 100),
         payment(Outcome.INCOMPLETE, key="p2", amount=100),
@@ -87,7 +87,7 @@ def test_parts_are_corrected_together() -> None:
 
 
 def test_parts_of_another_sum_received_are_a_mismatch() -> None:
-    """All conditions hold of the sum."""
+    """The sum of the parts is compared with Stripe's amount."""
     parts = (
         payment(Outcome.INCOMPLETE, amount=AMOUNT - 100),
         payment(Outcome.INCOMPLETE, key="p2", amount=100),
@@ -109,7 +109,7 @@ def _one(
 
 
 def test_three_rows_are_one_finding_that_names_them_all() -> None:
-    """One finding a kind, with all keys in order and every row's values."""
+    """There is one finding of the kind, with all keys in order and every row's values."""
     found = _one(*(payment(Outcome.CANCELED, key=key) for key in ("p3", "p1", "p2")))
     assert (found.kind, found.keys) == (Kind.PAID_AFTER_CANCEL, ("p1", "p2", "p3"))
     rows = found.local["rows"]
@@ -117,8 +117,8 @@ def test_three_rows_are_one_finding_that_names_them_all() -> None:
     assert [row["key"] for row in rows] == ["p1", "p2", "p3"]
 
 
-def test_the_severest_row_speaks_for_all() -> None:
-    """An open row and a paid one of another amount: the finding is as critical as the paid row makes it."""
+def test_a_finding_is_as_severe_as_its_severest_row() -> None:
+    """An open and a paid row of other amounts make one finding, which is critical because of the paid row."""
     found = _one(
         payment(Outcome.INCOMPLETE, amount=1), payment(Outcome.SUCCEEDED, key="p2", amount=2)
     )
@@ -127,7 +127,7 @@ def test_the_severest_row_speaks_for_all() -> None:
 
 
 def test_an_ambiguous_row_has_the_values_of_every_row() -> None:
-    """Also those of the row that agrees: which of the two is meant is the question."""
+    """The row that agrees is named too, because which row is meant is the question."""
     found = _one(payment(Outcome.SUCCEEDED, key="p2"), payment(Outcome.INCOMPLETE))
     assert (found.kind, found.keys) == (Kind.AMBIGUOUS_ROW, ("p1", "p2"))
     rows = found.local["rows"]
@@ -144,7 +144,7 @@ def test_an_ambiguous_row_has_the_values_of_every_row() -> None:
 def test_an_ambiguous_row_is_another_when_any_of_its_rows_changes(
     change: dict[str, Any],
 ) -> None:
-    """What a person has settled comes up again when the row that agreed is another now."""
+    """Its fingerprint changes with the row that agrees, so that a settled finding reopens."""
 
     def ambiguous(second: Payment) -> Finding:
         match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE), second)
@@ -157,7 +157,7 @@ def test_an_ambiguous_row_is_another_when_any_of_its_rows_changes(
 
 @pytest.mark.parametrize("stripe", [*AT_STRIPE, None])
 def test_the_order_of_rows_does_not_matter(stripe: Outcome | None) -> None:
-    """A database gives rows in any order: findings and their fingerprints are the same."""
+    """The database returns rows in any order, and the findings and every fingerprint are the same."""
     rows = [
         payment(Outcome.INCOMPLETE, key="p1", amount=1),
         payment(Outcome.SUCCEEDED, key="p2", amount=2),
@@ -175,8 +175,8 @@ def test_the_order_of_rows_does_not_matter(stripe: Outcome | None) -> None:
     assert len(decisions) == 1
 
 
-def test_a_link_that_is_contested_writes_to_no_row() -> None:
-    """Two intents name one order: which of them the row belongs to is for a person to say."""
+def test_a_contested_match_is_not_corrected() -> None:
+    """Two intents name the order, and a person decides to which of them the row belongs."""
     row = payment(Outcome.INCOMPLETE, payment_intent=None)
     found = _one(row, contested=True)
     assert (found.kind, found.keys) == (Kind.AMBIGUOUS_ROW, ("p1",))
@@ -186,8 +186,8 @@ def test_a_link_that_is_contested_writes_to_no_row() -> None:
 
 
 @pytest.mark.parametrize("stripe", AT_STRIPE)
-def test_a_contested_link_matters_only_where_a_row_would_be_written(stripe: Outcome) -> None:
-    """Where the table keeps or flags, the contest changes nothing."""
+def test_a_contested_match_matters_only_for_a_correction(stripe: Outcome) -> None:
+    """If the table says keep or flag, the decision is the same."""
     for local in KNOWN:
         match = match_of(intent_of(stripe), payment(local), contested=True)
         kinds = [found.kind.value for found in found_in(decide(match, rules(), NOW))]
@@ -195,8 +195,8 @@ def test_a_contested_link_matters_only_where_a_row_would_be_written(stripe: Outc
         assert kinds == ([] if expected is None else [expected])
 
 
-def test_a_404_of_a_paid_row_is_critical_beside_a_row_that_cannot_be_read() -> None:
-    """An unmapped second row must not hide that a paid one has no payment at Stripe."""
+def test_a_404_of_a_paid_row_is_critical_beside_a_row_of_unknown_status() -> None:
+    """The unknown row makes a finding of its own, so that it does not hide the paid one."""
     rows = (payment(Outcome.UNKNOWN, key="p1", amount=1), payment(Outcome.SUCCEEDED, key="p2"))
     found = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert {(item.kind, item.severity, item.keys, item.stake.amount) for item in found} == {
@@ -205,8 +205,8 @@ def test_a_404_of_a_paid_row_is_critical_beside_a_row_that_cannot_be_read() -> N
     }
 
 
-def test_several_rows_without_an_intent_are_one_finding() -> None:
-    """A 404 names all rows that hold the id, and is critical if one of them is paid."""
+def test_several_rows_of_a_missing_intent_are_one_finding() -> None:
+    """The finding names all rows that hold the id, and it is critical if one of them is paid."""
     rows = (payment(Outcome.INCOMPLETE), payment(Outcome.SUCCEEDED, key="p2"))
     (found,) = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert (found.kind, found.severity) == (Kind.MISSING_AT_STRIPE, Severity.CRITICAL)
@@ -214,14 +214,14 @@ def test_several_rows_without_an_intent_are_one_finding() -> None:
 
 
 def test_the_money_at_stake_of_a_404_is_that_of_the_paid_row() -> None:
-    """The row that makes the finding critical says how much is at stake."""
+    """The row that makes the finding critical decides the money at stake."""
     rows = (payment(Outcome.INCOMPLETE, amount=1), payment(Outcome.SUCCEEDED, key="p2"))
     (found,) = found_in(decide(match_of(missing(), *rows), rules(), NOW))
     assert found.stake.amount == AMOUNT
 
 
 def test_an_ambiguous_row_names_each_row_once() -> None:
-    """Three rows that would each be corrected are three rows, not nine."""
+    """Three rows that would each be corrected make one finding with three rows."""
     found = _one(*(payment(Outcome.INCOMPLETE, key=key) for key in ("p2", "p3", "p1")))
     rows = found.local["rows"]
     assert isinstance(rows, list)
