@@ -135,6 +135,8 @@ class SweepReport:
     discrepancies: Counter[Kind] = field(default_factory=Counter)
     stakes: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     """Money at stake in minor units, by kind and currency."""
+    total_stakes: Counter[str] = field(default_factory=Counter)
+    """Money at stake by currency: a payment with several findings counts once, with its greatest stake."""
     reads: int = 0
     rate_limited: int = 0
     seconds: float = 0.0
@@ -149,6 +151,8 @@ class SweepReport:
     """The error that ended the sweep early. Its exit code is the command's."""
     _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
     """The subject and kind of each discrepancy that is counted."""
+    _greatest_stake: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
+    """What each payment counts for in ``total_stakes``, by its intent or row and the currency."""
 
     def add_decisions(self, decisions: Iterable[tuple[Match, Decision]]) -> None:
         """Count the final decisions about matches. Each discrepancy counts once in a sweep."""
@@ -187,10 +191,19 @@ class SweepReport:
             self._counted.add(identity)
             self.discrepancies[finding.kind] += 1
             self.stakes[finding.kind, finding.stake.currency] += finding.stake.amount
+            self._add_to_total(finding)
 
             # of a correction only the missed outcome is corrected; what stands beside it stays flagged
             corrects = to_status is not None and finding.kind is Kind.MISSED_OUTCOME
             self.add_line(_finding_line(match, finding, to_status if corrects else None))
+
+    def _add_to_total(self, finding: Finding) -> None:
+        stake = finding.stake
+        payment = (finding.payment_intent or finding.subject, stake.currency)
+        counted = self._greatest_stake.get(payment, 0)
+        if stake.amount > counted:
+            self._greatest_stake[payment] = stake.amount
+            self.total_stakes[stake.currency] += stake.amount - counted
 
     def add_line(self, line: ReportLine) -> None:
         """Keep one decision for the reader."""
@@ -242,6 +255,10 @@ class SweepReport:
             "at_stake": [
                 {"kind": kind.value, "currency": currency, "amount": amount}
                 for (kind, currency), amount in sorted(self.stakes.items())
+            ],
+            "at_stake_total": [
+                {"currency": currency, "amount": amount}
+                for currency, amount in sorted(self.total_stakes.items())
             ],
             "unexamined": self.unexamined_count,
             "not_examined": [

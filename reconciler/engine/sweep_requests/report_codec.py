@@ -70,6 +70,9 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
         report.stakes = Counter(
             {(Kind(item["kind"]), item["currency"]): item["amount"] for item in fields["at_stake"]}
         )
+        report.total_stakes = Counter(
+            {item["currency"]: item["amount"] for item in fields["at_stake_total"]}
+        )
         report.unexamined_count = fields["unexamined"]
         report.unexamined = [Unexamined(what, why) for what, why in fields["unexamined_items"]]
         report.notes = list(fields["notes"])

@@ -107,9 +107,11 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
     first = reports[0]
     kinds: Counter[str] = Counter()
     stakes: Counter[tuple[str, str]] = Counter()
+    totals: Counter[str] = Counter()
     for report in reports:
         kinds.update({kind.value: count for kind, count in report.discrepancies.items()})
         stakes.update({(kind.value, currency): n for (kind, currency), n in report.stakes.items()})
+        totals.update(report.total_stakes)
     stopped = [report.stopped for report in reports if report.stopped is not None]
     whole: dict[str, object] = {
         **each[0],
@@ -122,6 +124,9 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
         "at_stake": [
             {"kind": kind, "currency": currency, "amount": amount}
             for (kind, currency), amount in sorted(stakes.items())
+        ],
+        "at_stake_total": [
+            {"currency": currency, "amount": amount} for currency, amount in sorted(totals.items())
         ],
         "not_examined": [missed for one in each for missed in _list(one["not_examined"])],
         "notes": [note for report in reports for note in report.notes],
@@ -230,10 +235,18 @@ def _write_first_lines(
 
 
 def _kinds(report: SweepReport) -> list[tuple[str, int, str]]:
-    return [
+    kinds = [
         (kind.value, count, _stakes(report, kind))
         for kind, count in sorted(report.discrepancies.items())
     ]
+    if len(kinds) > 1:
+        # a payment with several findings counts once, so the lines above may add up to more
+        total = ", ".join(
+            money_text(Money(amount, currency))
+            for currency, amount in sorted(report.total_stakes.items())
+        )
+        kinds.append(("total", sum(count for _, count, _ in kinds), total))
+    return kinds
 
 
 def _stakes(report: SweepReport, kind: Kind) -> str:
