@@ -160,6 +160,7 @@ def simulate_customers(
 
     The simulation's clock ends at its present.
     """
+    # all customers are chosen first, so that their steps can be sorted by time
     customers = [_new_customer(simulation, number) for number in range(count)]
     intents: dict[int, str] = {}
     for moment, number, action_number in sorted(
@@ -175,6 +176,7 @@ def simulate_customers(
 
 
 def _new_customer(simulation: Simulation, number: int) -> _Customer:
+    # the youngest customer still has ended before the quiet time
     weights = [scenario.weight for scenario in SCENARIOS]
     scenario = simulation.random.choices(SCENARIOS, weights)[0]
     youngest = scenario.duration + QUIET_BEFORE_PRESENT
@@ -189,6 +191,7 @@ def _new_customer(simulation: Simulation, number: int) -> _Customer:
 def _advance_to(simulation: Simulation, moment: datetime) -> None:
     """Advance the clock, and on the way deliver the webhooks that become due."""
     while (due := simulation.sandbox.webhooks.next_due()) is not None and due <= moment.timestamp():
+        # a delivery may create new ones: each is made at its own time
         until_due = timedelta(seconds=due - simulation.clock.now().timestamp())
         simulation.clock.advance(max(until_due, timedelta(0)))
         simulation.sandbox.deliver_due()
@@ -198,6 +201,7 @@ def _advance_to(simulation: Simulation, moment: datetime) -> None:
 def _open_checkout(simulation: Simulation, customer: _Customer) -> str:
     """Make the customer's intent and row; returns the intent's id."""
     scenario = customer.scenario
+    # only a payment that is captured by hand can be held
     manual = CustomerAction.HOLD in {action for action, _ in scenario.actions}
     intent = simulation.open_intent(
         customer.begins, currency=scenario.currency, method=scenario.method, manual=manual

@@ -83,6 +83,7 @@ def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
 
     Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises if the server is unavailable.
     """
+    # the cleanup is registered before the server starts, and runs inside the delay of signals
     began = clock.monotonic()
     with Interruption() as interruption, ExitStack() as cleanup:
         postgres = EmbeddedPostgres()
@@ -109,10 +110,12 @@ def _simulate_and_sweep(
             configured = settings(server.url, url)
             migrate(url, daemon_role=None, auditor_role=None)
             before = shop.rows()
+            # the same code as the command line's sweep: the verdict is about the real program
             report = run_sweep(configured, clock, progress)
             # an interrupted sweep has ended with a report: the demonstration must end as well
             interruption.raise_if_requested()
 
+        # read by statements of its own, not through Reconciler
         findings = shop.findings()
         state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
         return DemoResult(
@@ -132,6 +135,7 @@ def _simulate_and_sweep(
 def _new_simulation(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Simulation:
     # a seeded generator: a demonstration can be repeated, and nothing here is a secret
     random = Random(plan.seed)  # noqa: S311
+    # Stripe's clock begins before the oldest payment, and is advanced to the present while payments are made
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
     stripe_time = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(stripe_time, rate_clock=clock, seed=plan.seed, limits=SandboxLimits())

@@ -25,6 +25,7 @@ class Interruption:
         self._previous_handlers: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
+        # Python lets only the main thread set signal handlers
         if threading.current_thread() is threading.main_thread():
             self._previous_handlers = {
                 number: signal.signal(number, self._handle) for number in _SIGNALS
@@ -37,8 +38,10 @@ class Interruption:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # restored first: a signal from here on is the caller's
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        # an error of the block is more important than the signal
         if exc is None:
             self.raise_if_requested()
 

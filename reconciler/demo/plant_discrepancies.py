@@ -30,6 +30,7 @@ def plant_discrepancies(simulation: Simulation, payments: int, *, losing: bool) 
 
 
 def _plant(simulation: Simulation, causes: Sequence[PlantFunction], copies: int) -> None:
+    # a random start, so that a small demonstration does not always show the same cause
     first = simulation.random.randrange(len(causes))
     for number in range(copies):
         causes[(first + number) % len(causes)](simulation)

@@ -22,6 +22,8 @@ WHY: Final[Mapping[Kind, str]] = {
     Kind.REFUND_DRIFT: "the money was refunded, and the row does not say so",
     Kind.DISPUTE_DRIFT: "the customer's bank has taken it back, and the row does not say so",
     Kind.AMBIGUOUS_ROW: "several rows claim one payment",
+    Kind.PAID_BY_OTHER_INTENT: "another payment of the order was paid than the row's own",
+    Kind.REFUND_MISSING: "the row says refunded, and not all the money was refunded",
     Kind.MISSING_LOCALLY: "Stripe has the money, and there is no row",
     Kind.MISSING_AT_STRIPE: "Stripe does not know what the row names",
     Kind.UNKNOWN_STATUS: "a status that is not mapped",
@@ -29,6 +31,7 @@ WHY: Final[Mapping[Kind, str]] = {
     Kind.CAPTURE_EXPIRING: "held money is lost unless it is captured within a day",
     Kind.OVERDUE: "the payment method should have answered by now",
     Kind.EXHAUSTED: "nothing more will happen by itself",
+    Kind.PARTIALLY_FUNDED: "only a part of the money has arrived",
 }
 """In a few words, why a person has to decide."""
 
@@ -94,6 +97,7 @@ def faults(result: DemoResult) -> tuple[str, ...]:
         *(f"Invented: {line}." for line in verdict.invented),
         *(f"The verdict proves nothing: {line}." for line in verdict.contradictions),
     ]
+    # an incomplete sweep explains what was missed
     if not report.complete:
         sentences.append(
             f"The sweep is not complete: {report.stopped or 'see what was not examined'}."
@@ -128,6 +132,7 @@ def flagged(result: DemoResult) -> tuple[FlaggedLine, ...]:
             severity = Severity(stored.severity)
             by_kind.setdefault(Kind(stored.kind), []).append((severity, stored.stake))
 
+    # the enumeration is in the order of severity
     rank = list(Severity).index
     lines = []
     for kind, found in by_kind.items():

@@ -38,6 +38,7 @@ def create_in_state(
     livemode: bool | None = None,
 ) -> IntentRecord:
     """An intent that came to this state some time ago; if it is still open, no deadline has passed."""
+    # an open payment is young, so that none of its deadlines makes a second discrepancy
     began = simulation.ago(5 * HOUR, 3 * DAY if state in _STILL_OPEN else 20 * DAY)
     intent = simulation.open_intent(
         began,

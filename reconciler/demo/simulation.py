@@ -87,6 +87,7 @@ class Simulation:
         Amount, currency and order are the intent's unless they are given. ``holds`` is whether the row has the intent's
         id. ``end`` is the status that the row must have after the sweep; without it the row must stay unchanged.
         """
+        # a checkout writes its row up to three seconds before the intent is created
         created = datetime.fromtimestamp(intent.created, self.present.tzinfo)
         row = self._row(
             order or intent.metadata["order_id"],
@@ -121,6 +122,7 @@ class Simulation:
         currency: str,
         created: datetime,
     ) -> ShopRow:
+        # a random key from the seeded generator: the same seed makes the same rows
         key = str(UUID(int=self.random.getrandbits(128), version=4))
         row = ShopRow(key, order, intent, status, amount, currency, created)
         self.shop.add(row)

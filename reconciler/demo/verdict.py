@@ -66,8 +66,10 @@ class DemoVerdict:
 
 def judge(expected: ExpectedResult, sandbox: Sandbox, state: DatabaseState) -> DemoVerdict:
     """Compare the database with what must be true."""
+    # only the status says whether a row was wrong: a missing intent id alone needs no correction
     before, after = state.before, state.after
     wrong = [key for key, row in before.items() if row.status != expected.rows[key].status]
+    # added and deleted rows are wrong writes, not changes
     changed = [key for key, row in after.items() if before.get(key) not in (None, row)]
     found = {
         PlantedFinding(Kind(stored.kind), stored.subject)
@@ -111,6 +113,7 @@ def _is_planted_kind(stored: StoredFinding) -> bool:
 
 def _must_become(expected: ExpectedResult, before: ShopRow) -> ShopRow:
     right = expected.rows[before.id]
+    # a correct row must not be touched, not even to add the intent
     if before.status == right.status:
         return before
     return replace(
@@ -152,6 +155,7 @@ def _sentences(what: str, findings: Iterable[PlantedFinding]) -> Iterable[str]:
 
 
 def _contradictions(expected: ExpectedResult, sandbox: Sandbox) -> Iterable[str]:
+    # planted payments are left out: many of them are wrong at Stripe on purpose
     for key, intent in expected.customers.items():
         at_stripe, right = true_status(sandbox, intent), expected.rows[key].status
         if at_stripe != right:

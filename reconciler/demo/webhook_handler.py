@@ -107,10 +107,12 @@ class ShopWebhookHandler:
 
     def receive(self, payload: bytes, headers: Mapping[str, str]) -> int:
         """Receive a webhook; returns the HTTP status of the answer."""
+        # a careful shop refuses what Stripe has not signed, before it reads the payload
         if not self._is_signed(payload, headers.get("Stripe-Signature", "")):
             return 400
         event = json.loads(payload)
         is_first_try = event["id"] not in self.results
+        # noted before the answer: a repeated delivery of the same event must have the same result
         result = self._result(event)
         self.results[event["id"]] = result
         if result is WebhookResult.ENDPOINT_DOWN or (result is WebhookResult.LATE and is_first_try):
@@ -125,6 +127,7 @@ class ShopWebhookHandler:
         return self._losses.result_of(event["id"])
 
     def _is_signed(self, payload: bytes, header: str) -> bool:
+        # Stripe sends several v1 signatures while a secret is being replaced
         parts = [part.partition("=") for part in header.split(",")]
         stamp = next((value for name, _, value in parts if name == "t"), "")
         if not stamp.isdigit():
@@ -139,6 +142,7 @@ class ShopWebhookHandler:
         if event["type"] == "charge.refunded" and not (about["captured"] and about["refunded"]):
             return  # a partial refund, or a hold that was released: the row stays as it is
 
+        # a charge or dispute names its intent, but a dispute has no order
         is_intent = about["object"] == "payment_intent"
         self._shop.take(
             about["id"] if is_intent else about["payment_intent"],

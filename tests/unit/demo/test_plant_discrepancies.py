@@ -13,13 +13,19 @@ from reconciler.demo.side_discrepancies import BESIDE_A_CORRECTION, SIDE_DISCREP
 from reconciler.domain.findings.discrepancy import Kind
 from tests.unit.demo.simulations import PRESENT, make_simulation
 
-EVERY_KIND = set(Kind) - {Kind.MISSED_OUTCOME}
+NOT_PLANTED = {
+    Kind.MISSED_OUTCOME,  # comes about by lost webhooks
+    Kind.PAID_BY_OTHER_INTENT,
+    Kind.REFUND_MISSING,
+    Kind.PARTIALLY_FUNDED,
+}
+EVERY_KIND = set(Kind) - NOT_PLANTED
 
 
 @pytest.mark.parametrize("losing", [False, True])
 @pytest.mark.parametrize("seed", range(30))
 def test_even_the_smallest_shop_has_one_of_each_kind(seed: int, losing: bool) -> None:
-    """Even one payment becomes one discrepancy of every kind, with little more than a payment for each."""
+    """Even one payment becomes one discrepancy of every planted kind, with little more than a payment for each."""
     simulation = make_simulation(seed)
     plant_discrepancies(simulation, 1, losing=losing)
     assert {finding.kind for finding in simulation.expected.findings} == EVERY_KIND
