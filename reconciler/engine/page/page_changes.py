@@ -232,6 +232,7 @@ class PageChanges:
                 "local": finding.local,
                 "stripe": finding.stripe,
                 "evidence": finding.evidence,
+                "fingerprint": finding.fingerprint,
             }
         return Draft(action, body)
 
