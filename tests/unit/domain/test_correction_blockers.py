@@ -156,7 +156,7 @@ def test_a_partial_capture_is_compared_by_what_was_received() -> None:
 
 
 def test_only_an_amount_says_that_money_went_back() -> None:
-    """The charge's flag alone is no refund: it was also set by a cancellation, before basil."""
+    """``refunded`` alone is no refund: before the API version basil a cancellation set it too."""
     seen = intent_of(Outcome.SUCCEEDED, charge=charge(refunded=True, amount_refunded=0))
     decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Correct)

@@ -64,7 +64,7 @@ GIVEN_BACK = {
     Outcome.REFUNDED: {"refunded": True, "amount_refunded": AMOUNT},
     Outcome.DISPUTED: {"disputed": True},
 }
-"""What Stripe's charge says where a row says truly that the money went back."""
+"""What Stripe's charge says if a row says correctly that the money went back."""
 
 
 def _shown(decision: Decision) -> str:

@@ -33,10 +33,8 @@ def an_event(outcome: Outcome | None, second: int = 0, **changes: object) -> Eve
 
 
 @pytest.mark.parametrize(("local", "stripe"), list(itertools.product(LOCAL, AT_STRIPE)))
-def test_no_look_is_asked_for_only_where_the_table_says_keep(
-    local: Outcome, stripe: Outcome
-) -> None:
-    """What the decision table would correct or flag is always read; so is a refund of which no event tells."""
+def test_an_event_is_ignored_only_if_the_table_says_keep(local: Outcome, stripe: Outcome) -> None:
+    """What the decision table would correct or flag is retrieved, and so is a refund that no event shows."""
     asks = asks_for_retrieve([an_event(stripe)], [payment(local)], rules())
     unproved = local in (Outcome.REFUNDED, Outcome.DISPUTED)
     assert asks is (unproved or TABLE[local, stripe] is not Cell.KEEP)
@@ -45,14 +43,14 @@ def test_no_look_is_asked_for_only_where_the_table_says_keep(
 @pytest.mark.parametrize(
     "kind", ["refund.failed", "charge.dispute.closed", "charge.refund.updated"]
 )
-def test_money_that_may_have_stayed_is_read(kind: str) -> None:
-    """A refund may have failed and a dispute may be over: the row's word is then no longer enough."""
+def test_money_that_may_not_have_gone_back_is_retrieved(kind: str) -> None:
+    """A refund may have failed and a dispute may be over, although the row says refunded."""
     event = replace(an_event(None), type=kind)
     assert asks_for_retrieve([event], [payment(Outcome.REFUNDED)], rules())
 
 
-def test_a_transfer_that_came_in_part_is_read() -> None:
-    """Both sides wait, and money has arrived."""
+def test_a_transfer_of_which_a_part_arrived_is_retrieved() -> None:
+    """Both sides wait, but money has arrived."""
     event = replace(an_event(Outcome.INCOMPLETE), type="payment_intent.partially_funded")
     assert asks_for_retrieve([event], [payment(Outcome.INCOMPLETE)], rules())
 
@@ -60,14 +58,14 @@ def test_a_transfer_that_came_in_part_is_read() -> None:
 @pytest.mark.parametrize(
     "change", [{"amount_capturable": AMOUNT - 1}, {"currency": "usd"}, {"amount_received": 1}]
 )
-def test_a_held_amount_that_differs_is_read(change: dict[str, object]) -> None:
-    """Both say authorized, and not the same money."""
+def test_a_held_amount_that_differs_is_retrieved(change: dict[str, object]) -> None:
+    """Both sides say authorized, but not the same amount or currency."""
     event = an_event(Outcome.AUTHORIZED, **change)
     assert asks_for_retrieve([event], [payment(Outcome.AUTHORIZED)], rules())
 
 
-def test_money_of_a_canceled_intent_is_read() -> None:
-    """Both say canceled, and something was received."""
+def test_a_canceled_intent_that_received_money_is_retrieved() -> None:
+    """Both sides say canceled, but money was received."""
     event = an_event(Outcome.CANCELED, amount_received=1)
     assert asks_for_retrieve([event], [payment(Outcome.CANCELED)], rules())
 

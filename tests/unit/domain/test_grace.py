@@ -132,7 +132,7 @@ def test_an_event_as_new_as_the_read_waits_with_every_grace(
     ("local", "stripe"), [pair for pair, cell in EXPECTED.items() if cell == "Keep"]
 )
 def test_waiting_never_replaces_keep(local: str, stripe: str) -> None:
-    """Where both sides agree there is nothing to wait for, however fresh it is."""
+    """If both sides agree there is nothing to wait for, however recent the change is."""
     back = GIVEN_BACK.get(Outcome(local)) if stripe == "succeeded" else None
     seen = intent_of(Outcome(stripe), created=NOW, charge=charge(**back) if back else None)
     events = (event(NOW + SECOND),)

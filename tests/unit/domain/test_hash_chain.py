@@ -1,4 +1,4 @@
-"""The audit record: an auditor recomputes it from the recipe alone, and no tampering goes unseen."""
+"""The hash chain: an auditor can recompute it from the recipe, and every change of an entry is found."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ BODY: dict[str, Any] = {
 
 
 def by_recipe(account: str, seq: int, at: str, action: str, body: object, prev: str) -> str:
-    """The recipe as it is published, with hashlib and json alone."""
+    """The recipe as it is documented, with hashlib and json alone."""
     entry = {"account": account, "seq": seq, "at": at, "action": action, "body": body, "prev": prev}
     text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def chain(length: int, account: str = "default") -> list[Entry]:
-    """A whole chain."""
+    """A whole chain of this length."""
     entries: list[Entry] = []
     prev = GENESIS
     for seq in range(1, length + 1):
@@ -56,12 +56,12 @@ def chain(length: int, account: str = "default") -> list[Entry]:
 
 
 def head_of(entries: list[Entry]) -> tuple[int, str]:
-    """What the head says of a whole chain."""
+    """The head of a whole chain."""
     return (entries[-1].seq, entries[-1].hash) if entries else (0, GENESIS)
 
 
 def rehashed(entries: list[Entry]) -> list[Entry]:
-    """The chain as a forger would make it whole again from its contents."""
+    """The chain with hashes computed again from its contents, as a forger would do."""
     prev = GENESIS
     forged = []
     for entry in entries:
@@ -72,7 +72,7 @@ def rehashed(entries: list[Entry]) -> list[Entry]:
 
 
 def with_own_hash(entries: list[Entry], nth: int) -> list[Entry]:
-    """One entry with another amount and a hash that fits it, the others as they were."""
+    """The chain in which one entry has another amount and a matching hash, and the other entries are unchanged."""
     changed = replace(entries[nth], body={"amount": 0})
     made = entry_hash(
         changed.account, changed.seq, changed.at, changed.action, changed.body, changed.prev
@@ -81,12 +81,12 @@ def with_own_hash(entries: list[Entry], nth: int) -> list[Entry]:
 
 
 def test_the_first_prev_is_64_zeros() -> None:
-    """The recipe's beginning."""
+    """The first entry of every chain names this hash."""
     assert GENESIS == "0000000000000000000000000000000000000000000000000000000000000000"
 
 
-def test_the_hash_follows_the_published_recipe() -> None:
-    """An auditor with hashlib and json alone gets the same hashes for a whole chain."""
+def test_the_hash_follows_the_documented_recipe() -> None:
+    """An auditor who uses only hashlib and json gets the same hashes for a whole chain."""
     prev = "0" * 64
     for entry in chain(3):
         body = {
@@ -103,10 +103,10 @@ def test_the_hash_follows_the_published_recipe() -> None:
 
 
 def test_a_known_hash_never_changes() -> None:
-    """The recipe is a promise: a change of it would make every exported chain unverifiable."""
-    form = '{"account":"default","action":"note","at":"2026-06-10T12:00:00.000123Z","body":{"text":"é"},"prev":"'
-    form += "0" * 64 + '","seq":1}'
-    expected = hashlib.sha256(form.encode("utf-8")).hexdigest()
+    """A change of the recipe would make every exported chain unverifiable."""
+    text = '{"account":"default","action":"note","at":"2026-06-10T12:00:00.000123Z","body":{"text":"é"},"prev":"'
+    text += "0" * 64 + '","seq":1}'
+    expected = hashlib.sha256(text.encode("utf-8")).hexdigest()
     assert entry_hash("default", 1, AT, Action.NOTE, {"text": "é"}, GENESIS) == expected
 
 
@@ -123,12 +123,12 @@ def test_a_known_hash_never_changes() -> None:
     ],
 )
 def test_times_are_rfc_3339_in_utc(moment: datetime, text: str) -> None:
-    """Six decimals, four digits of year, Z; another zone is the same moment."""
+    """A time has six decimals, a year of four digits and Z; a time of another zone is converted."""
     assert rfc3339(moment) == text
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
-    """It would be read in the zone of the machine: the same entry would have another hash elsewhere."""
+    """Each machine would read it in its own zone and compute another hash."""
     with pytest.raises(TypeError, match="zone"):
         rfc3339(AT.replace(tzinfo=None))
     with pytest.raises(TypeError, match="zone"):
@@ -148,8 +148,8 @@ def test_a_time_without_a_zone_is_refused() -> None:
         ('a"\\\n', '"a\\"\\\\\\n"'),
     ],
 )
-def test_canonical_form(value: object, text: str) -> None:
-    """Sorted keys, no spaces, text as itself, integers in full."""
+def test_the_canonical_json_of_values(value: object, text: str) -> None:
+    """Keys are sorted, there are no spaces, text is not escaped, and integers have all their digits."""
     assert canonical_json(value) == text
 
 
@@ -158,8 +158,8 @@ def test_canonical_form(value: object, text: str) -> None:
     [0.1, 1.0, float("nan"), float("inf"), Decimal("1.00"), b"x", {1, 2}, object()],
     ids=lambda value: type(value).__name__,
 )
-def test_what_has_no_single_form_is_refused(value: object) -> None:
-    """Floats above all, however deep they hide: money is never one."""
+def test_a_value_without_a_canonical_text_is_refused(value: object) -> None:
+    """A float has no single form, and it is refused at every depth, because money is never a float."""
     for holder in (value, [value], {"a": {"b": [value]}}):
         with pytest.raises(TypeError, match="no canonical form"):
             canonical_json(holder)
@@ -175,16 +175,16 @@ plain_json = st.recursive(
 
 @given(plain_json)
 def test_canonical_json_can_be_read_back(value: object) -> None:
-    """What is read from an export is what was recorded, and its canonical form is the same."""
-    form = canonical_json(value)
-    again = json.loads(form)
+    """A value read from an export equals the recorded one and has the same canonical form."""
+    text = canonical_json(value)
+    again = json.loads(text)
     assert again == value
-    assert canonical_json(again) == form
+    assert canonical_json(again) == text
 
 
 @given(st.dictionaries(texts, plain_json, max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_matter(body: dict[str, object], random: Any) -> None:
-    """PostgreSQL keeps the keys of jsonb in its own order: the hash must not depend on it."""
+    """PostgreSQL keeps the keys of jsonb in its own order, and the hash does not depend on it."""
     names = list(body)
     random.shuffle(names)
     assert canonical_json({name: body[name] for name in names}) == canonical_json(body)
@@ -192,7 +192,7 @@ def test_the_order_of_keys_does_not_matter(body: dict[str, object], random: Any)
 
 @given(plain_json, plain_json)
 def test_different_values_have_different_forms(one: object, other: object) -> None:
-    """Two contents that differ can never share a hash (True and 1 differ in JSON)."""
+    """Two values that differ in JSON have different canonical texts; True and 1 differ."""
     assert (canonical_json(one) == canonical_json(other)) == (
         json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     )
@@ -200,14 +200,14 @@ def test_different_values_have_different_forms(one: object, other: object) -> No
 
 @pytest.mark.parametrize("length", [0, 1, 2, 7])
 def test_a_whole_chain_has_no_break(length: int) -> None:
-    """Nothing is found where nothing is wrong."""
+    """Nothing is reported about a chain of any length that is whole."""
     entries = chain(length)
     assert first_break(entries, head_of(entries), "default") is None
     assert first_break(iter(entries), head_of(entries), "default") is None
 
 
 def test_an_account_without_a_head_and_without_entries_is_whole() -> None:
-    """Nothing has been recorded yet."""
+    """Nothing has been recorded for the account yet."""
     assert first_break([], None, "default") is None
 
 
@@ -258,8 +258,8 @@ TAMPERING: dict[str, tuple[Callable[[list[Entry]], list[Entry]], int]] = {
 
 
 @pytest.mark.parametrize("name", TAMPERING)
-def test_every_kind_of_tampering_is_found(name: str) -> None:
-    """Whatever is changed, added, removed or moved: the first entry at which the chain does not hold is named."""
+def test_every_change_of_a_chain_is_found(name: str) -> None:
+    """A changed, added, removed or moved entry is found, and the first entry at which the chain breaks is named."""
     tamper, seq = TAMPERING[name]
     whole = chain(LENGTH)
     found = first_break(tamper(whole), head_of(whole), "default")
@@ -270,19 +270,19 @@ def test_every_kind_of_tampering_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("head", [None, (4, "x"), (6, "x"), (5, "0" * 64), (0, GENESIS)])
 def test_a_head_that_does_not_fit_is_found(head: tuple[int, str] | None) -> None:
-    """The head is kept apart and compared: it betrays a chain that was cut or rewritten to its end."""
+    """The head is kept apart, so it shows that a chain was cut off or rewritten to its end."""
     assert first_break(chain(LENGTH), head, "default") is not None
 
 
 def test_entries_of_another_account_do_not_prove_this_one() -> None:
-    """Each account has its own chain: a whole chain of another account is no proof, even with its own head."""
+    """A whole chain of another account is a break, even with that account's head."""
     other = chain(LENGTH, "other")
     assert first_break(other, head_of(other), "default") is not None
 
 
 @given(st.data())
 def test_any_changed_value_of_any_entry_is_found(data: st.DataObject) -> None:
-    """Random tampering with a body, wherever it is, is found at that very entry."""
+    """A random change of any value in a body is found at that entry."""
     whole = chain(4)
     at = data.draw(st.integers(0, 3))
     name = data.draw(st.sampled_from(sorted(whole[at].body)))
