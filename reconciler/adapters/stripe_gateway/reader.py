@@ -127,9 +127,11 @@ class Reader:
 
     def _wait(self, seconds: float) -> None:
         """Wait between two attempts. A stop ends the wait within a second."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0 and not self.is_stopping():
-            self._clock.wait(self._closed, min(left, _STOP_SECONDS))
+        left = seconds
+        while left > 0 and not self.is_stopping():
+            part = min(left, _STOP_SECONDS)
+            self._clock.wait(self._closed, part)
+            left -= part
 
     def _send(self, read: Read[T]) -> HttpAnswer:
         if self.is_stopping():

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
-from reconciler.adapters.stripe_gateway.transport import SdkTransport, Timeouts, Transport
+from reconciler.adapters.stripe_gateway import Timeouts
+from reconciler.adapters.stripe_gateway.transport import SdkTransport, Transport
 from reconciler.clock import ManualClock
 from reconciler.errors import StripeUnavailableError
 from tests.unit.gateway.canned_server import KEY, intent, reply
@@ -15,7 +16,7 @@ from tests.unit.gateway.conftest import Serve
 @pytest.mark.parametrize("call", ["post", "delete"])
 def test_the_gateway_cannot_write(clock: ManualClock, call: str) -> None:
     """Even the SDK cannot change anything at Stripe through the gateway."""
-    transport = Transport(Timeouts(), clock, 1)
+    transport = Transport("http://127.0.0.1:1", Timeouts(), clock, 1, lambda: False)
     sdk_transport = SdkTransport(transport)
     client = stripe.StripeClient(
         KEY, http_client=sdk_transport, base_addresses={"api": "http://127.0.0.1:1"}
