@@ -88,7 +88,7 @@ def _apply(connection: Connection) -> tuple[str, ...]:
     found = connection.execute(_SQL["migrations_table"]).fetchone()
     applied_table, schema = found if found is not None else (None, None)
     if applied_table is not None:
-        raise_if_newer({row[0] for row in connection.execute(_SQL["migrations_applied"])})
+        raise_if_newer(name for (name,) in connection.execute(_SQL["migrations_applied"]))
     if schema is None:
         connection.execute(_SQL["create_schema"])
     connection.execute(_SQL["migration_path"])

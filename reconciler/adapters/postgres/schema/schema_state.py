@@ -6,18 +6,19 @@ Every command asks this when it starts, so it needs nothing of what applies migr
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from reconciler.adapters.postgres.database import Connection, Database, connect, map_errors
+from psycopg.rows import TupleRow
+
+from reconciler.adapters.postgres.database import Database, connect, map_errors
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.errors import NewerSchemaError
 
 _SQL: Final = STATEMENTS["schema"]
-
 
 _MIGRATION: Final = re.compile(r"[0-9]{4}_\w+")
 """What Reconciler's migrations are called; yoyo may record others of its own."""
@@ -37,13 +38,13 @@ def schema_access(database: Database) -> SchemaAccess:
 
     Raises NewerSchemaError. A role that may not read the schema uses nothing of it, so no version is refused then.
     """
-    applied: set[str] = set()
+    applied: list[TupleRow] = []
     with database.connection("looking for the schema reconciler") as connection:
         row = connection.execute(_SQL["schema_access"]).fetchone()
         exists, may_read, may_write, may_read_migrations = row or (False, False, False, False)
         if may_read_migrations:
-            applied = _applied_migrations(connection)
-    raise_if_newer(applied)
+            applied = connection.execute(_SQL["migrations_applied"]).fetchall()
+    raise_if_newer(name for (name,) in applied)
     return SchemaAccess(exists, may_read, may_write)
 
 
@@ -52,17 +53,18 @@ def pending_migrations(dsn: str) -> tuple[str, ...]:
 
     Raises NewerSchemaError.
     """
+    applied: set[str] = set()
     with map_errors("looking for pending migrations"), connect(dsn) as connection:
         found = connection.execute(_SQL["migrations_table"]).fetchone()
-        has_table = found is not None and found[0] is not None
-        applied = _applied_migrations(connection) if has_table else set()
+        if found is not None and found[0] is not None:
+            applied = {name for (name,) in connection.execute(_SQL["migrations_applied"])}
     raise_if_newer(applied)
-    return tuple(name for name in _known_migrations() if name not in applied)
+    return tuple(name for name in known_migrations() if name not in applied)
 
 
-def raise_if_newer(applied: Collection[str]) -> None:
+def raise_if_newer(applied: Iterable[str]) -> None:
     """Raise NewerSchemaError if a migration was applied that this program does not bring."""
-    known = _known_migrations()
+    known = known_migrations()
     unknown = sorted(name for name in applied if _MIGRATION.fullmatch(name) and name not in known)
     if unknown:
         raise NewerSchemaError(
@@ -72,12 +74,8 @@ def raise_if_newer(applied: Collection[str]) -> None:
         )
 
 
-def _applied_migrations(connection: Connection) -> set[str]:
-    return {row[0] for row in connection.execute(_SQL["migrations_applied"])}
-
-
 @cache
-def _known_migrations() -> tuple[str, ...]:
+def known_migrations() -> tuple[str, ...]:
     """The names of the migrations that this program brings, in order."""
     names = (path.name for path in (files("reconciler.adapters.postgres") / "migrations").iterdir())
     return tuple(sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql")))
