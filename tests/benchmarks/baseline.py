@@ -44,12 +44,15 @@ def run(database: str, api_base: str, key: str, seconds: float, *, limited: bool
     stripe.enable_telemetry = False
     client = stripe.StripeClient(key, base_addresses={"api": api_base})
     done = refused = 0
+
     with psycopg.connect(database) as connection:
         rows = connection.execute(OPEN).fetchall()
         began, cpu_before = time.perf_counter(), time.process_time()
+
         for number, ident in rows:
             if time.perf_counter() - began > seconds:
                 break
+
             try:
                 intent = client.v1.payment_intents.retrieve(ident, {"expand": ["latest_charge"]})
             except stripe.RateLimitError:
@@ -57,6 +60,7 @@ def run(database: str, api_base: str, key: str, seconds: float, *, limited: bool
                 if limited:
                     time.sleep(1)
                 continue
+
             status = STATUSES.get(intent.status)
             if status is not None:
                 connection.execute(
@@ -64,6 +68,7 @@ def run(database: str, api_base: str, key: str, seconds: float, *, limited: bool
                 )
                 connection.commit()
             done += 1
+
         return BaselineResult(
             done, time.perf_counter() - began, time.process_time() - cpu_before, refused
         )

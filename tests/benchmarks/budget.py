@@ -62,11 +62,13 @@ def _figures(name: str, share: float, counted: CountedRequests) -> list[Figure]:
             remark,
         )
     ]
+
     for endpoint, words in ENDPOINTS.items():
         number = counts.of_endpoint.get(endpoint, 0)
         remark = f"{number:,} reads, {number / seconds:.1f} a second"
         most = counts.most_per_second.get(endpoint, 0)
         figures.append(_most(name, words, most, math.ceil(share * ENDPOINT_LIMIT), remark))
+
     refused = counts.rate_limited
     figures.append(Figure(name, "answers 429", "0", str(refused), refused == 0))
     return figures
@@ -80,6 +82,7 @@ def _most(name: str, what: str, reached: int, limit: int, remark: str) -> Figure
 def _count_requests(shop: LargeShop, share: float, singles: int) -> CountedRequests:
     """Run replicas and one-off sweeps over a fresh copy of the table, until all sweeps have ended."""
     settings = {"budget__share": str(share), "service__tail": "10s", "service__due": "10s"}
+
     with (
         shop.databases.copy_of(shop.template) as database,
         environment(database, shop.stripe.url, KEY, **settings) as environ,
@@ -98,6 +101,7 @@ def _count_requests(shop: LargeShop, share: float, singles: int) -> CountedReque
         counts, seconds = shop.stripe.counts(), time.monotonic() - began
         for service in group:
             service.end()
+
     print_line(
         f"  share {share}: {dict(counts.most_per_second)} at most in a second, {seconds:.0f} s"
     )
@@ -124,6 +128,7 @@ def _sample_intents(database: str, count: int) -> list[str]:
 def _make_one_off_sweeps(environ: Mapping[str, str], intents: list[str]) -> None:
     """Make a one-off sweep over single payments and one over the window, both while the service runs."""
     single = [f"--payment-intent={intent}" for intent in intents]
+
     for arguments in (single, ["--kind", "window"]):
         done = subprocess.run(
             [sys.executable, "-m", "reconciler", "sweep", "--apply", "--json", *arguments],

@@ -106,6 +106,7 @@ class ChaosShop:
         """Add payments that ended an hour ago, with rows that are still pending."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         rows = []
+
         for _ in range(count):
             intent = self.sandbox.create_payment(1250, "eur", at=at)
             status = self.random.choice(STATUSES)
@@ -119,6 +120,7 @@ class ChaosShop:
             key = len(self.right_status) + 1
             self.right_status[key] = status
             rows.append((key, intent.id, at))
+
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO payments (id, stripe_payment_intent_id, status, amount, created_at)"
@@ -150,12 +152,14 @@ class Handler(threading.Thread):
 
     def run(self) -> None:
         application = psycopg.connect(self._shop.url, application_name="merchant", autocommit=True)
+
         with application as connection:
             while not self.stopping.wait(0.01):
                 keys = [*self._shop.right_status]
                 if not keys:
                     continue
                 key = self._random.choice(keys[-200:])
+
                 with connection.transaction():
                     connection.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (key,))
                     if self._random.random() < LATE_WEBHOOK_SHARE:
@@ -198,14 +202,17 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
     """Run replicas and kill them; returns the counts. ``ok`` is whether nothing was wrong."""
     chance, clock, pause = random.Random(seed), SystemClock(), threading.Event()
     began = clock.monotonic()
+
     with chaos_shop(seed) as (shop, environ):
         handler = Handler(shop, seed)
         group = [ServiceProcess(environ) for _ in range(replicas)]
+
         try:
             for replica in group:
                 replica.start()
             handler.start()
             killed = killed_at_work = 0
+
             while killed < kills:
                 shop.add_payments(payments * (killed + 1) // kills - payments * killed // kills)
                 if chance.random() < 0.8:
@@ -217,6 +224,7 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
                 victim.end(signal.SIGKILL)
                 victim.start()
                 killed += 1
+
             until = clock.monotonic() + LONGEST_SETTLING_SECONDS
             while shop.wrong_rows() and clock.monotonic() < until:
                 pause.wait(0.5)
@@ -229,6 +237,7 @@ def chaos(*, kills: int, payments: int, replicas: int, seed: int) -> dict[str, o
             handler.stopping.set()
             for replica in group:
                 replica.close()
+
         return _counts(shop, environ, handler) | {
             "seed": seed,
             "replicas": replicas,
@@ -264,6 +273,7 @@ def _counts(shop: ChaosShop, environ: dict[str, str], handler: Handler) -> dict[
     (entries,) = shop.query("SELECT count(*) FROM reconciler.ledger WHERE action = 'correction'")[0]
     (epochs,) = shop.query("SELECT max(epoch) FROM reconciler.leases")[0]
     wrong = len(shop.wrong_rows())
+
     return {
         "payments": len(shop.right_status),
         "corrected": corrected,

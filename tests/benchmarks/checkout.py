@@ -73,21 +73,26 @@ def run(options: Options) -> list[Figure]:
     figures: list[Figure] = []
     payments = options.sized(tiny=400, usual=6_000, full=20_000)
     alone_seconds = options.sized(tiny=1, usual=5, full=8)
+
     for share in SHARES:
         rounds = Rounds()
+
         with large_shop(options, payments, wrong_share=share) as shop:
             for number in range(options.repeated(usual=2)):
                 _round(shop, rounds, alone_seconds)
                 print_line(
                     f"  {share:.0%} to correct, round {number + 1}: {_latest(rounds)}, {load()}"
                 )
+
         figures += _figures(f"checkout, {share:.0%} of {payments:,} to correct", rounds)
+
     return figures
 
 
 def _round(shop: LargeShop, rounds: Rounds, alone_seconds: int) -> None:
     """One round: beside a service that reports and beside one that corrects, alone before and after each."""
     times: dict[str, PhaseTimes] = {}
+
     for mode in (REPORT, UPDATE):
         with shop.databases.copy_of(shop.template) as database:
             for phase, found in _checkout_beside_service(
@@ -98,8 +103,10 @@ def _round(shop: LargeShop, rounds: Rounds, alone_seconds: int) -> None:
                     known.statements[kind].extend(values)
                 known.waits.extend(found.waits)
                 known.probes += found.probes
+
             ((corrected,),) = query_rows(database, "SELECT count(*) FROM reconciler.outbox")
             rounds.corrected += int(str(corrected))
+
     rounds.times.append(times)
 
 
@@ -112,6 +119,7 @@ def _checkout_beside_service(
         "service__due": "1h",
     }
     pause = threading.Event()
+
     with (
         environment(database, shop.stripe.url, KEY, **settings) as environ,
         replicas(1, environ) as (service,),
@@ -126,10 +134,12 @@ def _checkout_beside_service(
         service.start()
         service.wait_for("lease.taken")
         checkout.set_phase(mode)
+
         for job in ("window", "due"):
             service.wait_for(
                 "sweep.finished", job=job, complete=True, seconds=LONGEST_SWEEP_SECONDS
             )
+
         checkout.set_phase("between")
         service.end()
         checkout.set_phase(ALONE)
@@ -157,6 +167,7 @@ def _figures(name: str, rounds: Rounds) -> list[Figure]:
     if not rounds.corrected:
         raise RuntimeError("the service has corrected no row meanwhile")
     figures: list[Figure] = []
+
     for kind in KINDS:
         more = rounds.p99_difference(UPDATE, ALONE, kind)
         figures.append(
@@ -174,6 +185,7 @@ def _figures(name: str, rounds: Rounds) -> list[Figure]:
             Figure(name, label.format(words), "", _latencies(rounds, phase, kind), None)
             for phase, words in WORDS.items()
         ]
+
     return [*figures, _waits(name, rounds)]
 
 
@@ -192,6 +204,7 @@ def _waits(name: str, rounds: Rounds) -> Figure:
     remark = f"{len(waits):,} of {probes:,} probes waited"
     if waits:
         remark += f": p50 {statistics.median(waits):.1f}, most {waits[-1]:.1f}"
+
     return Figure(
         name,
         "wait for a row that Reconciler has locked, p99 of all probes, ms",

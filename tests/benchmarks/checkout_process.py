@@ -92,11 +92,13 @@ class CheckoutProcess:
         if process is None or process.stdin is None or process.stdout is None:
             return
         process.stdin.close()
+
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
         process.stdout.close()
 
     def set_phase(self, name: str) -> None:
@@ -160,8 +162,10 @@ class Checkout:
     def _execute_statements(self) -> None:
         chance = random.Random(1)
         key = FIRST_NEW_KEY
+
         with psycopg.connect(self._url, application_name="merchant", autocommit=True) as connection:
             began, done = time.perf_counter(), 0
+
             while not self._stopping.wait(
                 max(0.0, began + done / self._statements_per_second - time.perf_counter())
             ):

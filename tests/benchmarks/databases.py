@@ -77,6 +77,7 @@ class Databases:
         """
         with self._database(None) as name:
             url = self._url_of(name)
+
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(TABLE)
                 if generated is not None:
@@ -87,6 +88,7 @@ class Databases:
                 for index in INDEXES:
                     connection.execute(index.encode())
                 connection.execute("VACUUM ANALYZE payments")
+
             migrate(url, daemon_role=None, auditor_role=None)
             yield name
 

@@ -113,6 +113,7 @@ def run(options: Options) -> list[Figure]:
     minutes = 120 if options.tiny else DAY_MINUTES
     shops = {FEW_OPEN: "one in thirty", MANY_OPEN: "one in three"}
     spent: dict[int, Counter[str]] = {}
+
     with Databases(options.postgres) as databases:
         for open_every, words in shops.items():
             with _simulated_shop(databases, payments, open_every) as shop:
@@ -128,6 +129,7 @@ def run(options: Options) -> list[Figure]:
                 if missed > len(shop.changed) // WITHOUT_EVENT:
                     raise RuntimeError(f"{missed} changes were missed")
                 spent[open_every] = shop.spent
+
     figures = [
         Figure(
             f"a day of {payments // 30:,} payments, {words} open",
@@ -141,6 +143,7 @@ def run(options: Options) -> list[Figure]:
     ]
     few, many = spent[FEW_OPEN].total(), spent[MANY_OPEN].total()
     left_out = minutes * (TICKS_PER_MINUTE - 1)
+
     return [
         *figures,
         _ratio("tail every minute", many, few),
@@ -169,6 +172,7 @@ def _simulated_shop(
         lambda number: number % open_every != 0 or number in changed,
         clock.now,
     )
+
     with (
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,
         databases.copy_of(template) as url,

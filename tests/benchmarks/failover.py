@@ -49,6 +49,7 @@ def run(options: Options) -> list[Figure]:
     margin = options.sized(tiny=3, usual=10, full=10)
     rows = int(100 * PAGES_PER_SECOND * (lease / 3 + margin))
     figures: list[Figure] = []
+
     with Databases(options.postgres) as databases:
         for number, words, most in (
             (signal.SIGKILL, "killed", 2.0 * lease + (0 if options.full else BATCH_SECONDS)),
@@ -59,11 +60,13 @@ def run(options: Options) -> list[Figure]:
                 for place in range(options.repeated(usual=2))
             ]
             figures += _figures(f"failover, holder {words}, lease {lease} s", most, runs)
+
     return figures
 
 
 def _figures(name: str, most: float, runs: list[Takeover]) -> list[Figure]:
     longest = max(run.page for run in runs)
+
     return [
         Figure(
             name,
@@ -119,6 +122,7 @@ def _take_over(
         page = _first_page(other) - at
         row = _first_row(shop, moment, taken)
         other.end()
+
     print_line(
         f"  {signal.Signals(number).name}: lease {taken:.1f} s, page {page:.1f} s, row {row:.1f} s"
     )

@@ -67,6 +67,7 @@ def table(figures: Sequence[Figure]) -> str:
     ]
     widths = [max(len(row[at]) for row in [COLUMNS, *rows]) for at in range(len(COLUMNS))]
     lines = [COLUMNS, tuple("-" * width for width in widths), *rows]
+
     return "\n".join(
         "| "
         + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))

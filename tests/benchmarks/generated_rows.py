@@ -65,6 +65,7 @@ class GeneratedRows:
         is_open = f"n % {self.open_every} = 0"
         if self.chosen:
             is_open = f"n IN ({', '.join(map(str, self.chosen))})"
+
         return (
             f"SELECT n, '{PREFIX}' || {digits},"
             f" CASE WHEN {is_open} THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"

@@ -54,6 +54,7 @@ def run(options: Options) -> list[Figure]:
     payments = options.sized(tiny=50, usual=500, full=2_000)
     held = options.sized(tiny=3, usual=5, full=120)
     due = 5 if options.full else 2
+
     with (
         Databases(options.postgres) as databases,
         small_shop(
@@ -66,11 +67,13 @@ def run(options: Options) -> list[Figure]:
         shop.add_payments(payments, paid=True)
         shop.note_window_sweep()
         others, after, watch, longest = _measure(shop, payments, held)
+
     print_line(
         f"  others corrected in {others:.2f} s, the locked row {after:.2f} s after its lock was released"
     )
     name = f"one row of {payments:,} locked for {held} s"
     ticks = 2.0 * due
+
     return [
         Figure(
             name,
@@ -104,6 +107,7 @@ def _measure(shop: SmallShop, payments: int, held: int) -> tuple[float, float, L
     locked = payments // 2
     others = [key for key in range(payments) if key != locked]
     watch = LockWatch(shop.url)
+
     with (
         replicas(1, shop.environ) as (service,),
         psycopg.connect(shop.url, application_name="handler") as handler,
@@ -124,4 +128,5 @@ def _measure(shop: SmallShop, payments: int, held: int) -> tuple[float, float, L
         released_at = time.time()
         handler.rollback()
         after = shop.wait_for([locked])[locked] - released_at
+
     return max(written[key] for key in others) - taken, after, watch, max(sweeps)

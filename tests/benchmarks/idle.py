@@ -183,6 +183,7 @@ def run(options: Options) -> list[Figure]:
     )
     span = f"over {idle.span.at:.0f} s, {idle.tails} tail and {len(idle.due)} due sweeps, {reads:,} reads in all; {load()}"
     most = max(idle.resident, idle.peak)
+
     return [
         Figure(
             name,
@@ -238,12 +239,15 @@ def _measure(shop: LargeShop, intervals: Intervals) -> Idle:
         service.start()
         observer, customers = Observer(service, database), Customers(shop, database)
         observer.start()
+
         try:
             service.wait_for("lease.taken")
+
             for job in ("window", "due"):
                 service.wait_for(
                     "sweep.finished", job=job, complete=True, seconds=FIRST_SWEEPS_SECONDS
                 )
+
             customers.start()
             began = time.monotonic() + 2 * SAMPLE_SECONDS
             due_sweeps = _next_due_sweeps(service, began, intervals)
@@ -256,12 +260,15 @@ def _measure(shop: LargeShop, intervals: Intervals) -> Idle:
             observer.join(10)
             if customers.is_alive():
                 customers.join(10)
+
         ended = time.monotonic()
         peak, resident = megabytes("VmHWM", service.pid), megabytes("VmRSS", service.pid)
         _raise_if_not_idle(service, database, shop.intents)
         ((rechecks_of_a_day,),) = query_rows(database, RECHECKS_OF_A_DAY)
         tails = sum(line.at > began for line in service.lines("sweep.finished", job="tail"))
+
     samples = observer.samples
+
     return Idle(
         samples.spent(0.0, began),
         samples.spent(began, ended),

@@ -27,6 +27,7 @@ def run(options: Options) -> list[Figure]:
     """The delay of the payments: median, p99 and longest."""
     payments = options.sized(tiny=6, usual=100, full=300)
     seconds = options.sized(tiny=2, usual=60, full=300)
+
     with (
         Databases(options.postgres) as databases,
         small_shop(
@@ -43,6 +44,7 @@ def run(options: Options) -> list[Figure]:
             service.wait_for("sweep.finished", job=job)
         created = _pay(shop, seconds)
         written = shop.wait_for(range(payments))
+
     lags = sorted(written[key] - at for key, at in created.items())
     middle, longest = statistics.median(lags), lags[-1]
     high = lags[min(len(lags) - 1, int(0.99 * len(lags)))]
@@ -51,6 +53,7 @@ def run(options: Options) -> list[Figure]:
     )
     name = f"lost webhook to corrected row, tail {TICK_SECONDS:.0f} s, grace {GRACE_SECONDS:.0f} s"
     remark = f"two ticks and grace; {payments} payments in {seconds} s, {load()}"
+
     return [
         Figure(
             name, "p99, s", f"<= {MOST_SECONDS:.0f}", f"{high:.1f}", high <= MOST_SECONDS, remark

@@ -36,11 +36,13 @@ def large_shop(
     payment_set = PaymentSet(intents=intents, now=now, wrong_share=wrong_share, all_open=all_open)
     rows: list[Row] = []
     wrong = 0
+
     for number, pair in enumerate(payment_set.pairs()):
         intent = pair.intent
         created = datetime.fromtimestamp(intent.created, UTC)
         wrong += pair.local == "pending" and intent.status == "succeeded"
         rows.append((number, intent.id, pair.local, intent.amount, intent.currency, created))
+
     with (
         Databases(options.postgres) as databases,
         databases.filled(rows) as template,

@@ -43,6 +43,7 @@ def run(options: Options) -> list[Figure]:
     small = options.sized(tiny=200, usual=10_000, full=10_000)
     large = options.sized(tiny=2_000, usual=200_000, full=1_000_000)
     figures: list[Figure] = []
+
     with Databases(options.postgres) as databases:
         for writing in (Writing.NOTHING, Writing.ROWS):
             name = "dry run" if writing is Writing.NOTHING else "recording"
@@ -59,6 +60,7 @@ def run(options: Options) -> list[Figure]:
                     growth <= 1.10,
                 )
             )
+
     return figures
 
 
@@ -73,6 +75,7 @@ def _peak(name: str, memory: SweepMemory) -> Figure:
 def _measure(databases: Databases, size: int, writing: Writing) -> SweepMemory:
     """Make a sweep over so many open payments in a new process."""
     rows = _rows(size)
+
     with (
         databases.filled(generated=rows.select(rows.stripe(NOW))) as template,
         databases.copy_of(template) as url,
@@ -86,6 +89,7 @@ def _measure(databases: Databases, size: int, writing: Writing) -> SweepMemory:
             timeout=LONGEST_SECONDS,
             check=True,
         )
+
     memory = SweepMemory(**json.loads(done.stdout.splitlines()[-1]))
     print_line(f"  {writing.value}, {size:,} open: {memory.peak:.0f} MB in {memory.seconds:.0f} s")
     return memory

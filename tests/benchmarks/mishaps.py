@@ -93,12 +93,14 @@ def run(options: Options) -> list[Figure]:
     """So many runs, one after the other."""
     runs = options.runs or options.sized(tiny=3, usual=50, full=1000)
     counts = Counts()
+
     with Databases(options.postgres) as databases, empty_shop(databases) as template, short_waits():
         for seed in range(runs):
             with databases.copy_of(template) as url:
                 run_once(url, seed, counts)
             if (seed + 1) % PRINT_EVERY == 0:
                 print_line(f"  {seed + 1} runs, {len(counts.faults)} faults")
+
     for fault in counts.faults[:20]:
         print_line(f"  {fault}")
     remarks = (
@@ -106,6 +108,7 @@ def run(options: Options) -> list[Figure]:
         f" and {counts.incomplete:,} were not complete; {counts.corrected:,} rows corrected, {counts.findings:,} planted"
         " discrepancies found"
     )
+
     return [
         Figure(
             f"mishaps, {runs:,} runs",
@@ -140,6 +143,7 @@ def short_waits() -> Iterator[None]:
     psycopg_log = logging.getLogger("psycopg")  # it logs every lost connection
     level = psycopg_log.level
     psycopg_log.setLevel(logging.CRITICAL)
+
     try:
         with (
             patch.object(account_wiring, "StripeGateway", gateway),
@@ -153,6 +157,7 @@ def short_waits() -> Iterator[None]:
 def run_once(url: str, seed: int, counts: Counts) -> None:
     """One run: payments, disturbed sweeps, undisturbed sweeps, and the verdict."""
     chance = Random(seed)
+
     with closing(DemoShop(url)) as shop, ExitStack() as stack:
         simulation = _make_payments(shop, seed, lose=chance.random())
         server = stack.enter_context(SandboxServer(simulation.sandbox))

@@ -73,10 +73,12 @@ class BookedReads:
 def run(options: Options) -> list[Figure]:
     """The reads of the month, or of one day."""
     days = 1 if options.tiny else 30
+
     with Databases(options.postgres) as databases, _simulated_shop(databases) as (shop, quota):
         intervals = {**INTERVALS, SweepKind.TAIL: tail_interval(MINUTE, quota.allowed)}
         sweeps = _run_for(shop, timedelta(days=days), intervals)
         spent, changed, corrected = shop.spent, len(shop.changed), shop.corrected
+
     if corrected < changed:
         raise RuntimeError(f"{changed - corrected} changes were missed")
     total = spent.total()
@@ -100,6 +102,7 @@ def _run_for(
     next_sweep = dict.fromkeys(intervals, begin)
     sweeps: Counter[str] = Counter()
     is_webhook_lost = False
+
     while (at := min(next_sweep.values())) < begin + span:
         shop.clock.advance(at - shop.clock.now())
         shop.sell(counted=True)
@@ -114,6 +117,7 @@ def _run_for(
                 shop.sweep(kind)
                 sweeps[kind.value] += 1
                 next_sweep[kind] = at + intervals[kind]
+
     return sweeps
 
 
@@ -145,6 +149,7 @@ def _simulated_shop(databases: Databases) -> Iterator[tuple[SimulatedShop, ReadQ
         clock.now,
         acquire=source_quota.take,
     )
+
     with (
         databases.filled(generated=rows.select(stripe, range(stripe.made))) as template,
         databases.copy_of(template) as url,

@@ -53,6 +53,7 @@ def mixed_pairs(
         livemode=livemode,
         currency="eur",
     )
+
     for number, (intent, charge) in enumerate(payments):
         if charge is None:
             raise ValueError("every prepared payment has a charge")
@@ -77,6 +78,7 @@ def open_pairs(count: int, now: datetime, *, livemode: bool) -> Iterator[Payment
         livemode=livemode,
         currency="eur",
     )
+
     for number, (intent, charge) in enumerate(payments):
         if charge is None:
             raise ValueError("every prepared payment has a charge")

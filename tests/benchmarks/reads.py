@@ -82,15 +82,19 @@ def make_sweeps(
     """
     stripe = rows.stripe(NOW)
     spent: list[SweepReads] = []
+
     with opened_with(databases, rows, stripe, SteppedClock(NOW)) as (opened, url):
         corrected = 0
+
         for kind in kinds:
             before = stripe.spent.copy()
             run = measure_sweep(opened, kind)
             print_sweep(f"{kind.value}, {name}", run)
             corrected += run.report.corrected
             spent.append(SweepReads(stripe.spent - before))
+
         paid = query_rows(url, "SELECT count(*) FROM payments WHERE status = 'paid'")[0][0]
+
     if (corrected, paid) != (rows.wrong, rows.rows - rows.open + rows.wrong):
         raise RuntimeError(f"{name}: {corrected} of {rows.wrong} rows were corrected")
     return spent
@@ -110,11 +114,13 @@ def run_due(options: Options) -> list[Figure]:
     )
     best = -(-many // PAGE)
     most = int(1.05 * best) + MOST_CURSORS
+
     with Databases(options.postgres) as databases:
         (dense_reads,) = make_sweeps(databases, "dense", dense, SweepKind.DUE)
         (sparse_reads,) = make_sweeps(databases, "sparse", sparse_rows, SweepKind.DUE)
         (random_reads,) = make_sweeps(databases, "sparse, at random", spread, SweepKind.DUE)
         irregular = list(_irregular_tables(databases, options))
+
     return [
         _figure(f"due, {many:,} open of {many:,}", dense_reads, f"<= {most:,}", most),
         _figure(f"due, {sparse_rows.open} open of {sparse:,}", sparse_reads, "<= 200", 200),
@@ -135,6 +141,7 @@ def _irregular_tables(databases: Databases, options: Options) -> Iterator[Figure
             many // 10, intents_a_row=10, open_every=20, late_by=-hours
         ),
     }
+
     for name, rows in tables.items():
         label = f"{rows.open:,} open of {rows.rows:,}, {name}"
         (first,) = make_sweeps(databases, name, rows, SweepKind.DUE)
@@ -170,6 +177,7 @@ def _empty_tail_sweep(databases: Databases, open_payments: int) -> tuple[int, fl
     rows = GeneratedRows(open_payments)
     clock = SteppedClock(NOW)
     stripe = replace(rows.stripe(NOW), present=clock.now)
+
     with opened_with(databases, rows, stripe, clock) as (opened, _):
         stripe.pay(0)
         clock.advance(timedelta(minutes=5))

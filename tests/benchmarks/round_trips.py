@@ -42,6 +42,7 @@ def run(options: Options) -> list[Figure]:
     """The mean over a window sweep in which every page has something to correct, and in which none has."""
     intents = options.sized(tiny=1_000, usual=10_000, full=100_000)
     figures = []
+
     with Databases(options.postgres) as databases:
         for name, rows in {
             "every page has corrections": GeneratedRows(intents),
@@ -61,6 +62,7 @@ def run(options: Options) -> list[Figure]:
                     f"{counted.total() - own} more in the rest of the sweep",
                 )
             )
+
     return figures
 
 
@@ -107,6 +109,7 @@ def _round_trips(trace: str) -> int:
     counted = 0
     before = ""
     statements: list[str] = []
+
     for line in trace.splitlines():
         fields = line.split("\t")
         if len(fields) < 4 or fields[1] != "F":
@@ -118,6 +121,7 @@ def _round_trips(trace: str) -> int:
             counted += not _is_begin_or_end(statements)
             statements = []
         before = kind
+
     return counted
 
 

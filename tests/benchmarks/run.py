@@ -77,11 +77,13 @@ def main(arguments: Sequence[str]) -> int:
         for line in machine(databases.version):
             print_line(line)
     figures: list[Figure] = []
+
     for name in options_given.names or BENCHMARKS:
         began = time.monotonic()
         print_line(f"{name} ({load()})")
         figures += BENCHMARKS[name](options)
         print_line(f"  took {time.monotonic() - began:.0f} s")
+
     print_line()
     print_line(table(figures))
     if options_given.json is not None:

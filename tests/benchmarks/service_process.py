@@ -90,6 +90,7 @@ class ServiceProcess:
         Raises RuntimeError if none comes within ``seconds``, or the process ends before.
         """
         until = time.monotonic() + seconds
+
         with self._new_line:
             while True:
                 for line in self._lines:
@@ -102,6 +103,7 @@ class ServiceProcess:
                         f"{line.event} {dict(line.fields)}" for line in self._lines[-10:]
                     )
                     raise RuntimeError(f"the service's log has no line of {event}:\n{last}")
+
                 self._new_line.wait(min(left, 1.0))
 
     def end(self, number: int = signal.SIGTERM) -> int | None:

@@ -48,12 +48,14 @@ class SmallShop:
         """Add payments whose rows are pending, one a second until an hour ago; ``paid`` is whether Stripe says paid."""
         first = len(self.intents)
         oldest = datetime.now(UTC).replace(microsecond=0) - AGE - timedelta(seconds=count)
+
         for number in range(count):
             at = oldest + timedelta(seconds=number)
             intent = self.sandbox.create_payment(AMOUNT, "eur", at=at)
             if paid:
                 self.sandbox.succeed(intent.id, at=at)
             self.intents.append(intent)
+
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO payments (id, pi, status, amount, currency, created_at)"

@@ -87,11 +87,13 @@ class StripeProcess:
         if process is None or process.stdin is None or process.stdout is None:
             return
         process.stdin.close()
+
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
         process.stdout.close()
 
     def set_limits(self, *, documented: bool) -> None:
@@ -143,8 +145,10 @@ def _counts(sandbox: Sandbox) -> dict[str, Any]:
 def _serve(latency: float, **payment_set: Any) -> None:
     sandbox = Sandbox(SystemClock(), seed=1, faults=Faults(latency=latency), livemode=True)
     sandbox.load((pair.intent, pair.charge) for pair in PaymentSet(**payment_set).pairs())
+
     with SandboxServer(sandbox) as server:
         _write_answer({"url": server.url})
+
         for line in sys.stdin:
             match line.strip():
                 case "reset counts":

@@ -158,6 +158,7 @@ class VirtualStripe:
     def _intent(self, number: int, seen_at: datetime) -> Intent:
         paid = self.is_paid(number)
         created = self.created(number)
+
         return Intent(
             id=intent_id(number),
             status="succeeded" if paid else "requires_payment_method",

@@ -29,6 +29,7 @@ def run_at_limits(options: Options) -> list[Figure]:
     """How much of the list's limit a window sweep uses, and that Stripe never refuses a read."""
     runs: list[MeasuredSweep] = []
     refused = 0
+
     with large_shop(options, options.sized(tiny=300, usual=55_000, full=100_000)) as shop:
         for number in range(options.repeated(usual=3)):
             shop.stripe.set_limits(documented=True)
@@ -36,11 +37,14 @@ def run_at_limits(options: Options) -> list[Figure]:
             runs.append(_measure_window(shop, limited=True))
             print_sweep(f"window at the limits, run {number + 1}", runs[-1])
             refused += shop.stripe.counts().rate_limited
+
         loop = _baseline(shop, options, limited=True)
+
     speeds = [run.report.examined / run.report.seconds for run in runs]
     cpu = [run.cpu_microseconds_per_intent for run in runs]
     name = f"window, documented limits, N = {shop.intents:,}"
     target = f">= {0.95 * LIST_LIMIT:,.0f}"
+
     return [
         Figure(
             name, "intents/s", target, spread(speeds), median(speeds) >= 0.95 * LIST_LIMIT, load()
@@ -54,6 +58,7 @@ def run_at_limits(options: Options) -> list[Figure]:
 def run_without_limits(options: Options) -> list[Figure]:
     """How many intents per second one process examines, and how much CPU it uses for each."""
     runs: list[MeasuredSweep] = []
+
     with large_shop(options, options.sized(tiny=300, usual=40_000, full=100_000)) as shop:
         shop.stripe.set_limits(documented=False)
         # the sandbox renders each object once, which must not count
@@ -62,9 +67,11 @@ def run_without_limits(options: Options) -> list[Figure]:
             runs.append(_measure_window(shop, limited=False))
             print_sweep(f"window without limits, run {number + 1}", runs[-1])
         loop = _baseline(shop, options, limited=False)
+
     speeds = [run.intents_per_second for run in runs]
     cpu = [run.cpu_microseconds_per_intent for run in runs]
     name = f"window, no limits, N = {shop.intents:,}"
+
     return [
         Figure(name, "intents/s", ">= 5,000", spread(speeds), median(speeds) >= 5000, load()),
         Figure(name, "CPU an intent, µs", "<= 100", spread(cpu), median(cpu) <= 100, load()),
@@ -81,6 +88,7 @@ def _measure_window(
         benchmark_account(database, shop.stripe.url, KEY, limited=limited) as opened,
     ):
         run = measure_sweep(opened, SweepKind.WINDOW, writing)
+
     report = run.report
     corrected = report.corrected + report.would_correct
     if (report.examined, corrected, report.discrepancies.total()) != (
@@ -89,6 +97,7 @@ def _measure_window(
         shop.wrong,
     ):
         raise RuntimeError(f"the sweep did not find what is wrong: {dict(report.as_json())}")
+
     return run
 
 

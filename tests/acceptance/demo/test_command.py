@@ -107,6 +107,7 @@ def test_the_json_is_one_object_with_a_clean_verdict(
     code, out, err = _run(scratch, "--json", "--seed", seed, "--payments", payments, "--lose", lose)
     assert (code, err) == (0, "")
     assert out.count("\n") == 1
+
     result = json.loads(out)
     assert set(result) == KEYS
     # so few cannot hold one of each kind: they become a few more
@@ -117,6 +118,7 @@ def test_the_json_is_one_object_with_a_clean_verdict(
     assert set(result["planted"]) == KINDS
     assert (result["complete"], result["ledger_ok"], result["clean"]) == (True, True, True)
     assert (result["seed"], result["lose"]) == (int(seed), float(lose))
+
     if lose == "0":
         assert (result["webhooks_lost"], result["wrong_before"]) == (0, 0)
     if payments == "300":
@@ -133,6 +135,7 @@ def test_people_get_sentences_and_tables(scratch: Path) -> None:
     code, out, err = _run(scratch, "--seed", "8", "--payments", "100")
     assert (code, err) == (0, "")
     assert "\x1b" not in out
+
     for words in (
         "A shop with 100 payments lost",
         "(seed 8)",

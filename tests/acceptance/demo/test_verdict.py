@@ -175,6 +175,7 @@ def test_a_sweep_that_does_nothing_ends_with_1(
 
     monkeypatch.setattr(demonstration, "run_sweep", idle)
     assert run(["demo", "--seed", "3", "--payments", "60", "--lose", "1"], {}) == 1
+
     out, err = capsys.readouterr()
     assert "NOT CLEAN. 0 wrong writes," in out
     assert "Ledger: BROKEN." in out

@@ -50,8 +50,10 @@ def test_one_command_sweeps_all_accounts(installation: Installation) -> None:
     """One sweep covers both accounts and adds them up; each account can be reverted by itself."""
     installation.set_clock_to_now()
     assert installation.run("doctor").code == 0
+
     dry = installation.sweep().json
     assert (dry["would_correct"], [one["account"] for one in dry["accounts"]]) == (2, ["eu", "us"])
+
     answer = installation.sweep("--apply")
     assert (answer.code, answer.json["corrected"], answer.json["discrepancies"]) == (
         0,
@@ -59,8 +61,10 @@ def test_one_command_sweeps_all_accounts(installation: Installation) -> None:
         {"missed_outcome": 2},
     )
     assert set(installation.statuses().values()) == {"paid"}
+
     heads = installation.query_dicts("SELECT account FROM reconciler.ledger_heads ORDER BY account")
     assert [row["account"] for row in heads] == ["eu", "us"]
+
     installation.check_ledger()
     sweeps = {one["account"]: one["sweep"] for one in answer.json["accounts"]}
     assert installation.run("revert", str(sweeps["us"])).code == 64, (
@@ -68,6 +72,7 @@ def test_one_command_sweeps_all_accounts(installation: Installation) -> None:
     )
     assert installation.run("revert", str(sweeps["us"]), "--account", "us").code == 0
     assert installation.statuses() == {"0": "paid", "1": "paid", "10": "pending", "11": "paid"}
+
     installation.check_ledger()
 
 

@@ -3,117 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from psycopg import sql
 
-from reconciler.domain.model.payment import StatusMap
-from reconciler.domain.outcome import Outcome
-from tests.acceptance.installation import NOW, Installation
-
-AGE = timedelta(days=2)
-CREATED = NOW - AGE
-UUID = "0b0f7e5c-1111-4222-8333-00000000000{}"
-STATUS_TYPE = "CREATE TYPE \"PaymentState\" AS ENUM ('Pending', 'Paid', 'Off')"
-ENUM = StatusMap(
-    read={"Pending": Outcome.INCOMPLETE, "Paid": Outcome.SUCCEEDED, "Off": Outcome.CANCELED},
-    write={Outcome.SUCCEEDED: "Paid", Outcome.CANCELED: "Off"},
-)
-NUMBERS = StatusMap(
-    read={"0": Outcome.INCOMPLETE, "1": Outcome.SUCCEEDED, "2": Outcome.CANCELED},
-    write={Outcome.SUCCEEDED: "1", Outcome.CANCELED: "2"},
-)
-
-
-@dataclass(frozen=True)
-class TableShape:
-    """A table, and how its values are written. ``words`` are its statuses for pending, paid and canceled."""
-
-    columns: dict[str, tuple[str, str] | None] = field(default_factory=dict)
-    table: str = "public.payments"
-    before: tuple[str, ...] = ()
-    statuses: StatusMap | None = None
-    words: tuple[str, str, str] = ("pending", "paid", "canceled")
-    mapping: dict[str, Any] = field(default_factory=dict)
-    key: Callable[[int], object] = lambda number: number
-    amount: Callable[[int], object] = lambda minor: minor
-    created: object = CREATED.isoformat()
-    stored_currency: str = "eur"
-
-
-SHAPES = {
-    "plain": TableShape(),
-    "uuid keys": TableShape({"key": ("id", "uuid PRIMARY KEY")}, key=UUID.format),
-    "text keys": TableShape({"key": ("id", "text PRIMARY KEY")}, key=lambda n: f"ord'{n}/ü,{{}}"),
-    "varchar keys": TableShape({"key": ("id", "varchar(12) PRIMARY KEY")}, key=lambda n: f"A-{n}"),
-    "padded everywhere": TableShape(
-        {
-            "key": ("id", "char(20) PRIMARY KEY"),
-            "payment_intent": ("pi", "char(60)"),
-            "status": ("status", "char(20)"),
-            "currency": ("currency", "char(5)"),
-            "order": ("order_id", "char(20)"),
-        },
-        key=lambda n: f"k{n}",
-    ),
-    "varchar statuses": TableShape({"status": ("status", "varchar(20)")}),
-    "enum statuses": TableShape(
-        {"status": ("status", '"PaymentState"')},
-        before=(STATUS_TYPE,),
-        statuses=ENUM,
-        words=("Pending", "Paid", "Off"),
-    ),
-    "statuses as numbers": TableShape(
-        {"status": ("status", "smallint")}, statuses=NUMBERS, words=("0", "1", "2")
-    ),
-    "mixed case and reserved words": TableShape(
-        {
-            "key": ("select", "bigint PRIMARY KEY"),
-            "payment_intent": ("paymentIntent", "text"),
-            "status": ("order", "text"),
-            "amount": ("Amount (cents)", "bigint"),
-            "currency": ("user", "text"),
-            "created": ("createdAt", "timestamptz"),
-            "updated": ("table", "timestamptz"),
-            "order": ("Ordre n° ';--", "text"),
-        },
-        table="Order.user",
-        before=('CREATE SCHEMA "Order"',),
-    ),
-    "another schema": TableShape(table="shop.payments", before=("CREATE SCHEMA shop",)),
-    "major units": TableShape(
-        {"amount": ("total", "numeric(12,2)")},
-        mapping={"amount_unit": "major"},
-        amount=lambda minor: f"{minor // 100}.{minor % 100:02}",
-    ),
-    "major units without scale": TableShape(
-        {"amount": ("total", "numeric")},
-        mapping={"amount_unit": "major"},
-        amount=lambda minor: f"{minor // 100}.{minor % 100:02}000",
-    ),
-    "minor units as numeric": TableShape({"amount": ("amount", "numeric(20,4)")}),
-    "epoch seconds": TableShape(
-        {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
-        mapping={"created_unit": "s"},
-        created=int(CREATED.timestamp()),
-    ),
-    "epoch milliseconds": TableShape(
-        {"created": ("created", "bigint"), "updated": ("updated", "bigint")},
-        mapping={"created_unit": "ms"},
-        created=int(CREATED.timestamp() * 1000),
-    ),
-    "timestamps without a zone": TableShape(
-        {"created": ("created_at", "timestamp"), "updated": ("updated_at", "timestamp")},
-        created=CREATED.strftime("%Y-%m-%d %H:%M:%S"),
-    ),
-    "dates": TableShape({"created": ("day", "date")}, created=CREATED.strftime("%Y-%m-%d")),
-    "upper-case currencies": TableShape(stored_currency="EUR"),
-    "one currency": TableShape({"currency": None}, mapping={"currency_constant": "EUR"}),
-    "no more than needed": TableShape({"updated": None, "order": None}),
-}
+from tests.acceptance.installation import Installation
+from tests.acceptance.schemas.table_shapes import CREATED, SHAPES, TableShape
 
 
 def installation_for(
@@ -172,25 +68,31 @@ def test_a_table_of_any_shape_is_reconciled(
     ]
     doctor = installation.run("doctor")
     assert doctor.code == 0, doctor.out
+
     before = installation.dump()
     dry = installation.sweep().json
     assert (dry["complete"], dry["would_correct"], dry["examined"]) == (True, 2, 3)
     assert dry["at_stake"] == [{"kind": "missed_outcome", "currency": "eur", "amount": 2503}]
     assert installation.dump() == before
+
     applied = installation.sweep("--apply")
     assert (applied.code, applied.json["corrected"]) == (0, 2)
     assert statuses_in_order(installation) == [paid, canceled, pending]
+
     outbox = installation.query_dicts(
         "SELECT payment_key, from_status, to_status FROM reconciler.outbox ORDER BY 1"
     )
     assert [row["payment_key"].strip() for row in outbox] == keys[:2]
     assert [row["to_status"].strip() for row in outbox] == [paid, canceled]
+
     installation.check_ledger()
     again = installation.sweep("--apply").json
     assert (again["complete"], again["corrected"], again["discrepancies"]) == (True, 0, {})
+
     restored = installation.run("revert", str(applied.json["sweep"]), "--json")
     assert (restored.code, restored.json["reverted"]) == (0, 2)
     assert statuses_in_order(installation) == [pending] * 3
+
     installation.check_ledger()
 
 
@@ -256,14 +158,18 @@ def test_a_row_without_an_intent_is_found_by_its_order(
         )
     dry = installation.sweep().json
     assert dry["would_correct"] == 1
+
     report = installation.sweep("--apply").json
     assert (report["corrected"], report["discrepancies"]) == (1, {"missed_outcome": 1})
+
     row = installation.shop.rows()["1"]
     assert (row["status"], row["payment_intent"]) == ("paid", made.id)
     assert installation.shop.rows()["2"]["status"] == "pending"
     assert installation.run("revert", str(report["sweep"])).code == 0
+
     row = installation.shop.rows()["1"]
     assert (row["status"], row["payment_intent"]) == ("pending", None)
+
     installation.check_ledger()
 
 
@@ -302,6 +208,7 @@ def test_two_open_rows_with_one_intent_are_ambiguous(installation: Installation)
         assert (report["corrected"], report["discrepancies"]) == (0, {"ambiguous_row": 1})
     (found,) = installation.run("discrepancies", "--json").json
     assert found["severity"] == "critical"
+
     (keys,) = installation.query_dicts("SELECT keys FROM reconciler.discrepancies")
     assert keys == {"keys": ["1", "2"]}
     assert set(installation.statuses().values()) == {"pending"}

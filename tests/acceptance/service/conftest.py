@@ -70,6 +70,7 @@ class Daemon:
             if line is None:
                 break
             assert TEST_KEY not in line
+
             self.lines.append(line)
             if matches(line):
                 return line

@@ -50,6 +50,7 @@ def test_it_reports_to_systemd(installation: ServiceInstallation, manager: Servi
     daemon = installation.start(NOTIFY_SOCKET=address, WATCHDOG_USEC="900000")
     wait_for("READY=1")
     assert clock.monotonic() - began < 5
+
     wait_for("STATUS=holds default")
     wait_for("WATCHDOG=1")
     daemon.send(signal.SIGHUP)
@@ -114,6 +115,7 @@ def test_a_stop_in_the_middle_keeps_what_was_recorded(installation: ServiceInsta
     began = clock.monotonic()
     assert daemon.end() == 0
     assert clock.monotonic() - began < 15
+
     corrected = installation.count_by_status().get("paid", 0)
     assert corrected < 400
     assert installation.query("SELECT count(*) FROM reconciler.outbox") == [(corrected,)]
@@ -137,6 +139,7 @@ def test_a_stop_finishes_the_page_that_is_being_read(installation: ServiceInstal
     while installation.stripe.faults.scripted and clock.monotonic() < until:
         clock.wait(threading.Event(), 0.02)
     assert not installation.stripe.faults.scripted
+
     began = clock.monotonic()
     assert daemon.end() == 0
     assert clock.monotonic() - began < 10
@@ -158,10 +161,12 @@ def test_a_reload_takes_only_a_valid_configuration(installation: ServiceInstalla
     installation.config.write_text(valid.replace("grace", "grease"))
     daemon.send(signal.SIGHUP)
     assert "grease" in daemon.wait_for("configuration.kept")["why"]
+
     installation.config.write_text(valid.replace("public.payments", "public.gone"))
     daemon.send(signal.SIGHUP)
     assert "public.gone" in daemon.wait_for("configuration.kept")["why"]
     assert installation.count_by_status() == {"pending": 1}
+
     installation.configure_service(mode="update")
     daemon.send(signal.SIGHUP)
     daemon.wait_for("configuration.reloaded")
@@ -185,9 +190,11 @@ def test_a_killed_replica_is_replaced(installation: ServiceInstallation) -> None
     clock = SystemClock()
     began = clock.monotonic()
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
+
     second.wait_for("lease.taken")
     second.wait_for("page.examined", seconds=6)
     assert clock.monotonic() - began < 6
+
     second.wait_for("sweep.finished", job="due", complete=True)
     assert installation.count_by_status() == {"paid": 1500}
     assert installation.query(
@@ -268,6 +275,7 @@ def test_its_http_endpoints(installation: ServiceInstallation) -> None:
     assert 'reconciler_corrections_total{account="default"' in text
     assert 'reconciler_reads_total{account="default",endpoint="retrieve",result="answered"}' in text
     assert 'reconciler_lease_held{account="default"} 1.0' in text
+
     code, text = installation.get(port, "/healthz")
     assert (code, json.loads(text)["holds"]) == (200, ["default"])
     assert installation.get(port, "/readyz")[0] == 200
@@ -314,6 +322,7 @@ def test_a_revoked_key_needs_a_person(installation: ServiceInstallation) -> None
     assert installation.run("status", "--format", "nagios")[0] == 2
     assert installation.count_by_status() == {"pending": 1}
     assert daemon.end() == 0
+
     again = installation.start()
     again.wait_for("sweep.finished", job="due", complete=True)
     assert installation.count_by_status() == {"paid": 1}

@@ -49,6 +49,7 @@ def test_corrections_arrive_signed(installation: ServiceInstallation, endpoint: 
         assert message.json["data"]["to_status"] == "paid"
         assert "secret" not in message.body.decode()
     assert {message.key for message in received} == {"1", "2", "3"}
+
     daemon.wait_for("delivery.finished", account="default")
     assert daemon.end() == 0
     assert installation.query(
@@ -69,8 +70,10 @@ def test_an_unavailable_endpoint_is_in_status_and_metrics(
     ended = daemon.wait_for("delivery.finished", failed=2)
     assert ended["last_fault"] == "it answered 500"
     assert installation.get(port, "/readyz")[0] == 200
+
     _, text = installation.get(port, "/metrics")
     assert 'reconciler_deliveries_total{account="default",result="failed"} 2.0' in text
+
     installation.execute(
         "UPDATE reconciler.outbox SET tried_since = tried_since - interval '1h', next_attempt_at = now()"
     )
@@ -102,6 +105,7 @@ def test_a_stop_does_not_wait_for_an_endpoint_that_hangs(
     began = clock.monotonic()
     assert daemon.end() == 0
     assert clock.monotonic() - began < 10
+
     endpoint.usual = 200
     installation.execute("UPDATE reconciler.outbox SET next_attempt_at = NULL")
     again = start_delivering(installation, endpoint)
@@ -138,6 +142,7 @@ def test_a_row_is_sent_again_after_a_kill(
     installation.execute("UPDATE reconciler.outbox SET claimed_until = now()")
     again = start_delivering(installation, endpoint)
     assert endpoint.next().id == first.id
+
     again.wait_for("delivery.finished", delivered=1)
     assert again.end() == 0
 
@@ -160,11 +165,13 @@ def test_doctor_checks_the_endpoint_without_posting(
     code, out, _ = installation.run("doctor")
     assert code == 78
     assert "signing secret" in out
+
     installation.environ["RECONCILER_SIGNING_SECRET"] = SECRET
     code, out, err = installation.run("doctor")
     assert code == 0, out
     assert endpoint.url in out
     assert SECRET[8:] not in out + err
+
     code, out, _ = installation.run("doctor", RECONCILER_DELIVERY__URL="http://shop.example/x")
     assert code == 78
     assert "delivery.url" in out

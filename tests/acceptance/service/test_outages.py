@@ -184,6 +184,7 @@ def test_the_service_recovers_from_an_outage(
         assert code in outage.levels, out
         assert outage.shown in out
         assert daemon.process.poll() is None
+
         outage.end(installation)
         installation.add_payments(1)
         while installation.count_by_status().keys() != {"paid"}:
@@ -219,6 +220,7 @@ def test_a_replica_stopped_beyond_its_lease_stands_by(installation: ServiceInsta
     second.wait_for("sweep.finished", job="due", complete=True)
     second.wait_for("sweep.finished", job="due", complete=True)
     assert installation.count_by_status() == {"paid": 2000}
+
     written = installation.query("SELECT count(*) FROM reconciler.ledger")
     reads = installation.stripe.requests.count("GET /v1/payment_intents")
     first.send(signal.SIGCONT)
@@ -226,13 +228,16 @@ def test_a_replica_stopped_beyond_its_lease_stands_by(installation: ServiceInsta
     assert installation.query("SELECT count(*) FROM reconciler.ledger") == written
     # the reads that were on their way when it was stopped, and none after
     assert installation.stripe.requests.count("GET /v1/payment_intents") - reads <= 3
+
     holder = installation.query("SELECT split_part(holder, ':', 2)::int FROM reconciler.leases")
     assert holder == [(second.process.pid,)]
     assert installation.query(
         "SELECT count(*), count(DISTINCT payment_key) FROM reconciler.outbox"
     ) == [(2000, 2000)]
+
     assert_calm(installation, first)
     assert second.end() == 0
+
     first.wait_for("lease.taken")
     first.wait_for("sweep.finished", job="due", complete=True)
     assert installation.run("verify")[0] == 0

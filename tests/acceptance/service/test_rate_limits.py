@@ -87,6 +87,7 @@ def test_one_process_reads_at_a_time(installation: ServiceInstallation) -> None:
         installation.start_command("explain", intents[0]),
     )
     assert wait_for_exit(explained) == 0
+
     first.send(signal.SIGHUP)
     first.wait_for("configuration.reloaded", seconds=60)
     # the reload gives the lease back for a moment: either daemon may take it, or a one-off sweep
@@ -97,16 +98,21 @@ def test_one_process_reads_at_a_time(installation: ServiceInstallation) -> None:
     assert wait_for_exit(doctor) == 0
     # the first daemon ends: the one-off sweep takes the account, and when it is interrupted the second daemon does
     assert first.end() == 0
+
     wait_for_reads(installation)
     assert one_off.poll() is None
+
     one_off.send_signal(signal.SIGINT)
     assert wait_for_exit(one_off) == 75
+
     second.wait_for("lease.taken")
     wait_for_reads(installation)
     assert installation.count_by_status()["pending"] > 0
     assert second.end() == 0
+
     requests = installation.stripe.requests
     assert requests.rate_limited == 0
+
     times = sorted(request.at for request in requests.recent)
     assert len(times) == requests.reads
     assert most_within(times, 1) < TWO_READERS

@@ -107,10 +107,12 @@ def test_replicas_share_the_accounts(installation: ServiceInstallation) -> None:
     epochs = installation.query("SELECT account, epoch FROM reconciler.leases ORDER BY 1")
     # accounts changed hands between sweeps: no sweep was broken off
     assert installation.query("SELECT count(*) FROM reconciler.sweeps WHERE NOT complete") == [(0,)]
+
     # equal shares stay with their replicas
     SystemClock().wait(first.finished, 2 * LEASE_SECONDS)
     assert holders(installation) == held
     assert installation.query("SELECT account, epoch FROM reconciler.leases ORDER BY 1") == epochs
+
     first.end(signal.SIGKILL)
     took = wait_until(
         installation, 30, lambda: accounts_by_process(installation) == {second.process.pid: 4}
@@ -129,8 +131,10 @@ def test_three_replicas_share_four_accounts(installation: ServiceInstallation) -
         installation, 40, lambda: sorted(accounts_by_process(installation).values()) == [1, 1, 2]
     )
     assert set(holders(installation).values()) == set(pids)
+
     victim = group.pop()
     assert victim.end() == 0
+
     took = wait_until(
         installation,
         30,
@@ -154,6 +158,7 @@ def test_one_account_stays_with_one_replica(installation: ServiceInstallation) -
     ) == [(pid, 1)]
     assert not any('"lease.taken"' in line for line in second.lines)
     assert first.end() == 0
+
     second.wait_for("lease.taken", seconds=2 * LEASE_SECONDS)
     assert second.end() == 0
 
@@ -176,6 +181,7 @@ def test_a_replica_that_cannot_work_gives_the_account_away(
     SystemClock().wait(first.finished, LEASE_SECONDS)
     assert holders(installation) == {"eu": first.process.pid}
     assert installation.query("SELECT needs_person FROM reconciler.services") == [(True,)]
+
     if recovers:
         installation.stripe.add_key(key_for("eu"), account=ACCOUNT, permissions=list(PERMISSIONS))
         first.wait_for("sweep.finished", job="due", complete=True)
@@ -187,14 +193,17 @@ def test_a_replica_that_cannot_work_gives_the_account_away(
             ),
         )
         assert first.end() == 0
+
         return
     (installation.folder / "eu.key").write_text(another)
     second = installation.start()
     wait_until(installation, 30, held_by(installation, eu=second))
     assert first.wait_for("lease.given")["why"]
+
     SystemClock().wait(first.finished, 2 * LEASE_SECONDS)
     assert held_by(installation, eu=second)()
     assert installation.query("SELECT needs_person FROM reconciler.services") == [(False,)]
+
     # a replica that may fail is better than none
     second.end(signal.SIGKILL)
     wait_until(installation, 2 * LEASE_SECONDS, held_by(installation, eu=first))

@@ -25,6 +25,7 @@ def test_status_of_a_healthy_service(installation: ServiceInstallation) -> None:
     assert found["reads_30_days"] > 0
     # the tail handles what is older than the grace, here a second
     assert 1 <= found["tail_lag_seconds"] < 60
+
     rate_usage = found["rate_usage"]
     assert set(rate_usage["endpoints"]) >= {"events"}
     assert rate_usage["overall"]["busiest"] >= max(
@@ -32,17 +33,21 @@ def test_status_of_a_healthy_service(installation: ServiceInstallation) -> None:
     )
     assert rate_usage["overall"]["limit"] == rate_usage["overall"]["rate"] == 2000
     assert rate_usage["overall"]["used"] == rate_usage["overall"]["busiest"] / 2000
+
     code, out, _ = installation.run("status", "--format", "nagios")
     assert code == 0
     assert out.startswith("RECONCILER OK - ")
+
     plotted = dict(item.split("=") for item in out.partition(" | ")[2].split())
     assert plotted["'default_held_back'"] == "0"
     assert plotted["'default_tail_lag'"].endswith("s")
     assert plotted["'default_reads_a_second'"] == f"{rate_usage['overall']['busiest']};;2000"
+
     text = installation.run("status")[1]
     assert "held by" in text
     assert re.search(r"tail +every \d+ (s|min), \d+ s behind", text)
     assert re.search(r"reads a second +all \d+ of 2000 \(", text)
+
     status, shown = installation.get(port, "/metrics")
     assert status == 200
     assert 'reconciler_tail_lag_seconds{account="default"}' in shown
@@ -67,6 +72,7 @@ def test_held_back_corrections_are_critical(installation: ServiceInstallation) -
     code, out, _ = installation.run("status", "--format", "nagios")
     assert code == 2
     assert "held back" in out
+
     (found,) = json.loads(installation.run("status", "--json")[1])
     assert found["held_back"] == 2
     assert found["open_discrepancies"][0]["amount"] == 2500

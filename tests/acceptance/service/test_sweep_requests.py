@@ -65,6 +65,7 @@ def test_the_command_may_be_interrupted(installation: ServiceInstallation) -> No
     out, _ = command.communicate(timeout=30)
     assert command.returncode == 75
     assert "goes on" in out
+
     daemon.wait_for("sweep.finished", job="request", complete=True, corrected=120)
     assert installation.count_by_status() == {"paid": 120}
     assert daemon.end() == 0
@@ -81,6 +82,7 @@ def test_a_service_that_stops_leaves_the_sweep_to_the_command(
     command = installation.start_command("sweep", "--apply", "--kind", "due", "--json")
     daemon.wait_for("page.examined", job="request")
     assert daemon.end() == 0
+
     out, _ = command.communicate(timeout=30)
     assert command.returncode == 0
     assert json.loads(out)["complete"] is True

@@ -41,6 +41,7 @@ class PrivateSystemd:
             start_new_session=True,
         )
         assert self._holder.stdout is not None
+
         state, _, pid = self._holder.stdout.readline().partition(" ")
         if state != "running":
             _, why = self._holder.communicate(timeout=END_SECONDS)

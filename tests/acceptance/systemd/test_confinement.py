@@ -93,12 +93,15 @@ def test_keys_come_only_as_credentials(machine: Machine) -> None:
     environ = machine.run("cat", f"/proc/{main}/environ").split("\0")
     assert f"CREDENTIALS_DIRECTORY={folder}" in environ
     assert not [name for name in environ if name.startswith(("STRIPE_API_KEY=", "DATABASE_URL="))]
+
     for name, secret in (("stripe_key", TEST_KEY), ("database_url", machine.url_inside)):
         copy = f"/proc/{main}/root{folder}/{name}"
         assert machine.run("cat", copy) == secret
         assert machine.run("stat", "--format=%a", copy) in ("400", "440")
+
         original = f"/etc/reconciler/credentials/{name}"
         assert machine.run("stat", "--format=%U %a", original) == "root 600"
+
         for place in (
             f"/proc/{main}/environ",
             f"/proc/{main}/cmdline",

@@ -54,14 +54,17 @@ def test_nothing_is_left_when_the_tests_are_killed() -> None:
         text=True,
     ) as process:
         assert process.stdout is not None
+
         first, holder = process.stdout.readline().split()
         name = f"private-systemd-{holder}"
         assert len(traces_of(name)) >= 2
+
         process.kill()
     clock, pause = SystemClock(), threading.Event()
     until = clock.monotonic() + LONGEST_SECONDS
     while Path(f"/proc/{first}").exists() or traces_of(name):
         assert clock.monotonic() < until, traces_of(name)
+
         pause.wait(0.05)
 
 

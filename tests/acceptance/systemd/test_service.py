@@ -100,6 +100,7 @@ def test_a_reload_keeps_the_process(machine: Machine) -> None:
     machine.systemctl("reload", UNIT)
     machine.wait_until("the fault is logged", lambda: "configuration.kept" in machine.journal())
     assert (machine.main_pid(), machine.pending()) == (first, 1)
+
     machine.configure()
     machine.systemctl("reload", UNIT)
     machine.wait_until("the payment is right", lambda: machine.pending() == 0)

@@ -43,5 +43,6 @@ def test_sweep_follows_sweep(timed: Machine) -> None:
     assert timed.show("Result", ONCE) == "success"
     assert timed.show("ExecMainStatus", ONCE) == "0"
     assert timed.pending() == 1
+
     found = timed.query("SELECT kind FROM reconciler.discrepancies WHERE state = 'open'")
     assert found == [("missed_outcome",)]

@@ -97,9 +97,11 @@ def test_a_list_with_a_gap_is_no_proof_of_absence(installation: Installation) ->
     assert (answer.code, report["complete"], report["corrected"]) == (75, False, 100)
     assert report["discrepancies"] == {"missed_outcome": 100}
     assert report["unexamined"] == 1
+
     again = installation.sweep("--kind", "window", "--apply")
     assert (again.code, again.json["corrected"]) == (0, 50)
     assert set(installation.statuses().values()) == {"paid"}
+
     installation.check_ledger()
 
 
@@ -142,6 +144,7 @@ def test_a_wait_without_a_row_is_never_forgotten(installation: Installation) -> 
         row["payment_intent"]
         for row in installation.query_dicts("SELECT * FROM reconciler.rechecks")
     ] == [intent.id]
+
     installation.clock.advance(timedelta(minutes=10))
     report = installation.sweep("--kind", "due", "--apply").json
     assert report["discrepancies"] == {"missing_locally": 1}

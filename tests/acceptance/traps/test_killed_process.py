@@ -48,11 +48,14 @@ def test_a_killed_process_leaves_nothing_half_done(
     assert process.returncode == -signal.SIGKILL
     assert out == ""
     assert installation.dump_results() == before
+
     held = installation.sweep("--apply")
     assert held.code == 75
     assert f":{process.pid}:" in held.err
+
     installation.execute("UPDATE reconciler.leases SET expires_at = now() - '1 s'::interval")
     answer = installation.sweep("--kind", "window", "--apply")
     assert (answer.code, answer.json["corrected"]) == (0, 150)
     assert len(installation.query_dicts("SELECT * FROM reconciler.outbox")) == 150
+
     installation.check_ledger()

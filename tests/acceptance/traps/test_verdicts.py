@@ -48,6 +48,7 @@ def test_not_found_is_no_verdict(installation: Installation) -> None:
     for writing in ("--record", "--apply"):
         assert installation.sweep("--kind", "window", writing).code == 0
         assert list(installation.statuses().values())[1:] == statuses
+
         found = installation.query_dicts(
             "SELECT * FROM reconciler.discrepancies WHERE kind = 'missing_at_stripe'"
         )
@@ -63,6 +64,7 @@ def test_a_404_closes_no_discrepancy_about_money(installation: Installation) -> 
     intent = installation.add_payment(2, "paid", "cancel")
     installation.sweep("--kind", "window", "--apply")
     assert installation.states_by_kind()["contradicted"] == ["open"]
+
     body = {"error": {"code": "resource_missing", "message": "No such payment_intent", "type": "x"}}
     installation.stripe.faults.script(
         RequestFault.ANSWER,
@@ -75,6 +77,7 @@ def test_a_404_closes_no_discrepancy_about_money(installation: Installation) -> 
     kinds = installation.states_by_kind()
     assert kinds["missing_at_stripe"] == ["open"]
     assert installation.statuses()["2"] == "paid"
+
     installation.stripe.faults.clear()
     installation.sweep("--payment-intent", intent, "--apply")
     assert installation.states_by_kind()["contradicted"] == ["open"]
@@ -197,6 +200,7 @@ def test_a_row_that_exists_is_not_taken_for_handled(installation: Installation) 
         "contradicted": ["open"],
         "missed_outcome": ["corrected"],
     }
+
     installation.execute("UPDATE public.payments SET status = 'pending' WHERE id = 2")
     assert installation.sweep("--apply").json["corrected"] == 1
     assert installation.statuses()["2"] == "paid"
@@ -222,6 +226,7 @@ def test_money_is_exact(make_installation: Callable[..., Installation]) -> None:
         installation.execute(f"UPDATE public.payments SET amount = {stored} WHERE id = {key}")
         charge = installation.stripe.latest_charge(intent.id)
         assert charge is not None
+
         changed = replace(intent, amount=minor, amount_received=minor)
         installation.stripe.load([(changed, replace(charge, amount=minor, amount_captured=minor))])
     report = installation.sweep("--kind", "due", "--apply").json
@@ -229,6 +234,7 @@ def test_money_is_exact(make_installation: Callable[..., Installation]) -> None:
     assert list(installation.statuses().values()) == [
         "paid" if agrees else "pending" for _, _, agrees in AMOUNTS
     ]
+
     for stake in report["at_stake"]:
         assert type(stake["amount"]) is int
     at_risk = {stake["kind"]: stake["amount"] for stake in report["at_stake"]}

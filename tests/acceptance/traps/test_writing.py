@@ -67,10 +67,12 @@ def test_a_row_that_changed_meanwhile_is_decided_again(
     report = installation.sweep("--kind", "due", "--apply").json
     assert done.is_set()
     assert report["corrected"] == 0
+
     row = installation.shop.rows()["1"]
     column, _, value = change.partition(" = ")
     assert row[column] == value.strip("'")
     assert installation.query_dicts("SELECT * FROM reconciler.outbox") == []
+
     installation.check_ledger()
 
 
@@ -87,6 +89,7 @@ def test_a_row_deleted_meanwhile_waits(installation: Installation) -> None:
     assert done.is_set()
     assert (report["corrected"], report["waiting"]) == (1, 1)
     assert installation.statuses() == {"2": "paid"}
+
     later = installation.sweep("--kind", "window", "--apply").json
     assert later["discrepancies"] == {"missing_locally": 1}
     assert kept not in str(
@@ -103,6 +106,7 @@ def test_every_correction_waits_in_the_outbox(installation: Installation) -> Non
     with psycopg.connect(installation.shop.url, autocommit=True) as listening:
         listening.execute("LISTEN reconciler_outbox")
         assert installation.sweep("--apply").json["corrected"] == 4
+
         notifications = list(listening.notifies(timeout=5, stop_after=1))
         assert [note.payload for note in notifications] == ["default"]
     rows = installation.query_dicts("SELECT * FROM reconciler.outbox ORDER BY payment_key")
@@ -112,6 +116,7 @@ def test_every_correction_waits_in_the_outbox(installation: Installation) -> Non
     assert {row["from_status"] for row in rows} == {"pending"}
     assert installation.sweep("--apply").json["corrected"] == 0
     assert len(installation.query_dicts("SELECT * FROM reconciler.outbox")) == 4
+
     installation.check_ledger()
 
 
@@ -150,10 +155,12 @@ def test_the_corrections_of_a_wrong_mapping_are_reverted(installation: Installat
     before = installation.shop.rows()
     report = installation.sweep("--apply").json
     assert report["corrected"] == 12
+
     installation.execute("UPDATE public.payments SET status = 'refunded' WHERE id = 7")
     answer = installation.run("revert", str(report["sweep"]), "--json")
     assert (answer.code, answer.json["reverted"]) == (1, 11)
     assert [skipped["payment"] for skipped in answer.json["skipped"]] == ["7"]
+
     after = installation.shop.rows()
     for rows in (before, after):
         rows.pop("7")
@@ -163,8 +170,10 @@ def test_the_corrections_of_a_wrong_mapping_are_reverted(installation: Installat
     assert installation.sweep("--apply").json["corrected"] == 0, (
         "a reverted correction is not made again"
     )
+
     again = installation.run("revert", str(report["sweep"]), "--json")
     assert (again.code, again.json["reverted"]) == (1, 0)
+
     installation.check_ledger()
 
 
@@ -203,6 +212,7 @@ def test_the_hourly_limit_binds_the_service_only(installation: Installation) -> 
     held = installation.run("discrepancies", "--json", "--state", "open").json
     assert [item["reason"] for item in held] == ["hourly_limit"] * 7
     assert installation.sweep("--apply").json["corrected"] == 7
+
     installation.check_ledger()
 
 
@@ -223,12 +233,14 @@ def test_work_is_acknowledged_only_when_it_is_done(installation: Installation) -
     before = installation.statuses()
     answer = installation.sweep("--kind", "due", "--apply")
     assert (answer.code, answer.json["unexamined"]) == (75, 1)
+
     shown = installation.run("sweep", "--kind", "due", "--apply")
     assert "sk_live_not" not in shown.err + shown.out
     assert installation.statuses() == before
     assert installation.query_dicts("SELECT payment_intent FROM reconciler.rechecks") == rechecks
     assert installation.query_dicts("SELECT * FROM reconciler.events") == events
     assert installation.query_dicts("SELECT * FROM reconciler.discrepancies") == []
+
     installation.execute("DROP TRIGGER refuse ON reconciler.discrepancies")
     installation.clock.advance(timedelta(hours=7))
     assert installation.sweep("--kind", "due", "--apply").json["discrepancies"] == {
@@ -246,9 +258,11 @@ def test_a_row_protected_by_a_constraint_stays(installation: Installation) -> No
     answer = installation.run("sweep", "--kind", "due", "--apply")
     assert answer.code == 75
     assert "no_way" in answer.out
+
     statuses = installation.statuses()
     assert (statuses.pop("3"), set(statuses.values())) == ("pending", {"paid"})
     assert len(installation.query_dicts("SELECT * FROM reconciler.outbox")) == 5
+
     installation.check_ledger()
 
 
@@ -270,6 +284,7 @@ def test_a_table_that_refuses_every_correction(installation: Installation) -> No
     assert installation.query_dicts("SELECT * FROM reconciler.discrepancies") == []
     assert installation.query_dicts("SELECT * FROM reconciler.outbox") == []
     assert len(installation.query_dicts("SELECT * FROM reconciler.rechecks")) == 6
+
     installation.check_ledger()
 
 

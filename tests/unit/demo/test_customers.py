@@ -115,6 +115,7 @@ def test_without_lost_webhooks_every_row_is_right_in_the_end(seed: int) -> None:
     simulate_customers(simulation, handler, losses, 120)
     assert handler.lost_count == 0
     assert WebhookResult.LATE in handler.results.values()
+
     wrong = [
         row
         for key, row in simulation.shop.rows.items()

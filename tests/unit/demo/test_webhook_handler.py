@@ -106,6 +106,7 @@ def test_a_lost_webhook_never_reaches_the_table() -> None:
     assert simulation.shop.taken == []
     assert handler.lost_count == len(handler.results) == 30
     assert set(handler.results.values()) == {WebhookResult.ENDPOINT_DOWN, WebhookResult.DROPPED}
+
     acknowledged = sum(delivery.last_status == 200 for delivery in simulation.sandbox.deliveries)
     dropped = sum(result is WebhookResult.DROPPED for result in handler.results.values())
     assert acknowledged == dropped

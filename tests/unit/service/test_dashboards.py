@@ -172,6 +172,7 @@ def test_figures_are_read_once_a_minute_and_kept_in_an_outage() -> None:
     for _ in range(3):
         assert "reconciler_database_up 1.0" in metrics.text().decode()
     assert len(reads) == 1
+
     clock.advance(timedelta(seconds=FRESH_SECONDS))
     text = metrics.text().decode()
     assert "reconciler_database_up 0.0" in text

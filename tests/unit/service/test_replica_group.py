@@ -100,19 +100,24 @@ def test_a_replica_that_cannot_work_is_ineligible_for_ever_longer_times(clock: M
     others = FakeReplicas({"eu": "me"}, frozenset({"a"}))
     group._read_view(others)  # type: ignore[arg-type]
     assert group.successor("eu") is None
+
     for times in (1, 2):
         group.set_ineligible("eu")
         group._read_view(others)  # type: ignore[arg-type]
         assert (others.eligible, group.successor("eu")) == ([], "a")
+
         others.holders["eu"] = "a"
         clock.advance(timedelta(seconds=INELIGIBLE_LEASES * LEASE * times - 1))
         group._read_view(others)  # type: ignore[arg-type]
         assert not group.is_eligible("eu")
+
         clock.advance(timedelta(seconds=2))
         assert group.is_eligible("eu")
+
         others.holders["eu"] = "me"
     group.set_ineligible("eu")
     assert not group.is_eligible("eu")
+
     group.set_eligible("eu")
     assert group.is_eligible("eu")
 

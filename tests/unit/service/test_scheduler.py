@@ -49,6 +49,7 @@ def test_a_job_that_raises_is_reported_and_runs_again(events: queue.Queue[tuple[
     assert events.get(timeout=SOON) == ("default:due", "failed")
     assert [runs.get(timeout=SOON) for _ in range(3)] == [1, 1, 1]
     assert scheduler.is_alive
+
     scheduler.stop()
 
 
@@ -65,6 +66,7 @@ def test_a_long_job_is_not_started_twice(events: queue.Queue[tuple[str, str]]) -
     scheduler.start()
     assert events.get(timeout=SOON) == ("default:due", "skipped")
     assert runs.qsize() == 1
+
     scheduler.remove_all("default")
     end.set()
     scheduler.stop()
@@ -89,11 +91,14 @@ def test_jobs_follow_a_clock_that_was_set(step: timedelta) -> None:
     (job,) = scheduler._scheduler.get_jobs()
     before = job.next_run_time
     assert scheduler.follow_clock() == 0
+
     clock.offset = step
     assert scheduler.follow_clock() == pytest.approx(step.total_seconds(), abs=60)
+
     (job,) = scheduler._scheduler.get_jobs()
     assert abs(job.next_run_time - before - step) < timedelta(seconds=60)
     assert scheduler.follow_clock() == 0
+
     scheduler.stop()
 
 

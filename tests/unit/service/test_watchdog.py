@@ -36,6 +36,7 @@ def test_other_work_without_a_step_is_stuck() -> None:
     pulse = Pulse(clock, 60)
     with pulse.attending("account default") as steps:
         assert pulse.running() == ()
+
         clock.advance(timedelta(seconds=50))
         steps.advance()
         clock.advance(timedelta(seconds=50))
