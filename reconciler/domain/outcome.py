@@ -37,6 +37,10 @@ class Outcome(StrEnum):
 OPEN: Final = frozenset(
     {Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.AUTHORIZED}
 )
+SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
+"""The outcomes of a row that say that the money was taken, whether or not it went back later."""
+PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
+"""The outcomes at Stripe of an intent that took or holds money."""
 AT_STRIPE: Final = (
     Outcome.INCOMPLETE,
     Outcome.FAILED,
@@ -48,6 +52,7 @@ AT_STRIPE: Final = (
 """The outcomes that a PaymentIntent can have, in the order in which it reaches them."""
 
 _OF_STATUS: Final = {
+    # INCOMPLETE unless last_payment_error is set, see outcome_of_status
     "requires_payment_method": Outcome.INCOMPLETE,
     "requires_confirmation": Outcome.INCOMPLETE,
     "requires_action": Outcome.INCOMPLETE,

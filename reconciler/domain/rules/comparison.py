@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import SAYS_PAID, Outcome
 from reconciler.domain.rules.correction_blockers import correction_verdict
 from reconciler.domain.rules.decision_table import TABLE, Cell
 from reconciler.domain.rules.missing_findings import (
@@ -39,8 +38,6 @@ from reconciler.domain.rules.severity_and_evidence import (
     stripe_values,
 )
 from reconciler.domain.rules.side_findings import side_findings
-
-_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,11 @@ def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
 def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> Comparison:
     rows = rows_of_intent(match.payments, intent)
     sides = side_findings(match, intent, rules, now)
+    # of rows that nothing explains, none may be written
     if rows.relation is RowsRelation.UNEXPLAINED:
         return Comparison((*_unexplained_rows(match, intent, rules), *sides))
 
+    # the verdict alone does not know what else was paid for the order
     verdict = pair_verdict(match, rows.as_one, intent, rules, is_explained=True)
     order = order_of_row(match, rows.as_one, intent, rules, now, verdict)
     if order.wait_until is not None:
@@ -88,6 +87,7 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     if order.verdict is None:
         return Comparison(sides)
 
+    # every blocker is another kind or a reason, so a missed outcome without a reason is safe to write
     found = pair_finding(order.verdict, rows.as_one, rows.compared, intent)
     may_be_written = found.kind is Kind.MISSED_OUTCOME and found.reason is None
     return Comparison((found, *sides), rows.compared if may_be_written else ())
@@ -140,7 +140,7 @@ def pair_verdict(
     if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
         return PairVerdict(Kind.UNKNOWN_STATUS)
     # a settled row without an intent was paid in another way: two payments may be one order's
-    says_paid = payment.outcome in _SAYS_PAID
+    says_paid = payment.outcome in SAYS_PAID
     if payment.payment_intent is None and says_paid and intent.outcome is Outcome.SUCCEEDED:
         return PairVerdict(Kind.AMBIGUOUS_ROW, Reason.ROW_WITHOUT_INTENT, Severity.CRITICAL)
     if TABLE[payment.outcome, intent.outcome] is Cell.CORRECT:
@@ -152,6 +152,7 @@ def pair_finding(
     verdict: PairVerdict, payment: Payment, rows: Sequence[Payment], intent: Intent
 ) -> Finding:
     """The finding of a verdict. ``payment`` was compared, ``rows`` are the rows that the finding names."""
+    # a single row stands by itself, so that the fingerprint of stored findings stays the same
     values = [local_values(row) for row in rows]
     stake = stake_of(verdict.kind, payment, intent)
     if verdict.stake is not None:

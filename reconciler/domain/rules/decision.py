@@ -86,19 +86,24 @@ def decide(
         return wait
 
     cause = cause_of(intent, events, now, events_known_since)
-    findings = tuple(
-        replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
-        for found in comparison.findings
-    )
+    findings = _with_cause(comparison.findings, cause)
     if not comparison.correct:
         return Flag(findings)
 
-    # a person's word holds: what was resolved or ignored is not corrected later without a new fact
+    # a person decided this with the same values, so it takes a new fact to decide otherwise
     missed = next(found for found in findings if found.kind is Kind.MISSED_OUTCOME)
     if is_settled_by_person(known, missed):
         return Flag(findings)
     status = rules.statuses.write[intent.outcome]
     return Correct(comparison.correct, intent.outcome, status, findings)
+
+
+def _with_cause(findings: tuple[Finding, ...], cause: Cause | None) -> tuple[Finding, ...]:
+    # only a missed outcome is explained by a lost webhook
+    return tuple(
+        replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
+        for found in findings
+    )
 
 
 def cause_of(
@@ -112,6 +117,7 @@ def cause_of(
     if matching:
         is_pending = any(not event.delivered for event in matching)
         return Cause.UNDELIVERED if is_pending else Cause.NOTHING_PENDING
+    # an event that is not listed proves nothing if Stripe does not list that time any more
     if now - intent.changed_at > EVENTS_KEPT:
         return Cause.OUT_OF_REACH
     is_complete = events_known_since is not None and events_known_since <= intent.changed_at

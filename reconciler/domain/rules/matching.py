@@ -12,11 +12,10 @@ from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import PAID_OR_HELD, Outcome
 from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
-_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
-_REPORTABLE: Final = frozenset({*_PAID_OR_HELD, Outcome.UNKNOWN})
+_REPORTABLE: Final = frozenset({*PAID_OR_HELD, Outcome.UNKNOWN})
 
 
 def match_by_id(
@@ -34,6 +33,7 @@ def match_by_id(
     matches: list[Match] = []
     for intent in intents:
         rows = rows_by_intent.get(intent.id, ())
+        # an intent with rows belongs to the order of its rows; its metadata do not matter
         order = _order_of(rows)
         others = siblings.of(order, intent.id)
         matches.append(Match(account, intent, rows, order=order, siblings=others))
@@ -65,7 +65,7 @@ class Siblings:
         self._by_order: dict[str, dict[str, PaidSibling]] = defaultdict(dict)
         # what Stripe says now comes last, because it replaces what a row or an earlier page said
         for payment in paid:
-            if payment.order and payment.payment_intent:
+            if payment.order:
                 self._add(payment.order, PaidSibling.of_row(payment))
         for order, siblings in remembered.items():
             for sibling in siblings:
@@ -77,7 +77,7 @@ class Siblings:
                 self._add(named, PaidSibling.of_intent(intent, held[0]))
 
     def _add(self, order: str, sibling: PaidSibling) -> None:
-        self._by_order[order][sibling.payment_intent] = sibling
+        self._by_order[order][sibling.payment_intent or f"row:{sibling.key}"] = sibling
 
     def of(self, order: str | None, intent_id: str) -> tuple[PaidSibling, ...]:
         """The other intents that were paid for the order of an intent."""
@@ -123,6 +123,7 @@ def match_by_order(
             claimable[payment.order].append(payment)
     siblings = Siblings((), {}, loaded.paid, _paid_by_order(intents, claimable, rules))
 
+    # the intents of one order compete for its rows, so they are decided together
     matches: list[Match] = []
     by_order: dict[str, list[Intent]] = defaultdict(list)
     for intent in intents:
@@ -154,6 +155,7 @@ def _paid_by_order(
     for intent in intents:
         order = named_order(intent, rules)
         if order is not None and intent.is_paid:
+            # always the same row, so that the finding has the same key in every sweep
             row = min(claimable.get(order, ()), key=lambda row: row.key, default=None)
             paid[order].append(PaidSibling.of_intent(intent, row))
     return paid
@@ -163,17 +165,19 @@ def _candidates(
     intents: Sequence[Intent], rows: Sequence[Payment], listed: TimeRange | None
 ) -> tuple[Intent, ...]:
     """The intents of an order that come into question for its rows."""
-    paid_or_held = tuple(intent for intent in intents if intent.outcome in _PAID_OR_HELD)
+    paid_or_held = tuple(intent for intent in intents if intent.outcome in PAID_OR_HELD)
     if paid_or_held:
         return paid_or_held
     # an intent outside the list may be the one that was paid
     if listed is None or not all(is_covered(row.created, listed) for row in rows):
         return ()
+    # a customer who tries again gives up the older attempts
     return (max(intents, key=lambda intent: (intent.created, intent.id)),)
 
 
 def is_covered(created: datetime | None, listed: TimeRange) -> bool:
     """Whether every intent of a row created then lies in the listed range."""
+    # a list with an end does not show what was created after it
     if created is None or listed.until is not None:
         return False
     return listed.since is None or listed.since <= created - EARLIEST_INTENT

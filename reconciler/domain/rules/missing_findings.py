@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import SAYS_PAID, Outcome
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.domain.rules.side_findings import duplicate_payments
-
-_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
 
 
 def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
     """The findings about an intent that no row holds."""
+    # a finding about the row that the intent pays for tells of this money already
     if not rules.owns(intent) or match.facts.pays_for_row:
         return ()
+    # so does a row outside the mapping, such as a deleted one that says paid
     excluded = match.facts.excluded_rows
-    if any(row.outcome in _SAYS_PAID for row in excluded):
-        return ()  # a row outside the mapping tells of the money
+    if any(row.outcome in SAYS_PAID for row in excluded):
+        return ()
+
     if intent.outcome is Outcome.SUCCEEDED:
         kind, severity, amount = Kind.MISSING_LOCALLY, Severity.CRITICAL, intent.settled_amount
     elif intent.outcome is Outcome.AUTHORIZED:
@@ -57,11 +56,13 @@ def findings_missing_at_stripe(match: Match, missing: MissingIntent) -> tuple[Fi
 
 
 def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) -> Finding:
+    # goods may have been sent for a paid row, so it decides about severity and money
     paid = [row for row in rows if row.outcome is Outcome.SUCCEEDED]
     worst = (paid or rows)[0]
     return Finding(
         kind=kind,
         severity=Severity.CRITICAL if paid else Severity.WARNING,
+        # "xxx" is ISO 4217's code for no currency
         stake=Money(abs(worst.amount or 0), worst.currency or "xxx"),
         payment_intent=missing.id,
         keys=tuple(row.key for row in rows),
@@ -73,6 +74,7 @@ def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) ->
 
 
 def _reason_missing(missing: MissingIntent) -> Reason | None:
+    # nothing was asked about such an id, so its mode is not known
     if missing.impossible:
         return Reason.NOT_AN_ID
     return Reason.WRONG_MODE if missing.other_mode else None

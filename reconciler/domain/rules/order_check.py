@@ -14,7 +14,7 @@ from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import PAID_OR_HELD, Outcome
 
 NEGATIVE: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 """Outcomes after which a merchant releases what was ordered."""
@@ -26,7 +26,6 @@ LONGEST_OPEN_WAIT: Final = timedelta(days=1)
 _MAY_BE_PAID: Final = frozenset(
     {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.PROCESSING, Outcome.UNKNOWN}
 )
-_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 _OVER: Final = frozenset({Outcome.CANCELED})
 
 
@@ -47,15 +46,16 @@ class OrderVerdict:
 def order_verdict(row: Payment, own: Intent, facts: OrderFacts, now: datetime) -> OrderVerdict:
     """Whether the order of ``row`` allows that the row becomes failed or canceled. ``now`` is Stripe's time."""
     others = [intent for intent in facts.intents if intent.id != own.id]
+    # the intent that paid is the better finding, so it is named before the reasons
     paid = paying_intent(row, own, facts)
     if paid is not None:
         return OrderVerdict(paid_by=paid)
     if any(other.outcome in _MAY_BE_PAID for other in facts.rows if other.key != row.key):
         return OrderVerdict(reason=Reason.ORDER_PAID)
-    if any(intent.outcome in _PAID_OR_HELD for intent in others):
+    if any(intent.outcome in PAID_OR_HELD for intent in others):
         return OrderVerdict(reason=Reason.ORDER_PAID)
 
-    # the customer may be with the bank at this very minute
+    # the customer may be confirming the payment with the bank at this moment
     still_open = [
         intent
         for intent in others
@@ -83,15 +83,17 @@ def paying_intent(row: Payment, own: Intent, facts: OrderFacts) -> Intent | None
     Only an intent that no row holds counts: what another row holds is that row's money. It was created no earlier than
     a day before the row, so that an order number used again does not bring up an old payment.
     """
-    if own.outcome in _PAID_OR_HELD or own.amount_received > 0:
+    # two paid intents are a duplicate, not a replacement
+    if own.outcome in PAID_OR_HELD or own.amount_received > 0:
         return None
+
     begin = row.created or own.created
     found = [
         intent
         for intent in facts.intents
         if intent.id != own.id
         and intent.id not in facts.held
-        and intent.outcome in _PAID_OR_HELD
+        and intent.outcome in PAID_OR_HELD
         and intent.created >= begin - EARLIEST_INTENT
     ]
     # money that was taken says more than money that is held; of several the latest

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import Outcome
-
-_SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPUTED})
+from reconciler.domain.outcome import SAYS_PAID, Outcome
 
 
 def severity_of(kind: Kind, payment: Payment, rows: Sequence[Payment], intent: Intent) -> Severity:
@@ -21,9 +18,9 @@ def severity_of(kind: Kind, payment: Payment, rows: Sequence[Payment], intent: I
         case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL:
             is_critical = True
         case Kind.AMBIGUOUS_ROW:
-            # money that no row tells of: the customer waits for an order that no row shows
+            # the customer has paid, and no row of the merchant says so
             is_critical = intent.amount_received > 0 and not any(
-                row.outcome in _SAYS_PAID for row in rows
+                row.outcome in SAYS_PAID for row in rows
             )
         case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
             # goods may have been sent for another amount
@@ -41,6 +38,7 @@ def stake_of(kind: Kind, payment: Payment, intent: Intent) -> Money:
     amount = intent.amount
     match kind:
         case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL | Kind.CURRENCY_MISMATCH:
+            # money that was received matters more than money that was asked for
             amount = intent.settled_amount
         case Kind.AMOUNT_MISMATCH:
             amount = _difference(payment, intent)
@@ -52,6 +50,7 @@ def stake_of(kind: Kind, payment: Payment, intent: Intent) -> Money:
 
 
 def _difference(payment: Payment, intent: Intent) -> int:
+    # a canceled intent should have received nothing
     if intent.outcome is Outcome.CANCELED:
         return intent.amount_received
     is_held = intent.outcome is Outcome.AUTHORIZED
@@ -82,6 +81,7 @@ def stripe_values(intent: Intent) -> dict[str, object]:
         "amount_received": intent.amount_received,
         "amount_capturable": intent.amount_capturable,
         "currency": intent.currency,
+        # a refund or a dispute makes it another disagreement, although the status stays succeeded
         "charge": charge.id if charge else None,
         "amount_refunded": charge.amount_refunded if charge else None,
         "refunded": charge.refunded if charge else None,
@@ -91,6 +91,7 @@ def stripe_values(intent: Intent) -> dict[str, object]:
 
 def evidence(intent: Intent) -> dict[str, object]:
     """What a person wants to read beside the values: when Stripe showed them, in which request, and how they came about."""
+    # times and request ids stand here and not among the values, because they must not change a fingerprint
     charge = intent.charge
     charge_evidence: dict[str, object] | None = None
     if charge is not None:
@@ -103,6 +104,7 @@ def evidence(intent: Intent) -> dict[str, object]:
             "failure_code": charge.failure_code,
             "capture_before": charge.capture_before,
         }
+
     return {
         "request_id": intent.request_id,
         "seen_at": intent.seen_at,
