@@ -71,6 +71,7 @@ class Receipt:
         """Whether the endpoint seems to be down, rather than to refuse this one message."""
         if self.fault is None:
             return False
+        # a 4xx comes from an endpoint that works and refuses this message; 408 and 429 say that it is overloaded
         return (
             self.status is None
             or self.status >= 500
@@ -81,6 +82,7 @@ class Receipt:
 
 def message_body(message: OutboxMessage) -> bytes:
     """The message as JSON, with ``created`` in Unix seconds. It holds no personal data and no secret."""
+    # documented fields only: receivers rely on them, and each new field is a promise
     body = {
         "id": message.id,
         "type": message.type.value,

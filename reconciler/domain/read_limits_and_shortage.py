@@ -124,6 +124,7 @@ class SourceShares:
         A sweep that a person asks for (``by_service`` is False) may take everything at once that is not kept for the
         sources before it.
         """
+        # reads of every source count, because Stripe counts them together
         left = self.allowed - spent.total
         if source in (Source.TAIL, Source.PERSON):
             return max(0, left)
@@ -132,6 +133,7 @@ class SourceShares:
         left -= max(self.tail - spent.month.get(Source.TAIL, 0), math.ceil(self.tail / QUOTA_DAYS))
         if source is Source.WINDOW:
             left -= max(0, self.due - spent.month.get(Source.DUE, 0))
+        # a person waits for the answer; the service has the whole month
         if by_service:
             today = spent.day.get(source, 0)
             left = min(left, math.ceil(DAILY_SHARE * (left + today)) - today)

@@ -42,6 +42,7 @@ def updates_after_verdict(
     it closes only what its own finding replaces. ``unseen`` are the side kinds that this examination could not judge,
     so that they stay open.
     """
+    # missing_at_stripe is a 404, even if the caller does not say so
     stored_by_kind = {stored.kind: stored for stored in known}
     present = {finding.kind for finding in findings}
     shown = shown and Kind.MISSING_AT_STRIPE not in present
@@ -82,6 +83,7 @@ def _update_of_present(
         return DiscrepancyUpdate(None, finding.subject, finding.kind, state, finding, True)
 
     same_values = stored.fingerprint == finding.fingerprint
+    # what a person settled stays settled while nothing has changed
     if not is_corrected and same_values and stored.state.is_by_person:
         return DiscrepancyUpdate(
             stored.id, stored.subject, stored.kind, stored.state, finding, False

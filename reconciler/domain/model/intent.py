@@ -73,11 +73,13 @@ class Intent:
 
     def __post_init__(self) -> None:
         outcome = outcome_of_status(self.status, last_attempt_failed=self.failure_code is not None)
+        # the class is frozen, and the outcome follows from the other fields
         object.__setattr__(self, "outcome", outcome)
 
     @property
     def changed_at(self) -> datetime:
         """The time of the latest change that the intent itself shows. An event may show a later one."""
+        # Stripe has no time of the last change, so the known times stand for it
         times = [self.created]
         if self.canceled_at is not None:
             times.append(self.canceled_at)

@@ -38,8 +38,10 @@ def cursor_ranges(created: TimeRange, now: datetime, expected: int) -> tuple[Tim
     """
     whole = whole_seconds(created)
     until = whole.until or now
+    # without a beginning there is no length to cut
     if whole.since is None:
         return (whole,)
+    # cut by time, because how the intents are spread over the range is not known
     cursors = cursors_for(expected)
     width = int((until - whole.since).total_seconds()) // cursors
     if width < 1:

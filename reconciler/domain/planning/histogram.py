@@ -126,6 +126,7 @@ def join_buckets(
     Neighbours without a due row become one bucket. Touching buckets in which much is due are joined up to ``most``
     intents (see ``joined_bucket_size``). At most two buckets remain for each due row.
     """
+    # one bucket at a time, because the groups of a large table are never all kept
     before: Bucket | None = None
     for bucket in buckets:
         if before is None:
@@ -143,6 +144,7 @@ def join_buckets(
 def _can_be_joined(one: Bucket, other: Bucket, ratio: float, most: int) -> bool:
     if not one.due and not other.due:
         return True
+    # where little is due, an edge more lets a list end right behind a due row
     much_due = all(bucket.due > MUCH_DUE * bucket.rows for bucket in (one, other))
     is_small = (one.rows + other.rows) * max(1.0, ratio) <= most
     return much_due and is_small and one.end == other.start

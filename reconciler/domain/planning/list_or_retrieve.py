@@ -67,6 +67,7 @@ def _chosen_runs(listed_since: list[int | None], costs: ListingCosts) -> tuple[B
     ``listed_since`` holds, for each bucket, the first bucket of the list that ends with it; None if it is retrieved.
     """
     found: list[BucketRun] = []
+    # a later bucket may extend a list or give it up, so only the way back shows which lists were chosen
     until = len(listed_since)  # the buckets from here on are in a run already
     retrieved_to = until
     while until > 0:
@@ -100,6 +101,7 @@ def affordable_runs(
     Runs in which a read covers the most due rows come first; of equal ones the newest, which are the most likely to have
     changed. Of a run that is too expensive, the affordable part with the most due rows is kept.
     """
+    # a greedy choice, because the exact one is a knapsack problem
     kept: list[BucketRun] = []
     left: list[BucketRun] = []
     for run in sorted(runs, key=lambda run: (-_due_per_read(run, costs), -run.last)):

@@ -57,6 +57,7 @@ def _cursors_of_runs(
 ) -> list[int]:
     """Into how many cursors each run is cut: only long runs, so that no cursor is much longer than the others."""
     lengths = [pages(costs.intents(run.first, run.last)) if run.listed else 0 for run in runs]
+    # a cursor of a few pages is not worth a cut
     fair_length = max(PAGES_PER_CURSOR, -(-sum(lengths) // max(1, most_cursors)))
     found: list[int] = []
     for length in lengths:
@@ -79,6 +80,8 @@ def _steps(
             yield from _lists(run, costs, count)
         else:
             retrieved.append(run)
+
+    # new payments are the most likely to have changed, so they are read first
     for run in sorted(retrieved, key=lambda run: -run.last):
         rows = TimeRange(costs.buckets[run.first].start, costs.buckets[run.last].end)
         yield Retrieve(rows, costs.due(run.first, run.last))
@@ -86,6 +89,7 @@ def _steps(
 
 def _lists(run: BucketRun, costs: ListingCosts, cursors: int) -> Iterator[List]:
     """One list for each cursor, newest first. They touch in Stripe's time, and only the outer ends are widened."""
+    # between two cursors nothing is widened, because the neighbour shows what lies beyond the edge
     start, end = costs.buckets[run.first].start, costs.buckets[run.last].end
     edges = [start, *_cursor_edges(run, costs, cursors), end]
     for since, until in reversed(list(pairwise(edges))):

@@ -80,6 +80,7 @@ def deadlines(intent: Intent) -> tuple[datetime, ...]:
 
 def _poll_by_interval(intent: Intent, now: datetime, jitter: float) -> datetime:
     """The next slot of the intent's interval that is at least half an interval away."""
+    # at least half an interval away, so that a read just before a slot is not followed by another one
     interval = poll_interval_of(intent, now)
     elapsed, began = interval.elapsed(now), interval.elapsed(intent.changed_at)
     step = interval.step(elapsed - began)
@@ -95,6 +96,7 @@ def _polls_after_deadlines(
     def poll_after(deadline: datetime, width: timedelta) -> datetime:
         return MONDAY + _next_slot(deadline + LAG - MONDAY, width) + jitter * JITTER * width
 
+    # a deadline after the limit has no poll, because nothing is polled after the limit
     moments = sorted({*(moment for moment in deadlines(intent) if moment < limit), limit})
     polls = [
         # a poll that follows one deadline comes before the next deadline

@@ -56,6 +56,7 @@ def _refund_verdict(match: Match, intent: Intent, charge: Charge) -> PairVerdict
     amount = refunded(match, intent, charge)
     if amount == 0:
         return None
+    # an unclear amount blocks too, because it may be a refund
     reason = Reason.RELEASE_OR_REFUND if amount is None else None
     return PairVerdict(Kind.REFUND_DRIFT, reason, stake=refund_stake(match, intent, charge))
 

@@ -38,6 +38,7 @@ def asks_for_retrieve(
     """
     if order_was_paid or len(payments) > 1:
         return True
+    # money that arrives in part changes no status
     types = {event.type for event in events}
     if _PARTIALLY_FUNDED in types:
         return True
@@ -65,6 +66,7 @@ def _decisive_snapshots(events: Sequence[Event]) -> list[Snapshot]:
 
     Stripe sends events late and in any order, and several of them in one second.
     """
+    # succeeded and canceled are never left, so the order of arrival does not matter for them
     shown = [(event.created, event.snapshot) for event in events if event.snapshot is not None]
     final = [snapshot for _, snapshot in shown if snapshot.outcome in _FINAL]
     if final or not shown:

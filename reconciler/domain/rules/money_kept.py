@@ -28,6 +28,7 @@ class MoneyKept:
     @property
     def given_back(self) -> int:
         """Refunded and lost, at most what was received; an unclear refund counts as none."""
+        # while a dispute is open the money is only withheld
         lost = 0
         if self.dispute is not None and self.dispute.phase is DisputePhase.LOST:
             lost = self.dispute.amount

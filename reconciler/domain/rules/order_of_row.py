@@ -49,6 +49,7 @@ def order_of_row(
 
     Raises FactNeededError if a negative write depends on an order that was not read yet.
     """
+    # another finding about the row itself comes first
     is_missed = verdict is not None and verdict.kind is Kind.MISSED_OUTCOME
     facts = match.facts.order
     if facts is not None and (verdict is None or is_missed) and row.outcome in _UNPAID_ROW:
@@ -56,6 +57,7 @@ def order_of_row(
         if paying is not None:
             return OrderOfRow(None, finding=paid_by_other_intent(row, own, paying))
 
+    # only a write that releases the order depends on the other intents
     is_written = is_missed and verdict is not None and verdict.reason is None
     if verdict is None or not is_written or own.outcome not in NEGATIVE:
         return OrderOfRow(verdict)
@@ -65,6 +67,8 @@ def order_of_row(
     answer = order_verdict(row, own, _facts_of(facts, rules), now)
     if answer.wait_until is not None:
         return OrderOfRow(None, wait_until=answer.wait_until)
+
+    # if orders cannot be found, the money itself has to show which intent may have paid
     reason = answer.reason
     if reason is None and not _can_find_orders(match, rules) and _maybe_paid(match, row, own):
         reason = Reason.MAYBE_PAID
@@ -99,6 +103,7 @@ def paid_by_other_intent(row: Payment, own: Intent, paying: Intent) -> Finding:
         kind=Kind.PAID_BY_OTHER_INTENT,
         severity=Severity.CRITICAL,
         stake=Money(paying.amount_received or paying.amount_capturable, paying.currency),
+        # the row's own intent identifies the finding, and the values are about the paying one
         payment_intent=row.payment_intent,
         keys=(row.key,),
         local=local_values(row),

@@ -66,6 +66,8 @@ def verdict_without_correction(
         return PairVerdict(Kind.PAID_AFTER_CANCEL, stake=kept) if kept else None
     if cell is not Cell.KEEP:
         return PairVerdict(_FLAGGED_CELLS[cell])
+
+    # both outcomes agree, but the money may not
     match payment.outcome, intent.outcome:
         case Outcome.SUCCEEDED, Outcome.SUCCEEDED:
             return _both_succeeded(match, payment, intent, rules)
@@ -92,12 +94,15 @@ def _both_succeeded(
         return PairVerdict(Kind.CURRENCY_MISMATCH)
     if payment.amount != intent.amount_received:
         return PairVerdict(Kind.AMOUNT_MISMATCH)
+
+    # a dispute comes before a refund, because the merchant has to answer it before a date
     charge = intent.charge
     if charge is None:
         return None
     dispute = dispute_verdict(match, charge, payment)
     if dispute is not None:
         return dispute
+
     # a table without a status for refunds cannot say more than paid
     may_be_whole = charge.amount_refunded >= charge.amount_captured > 0
     if may_be_whole and rules.statuses.can_say(Outcome.REFUNDED):
@@ -127,6 +132,7 @@ def _both_authorized(payment: Payment, intent: Intent) -> PairVerdict | None:
 
 def _refund_missing(match: Match, intent: Intent) -> PairVerdict | None:
     """The row says refunded: whether everything that was received went back."""
+    # what looks like a refund may be a release, so everything that is kept is at stake
     money = money_kept(match, intent)
     if money.refunded is None:
         return PairVerdict(
@@ -140,6 +146,7 @@ def _refund_missing(match: Match, intent: Intent) -> PairVerdict | None:
 
 def _dispute_missing(match: Match, intent: Intent) -> PairVerdict | None:
     """The row says disputed: no finding while there is or was a dispute."""
+    # a dispute that was won is over, and the row may still say disputed
     charge = intent.charge
     if charge is not None and has_any_dispute(match):
         return None
@@ -151,13 +158,17 @@ def dispute_verdict(match: Match, charge: Charge, payment: Payment) -> PairVerdi
     """What a disputed charge means for a row; None if there is no dispute or every one is over."""
     if not charge.disputed:
         return None
+
+    # a dispute that Stripe does not list may be in any state
     is_open = payment.outcome.is_open
     if not is_dispute_listed(match, charge):
         severity = Severity.CRITICAL if is_open else Severity.WARNING
         return PairVerdict(Kind.DISPUTE_DRIFT, Reason.DISPUTE_NOT_LISTED, severity)
+
     dispute = dispute_that_counts(match, charge)
     if dispute is None:
         return None
+    # another status of the dispute is another finding, so that a settled one reopens
     facts = {"dispute": dispute.id, "dispute_status": dispute.status}
     return PairVerdict(
         Kind.DISPUTE_DRIFT,

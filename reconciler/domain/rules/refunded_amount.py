@@ -26,13 +26,16 @@ class Unclear(Enum):
 
 def refunded_amount(charge: Charge, currency: str, facts: RefundFacts) -> int | Unclear:
     """Minor units that went back by refunds, from 0 to ``amount_captured``; ``currency`` is the charge's."""
+    # a canceled authorization counts as refunded before basil, though no money was taken
     if charge.amount_refunded == 0 or charge.amount_captured == 0:
         return 0
+    # nothing was released, so nothing has to be read
     if charge.amount_captured >= charge.amount:
         return _within(charge.amount_refunded, charge)
     if facts.refunds is None:
         return Unclear.NEEDS_REFUNDS
 
+    # the old shape counts the released part, the new one does not; a total that fits neither decides nothing
     released = charge.amount - charge.amount_captured
     counted = [refund.amount for refund in facts.refunds if refund.counts]
     total = sum(counted)
@@ -40,6 +43,7 @@ def refunded_amount(charge: Charge, currency: str, facts: RefundFacts) -> int | 
         return _within(total, charge)
     if total != charge.amount_refunded:
         return Unclear.RELEASE_OR_REFUND
+    # in the old shape the release may be a refund of its own, of exactly the released amount
     if released not in counted:
         return _within(total, charge)
     return _by_balance(charge, currency, facts, total, released)
