@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
-from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession

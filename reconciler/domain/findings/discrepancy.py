@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from reconciler.domain.audit.hash_chain import canonical_json
@@ -201,28 +200,3 @@ class StoredDiscrepancy:
     def intent(self) -> str:
         """The intent with which it is examined: its subject, or the intent that the row of its subject holds."""
         return self.payment_intent or self.subject
-
-
-@dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """A stored discrepancy with everything that a list or an export shows."""
-
-    id: int
-    account: str
-    kind: Kind
-    severity: Severity
-    state: State
-    payment_intent: str | None
-    keys: tuple[str, ...]
-    stake: Money
-    reason: str | None
-    cause: str | None
-    closing: str | None
-    note: str | None
-    resolved_by: str | None
-    first_seen: datetime
-    last_seen: datetime
-    fingerprint: str
-    local: Mapping[str, object]
-    stripe: Mapping[str, object]
-    evidence: Mapping[str, object]

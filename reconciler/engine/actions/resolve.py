@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
-from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment

@@ -11,7 +11,8 @@ import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
 from reconciler.clock import Clock
-from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     FormatOption,

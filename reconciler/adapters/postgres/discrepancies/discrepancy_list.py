@@ -10,7 +10,8 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.domain.findings.discrepancy import Discrepancy, Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
 
 _SQL: Final = STATEMENTS["discrepancies"]
