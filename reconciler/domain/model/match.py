@@ -48,7 +48,7 @@ class PaidSibling:
     def of_row(cls, payment: Payment) -> PaidSibling:
         """The sibling of which a row says that it was paid."""
         return cls(
-            payment_intent=payment.payment_intent or "",
+            payment_intent=payment.payment_intent or "",  # another gateway took the money
             key=payment.key,
             amount=payment.amount,
             currency=payment.currency,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.payment_method_deadlines import (
+    capture_deadline,
     capture_is_expiring,
     expected_until,
     is_overdue,
@@ -27,7 +29,8 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     found: list[Finding] = []
     if capture_is_expiring(intent, now):
         stake = intent.amount_capturable
-        found.append(_finding(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, match, intent))
+        expiring = _finding(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, match, intent)
+        found.append(replace(expiring, evidence={**expiring.evidence, **_deadline(intent)}))
     if is_overdue(intent, now):
         found.append(_finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent))
     if is_exhausted(match, intent, rules, now):
@@ -39,6 +42,14 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
         found.append(_finding(Kind.PARTIALLY_FUNDED, severity, arrived, match, intent))
     found.extend(duplicate_payments(match, intent))
     return tuple(found)
+
+
+def _deadline(intent: Intent) -> dict[str, object]:
+    deadline = capture_deadline(intent)
+    if deadline is None:
+        return {}
+    source = "stripe" if deadline.is_stripes else "documented time of the payment method"
+    return {"capture_before": deadline.before, "capture_before_from": source}
 
 
 def amount_arrived(intent: Intent) -> int:
@@ -85,9 +96,13 @@ def duplicate_payments(match: Match, intent: Intent) -> tuple[Finding, ...]:
         sibling
         for sibling in match.siblings
         if sibling.payment_intent != intent.id
+        and (sibling.payment_intent or sibling.key not in match.keys)
         and (sibling.amount, sibling.currency) == (this.amount, this.currency)
     ]
-    later = [sibling for sibling in same_money if sibling.is_later_than(this)]
+    # a row without an intent has no finding of its own, so the pair's one finding is about this intent
+    later = [
+        sibling for sibling in same_money if sibling.payment_intent and sibling.is_later_than(this)
+    ]
     earlier = [sibling for sibling in same_money if sibling not in later]
 
     found = [_duplicate(sibling, this, match.order) for sibling in later]

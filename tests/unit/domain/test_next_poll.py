@@ -305,7 +305,7 @@ def test_an_authorization_without_capture_before_lasts_as_long_as_its_method() -
         attempt = charge(created=MONDAY + HOUR, method=method)
         hold = at("requires_capture", method=method, charge=attempt)
         assert MONDAY + HOUR + days * DAY in deadlines(hold)
-    assert MONDAY + 7 * DAY in deadlines(at("requires_capture", method="card"))
+    assert MONDAY + 4 * DAY + 18 * HOUR in deadlines(at("requires_capture", method="card"))
 
 
 def test_a_voucher_paid_in_its_last_minutes_is_seen_on_the_next_business_day() -> None:

@@ -22,6 +22,7 @@ from reconciler.domain.rules.matching import (
     named_order,
     reportable_without_row,
 )
+from reconciler.domain.rules.side_findings import duplicate_payments
 from tests.unit.domain.samples import CREATED, NOW, intent_of, missing, payment, rules, sibling
 
 LINKED = rules(link_metadata="order_id")
@@ -70,15 +71,22 @@ def test_only_an_intent_that_succeeded_is_a_sibling(stripe: Outcome | None) -> N
     assert first.siblings == ()
 
 
-@pytest.mark.parametrize(
-    "paid", [_row("p3", "pi_3", order=None), _row("p3", None), _row("p3", "pi_3", "o9")]
-)
-def test_a_paid_row_of_no_order_or_no_intent_or_another_order_is_no_sibling(paid: Payment) -> None:
-    """A paid row counts only if it names the same order and holds an intent."""
+@pytest.mark.parametrize("paid", [_row("p3", "pi_3", order=None), _row("p3", "pi_3", "o9")])
+def test_a_paid_row_of_no_order_or_another_order_is_no_sibling(paid: Payment) -> None:
+    """A paid row counts only if it names the same order."""
     (match,) = match_by_id(
         "default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(paid,)), {}
     )
     assert match.siblings == ()
+
+
+def test_a_row_that_another_gateway_paid_is_a_sibling() -> None:
+    """It holds no intent, so the finding about the order that was paid twice is about this intent."""
+    (match,) = match_by_id(
+        "default", [_named("pi_1")], _loaded(_row("p1", "pi_1"), paid=(_row("p3", None),)), {}
+    )
+    (found,) = duplicate_payments(match, _named("pi_1"))
+    assert (found.payment_intent, found.evidence["also_paid_key"]) == ("pi_1", "p3")
 
 
 def test_a_payment_of_an_earlier_page_is_a_sibling() -> None:

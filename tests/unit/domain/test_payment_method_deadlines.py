@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.payment_method_deadlines import (
+    CAPTURE_WARNING,
+    PROCESSING_LIMITS,
+    CaptureDeadline,
     add_business_days,
+    capture_deadline,
     capture_is_expiring,
     is_overdue,
     known_deadline,
@@ -77,7 +82,11 @@ LIMITS = {
     "au_becs_debit": _day(4),
     "nz_bank_account": _day(3),
     "klarna": _day(22),
-    "acss_debit": _day(22),
+    "acss_debit": _day(8),
+    "payto": START + timedelta(hours=1),
+    "card_present": START + timedelta(hours=1),
+    "interac_present": START + timedelta(hours=1),
+    "blik": _day(22),
     None: _day(22),
 }
 """The moment until which a payment of Monday, June 1st, may be processing."""
@@ -184,3 +193,49 @@ def test_an_authorization_without_a_known_end_is_not_expiring() -> None:
     """Without a charge or capture_before there is no finding."""
     assert not capture_is_expiring(intent_of(Outcome.AUTHORIZED, charge=None), NOW)
     assert not capture_is_expiring(intent_of(Outcome.AUTHORIZED, charge=charge()), NOW)
+
+
+DEFAULTED = {
+    "affirm", "afterpay_clearpay", "alipay", "alma", "amazon_pay", "bancontact", "billie", "blik",
+    "boleto", "cashapp", "crypto", "custom", "customer_balance", "eps", "fpx", "giropay", "grabpay",
+    "ideal", "kakao_pay", "klarna", "konbini", "kr_card", "link", "mb_way", "mobilepay",
+    "multibanco", "naver_pay", "nz_bank_account", "oxxo", "p24", "pay_by_bank", "payco", "paynow",
+    "paypal", "pix", "promptpay", "revolut_pay", "samsung_pay", "satispay", "sofort", "swish",
+    "twint", "wechat_pay", "zip", "bizum", "paypay", "scalapay", "sequra", "sunbit", "upi",
+}  # fmt: skip
+"""Methods that answer at once, or for which Stripe names no time: the default is meant for them."""
+
+
+def test_every_method_that_the_sdk_knows_was_thought_of() -> None:
+    """A new payment method in Stripe's SDK is a decision: a time limit of its own, or the default."""
+    (literal, _) = get_args(stripe.PaymentMethod.__annotations__["type"])
+    known = set(get_args(literal))
+    assert len(known) > 40
+    assert known - set(PROCESSING_LIMITS) - DEFAULTED == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "days"),
+    [("klarna", 28), ("paypal", 10), ("card_present", 2), ("link", 7), (None, 7)],
+)
+def test_a_hold_without_capture_before_ends_by_the_documented_time(
+    method: str | None, days: int
+) -> None:
+    """Stripe says capture_before for cards alone; the evidence says which of the two was used."""
+    held = intent(
+        "requires_capture",
+        method=method,
+        charge=charge(created=START, method=method, status="succeeded"),
+    )
+    deadline = capture_deadline(held)
+    assert deadline == CaptureDeadline(START + timedelta(days=days), is_stripes=False)
+    assert not capture_is_expiring(held, deadline.before - CAPTURE_WARNING)
+    assert capture_is_expiring(held, deadline.before - CAPTURE_WARNING + SECOND)
+
+
+def test_stripes_own_end_of_a_hold_comes_first() -> None:
+    """What Stripe says of this charge is better than what its documentation says of the method."""
+    until = START + timedelta(days=1)
+    held = intent("requires_capture", charge=charge(created=START, capture_before=until))
+    assert capture_deadline(held) == CaptureDeadline(until, is_stripes=True)
+    assert capture_deadline(intent("succeeded")) is None

@@ -7,8 +7,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine.id_sets import IdSet
 from reconciler.engine import id_sets
+from reconciler.engine.id_sets import IdSet
 
 
 @given(st.lists(st.text(max_size=3), max_size=60))
