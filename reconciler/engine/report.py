@@ -151,7 +151,9 @@ class SweepReport:
     """The error that ended the sweep early. Its exit code is the command's."""
     _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
     """The subject and kind of each discrepancy that is counted."""
-    _greatest_stake: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
+    _greatest_stake: dict[tuple[str, str], int] = field(
+        default_factory=dict, init=False, repr=False
+    )
     """What each payment counts for in ``total_stakes``, by its intent or row and the currency."""
 
     def add_decisions(self, decisions: Iterable[tuple[Match, Decision]]) -> None:

@@ -12,7 +12,6 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.matching import match_by_order, named_order
 from reconciler.engine.page.pages_to_record import PagesToRecord
-from reconciler.engine.page.retried_orders import RetriedOrders
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEvents
 from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
@@ -37,7 +36,6 @@ class UnmatchedIntents:
         self._answers: list[FetchedIntent] = []
         self._events: dict[str, tuple[Event, ...]] = {}
         self._pays_for_row: frozenset[str] = frozenset()
-        self._retried = RetriedOrders(account, context.store, context.rules)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -114,6 +112,9 @@ class UnmatchedIntents:
         recent: RecentEvents,
         waiting_orders: frozenset[str],
     ) -> None:
+        # imported here: a sweep that meets no intent without a row does not need it
+        from reconciler.engine.page.retried_orders import RetriedOrders
+
         late = [answer for answer in answers if self._order(answer) in waiting_orders]
         self._wait(pages_to_record, late, recent)
 
@@ -122,7 +123,9 @@ class UnmatchedIntents:
             for answer in answers
             if isinstance(answer.intent, Intent) and self._order(answer) not in waiting_orders
         ]
-        retried = self._retried.find(intents, pages_to_record.reconciler, fetcher)
+        retried = RetriedOrders(self._account, self._store, self._rules).find(
+            intents, pages_to_record.reconciler, fetcher
+        )
         pays_for_row: frozenset[str] = self._pays_for_row
         if retried is not None:
             pages_to_record.add(retried.decided_page, retried.answers)

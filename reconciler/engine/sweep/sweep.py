@@ -12,12 +12,10 @@ from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.page.decided_page import DecidedPage
-from reconciler.engine.page.order_questions import OrderQuestions
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
-from reconciler.engine.reads.order_intents import OrderIntents
 from reconciler.engine.report import SweepReport, SweepRequest, Writing
 from reconciler.engine.sources.sources import Sources
 from reconciler.engine.sweep.listing_totals import ListingTotals
@@ -132,6 +130,12 @@ class Sweep:
 
     def _decide_at_the_end(self, pages_to_record: PagesToRecord, fetcher: Fetcher) -> None:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
+        # most sweeps have neither, and need to know no order
+        if not self._unmatched and not pages_to_record.order_questions:
+            return
+        from reconciler.engine.page.order_questions import OrderQuestions
+        from reconciler.engine.reads.order_intents import OrderIntents
+
         intents = OrderIntents(
             self._context, self._actor, fetcher, self.report, self._unmatched.intents
         )
