@@ -146,7 +146,9 @@ def _example(page: str, language: str) -> str:
 
 
 def _steady(text: str) -> str:
-    """An answer without what differs from run to run."""
+    """An answer without what differs from run to run, or from version to version."""
+    # a new migration is no news to a learner
+    text = re.sub(r"(applied: 0001\w+\n)(?:applied: \w+\n)+", r"\1…\n", text)
     text = re.sub(r"\b\d+\.\d s\.", "0.3 s.", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-02 08:30:00", text)
     return re.sub(r"\breq_\w+", "req_1a2b3c", text)

@@ -38,7 +38,9 @@ RATE_USAGE = '{"overall": {"limit": 50, "rate": 25.5, "busiest": 12}, "endpoints
 def documented(command: str) -> dict[str, str]:
     """The type of each field of a command's JSON, as the page has it."""
     text = sections(PAGE.read_text(encoding="utf-8"))[command]
-    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", text, re.MULTILINE))
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", text, re.MULTILINE)
+    assert len(rows) == len(dict(rows)), "a field is described twice"
+    return dict(rows)
 
 
 @dataclass
