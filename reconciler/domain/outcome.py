@@ -51,30 +51,6 @@ AT_STRIPE: Final = (
 )
 """The outcomes that a PaymentIntent can have, in the order in which it reaches them."""
 
-_OF_STATUS: Final = {
-    # INCOMPLETE unless last_payment_error is set, see outcome_of_status
-    "requires_payment_method": Outcome.INCOMPLETE,
-    "requires_confirmation": Outcome.INCOMPLETE,
-    "requires_action": Outcome.INCOMPLETE,
-    "processing": Outcome.PROCESSING,
-    "requires_capture": Outcome.AUTHORIZED,
-    "succeeded": Outcome.SUCCEEDED,
-    "canceled": Outcome.CANCELED,
-}
-
-
-def outcome_of_status(status: str, *, last_attempt_failed: bool) -> Outcome:
-    """The outcome that a PaymentIntent's status means.
-
-    ``last_attempt_failed`` is True if ``last_payment_error`` is set. After a failed attempt Stripe puts a PaymentIntent
-    back to ``requires_payment_method``; only that field tells it from a new one. Stripe may add statuses without a new
-    API version, so an unknown string is UNKNOWN and raises nothing.
-    """
-    if status == "requires_payment_method" and last_attempt_failed:
-        return Outcome.FAILED
-    return _OF_STATUS.get(status, Outcome.UNKNOWN)
-
-
 MISSED_WEBHOOK: Final = {
     Outcome.INCOMPLETE: ("payment_intent.created", "payment_intent.requires_action"),
     Outcome.FAILED: ("payment_intent.payment_failed",),

@@ -15,6 +15,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from reconciler.domain.planning.histogram import PAGE_SIZE
+
 
 class Endpoint(StrEnum):
     """What a read counts against, besides the overall limit of the account.
@@ -49,6 +51,15 @@ class RateLimitReason(StrEnum):
     """Another request holds the object. This is the error's code; such an answer has no reason header."""
     UNKNOWN = "unknown"
     """Stripe gave no reason, or one that Reconciler does not know."""
+
+
+LONGEST_PAGE_SECONDS: Final = 15.0
+"""A page takes no longer to read than this, because what is recorded must not be old."""
+
+
+def retrieve_page_size(reads_per_second: float) -> int:
+    """How many retrieves make one page, so that the page is read in time."""
+    return max(1, min(PAGE_SIZE, int(reads_per_second * LONGEST_PAGE_SECONDS)))
 
 
 QUOTA_DAYS: Final = 30

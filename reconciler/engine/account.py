@@ -9,9 +9,8 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
-from reconciler.domain.planning.cursor_ranges import retrieve_page_size
 from reconciler.domain.planning.plan import Budget
-from reconciler.domain.read_limits_and_shortage import Source
+from reconciler.domain.read_limits_and_shortage import Source, retrieve_page_size
 from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter

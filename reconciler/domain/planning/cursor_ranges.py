@@ -1,4 +1,4 @@
-"""How a range of time is listed: with several cursors side by side, in whole seconds, and pages that are read in time."""
+"""How a range of time is listed: with several cursors side by side, and in whole seconds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Final
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
 
-LONGEST_PAGE_SECONDS: Final = 15.0
-"""A page takes no longer to read than this, because what is recorded must not be old."""
 PAGES_PER_CURSOR: Final = 8
 MOST_CURSORS: Final = 8
 
@@ -49,8 +47,3 @@ def cursor_ranges(created: TimeRange, now: datetime, expected: int) -> tuple[Tim
     edges = [whole.since + timedelta(seconds=width * n) for n in range(cursors)]
     inner = [TimeRange(one, other) for one, other in pairwise(edges)]
     return (*inner, TimeRange(edges[-1], whole.until))
-
-
-def retrieve_page_size(reads_per_second: float) -> int:
-    """How many retrieves make one page, so that the page is read in time."""
-    return max(1, min(PAGE_SIZE, int(reads_per_second * LONGEST_PAGE_SECONDS)))

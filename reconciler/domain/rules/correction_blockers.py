@@ -41,15 +41,24 @@ def _money_blocker(match: Match, payment: Payment, intent: Intent) -> PairVerdic
 
     # the merchant would ship goods for money that went back, or that the customer's bank may take back
     if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
-        went_back = dispute_verdict(match, intent.charge, payment) or _refund_verdict(
-            match, intent, intent.charge
-        )
+        went_back = _went_back(match, payment, intent, intent.charge)
         if went_back is not None:
             return went_back
 
     if intent.outcome is Outcome.AUTHORIZED and intent.amount_received > 0:
         return PairVerdict(Kind.PARTIALLY_CAPTURED)
     return PairVerdict(Kind.AMOUNT_MISMATCH) if _amount_differs(payment, intent) else None
+
+
+def _went_back(
+    match: Match, payment: Payment, intent: Intent, charge: Charge
+) -> PairVerdict | None:
+    """The dispute or the refund that blocks a correction to succeeded."""
+    if charge.disputed:
+        dispute = dispute_verdict(match, charge, payment)
+        if dispute is not None:
+            return dispute
+    return _refund_verdict(match, intent, charge) if charge.amount_refunded else None
 
 
 def _refund_verdict(match: Match, intent: Intent, charge: Charge) -> PairVerdict | None:

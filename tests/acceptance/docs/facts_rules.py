@@ -9,8 +9,8 @@ from datetime import timedelta
 from enum import Enum
 from itertools import pairwise
 
-from reconciler.domain import outcome as outcomes
 from reconciler.domain.findings.discrepancy import Cause, Closing, Kind, Reason, Severity, State
+from reconciler.domain.model.intent import OUTCOME_OF_STATUS, outcome_of_status
 from reconciler.domain.outcome import AT_STRIPE, MISSED_WEBHOOK, NEXT_STEP, Outcome
 from reconciler.domain.polling import poll_intervals
 from reconciler.domain.polling.poll_intervals import PollInterval
@@ -47,9 +47,9 @@ def _members(enum: type[Enum], titles: tuple[str, ...], old: str, *, by_hand: in
 def outcome_table(old: str) -> str:
     """Each outcome, the statuses of Stripe that mean it, and what the merchant does next."""
     statuses: dict[Outcome, list[str]] = {}
-    for status in outcomes._OF_STATUS:
-        first = outcomes.outcome_of_status(status, last_attempt_failed=False)
-        second = outcomes.outcome_of_status(status, last_attempt_failed=True)
+    for status in OUTCOME_OF_STATUS:
+        first = outcome_of_status(status, last_attempt_failed=False)
+        second = outcome_of_status(status, last_attempt_failed=True)
         if first is second:
             statuses.setdefault(first, []).append(f"`{status}`")
         else:

@@ -8,9 +8,9 @@ import pytest
 from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.adapters.stripe_gateway.key_access import read_key_access
 from reconciler.clock import ManualClock
-from reconciler.domain.model.intent import Charge, Intent, MissingIntent
+from reconciler.domain.model.intent import Charge, Intent, MissingIntent, outcome_of_status
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import Outcome, outcome_of_status
+from reconciler.domain.outcome import Outcome
 from reconciler.engine.ports import Stripe
 from reconciler.errors import StripeRefusedError, WrongKeyError
 from reconciler.sandbox import LIVE_KEY, PaymentKind, Sandbox, fill, make

@@ -9,17 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.planning.cursor_ranges import (
-    MOST_CURSORS,
-    cursor_ranges,
-    retrieve_page_size,
-    whole_seconds,
-)
+from reconciler.domain.planning.cursor_ranges import MOST_CURSORS, cursor_ranges, whole_seconds
 from reconciler.domain.planning.histogram import (
     JOINED_INTENTS,
     MOST_JOINED_BUCKETS,
     joined_bucket_size,
 )
+from reconciler.domain.read_limits_and_shortage import retrieve_page_size
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 moments = st.datetimes(

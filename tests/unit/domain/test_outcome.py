@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.domain.outcome import (
-    AT_STRIPE,
-    MISSED_WEBHOOK,
-    NEXT_STEP,
-    OPEN,
-    Outcome,
-    outcome_of_status,
-)
+from reconciler.domain.model.intent import outcome_of_status
+from reconciler.domain.outcome import AT_STRIPE, MISSED_WEBHOOK, NEXT_STEP, OPEN, Outcome
 
 WITHOUT_ERROR = {
     "requires_payment_method": "incomplete",
