@@ -92,6 +92,7 @@ def open_gateway(
         acquire=acquire,
         release=rate_limiter.release,
         limited=rate_limiter.limited,
+        stopping=rate_limiter.stopping,
     )
 
 

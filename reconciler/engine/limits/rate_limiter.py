@@ -180,6 +180,11 @@ class RateLimiter:
         self._queues: dict[Endpoint, deque[_Ticket]] = {endpoint: deque() for endpoint in Endpoint}
         self._reads = 0
 
+    @property
+    def stopping(self) -> threading.Event:
+        """Set once no read may begin or go on."""
+        return self._stopping
+
     def take(self, endpoint: Endpoint) -> None:
         """Wait until a read of this endpoint may be sent.
 
