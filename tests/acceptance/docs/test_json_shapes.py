@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,9 +173,14 @@ def test_resolve_and_revert(tutorial: Tutorial) -> None:
     check("revert", json.loads(again.out))
 
 
-def test_verify(tutorial: Tutorial) -> None:
-    """An intact chain and a broken one."""
+def test_verify(tutorial: Tutorial, tmp_path: Path) -> None:
+    """An intact chain, one beside an anchor and a record that do not agree, and a broken one."""
     intact = json.loads(tutorial.run("reconciler verify --json").out)
+    anchor = tmp_path / "anchor.jsonl"
+    anchor.write_text(json.dumps({"account": "default", "seq": 10**6, "hash": "0" * 64}))
+    tutorial.execute("UPDATE reconciler.discrepancies SET fingerprint = repeat('0', 64)")
+    compared = tutorial.run(f"reconciler verify --json --anchor {anchor}")
+    assert compared.code == 1
     tutorial.execute(
         "ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL;"
         "GRANT UPDATE ON reconciler.ledger TO current_user;"
@@ -182,7 +188,7 @@ def test_verify(tutorial: Tutorial) -> None:
     )
     broken = tutorial.run("reconciler verify --json")
     assert broken.code == 1
-    check("verify", intact, json.loads(broken.out))
+    check("verify", intact, json.loads(compared.out), json.loads(broken.out))
 
 
 def test_doctor(shared_tutorial: Tutorial) -> None:
