@@ -20,7 +20,7 @@ STOP_SECONDS: Final = 2.0
 _HEADERS: Final = {"User-Agent": "reconciler", "Content-Type": "application/json"}
 
 
-class HttpxWebhookSender:
+class HttpWebhookSender:
     """Sends to one endpoint. For one thread at a time; close it after use.
 
     ``timeout`` limits a whole request, in seconds. ``stopping`` is set when the service is asked to stop.

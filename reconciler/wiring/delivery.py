@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
-from reconciler.adapters.webhook_sender import HttpxWebhookSender
+from reconciler.adapters.webhook_sender import HttpWebhookSender
 from reconciler.clock import Clock
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import Delivery, DeliveryTerms
@@ -40,7 +40,7 @@ def open_delivery(
     if section.url is None or settings.signing_secret is None:
         raise ConfigurationError((NO_SECRET,))
     timeout = section.timeout
-    sender = HttpxWebhookSender(section.url, timeout.total_seconds(), clock, stopping)
+    sender = HttpWebhookSender(section.url, timeout.total_seconds(), clock, stopping)
     terms = DeliveryTerms(settings.signing_secret.get_secret_value(), timeout, section.give_up)
     outbox = PostgresOutbox(database, account)
     try:

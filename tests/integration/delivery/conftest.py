@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
-from reconciler.adapters.webhook_sender import HttpxWebhookSender
+from reconciler.adapters.webhook_sender import HttpWebhookSender
 from reconciler.clock import SystemClock
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import Delivery, DeliveryReport, DeliveryTerms
@@ -84,7 +84,7 @@ class Post:
 
     def new_delivery(self, circuit: CircuitBreaker | None = None) -> Delivery:
         """A delivery of this outbox with its own connection to the endpoint."""
-        sender = HttpxWebhookSender(self.endpoint.url, TIMEOUT, self.clock, self.stopping)
+        sender = HttpWebhookSender(self.endpoint.url, TIMEOUT, self.clock, self.stopping)
         self.stack.callback(sender.close)
         return Delivery(
             "default",

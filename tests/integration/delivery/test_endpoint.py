@@ -7,7 +7,7 @@ import threading
 import pytest
 import stripe
 
-from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpxWebhookSender
+from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpWebhookSender
 from reconciler.clock import SystemClock
 from tests.endpoint import WAIT_SECONDS, Behaviour, EndpointFault
 from tests.integration.delivery.conftest import SECRET, TIMEOUT, Post
@@ -79,7 +79,7 @@ def test_a_status_without_its_body_counts(post: Post, behaviour: Behaviour) -> N
 def test_an_address_without_a_server(post: Post) -> None:
     """A refused connection is a failure like any other."""
     post.put("1")
-    sender = HttpxWebhookSender(
+    sender = HttpWebhookSender(
         "http://127.0.0.1:9/reconciler", TIMEOUT, SystemClock(), threading.Event()
     )
     receipt = sender.post(b"{}", {})
@@ -101,7 +101,7 @@ def test_a_stop_does_not_wait_for_the_endpoint(post: Post) -> None:
     post.endpoint.usual = EndpointFault.HANG
     stopping = threading.Event()
     clock = SystemClock()
-    sender = HttpxWebhookSender(post.endpoint.url, 60.0, clock, stopping)
+    sender = HttpWebhookSender(post.endpoint.url, 60.0, clock, stopping)
     receipts = []
     thread = threading.Thread(target=lambda: receipts.append(sender.post(b"{}", {})))
     thread.start()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
-from reconciler.adapters.webhook_sender import HttpxWebhookSender
+from reconciler.adapters.webhook_sender import HttpWebhookSender
 from reconciler.clock import SystemClock
 from reconciler.errors import StripeUnavailableError
 from tests.unit.gateway.canned_server import KEY
@@ -123,7 +123,7 @@ def test_a_delivery_ends_at_its_deadline(name: str) -> None:
     hostile, clock = HOSTILE[name], SystemClock()
     with served(hostile) as server:
         url = f"{hostile.scheme}://127.0.0.1:{server.port}/hook"
-        sender = HttpxWebhookSender(url, DEADLINE, clock, threading.Event())
+        sender = HttpWebhookSender(url, DEADLINE, clock, threading.Event())
         began = clock.monotonic()
         receipt = sender.post(b"{}", {})
         assert clock.monotonic() - began < LATEST

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.stripe_gateway import Retries
 from reconciler.adapters.stripe_gateway.transport import parse_date
-from reconciler.adapters.webhook_sender import HttpxWebhookSender
+from reconciler.adapters.webhook_sender import HttpWebhookSender
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.model.intent import Intent
 from reconciler.errors import ConfigurationError, ExitCode, StripeUnavailableError
@@ -38,7 +38,7 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
     assert caught.value.exit_code is ExitCode.CONFIGURATION
     assert "secret" not in str(caught.value)
 
-    sender = HttpxWebhookSender("http://127.0.0.1:1/x", 0.5, SystemClock(), threading.Event())
+    sender = HttpWebhookSender("http://127.0.0.1:1/x", 0.5, SystemClock(), threading.Event())
     receipt = sender.post(b"{}", {})
     assert "no connection is possible" in (receipt.fault or "")
     sender.close()
@@ -80,7 +80,7 @@ def test_a_host_that_does_not_resolve_is_unavailable(clock: ManualClock, host: s
 )  # fmt: skip
 def test_a_delivery_to_an_odd_address_is_a_failure_like_any_other(url: str) -> None:
     """The sender returns a receipt with a reason and never raises, so that the message is not left claimed."""
-    sender = HttpxWebhookSender(url, 5, SystemClock(), threading.Event())
+    sender = HttpWebhookSender(url, 5, SystemClock(), threading.Event())
     receipt = sender.post(b"{}", {})
     assert receipt.status is None
     assert (receipt.fault or "").startswith("no connection")
@@ -151,7 +151,7 @@ def test_a_retry_after_at_the_end_of_time_is_bounded(
 
 def test_a_closed_port_of_a_delivery_is_named() -> None:
     """The operating system's own words are in the receipt."""
-    sender = HttpxWebhookSender(
+    sender = HttpWebhookSender(
         f"http://127.0.0.1:{unused_port()}/x", 5, SystemClock(), threading.Event()
     )
     assert sender.post(b"{}", {}).fault == "no connection (Connection refused)"
