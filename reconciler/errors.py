@@ -135,6 +135,12 @@ class RowRefusedError(DatabaseRefusedError):
     exit_code = ExitCode.TEMPORARY
 
 
+class BrokenLedgerError(ReconcilerError):
+    """The ledger holds an entry that cannot be read, because no program wrote it so."""
+
+    exit_code = ExitCode.NO
+
+
 class LeaseLostError(ReconcilerError):
     """Another process has taken over this account, so this one may write nothing more."""
 

@@ -10,8 +10,10 @@ from reconciler.adapters.http.bounds import HttpError, HttpFailure
 
 ACCEPTED: Final = "gzip, deflate"
 _PLAIN: Final = ("", "identity")
-_WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_RAW_DEFLATE: Final = -15
+_GZIP: Final = ("gzip", "x-gzip")
+_GZIP_WINDOW: Final = 31
+_ZLIB_WINDOW: Final = 15
+_RAW_WINDOW: Final = -15
 
 
 def decoded(pieces: Iterable[bytes], encoding: str, largest: int) -> Iterator[bytes]:
@@ -23,10 +25,9 @@ def decoded(pieces: Iterable[bytes], encoding: str, largest: int) -> Iterator[by
     encoding = encoding.strip().lower()
     if encoding in _PLAIN:
         return _limited(pieces, largest)
-    window = _WINDOWS.get(encoding)
-    if window is None:
+    if encoding not in _GZIP and encoding != "deflate":
         raise HttpError(HttpFailure.WRONG_ENCODING)
-    return _inflated(_limited(pieces, largest), window, largest)
+    return _inflated(_limited(pieces, largest), largest, is_gzip=encoding in _GZIP)
 
 
 def _limited(pieces: Iterable[bytes], largest: int) -> Iterator[bytes]:
@@ -38,34 +39,37 @@ def _limited(pieces: Iterable[bytes], largest: int) -> Iterator[bytes]:
         yield piece
 
 
-def _inflated(pieces: Iterable[bytes], window: int, largest: int) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(window)
-    is_first = True
+def _inflated(pieces: Iterable[bytes], largest: int, *, is_gzip: bool) -> Iterator[bytes]:
+    decoder = None
+    rest = b""
     size = 0
     for piece in pieces:
-        rest = piece
-        while rest:
-            if decoder.eof:
-                # a second stream after the first is no part of this body
-                raise HttpError(HttpFailure.WRONG_ENCODING)
-            output = None
-            try:
-                output = decoder.decompress(rest, largest - size + 1)
-            except zlib.error:
-                # some servers send deflate without its header
-                is_raw = is_first and window == _WINDOWS["deflate"]
-            if output is None and not is_raw:
-                raise HttpError(HttpFailure.WRONG_ENCODING)
-            if output is None:
-                window, decoder = _RAW_DEFLATE, zlib.decompressobj(_RAW_DEFLATE)
-                continue
-
-            is_first = False
+        rest += piece
+        if decoder is None and len(rest) >= 2:
+            decoder = zlib.decompressobj(_GZIP_WINDOW if is_gzip else _deflate_window(rest))
+        while decoder is not None and rest:
+            output, rest = _decompressed(decoder, rest, largest - size + 1)
             size += len(output)
             if size > largest:
                 raise HttpError(HttpFailure.BODY_TOO_LONG)
-            rest = decoder.unconsumed_tail or decoder.unused_data
             if output:
                 yield output
-    if not decoder.eof:
+    if decoder is None or not decoder.eof:
         raise HttpError(HttpFailure.WRONG_ENCODING)
+
+
+def _decompressed(decoder: zlib._Decompress, data: bytes, most: int) -> tuple[bytes, bytes]:
+    """Up to so many decoded bytes, and the bytes that are left. Raises HttpError for bytes after the end."""
+    try:
+        if not decoder.eof:
+            output = decoder.decompress(data, most)
+            return output, decoder.unconsumed_tail or decoder.unused_data
+    except zlib.error:
+        pass
+    raise HttpError(HttpFailure.WRONG_ENCODING)
+
+
+def _deflate_window(start: bytes) -> int:
+    """Some servers send deflate without the two bytes of zlib's header, which are a multiple of 31."""
+    has_header = start[0] & 0x0F == 8 and int.from_bytes(start[:2], "big") % 31 == 0
+    return _ZLIB_WINDOW if has_header else _RAW_WINDOW

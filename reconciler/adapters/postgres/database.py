@@ -205,6 +205,8 @@ class Database:
             ) from None
         except psycopg.Error as error:
             raise mapped(error, doing) from None
+
+        # "from None": the original error may quote a customer's row
         try:
             yield connection
         except psycopg.Error as error:

@@ -25,10 +25,16 @@ from reconciler.adapters.stripe_gateway.wire import (
     is_id,
 )
 from reconciler.domain.model.found_intents import FoundIntent
-from reconciler.domain.model.intent import Charge, Event, Intent, NextAction, Snapshot
+from reconciler.domain.model.intent import (
+    Charge,
+    Event,
+    Intent,
+    NextAction,
+    Snapshot,
+    outcome_of_status,
+)
 from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
 from reconciler.domain.model.money_back import ChargeBalance, Dispute
-from reconciler.domain.outcome import outcome_of_status
 from reconciler.errors import WrongKeyError
 
 _EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after

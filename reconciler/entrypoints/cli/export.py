@@ -14,11 +14,12 @@ import typer
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Entry
+from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
 from reconciler.entrypoints.cli.output import json_text, warn, write_csv
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import BrokenLedgerError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
@@ -109,8 +110,14 @@ class LedgerExport:
                 if chain.head is not None:
                     seq, digest = chain.head
                     self.heads.append({"account": name, "seq": seq, "hash": digest})
-                for entry in chain.entries:
-                    yield _entry(entry)
+                try:
+                    for entry in chain.entries:
+                        yield _entry(entry)
+                except UnreadableEntryError as error:
+                    raise BrokenLedgerError(
+                        f"Entry {error.seq} of account {name} cannot be exported: {error.what}.",
+                        "See what else is wrong with: reconciler verify",
+                    ) from None
 
 
 def _write_lines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.acceptance.payments.worlds import TrueIntent, TrueRow, World
 
@@ -64,36 +65,42 @@ class Oracle:
         self, watched: Watched, after: Mapping[int, TrueRow], writes: Sequence[Write]
     ) -> None:
         """Fail on a row that was changed without a right to, or without saying so."""
-        written = {write.key: write for write in writes}
-        assert len(written) == len(writes), "a row was written twice in one sweep"
+        written: dict[int, list[Write]] = {}
+        for write in writes:
+            written.setdefault(write.key, []).append(write)
         for key, row in after.items():
-            self._judge_row(watched, row, written.get(key))
+            self._judge_row(watched, row, written.get(key, []))
         for write in writes:
             self._judge_write(watched, write, written)
         self._judge_holders(watched, after, writes)
 
-    def _judge_row(self, watched: Watched, row: TrueRow, write: Write | None) -> None:
+    def _judge_row(self, watched: Watched, row: TrueRow, writes: list[Write]) -> None:
         touched, before = watched.touched.get(row.key), watched.rows.get(row.key)
-        if touched is not None and (write is None or watched.meaning(touched.status) not in OPEN):
-            # what the merchant's own code settled meanwhile stays
-            assert row == touched or write is not None, (row, touched)
-            if write is None:
-                return
-        if write is None:
+        if not writes:
             assert row == (touched or before), ("changed without saying so", before, row)
             return
-        assert watched.meaning(write.before) in OPEN, ("a settled row was changed", write)
-        if touched is None and before is not None:
-            assert write.before == before.status
-            assert (row.status, row.amount, row.currency) == (
-                write.after,
-                before.amount,
-                before.currency,
-            ), ("it does not read back", write, row)
-            if before.intent is None or before.intent != write.intent:
-                assert row.intent == write.intent, ("it does not read back", write, row)
+        for write in writes:
+            assert watched.meaning(write.before) in OPEN, ("a settled row was changed", write)
+        for first, second in pairwise(writes):
+            assert first.after == second.before, ("it does not read back", first, second)
+        if touched is not None or before is None:
+            # what the merchant's own code settled meanwhile stays
+            is_settled = touched is not None and watched.meaning(touched.status) not in OPEN
+            assert row == touched or not is_settled, (row, touched)
+            return
+        last = writes[-1]
+        assert writes[0].before == before.status
+        assert (row.status, row.amount, row.currency) == (
+            last.after,
+            before.amount,
+            before.currency,
+        ), ("it does not read back", last, row)
+        if before.intent is None or before.intent != last.intent:
+            assert row.intent == last.intent, ("it does not read back", last, row)
 
-    def _judge_write(self, watched: Watched, write: Write, written: Mapping[int, Write]) -> None:
+    def _judge_write(
+        self, watched: Watched, write: Write, written: Mapping[int, list[Write]]
+    ) -> None:
         outcome = watched.meaning(write.after)
         states = watched.versions(write.intent)
         assert any(one.outcome == outcome for one in states), ("Stripe says another", write, states)
@@ -167,7 +174,7 @@ class Oracle:
         row: TrueRow,
         write: Write,
         outcome: str,
-        written: Mapping[int, Write],
+        written: Mapping[int, list[Write]],
     ) -> None:
         others = [
             one

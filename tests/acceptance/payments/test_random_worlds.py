@@ -196,8 +196,8 @@ def test_no_sweep_writes_what_is_not_so(run_world: RunWorld, world: World) -> No
 
 
 @pytest.mark.long
-@settings(ANY, max_examples=1500)
-@given(world=worlds(most_orders=12))
+@settings(ANY, max_examples=400)
+@given(world=worlds(most_orders=25))
 def test_no_sweep_writes_what_is_not_so_in_many_worlds(run_world: RunWorld, world: World) -> None:
     """The same over many and larger worlds."""
     run_world(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -149,7 +150,7 @@ def test_settling_while_a_sweep_records_it_is_busy(stored):
 
 
 def test_notes(stored):
-    """Notes are listed in order with their authors, and each has a ledger entry."""
+    """Notes are listed in order with their authors, and each has a ledger entry with the SHA-256 of its text."""
     store = PostgresDiscrepancyStore(stored.database, "default")
     store.add_note(1, "asked the customer", "jo")
     store.add_note(1, "they paid twice", "sam")
@@ -159,7 +160,9 @@ def test_notes(stored):
     assert store.notes(2) == ()
     with PostgresLedger(stored.database).chain("default") as chain:
         bodies = [entry.body for entry in chain.entries if entry.action == "note"]
-    assert bodies[-1] == {"discrepancy": 1, "note": "they paid twice", "asked_by": "sam"}
+    assert len(bodies) == 2
+    digest = hashlib.sha256(b"they paid twice").hexdigest()
+    assert bodies[-1] == {"discrepancy": 1, "note": 2, "asked_by": "sam", "sha256": digest}
     with pytest.raises(UsageError):
         store.add_note(99, "x", "jo")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from reconciler.adapters.postgres.database import Database, connect
 from reconciler.adapters.postgres.schema import migration
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.domain.audit.hash_chain import canonical_json, first_break
+from reconciler.domain.audit.records import RecordKind
 
 BEFORE = "0007_delivery"
 WORDS = "0008_words"
@@ -102,6 +104,31 @@ def test_old_ledger_entries_stay_and_verify(old_database: str) -> None:
         found = list(chain.entries)
         assert [entry.action for entry in found] == ["correction", OLD_ACTION, "sweep"]
         assert first_break(found, chain.head, "default") is None
+
+
+def test_old_notes_get_their_ledger_entries(old_database: str) -> None:
+    """A note that was added before notes had entries gets one, so that it cannot be changed without a trace."""
+    with psycopg.connect(old_database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciler.discrepancies (account, subject, kind, keys, severity, state, stake_amount, currency,"
+            " local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at) VALUES ('default', 'pi_1',"
+            " 'overdue', '{}', 'info', 'open', 1, 'eur', '{}', '{}', '{}', repeat('0', 64), now(), now(), now())"
+        )
+        for text in ("one", "two ☎"):
+            connection.execute(
+                "INSERT INTO reconciler.notes (account, discrepancy, author, note)"
+                " VALUES ('default', 1, 'ann \"é\"', %s)",
+                [text],
+            )
+    before = len(entries(old_database))
+    migration.migrate(old_database, daemon_role=None, auditor_role=None)
+    with Database(old_database) as database, PostgresLedger(database).chain("default") as chain:
+        found = list(chain.entries)
+        assert first_break(found, chain.head, "default") is None
+        faults = [fault for fault in chain.record_faults if fault.kind is RecordKind.NOTE]
+    assert faults == []
+    assert [entry.body["note"] for entry in found[before:]] == [1, 2]
+    assert found[-1].body["sha256"] == hashlib.sha256("two ☎".encode()).hexdigest()
 
 
 def test_a_role_keeps_its_privileges(old_database: str, role) -> None:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
 from reconciler.domain.audit.read_entry import read_entry
+from reconciler.domain.audit.records import RecordFault
 
 _SQL: Final = STATEMENTS["audit"]
 
@@ -42,12 +44,14 @@ def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> Non
 class LedgerChain:
     """One account's chain. ``head`` is (seq, hash), or None if there is none; ``entries`` come in order and once.
 
-    Reading an entry raises UnreadableEntryError if it holds what no program wrote.
+    Reading an entry raises UnreadableEntryError if it holds what no program wrote. ``record_faults`` are the records
+    that do not agree with the ledger; they are searched for when the first is taken.
     """
 
     account: str
     head: tuple[int, str] | None
     entries: Iterator[Entry]
+    record_faults: Iterator[RecordFault]
 
 
 class PostgresLedger:
@@ -75,7 +79,12 @@ class PostgresLedger:
             with connection.cursor("ledger") as rows:
                 rows.itersize = ENTRIES_AT_ONCE
                 rows.execute(_SQL["ledger_entries"], {**parameters, "most": MOST_BYTES_AT_ONCE})
-                yield LedgerChain(account, head, _entries(connection, rows))
+                yield LedgerChain(
+                    account=account,
+                    head=head,
+                    entries=_entries(connection, rows),
+                    record_faults=record_faults(connection, account),
+                )
 
 
 def _entries(

@@ -82,6 +82,7 @@ class PostgresReservedShare:
         """
         values = {"account": self._account}
         with self._database.transaction("reading beside the service") as connection:
+            # not the usual timeouts: processes wait here for each other, and idle while they read Stripe
             connection.execute(_TRANSACTIONS["begin"])
             connection.execute(_SQL["reserved_share_timeouts"])
             connection.execute(_SQL["reserved_share_enter"], values)

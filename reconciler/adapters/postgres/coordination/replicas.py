@@ -36,6 +36,7 @@ class PostgresReplicas:
             self._database.transaction("sharing the accounts") as connection,
             connection.pipeline(),
         ):
+            # renewed before the view is read, so that a replica sees itself
             begin(connection)
             connection.execute(_SQL["replicas_renew"], {**parameters, "accounts": list(eligible)})
             connection.execute(

@@ -62,6 +62,8 @@ class PostgresStatus:
         parameters = {"account": self._account, "open": table.open_statuses}
         with self._database.counting("counting open payments") as connection:
             rows = connection.execute(table.open_by_status, parameters).fetchall()
+
+        # several local statuses may mean one outcome
         counts: Counter[str] = Counter()
         for status, count in rows:
             counts[table.mapping.statuses.outcome(status).value] += count

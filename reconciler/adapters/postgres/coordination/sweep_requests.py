@@ -135,6 +135,7 @@ class RequestListener:
 
     def close(self) -> None:
         """Stop listening."""
+        # forgotten first: the next wait connects anew, even if closing fails
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

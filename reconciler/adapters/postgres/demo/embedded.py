@@ -84,6 +84,8 @@ class EmbeddedPostgres:
         if len(os.fsencode(folder)) > LONGEST_FOLDER:
             what = f"{folder}: this path is too long for a socket."
             raise ConfigurationError((ConfigurationFault(what, _FOLDER_HINT),))
+
+        # the server writes there, and it does not run as root
         if self._identity is not None:
             os.chown(folder, self._identity.user, self._identity.group)
         self._programs = self._usable(programs)
@@ -105,6 +107,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """End the server at once and remove its folder."""
+        # forgotten first, so that an interruption during the stop does not stop it twice
         folder, self._folder = self._folder, None
         if folder is None:
             return

@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger import append
-from reconciler.adapters.postgres.database import Connection, Database, begin
+from reconciler.adapters.postgres.database import Database, begin
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
     PostgresDiscrepancyList,
 )
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
-from reconciler.domain.findings.discrepancy import Discrepancy, State
+from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.errors import UsageError
 
 _SQL: Final = STATEMENTS["discrepancies"]
@@ -75,31 +76,18 @@ class PostgresDiscrepancyStore:
         return tuple(Note(*row) for row in rows)
 
     def add_note(self, discrepancy_id: int, note: str, by: str) -> None:
-        """Add a note, with its ledger entry.
+        """Add a note. The database appends the ledger's entry, which has the SHA-256 of the text.
 
-        The auditor's role may not append to the ledger: its note has no entry, and the database signs it with the
-        role's name instead of ``by``. Raises UsageError if there is no such discrepancy.
+        The auditor's role may not name an author: the database signs its note with the role's name instead of ``by``.
+        Raises UsageError if there is no such discrepancy.
         """
         if self.discrepancy(discrepancy_id) is None:
             raise self._unknown(discrepancy_id)
-        may_append = schema_access(self._database).may_write
+        may_sign = schema_access(self._database).may_write
+        values = {**self._of(discrepancy_id), "note": note, "by": by}
         with self._database.transaction("adding a note") as connection:
-            if may_append:
-                self._add_with_entry(connection, discrepancy_id, note, by)
-            else:
-                values = {**self._of(discrepancy_id), "note": note}
-                connection.execute(_SQL["note_add_as_auditor"], values)
-
-    def _add_with_entry(
-        self, connection: Connection, discrepancy_id: int, note: str, by: str
-    ) -> None:
-        body = {"discrepancy": discrepancy_id, "note": note, "asked_by": by}
-        with connection.pipeline():
             begin(connection)
-            connection.execute(
-                _SQL["note_add"], {**self._of(discrepancy_id), "note": note, "by": by}
-            )
-            append(connection, self._account, [Draft(Action.NOTE, body)])
+            connection.execute(_SQL["note_add" if may_sign else "note_add_as_auditor"], values)
 
     def _of(self, discrepancy_id: int) -> dict[str, object]:
         return {"account": self._account, "id": discrepancy_id}

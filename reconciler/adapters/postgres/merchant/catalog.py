@@ -143,6 +143,7 @@ class TableColumn:
     def _kind_of_type(self) -> ColumnKind:
         if self.members:
             return ColumnKind.ENUM
+        # a merchant's own type may have the name of one of PostgreSQL's
         known = _KINDS.get(self.type_name) if self.type_schema == "pg_catalog" else None
         if known is not None:
             return known
@@ -192,6 +193,7 @@ class TableColumn:
         self, moment: datetime, unit: Literal["s", "ms"] | None
     ) -> datetime | date | int | Decimal:
         """The smallest value of the column that is not before a moment: times before it are below, others are not."""
+        # a column without a zone is read as UTC, so its bounds are UTC too
         moment = moment.astimezone(UTC)
 
         if unit is not None:
@@ -263,6 +265,7 @@ def find_relation(database: Database, table: str) -> Relation | None:
         found = connection.execute(_SQL["relation"], names).fetchone()
         if found is None:
             return None
+        # the name as it was found: the search_path may have chosen the schema
         oid, schema, name, kind, may_use, updatable, hides, role = found
         parameters = {"relation": oid}
         columns = connection.execute(_SQL["relation_columns"], parameters).fetchall()

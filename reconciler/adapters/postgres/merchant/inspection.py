@@ -83,9 +83,11 @@ def inspect(
     """
     names = _names(mapping)
     relation = find_relation(database, mapping.table)
+    # without a table there is nothing else to compare
     if relation is None:
         return Inspection(mapping, None, {}, (_no_table(database, mapping.table),))
 
+    # every fault at once: a person should not have to start the program again for each
     by_name = {column.name: column for column in relation.columns}
     found = {role: by_name[name] for role, name in names.items() if name in by_name}
     faults = (
@@ -171,6 +173,7 @@ def _mapping_faults(
         yield Fault(
             "[payments] account: several [[accounts]] need a column that says which one a row belongs to."
         )
+
     account = found.get("account")
     if account is not None and account.kind in _NAMES:
         held = set(account.held(accounts))
@@ -180,6 +183,8 @@ def _mapping_faults(
                 f"[payments] account: the column {account.name} ({account.declared}) cannot hold {', '.join(strange)}.",
                 "Name the [[accounts]] as the column does.",
             )
+
+    # an UPDATE cannot set one column to a status and to the time
     if writes and mapping.updated in (mapping.status, mapping.payment_intent, mapping.key):
         yield Fault(
             f"[payments] updated: {mapping.updated} has another part already.",
@@ -229,6 +234,7 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
     held = set(column.held(statuses.write.values()))
     for outcome, value in statuses.write.items():
         said = f'[payments.write] {outcome.value} = "{value}"'
+        # a value that reads as another outcome would be found again as a discrepancy after its correction
         read_as = statuses.read.get(value)
         if read_as is not outcome:
             means = f"reads it as {read_as.value}" if read_as else "does not know it"
@@ -277,6 +283,7 @@ def _privilege_faults(
     if not writes:
         return
 
+    # rows of a foreign table cannot be locked before they are corrected
     if not relation.is_updatable or relation.kind is RelationKind.FOREIGN:
         yield Fault(
             f"{relation.full_name} cannot be corrected in place: it is no table or simple view of this database.",
@@ -284,6 +291,7 @@ def _privilege_faults(
         )
         return
 
+    # only these columns are ever written, so only they need UPDATE
     parts = ["status", "updated", *(["payment_intent"] if links else [])]
     written = [found[part] for part in parts if part in found]
     generated = [column for column in written if column.is_generated]

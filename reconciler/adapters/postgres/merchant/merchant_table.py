@@ -164,6 +164,7 @@ class MerchantTable:
 
         Without ``linking`` the PaymentIntent's column is not written, so that no privilege on it is needed.
         """
+        # columns on the left of SET stand without the table's alias
         assign = sql.SQL("{} = {}")
         changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
         unheld: sql.Composable = _TRUE
@@ -261,6 +262,7 @@ class RowReader:
         created: datetime | None,
         order: str | None,
     ) -> Payment:
+        # a padded column has blanks, and merchants write EUR as often as eur
         currency = self._constant
         if currency is None and stored_currency is not None:
             currency = stored_currency.strip().lower() or None

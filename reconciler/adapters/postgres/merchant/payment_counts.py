@@ -59,6 +59,7 @@ class PaymentCounts:
             if first is None:
                 return Histogram((), undated)
 
+            # only rows near the due ones say what a list of them would cost
             first, last = first - margin - _TICK, last + margin + _TICK
             rows = self._rows(connection, _within(created, first, last), only_open=False)
             width = bucket_width(last - first, rows, ratio)
@@ -109,6 +110,8 @@ class PaymentCounts:
         if row is None:
             return ListingModel()
         ratio, earliest, latest = row
+
+        # a list has at least one intent for each row that it found
         return ListingModel(
             ratio=max(1.0, ratio),
             earliest=_bounded(earliest),

@@ -28,9 +28,11 @@ def warnings_of(inspection: Inspection) -> tuple[Warned, ...]:
     relation, columns = inspection.relation, inspection.columns
     if relation is None:
         return ()
+
     warnings: list[Warned] = []
     if "status" in columns:
         warnings.extend(_status_warnings(inspection.mapping.statuses, columns["status"]))
+    # a view has no index of its own
     if relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED):
         warnings.extend(_key_warnings(relation, columns.get("key")))
         warnings.extend(_index_warnings(relation, columns))

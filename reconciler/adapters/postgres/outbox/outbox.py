@@ -36,6 +36,7 @@ class PostgresOutbox:
         Raises LeaseLostError if the lease of this epoch is lost.
         """
         parameters = {"account": self._account, "seconds": seconds, "probe": probe}
+        # the lease is proved in the same transaction: a process that lost it must not send
         with self._database.transaction("claiming a delivery") as connection:
             with connection.pipeline():
                 begin(connection)

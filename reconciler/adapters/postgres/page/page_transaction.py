@@ -70,6 +70,8 @@ class PostgresPageTransaction:
             "intents": table.intents(intents),
             "keys": table.key.held(keys),
         }
+
+        # the rows before the discrepancies: every transaction locks in this order
         with self._connection.pipeline():
             self._begin_once()
             rows = self._connection.execute(statement, parameters)
@@ -96,6 +98,7 @@ class PostgresPageTransaction:
             locked = lock_lease(self._connection, self._account, self._epoch)
             store_facts(self._connection, self._account, record)
             self._append(record)
+            # counted after the ledger's head is locked, so that two pages cannot both be the last that is allowed
             corrected = self._count_corrections(record)
 
         # the answers are there now; each of these rolls the page back
@@ -111,12 +114,14 @@ class PostgresPageTransaction:
     def _update(self, writes: Sequence[RowWrite]) -> Cursor | None:
         if not writes:
             return None
+        # a role without UPDATE on the intent's column can still correct statuses
         linking = any(write.payment_intent != write.payment.payment_intent for write in writes)
         parameters = {
             "account": self._account,
             "keys": [write.payment.key for write in writes],
             "payment_intents": [write.payment.payment_intent for write in writes],
             "statuses": [write.payment.status for write in writes],
+            # as the database prints them, so that no conversion hides a change
             "amounts": [write.payment.stored_amount for write in writes],
             "currencies": [write.payment.stored_currency for write in writes],
             "to_statuses": [write.to_status for write in writes],
@@ -136,6 +141,7 @@ class PostgresPageTransaction:
 
     def _append(self, record: PageRecord) -> None:
         """Append to the ledger, and add an outbox row for each write that names its entry."""
+        # the entries of the writes first: outbox_put counts its entries from the first one
         drafts = [*(write.entry for write in record.writes), *record.drafts]
         append(self._connection, self._account, drafts)
         if not record.writes:
@@ -159,6 +165,7 @@ class PostgresPageTransaction:
             "outcomes": [outcomes.outcome(write.to_status).value for write in record.writes],
         }
         self._connection.execute(_OUTBOX["outbox_put"], parameters)
+        # PostgreSQL sends it at COMMIT, so a worker never wakes too early
         self._connection.execute(_OUTBOX["outbox_notify"], {"account": self._account})
 
 
@@ -172,6 +179,7 @@ def _raise_if_not_written(
     """
     if written is None:
         return
+    # no row came back: it has changed; two came back: the key names two rows
     returned = written.fetchall()
     times = Counter(row[0] for row in returned)
     now = {row[0]: (row[1], row[2]) for row in returned}

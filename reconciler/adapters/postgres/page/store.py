@@ -50,6 +50,7 @@ class PostgresStore:
         self._account = account
         self._reader = RowReader(table.mapping, account)
         self._counts = PaymentCounts(database, table, account)
+
         access = schema_access(database)
         self.can_read_schema = access.may_read
         self.has_schema = access.may_write
@@ -57,11 +58,13 @@ class PostgresStore:
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """See ``engine.ports.Store``; one round trip."""
         with self._database.connection("loading a page") as connection:
+            # in a pipeline all questions of a page are one round trip
             with connection.pipeline():
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
                 facts = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
+
             read = self._reader.payments
             return facts.loaded(
                 payments=read(held.fetchall()),
@@ -80,7 +83,9 @@ class PostgresStore:
             "orders": named,
             "paid": table.paid_statuses,
         }
+
         held = connection.execute(table.rows_of_intents, parameters)
+        # without an order no row can be claimed, and without a status for paid none is paid
         claimable = connection.execute(table.rows_claimable, parameters) if named else None
         if table.order is None or not table.paid_statuses:
             return held, claimable, None
@@ -129,6 +134,7 @@ class PostgresStore:
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """See ``engine.ports.Store``."""
+        # without the schema no recheck is known, so every open row is due
         known = due_by if self.can_read_schema else None
         return self._counts.rows(created, only_open=True, due_by=known)
 
@@ -146,6 +152,7 @@ class PostgresStore:
         due_by: datetime | None = None,
     ) -> tuple[RowReference, ...]:
         table = self._table
+        # without the schema no recheck is known, so every open row is due
         scheduled = due_by is not None and self.can_read_schema
         query = table.references(
             created, only_open=only_open, after=after_key is not None, scheduled=scheduled
@@ -224,6 +231,7 @@ class PostgresStore:
                 begin(connection)
                 locked = lock_lease(connection, self._account, epoch)
                 connection.execute(_SQL["cursors_move"], parameters)
+            # the answer is there when the pipeline has ended; raising rolls the transaction back
             raise_if_lease_lost(locked, self._account)
 
     @contextmanager
@@ -232,6 +240,7 @@ class PostgresStore:
 
         Threads that share the database take turns: each finds the rows as the one before has left them.
         """
+        # the lock before the connection: a thread that waits must not hold one of the few connections
         with (
             self._database.lock_of(self._account),
             self._database.transaction("recording a page") as connection,
@@ -274,7 +283,9 @@ class PostgresStore:
                 begin(connection)
                 ended = connection.execute(_SQL["sweep_finish"], parameters)
                 locked = lock_lease(connection, self._account, epoch)
+                # the ledger's head last, as everywhere, so that two transactions never wait in a circle
                 append(connection, self._account, entries)
+
             raise_if_lease_lost(locked, self._account)
             if ended.fetchone() is None:
                 raise DatabaseRefusedError(

@@ -66,6 +66,7 @@ def ask_for_stored_facts(
         return StoredFacts(at)
     parameters = {
         "account": account,
+        # an id may be any text that a person or Stripe gave, and PostgreSQL's text cannot hold NUL
         "intents": [intent for intent in intents if "\x00" not in intent],
     }
     return StoredFacts(

@@ -73,10 +73,12 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
     call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.
     """
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
+        # the lock before its timeout: a second migrate may wait for the first as long as that takes
         connection.execute(_SQL["migration_lock"])
         connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)
 
+        # granted every time: a new table has no grants yet
         with connection.transaction():
             for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
                 if role is not None:
@@ -87,6 +89,7 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 def _apply(connection: Connection) -> tuple[str, ...]:
     found = connection.execute(_SQL["migrations_table"]).fetchone()
     applied_table, schema = found if found is not None else (None, None)
+    # before anything is changed
     if applied_table is not None:
         raise_if_newer(name for (name,) in connection.execute(_SQL["migrations_applied"]))
     if schema is None:

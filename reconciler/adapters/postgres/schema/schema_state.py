@@ -44,6 +44,8 @@ def schema_access(database: Database) -> SchemaAccess:
         exists, may_read, may_write, may_read_migrations = row or (False, False, False, False)
         if may_read_migrations:
             applied = connection.execute(_SQL["migrations_applied"]).fetchall()
+
+    # a newer schema may lack a table that is looked for above, and would then look like a missing one
     raise_if_newer(name for (name,) in applied)
     return SchemaAccess(exists, may_read, may_write)
 

@@ -246,7 +246,7 @@ CROSS JOIN LATERAL (
 ) AS member
 
 -- name: holders
--- An intent that any row holds is that row's money, whatever the mapping says.
+-- An intent that any row holds is that row's money, also for a row of another account.
 SELECT {row}
 FROM {table} AS t
 WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[])
