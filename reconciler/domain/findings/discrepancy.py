@@ -145,6 +145,13 @@ class Closing(StrEnum):
     """The condition of a side finding does not hold any more."""
 
 
+def subject_of(kind: Kind, payment_intent: str | None, keys: tuple[str, ...]) -> str:
+    """The part of a discrepancy's identity that says what it is about: the intent, or ``row:KEY``."""
+    if payment_intent is None or kind is Kind.PAID_BY_OTHER_INTENT:
+        return f"row:{','.join(keys)}"
+    return payment_intent
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One disagreement, as one examination saw it.
@@ -167,9 +174,7 @@ class Finding:
     @property
     def subject(self) -> str:
         """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
-        if self.payment_intent is None or self.kind is Kind.PAID_BY_OTHER_INTENT:
-            return f"row:{','.join(self.keys)}"
-        return self.payment_intent
+        return subject_of(self.kind, self.payment_intent, self.keys)
 
     def belongs_to(self, intent_id: str) -> bool:
         """Whether it is examined together with this intent: it is about it, or about a row that holds it."""

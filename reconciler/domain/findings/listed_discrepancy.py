@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Kind, Severity, State, subject_of
 from reconciler.domain.money import Money
 
 
@@ -33,3 +33,8 @@ class Discrepancy:
     local: Mapping[str, object]
     stripe: Mapping[str, object]
     evidence: Mapping[str, object]
+
+    @property
+    def subject(self) -> str:
+        """What the discrepancy is about, as ``Finding.subject`` has it."""
+        return subject_of(self.kind, self.payment_intent, self.keys)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
-from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.discrepancy import Finding, Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.match_facts import FactNeededError, Question
+from reconciler.domain.model.money_back import DisputePhase
 from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.ports import DiscrepancyStore, Store
-from reconciler.errors import DatabaseBusyError, ReconcilerError, RowMovedError, UsageError
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.money_kept import MoneyKept, money_kept
+from reconciler.engine.ports import DiscrepancyStore
+from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.errors import (
+    DatabaseBusyError,
+    ExitCode,
+    ReconcilerError,
+    RowMovedError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
@@ -24,33 +37,56 @@ class CannotAcceptError(ReconcilerError):
     """Stripe's outcome cannot be written to this row."""
 
 
+class AnotherRowPaidError(CannotAcceptError):
+    """Another row that holds the intent already says that it was paid, so this one is not the row that is meant."""
+
+    exit_code = ExitCode.NO
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was done. ``from_status`` and ``to_status`` are None if no row was written."""
+    """What was done. ``from_status`` and ``to_status`` are None if no row was written.
+
+    ``remark`` is what the person should know of the money: what was refunded, or is disputed.
+    """
 
     discrepancy: Discrepancy
     state: State
     key: str | None = None
     from_status: str | None = None
     to_status: str | None = None
+    remark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBy:
+    """Who accepts Stripe's side, why, and how far: ``row`` is the row that is meant, None if only one is named.
+
+    ``amount_differs`` is whether the person accepts that Stripe's amount is not the row's.
+    """
+
+    by: str
+    note: str
+    row: str | None = None
+    amount_differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Who accepts Stripe's outcome, with which note, and what is written for it."""
+    """What is written for an acceptance. ``match`` has what was read about the intent besides."""
 
-    by: str
-    note: str
+    accepted: AcceptedBy
+    match: Match
     intent: Intent
     outcome: Outcome
     status: str
+    key: str
 
 
 def resolve_discrepancy(
     account: OpenAccount,
     discrepancy_id: int,
-    note: str,
-    by: str,
+    accepted: AcceptedBy,
     *,
     accept_stripe: bool = False,
     ignore: bool = False,
@@ -62,11 +98,22 @@ def resolve_discrepancy(
     and DatabaseBusyError if the row is locked or has changed.
     """
     account.raise_if_no_schema()
+    store = account.ports.new_discrepancy_store()
     if not accept_stripe:
-        store = account.ports.new_discrepancy_store()
-        return settle(store, discrepancy_id, note, by, ignore=ignore)
+        return settle(store, discrepancy_id, accepted.note, accepted.by, ignore=ignore)
+    discrepancy = _existing(store, discrepancy_id)
+    key = _key(discrepancy, accepted.row)
     with account.writing_epoch() as epoch:
-        return _accept_stripe(account, epoch, discrepancy_id, note, by)
+        acceptance = _acceptance(account, discrepancy, key, accepted)
+        payment = _write(account, epoch, discrepancy, acceptance)
+    return Resolution(
+        discrepancy,
+        State.RESOLVED,
+        payment.key,
+        payment.status,
+        acceptance.status,
+        _remark(acceptance),
+    )
 
 
 def settle(
@@ -85,91 +132,220 @@ def settle(
     return Resolution(discrepancy, state)
 
 
-def _accept_stripe(
-    account: OpenAccount, epoch: int, discrepancy_id: int, note: str, by: str
-) -> Resolution:
-    discrepancy = _existing(account.ports.new_discrepancy_store(), discrepancy_id)
-    # with several rows it is not known which one the person means
-    if discrepancy.payment_intent is None or len(discrepancy.keys) != 1:
+def _key(discrepancy: Discrepancy, row: str | None) -> str:
+    """The key of the row that is meant. Raises UsageError if the finding does not name exactly that row."""
+    if discrepancy.payment_intent is None:
+        raise UsageError(
+            f"discrepancy {discrepancy.id} is about no PaymentIntent: there is no outcome to accept.",
+            "Put the row right by hand and resolve it with a note.",
+        )
+    if row is not None:
+        if row not in discrepancy.keys:
+            raise UsageError(
+                f"discrepancy {discrepancy.id} does not name row {row}.",
+                f"It names: {', '.join(discrepancy.keys) or 'no row'}.",
+            )
+        return row
+    if len(discrepancy.keys) != 1:
         raise UsageError(
             f"discrepancy {discrepancy.id} names {len(discrepancy.keys)} rows: Stripe's outcome can be"
             " accepted for exactly one.",
-            "Put the rows right by hand and resolve it with a note.",
+            "Say which row is meant with --row KEY, or put the rows right by hand and resolve it with a note.",
         )
-    intent = account.ports.stripe.retrieve(discrepancy.payment_intent)
+    return discrepancy.keys[0]
+
+
+def _acceptance(
+    account: OpenAccount, discrepancy: Discrepancy, key: str, accepted: AcceptedBy
+) -> Acceptance:
+    """What is to be written, by what Stripe says now. Raises CannotAcceptError if there is nothing to write."""
+    paying = discrepancy.evidence.get("paying_intent")
+    is_other = discrepancy.kind is Kind.PAID_BY_OTHER_INTENT
+    wanted = str(paying) if is_other and paying else discrepancy.payment_intent or ""
+    intent = account.ports.stripe.retrieve(wanted)
     if not isinstance(intent, Intent):
         raise CannotAcceptError(
-            f"Stripe does not know {discrepancy.payment_intent}: there is no outcome to accept.",
+            f"Stripe does not know {wanted}: there is no outcome to accept.",
             "Resolve the discrepancy with a note instead.",
         )
-    # read now, because the stored finding may be days old
-    outcome = _outcome_with_charge(intent)
+    match, money = _money(account, intent)
+    outcome = _outcome_with_money(intent, money)
     status = account.rules.statuses.write.get(outcome)
     if status is None:
         raise CannotAcceptError(
-            f"{discrepancy.payment_intent} is {outcome.value} at Stripe, and the table has no value for that.",
+            f"{wanted} is {outcome.value} at Stripe, and the table has no value for that.",
             f"Add {outcome.value} to [payments.write], or resolve it with a note.",
         )
-    acceptance = Acceptance(by, note, intent, outcome, status)
-    payment = _write(account.ports.store, epoch, discrepancy, acceptance)
-    return Resolution(discrepancy, State.RESOLVED, payment.key, payment.status, status)
+    return Acceptance(accepted, match, intent, outcome, status, key)
 
 
-def _write(store: Store, epoch: int, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
-    intent = acceptance.intent
-    (key,) = discrepancy.keys
+def _money(account: OpenAccount, intent: Intent) -> tuple[Match, MoneyKept | None]:
+    """What was kept of the intent's money, and the match with what was read for that; None if nothing was taken."""
+    match = Match(account.name, intent, ())
+    if intent.outcome is not Outcome.SUCCEEDED:
+        return match, None
+    facts = FactReader(account.ports.stripe)
+    while True:
+        try:
+            return match, money_kept(match, intent)
+        except FactNeededError as needed:
+            match = facts.answer(match, needed.question)
+
+
+def _outcome_with_money(intent: Intent, money: MoneyKept | None) -> Outcome:
+    """What became of the money. A person must not write "paid" for a payment that went back."""
+    if money is None:
+        return intent.outcome
+    if money.dispute is not None and money.dispute.phase is not DisputePhase.INQUIRY:
+        return Outcome.DISPUTED
+    if money.refunded and money.refunded >= money.received:
+        return Outcome.REFUNDED
+    return intent.outcome
+
+
+def _write(
+    account: OpenAccount, epoch: int, discrepancy: Discrepancy, acceptance: Acceptance
+) -> Payment:
+    intent, key = acceptance.intent, acceptance.key
     try:
-        with store.transaction(epoch) as transaction:
-            # the same protocol as a correction: lock the row, check it, write it on condition that it is unchanged
-            again = transaction.read_again([intent.id], discrepancy.keys, lock=True)
-            payment = _row_to_write(again, key, acceptance)
-            settled = DiscrepancyUpdate(
-                discrepancy.id,
-                discrepancy.payment_intent or "",
-                discrepancy.kind,
-                State.RESOLVED,
-                None,
-                is_news=True,
-                by=acceptance.by,
-                note=acceptance.note,
-            )
+        with account.ports.store.transaction(epoch) as transaction:
+            names = [intent.id, discrepancy.payment_intent or intent.id]
+            again = transaction.read_again(names, [key], lock=True)
+            payment = _row_to_write(again, discrepancy, acceptance)
             entry = _acceptance_entry(discrepancy, acceptance, payment)
             transaction.write(
                 PageRecord(
                     writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
-                    updates=(settled,),
+                    updates=tuple(_updates(account, discrepancy, acceptance, payment, again)),
                     seen_at=intent.seen_at,
                 )
             )
             return payment
     except RowMovedError:
         raise DatabaseBusyError(
-            f"row {key} is locked, has changed or holds another intent: nothing was written.",
+            f"row {key} is locked, has changed or holds another intent, or another row holds the intent:"
+            " nothing was written.",
             "Check the row with reconciler explain, and try again.",
         ) from None
 
 
-def _row_to_write(again: Loaded, key: str, acceptance: Acceptance) -> Payment:
+def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
+    """The row, as it is now. Raises RowMovedError or CannotAcceptError if the outcome may not be written to it."""
+    key, intent, outcome = acceptance.key, acceptance.intent, acceptance.outcome
     payment = next((row for row in again.payments if row.key == key), None)
-    if payment is None or payment.payment_intent not in (None, acceptance.intent.id):
+    allowed = {None, intent.id, discrepancy.payment_intent}
+    if payment is None or payment.payment_intent not in allowed:
         raise RowMovedError(frozenset({key}))
-    # the outcomes agree, so the finding is about the amount or the currency, which Reconciler never writes
-    if payment.outcome is acceptance.outcome:
+
+    others = [row for row in again.payments if row.key != key and row.payment_intent == intent.id]
+    paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
+    if paid is not None:
+        raise AnotherRowPaidError(
+            f"row {paid.key} holds {intent.id} too and says that it was paid.",
+            "Put the rows right by hand and resolve the discrepancy with a note.",
+        )
+    if payment.outcome is outcome and payment.payment_intent == intent.id:
         raise CannotAcceptError(
-            f"row {key} already says {acceptance.outcome.value}: there is no outcome to write.",
+            f"row {key} already says {outcome.value}: there is no outcome to write.",
             "Put the amount or the currency right by hand and resolve it with a note.",
         )
+    _raise_if_amount_differs(payment, acceptance)
     return payment
 
 
-def _outcome_with_charge(intent: Intent) -> Outcome:
-    """What became of the money, the charge included. A person must not write "paid" for a refunded payment."""
-    if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
-        if intent.charge.disputed:
-            return Outcome.DISPUTED
-        if intent.charge.refunded:
-            return Outcome.REFUNDED
-    return intent.outcome
+def _raise_if_amount_differs(payment: Payment, acceptance: Acceptance) -> None:
+    intent = acceptance.intent
+    match intent.outcome:
+        case Outcome.SUCCEEDED:
+            amount = intent.amount_received
+        case Outcome.AUTHORIZED:
+            amount = intent.amount_capturable
+        case _:
+            return
+    same = (payment.amount, payment.currency) == (amount, intent.currency)
+    if not same and not acceptance.accepted.amount_differs:
+        raise CannotAcceptError(
+            f"row {payment.key} says {payment.amount} {payment.currency}, and Stripe {amount} {intent.currency}"
+            " (in minor units): nothing was written.",
+            "If that is right, accept it with --amount-differs: the row keeps its amount.",
+        )
+
+
+def _updates(
+    account: OpenAccount,
+    discrepancy: Discrepancy,
+    acceptance: Acceptance,
+    payment: Payment,
+    again: Loaded,
+) -> Sequence[DiscrepancyUpdate]:
+    """The settled discrepancy, and what the row will still disagree about: the acceptance settles that too.
+
+    Without it the accepted money would come up again as soon as the row has its new status.
+    """
+    accepted = acceptance.accepted
+    stored = {(item.subject, item.kind): item.id for item in again.known}
+    stored[discrepancy.subject, discrepancy.kind] = discrepancy.id
+
+    def settled(subject: str, kind: Kind, finding: Finding | None) -> DiscrepancyUpdate:
+        return DiscrepancyUpdate(
+            stored.get((subject, kind)),
+            subject,
+            kind,
+            State.RESOLVED,
+            finding,
+            is_news=True,
+            by=accepted.by,
+            note=accepted.note,
+        )
+
+    updates = {
+        (discrepancy.subject, discrepancy.kind): settled(
+            discrepancy.subject, discrepancy.kind, None
+        )
+    }
+    for finding in _remaining(account, acceptance, payment, again):
+        identity = (finding.subject, finding.kind)
+        updates[identity] = settled(finding.subject, finding.kind, finding)
+    return tuple(updates.values())
+
+
+def _remaining(
+    account: OpenAccount, acceptance: Acceptance, payment: Payment, again: Loaded
+) -> Sequence[Finding]:
+    """What the rows and the intent disagree about once the row is written."""
+    intent = acceptance.intent
+    written = replace(
+        payment,
+        status=acceptance.status,
+        outcome=acceptance.outcome,
+        payment_intent=intent.id,
+    )
+    others = [
+        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
+    ]
+    match = replace(acceptance.match, payments=(written, *others))
+    try:
+        found = compare(match, account.rules, intent.seen_at).findings
+    except FactNeededError as needed:
+        if needed.question is Question.ORDER:
+            return ()
+        raise
+    return [finding for finding in found if not finding.kind.is_side]
+
+
+def _remark(acceptance: Acceptance) -> str | None:
+    """What a person should know of the money that was accepted."""
+    intent = acceptance.intent
+    if intent.outcome is not Outcome.SUCCEEDED:
+        return None
+    money = money_kept(acceptance.match, intent)
+    if money.dispute is not None:
+        return f"The payment is disputed ({money.dispute.status})."
+    if money.refunded is None:
+        return "Stripe does not show whether a part of it was refunded or released."
+    if money.refunded:
+        return f"{money.refunded} {intent.currency} of it (in minor units) were refunded."
+    return None
 
 
 def _existing(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
@@ -184,7 +360,7 @@ def _existing(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discr
 def _entry_body(discrepancy: Discrepancy, state: State, note: str, by: str) -> dict[str, object]:
     return {
         "discrepancy": discrepancy.id,
-        "subject": discrepancy.payment_intent or f"row:{','.join(discrepancy.keys)}",
+        "subject": discrepancy.subject,
         "kind": discrepancy.kind.value,
         "state": state.value,
         "note": note,
@@ -194,7 +370,9 @@ def _entry_body(discrepancy: Discrepancy, state: State, note: str, by: str) -> d
 
 def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment) -> Draft:
     intent = acceptance.intent
-    body = _entry_body(discrepancy, State.RESOLVED, acceptance.note, acceptance.by)
+    body = _entry_body(
+        discrepancy, State.RESOLVED, acceptance.accepted.note, acceptance.accepted.by
+    )
     body |= {
         "key": payment.key,
         "payment_intent": intent.id,

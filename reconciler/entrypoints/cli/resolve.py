@@ -39,6 +39,17 @@ def resolve(
             "--ignore", help="Set the state to ignored (it does not matter) instead of resolved."
         ),
     ] = False,
+    row: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="With --accept: which of several rows is meant."),
+    ] = None,
+    amount_differs: Annotated[
+        bool,
+        typer.Option(
+            "--amount-differs",
+            help="With --accept: accept that Stripe's amount is not the row's. The row keeps its amount.",
+        ),
+    ] = False,
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
@@ -47,13 +58,16 @@ def resolve(
     It stays settled until a value of either side changes. With --accept stripe, Reconciler writes Stripe's current
     outcome to the row, as safely as any correction.
     """
-    from reconciler.engine.actions.resolve import resolve_discrepancy
+    from reconciler.engine.actions.resolve import AcceptedBy, resolve_discrepancy
     from reconciler.wiring.account import open_account
 
     if not note.strip():
         raise UsageError("--note is empty.", "Write in a few words why.")
     if ignore and accept is not None:
         raise UsageError("--ignore and --accept contradict each other.", "Use only one of them.")
+
+    if accept is None and (row is not None or amount_differs):
+        raise UsageError("--row and --amount-differs belong to --accept.", "Add --accept stripe.")
 
     # without --accept nothing is written to the merchant's table, so no privilege for that is needed
     call = invocation(context)
@@ -63,8 +77,7 @@ def resolve(
         done = resolve_discrepancy(
             opened,
             discrepancy,
-            note.strip(),
-            call.asked_by,
+            AcceptedBy(call.asked_by, note.strip(), row, amount_differs),
             accept_stripe=writes,
             ignore=ignore,
         )
@@ -82,6 +95,7 @@ def _as_json(done: Resolution) -> Mapping[str, object]:
         "payment": done.key,
         "from_status": done.from_status,
         "to_status": done.to_status,
+        "remark": done.remark,
     }
 
 
@@ -91,3 +105,5 @@ def _write(done: Resolution) -> None:
     write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
     if done.key is not None:
         write_line(f"Row {done.key} was changed from {done.from_status!r} to {done.to_status!r}.")
+    if done.remark is not None:
+        write_line(done.remark)

@@ -167,13 +167,20 @@ class MerchantTable:
         # columns on the left of SET stand without the table's alias
         assign = sql.SQL("{} = {}")
         changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
+        unheld: sql.Composable = _TRUE
         if linking:
+            # an intent that another row holds by now is that row's money: the late webhook wins
+            unheld = _TEMPLATES["unheld_by_another"].format(
+                table=sql.Identifier(self.schema, self.name),
+                key=sql.Identifier(self.key.name),
+                payment_intent=sql.Identifier(self.payment_intent.name),
+            )
             column = sql.Identifier(self.payment_intent.name)
             changes.append(assign.format(column, sql.SQL("w.to_intent")))
         if self.updated is not None:
             now = self.updated.now(self.mapping.created_unit)
             changes.append(assign.format(sql.Identifier(self.updated.name), now))
-        return self._compose("update_rows", assignments=sql.SQL(", ").join(changes))
+        return self._compose("update_rows", assignments=sql.SQL(", ").join(changes), unheld=unheld)
 
     def _filters(
         self, created: TimeRange, only_open: bool, due: str | None = None

@@ -163,6 +163,8 @@ def _values(update: DiscrepancyUpdate, finding: Finding) -> dict[str, object]:
         "stripe": finding.stripe,
         "evidence": finding.evidence,
         "fingerprint": finding.fingerprint,
+        "note": update.note,
+        "settled_by": update.by,
     }
 
 

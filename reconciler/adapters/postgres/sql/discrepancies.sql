@@ -2,15 +2,16 @@
 -- Findings that are stored for the first time.
 INSERT INTO reconciler.discrepancies AS d (
     account, subject, kind, payment_intent, keys, severity, state, reason, cause, stake_amount, currency,
-    local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at, sweep
+    local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at, sweep, note, resolved_by
 )
 SELECT
     %(account)s, c.subject, c.kind, c.payment_intent, c.keys, c.severity, c.state, c.reason, c.cause,
     c.stake_amount, c.currency, c.local, c.stripe, c.evidence, c.fingerprint,
-    %(seen_at)s, %(seen_at)s, %(seen_at)s, %(sweep)s
+    %(seen_at)s, %(seen_at)s, %(seen_at)s, %(sweep)s, c.note, c.settled_by
 FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
     subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
-    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text
+    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, note text,
+    settled_by text
 )
 ORDER BY c.subject, c.kind
 -- another sweep has stored the same one meanwhile. One that a person has settled since stays as it is, with its
@@ -23,8 +24,8 @@ ON CONFLICT (account, subject, kind) DO UPDATE SET
     reason = excluded.reason,
     cause = excluded.cause,
     closing = NULL,
-    note = NULL,
-    resolved_by = NULL,
+    note = excluded.note,
+    resolved_by = excluded.resolved_by,
     stake_amount = excluded.stake_amount,
     currency = excluded.currency,
     local = excluded.local,
@@ -47,8 +48,8 @@ SET
     reason = c.reason,
     cause = c.cause,
     closing = NULL,
-    note = CASE WHEN d.state = c.state THEN d.note END,
-    resolved_by = CASE WHEN d.state = c.state THEN d.resolved_by END,
+    note = coalesce(c.note, CASE WHEN d.state = c.state THEN d.note END),
+    resolved_by = coalesce(c.settled_by, CASE WHEN d.state = c.state THEN d.resolved_by END),
     stake_amount = c.stake_amount,
     currency = c.currency,
     local = c.local,
@@ -60,7 +61,8 @@ SET
     sweep = coalesce(%(sweep)s, d.sweep)
 FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
     subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
-    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, is_news boolean
+    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, is_news boolean,
+    note text, settled_by text
 )
 WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
 

@@ -137,7 +137,16 @@ WHERE {key} = w.key AND {of_account}
     AND {status}::text IS NOT DISTINCT FROM w.status
     AND {amount}::text IS NOT DISTINCT FROM w.amount
     AND {currency}::text IS NOT DISTINCT FROM w.currency
+    AND {unheld}
 RETURNING {key}::text, {status}::text, NULLIF({payment_intent}::text, '')
+
+-- name: unheld_by_another
+-- Filled into update_rows if it writes the intent: no other row may hold that intent already.
+NOT EXISTS (
+    SELECT FROM {table} AS other
+    WHERE other.{payment_intent} = w.to_intent AND other.{key} <> w.key
+        AND w.to_intent IS DISTINCT FROM (t.{payment_intent})
+)
 
 -- name: relation
 -- A table by its name as stored; without a schema, the table that the search_path finds.
