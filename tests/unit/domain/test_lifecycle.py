@@ -239,6 +239,13 @@ def test_the_identity_names_the_intent_or_the_row() -> None:
     assert replace(found, payment_intent=None).subject == "row:p1"
 
 
+def test_a_stored_discrepancy_is_examined_with_its_intent() -> None:
+    """A discrepancy about a row is examined with the intent that the row holds."""
+    about_intent = _known(Kind.OVERDUE, State.OPEN)
+    about_row = replace(about_intent, subject="row:p1", payment_intent="pi_1")
+    assert about_intent.intent == about_row.intent == "pi_1"
+
+
 def test_a_kind_that_the_verdict_could_not_judge_stays_open() -> None:
     """A page does not always know which other intents were paid for the order."""
     item = StoredDiscrepancy(7, "pi_1", Kind.DUPLICATE_PAYMENT, State.OPEN, "f")
