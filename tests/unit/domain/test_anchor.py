@@ -75,7 +75,9 @@ def test_a_chain_that_went_on_after_a_restore_is_newer() -> None:
     assert verdict(chain, anchor_of(CHAIN[4])).state is AnchorState.RESTORED
     assert verdict(chain, anchor_of(CHAIN[4]), rest_agrees=False).state is AnchorState.REWRITTEN
     without_time = replace(anchor_of(CHAIN[4]), at=None)
-    assert verdict(chain, without_time).state is AnchorState.REWRITTEN
+    rewritten = verdict(chain, without_time)
+    assert rewritten.state is AnchorState.REWRITTEN
+    assert rewritten.what == "entry 5 is not the one that was anchored"
 
 
 def test_anchors_of_both_sides_of_a_restore_do_not_agree() -> None:
