@@ -14,7 +14,7 @@ from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
 from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
-from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord
+from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord, WriteResult
 from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.sweep_request import RequestState, ServingProcess, TakenRequest
 from reconciler.domain.model.time_range import TimeRange
@@ -113,12 +113,15 @@ class PageTransaction(Protocol):
         """As ``Store.rows_of_orders``, as the rows are now. They are not locked."""
         ...
 
-    def write(self, record: PageRecord) -> None:
+    def write(self, record: PageRecord) -> WriteResult:
         """Write everything at once. The lease is checked and the ledger's head is taken last.
 
-        Raises RowMovedError if a row has changed since it was compared, RowRefusedError if the table refuses a write,
-        HourlyLimitError if the service would correct more rows than it may, and LeaseLostError if the lease is lost.
-        In each case nothing of the page is written.
+        Each written row is read back: it has to hold the outcome, intent, amount and currency that it should. The writes
+        of one intent stand or fall together. If the result names refused rows, nothing of the record is stored, and the
+        caller may write another record without these rows in the same transaction.
+
+        Raises RowMovedError if a row has changed since it was compared or is busy, HourlyLimitError if the service would
+        correct more rows than it may, and LeaseLostError if the lease is lost. Then nothing of the page is written.
         """
         ...
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.domain.audit.ledger_entry import Draft
-from reconciler.domain.findings.discrepancy import StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import Reason, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
@@ -52,8 +53,13 @@ class Loaded:
     events: tuple[Event, ...]
     """The known events of the page's intents; empty if Reconciler's schema does not exist."""
     at: datetime
-    rechecks: tuple[str, ...] = ()
-    """The intents of the page that have a recheck."""
+    waiting: tuple[Recheck, ...] = ()
+    """The rechecks of the page's intents, without those that only schedule a poll."""
+
+    @property
+    def rechecks(self) -> tuple[str, ...]:
+        """The intents of the page that have a recheck."""
+        return tuple(recheck.payment_intent for recheck in self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +107,27 @@ class PageRecord:
             or self.events
             or self.drafts
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWrite:
+    """Why the merchant's table does not take a write.
+
+    ``reason`` is REFUSED_BY_TABLE or NOT_KEPT_BY_TABLE. ``constraint`` is the name of the constraint, or of the function
+    of the trigger, if PostgreSQL names one. ``message`` is one line, with secrets masked and without a row's values from
+    PostgreSQL's detail.
+    """
+
+    reason: Reason
+    constraint: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a record. If a row was refused, nothing of the record is stored.
+
+    ``refused`` has the refused rows by key. Of rows that are written all or none it has every one.
+    """
+
+    refused: Mapping[str, RefusedWrite] = field(default_factory=dict)

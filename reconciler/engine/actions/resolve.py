@@ -26,6 +26,7 @@ from reconciler.errors import (
     ExitCode,
     ReconcilerError,
     RowMovedError,
+    RowRefusedError,
     UsageError,
 )
 
@@ -213,13 +214,20 @@ def _write(
             again = transaction.read_again(names, [key], lock=True)
             payment = _row_to_write(again, discrepancy, acceptance)
             entry = _acceptance_entry(discrepancy, acceptance, payment)
-            transaction.write(
+            result = transaction.write(
                 PageRecord(
                     writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
                     updates=tuple(_updates(account, discrepancy, acceptance, payment, again)),
                     seen_at=intent.seen_at,
                 )
             )
+            refused = result.refused.get(key)
+            if refused is not None:
+                by = f" by {refused.constraint}" if refused.constraint else ""
+                raise RowRefusedError(
+                    f"the table refused the write to row {key}{by}: {refused.message} Nothing was written.",
+                    "Change the row or the table's rule, and try again.",
+                )
             return payment
     except RowMovedError:
         raise DatabaseBusyError(

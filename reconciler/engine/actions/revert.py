@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
-from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.engine.ports import Store
 from reconciler.errors import RowMovedError, UsageError
@@ -88,6 +88,7 @@ def _revert_page(
 ) -> tuple[int, list[Skipped]]:
     """Take one page of corrections back in one transaction. Returns how many, and those that were skipped."""
     moved: frozenset[str] = frozenset()
+    refused: Mapping[str, RefusedWrite] = {}
     while True:
         try:
             with store.transaction(epoch) as transaction:
@@ -100,6 +101,10 @@ def _revert_page(
                 writes, updates, skipped = [], [], []
                 for entry in entries:
                     row = rows.get(entry.key)
+                    if entry.key in refused:
+                        why = f"the table refuses it: {refused[entry.key].message}"
+                        skipped.append(_skipped(entry, why))
+                        continue
                     if row is None or not _is_as_corrected(row, entry):
                         skipped.append(_skipped(entry, "its row is locked or has changed since"))
                         continue
@@ -111,7 +116,11 @@ def _revert_page(
 
                 if writes:
                     record = PageRecord(tuple(writes), tuple(updates), seen_at=now, sweep=sweep)
-                    transaction.write(record)
+                    result = transaction.write(record)
+                    if result.refused:
+                        # try again without the rows that the table refuses
+                        refused = {**refused, **result.refused}
+                        continue
                 return len(writes), skipped
         except RowMovedError as error:
             # try again without the rows that changed between the lock and the write

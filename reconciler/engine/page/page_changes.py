@@ -13,7 +13,7 @@ from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Stored
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_after_verdict
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
-from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.domain.polling.next_poll import next_poll
@@ -22,6 +22,11 @@ from reconciler.domain.rules.grace import Wait
 from reconciler.engine.report import Mode, Writing
 from reconciler.engine.sweep_context import Actor
 
+REFUSED_AGAIN: Final = timedelta(hours=6)
+"""When a correction that the merchant's table refused is tried again, unless its row changes before."""
+REFUSED: Final = "refused by the table"
+"""How the reason of such a recheck begins; the statement ``is_same_row`` reads it."""
+REFUSED_PARTS: Final = "parts refused by the table"
 UNDECIDED_AGAIN: Final = timedelta(days=1)
 """The service reads a payment that waits for a person once a day."""
 NEVER: Final = timedelta(days=36_500)
@@ -34,7 +39,9 @@ class PageChanges:
     """Collects the decisions of one page.
 
     ``stored`` has the stored discrepancies by their subject. ``now`` is Stripe's time. ``corrections_left`` is how
-    many rows may still be corrected in this hour, None if that is not limited.
+    many rows may still be corrected in this hour, None if that is not limited. ``refused`` are the rows, by key, that the
+    merchant's table refused in this transaction: they are reported, and take nothing of the limit. ``waiting`` are the
+    rechecks of the page's intents.
     """
 
     def __init__(
@@ -44,6 +51,8 @@ class PageChanges:
         stored: Mapping[str, tuple[StoredDiscrepancy, ...]],
         now: datetime,
         corrections_left: int | None,
+        refused: Mapping[str, RefusedWrite],
+        waiting: Sequence[Recheck],
     ) -> None:
         self._now = now
         self._actor = actor
@@ -51,6 +60,8 @@ class PageChanges:
         self._rules = rules
         self._stored = stored
         self._corrections_left = corrections_left
+        self._refused = refused
+        self._waiting = {recheck.payment_intent: recheck for recheck in waiting}
         self._writes: list[RowWrite] = []
         self._updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
         self._sibling_findings: dict[tuple[str, Kind], Finding] = {}
@@ -112,6 +123,20 @@ class PageChanges:
                 self._updates[identity] = update
 
     def _correct(self, match: Match, decision: Correct) -> Decision:
+        for payment in decision.payments:
+            if payment.key in self._refused:
+                return self._report_refused(match, decision, self._refused[payment.key])
+        earlier = self._waiting.get(match.intent.id)
+        if (
+            self._actor.writing is Writing.ROWS
+            and earlier is not None
+            and earlier.due_at > self._now
+            and earlier.reason == _why_refused(decision)
+        ):
+            # the same write to the same row was refused some hours ago, and its finding is open
+            self._rechecks.append(earlier)
+            return Wait(earlier.due_at, "the table refused its correction")
+
         why_not = self._why_not_written(len(decision.payments))
         if why_not is not None:
             findings = tuple(
@@ -136,6 +161,26 @@ class PageChanges:
         self._add_verdict(match, decision.findings, corrected=True)
         return decision
 
+    def _report_refused(self, match: Match, decision: Correct, refused: RefusedWrite) -> Decision:
+        """The merchant's table has the last word: what it refuses is a finding, and is tried again later."""
+        findings = tuple(
+            replace(
+                finding,
+                reason=refused.reason,
+                evidence={
+                    **finding.evidence,
+                    "constraint": refused.constraint,
+                    "message": refused.message,
+                },
+            )
+            if finding.kind is Kind.MISSED_OUTCOME
+            else finding
+            for finding in decision.findings
+        )
+        recheck = Recheck(match.intent.id, self._now + REFUSED_AGAIN, _why_refused(decision))
+        self._add_verdict(match, findings, corrected=False, recheck=recheck)
+        return Flag(findings)
+
     def _why_not_written(self, rows: int) -> Reason | None:
         """Why so many rows, which are written all or none, are not written; None if they are."""
         if self._actor.writing is not Writing.ROWS:
@@ -146,12 +191,23 @@ class PageChanges:
             return Reason.HOURLY_LIMIT
         return None
 
-    def _add_verdict(self, match: Match, findings: tuple[Finding, ...], *, corrected: bool) -> None:
+    def _add_verdict(
+        self,
+        match: Match,
+        findings: tuple[Finding, ...],
+        *,
+        corrected: bool,
+        recheck: Recheck | None = None,
+    ) -> None:
+        """Store a verdict. ``recheck`` takes the place of the recheck that the service would store."""
         intent = match.intent
         stays_open = any(
             not (corrected and finding.kind is Kind.MISSED_OUTCOME) for finding in findings
         )
-        self._settle(match, corrected=corrected, has_finding=stays_open)
+        if recheck is not None:
+            self._rechecks.append(recheck)
+        else:
+            self._settle(match, corrected=corrected, has_finding=stays_open)
 
         # a duplicate may belong to a sibling, and is stored under the sibling's id
         own = []
@@ -235,6 +291,21 @@ class PageChanges:
                 "fingerprint": finding.fingerprint,
             }
         return Draft(action, body)
+
+
+def _why_refused(decision: Correct) -> str:
+    """The reason of the recheck of a refused correction. It says what was refused: a changed row is tried at once."""
+    rows = [
+        " ".join(
+            value
+            for value in (row.status, row.stored_amount, row.stored_currency)
+            if value is not None
+        )
+        for row in decision.payments
+    ]
+    if len(rows) == 1:
+        return f"{REFUSED}: {rows[0]} -> {decision.status}"
+    return f"{REFUSED_PARTS}: {'; '.join(rows)} -> {decision.status}"
 
 
 def next_recheck(

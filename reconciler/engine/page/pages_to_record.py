@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from reconciler.domain.model.intent import Event
@@ -32,8 +32,6 @@ MOST_POLLS: Final = 1000
 """So many next polls are stored in one transaction."""
 LONGEST_WAIT_SECONDS: Final = 10.0
 """How long a decided page waits for others."""
-REFUSED_AGAIN: Final = timedelta(hours=6)
-"""When a correction that the merchant's table refused is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,7 @@ class HeldPage:
 
 
 class PagesToRecord:
-    """Holds decided pages and records them.
-
-    ``refused`` counts the matches of which the merchant's table refused the correction; each has a recheck.
-    """
+    """Holds decided pages and records them."""
 
     def __init__(
         self, context: SweepContext, actor: Actor, fetcher: Fetcher, report: SweepReport
@@ -83,7 +78,6 @@ class PagesToRecord:
         self._held: list[HeldPage] = []
         self._next_polls: list[Recheck] = []
         self._database_failures = 0
-        self.refused = 0
         self.recent_events = RecentEventReader(context.stripe)
         self.order_questions: list[tuple[Match, FetchedIntent]] = []
         self.reconciler = PageReconciler(
@@ -227,7 +221,7 @@ class PagesToRecord:
         try:
             result = self._write_or_show(page.decided_page, events, now)
         except RowRefusedError:
-            # the page was rolled back: one refused row must not lose the others
+            # a value that Reconciler's own tables refuse: one match must not lose the others
             for item in page.decided_page.decisions:
                 self._record_alone(replace(page.decided_page, decisions=(item,)), events, now)
             return
@@ -241,15 +235,12 @@ class PagesToRecord:
     def _record_alone(
         self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
     ) -> None:
-        """Record one match of a page of which the merchant's table refused a row."""
+        """Record one match of a page that could not be recorded as a whole."""
         intent = decided_page.decisions[0].match.intent.id
         try:
             result = self._write_or_show(decided_page, events, now)
         except RowRefusedError as error:
-            self.refused += 1
             self._report.miss(intent, str(error))
-            again_at = now + REFUSED_AGAIN
-            self.store_rechecks([Recheck(intent, again_at, "the table refused its correction")])
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._report_failure(intent, error, 1)

@@ -14,7 +14,7 @@ from reconciler.domain.findings.discrepancy import StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.match_facts import FactNeededError, Question
-from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.page import Loaded, RefusedWrite, WriteResult
 from reconciler.domain.rules.decision import decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
@@ -197,22 +197,32 @@ class PageReconciler:
         )
         decided_page = _with_order_rows_of_now(decided_page, transaction)
         decisions = self._decide_again(decided_page, again, recent, now, moved)
-        page_changes = PageChanges(
-            self._actor, self._rules, stored_by_intent(again.known), now, corrections_left
-        )
-        # collect what is to be written; the hourly limit may still turn a correction into a flag
-        final = []
-        for item in decisions:
-            name = item.match.intent.id
-            events = (*decided_page.events.get(name, ()), *recent.get(name, ()))
-            decision = page_changes.add(item.match, item.decision, events)
-            final.append(MatchDecision(item.match, decision))
+        refused: Mapping[str, RefusedWrite] = {}
+        while True:
+            # collect what is to be written; the hourly limit may still turn a correction into a flag
+            page_changes = PageChanges(
+                self._actor,
+                self._rules,
+                stored_by_intent(again.known),
+                now,
+                corrections_left,
+                refused,
+                again.waiting,
+            )
+            final = []
+            for item in decisions:
+                name = item.match.intent.id
+                events = (*decided_page.events.get(name, ()), *recent.get(name, ()))
+                decision = page_changes.add(item.match, item.decision, events)
+                final.append(MatchDecision(item.match, decision))
 
-        most_an_hour = None if corrections_left is None else self._per_hour
-        record = page_changes.page(decided_page.loaded.rechecks, most_an_hour)
-        if not record.is_empty:
-            transaction.write(record)
-        return PageResult(final, len(record.writes), page_changes.held_back)
+            most_an_hour = None if corrections_left is None else self._per_hour
+            record = page_changes.page(decided_page.loaded.rechecks, most_an_hour)
+            result = WriteResult() if record.is_empty else transaction.write(record)
+            if not result.refused:
+                return PageResult(final, len(record.writes), page_changes.held_back)
+            # the others are written without the refused rows, which become findings
+            refused = {**refused, **result.refused}
 
     def _decide_again(
         self,

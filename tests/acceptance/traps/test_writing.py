@@ -249,15 +249,18 @@ def test_work_is_acknowledged_only_when_it_is_done(installation: Installation) -
 
 
 def test_a_row_protected_by_a_constraint_stays(installation: Installation) -> None:
-    """A constraint of the merchant's forbids one write: that row is named and unchanged, the others are corrected."""
+    """A constraint of the merchant's forbids one write: that row is a finding, and the others are corrected."""
     for key in range(6):
         installation.add_payment(key)
     installation.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT no_way CHECK (id <> 3 OR status <> 'paid')"
     )
     answer = installation.run("sweep", "--kind", "due", "--apply")
-    assert answer.code == 75
-    assert "no_way" in answer.out
+    assert answer.code == 0
+    (found,) = installation.query_dicts(
+        "SELECT keys, evidence FROM reconciler.discrepancies WHERE state = 'open'"
+    )
+    assert (found["keys"], found["evidence"]["constraint"]) == (["3"], "no_way")
 
     statuses = installation.statuses()
     assert (statuses.pop("3"), set(statuses.values())) == ("pending", {"paid"})
@@ -267,7 +270,7 @@ def test_a_row_protected_by_a_constraint_stays(installation: Installation) -> No
 
 
 def test_a_table_that_refuses_every_correction(installation: Installation) -> None:
-    """A trigger of the merchant's forbids every write: each row is named and read again later, and nothing is half done."""
+    """A trigger of the merchant's forbids every write: each row is a finding, is read again later, and nothing is half done."""
     for key in range(6):
         installation.add_payment(key)
     installation.execute(
@@ -278,10 +281,11 @@ def test_a_table_that_refuses_every_correction(installation: Installation) -> No
     )
     before = installation.statuses()
     answer = installation.sweep("--kind", "due", "--apply")
-    assert (answer.code, answer.json["corrected"], answer.json["unexamined"]) == (75, 0, 6)
+    assert (answer.code, answer.json["corrected"], answer.json["unexamined"]) == (0, 0, 0)
     assert "4242" not in answer.err + answer.out
     assert installation.statuses() == before
-    assert installation.query_dicts("SELECT * FROM reconciler.discrepancies") == []
+    found = installation.query_dicts("SELECT * FROM reconciler.discrepancies")
+    assert [one["reason"] for one in found] == ["refused_by_table"] * 6
     assert installation.query_dicts("SELECT * FROM reconciler.outbox") == []
     assert len(installation.query_dicts("SELECT * FROM reconciler.rechecks")) == 6
 

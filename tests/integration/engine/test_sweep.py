@@ -320,7 +320,7 @@ def test_a_complete_window_stores_the_totals_of_whole_days(sweeps: SweepRunner) 
 def test_a_row_that_the_table_refuses_does_not_lose_its_page(
     sweeps: SweepRunner,
 ) -> None:
-    """A CHECK of the table forbids one correction: the others are made, and the report names that row and the CHECK."""
+    """A CHECK of the table forbids one correction: it is a finding, the others are made, and the sweep is complete."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (id <> 7 OR status <> 'paid')"
     )
@@ -328,15 +328,21 @@ def test_a_row_that_the_table_refuses_does_not_lose_its_page(
         sweeps.add_row(number, f"pi_{number}")
         sweeps.add_intent(f"pi_{number}")
     report = sweeps.run(SweepKind.DUE)
-    assert (report.corrected, report.complete, report.unexamined_count) == (19, False, 1)
-    assert report.unexamined[0].what == "pi_7"
-    assert "never_paid" in report.unexamined[0].why
-    assert report.failure is None
+    assert (report.corrected, report.complete, report.unexamined_count) == (19, True, 0)
+    (found,) = sweeps.query(
+        "SELECT subject, kind, reason, evidence FROM reconciler.discrepancies WHERE state = 'open'"
+    )
+    assert (found["subject"], found["kind"], found["reason"]) == (
+        "pi_7",
+        "missed_outcome",
+        "refused_by_table",
+    )
+    assert found["evidence"]["constraint"] == "never_paid"  # type: ignore[index]
     assert len(sweeps.query("SELECT * FROM reconciler.outbox")) == 19
 
 
 def test_a_table_that_refuses_every_correction(sweeps: SweepRunner) -> None:
-    """Each row is named in the report, nothing is written, and each has a recheck."""
+    """Each row has a finding and a recheck, nothing is written, and the sweep is complete."""
     sweeps.shop.execute(
         "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (status <> 'paid')"
     )
@@ -344,9 +350,25 @@ def test_a_table_that_refuses_every_correction(sweeps: SweepRunner) -> None:
         sweeps.add_row(number, f"pi_{number}")
         sweeps.add_intent(f"pi_{number}")
     report = sweeps.run(SweepKind.DUE)
-    assert (report.corrected, report.complete, report.unexamined_count) == (0, False, 20)
+    assert (report.corrected, report.complete, report.unexamined_count) == (0, True, 0)
+    found = sweeps.query("SELECT reason FROM reconciler.discrepancies WHERE state = 'open'")
+    assert [one["reason"] for one in found] == ["refused_by_table"] * 20
     assert sweeps.query("SELECT * FROM reconciler.outbox") == []
     assert len(sweeps.query("SELECT * FROM reconciler.rechecks")) == 20
+
+
+def test_a_refused_row_takes_nothing_of_the_hourly_limit(sweeps: SweepRunner) -> None:
+    """The service may correct one row in the hour: it is the only one of three rows that the table takes."""
+    sweeps.per_hour = 1
+    sweeps.shop.execute(
+        "ALTER TABLE public.payments ADD CONSTRAINT never_paid CHECK (id = 2 OR status <> 'paid')"
+    )
+    for number in range(3):
+        sweeps.add_row(number, f"pi_{number}")
+        sweeps.add_intent(f"pi_{number}")
+    report = sweeps.run(SweepKind.DUE, asked_by="service")
+    assert report.corrected == 1
+    assert sweeps.statuses() == {"0": "pending", "1": "pending", "2": "paid"}
 
 
 def test_dense_open_rows_are_read_by_lists(sweeps: SweepRunner) -> None:

@@ -216,14 +216,95 @@ def test_a_key_that_two_rows_have_is_not_written(shop, bench, make_correction):
     assert table.store.count_open(TimeRange()) == 2
 
 
-def test_the_message_of_a_trigger_is_not_repeated(stocked, bench, full):
-    """A merchant's trigger that raises refuses the page; its message may quote a customer, so it is not repeated."""
-    stocked.execute(trigger("RAISE EXCEPTION ''jane@example.com must not'';"))
+def test_a_refused_row_is_named_and_nothing_is_stored(stocked, bench, full):
+    """The result has the constraint or the trigger's function and the first line. DETAIL quotes rows, so it is left out."""
+    stocked.execute(
+        trigger("RAISE EXCEPTION ''not after closing'' USING DETAIL = ''jane@example.com'';")
+    )
+    stocked.execute(
+        "ALTER TABLE payments ADD CONSTRAINT two_open CHECK (id <> 2 OR status <> 'paid')"
+    )
     table = bench(stocked)
-    with pytest.raises(DatabaseRefusedError) as caught:
-        table.write(full(table.store.load(["pi_1"]).payments[0]))
-    assert "jane" not in str(caught.value)
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again(["pi_1", "pi_2", "pi_3"], [], lock=True).payments
+        writes = tuple(write for row in rows for write in full(row).writes)
+        result = page.write(PageRecord(writes=writes))
+    refused = {key: (one.reason, one.constraint) for key, one in result.refused.items()}
+    assert refused == {
+        "1": (Reason.REFUSED_BY_TABLE, "f"),
+        "2": (Reason.REFUSED_BY_TABLE, "two_open"),
+    }
+    assert result.refused["1"].message == "not after closing"
+    assert "jane" not in str(result)
     assert row_counts(table) == dict.fromkeys(row_counts(table), 0)
+    assert {row["status"] for row in stocked.rows().values()} == {"pending"}
+
+
+def test_the_other_rows_are_written_in_the_same_transaction(stocked, bench, full):
+    """After a refusal the caller writes a record without the refused row, while the rows stay locked."""
+    stocked.execute(trigger("NEW.status = ''processing''; RETURN NEW;"))
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
+        writes = tuple(write for row in rows for write in full(row).writes)
+        result = page.write(PageRecord(writes=writes))
+        assert {key: one.reason for key, one in result.refused.items()} == {
+            "1": Reason.NOT_KEPT_BY_TABLE
+        }
+        assert page.write(replace(full(rows[1]), writes=writes[1:])).refused == {}
+    assert [stocked.rows()[key]["status"] for key in "12"] == ["pending", "paid"]
+    assert row_counts(table)["outbox"] == 1
+
+
+def test_rows_that_are_refused_only_together_are_written(stocked, bench, full):
+    """A rule that refuses the UPDATE of several rows at once, and no row alone, refuses nothing."""
+    stocked.execute(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+        " IF (SELECT count(*) FROM n) > 1 THEN RAISE EXCEPTION ''one row at a time''; END IF; RETURN NULL; END';"
+        "CREATE TRIGGER t AFTER UPDATE ON payments REFERENCING NEW TABLE AS n"
+        " FOR EACH STATEMENT EXECUTE FUNCTION f()"
+    )
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
+        writes = tuple(write for row in rows for write in full(row).writes)
+        assert page.write(replace(full(rows[0]), writes=writes)).refused == {}
+    assert [stocked.rows()[key]["status"] for key in "12"] == ["paid", "paid"]
+    assert row_counts(table)["outbox"] == 2
+
+
+def test_busy_rows_have_moved(stocked, bench, full):
+    """A trigger that meets a lock is busy and not a refusal. After three busy rows the others are not tried."""
+    stocked.execute(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE EXCEPTION ''busy'' USING ERRCODE = ''55P03''; END';"
+        "CREATE TRIGGER t BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION f()"
+    )
+    for n in range(4, 9):
+        stocked.insert(key=n, payment_intent=f"pi_{n}", status="pending")
+    table = bench(stocked)
+    with table.store.transaction(table.epoch) as page:
+        rows = page.read_again([f"pi_{n}" for n in range(1, 9)], [], lock=True).payments
+        writes = tuple(write for row in rows for write in full(row).writes)
+        with pytest.raises(RowMovedError) as caught:
+            page.write(PageRecord(writes=writes))
+    assert caught.value.keys == frozenset("12345678")
+
+
+def test_a_missing_privilege_on_the_column_is_no_refusal_of_a_row(stocked, bench, full, role):
+    """Without UPDATE on the table every write would fail: that ends the sweep, and concerns no single row."""
+    name, as_role = role("reader")
+    stocked.execute(
+        f"GRANT USAGE ON SCHEMA public TO {name}; GRANT SELECT ON payments TO {name};"
+        f"GRANT USAGE ON SCHEMA reconciler TO {name};"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA reconciler TO {name};"
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA reconciler TO {name}"
+    )
+    table = bench(stocked, url=as_role(stocked.url), writes=False)
+    payment = table.store.load(["pi_1"]).payments[0]
+    with pytest.raises(DatabaseRefusedError, match="permission denied"):
+        table.write(full(payment))
+    assert row_counts(bench(stocked))["ledger"] == 0
 
 
 @pytest.mark.parametrize("loss", ["taken", "expired", "released", "other epoch"])

@@ -108,6 +108,11 @@ class MerchantTable:
         return self._compose("holders")
 
     @cached_property
+    def rows_by_key(self) -> bytes:
+        """Rows that have one of ``keys``."""
+        return self._compose("rows_by_key")
+
+    @cached_property
     def references_newest(self) -> bytes:
         """References to the ``limit`` rows created last."""
         return self._compose("references_newest")
@@ -191,7 +196,10 @@ class MerchantTable:
         )
         if due is not None:
             of_status = sql.SQL("({} AND {})").format(
-                of_status, _TEMPLATES[due].format(**self._parts)
+                of_status,
+                _TEMPLATES[due].format(
+                    **self._parts, is_same_row=_TEMPLATES["is_same_row"].format(**self._parts)
+                ),
             )
 
         # only a bound that is given stands in the statement: a row without a time is in no range but in the whole

@@ -6,9 +6,11 @@ key, the discrepancies by id, the update, the lease, Reconciler's tables, and th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import psycopg
 
 from reconciler.adapters.postgres.audit.ledger import append
 from reconciler.adapters.postgres.database import (
@@ -19,17 +21,26 @@ from reconciler.adapters.postgres.database import (
     raise_if_lease_lost,
 )
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action
-from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
+from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
 from reconciler.domain.model.payment import Payment
-from reconciler.errors import HourlyLimitError, RowMovedError, RowRefusedError
+from reconciler.errors import HourlyLimitError, RowMovedError
 
 _SQL: Final = STATEMENTS["page"]
 _OUTBOX: Final = STATEMENTS["outbox"]
 
 HOUR_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answers of the statements on Reconciler's own tables; they are there when the pipeline has ended."""
+
+    lease: Cursor
+    corrected: Cursor | None
 
 
 class PostgresPageTransaction:
@@ -51,6 +62,7 @@ class PostgresPageTransaction:
         self._reader = reader
         self._account = account
         self._epoch = epoch
+        self._rows = RowWriter(connection, table, reader, account)
         self._has_begun = False
         self._has_locked = False
 
@@ -90,44 +102,59 @@ class PostgresPageTransaction:
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
         return self._reader.payments(rows.fetchall())
 
-    def write(self, record: PageRecord) -> None:
-        """As ``engine.ports.PageTransaction`` has it; one round trip. The block's end commits."""
-        with self._connection.pipeline():
-            self._begin_once()
-            written = self._update(record.writes)
-            locked = lock_lease(self._connection, self._account, self._epoch)
-            store_facts(self._connection, self._account, record)
-            self._append(record)
-            # counted after the ledger's head is locked, so that two pages cannot both be the last that is allowed
-            corrected = self._count_corrections(record)
+    def write(self, record: PageRecord) -> WriteResult:
+        """As ``engine.ports.PageTransaction`` has it; one round trip if no row is refused. The block's end commits."""
+        attempt = Attempt(record.writes)
+        try:
+            with self._connection.pipeline():
+                self._begin_once()
+                if record.writes:
+                    self._rows.send(attempt)
+                stored = self._store(record)
+        except psycopg.Error as error:
+            if not record.writes or attempt.has_answered:
+                raise
+            # raises again what is neither a refusal nor a busy row
+            refusal_or_busy(error)
+        else:
+            # the answers are there now; what is raised here rolls the page back
+            raise_if_lease_lost(stored.lease, self._account)
+            faults = self._rows.faults(attempt)
+            if faults and not self._has_locked:
+                # only a row that this transaction has locked cannot have moved
+                raise RowMovedError(frozenset(faults))
+            if not faults:
+                _raise_if_over_limit(record, stored.corrected)
+                return WriteResult()
+        return self._write_one_by_one(record)
 
-        # the answers are there now; each of these rolls the page back
-        _raise_if_not_written(record.writes, written, locked=self._has_locked)
-        raise_if_lease_lost(locked, self._account)
-        _raise_if_over_limit(record, corrected)
+    def _write_one_by_one(self, record: PageRecord) -> WriteResult:
+        """Find out which rows of a record the table refuses. Without one, store the rest of the record too."""
+        self._rows.take_back()
+        refused = self._rows.write_one_by_one(record.writes)
+        if refused:
+            self._rows.take_back()
+            return WriteResult(refused)
+
+        # together the table refuses them, one after another it does not: then they are written like that
+        with self._connection.pipeline():
+            stored = self._store(record)
+        raise_if_lease_lost(stored.lease, self._account)
+        _raise_if_over_limit(record, stored.corrected)
+        return WriteResult()
+
+    def _store(self, record: PageRecord) -> Stored:
+        """Store what stands in Reconciler's own tables. Meant for a pipeline."""
+        lease = lock_lease(self._connection, self._account, self._epoch)
+        store_facts(self._connection, self._account, record)
+        self._append(record)
+        # counted after the ledger's head is locked, so that two pages cannot both be the last that is allowed
+        return Stored(lease, self._count_corrections(record))
 
     def _begin_once(self) -> None:
         if not self._has_begun:
             begin(self._connection)
             self._has_begun = True
-
-    def _update(self, writes: Sequence[RowWrite]) -> Cursor | None:
-        if not writes:
-            return None
-        # a role without UPDATE on the intent's column can still correct statuses
-        linking = any(write.payment_intent != write.payment.payment_intent for write in writes)
-        parameters = {
-            "account": self._account,
-            "keys": [write.payment.key for write in writes],
-            "payment_intents": [write.payment.payment_intent for write in writes],
-            "statuses": [write.payment.status for write in writes],
-            # as the database prints them, so that no conversion hides a change
-            "amounts": [write.payment.stored_amount for write in writes],
-            "currencies": [write.payment.stored_currency for write in writes],
-            "to_statuses": [write.to_status for write in writes],
-            "to_intents": [write.payment_intent for write in writes],
-        }
-        return self._connection.execute(self._table.update(linking=linking), parameters)
 
     def _count_corrections(self, record: PageRecord) -> Cursor | None:
         """The service's corrections in the last hour, these among them.
@@ -167,36 +194,6 @@ class PostgresPageTransaction:
         self._connection.execute(_OUTBOX["outbox_put"], parameters)
         # PostgreSQL sends it at COMMIT, so a worker never wakes too early
         self._connection.execute(_OUTBOX["outbox_notify"], {"account": self._account})
-
-
-def _raise_if_not_written(
-    writes: Sequence[RowWrite], written: Cursor | None, *, locked: bool
-) -> None:
-    """Raise unless every row was written once and holds what was written: a trigger may have changed it.
-
-    A row that this transaction has locked cannot have moved, so there it is a refusal. Raises RowRefusedError or
-    RowMovedError.
-    """
-    if written is None:
-        return
-    # no row came back: it has changed; two came back: the key names two rows
-    returned = written.fetchall()
-    times = Counter(row[0] for row in returned)
-    now = {row[0]: (row[1], row[2]) for row in returned}
-    wrong = frozenset(
-        write.payment.key
-        for write in writes
-        if times[write.payment.key] != 1
-        or now[write.payment.key] != (write.to_status, write.payment_intent)
-    )
-    if wrong and locked:
-        raise RowRefusedError(
-            f"What was written to row {', '.join(sorted(wrong)[:5])} did not stay: a trigger, rule or policy of the"
-            " table changed or vetoed it, or its key is not unique. Nothing was written.",
-            "Correct [payments.write], or the trigger.",
-        )
-    if wrong:
-        raise RowMovedError(wrong)
 
 
 def _raise_if_over_limit(record: PageRecord, corrected: Cursor | None) -> None:

@@ -17,7 +17,7 @@ from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.model.recheck import NEXT_POLL
+from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.errors import DatabaseUnavailableError
 
 _SQL: Final = STATEMENTS["page"]
@@ -53,7 +53,7 @@ class StoredFacts:
             known=tuple(_stored_discrepancy(*row) for row in self.known or ()),
             events=tuple(Event(*row) for row in self.events or ()),
             at=row[0],
-            rechecks=tuple(row[0] for row in self.rechecks or ()),
+            waiting=tuple(Recheck(*row) for row in self.rechecks or ()),
         )
 
 

@@ -80,11 +80,21 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
 ORDER BY {created_column} DESC
 LIMIT %(limit)s
 
+-- name: is_same_row
+-- A refused correction waits only while the row is the one that was refused.
+(
+    c.reason NOT LIKE 'refused by the table: %%'
+    OR starts_with(
+        c.reason, concat_ws(' ', 'refused by the table:', {status}::text, {amount}::text, {currency}::text, '->')
+    )
+)
+
 -- name: is_due
 -- No recheck of this row's intent lies in the future; filled into the statements that find open rows.
 NOT EXISTS (
     SELECT FROM reconciler.rechecks AS c
     WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text AND c.due_at > %(due_by)s
+        AND {is_same_row}
 )
 
 -- name: is_due_by_key
@@ -93,7 +103,7 @@ NOT EXISTS (
 coalesce(
     (
         SELECT c.due_at FROM reconciler.rechecks AS c
-        WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text
+        WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text AND {is_same_row}
     ),
     '-infinity'
 ) <= %(due_by)s
@@ -251,3 +261,9 @@ SELECT {row}
 FROM {table} AS t
 WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[])
 ORDER BY {key}
+
+-- name: rows_by_key
+-- The rows after a write, as the database keeps them after its triggers and rules.
+SELECT {row}
+FROM {table} AS t
+WHERE {key} = ANY(%(keys)s::{key_type}[]) AND {of_account}

@@ -20,7 +20,7 @@ FOR NO KEY UPDATE
 
 -- name: rechecks_of_intents
 -- Rechecks that wait for a verdict; a planned poll waits for none.
-SELECT payment_intent
+SELECT payment_intent, due_at, reason
 FROM reconciler.rechecks
 WHERE account = %(account)s AND payment_intent = ANY(%(intents)s) AND reason <> 'schedule'
 

@@ -24,3 +24,27 @@ SELECT epoch
 FROM reconciler.leases
 WHERE account = %(account)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
 FOR SHARE
+
+-- name: keep_rows_point
+-- What the merchant's table refuses is rolled back to here, and the locks on the rows are kept.
+SAVEPOINT before_rows
+
+-- name: back_to_rows_point
+-- The rows are as they were before any write of the page.
+ROLLBACK TO SAVEPOINT before_rows
+
+-- name: keep_one_row_point
+-- A row that the table refuses does not take the rows before it along.
+SAVEPOINT before_one_row
+
+-- name: back_to_one_row_point
+-- The rows written before this one are kept.
+ROLLBACK TO SAVEPOINT before_one_row
+
+-- name: end_one_row_point
+-- Savepoints that are not needed any more would add up.
+RELEASE SAVEPOINT before_one_row
+
+-- name: constraints_now
+-- A deferred constraint or trigger of the merchant's answers now, and not at COMMIT when the page could only fail.
+SET CONSTRAINTS ALL IMMEDIATE

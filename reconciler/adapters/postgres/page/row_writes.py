@@ -1,0 +1,216 @@
+"""Writes to the merchant's rows: the merchant's table has the last word, and what it does not keep is found out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import psycopg
+from psycopg.pq import ExecStatus
+
+from reconciler.adapters.postgres.database import Connection, Cursor
+from reconciler.adapters.postgres.errors import mapped
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.findings.discrepancy import Reason
+from reconciler.domain.model.page import RefusedWrite, RowWrite
+from reconciler.domain.model.payment import Payment
+from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
+from reconciler.masking import redact
+
+_SQL: Final = STATEMENTS["transactions"]
+
+MOST_BUSY: Final = 3
+"""After so many busy rows the other rows are not tried: each may hold the locks of the page for a second."""
+LONGEST_MESSAGE: Final = 300
+_FUNCTION: Final = re.compile(r"([\w.$]+)\(\)")
+"""The function of a trigger in PostgreSQL's context. Everything else of the context may quote a customer's row."""
+_POLICY_SOURCE: Final = "ExecWithCheckOptions"
+"""The part of PostgreSQL that refuses a row by a policy or by a view's check option. The text depends on the language."""
+
+
+class Attempt:
+    """The statements that write some rows and read them back. They are sent in a pipeline; then the answers are there."""
+
+    def __init__(self, writes: Sequence[RowWrite]) -> None:
+        self.writes = tuple(writes)
+        self.written: Cursor | None = None
+        self.read_back: Cursor | None = None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the merchant's table has taken every statement. A later error is not the table's."""
+        result = None if self.read_back is None else self.read_back.pgresult
+        return result is not None and result.status == ExecStatus.TUPLES_OK
+
+
+class RowWriter:
+    """Writes rows of one account in a page's transaction."""
+
+    def __init__(
+        self, connection: Connection, table: MerchantTable, reader: RowReader, account: str
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._reader = reader
+        self._account = account
+
+    def send(self, attempt: Attempt) -> None:
+        """Send the statements of an attempt. Meant for a pipeline."""
+        self._connection.execute(_SQL["keep_rows_point"])
+        self._send_statements(attempt)
+
+    def take_back(self) -> None:
+        """Undo every write since ``send``."""
+        self._connection.execute(_SQL["back_to_rows_point"])
+
+    def faults(self, attempt: Attempt) -> dict[str, str]:
+        """The rows that do not hold what was written, by key, and what is different. Empty if all do."""
+        if attempt.written is None or attempt.read_back is None:
+            return {}
+        returned = Counter(row[0] for row in attempt.written.fetchall())
+        kept: defaultdict[str, list[Payment]] = defaultdict(list)
+        for payment in self._reader.payments(attempt.read_back.fetchall()):
+            kept[payment.key].append(payment)
+
+        faults = {}
+        for write in attempt.writes:
+            key = write.payment.key
+            fault = self._fault(write, returned[key], kept[key])
+            if fault is not None:
+                faults[key] = fault
+        return faults
+
+    def write_one_by_one(self, writes: Sequence[RowWrite]) -> dict[str, RefusedWrite]:
+        """Write the rows again after ``take_back``, the rows of each intent together; returns those that are refused.
+
+        The others stay written. Raises RowMovedError for rows that are busy and for those that were not tried then.
+        """
+        refused: dict[str, RefusedWrite] = {}
+        busy: set[str] = set()
+        busy_groups = 0
+        for group in _groups(writes):
+            keys = [write.payment.key for write in group]
+            if busy_groups >= MOST_BUSY:
+                busy.update(keys)
+                continue
+            try:
+                refusal = self._write_group(group)
+            except DatabaseBusyError:
+                busy_groups += 1
+                busy.update(keys)
+                continue
+            if refusal is not None:
+                refused |= dict.fromkeys(keys, refusal)
+        if busy:
+            raise RowMovedError(frozenset(busy))
+        return refused
+
+    def _write_group(self, group: Sequence[RowWrite]) -> RefusedWrite | None:
+        """Write the rows of one intent, or undo that and say why. Raises DatabaseBusyError after undoing it."""
+        attempt = Attempt(group)
+        refusal: RefusedWrite | None = None
+        busy: DatabaseBusyError | None = None
+        try:
+            with self._connection.pipeline():
+                self._connection.execute(_SQL["keep_one_row_point"])
+                self._send_statements(attempt)
+        except psycopg.Error as error:
+            reason = refusal_or_busy(error)
+            if isinstance(reason, DatabaseBusyError):
+                busy = reason
+            else:
+                refusal = reason
+        else:
+            faults = self.faults(attempt)
+            if faults:
+                message = next(iter(faults.values()))
+                refusal = RefusedWrite(Reason.NOT_KEPT_BY_TABLE, None, message)
+
+        if busy is not None or refusal is not None:
+            self._connection.execute(_SQL["back_to_one_row_point"])
+        self._connection.execute(_SQL["end_one_row_point"])
+        if busy is not None:
+            raise busy
+        return refusal
+
+    def _send_statements(self, attempt: Attempt) -> None:
+        writes = attempt.writes
+        # a role without UPDATE on the intent's column can still correct statuses
+        linking = any(write.payment_intent != write.payment.payment_intent for write in writes)
+        keys = [write.payment.key for write in writes]
+        parameters = {
+            "account": self._account,
+            "keys": keys,
+            "payment_intents": [write.payment.payment_intent for write in writes],
+            "statuses": [write.payment.status for write in writes],
+            # as the database prints them, so that no conversion hides a change
+            "amounts": [write.payment.stored_amount for write in writes],
+            "currencies": [write.payment.stored_currency for write in writes],
+            "to_statuses": [write.to_status for write in writes],
+            "to_intents": [write.payment_intent for write in writes],
+        }
+        attempt.written = self._connection.execute(self._table.update(linking=linking), parameters)
+        # before the rows are read back: a deferred trigger may still change them
+        self._connection.execute(_SQL["constraints_now"])
+        attempt.read_back = self._connection.execute(
+            self._table.rows_by_key, {"account": self._account, "keys": keys}
+        )
+
+    def _fault(self, write: RowWrite, returned: int, kept: Sequence[Payment]) -> str | None:
+        """What is wrong with a row after its write, None if nothing is. It is compared by meaning, not by letter."""
+        if returned > 1 or len(kept) > 1:
+            return "The key names several rows."
+        if not kept:
+            return "The row is gone after the write."
+        if returned == 0:
+            return "A trigger, a rule or a policy of the table did not let the row be written."
+
+        before, (after,) = write.payment, kept
+        meant = self._table.mapping.statuses.outcome(write.to_status)
+        names = {
+            "the status": after.status == write.to_status or after.outcome is meant,
+            "the PaymentIntent": after.payment_intent == write.payment_intent,
+            "the amount": after.stored_amount == before.stored_amount
+            or (after.amount is not None and after.amount == before.amount),
+            "the currency": after.currency == before.currency,
+        }
+        changed = [name for name, is_kept in names.items() if not is_kept]
+        if not changed:
+            return None
+        return (
+            f"After the write the row holds another value than was written: {', '.join(changed)}."
+        )
+
+
+def refusal_or_busy(error: psycopg.Error) -> RefusedWrite | DatabaseBusyError:
+    """What an error of a write to the merchant's rows says: the row is refused, or it is busy and waits.
+
+    Raises any other error again: a lost server, and a privilege or a column that the UPDATE itself lacks.
+    """
+    doing = mapped(error, "writing a row")
+    if isinstance(doing, DatabaseBusyError):
+        return doing
+    diag = error.diag
+    # what fails inside a trigger has a context, and concerns this row
+    is_of_row = bool(diag.context) or diag.source_function == _POLICY_SOURCE
+    if not isinstance(doing, RowRefusedError) and not (
+        is_of_row and error.sqlstate is not None and error.sqlstate.startswith("42")
+    ):
+        raise error
+    function = _FUNCTION.search(diag.context or "")
+    named = diag.constraint_name or (function.group(1) if function else None)
+    message = redact(" ".join((diag.message_primary or "").split()))
+    return RefusedWrite(Reason.REFUSED_BY_TABLE, named, message[:LONGEST_MESSAGE])
+
+
+def _groups(writes: Iterable[RowWrite]) -> list[list[RowWrite]]:
+    """The writes of each intent, which are the parts of one payment; a write without an intent stands alone."""
+    groups: dict[str, list[RowWrite]] = {}
+    for write in writes:
+        intent = write.payment_intent or write.payment.payment_intent
+        name = f"intent {intent}" if intent else f"row {write.payment.key}"
+        groups.setdefault(name, []).append(write)
+    return list(groups.values())
