@@ -20,7 +20,7 @@ from tests.unit.domain.seeds import seeds
 FEW = 2000
 
 
-@seeds(few=FEW, many=100_000)
+@seeds(few=FEW, many=40_000)
 def test_a_correction_is_safe(numbers: range) -> None:
     """Only one open row of known status with the same money is corrected, and only if no money went back."""
     for seed in numbers:
@@ -57,7 +57,7 @@ def _assert_is_safe(decision: Correct, one: Example) -> None:
     assert all(event.created < intent.seen_at for event in one.events), one
 
 
-@seeds(few=FEW, many=100_000)
+@seeds(few=FEW, many=40_000)
 def test_a_corrected_row_needs_no_second_correction(numbers: range) -> None:
     """If the row is written as decided, only side findings remain, and the missed outcome is stored as corrected."""
     for seed in numbers:
@@ -76,7 +76,7 @@ def test_a_corrected_row_needs_no_second_correction(numbers: range) -> None:
         assert states == {"corrected"}, one
 
 
-@seeds(few=FEW, many=100_000)
+@seeds(few=FEW, many=40_000)
 def test_a_404_is_flagged_or_kept(numbers: range) -> None:
     """A 404 says nothing about money: its rows are flagged, each in one finding; without a row there is no finding."""
     for seed in numbers:
@@ -89,7 +89,7 @@ def test_a_404_is_flagged_or_kept(numbers: range) -> None:
             assert sorted(named) == sorted(missing.keys), one
 
 
-@seeds(few=FEW, many=100_000)
+@seeds(few=FEW, many=40_000)
 def test_findings_are_well_formed(numbers: range) -> None:
     """One finding for each identity, at most one for each row, no negative amount, and only keys of the match."""
     for seed in numbers:
