@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from reconciler.masking import MASK, redact
+from reconciler.masking import MASK, redact, visible, visible_json
 
 QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
 """Libraries that would log whole answers, URLs or statements: they log warnings and errors only, at any level."""
@@ -48,6 +48,14 @@ def _masked(key: object, value: object) -> Any:
             return value
 
 
+def escape_controls(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """A processor that escapes what could control a terminal in every text. The lines of a traceback stay lines."""
+    return {
+        key: visible(value, keep="\n\t") if isinstance(value, str) else value
+        for key, value in event_dict.items()
+    }
+
+
 class MaskedRenderer:
     """Renders a line and masks it once more, because an object such as an exception becomes text only here.
 
@@ -61,6 +69,8 @@ class MaskedRenderer:
     def __call__(self, logger: WrappedLogger, method: str, event_dict: EventDict) -> str:
         level = str(event_dict.get("level", "info"))
         line = redact(str(self._renderer(logger, method, event_dict)))
+        if isinstance(self._renderer, structlog.processors.JSONRenderer):
+            line = visible_json(line)
         return f"<{_PRIORITIES.get(level, 6)}>{line}" if self._with_priority else line
 
 
@@ -90,14 +100,16 @@ _SHARED: Final[tuple[Processor, ...]] = (
 def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
     # on a terminal people read, elsewhere programs
     renderer: Processor
+    escapes: tuple[Processor, ...] = ()
     if stream.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
+        renderer, escapes = structlog.dev.ConsoleRenderer(), (escape_controls,)
     else:
         renderer = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED[:-1], structlog.stdlib.ExtraAdder(), _SHARED[-1]],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *escapes,
             MaskedRenderer(renderer, with_priority=is_journal(journal_stream, stream)),
         ],
     )

@@ -17,9 +17,10 @@ from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
-from reconciler.entrypoints.cli.output import json_text, warn, write_csv
+from reconciler.entrypoints.cli.output import json_text, takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import BrokenLedgerError, ExitCode, UsageError
+from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
 
 if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
@@ -95,6 +96,17 @@ def _entry(entry: Entry) -> Mapping[str, object]:
     }
 
 
+def _body_text(body: object) -> str:
+    """The canonical text of a body, so that an auditor can hash the cell.
+
+    A character that could control a terminal is escaped: then the canonical text is that of the JSON in the cell.
+    """
+    text = canonical_json(body)
+    if may_hold_secret(text):
+        text = canonical_json(map_texts(body, redact))
+    return visible_json(text)
+
+
 class LedgerExport:
     """Reads the ledgers of some accounts once. ``heads`` is complete after every entry was read."""
 
@@ -124,6 +136,7 @@ def _write_lines(
     stream: TextIO, audit: Audit, accounts: Sequence[str], account: str | None
 ) -> None:
     ledgers = LedgerExport(audit, accounts)
+    ascii_only = takes_ascii_only(stream)
     types: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
         ("discrepancy", _discrepancies(audit, account)),
         ("ledger", ledgers.entries()),
@@ -131,7 +144,9 @@ def _write_lines(
         ("ledger_head", ledgers.heads),
     )
     for name, values in types:
-        stream.writelines(json_text({"type": name, **value}) + "\n" for value in values)
+        stream.writelines(
+            json_text({"type": name, **value}, ascii_only=ascii_only) + "\n" for value in values
+        )
 
 
 def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: str | None) -> None:
@@ -148,15 +163,14 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         (
             "ledger",
             ENTRY_NAMES,
-            # the canonical text, so that an auditor can hash the cell as it is
-            ({**entry, "body": canonical_json(entry["body"])} for entry in ledgers.entries()),
+            ({**entry, "body": _body_text(entry["body"])} for entry in ledgers.entries()),
         ),
         ("ledger_heads", HEAD_NAMES, ledgers.heads),
     )
     for name, columns, rows in types:
         path = folder / f"{name}.csv"
         with _replacing(path) as stream:
-            count = write_csv(columns, rows, stream)
+            count = write_csv(columns, rows, stream, whole=True)
         warn(f"{path}: {count:,} lines")
 
 

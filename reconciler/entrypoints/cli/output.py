@@ -1,4 +1,8 @@
-"""Writes results to standard output (tables, aligned text, JSON, CSV), and errors to standard error."""
+"""Writes results to standard output (tables, aligned text, JSON, CSV), and errors to standard error.
+
+What is written may come from the merchant's columns, from Stripe or from a database that a person has changed. Secrets
+in it are masked, and it can control neither a terminal nor a spreadsheet.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,31 @@ from typing import Any, Final, Generic, TextIO, TypeVar
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.money import Money
 from reconciler.errors import ConfigurationError, ReconcilerError
-from reconciler.masking import redact
+from reconciler.masking import map_texts, may_hold_secret, redact, visible, visible_json
 
 Row = TypeVar("Row")
 _GAP: Final = "   "
 """The most that rich draws between two columns."""
-_FORMULA_STARTS: Final = ("=", "+", "-", "@")
-"""A spreadsheet runs a cell that begins with one of these."""
+_FORMULA_STARTS: Final = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)
+"""A spreadsheet runs a cell that begins with one of these; it reads the full-width signs like the others."""
+_KEPT: Final = "\t\r\n"
+"""Control characters that stay in a cell of CSV, which is quoted then."""
+_MOST_CELL_BYTES: Final = 2000
+_MOST_LINE_CHARACTERS: Final = 8000
+_WIDEST_PADDED: Final = 260
+"""A wider cell does not widen its column. Ids of Stripe have 255 characters at most."""
 _CHECK_CONFIGURATION: Final = "Correct the configuration, and check it with: reconciler doctor"
 
 
@@ -36,8 +58,21 @@ class OutputColumn(Generic[Row]):
 
 
 def clean(text: str) -> str:
-    """The text with its control characters escaped, so that data of Stripe or a database cannot control a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    """The text as it may be shown: its secrets masked, and its control characters escaped."""
+    return visible(redact(text))
+
+
+def cell_text(text: str, *, keep: str = "") -> str:
+    """The text as a cell shows it: as ``clean`` makes it, and at most 2 kB of it. ``keep`` are characters that stay."""
+    # masked first, because a part of a secret has no longer the shape of one
+    masked = redact(text)
+    shown = visible(masked[:_MOST_CELL_BYTES], keep=keep)
+    encoded = shown.encode("utf-8", "surrogatepass")
+    if len(masked) <= _MOST_CELL_BYTES and len(encoded) <= _MOST_CELL_BYTES:
+        return shown
+    note = f"… ({len(masked):,} characters)"
+    room = _MOST_CELL_BYTES - len(note.encode())
+    return encoded[:room].decode("utf-8", "ignore") + note
 
 
 def moment_text(moment: datetime | None) -> str:
@@ -65,50 +100,82 @@ def as_plain(value: object) -> Any:
             raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def json_text(value: object, *, indent: int | None = None) -> str:
-    """A value as JSON, in UTF-8 without escapes."""
-    return json.dumps(value, ensure_ascii=False, default=as_plain, indent=indent)
+def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """A value as JSON without secrets. Letters of every language stay as they are, unless ``ascii_only``."""
+
+    def dumped(of: object) -> str:
+        return json.dumps(of, ensure_ascii=ascii_only, default=as_plain, indent=indent)
+
+    text = dumped(value)
+    # a secret is rare, and to search each value for one is slow
+    if may_hold_secret(text):
+        text = dumped(map_texts(value, redact))
+    return visible_json(text)
+
+
+def takes_ascii_only(out: TextIO) -> bool:
+    """The stream cannot write every character, as in a session without a UTF-8 locale."""
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    return not encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
 def write_json(value: object) -> None:
     """Write one value to standard output: indented on a terminal, on one line elsewhere."""
     out = sys.stdout
-    out.write(json_text(value, indent=2 if out.isatty() else None) + "\n")
+    indent = 2 if out.isatty() else None
+    out.write(json_text(value, indent=indent, ascii_only=takes_ascii_only(out)) + "\n")
 
 
 def write_json_array(values: Iterable[Mapping[str, object]]) -> None:
     """Write an array to standard output, one element a line. Memory does not grow with their number."""
     out = sys.stdout
+    ascii_only = takes_ascii_only(out)
     out.write("[")
     for number, value in enumerate(values):
-        out.write(("," if number else "") + "\n" + json_text(value))
+        out.write(("," if number else "") + "\n" + json_text(value, ascii_only=ascii_only))
     out.write("\n]\n")
 
 
-def write_csv(names: Sequence[str], rows: Iterable[Mapping[str, object]], out: TextIO) -> int:
-    """Write rows as CSV with a header, and return how many. A text that a spreadsheet would run gets an apostrophe."""
+def write_csv(
+    names: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    out: TextIO,
+    *,
+    whole: bool = False,
+) -> int:
+    """Write rows as CSV with a header, and return how many. A text that a spreadsheet would run gets an apostrophe.
+
+    A text has at most 2 kB, unless the cells are to be ``whole``.
+    """
     writer = csv.writer(out, lineterminator="\n")
+    # csv itself quotes a line feed, but not a carriage return, which also ends a line for some programs
+    quoting_writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(names)
     count = 0
     for row in rows:
-        writer.writerow([_cell(row[name]) for name in names])
+        cells = [_csv_cell(row[name], whole=whole) for name in names]
+        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (quoting_writer if has_return else writer).writerow(cells)
         count += 1
     return count
 
 
-def _cell(value: object) -> object:
+def _csv_cell(value: object, *, whole: bool) -> object:
     match value:
         case None:
             return ""
         # before int: a bool is an int in Python
         case bool():
             return "true" if value else "false"
-        case str() if value.startswith(_FORMULA_STARTS):
-            return f"'{value}"
-        case str() | int() | float():
+        case Enum():
+            return as_plain(value)
+        case str():
+            shown = visible(redact(value), keep=_KEPT) if whole else cell_text(value, keep=_KEPT)
+            return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+        case int() | float():
             return value
         case Mapping() | list() | tuple():
-            return json_text(value)
+            return json_text(value if whole else map_texts(value, cell_text))
         case _:
             return as_plain(value)
 
@@ -121,7 +188,7 @@ def write_table(
     No cell is cut off or wrapped, so that an id can be copied.
     """
     # the text is escaped before it is measured, because escapes are longer
-    cells = [[clean(column.text(row)) for column in columns] for row in rows]
+    cells = [[cell_text(column.text(row)) for column in columns] for row in rows]
     titles = [column.title for column in columns]
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
 
@@ -134,7 +201,9 @@ def write_table(
     for line in [[title.upper() for title in titles], *cells]:
         padded = [
             cell.rjust(width) if column.right else cell.ljust(width)
-            for cell, width, column in zip(line, widths, columns, strict=True)
+            for cell, width, column in zip(
+                line, (min(width, _WIDEST_PADDED) for width in widths), columns, strict=True
+            )
         ]
         sys.stdout.write(" " * indent + "  ".join(padded).rstrip() + "\n")
 
@@ -161,7 +230,14 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
 
 def write_line(text: str = "") -> None:
     """Write a line to standard output."""
-    sys.stdout.write(clean(text) + "\n")
+    sys.stdout.write(_line(text) + "\n")
+
+
+def _line(text: str) -> str:
+    shown = clean(text)
+    if len(shown) <= _MOST_LINE_CHARACTERS:
+        return shown
+    return f"{shown[:_MOST_LINE_CHARACTERS]}… ({len(shown):,} characters)"
 
 
 def write_pairs(pairs: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
@@ -169,12 +245,12 @@ def write_pairs(pairs: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        write_line(f"{' ' * indent}{name.ljust(width)}  {value}")
+        write_line(f"{' ' * indent}{name.ljust(width)}  {cell_text(value)}")
 
 
 def warn(text: str) -> None:
     """Write a line to standard error."""
-    sys.stderr.write(clean(text) + "\n")
+    sys.stderr.write(_line(text) + "\n")
 
 
 def warn_of_error(error: ReconcilerError, about: str = "") -> None:

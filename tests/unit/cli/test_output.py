@@ -172,7 +172,10 @@ def test_one_fault_of_a_configuration_is_one_error(capsys: pytest.CaptureFixture
 
 def test_several_faults_of_a_configuration_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     """Each fault has a line, and its hint below it; a secret in one is masked."""
-    faults = (ConfigurationFault("one", "Do one."), ConfigurationFault("two sk_live_51HxQb2e"))
+    faults = (
+        ConfigurationFault("one", "Do one."),
+        ConfigurationFault("two sk_live_51HxQb2eZvKYlo2C"),
+    )
     output.warn_of_error(ConfigurationError(faults), "account eu")
     assert capsys.readouterr().err.splitlines() == [
         "reconciler: account eu: the configuration has 2 faults:",

@@ -117,7 +117,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
 
 def test_a_fault_shows_no_secret(tmp_path: Path) -> None:
     """A key, a password or a URL in the wrong place is not repeated in the message."""
-    secrets = ["sk_live_51HxVerySecret", "hunter2", "postgres-secret"]
+    secrets = ["sk_live_51HxVeryLongSecret", "hunter2", "postgres-secret"]
     text = VALID.replace('"incomplete"', f'"{secrets[0]}"') + (
         f'[stripe]\nkey = "{secrets[0]}"\napi_base = "https://me:{secrets[1]}@host"\n'
         f'[database]\nurl = "{secrets[2]}"\npassword = "{secrets[1]}"\n'

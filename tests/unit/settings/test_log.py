@@ -76,7 +76,7 @@ def test_secrets_are_masked_by_field_name_and_by_shape() -> None:
         "x",
         api_key="opaque",
         answer={"list": [{"client_secret": "opaque"}]},
-        text="whsec_abcdef",
+        text="whsec_abcdefghijklmnop",
         late=ValueError("a\nsk_live_51HxQb2eZvKYlo2C"),
         password=None,
     )
@@ -148,3 +148,15 @@ def test_a_line_for_journald_begins_with_its_priority(
 def test_a_stream_in_memory_is_not_the_journal() -> None:
     """A stream in memory has no inode; asking for it is not an error."""
     assert not log.is_journal("8:1", io.StringIO())
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["json", "terminal"])
+def test_a_value_controls_no_terminal(stream: io.StringIO) -> None:
+    """C1 and marks of direction in a field are escaped in JSON, and on a terminal so is everything but line ends."""
+    log.configure("info", stream)
+    structlog.get_logger().info("x", status="\x9b31m\u202e", why="a\x1b]0;owned\x07")
+    written = stream.getvalue()
+    assert "\x9b" not in written
+    assert "\u202e" not in written
+    assert "\x1b]" not in written
+    assert "owned" in written
