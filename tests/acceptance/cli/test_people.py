@@ -174,6 +174,7 @@ def test_resolve_by_accepting_stripe(swept: Town) -> None:
         "payment": "2",
         "from_status": "canceled",
         "to_status": "paid",
+        "remark": None,
     }
     assert swept.statuses()["2"] == "paid"
 
