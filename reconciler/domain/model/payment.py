@@ -17,7 +17,8 @@ class Payment:
     ``key`` and ``order`` are the columns' values as text. ``payment_intent`` is None if the row holds no intent yet.
     ``amount`` is in minor units, None if the column is null or holds no whole number of them. ``currency`` is in lower
     case. ``stored_amount`` and ``stored_currency`` are the columns as the database prints them: a correction is written
-    only if they are still the same.
+    only if they are still the same. ``stored_id`` is the text of the PaymentIntent's column if that is another text than
+    ``payment_intent``, such as a Checkout Session's id; of a client secret it holds only the id.
     """
 
     account: str
@@ -31,6 +32,12 @@ class Payment:
     order: str | None = None
     stored_amount: str | None = None
     stored_currency: str | None = None
+    stored_id: str | None = None
+
+    @property
+    def column_text(self) -> str | None:
+        """The text of the PaymentIntent's column, as a write compares it."""
+        return self.payment_intent if self.stored_id is None else self.stored_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, State
+from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Intent
@@ -214,10 +215,17 @@ def _write(
             again = transaction.read_again(names, [key], lock=True)
             payment = _row_to_write(again, discrepancy, acceptance)
             entry = _acceptance_entry(discrepancy, acceptance, payment)
+            updates = _updates(account, discrepancy, acceptance, payment, again)
             result = transaction.write(
                 PageRecord(
                     writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
-                    updates=tuple(_updates(account, discrepancy, acceptance, payment, again)),
+                    updates=tuple(updates),
+                    # the entry of the write settles the discrepancy itself, and has no values of the others
+                    drafts=tuple(
+                        finding_entry(update, None, acceptance.accepted.by)
+                        for update in updates
+                        if update.finding is not None
+                    ),
                     seen_at=intent.seen_at,
                 )
             )

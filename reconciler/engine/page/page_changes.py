@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, StoredDiscrepancy
+from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_after_verdict
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
@@ -93,7 +94,9 @@ class PageChanges:
         """Everything that was collected. ``rechecks`` are the intents of the page that have a recheck now."""
         self._add_sibling_findings()
         entries = [
-            self._finding_entry(update) for update in self._updates.values() if update.is_news
+            finding_entry(update, self._actor.sweep, self._actor.asked_by)
+            for update in self._updates.values()
+            if update.is_news
         ]
         settled = [
             intent
@@ -266,31 +269,6 @@ class PageChanges:
                 "seen_at": match.intent.seen_at,
             },
         )
-
-    def _finding_entry(self, update: DiscrepancyUpdate) -> Draft:
-        action = Action.FINDING_OPENED if update.id is None else Action.FINDING_CHANGED
-        body: dict[str, object] = {
-            "sweep": self._actor.sweep,
-            "asked_by": self._actor.asked_by,
-            "subject": update.subject,
-            "kind": update.kind.value,
-            "state": update.state.value,
-        }
-        if update.closing is not None:
-            body["closing"] = update.closing.value
-        finding = update.finding
-        if finding is not None:
-            body |= {
-                "severity": finding.severity.value,
-                "keys": list(finding.keys),
-                "stake": {"amount": finding.stake.amount, "currency": finding.stake.currency},
-                "reason": finding.reason.value if finding.reason else None,
-                "local": finding.local,
-                "stripe": finding.stripe,
-                "evidence": finding.evidence,
-                "fingerprint": finding.fingerprint,
-            }
-        return Draft(action, body)
 
 
 def _why_refused(decision: Correct) -> str:

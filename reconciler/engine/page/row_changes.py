@@ -52,7 +52,7 @@ def row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowCha
 
 
 def _content(row: Payment) -> tuple[str | None, ...]:
-    return row.payment_intent, row.status, row.stored_amount, row.stored_currency
+    return row.column_text, row.payment_intent, row.status, row.stored_amount, row.stored_currency
 
 
 def as_they_are_now(
@@ -69,7 +69,7 @@ def as_they_are_now(
         rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}
         for loaded in match.payments:
             row = by_key.get(loaded.key)
-            if row is not None and row.payment_intent == loaded.payment_intent:
+            if row is not None and row.column_text == loaded.column_text:
                 rows[loaded.key] = row
         all_are_there = all(loaded.key in rows for loaded in match.payments)
         if all_are_there and not moved & rows.keys():

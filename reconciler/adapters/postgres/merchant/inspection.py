@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from psycopg import sql
@@ -24,6 +24,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
     quoted,
     relation_names,
 )
+from reconciler.adapters.postgres.merchant.id_sample import IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.errors import ConfigurationError
@@ -51,7 +52,7 @@ class Inspection:
     """What an inspection found.
 
     ``relation`` is None if there is no such table, ``table`` is None if there is a fault. ``columns`` are the mapped
-    columns that exist, by the part that they play.
+    columns that exist, by the part that they play. ``ids`` is what the newest rows hold, looked at if there is no fault.
     """
 
     mapping: TableMapping
@@ -59,6 +60,7 @@ class Inspection:
     columns: Mapping[str, TableColumn]
     faults: tuple[Fault, ...]
     table: MerchantTable | None = None
+    ids: IdSample = IdSample()
 
     def table_or_raise(self) -> MerchantTable:
         """The table. Raises ConfigurationError with every fault if it does not fit the mapping."""
@@ -99,8 +101,10 @@ def inspect(
     )
     if faults:
         return Inspection(mapping, relation, found, faults)
-    table = MerchantTable(mapping, relation.schema, relation.name, **found)
-    return Inspection(mapping, relation, found, (), table)
+    table = MerchantTable(mapping, relation.schema, relation.name, has_secrets=False, **found)
+    ids = sample_ids(database, table)
+    table = replace(table, has_secrets=ids.client_secrets > 0)
+    return Inspection(mapping, relation, found, (), table, ids)
 
 
 def _names(mapping: TableMapping) -> dict[str, str]:

@@ -27,14 +27,19 @@ _LOCKING: Final = sql.SQL("FOR NO KEY UPDATE OF t SKIP LOCKED")
 LARGEST_AMOUNT: Final = 2**63 - 1
 """What Reconciler's own tables can hold; a larger amount is read as none."""
 
-Row = tuple[str, str | None, str | None, str | None, str | None, datetime | None, str | None]
-"""key, payment_intent, status, amount, currency, created, order: as the statement ``row`` selects them. All but the time
-are text."""
+Row = tuple[
+    str, str | None, str | None, str | None, str | None, datetime | None, str | None, str | None
+]
+"""key, payment_intent, status, amount, currency, created, order, stored_id: as the statement ``row`` selects them. All but
+the time are text."""
 
 
 @dataclass(frozen=True)
 class MerchantTable:
     """A table that fits its mapping. ``inspect`` makes it; each of its statements is composed once.
+
+    ``has_secrets`` is whether rows are also found by the id in front of a client secret. No index of the column serves
+    that, so it is False until a row with a client secret was met.
 
     Every statement takes the parameter ``account``, whether the table has an account column or not.
     """
@@ -51,6 +56,7 @@ class MerchantTable:
     updated: TableColumn | None = None
     order: TableColumn | None = None
     account: TableColumn | None = None
+    has_secrets: bool = False
 
     @cached_property
     def open_statuses(self) -> list[str]:
@@ -178,10 +184,13 @@ class MerchantTable:
             unheld = _TEMPLATES["unheld_by_another"].format(
                 table=sql.Identifier(self.schema, self.name),
                 key=sql.Identifier(self.key.name),
-                payment_intent=sql.Identifier(self.payment_intent.name),
+                other_intent=self._intent_of("other"),
             )
-            column = sql.Identifier(self.payment_intent.name)
-            changes.append(assign.format(column, sql.SQL("w.to_intent")))
+            # a row that is not linked keeps its text: it may be a client secret, by which the webhook finds the row
+            linked = sql.SQL("CASE WHEN w.links THEN w.to_intent ELSE {} END").format(
+                self.payment_intent.identifier
+            )
+            changes.append(assign.format(sql.Identifier(self.payment_intent.name), linked))
         if self.updated is not None:
             now = self.updated.now(self.mapping.created_unit)
             changes.append(assign.format(sql.Identifier(self.updated.name), now))
@@ -221,6 +230,28 @@ class MerchantTable:
     def _row(self) -> sql.Composed:
         return _TEMPLATES["row"].format(**self._parts)
 
+    def _intent_of(self, alias: str) -> sql.Composable:
+        """The expression that lookups compare: the column, or the id in front of its client secret."""
+        column = sql.Identifier(alias, self.payment_intent.name)
+        return self._secret_part("intent_without_secret", column) if self.has_secrets else column
+
+    def _secret_part(self, name: str, column: sql.Composable) -> sql.Composable:
+        holds_secret = _TEMPLATES["holds_secret"].format(column=column)
+        return sql.SQL("({})").format(
+            _TEMPLATES[name].format(column=column, holds_secret=holds_secret)
+        )
+
+    @cached_property
+    def intent_without_secret(self) -> str:
+        """The expression of the id in front of a client secret, as an index needs it."""
+        column = sql.Identifier(self.payment_intent.name)
+        return self._secret_part("intent_without_secret", column).as_string()
+
+    @cached_property
+    def ids_sampled(self) -> bytes:
+        """What the ``limit`` rows created last hold: the id without a secret, and whether there is a secret."""
+        return self._compose("ids_sampled")
+
     @cached_property
     def _parts(self) -> Mapping[str, sql.Composable]:
         """What the placeholders of every template stand for."""
@@ -229,13 +260,18 @@ class MerchantTable:
             of_account = sql.SQL("{} = %(account)s::{}").format(
                 self.account.identifier, self.account.type
             )
+        column = self.payment_intent.identifier
         return {
             "of_account": of_account,
             "table": sql.Identifier(self.schema, self.name),
             "key": self.key.identifier,
             "key_type": self.key.type,
-            "payment_intent": self.payment_intent.identifier,
+            "payment_intent": self._intent_of("t"),
             "payment_intent_type": self.payment_intent.type,
+            "lookup_type": sql.SQL("text") if self.has_secrets else self.payment_intent.type,
+            "shown_intent": self._secret_part("intent_without_secret", column),
+            "stored_id": self._secret_part("stored_id", column),
+            "holds_secret": _TEMPLATES["holds_secret"].format(column=column),
             "status": self.status.identifier,
             "status_type": self.status.type,
             "amount": self.amount.identifier,
@@ -269,6 +305,7 @@ class RowReader:
         stored_currency: str | None,
         created: datetime | None,
         order: str | None,
+        stored_id: str | None,
     ) -> Payment:
         # a padded column has blanks, and merchants write EUR as often as eur
         currency = self._constant
@@ -286,6 +323,7 @@ class RowReader:
             order=order,
             stored_amount=amount,
             stored_currency=stored_currency,
+            stored_id=None if stored_id == payment_intent else stored_id,
         )
 
     def _minor(self, stored: str | None, currency: str | None) -> int | None:

@@ -144,13 +144,14 @@ class RowWriter:
         parameters = {
             "account": self._account,
             "keys": keys,
-            "payment_intents": [write.payment.payment_intent for write in writes],
+            "payment_intents": [write.payment.column_text for write in writes],
             "statuses": [write.payment.status for write in writes],
             # as the database prints them, so that no conversion hides a change
             "amounts": [write.payment.stored_amount for write in writes],
             "currencies": [write.payment.stored_currency for write in writes],
             "to_statuses": [write.to_status for write in writes],
             "to_intents": [write.payment_intent for write in writes],
+            "links": [write.payment_intent != write.payment.payment_intent for write in writes],
         }
         attempt.written = self._connection.execute(self._table.update(linking=linking), parameters)
         # before the rows are read back: a deferred trigger may still change them

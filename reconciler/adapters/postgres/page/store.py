@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.audit.ledger import append
 from reconciler.adapters.postgres.database import (
@@ -130,7 +133,7 @@ class PostgresStore:
         parameters = {"account": self._account, "limit": limit}
         with self._database.connection("reading the newest payments") as connection:
             rows = connection.execute(self._table.references_newest, parameters).fetchall()
-        return tuple(RowReference(*row) for row in rows)
+        return self._references_of(rows)
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """See ``engine.ports.Store``."""
@@ -167,7 +170,15 @@ class PostgresStore:
         }
         with self._database.connection("listing payments") as connection:
             rows = connection.execute(query, parameters).fetchall()
-        return tuple(RowReference(*row) for row in rows)
+        return self._references_of(rows)
+
+    def _references_of(self, rows: Sequence[TupleRow]) -> tuple[RowReference, ...]:
+        references = tuple(RowReference(*row) for row in rows)
+        if not self._table.has_secrets and any(row.holds_secret for row in references):
+            # the newest rows had none: from now on rows are found by the id in front of a secret too
+            self._table = replace(self._table, has_secrets=True)
+            self._counts = PaymentCounts(self._database, self._table, self._account)
+        return references
 
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None

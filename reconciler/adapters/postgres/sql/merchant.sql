@@ -1,25 +1,50 @@
 -- name: row
 -- The columns of a payment; filled into every statement that selects from the merchant's table.
 coalesce({key}::text, '') AS key,
-NULLIF({payment_intent}::text, '') AS payment_intent,
+NULLIF({shown_intent}, '') AS payment_intent,
 {status}::text AS status,
 {amount}::text AS amount,
 {currency}::text AS currency,
 {created} AS created,
-{order}::text AS order_reference
+{order}::text AS order_reference,
+NULLIF({stored_id}, '') AS stored_id
+
+-- name: holds_secret
+-- Whether the column holds a client secret. It is only asked for here: a secret never leaves the database.
+{column}::text ~ '^(pi|cs|seti)_[A-Za-z0-9_]+_secret_'
+
+-- name: intent_without_secret
+-- The id in front of a client secret, or the whole text.
+CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) ELSE {column}::text END
+
+-- name: stored_id
+-- The text that a write compares: a client secret is another text than its id, and does not show itself.
+CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) || ' client secret' ELSE {column}::text END
+
+-- name: ids_sampled
+-- What the newest rows hold.
+SELECT newest.id, newest.holds_secret
+FROM (
+    SELECT {shown_intent} AS id, {holds_secret} AS holds_secret
+    FROM {table} AS t
+    WHERE {payment_intent} IS NOT NULL AND {created_column} IS NOT NULL
+    ORDER BY {created_column} DESC
+    LIMIT %(limit)s
+) AS newest
+WHERE newest.id ~ '\S'
 
 -- name: rows_of_intents
 -- The rows that hold one of a page's intents.
 SELECT {row}
 FROM {table} AS t
-WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[]) AND {of_account}
+WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[]) AND {of_account}
 ORDER BY {key}
 
 -- name: rows_again
 -- In order of key, so that two transactions that lock the same rows never wait for each other in a circle.
 SELECT {row}
 FROM {table} AS t
-WHERE ({payment_intent} = ANY(%(intents)s::{payment_intent_type}[]) OR {key} = ANY(%(keys)s::{key_type}[]))
+WHERE ({payment_intent} = ANY(%(intents)s::{lookup_type}[]) OR {key} = ANY(%(keys)s::{key_type}[]))
     AND {of_account}
 ORDER BY {key}
 {locking}
@@ -42,7 +67,7 @@ SELECT paid.*
 FROM (
     SELECT {order} AS value
     FROM {table} AS t
-    WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[])
+    WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[])
         AND {of_account} AND {order} IS NOT NULL AND {order}::text <> ''
     UNION
     SELECT unnest(%(orders)s::{order_type}[])
@@ -57,7 +82,7 @@ CROSS JOIN LATERAL (
 
 -- name: references
 -- A page ends with all rows of its last key, and rows without a key are left out: no next page could begin after one.
-SELECT {key}::text, {payment_intent}::text
+SELECT {key}::text, {shown_intent}, {holds_secret}
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account} AND {after}
@@ -73,7 +98,7 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
 
 -- name: references_newest
 -- The newest rows prove that the key belongs to this table.
-SELECT {key}::text, {payment_intent}::text
+SELECT {key}::text, {shown_intent}, {holds_secret}
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
     AND {key} IS NOT NULL AND {created_column} IS NOT NULL AND {of_account}
@@ -140,22 +165,22 @@ UPDATE {table} AS t
 SET {assignments}
 FROM unnest(
     %(keys)s::{key_type}[], %(payment_intents)s::text[], %(statuses)s::text[], %(amounts)s::text[],
-    %(currencies)s::text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[]
-) AS w (key, payment_intent, status, amount, currency, to_status, to_intent)
+    %(currencies)s::text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[],
+    %(links)s::boolean[]
+) AS w (key, stored_id, status, amount, currency, to_status, to_intent, links)
 WHERE {key} = w.key AND {of_account}
-    AND NULLIF({payment_intent}::text, '') IS NOT DISTINCT FROM w.payment_intent
+    AND NULLIF({stored_id}, '') IS NOT DISTINCT FROM w.stored_id
     AND {status}::text IS NOT DISTINCT FROM w.status
     AND {amount}::text IS NOT DISTINCT FROM w.amount
     AND {currency}::text IS NOT DISTINCT FROM w.currency
     AND {unheld}
-RETURNING {key}::text, {status}::text, NULLIF({payment_intent}::text, '')
+RETURNING {key}::text, {status}::text, NULLIF({shown_intent}, '')
 
 -- name: unheld_by_another
 -- Filled into update_rows if it writes the intent: no other row may hold that intent already.
 NOT EXISTS (
     SELECT FROM {table} AS other
-    WHERE other.{payment_intent} = w.to_intent AND other.{key} <> w.key
-        AND w.to_intent IS DISTINCT FROM (t.{payment_intent})
+    WHERE w.links AND {other_intent} = w.to_intent AND other.{key} <> w.key
 )
 
 -- name: relation
@@ -259,7 +284,7 @@ CROSS JOIN LATERAL (
 -- An intent that any row holds is that row's money, also for a row of another account.
 SELECT {row}
 FROM {table} AS t
-WHERE {payment_intent} = ANY(%(intents)s::{payment_intent_type}[])
+WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[])
 ORDER BY {key}
 
 -- name: rows_by_key
