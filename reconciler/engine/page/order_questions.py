@@ -14,7 +14,7 @@ from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.rules.decision import Flag
+from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.matching import is_covered
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent
@@ -92,7 +92,7 @@ class OrderQuestions:
         self.pays_for_row |= {
             str(finding.evidence["paying_intent"])
             for item in page.decisions
-            if isinstance(item.decision, Flag)
+            if isinstance(item.decision, Flag | Correct)
             for finding in item.decision.findings
             if finding.kind is Kind.PAID_BY_OTHER_INTENT
         }

@@ -115,7 +115,7 @@ class PageChanges:
         why_not = self._why_not_written(len(decision.payments))
         if why_not is not None:
             findings = tuple(
-                replace(finding, reason=why_not) if finding.kind is Kind.MISSED_OUTCOME else finding
+                replace(finding, reason=why_not) if finding.kind.is_correctable else finding
                 for finding in decision.findings
             )
             self._add_verdict(match, findings, corrected=False)
@@ -128,7 +128,7 @@ class PageChanges:
             RowWrite(
                 payment=payment,
                 to_status=decision.status,
-                payment_intent=match.intent.id,
+                payment_intent=decision.to_intent or match.intent.id,
                 entry=self._correction_entry(match, decision, payment),
             )
             for payment in decision.payments
@@ -148,9 +148,7 @@ class PageChanges:
 
     def _add_verdict(self, match: Match, findings: tuple[Finding, ...], *, corrected: bool) -> None:
         intent = match.intent
-        stays_open = any(
-            not (corrected and finding.kind is Kind.MISSED_OUTCOME) for finding in findings
-        )
+        stays_open = any(not (corrected and finding.kind.is_correctable) for finding in findings)
         self._settle(match, corrected=corrected, has_finding=stays_open)
 
         # a duplicate may belong to a sibling, and is stored under the sibling's id
@@ -194,16 +192,17 @@ class PageChanges:
         self._settled.append(match.intent.id)
 
     def _correction_entry(self, match: Match, decision: Correct, payment: Payment) -> Draft:
+        intent = decision.to_intent or match.intent.id
         return Draft(
             Action.CORRECTION,
             {
                 "sweep": self._actor.sweep,
                 "asked_by": self._actor.asked_by,
                 "key": payment.key,
-                "payment_intent": match.intent.id,
+                "payment_intent": intent,
                 "outcome": decision.outcome.value,
                 "before": {"status": payment.status, "payment_intent": payment.payment_intent},
-                "after": {"status": decision.status, "payment_intent": match.intent.id},
+                "after": {"status": decision.status, "payment_intent": intent},
                 "amount": payment.amount,
                 "currency": payment.currency,
                 "request_id": match.intent.request_id,
