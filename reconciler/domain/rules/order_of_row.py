@@ -69,16 +69,18 @@ def order_of_row(
     is_written = is_missed and verdict is not None and verdict.reason is None
     if verdict is None or not is_written or own.outcome not in NEGATIVE:
         return OrderOfRow(verdict)
-    if match.order is not None and facts is None:
+    if facts is None:
         raise FactNeededError(Question.ORDER)
 
-    answer = order_verdict(row, own, _facts_of(facts, rules), now)
+    can_find = _can_find_orders(match, rules)
+    known = facts if can_find else replace(facts, is_complete=True)
+    answer = order_verdict(row, own, known, now)
     if answer.wait_until is not None:
         return OrderOfRow(None, wait_until=answer.wait_until)
 
     # if orders cannot be found, the money itself has to show which intent may have paid
     reason = answer.reason
-    if reason is None and not _can_find_orders(match, rules) and _maybe_paid(match, row, own):
+    if reason is None and not can_find and _maybe_paid(match, row, own):
         reason = Reason.MAYBE_PAID
     return OrderOfRow(verdict if reason is None else replace(verdict, reason=reason))
 
@@ -107,18 +109,11 @@ def _can_find_orders(match: Match, rules: Rules) -> bool:
     return match.order is not None and rules.link_metadata is not None
 
 
-def _facts_of(facts: OrderFacts | None, rules: Rules) -> OrderFacts:
-    """The order as far as it can be known. If its intents cannot be found, its rows alone count as complete."""
-    if facts is None:
-        return OrderFacts(is_complete=True)
-    return facts if rules.link_metadata is not None else replace(facts, is_complete=True)
-
-
 def _maybe_paid(match: Match, row: Payment, own: Intent) -> bool:
     """Whether a paid intent without a row may be this row's payment."""
     begin = row.created or own.created
     return any(
-        (paid.settled_amount, paid.currency) == (row.amount, row.currency)
+        (paid.amount, paid.currency) == (row.amount, row.currency)
         and paid.created >= begin
         and paid.id != own.id
         for paid in match.facts.unmatched_paid

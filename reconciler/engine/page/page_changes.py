@@ -162,13 +162,16 @@ class PageChanges:
         # This page does not always know the other intents that were paid for the order. While this intent is paid,
         # its duplicate_payment is therefore not closed.
         is_paid = isinstance(intent, Intent) and intent.is_paid
-        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if is_paid else frozenset()
+        unseen = {Kind.DUPLICATE_PAYMENT} if is_paid else set()
+        # without its order it cannot be seen whether another intent still pays for the row
+        if match.payments and match.facts.order is None and not is_paid:
+            unseen.add(Kind.PAID_BY_OTHER_INTENT)
         for update in updates_after_verdict(
             self._stored.get(intent.id, ()),
             tuple(own),
             corrected=corrected,
             shown=isinstance(intent, Intent),
-            unseen=unseen,
+            unseen=frozenset(unseen),
         ):
             self._updates[update.subject, update.kind] = update
 
