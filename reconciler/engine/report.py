@@ -15,6 +15,7 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ReconcilerError
 
 Moment = datetime | timedelta
@@ -147,6 +148,7 @@ class SweepReport:
     """Why the sweep ended early, None if it did not."""
     notes: list[str] = field(default_factory=list)
     """What a reader should know about how the sweep went."""
+    row_ids: RowIdCounts = field(default_factory=RowIdCounts)
     failure: ReconcilerError | None = None
     """The error that ended the sweep early. Its exit code is the command's."""
     _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
@@ -267,6 +269,10 @@ class SweepReport:
                 {"count": missed.count, "what": list(missed.what), "why": missed.why}
                 for missed in self.missed
             ],
+            "other_ids": self.row_ids.other,
+            "other_id_example": self.row_ids.other_example,
+            "client_secrets": self.row_ids.client_secrets,
+            "ids_without_intent": self.row_ids.without_intent,
             "notes": list(self.notes),
             "reads": self.reads,
             "rate_limited": self.rate_limited,

@@ -97,7 +97,7 @@ class Reason(StrEnum):
     WRONG_MODE = "wrong_mode"
     """Stripe says that the id exists in the other mode."""
     NOT_AN_ID = "not_an_id"
-    """The row holds text that cannot be the id of a PaymentIntent."""
+    """The row holds text that cannot be the id of a PaymentIntent. No sweep finds this any more; it closes what is stored."""
     ORDER_PAID = "order_paid"
     """Another row or intent of the order was paid, holds money, or may have been paid."""
     OTHER_INTENT_OPEN = "other_intent_open"

@@ -35,10 +35,14 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class RowReference:
-    """A row that a sweep asks Stripe about: the row's key and the intent that it holds."""
+    """A row that a sweep asks Stripe about: its key, and the text of its PaymentIntent's column without any secret.
+
+    ``holds_secret`` is whether the column holds a client secret.
+    """
 
     key: str
     payment_intent: str
+    holds_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-_SECRET: Final = re.compile(r"(pi_[A-Za-z0-9]+)_secret_[A-Za-z0-9]+")
+_SECRET: Final = re.compile(r"(pi_[A-Za-z0-9_]{1,252}?)_secret_.*", re.DOTALL)
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,252}")
 _SESSION: Final = re.compile(r"cs_[A-Za-z0-9_]{1,252}")
 _CHARGE: Final = re.compile(r"(?:ch|py)_[A-Za-z0-9_]{1,252}")
@@ -38,6 +38,9 @@ def stored_id(text: str) -> StoredId:
     secret = _SECRET.fullmatch(text)
     if secret is not None:
         return StoredId(StoredIdKind.CLIENT_SECRET, secret[1])
+    # a Checkout Session and a SetupIntent have client secrets too, and none may be sent as an id
+    if "_secret_" in text:
+        return StoredId(StoredIdKind.FOREIGN, text)
     for kind, pattern in (
         (StoredIdKind.INTENT, _INTENT),
         (StoredIdKind.SESSION, _SESSION),
@@ -46,3 +49,8 @@ def stored_id(text: str) -> StoredId:
         if pattern.fullmatch(text):
             return StoredId(kind, text)
     return StoredId(StoredIdKind.FOREIGN, text)
+
+
+def is_intent_id(text: str) -> bool:
+    """Whether a text can be the id of a PaymentIntent."""
+    return stored_id(text).kind is StoredIdKind.INTENT

@@ -48,6 +48,9 @@ def findings_missing_locally(match: Match, intent: Intent, rules: Rules) -> tupl
 
 def findings_missing_at_stripe(match: Match, missing: MissingIntent) -> tuple[Finding, ...]:
     """The findings about rows that hold an intent which Stripe does not know."""
+    # Stripe was not asked about a text that cannot be an id, so it says nothing about the row
+    if missing.impossible:
+        return ()
     unknown = [row for row in match.payments if row.outcome is Outcome.UNKNOWN]
     others = [row for row in match.payments if row.outcome is not Outcome.UNKNOWN]
     # rows of an unknown status make a finding of their own, so that they do not hide the severity of a paid row
@@ -68,13 +71,6 @@ def _missing_finding(kind: Kind, rows: list[Payment], missing: MissingIntent) ->
         keys=tuple(row.key for row in rows),
         local={"rows": [local_values(row) for row in rows]},
         stripe={"missing": True, "other_mode": missing.other_mode},
-        reason=_reason_missing(missing),
+        reason=Reason.WRONG_MODE if missing.other_mode else None,
         evidence={"request_id": missing.request_id, "seen_at": missing.seen_at},
     )
-
-
-def _reason_missing(missing: MissingIntent) -> Reason | None:
-    # nothing was asked about such an id, so its mode is not known
-    if missing.impossible:
-        return Reason.NOT_AN_ID
-    return Reason.WRONG_MODE if missing.other_mode else None

@@ -13,6 +13,7 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.payment_method_deadlines import (
+    CaptureDeadline,
     capture_deadline,
     capture_is_expiring,
     expected_until,
@@ -27,16 +28,17 @@ _UNPAID: Final = frozenset({Outcome.INCOMPLETE, Outcome.FAILED})
 def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> tuple[Finding, ...]:
     """Every side finding of a match that has rows. ``now`` is Stripe's time."""
     found: list[Finding] = []
-    if capture_is_expiring(intent, now):
-        stake = intent.amount_capturable
-        expiring = _finding(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, match, intent)
-        found.append(replace(expiring, evidence={**expiring.evidence, **_deadline(intent)}))
+    deadline = capture_deadline(intent)
+    if deadline is not None and capture_is_expiring(intent, now):
+        found.append(_capture_expiring(match, intent, deadline))
     if is_overdue(intent, now):
         found.append(_finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent))
     if is_exhausted(match, intent, rules, now):
         found.append(_finding(Kind.EXHAUSTED, Severity.WARNING, intent.amount, match, intent))
+
     arrived = amount_arrived(intent)
     if arrived:
+        # the merchant has released a canceled order and holds a part of its money
         is_canceled = any(row.outcome is Outcome.CANCELED for row in match.payments)
         severity = Severity.CRITICAL if is_canceled else Severity.WARNING
         found.append(_finding(Kind.PARTIALLY_FUNDED, severity, arrived, match, intent))
@@ -44,12 +46,13 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     return tuple(found)
 
 
-def _deadline(intent: Intent) -> dict[str, object]:
-    deadline = capture_deadline(intent)
-    if deadline is None:
-        return {}
+def _capture_expiring(match: Match, intent: Intent, deadline: CaptureDeadline) -> Finding:
+    stake = intent.amount_capturable
+    found = _finding(Kind.CAPTURE_EXPIRING, Severity.WARNING, stake, match, intent)
+    # a documented time is less certain than Stripe's own, so a person has to see which of them it is
     source = "stripe" if deadline.is_stripes else "documented time of the payment method"
-    return {"capture_before": deadline.before, "capture_before_from": source}
+    ends = {"capture_before": deadline.before, "capture_before_from": source}
+    return replace(found, evidence={**found.evidence, **ends})
 
 
 def amount_arrived(intent: Intent) -> int:

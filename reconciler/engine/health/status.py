@@ -69,6 +69,9 @@ class SweepStatus:
     last_at: datetime | None
     last_complete: bool | None
     stopped: str | None
+    other_ids: int = 0
+    """Rows without a PaymentIntent's id that the last sweep counted, and what one of them holds."""
+    other_id_example: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

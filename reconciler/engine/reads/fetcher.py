@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,13 @@ from typing import Final, Self
 
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
+from reconciler.domain.model.stored_id import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
 from reconciler.errors import StripeRequestError, StripeUnavailableError
 
-POSSIBLE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
-"""What can be part of a path of Stripe's API. Stripe does not promise the prefix of an id."""
 PAGES_AHEAD: Final = 24
 """So many pages may wait to be handed over. At Stripe's limit they are read within the second that a recording may take."""
 STALE_SECONDS: Final = 30.0
@@ -151,7 +149,7 @@ class Fetcher:
                     reading[self._pool.submit(self._list, stretch, after)] = stretch
 
     def _retrieve(self, intent_id: str) -> FetchedIntent | Unexamined:
-        if not POSSIBLE_ID.fullmatch(intent_id):
+        if not is_intent_id(intent_id):
             seen_at = self._stripe.now()
             return FetchedIntent(
                 MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()

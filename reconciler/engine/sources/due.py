@@ -124,7 +124,7 @@ class DueSource:
     def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
         store = self._context.store
         rows = all_rows(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
-        intents = (row.payment_intent for row in rows)
+        intents = self._reader.row_ids.intents(rows)
         if not self._reader.by_service:
             return intents
         # the tail settles the rechecks that it has claimed

@@ -12,6 +12,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.id_sets import IdSet
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
 from reconciler.engine.report import Moment, SweepReport, SweepRequest
+from reconciler.engine.sources.row_ids import RowIds
 from reconciler.engine.sweep_context import SweepContext
 from reconciler.errors import UsageError
 
@@ -45,6 +46,7 @@ class SourceReader:
         self.by_service = by_service
         self.replaces_tail = False
         self.left_out_for_tail = 0
+        self.row_ids = RowIds(report)
         self._request = request
         self._met = IdSet()
 

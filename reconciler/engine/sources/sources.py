@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
@@ -108,6 +109,10 @@ class Sources:
         """Those of the intents that this sweep has not met yet. From now on they count as met."""
         return self._reader.unmet(intents)
 
+    def intents_of(self, rows: Iterable[RowReference]) -> Iterator[str]:
+        """The intents of rows that name one."""
+        return self._reader.row_ids.intents(rows)
+
     def is_met(self, intent: str) -> bool:
         """Whether this sweep has met an intent."""
         return self._reader.is_met(intent)
@@ -116,11 +121,11 @@ class Sources:
         """Note that these intents were examined because a planned list of ``stretch`` showed them."""
         self._due.add_shown(stretch, intents)
 
-    def finish(self, *, refused: int) -> None:
-        """Move the tail's cursor if everything was recorded. ``refused`` matches do not count: each has a recheck."""
+    def finish(self) -> None:
+        """Move the tail's cursor if everything was recorded."""
         if self._tail is None:
             return
-        missed = self._reader.report.unexamined_count - self._tail.failed - refused
+        missed = self._reader.report.unexamined_count - self._tail.failed
         missed -= self._reader.left_out_for_tail
         self._tail.finish(everything_recorded=missed == 0)
 

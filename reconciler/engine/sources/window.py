@@ -67,7 +67,7 @@ class WindowSource:
         store = self._context.store
         rows = all_rows(lambda after: store.payments_between(created, after, ROWS_A_QUERY))
         what = f"payments that the list did not show, created {range_text(created)}"
-        yield from self._reader.retrieve((row.payment_intent for row in rows), what)
+        yield from self._reader.retrieve(self._reader.row_ids.intents(rows), what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Sweep:
             # the person still gets the report of what was recorded before
             report.complete = False
             report.stopped = "It was interrupted; what had been recorded stays."
+        report.notes.extend(report.row_ids.notes())
         report.reads = context.stripe.reads - reads
         report.rate_limited = context.stripe.rate_limited - rate_limited
         report.seconds = context.clock.monotonic() - began
@@ -126,7 +127,7 @@ class Sweep:
             # the key may be another account's, and so may be the intents without a row
             self._unmatched.drop(KEY_IN_DOUBT)
         self._decide_at_the_end(pages_to_record, fetcher)
-        sources.finish(refused=pages_to_record.refused)
+        sources.finish()
 
     def _decide_at_the_end(self, pages_to_record: PagesToRecord, fetcher: Fetcher) -> None:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
@@ -277,7 +278,7 @@ class Sweep:
         if self._key_check.is_proved:
             return
         newest = self._context.store.newest_payments(FEWEST)
-        unmet = list(sources.unmet(row.payment_intent for row in newest))
+        unmet = list(sources.unmet(sources.intents_of(newest)))
         for answer in fetcher.retrieve_again(unmet).answers:
             self._key_check.add_retrieved(answer.intent)
 

@@ -22,6 +22,7 @@ from reconciler.engine.report import (
     Unexamined,
     Writing,
 )
+from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 
 _HINT: Final = "The service that made the sweep reported this."
@@ -75,6 +76,12 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
         )
         report.unexamined_count = fields["unexamined"]
         report.unexamined = [Unexamined(what, why) for what, why in fields["unexamined_items"]]
+        report.row_ids = RowIdCounts(
+            other=fields["other_ids"],
+            other_example=fields["other_id_example"],
+            client_secrets=fields["client_secrets"],
+            without_intent=fields["ids_without_intent"],
+        )
         report.notes = list(fields["notes"])
         report.lines = [_line(item) for item in fields["lines"]]
         report.failure = _failure(fields["failure"])

@@ -146,6 +146,7 @@ def as_json(
                 "last_finished_at": item.last_at,
                 "last_complete": item.last_complete,
                 "stopped": item.stopped,
+                "other_ids": item.other_ids,
             }
             for item in one.sweeps
         ],
@@ -207,10 +208,19 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("reads, 30 days", reads),
             ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
             ("requests", str(one.requests) if one.requests else ""),
+            ("other ids", _other_ids_text(one)),
             ("outbox", _outbox_text(one.outbox)),
         ]
     )
     _write_tables(one)
+
+
+def _other_ids_text(one: AccountStatus) -> str:
+    # the window meets settled rows too, and the due source only the open ones
+    most = max(one.sweeps, key=lambda item: item.other_ids, default=None)
+    if most is None or not most.other_ids:
+        return ""
+    return f"{most.other_ids:,} rows hold no PaymentIntent id, such as {most.other_id_example} (sweep {most.last})"
 
 
 def _write_tables(one: AccountStatus) -> None:

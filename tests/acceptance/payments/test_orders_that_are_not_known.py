@@ -227,6 +227,20 @@ def test_many_orders_share_a_search(open_shop: OpenShop, stripe: ExactStripe) ->
     assert len(listed) <= 5
 
 
+@pytest.mark.parametrize("kind", ["due", "window", "all"])
+def test_each_row_is_written_once(open_shop: OpenShop, kind: str) -> None:
+    """A sweep that meets an intent both in a list and by a retrieve makes one correction, with one outbox row."""
+    shop = open_shop(**LINKED)
+    for key in range(1, 41):
+        unpaid(shop, key, "declined" if key % 2 else "canceled")
+    for key in range(41, 47):
+        retried(shop, key, paying="requires_action" if key % 2 else "succeeded")
+    report = shop.sweep("--kind", kind)
+    assert report["corrected"] == 40
+    assert sorted(int(key) for key, *_ in shop.outbox()) == list(range(1, 41))
+    assert len(shop.ledger("correction")) == 40
+
+
 def test_an_old_payment_under_the_same_number_is_not_this_order(open_shop: OpenShop) -> None:
     """An order number that was used weeks ago does not pay this row, which keeps its own PaymentIntent."""
     shop = open_shop(**LINKED)

@@ -40,7 +40,8 @@ def test_the_same_chain_agrees() -> None:
     found = verdict(CHAIN, *(anchor_of(CHAIN[index]) for index in (4, 0, 2, 2)))
     assert (found.state, found.last_agreeing, found.ends_at) == (AnchorState.AGREES, 5, 6)
     assert (found.what, found.first_bad) == ("", None)
-    assert verdict(CHAIN).state is AnchorState.AGREES
+    without_anchor = verdict(CHAIN)
+    assert (without_anchor.state, without_anchor.what) == (AnchorState.AGREES, "")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,9 @@ def test_a_chain_that_went_on_after_a_restore_is_newer() -> None:
     assert verdict(chain, anchor_of(CHAIN[4])).state is AnchorState.RESTORED
     assert verdict(chain, anchor_of(CHAIN[4]), rest_agrees=False).state is AnchorState.REWRITTEN
     without_time = replace(anchor_of(CHAIN[4]), at=None)
-    assert verdict(chain, without_time).state is AnchorState.REWRITTEN
+    rewritten = verdict(chain, without_time)
+    assert rewritten.state is AnchorState.REWRITTEN
+    assert rewritten.what == "entry 5 is not the one that was anchored"
 
 
 def test_anchors_of_both_sides_of_a_restore_do_not_agree() -> None:

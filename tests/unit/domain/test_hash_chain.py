@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -22,6 +22,7 @@ from reconciler.domain.audit.hash_chain import (
     rfc3339,
 )
 from reconciler.domain.audit.ledger_entry import Action, Entry
+from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.domain.findings.discrepancy import Kind
 
 AT = datetime(2026, 6, 10, 12, 0, 0, 123, tzinfo=UTC)
@@ -278,6 +279,19 @@ def test_entries_of_another_account_do_not_prove_this_one() -> None:
     """A whole chain of another account is a break, even with that account's head."""
     other = chain(LENGTH, "other")
     assert first_break(other, head_of(other), "default") is not None
+
+
+@pytest.mark.parametrize(("unreadable", "broken"), [(3, 3), (5, 3)])
+def test_an_entry_that_cannot_be_read_is_a_break(unreadable: int, broken: int) -> None:
+    """The chain breaks at that entry, or at the missing entry before it."""
+
+    def entries() -> Iterator[Entry]:
+        yield from chain(2)
+        raise UnreadableEntryError(unreadable, "its time cannot be read")
+
+    found = first_break(entries(), (6, "x"), "default")
+    assert found is not None
+    assert found.seq == broken
 
 
 @given(st.data())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from reconciler.domain.findings.lifecycle import (
     is_settled_by_person,
     updates_after_verdict,
 )
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
@@ -237,6 +239,24 @@ def test_the_identity_names_the_intent_or_the_row() -> None:
     found = _finding(Kind.OVERDUE)
     assert found.subject == "pi_1"
     assert replace(found, payment_intent=None).subject == "row:p1"
+
+
+def test_a_stored_discrepancy_is_examined_with_its_intent() -> None:
+    """A discrepancy about a row is examined with the intent that the row holds."""
+    about_intent = _known(Kind.OVERDUE, State.OPEN)
+    about_row = replace(about_intent, subject="row:p1", payment_intent="pi_1")
+    assert about_intent.intent == about_row.intent == "pi_1"
+
+
+def test_a_listed_discrepancy_has_the_subject_of_its_finding() -> None:
+    """A person reads the same subject that identifies the discrepancy."""
+    found = _finding(Kind.OVERDUE)
+    shared = {field.name for field in fields(Finding)} & {
+        field.name for field in fields(Discrepancy)
+    }
+    values: dict[str, Any] = dict.fromkeys(field.name for field in fields(Discrepancy))
+    listed = Discrepancy(**values | {name: getattr(found, name) for name in shared})
+    assert listed.subject == found.subject == "pi_1"
 
 
 def test_a_kind_that_the_verdict_could_not_judge_stays_open() -> None:

@@ -49,7 +49,7 @@ def test_what_no_program_wrote_is_named(at: str, body: str | None, words: str) -
     assert len(str(raised.value)) < 120
 
 
-def test_text_without_a_canonical_form_is_a_break() -> None:
+def test_text_without_canonical_json_is_a_break() -> None:
     """Text that is not UTF-8 fits no hash, and is the first bad entry instead of an error."""
     entry = Entry("default", 1, AT, "note\udcff", {}, GENESIS, "f" * 64)
     found = first_break([entry], (1, "f" * 64), "default")

@@ -14,7 +14,10 @@ from reconciler.domain.model.stored_id import StoredIdKind, stored_id
     [
         ("pi_3NxYz", StoredIdKind.INTENT, "pi_3NxYz"),
         ("pi_3NxYz_secret_AbC", StoredIdKind.CLIENT_SECRET, "pi_3NxYz"),
+        ("pi_a_b_secret_c-d%2F", StoredIdKind.CLIENT_SECRET, "pi_a_b"),
+        ("pi__secret_x", StoredIdKind.FOREIGN, "pi__secret_x"),
         ("cs_test_a1B2", StoredIdKind.SESSION, "cs_test_a1B2"),
+        ("cs_test_a1B2_secret_x", StoredIdKind.FOREIGN, "cs_test_a1B2_secret_x"),
         ("cs_live_a1B2", StoredIdKind.SESSION, "cs_live_a1B2"),
         ("ch_3NxYz", StoredIdKind.CHARGE, "ch_3NxYz"),
         ("py_3NxYz", StoredIdKind.CHARGE, "py_3NxYz"),

@@ -28,7 +28,7 @@ class PostgresStatus:
 
     def sweeps(self) -> list[TupleRow]:
         """For each kind of sweep: id, end, age in seconds and asker of the last complete one; id, end, complete and
-        stopped of the last that ended."""
+        stopped of the last that ended, with its count of other ids and an example."""
         return self._rows("status_sweeps")
 
     def discrepancies(self) -> list[TupleRow]:

@@ -196,7 +196,8 @@ WITH RECURSIVE k (kind) AS (
 )
 SELECT k.kind,
     done.id, done.finished_at, extract(epoch FROM clock_timestamp() - done.finished_at)::float8,
-    done.asked_by, last.id, last.finished_at, last.complete, last.report ->> 'stopped'
+    done.asked_by, last.id, last.finished_at, last.complete, last.report ->> 'stopped',
+    coalesce((last.report ->> 'other_ids')::bigint, 0), last.report ->> 'other_id_example'
 FROM k
 LEFT JOIN LATERAL (
     SELECT id, finished_at, asked_by FROM reconciler.sweeps

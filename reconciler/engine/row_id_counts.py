@@ -1,0 +1,51 @@
+"""What a sweep counts of the rows whose column holds something else than a PaymentIntent's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.masking import redact
+
+LONGEST_EXAMPLE: Final = 60
+
+
+@dataclass(slots=True)
+class RowIdCounts:
+    """How many rows hold which other text. ``other_example`` is one of the other texts, without any secret."""
+
+    other: int = 0
+    """Rows that hold no id of Stripe's that leads to a PaymentIntent: another gateway's id, an order number."""
+    other_example: str | None = None
+    client_secrets: int = 0
+    without_intent: int = 0
+    """Rows that hold a Checkout Session or a charge that has no PaymentIntent, as far as Stripe says."""
+
+    def add_other(self, text: str) -> None:
+        """Count a row of another gateway, or with other text."""
+        self.other += 1
+        if self.other_example is None:
+            self.other_example = redact(text)[:LONGEST_EXAMPLE]
+
+    def notes(self) -> Iterator[str]:
+        """What a reader of the report should know."""
+        if self.other:
+            yield (
+                f"{_rows(self.other)} no PaymentIntent id, such as {self.other_example}: Stripe was not asked about"
+                " them. If they are no payments with Stripe, leave them out with [payments] where."
+            )
+        if self.client_secrets:
+            yield (
+                f"{_rows(self.client_secrets)} the client secret of a PaymentIntent. Only the id in front of it is used."
+                " Store the id instead: whoever reads a client secret can act on its payment."
+            )
+        if self.without_intent:
+            yield (
+                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent: nothing is"
+                " compared for them."
+            )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row holds" if count == 1 else f"{count:,} rows hold"
