@@ -13,6 +13,7 @@ from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord, WriteResult
 from reconciler.domain.model.payment import Payment, RowReference
@@ -142,6 +143,10 @@ class Store(Protocol):
 
     def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
         """Every row that holds one of these intents: of any account, inside the mapping or not."""
+        ...
+
+    def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
+        """The intents of the open missing_locally discrepancies; none if Reconciler's schema does not exist."""
         ...
 
     def open_payments(

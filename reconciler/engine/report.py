@@ -198,7 +198,7 @@ class SweepReport:
             self._add_to_total(finding)
 
             # of a correction only the missed outcome is corrected; what stands beside it stays flagged
-            corrects = to_status is not None and finding.kind is Kind.MISSED_OUTCOME
+            corrects = to_status is not None and finding.kind.is_correctable
             self.add_line(_finding_line(match, finding, to_status if corrects else None))
 
     def _add_to_total(self, finding: Finding) -> None:

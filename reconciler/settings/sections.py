@@ -147,6 +147,13 @@ class CorrectionsSection(Section):
         ge=0,
         description="The most rows that the service corrects in an hour; --apply has no such limit.",
     )
+    relink: bool = Field(
+        default=False,
+        description=(
+            "Whether a sweep may point a row at another PaymentIntent that certainly paid for its order"
+            " (paid_by_other_intent)."
+        ),
+    )
 
 
 class BudgetSection(Section):

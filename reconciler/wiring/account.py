@@ -46,6 +46,7 @@ def rules_of(settings: Settings) -> Rules:
         horizon=settings.sweep.horizon,
         metadata=payments.metadata,
         link_metadata=payments.link_metadata,
+        relink=settings.corrections.relink,
     )
 
 

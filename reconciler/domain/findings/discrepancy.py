@@ -39,6 +39,11 @@ class Kind(StrEnum):
     PARTIALLY_FUNDED = "partially_funded"
 
     @property
+    def is_correctable(self) -> bool:
+        """Whether a sweep may end it by a write: it brings a row to Stripe's outcome."""
+        return self in {Kind.MISSED_OUTCOME, Kind.PAID_BY_OTHER_INTENT}
+
+    @property
     def is_side(self) -> bool:
         """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
         return self in {

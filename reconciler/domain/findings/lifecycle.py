@@ -77,7 +77,7 @@ def _update_of_present(
     stored: StoredDiscrepancy | None, finding: Finding, *, corrected: bool
 ) -> DiscrepancyUpdate:
     """What a finding does to the discrepancy that is stored for it, if there is one."""
-    is_corrected = corrected and finding.kind is Kind.MISSED_OUTCOME
+    is_corrected = corrected and finding.kind.is_correctable
     state = State.CORRECTED if is_corrected else State.OPEN
     if stored is None:
         return DiscrepancyUpdate(None, finding.subject, finding.kind, state, finding, True)

@@ -15,7 +15,7 @@ from reconciler.domain.model.payment import Payment, StatusMap
 class Rules:
     """What the configuration says about decisions.
 
-    ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
+    ``relink`` is whether a sweep may point a row at the intent that paid for its order. ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
     ``link_metadata`` is the metadata key that names the order of a row; None if orders are not linked.
     """
 
@@ -24,6 +24,7 @@ class Rules:
     horizon: timedelta
     metadata: Mapping[str, str]
     link_metadata: str | None = None
+    relink: bool = False
 
     def owns(self, intent: Intent) -> bool:
         """Whether an intent that no row holds concerns this table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from reconciler.domain.model.intent import Intent
@@ -39,6 +40,16 @@ class OrderFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnmatchedPayment:
+    """An intent that no row holds and that took or holds money: ``amount`` in minor units of ``currency``."""
+
+    id: str
+    amount: int
+    currency: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MatchFacts:
     """The answers so far; an empty one was not asked for.
 
@@ -51,7 +62,7 @@ class MatchFacts:
     refunds: RefundFacts = field(default_factory=RefundFacts)
     disputes: tuple[Dispute, ...] | None = None
     order: OrderFacts | None = None
-    unmatched_paid: tuple[Intent, ...] = ()
+    unmatched_paid: tuple[UnmatchedPayment, ...] = ()
     excluded_rows: tuple[Payment, ...] = ()
     pays_for_row: bool = False
 

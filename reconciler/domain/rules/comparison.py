@@ -51,6 +51,8 @@ class Comparison:
     findings: tuple[Finding, ...]
     correct: tuple[Payment, ...] = ()
     wait_until: datetime | None = None
+    relink_to: Intent | None = None
+    """The intent at which the row to correct is pointed; None if it keeps its own."""
 
 
 def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
@@ -83,6 +85,8 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     if order.wait_until is not None:
         return Comparison((), wait_until=order.wait_until)
     if order.finding is not None:
+        if order.relink_to is not None and Outcome.SUCCEEDED in rules.statuses.write:
+            return Comparison((order.finding, *sides), rows.compared, relink_to=order.relink_to)
         return Comparison((order.finding, *sides))
     if order.verdict is None:
         return Comparison(sides)

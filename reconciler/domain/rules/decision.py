@@ -38,6 +38,8 @@ class Correct:
     outcome: Outcome
     status: str
     findings: tuple[Finding, ...]
+    to_intent: str | None = None
+    """The intent that the row is pointed at; None if it keeps the one that was examined."""
 
     @property
     def payment(self) -> Payment:
@@ -82,6 +84,9 @@ def decide(
         return Keep(abandoned=is_abandoned(match, intent, rules, now))
 
     wait = wait_for_webhook(intent, rules, now, events)
+    if wait is None and comparison.relink_to is not None:
+        # the webhook of the payment under the other intent may be on its way too
+        wait = wait_for_webhook(comparison.relink_to, rules, now, ())
     if wait is not None:
         return wait
 
@@ -91,11 +96,14 @@ def decide(
         return Flag(findings)
 
     # a person decided this with the same values, so it takes a new fact to decide otherwise
-    missed = next(found for found in findings if found.kind is Kind.MISSED_OUTCOME)
+    missed = next(found for found in findings if found.kind.is_correctable)
     if is_settled_by_person(known, missed):
         return Flag(findings)
-    status = rules.statuses.write[intent.outcome]
-    return Correct(comparison.correct, intent.outcome, status, findings)
+    paid = comparison.relink_to
+    outcome = intent.outcome if paid is None else paid.outcome
+    status = rules.statuses.write[outcome]
+    to_intent = None if paid is None else paid.id
+    return Correct(comparison.correct, outcome, status, findings, to_intent)
 
 
 def _with_cause(findings: tuple[Finding, ...], cause: Cause | None) -> tuple[Finding, ...]:

@@ -27,13 +27,19 @@ _UNPAID_ROW: Final = frozenset(
     }
 )
 
+_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
+
 
 @dataclass(frozen=True, slots=True)
 class OrderOfRow:
-    """What the order makes of a verdict: the verdict as it was or with a reason, a finding in its place, or a wait."""
+    """What the order makes of a verdict: the verdict as it was or with a reason, a finding in its place, or a wait.
+
+    ``relink_to`` is the intent at which the row of the finding may be pointed, None if a person has to decide that.
+    """
 
     verdict: PairVerdict | None
     finding: Finding | None = None
+    relink_to: Intent | None = None
     wait_until: datetime | None = None
 
 
@@ -55,42 +61,59 @@ def order_of_row(
     if facts is not None and (verdict is None or is_missed) and row.outcome in _UNPAID_ROW:
         paying = paying_intent(row, own, facts)
         if paying is not None:
-            return OrderOfRow(None, finding=paid_by_other_intent(row, own, paying))
+            found = paid_by_other_intent(row, own, paying)
+            may = rules.relink and may_be_relinked(row, own, paying, facts)
+            return OrderOfRow(None, finding=found, relink_to=paying if may else None)
 
     # only a write that releases the order depends on the other intents
     is_written = is_missed and verdict is not None and verdict.reason is None
     if verdict is None or not is_written or own.outcome not in NEGATIVE:
         return OrderOfRow(verdict)
-    if match.order is not None and facts is None:
+    if facts is None:
         raise FactNeededError(Question.ORDER)
 
-    answer = order_verdict(row, own, _facts_of(facts, rules), now)
+    can_find = _can_find_orders(match, rules)
+    known = facts if can_find else replace(facts, is_complete=True)
+    answer = order_verdict(row, own, known, now)
     if answer.wait_until is not None:
         return OrderOfRow(None, wait_until=answer.wait_until)
 
     # if orders cannot be found, the money itself has to show which intent may have paid
     reason = answer.reason
-    if reason is None and not _can_find_orders(match, rules) and _maybe_paid(match, row, own):
+    if reason is None and not can_find and _maybe_paid(match, row, own):
         reason = Reason.MAYBE_PAID
     return OrderOfRow(verdict if reason is None else replace(verdict, reason=reason))
+
+
+def may_be_relinked(row: Payment, own: Intent, paying: Intent, facts: OrderFacts) -> bool:
+    """Whether a row may be pointed at the paying intent without a person: nothing about the two is in doubt."""
+    charge = paying.charge
+    went_back = charge is not None and (charge.disputed or charge.amount_refunded > 0)
+    paid_or_held = [one for one in facts.intents if one.outcome in _PAID_OR_HELD]
+    customers = {one.customer for one in (own, paying)} - {None}
+    return (
+        row.outcome.is_open
+        and row.payment_intent == own.id
+        and own.outcome in NEGATIVE
+        and paying.outcome is Outcome.SUCCEEDED
+        and not went_back
+        and (paying.amount_received, paying.currency) == (row.amount, row.currency)
+        and paying.created > own.created
+        and len(customers) <= 1
+        and paid_or_held == [paying]
+        and {other.key for other in facts.rows} <= {row.key}
+    )
 
 
 def _can_find_orders(match: Match, rules: Rules) -> bool:
     return match.order is not None and rules.link_metadata is not None
 
 
-def _facts_of(facts: OrderFacts | None, rules: Rules) -> OrderFacts:
-    """The order as far as it can be known. If its intents cannot be found, its rows alone count as complete."""
-    if facts is None:
-        return OrderFacts(is_complete=True)
-    return facts if rules.link_metadata is not None else replace(facts, is_complete=True)
-
-
 def _maybe_paid(match: Match, row: Payment, own: Intent) -> bool:
     """Whether a paid intent without a row may be this row's payment."""
     begin = row.created or own.created
     return any(
-        (paid.settled_amount, paid.currency) == (row.amount, row.currency)
+        (paid.amount, paid.currency) == (row.amount, row.currency)
         and paid.created >= begin
         and paid.id != own.id
         for paid in match.facts.unmatched_paid

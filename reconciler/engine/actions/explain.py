@@ -106,8 +106,11 @@ def _decide(
         except FactNeededError as needed:
             question = needed.question
         if question is Question.ORDER:
-            order = _order_facts(stripe, store, rules, match.order or "")
-            match = replace(match, facts=replace(match.facts, order=order))
+            order = OrderFacts(is_complete=True)
+            if match.order is not None:
+                order = _order_facts(stripe, store, rules, match.order)
+            paid = store.unmatched_payments()
+            match = replace(match, facts=replace(match.facts, order=order, unmatched_paid=paid))
         else:
             match = facts.answer(match, question)
 

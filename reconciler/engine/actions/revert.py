@@ -94,6 +94,7 @@ def _revert_page(
             with store.transaction(epoch) as transaction:
                 keys = [entry.key for entry in entries]
                 intents = [entry.payment_intent for entry in entries]
+                intents += [held for entry in entries if (held := entry.before["payment_intent"])]
                 again = transaction.read_again(intents, keys, lock=True)
                 rows = {row.key: row for row in again.payments if row.key not in moved}
                 stored = {(item.subject, item.kind): item for item in again.known}
@@ -110,9 +111,13 @@ def _revert_page(
                         continue
                     # the discrepancy counts as settled by a person, so that no sweep corrects the row again
                     writes.append(_row_write(row, entry, sweep, by))
-                    missed_outcome = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
-                    if missed_outcome is not None:
-                        updates.append(_settled(missed_outcome, sweep, by))
+                    corrected = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
+                    repointed = stored.get((f"row:{entry.key}", Kind.PAID_BY_OTHER_INTENT))
+                    updates += [
+                        _settled(item, sweep, by)
+                        for item in (corrected, repointed)
+                        if item is not None
+                    ]
 
                 if writes:
                     record = PageRecord(tuple(writes), tuple(updates), seen_at=now, sweep=sweep)

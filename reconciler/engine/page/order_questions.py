@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
+from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.rules.decision import Flag
+from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.matching import is_covered
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent
-from reconciler.engine.reads.order_intents import OrderIntents
+from reconciler.engine.reads.order_intents import KnownOrders, OrderIntents
 from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
 from reconciler.engine.sweep_context import StopToken, SweepContext
 from reconciler.errors import StripeUnavailableError
@@ -62,29 +64,42 @@ class OrderQuestions:
     ) -> None:
         matches = [match for match, _ in questions]
         answers = [answer for _, answer in questions]
-        covered = {match.order for match in matches if _is_listed(match, listed) and match.order}
-        others = {match.order for match in matches if match.order} - covered
+        orders = {match.order for match in matches if match.order}
+        others = {match.order for match in matches if match.order and not _is_listed(match, listed)}
+        covered = orders - others
+        by_order = _by_order(self._store.rows_of_orders(sorted(orders)))
         try:
             known = self._intents.of_orders(covered, others)
+            # another row's own intent may hold money that neither that row nor a list of unmatched intents shows
+            of_rows = self._intents_of_rows(matches, by_order, known)
         except StripeUnavailableError as error:
             self._wait(pages_to_record, answers, str(error))
             return
 
-        by_order = _by_order(self._store.rows_of_orders(sorted(covered | others)))
         found = [intent.id for intents in known.by_order.values() for intent in intents]
+        found += list(of_rows)
         held = frozenset(
             row.payment_intent for row in self._store.holders(found) if row.payment_intent
         )
+        paid = (*self._store.unmatched_payments(), *self._intents.unmatched_payments())
         answered = []
         for match in matches:
             order = match.order or ""
             facts = OrderFacts(
                 rows=tuple(by_order.get(order, ())),
-                intents=tuple(known.by_order.get(order, ())),
+                intents=(
+                    *known.by_order.get(order, ()),
+                    *(
+                        of_rows[row.payment_intent]
+                        for row in by_order.get(order, ())
+                        if row.payment_intent in of_rows
+                    ),
+                ),
                 held=held,
                 is_complete=order in covered or order in known.complete,
             )
-            answered.append(replace(match, facts=replace(match.facts, order=facts)))
+            known_facts = replace(match.facts, order=facts, unmatched_paid=paid)
+            answered.append(replace(match, facts=known_facts))
 
         loaded = self._store.load([match.intent.id for match in matches])
         page = pages_to_record.reconciler.decide_matches(answered, loaded, {})
@@ -92,10 +107,31 @@ class OrderQuestions:
         self.pays_for_row |= {
             str(finding.evidence["paying_intent"])
             for item in page.decisions
-            if isinstance(item.decision, Flag)
+            if isinstance(item.decision, Flag | Correct)
             for finding in item.decision.findings
             if finding.kind is Kind.PAID_BY_OTHER_INTENT
         }
+
+    def _intents_of_rows(
+        self,
+        matches: Sequence[Match],
+        by_order: Mapping[str, Sequence[Payment]],
+        known: KnownOrders,
+    ) -> dict[str, Intent]:
+        """The intents that the orders' other rows hold, by id: those that are not known yet are retrieved."""
+        own = {match.intent.id for match in matches if len(match.payments) > 0}
+        seen = {intent.id for intents in known.by_order.values() for intent in intents}
+        held = {
+            row.payment_intent
+            for rows in by_order.values()
+            for row in rows
+            if row.payment_intent and stored_id(row.payment_intent).kind is StoredIdKind.INTENT
+        }
+        known_here = {
+            match.intent.id: match.intent for match in matches if isinstance(match.intent, Intent)
+        }
+        retrieved = self._intents.retrieve(held - own - seen)
+        return {**known_here, **{intent.id: intent for intent in retrieved}}
 
     def _wait(
         self, pages_to_record: PagesToRecord, answers: Sequence[FetchedIntent], why: str

@@ -143,7 +143,7 @@ class PageChanges:
         why_not = self._why_not_written(len(decision.payments))
         if why_not is not None:
             findings = tuple(
-                replace(finding, reason=why_not) if finding.kind is Kind.MISSED_OUTCOME else finding
+                replace(finding, reason=why_not) if finding.kind.is_correctable else finding
                 for finding in decision.findings
             )
             self._add_verdict(match, findings, corrected=False)
@@ -156,7 +156,7 @@ class PageChanges:
             RowWrite(
                 payment=payment,
                 to_status=decision.status,
-                payment_intent=match.intent.id,
+                payment_intent=decision.to_intent or match.intent.id,
                 entry=self._correction_entry(match, decision, payment),
             )
             for payment in decision.payments
@@ -204,9 +204,7 @@ class PageChanges:
     ) -> None:
         """Store a verdict. ``recheck`` takes the place of the recheck that the service would store."""
         intent = match.intent
-        stays_open = any(
-            not (corrected and finding.kind is Kind.MISSED_OUTCOME) for finding in findings
-        )
+        stays_open = any(not (corrected and finding.kind.is_correctable) for finding in findings)
         if recheck is not None:
             self._rechecks.append(recheck)
         else:
@@ -223,13 +221,16 @@ class PageChanges:
         # This page does not always know the other intents that were paid for the order. While this intent is paid,
         # its duplicate_payment is therefore not closed.
         is_paid = isinstance(intent, Intent) and intent.is_paid
-        unseen = frozenset({Kind.DUPLICATE_PAYMENT}) if is_paid else frozenset()
+        unseen = {Kind.DUPLICATE_PAYMENT} if is_paid else set()
+        # without its order it cannot be seen whether another intent still pays for the row
+        if match.payments and match.facts.order is None and not is_paid:
+            unseen.add(Kind.PAID_BY_OTHER_INTENT)
         for update in updates_after_verdict(
             self._stored.get(intent.id, ()),
             tuple(own),
             corrected=corrected,
             shown=isinstance(intent, Intent),
-            unseen=unseen,
+            unseen=frozenset(unseen),
         ):
             self._updates[update.subject, update.kind] = update
 
@@ -253,16 +254,17 @@ class PageChanges:
         self._settled.append(match.intent.id)
 
     def _correction_entry(self, match: Match, decision: Correct, payment: Payment) -> Draft:
+        intent = decision.to_intent or match.intent.id
         return Draft(
             Action.CORRECTION,
             {
                 "sweep": self._actor.sweep,
                 "asked_by": self._actor.asked_by,
                 "key": payment.key,
-                "payment_intent": match.intent.id,
+                "payment_intent": intent,
                 "outcome": decision.outcome.value,
                 "before": {"status": payment.status, "payment_intent": payment.payment_intent},
-                "after": {"status": decision.status, "payment_intent": match.intent.id},
+                "after": {"status": decision.status, "payment_intent": intent},
                 "amount": payment.amount,
                 "currency": payment.currency,
                 "request_id": match.intent.request_id,

@@ -11,6 +11,7 @@ from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
+from reconciler.domain.rules.decision import Correct
 from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
@@ -95,7 +96,7 @@ class PagesToRecord:
         if rest is not None:
             intents = {item.match.intent.id for item in rest.decisions}
             kept = tuple(answer for answer in answers if answer.intent.id in intents)
-            self._held.append(HeldPage(rest, kept))
+            self._held.extend(HeldPage(page, kept) for page in _parted(rest))
 
     def _take_unanswered(
         self, unanswered: Sequence[Unanswered], answers: Sequence[FetchedIntent]
@@ -273,3 +274,20 @@ class PagesToRecord:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)
         self._report.corrected += result.corrected
         self._report.held_back += result.held_back
+
+
+def _parted(page: DecidedPage) -> list[DecidedPage]:
+    """The page, with each decision that points a row at another intent on a page of its own.
+
+    Such a write stands alone in its transaction: if another row takes the intent meanwhile, nothing else is undone.
+    """
+    alone = [item for item in page.decisions if _changes_intent(item)]
+    if not alone:
+        return [page]
+    others = tuple(item for item in page.decisions if not _changes_intent(item))
+    pages = [replace(page, decisions=(item,)) for item in alone]
+    return [*([replace(page, decisions=others)] if others else []), *pages]
+
+
+def _changes_intent(item: MatchDecision) -> bool:
+    return isinstance(item.decision, Correct) and item.decision.to_intent is not None

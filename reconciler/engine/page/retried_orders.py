@@ -13,7 +13,7 @@ from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Flag
+from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, named_order
 from reconciler.engine.page.decided_page import DecidedPage
@@ -77,7 +77,7 @@ class RetriedOrders:
             named=frozenset(
                 str(finding.evidence["paying_intent"])
                 for item in kept
-                if isinstance(item.decision, Flag)
+                if isinstance(item.decision, Flag | Correct)
                 for finding in item.decision.findings
                 if finding.kind is Kind.PAID_BY_OTHER_INTENT
             ),
@@ -127,6 +127,6 @@ def _may_be(row: Payment) -> bool:
 
 
 def _is_paid_by_other(decision: object) -> bool:
-    return isinstance(decision, Flag) and any(
+    return isinstance(decision, Flag | Correct) and any(
         finding.kind is Kind.PAID_BY_OTHER_INTENT for finding in decision.findings
     )

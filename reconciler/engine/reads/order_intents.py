@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import Outcome
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
@@ -26,6 +28,8 @@ SEARCH_REFUSED: Final = (
     "Stripe refuses searches for this account, so orders outside the listed range cannot be found out: their rows are"
     " not made failed or canceled (reason order_not_known)."
 )
+
+_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,28 @@ class OrderIntents:
         key = self._context.rules.link_metadata
         if searched and key is not None and not self._search_is_refused():
             try:
-                found = self._search(key, searched)
+                found, known = self._search(key, searched)
             except SearchRefusedError:
                 self._remember_refusal()
             else:
                 self._add(by_order, [*self._last_hour(), *found], wanted)
-                complete |= set(searched)
+                complete |= known
         return KnownOrders(
             {order: list(intents.values()) for order, intents in by_order.items()},
             frozenset(complete),
+        )
+
+    def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
+        """The intents without a row that this sweep has seen to have taken or to hold money."""
+        return tuple(
+            UnmatchedPayment(
+                intent.id,
+                intent.amount_received or intent.amount_capturable,
+                intent.currency,
+                intent.created,
+            )
+            for intent in self._unmatched()
+            if intent.outcome in _PAID_OR_HELD
         )
 
     def _add(
@@ -95,16 +112,36 @@ class OrderIntents:
             if order in wanted:
                 by_order[order][intent.id] = intent
 
-    def _search(self, key: str, orders: Sequence[str]) -> list[Intent]:
-        """The intents that a search names, each retrieved: a search decides nothing."""
-        found = self._context.stripe.search_intents(key, orders)
-        if not found.is_whole:
-            raise StripeUnavailableError(
-                "Stripe's search has more intents for these orders than are read for them.",
-                "Look at the orders in Stripe's dashboard; the sweep tries again.",
-            )
-        names = sorted({intent.id for intent in found.intents})
-        page = self._fetcher.retrieve_again(names)
+    def _search(self, key: str, orders: Sequence[str]) -> tuple[list[Intent], set[str]]:
+        """The intents that searches name, each retrieved, and the orders that were searched for to the end.
+
+        A search decides nothing by itself. One takes a few orders; an order that no search took is not known.
+        """
+        names: set[str] = set()
+        known: set[str] = set()
+        waiting = list(orders)
+        while waiting:
+            found = self._context.stripe.search_intents(key, waiting)
+            names.update(intent.id for intent in found.intents)
+            if found.is_whole:
+                known.update(found.values)
+            elif len(found.values) == 1:
+                raise StripeUnavailableError(
+                    "Stripe's search has more intents for an order than are read for it.",
+                    "Look at the order in Stripe's dashboard; the sweep tries again.",
+                )
+            else:
+                # too many results for all of them together: each order alone
+                for order in found.values:
+                    more, alone = self._search(key, [order])
+                    names.update(intent.id for intent in more)
+                    known |= alone
+            waiting = waiting[max(1, len(found.values)) :]
+        return self.retrieve(names), known
+
+    def retrieve(self, intents: Iterable[str]) -> list[Intent]:
+        """These intents, as Stripe shows them now. Raises StripeUnavailableError if one of them cannot be read."""
+        page = self._fetcher.retrieve_again(sorted(intents))
         if page.failures:
             raise StripeUnavailableError(page.failures[0].why, "")
         return [answer.intent for answer in page.answers if isinstance(answer.intent, Intent)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent, NextAction
 from reconciler.domain.model.match import Match, PaidSibling, Rules
-from reconciler.domain.model.match_facts import MatchFacts
+from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
 from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
@@ -149,7 +149,10 @@ def match_of(seen: Intent | MissingIntent, *payments: Payment, **changes: Any) -
     charged = seen.charge if isinstance(seen, Intent) else None
     disputes = (dispute(),) if charged is not None and charged.disputed else ()
     usual = Match(
-        account="default", intent=seen, payments=payments, facts=MatchFacts(disputes=disputes)
+        account="default",
+        intent=seen,
+        payments=payments,
+        facts=MatchFacts(disputes=disputes, order=OrderFacts(is_complete=True)),
     )
     return replace(usual, **changes)
 

@@ -15,6 +15,7 @@ from reconciler.domain.model.match_facts import (
     MatchFacts,
     OrderFacts,
     Question,
+    UnmatchedPayment,
 )
 from reconciler.domain.model.money_back import Dispute, Refund, RefundFacts
 from reconciler.domain.outcome import Outcome
@@ -105,10 +106,10 @@ def test_a_row_that_says_paid_is_not_paid_by_another(local: Outcome) -> None:
 
 
 def maybe(**changes: object) -> Match:
-    unmatched = replace(PAID, **changes)  # type: ignore[arg-type]
-    return replace(
-        asked(Outcome.CANCELED), order=None, facts=MatchFacts(unmatched_paid=(unmatched,))
-    )
+    paid = UnmatchedPayment("pi_2", AMOUNT, "eur", LATER)
+    unmatched = replace(paid, **changes)  # type: ignore[arg-type]
+    facts = MatchFacts(order=OrderFacts(), unmatched_paid=(unmatched,))
+    return replace(asked(Outcome.CANCELED), order=None, facts=facts)
 
 
 def test_a_paid_intent_without_a_row_may_be_the_rows_payment() -> None:
@@ -121,7 +122,7 @@ def test_a_paid_intent_without_a_row_may_be_the_rows_payment() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"amount_received": AMOUNT - 1},
+        {"amount": AMOUNT - 1},
         {"currency": "usd"},
         {"created": CREATED - timedelta(seconds=1)},
         {"id": "pi_1"},

@@ -28,6 +28,7 @@ from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
+from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
@@ -111,6 +112,15 @@ class PostgresStore:
         with self._database.connection("reading the rows that hold intents") as connection:
             rows = connection.execute(self._table.holders, {"intents": held}).fetchall()
         return self._reader.payments(rows)
+
+    def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
+        """See ``engine.ports.Store``."""
+        if not self.can_read_schema:
+            return ()
+        parameters = {"account": self._account}
+        with self._database.connection("reading payments without a row") as connection:
+            rows = connection.execute(_SQL["unmatched_payments"], parameters).fetchall()
+        return tuple(UnmatchedPayment(*row) for row in rows)
 
     def open_payments(
         self,

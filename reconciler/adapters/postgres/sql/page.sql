@@ -143,3 +143,12 @@ SELECT source, sum(count), coalesce(sum(count) FILTER (WHERE hour > now() - inte
 FROM reconciler.reads
 WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)
 GROUP BY source
+
+-- name: unmatched_payments
+-- Money that no row shows: one of these may be the retry of a row that is about to be made failed or canceled.
+SELECT payment_intent, stake_amount, currency, (evidence ->> 'created')::timestamptz
+FROM reconciler.discrepancies
+WHERE account = %(account)s AND kind = 'missing_locally' AND state = 'open' AND payment_intent IS NOT NULL
+    AND evidence ->> 'created' IS NOT NULL
+ORDER BY id DESC
+LIMIT 10000
