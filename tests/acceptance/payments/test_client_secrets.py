@@ -142,7 +142,8 @@ def test_the_event_finds_the_row(open_shop: OpenShop, stripe: ExactStripe) -> No
     """An event names the id, and the row that holds the secret is corrected by a tail sweep."""
     shop = open_shop()
     stored(shop, 1, "pending", "succeeded")
-    stripe.serve(event("payment_intent.succeeded", payment_intent("pi_3Nxyz1"), pending=1))
+    paid = payment_intent("pi_3Nxyz1")
+    stripe.serve(event("payment_intent.succeeded", paid, age=HOUR / 12, pending=1))
     shop.sweep("--kind", "tail")
     assert shop.statuses() == {1: "paid"}
     assert_no_secret(shop)
