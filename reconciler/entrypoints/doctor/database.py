@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
+from reconciler.entrypoints.doctor.row_ids import id_checks
 from reconciler.errors import ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
 
@@ -94,7 +95,7 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
 
     def faults_and_warnings(
         *, writes: bool
-    ) -> tuple[tuple[ConfigurationFault, ...], tuple[ConfigurationFault, ...]]:
+    ) -> tuple[tuple[ConfigurationFault, ...], tuple[ConfigurationFault, ...], Inspection]:
         found = inspect(
             database,
             payments.mapping,
@@ -102,11 +103,11 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
             links=payments.link_metadata is not None,
             accounts=[account.name for account in settings.accounts],
         )
-        return found.faults, warnings_of(found)
+        return found.faults, warnings_of(found), found
 
     # a service in the mode "report" needs no privilege to write to the table
     must_write = settings.corrections.mode is Mode.UPDATE
-    faults, warnings = faults_and_warnings(writes=must_write)
+    faults, warnings, found = faults_and_warnings(writes=must_write)
     for fault in faults:
         yield DoctorCheck(about, CheckLevel.FAULT, fault.what, fault.hint)
     for warning in warnings:
@@ -117,5 +118,6 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
             if fault not in faults:
                 what = f"For sweep --apply: {fault.what}"
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
+    yield from id_checks(about, found)
     if not faults:
         yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")

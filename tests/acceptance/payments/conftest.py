@@ -25,7 +25,6 @@ NOT_BUILT: Mapping[str, str] = {
     "test_a_persons_word_holds.py::test_again_ends_a_revert": "acceptances and reverts do not hold yet",
     "test_a_persons_word_holds.py::test_reopen_ends_a_revert": "acceptances and reverts do not hold yet",
     "test_attempts_and_parts.py::test_a_person_names_the_row": "resolve --row is not built",
-    "test_attempts_and_parts.py::test_a_row_outside_where_that_holds_money": "payments.where is not built",
     "test_attempts_and_parts.py::test_a_second_row_is_not_accepted_as_paid": "resolve --row is not built",
     "test_attempts_and_parts.py::test_rows_that_nothing_explains_are_ambiguous": "a row has a second pair kind beside ambiguous_row, and two paid rows have none",
     "test_attempts_and_parts.py::test_what_does_not_add_up_is_ambiguous": "rows that do not add up are compared one by one",

@@ -36,6 +36,9 @@ class IdSample:
         return self.rows > 0 and self.other == self.rows
 
 
+NO_SAMPLE: Final = IdSample()
+
+
 def sample_ids(database: Database, table: MerchantTable) -> IdSample:
     """Look at the newest rows. A client secret stays in the database."""
     with database.counting("looking at the newest ids") as connection:
