@@ -115,6 +115,12 @@ def cart_without_intent(simulation: Simulation) -> None:
     simulation.add_lone_row("pending", None, simulation.ago(5 * HOUR, 20 * DAY))
 
 
+def note_instead_of_id(simulation: Simulation) -> None:
+    """A person has typed a note into the column: it cannot be an intent's id, so the row is only counted."""
+    note = f"cash, see invoice {simulation.random.randint(100, 999)}-{simulation.new_order()}"
+    simulation.add_lone_row("pending", note, simulation.ago(5 * HOUR, 20 * DAY))
+
+
 def of_another_shop(simulation: Simulation) -> None:
     """An intent of another shop on the same Stripe account. It does not count as a payment of this shop."""
     began = simulation.ago(5 * HOUR, 20 * DAY)
@@ -123,15 +129,6 @@ def of_another_shop(simulation: Simulation) -> None:
         simulation.random_amount(), "eur", metadata=other, at=began
     )
     simulation.sandbox.succeed(intent.id, at=began + timedelta(minutes=1))
-
-
-def half_captured(simulation: Simulation) -> None:
-    """The first of two parcels was shipped; the row says authorized, because the rest is still held."""
-    intent = create_in_state(simulation, AUTHORIZED)
-    simulation.sandbox.capture(
-        intent.id, intent.amount // 2, final=False, at=simulation.present - 2 * HOUR
-    )
-    simulation.add_row("authorized", intent)
 
 
 def unpaid_without_row(simulation: Simulation) -> None:
@@ -144,7 +141,7 @@ CORRECT_ROWS: Final[tuple[PlantFunction, ...]] = (
     refunded_in_part,
     of_another_shop,
     cart_without_intent,
+    note_instead_of_id,
     failed_and_retried,
-    half_captured,
     unpaid_without_row,
 )

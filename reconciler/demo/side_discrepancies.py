@@ -131,12 +131,13 @@ def processing_for_a_month(simulation: Simulation) -> None:
 
 
 def held_for_a_month(simulation: Simulation) -> None:
-    """Money has been held for more than a month, by a method that does not say for how long."""
+    """Money has been held for longer than the method allows: both sides wait, and Stripe has not ended the hold."""
     began = _over_a_month_ago(simulation)
     intent = simulation.open_intent(began, method="klarna", manual=True)
     intent = simulation.sandbox.authorize(intent.id, at=began + STEP)
     simulation.add_row("authorized", intent)
     simulation.expect(Kind.EXHAUSTED, intent)
+    simulation.expect(Kind.CAPTURE_EXPIRING, intent)
 
 
 def _over_a_month_ago(simulation: Simulation) -> datetime:
