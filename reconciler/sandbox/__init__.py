@@ -21,8 +21,10 @@ from reconciler.sandbox.objects.records import (
     NextActionRecord,
     PaymentErrorRecord,
     RefundRecord,
+    SessionRecord,
     WebhookEndpointRecord,
 )
+from reconciler.sandbox.state.checkout import Checkout
 from reconciler.sandbox.state.request_log import LoggedRequest, RequestLog
 from reconciler.sandbox.state.sandbox import LIVE_KEY, TEST_KEY, Sandbox
 from reconciler.sandbox.state.seeding import PaymentKind, fill, make, prepared
@@ -37,6 +39,7 @@ __all__ = [
     "TEST_KEY",
     "ApiRefusal",
     "ChargeRecord",
+    "Checkout",
     "DisputeRecord",
     "EventRecord",
     "Faults",
@@ -53,6 +56,7 @@ __all__ = [
     "SandboxAnswer",
     "SandboxLimits",
     "SandboxServer",
+    "SessionRecord",
     "WebhookDelivery",
     "WebhookDeliveryState",
     "WebhookEndpointRecord",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import msgspec
 
 from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.api_call import ApiCall, list_body, page_with_fault
+from reconciler.sandbox.api.expansions import PERMISSIONS, Path, expand, expansions
 from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.objects.records import (
     ChargeRecord,
@@ -18,6 +19,7 @@ from reconciler.sandbox.objects.records import (
     IntentRecord,
     Record,
     RefundRecord,
+    SessionRecord,
     WebhookEndpointRecord,
 )
 from reconciler.sandbox.objects.to_json import (
@@ -34,56 +36,52 @@ from reconciler.sandbox.state.timeline import PageQuery, Timeline
 R = TypeVar("R", bound=Record)
 
 MOST_TYPES = 20
-READ_PERMISSIONS = {
-    "payment_intent": "payment_intent_read",
-    "charge": "charge_read",
-    "refund": "charge_read",
-    "dispute": "dispute_read",
-}
 
 # How to find the objects of one type in the records of an account and mode.
 INTENTS: Callable[[AccountRecords], Timeline[IntentRecord]] = attrgetter("intents")
 CHARGES: Callable[[AccountRecords], Timeline[ChargeRecord]] = attrgetter("charges")
 REFUNDS: Callable[[AccountRecords], Timeline[RefundRecord]] = attrgetter("refunds")
 DISPUTES: Callable[[AccountRecords], Timeline[DisputeRecord]] = attrgetter("disputes")
+SESSIONS: Callable[[AccountRecords], Timeline[SessionRecord]] = attrgetter("sessions")
 EVENTS: Callable[[AccountRecords], Timeline[EventRecord]] = attrgetter("events")
 ENDPOINTS: Callable[[AccountRecords], Timeline[WebhookEndpointRecord]] = attrgetter("endpoints")
 
 
-def intent_bytes(call: ApiCall, intent: IntentRecord, expand: frozenset[str]) -> bytes:
-    """An intent, with its latest charge as an id or expanded."""
+def intent_bytes(call: ApiCall, intent: IntentRecord, paths: Sequence[Path]) -> bytes:
+    """An intent, with these fields expanded."""
+    if not set(paths) <= {("latest_charge",)}:
+        return encode(expand(call, "payment_intent", record_json(intent), paths))
+
+    # almost every reader expands the latest charge or nothing, and both parts are made once
     head, tail = call.records.intents.parts(intent, intent_parts)
-    charge = call.records.latest_charge(intent) if "latest_charge" in expand else None
+    charge = call.records.latest_charge(intent) if paths else None
     if charge is not None:
         return b"".join((head, call.records.charges.parts(charge, whole_bytes)[0], tail))
     return b"".join((head, msgspec.json.encode(intent.latest_charge), tail))
 
 
-def intent_expansions(call: ApiCall, *, listing: bool) -> frozenset[str]:
-    """The fields of an intent to expand. A restricted key needs Read on them."""
-    expand = parameters.expansions(call.params, ("latest_charge",), listing=listing)
-    if expand:
-        call.raise_if_forbidden("charge_read")
-    return expand
+def intent_expansions(call: ApiCall, *, listing: bool) -> list[Path]:
+    """The fields of an intent to expand."""
+    return expansions(call, "payment_intent", listing=listing)
 
 
 def retrieve_intent(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(call.params, ("expand", "client_secret"))
-    expand = intent_expansions(call, listing=False)
-    return intent_bytes(call, call.find("payment_intent", INTENTS), expand)
+    paths = intent_expansions(call, listing=False)
+    return intent_bytes(call, call.find("payment_intent", INTENTS), paths)
 
 
 def list_intents(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(
         call.params, (*parameters.PAGING, "created", "customer", "customer_account")
     )
-    expand = intent_expansions(call, listing=True)
+    paths = intent_expansions(call, listing=True)
     return _page(
         call,
         "payment_intent",
         INTENTS,
         ("customer",),
-        lambda intent: intent_bytes(call, intent, expand),
+        lambda intent: intent_bytes(call, intent, paths),
     )
 
 
@@ -129,12 +127,24 @@ def retrieve_endpoint(call: ApiCall) -> bytes:
     return _retrieve(call, "webhook_endpoint", ENDPOINTS)
 
 
-def list_checkout_sessions(call: ApiCall) -> bytes:
-    """Always empty: the sandbox has no Checkout sessions."""
+def retrieve_session(call: ApiCall) -> bytes:
+    return _retrieve(call, "checkout.session", SESSIONS)
+
+
+def list_sessions(call: ApiCall) -> bytes:
     known = ("payment_intent", "status", "customer", "payment_link", "subscription", "created")
     parameters.raise_if_unknown(call.params, (*parameters.PAGING, *known))
-    parameters.page_query(call.params)
-    return list_body(call.path, [], has_more=False)
+    wanted = {
+        name: value
+        for name in ("payment_intent", "status", "customer", "subscription")
+        if (value := parameters.text(call.params, name)) is not None
+    }
+
+    # without an index: a session gets its payment later
+    def keep(session: SessionRecord) -> bool:
+        return all(getattr(session, name) == value for name, value in wanted.items())
+
+    return _plain_page(call, "checkout.session", SESSIONS, (), keep)
 
 
 def account(call: ApiCall) -> bytes:
@@ -156,7 +166,12 @@ def account(call: ApiCall) -> bytes:
             "details_submitted": True,
             "email": "owner@shop.example.com",
             "payouts_enabled": True,
-            "settings": {"dashboard": {"display_name": "Sandbox shop", "timezone": "Etc/UTC"}},
+            "settings": {
+                "branding": {"icon": None, "logo": None},
+                "card_payments": {"statement_descriptor_prefix": None},
+                "dashboard": {"display_name": "Sandbox shop", "timezone": "Etc/UTC"},
+                "payments": {"statement_descriptor": "SHOP.EXAMPLE.COM"},
+            },
             "type": "standard",
         }
     )
@@ -164,10 +179,11 @@ def account(call: ApiCall) -> bytes:
 
 def retrieve_event(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(call.params, ("expand",))
+    expansions(call, "event", listing=False)
     event = call.find("event", EVENTS)
     if not call.records.lists(event, call.now):
         raise call.missing_error("event", EVENTS, call.ident, None)
-    call.raise_if_forbidden(READ_PERMISSIONS[type_name(event.snapshot)])
+    call.raise_if_forbidden(PERMISSIONS[type_name(event.snapshot)])
     return _event_bytes(call, event)
 
 
@@ -175,6 +191,7 @@ def list_events(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(
         call.params, (*parameters.PAGING, "created", "type", "types", "delivery_success")
     )
+    expansions(call, "event", listing=True)
     wanted = _types(call)
     delivered = parameters.flag(call.params, "delivery_success")
     pending = call.sandbox.webhooks.pending
@@ -187,7 +204,7 @@ def list_events(call: ApiCall) -> bytes:
         )
 
     def render(event: EventRecord) -> bytes:
-        call.raise_if_forbidden(READ_PERMISSIONS[type_name(event.snapshot)])
+        call.raise_if_forbidden(PERMISSIONS[type_name(event.snapshot)])
         return _event_bytes(call, event)
 
     return _page(call, "event", EVENTS, (), render, keep)
@@ -219,8 +236,8 @@ def _retrieve(
     call: ApiCall, kind: str, records_of: Callable[[AccountRecords], Timeline[R]]
 ) -> bytes:
     parameters.raise_if_unknown(call.params, ("expand",))
-    parameters.expansions(call.params, (), listing=False)
-    return encode(record_json(call.find(kind, records_of)))
+    paths = expansions(call, kind, listing=False)
+    return encode(expand(call, kind, record_json(call.find(kind, records_of)), paths))
 
 
 def _plain_page(
@@ -228,12 +245,17 @@ def _plain_page(
     kind: str,
     records_of: Callable[[AccountRecords], Timeline[R]],
     filters: tuple[str, ...],
+    keep: Callable[[R], bool] | None = None,
 ) -> bytes:
-    parameters.expansions(call.params, (), listing=True)
+    paths = expansions(call, kind, listing=True)
     timeline = records_of(call.records)
-    return _page(
-        call, kind, records_of, filters, lambda record: timeline.parts(record, whole_bytes)[0]
-    )
+
+    def render(record: R) -> bytes:
+        if paths:
+            return encode(expand(call, kind, record_json(record), paths))
+        return timeline.parts(record, whole_bytes)[0]
+
+    return _page(call, kind, records_of, filters, render, keep)
 
 
 def _page(

@@ -164,18 +164,3 @@ def created_range(value: Value | None) -> tuple[int | None, int | None]:
     lows = [bounds[name] + step for name, step in (("gt", 1), ("gte", 0)) if name in bounds]
     highs = [bounds[name] - step for name, step in (("lt", 1), ("lte", 0)) if name in bounds]
     return max(lows, default=None), min(highs, default=None)
-
-
-def expansions(params: Params, expandable: tuple[str, ...], *, listing: bool) -> frozenset[str]:
-    """The fields to expand, without the prefix ``data.`` that a list requires."""
-    found = set()
-    prefix = "data." if listing else ""
-    for path in strings(params, "expand"):
-        name = path.removeprefix(prefix)
-        if listing and not path.startswith(prefix) and path in expandable:
-            raise ApiRefusal(400, f"This property cannot be expanded ({path}). You may want to try expanding "
-                               f"'data.{path}' instead.", param="expand")  # fmt: skip
-        if name not in expandable or not path.startswith(prefix):
-            raise ApiRefusal(400, f"This property cannot be expanded ({path}).", param="expand")
-        found.add(name)
-    return frozenset(found)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.api_call import ApiCall
-from reconciler.sandbox.api.get_endpoints import CHARGES, INTENTS, intent_bytes, intent_expansions
-from reconciler.sandbox.objects.answers import ApiRefusal
+from reconciler.sandbox.api.expansions import Path
+from reconciler.sandbox.api.get_endpoints import (
+    CHARGES,
+    INTENTS,
+    SESSIONS,
+    intent_bytes,
+    intent_expansions,
+)
+from reconciler.sandbox.objects.answers import ApiRefusal, wrong_state
 from reconciler.sandbox.objects.charge_to_json import refund_json
+from reconciler.sandbox.objects.currencies import raise_if_not_chargeable
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, token_of
 from reconciler.sandbox.objects.records import IntentRecord
+from reconciler.sandbox.objects.session_to_json import session_json
 from reconciler.sandbox.objects.to_json import encode, intent_json
+from reconciler.sandbox.state.checkout import Checkout
+from reconciler.sandbox.state.transitions import WAITING
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
@@ -37,7 +49,7 @@ def create_intent(call: ApiCall) -> bytes:
         "expand",
     )
     parameters.raise_if_unknown(call.params, (*known, *_METHOD, *_IGNORED))
-    expand = intent_expansions(call, listing=False)
+    paths = intent_expansions(call, listing=False)
     amount = parameters.integer(parameters.required(call.params, "amount"), "amount")
     if amount < 1:
         raise ApiRefusal(400, "This value must be greater than or equal to 1.",
@@ -50,9 +62,11 @@ def create_intent(call: ApiCall) -> bytes:
             param="capture_method",
         )
     token = _token(call)
+    currency = parameters.required(call.params, "currency").lower()
+    raise_if_not_chargeable(amount, currency, token.method if token else "card")
     intent = call.sandbox.create_payment(
         amount,
-        parameters.required(call.params, "currency").lower(),
+        currency,
         method=token.method if token else "card",
         capture_method=capture_method,
         customer=parameters.text(call.params, "customer"),
@@ -62,34 +76,37 @@ def create_intent(call: ApiCall) -> bytes:
         livemode=call.records.livemode,
     )
     if parameters.flag(call.params, "confirm"):
-        return _confirm(call, intent, token, expand)
+        return _confirm(call, intent, token, paths)
     if token is not None:
         intent = call.sandbox.attach(intent.id, token=token)
-    return intent_bytes(call, intent, expand)
+    return intent_bytes(call, intent, paths)
 
 
 def update_intent(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(
         call.params, ("amount", "description", "metadata", "expand", *_METHOD, *_IGNORED)
     )
-    expand = intent_expansions(call, listing=False)
+    paths = intent_expansions(call, listing=False)
     intent = call.find("payment_intent", INTENTS)
+    amount = parameters.optional_integer(call.params, "amount")
+    if amount is not None:
+        raise_if_not_chargeable(amount, intent.currency, intent.method)
     intent = call.sandbox.update(
         intent.id,
-        amount=parameters.optional_integer(call.params, "amount"),
+        amount=amount,
         description=parameters.text(call.params, "description"),
         metadata=parameters.metadata(call.params),
     )
     token = _token(call)
     if token is not None:
         intent = call.sandbox.attach(intent.id, token=token)
-    return intent_bytes(call, intent, expand)
+    return intent_bytes(call, intent, paths)
 
 
 def confirm_intent(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(call.params, ("expand", *_METHOD, *_IGNORED))
-    expand = intent_expansions(call, listing=False)
-    return _confirm(call, call.find("payment_intent", INTENTS), _token(call), expand)
+    paths = intent_expansions(call, listing=False)
+    return _confirm(call, call.find("payment_intent", INTENTS), _token(call), paths)
 
 
 def capture_intent(call: ApiCall) -> bytes:
@@ -101,7 +118,7 @@ def capture_intent(call: ApiCall) -> bytes:
         "statement_descriptor_suffix",
     )
     parameters.raise_if_unknown(call.params, (*known, "expand"))
-    expand = intent_expansions(call, listing=False)
+    paths = intent_expansions(call, listing=False)
     intent = call.find("payment_intent", INTENTS)
     final = parameters.flag(call.params, "final_capture")
     captured = call.sandbox.capture(
@@ -109,18 +126,18 @@ def capture_intent(call: ApiCall) -> bytes:
         parameters.optional_integer(call.params, "amount_to_capture"),
         final=True if final is None else final,
     )
-    return intent_bytes(call, captured, expand)
+    return intent_bytes(call, captured, paths)
 
 
 def cancel_intent(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(call.params, ("cancellation_reason", "expand"))
-    expand = intent_expansions(call, listing=False)
+    paths = intent_expansions(call, listing=False)
     reason = parameters.text(call.params, "cancellation_reason")
     if reason is not None and reason not in CANCEL_REASONS:
         raise ApiRefusal(400, f"Invalid cancellation_reason: must be one of {', '.join(CANCEL_REASONS)}",
                       param="cancellation_reason")  # fmt: skip
     intent = call.find("payment_intent", INTENTS)
-    return intent_bytes(call, call.sandbox.cancel(intent.id, reason), expand)
+    return intent_bytes(call, call.sandbox.cancel(intent.id, reason), paths)
 
 
 def create_refund(call: ApiCall) -> bytes:
@@ -139,6 +156,12 @@ def create_refund(call: ApiCall) -> bytes:
     amount = parameters.optional_integer(call.params, "amount")
     call.sandbox.refund(ident, amount, reason=parameters.text(call.params, "reason"))
     return encode(refund_json(call.sandbox.refunds(ident)[-1]))
+
+
+def expire_session(call: ApiCall) -> bytes:
+    parameters.raise_if_unknown(call.params, ("expand",))
+    session = call.find("checkout.session", SESSIONS)
+    return encode(session_json(Checkout(call.sandbox).expire(session.id)))
 
 
 def _token(call: ApiCall) -> Token | None:
@@ -165,15 +188,18 @@ def _token(call: ApiCall) -> Token | None:
 
 
 def _confirm(
-    call: ApiCall, intent: IntentRecord, token: Token | None, expand: frozenset[str]
+    call: ApiCall, intent: IntentRecord, token: Token | None, paths: Sequence[Path]
 ) -> bytes:
     """Attempt the payment. Raises Stripe's 402, with the intent in it, for a decline."""
+    if intent.status not in WAITING:
+        raise wrong_state("confirm", "confirmed", intent, WAITING)
     if token is None and intent.payment_method is None:
         raise ApiRefusal(
             400,
             "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
             "a payment method and then confirm it again.",
             code="payment_intent_unexpected_state",
+            payment_intent=intent_json(intent),
         )
     changed = call.sandbox.confirm(intent.id, token)
     error = changed.last_payment_error
@@ -185,4 +211,4 @@ def _confirm(
         }
         shown = {name: value for name, value in extra.items() if value is not None}
         raise ApiRefusal(402, error.message, kind=error.type, code=error.code, **shown)
-    return intent_bytes(call, changed, expand)
+    return intent_bytes(call, changed, paths)

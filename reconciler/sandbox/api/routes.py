@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.sandbox.api import get_endpoints, post_endpoints
+from reconciler.sandbox.api import get_endpoints, post_endpoints, search_endpoint
 from reconciler.sandbox.api.api_call import ApiCall
 
 
@@ -25,10 +25,14 @@ class Route:
 
 
 _INTENT = "/v1/payment_intents/{id}"
+_SESSIONS = "/v1/checkout/sessions"
 
 ROUTES = (
     Route("GET", "/v1/account", "accounts_kyc_basic_read", get_endpoints.account),
     Route("GET", "/v1/payment_intents", "payment_intent_read", get_endpoints.list_intents),
+    Route(
+        "GET", "/v1/payment_intents/search", "payment_intent_read", search_endpoint.search_intents
+    ),
     Route("GET", _INTENT, "payment_intent_read", get_endpoints.retrieve_intent),
     Route("GET", "/v1/charges", "charge_read", get_endpoints.list_charges),
     Route("GET", "/v1/charges/{id}", "charge_read", get_endpoints.retrieve_charge),
@@ -40,11 +44,13 @@ ROUTES = (
     Route("GET", "/v1/events/{id}", "event_read", get_endpoints.retrieve_event),
     Route("GET", "/v1/webhook_endpoints", "webhook_read", get_endpoints.list_endpoints),
     Route("GET", "/v1/webhook_endpoints/{id}", "webhook_read", get_endpoints.retrieve_endpoint),
+    Route("GET", _SESSIONS, "checkout_session_read", get_endpoints.list_sessions),
+    Route("GET", f"{_SESSIONS}/{{id}}", "checkout_session_read", get_endpoints.retrieve_session),
     Route(
-        "GET",
-        "/v1/checkout/sessions",
-        "checkout_session_read",
-        get_endpoints.list_checkout_sessions,
+        "POST",
+        f"{_SESSIONS}/{{id}}/expire",
+        "checkout_session_write",
+        post_endpoints.expire_session,
     ),
     Route("POST", "/v1/payment_intents", "payment_intent_write", post_endpoints.create_intent),
     Route("POST", _INTENT, "payment_intent_write", post_endpoints.update_intent),
@@ -65,7 +71,10 @@ def route_of(method: str, path: str) -> tuple[Route | None, str]:
     exact = _BY_SHAPE.get((method, *parts))
     if exact is not None:
         return exact, ""
-    if len(parts) < 3:
-        return None, ""
-    ident = parts[2]
-    return _BY_SHAPE.get((method, *parts[:2], "{id}", *parts[3:])), ident
+    for place in (2, 3):
+        if len(parts) > place:
+            template = (method, *parts[:place], "{id}", *parts[place + 1 :])
+            found = _BY_SHAPE.get(template)
+            if found is not None:
+                return found, parts[place]
+    return None, ""

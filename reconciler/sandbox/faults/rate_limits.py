@@ -24,13 +24,16 @@ class SandboxLimits:
     live_per_second: float | None = 100
     test_per_second: float | None = 25
     endpoint_per_second: float | None = 25
+    search_per_second: float | None = 20
     endpoints: Mapping[str, float] = field(default_factory=dict)
     global_at_once: int | None = None
     endpoint_at_once: int | None = None
     burst: float = 1.0
 
 
-NO_LIMITS = SandboxLimits(live_per_second=None, test_per_second=None, endpoint_per_second=None)
+NO_LIMITS = SandboxLimits(
+    live_per_second=None, test_per_second=None, endpoint_per_second=None, search_per_second=None
+)
 
 
 @dataclass(slots=True)
@@ -62,7 +65,9 @@ class RequestLimiter:
         """None if the request is admitted, else the ``Stripe-Rate-Limited-Reason``. After None, call :meth:`leave`."""
         limits = self.limits
         overall = limits.live_per_second if livemode else limits.test_per_second
-        own = limits.endpoints.get(endpoint, limits.endpoint_per_second)
+        is_search = endpoint.endswith("/search")
+        usual = limits.search_per_second if is_search else limits.endpoint_per_second
+        own = limits.endpoints.get(endpoint, usual)
 
         with self._lock:
             if self._full(holder, "", limits.global_at_once):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.sandbox.objects.to_json import encode
+from reconciler.sandbox.objects.records import IntentRecord
+from reconciler.sandbox.objects.to_json import encode, intent_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,25 @@ def server_error() -> ApiRefusal:
     )
 
 
-def wrong_state(verb: str, participle: str, status: str, allowed: tuple[str, ...]) -> ApiRefusal:
-    """400: the PaymentIntent's status does not allow the request."""
+def wrong_state(
+    verb: str, participle: str, intent: IntentRecord, allowed: tuple[str, ...]
+) -> ApiRefusal:
+    """400: the PaymentIntent's status does not allow the request. The error has the intent in it."""
     return ApiRefusal(
         400,
-        f"You cannot {verb} this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of "
-        f"the following statuses may be {participle}: {', '.join(allowed)}.",
+        f"You cannot {verb} this PaymentIntent because it has a status of {intent.status}. Only a PaymentIntent with one "
+        f"of the following statuses may be {participle}: {', '.join(allowed)}.",
         code="payment_intent_unexpected_state",
+        payment_intent=intent_json(intent),
+    )
+
+
+def fixed_amount(intent: IntentRecord, allowed: tuple[str, ...]) -> ApiRefusal:
+    """400: the PaymentIntent's status does not allow another amount. The error has the intent in it."""
+    return ApiRefusal(
+        400,
+        f"This PaymentIntent's amount could not be updated because it has a status of {intent.status}. You may only "
+        f"update the amount of a PaymentIntent with one of the following statuses: {', '.join(allowed)}.",
+        code="payment_intent_unexpected_state",
+        payment_intent=intent_json(intent),
     )

@@ -47,8 +47,6 @@ def charge_json(charge: ChargeRecord) -> Json:
         "currency": charge.currency,
         "customer": charge.customer,
         "description": charge.description,
-        "destination": None,
-        "dispute": None,
         "disputed": charge.disputed,
         "failure_balance_transaction": None,
         "failure_code": charge.failure_code,
@@ -57,7 +55,6 @@ def charge_json(charge: ChargeRecord) -> Json:
         "livemode": charge.livemode,
         "metadata": dict(charge.metadata),
         "on_behalf_of": None,
-        "order": None,
         "outcome": _outcome_json(charge),
         "paid": charge.paid,
         "payment_intent": charge.payment_intent,
@@ -103,7 +100,11 @@ def _outcome_json(charge: ChargeRecord) -> Json | None:
 def _details_json(charge: ChargeRecord) -> Json:
     details = METHODS[charge.method].details
     if charge.method == "card":
-        details = {**details, "amount_authorized": charge.amount if charge.paid else None}
+        details = {
+            **details,
+            "amount_authorized": charge.amount if charge.paid else None,
+            "overcapture": {"maximum_amount_capturable": charge.amount, "status": "unavailable"},
+        }
         if charge.capture_before is not None:
             details["capture_before"] = charge.capture_before
     return {charge.method: details, "type": charge.method}
@@ -119,12 +120,14 @@ def refund_json(refund: RefundRecord) -> Json:
         "charge": refund.charge,
         "created": refund.created,
         "currency": refund.currency,
-        "destination_details": {
-            refund.method: {"reference_status": "pending", "type": "refund"},
-            "type": refund.method,
-        },
+        "customer": None,
+        "customer_account": None,
+        "destination_details": _destination_json(refund),
+        "failure_balance_transaction": None if refund.counts else f"txn_{refund.id[3:]}F",
+        "failure_reason": refund.failure_reason,
         "metadata": {},
         "payment_intent": refund.payment_intent,
+        "pending_reason": "processing" if refund.status == "pending" else None,
         "reason": refund.reason,
         "receipt_number": None,
         "source_transfer_reversal": None,
@@ -133,8 +136,56 @@ def refund_json(refund: RefundRecord) -> Json:
     }
 
 
+_WITH_REFERENCE = ("multibanco", "swish")
+_CARDS = ("card", "card_present")
+
+
+def _destination_json(refund: RefundRecord) -> Json:
+    """Where the money goes. Only a card's has fields that need values."""
+    if refund.method in _CARDS:
+        return {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"}
+    if refund.method in _WITH_REFERENCE:
+        return {refund.method: {"reference": None, "reference_status": None}, "type": refund.method}
+    return {"type": refund.method}
+
+
+def balance_transaction_json(
+    source: ChargeRecord | RefundRecord, *, currency: str | None = None
+) -> Json:
+    """The balance transaction of a charge or a refund as Stripe's API shows it, without fees."""
+    is_charge = isinstance(source, ChargeRecord)
+    if isinstance(source, ChargeRecord):
+        amount = source.amount_captured if source.balance_amount is None else source.balance_amount
+    else:
+        amount = -source.amount
+    kind = "charge" if source.method in _CARDS else "payment"
+    return {
+        "id": f"txn_{source.id[3:]}",
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": source.created + 2 * 86_400,
+        "balance_type": "payments",
+        "created": source.created,
+        "currency": currency or source.currency,
+        "description": None,
+        "exchange_rate": None,
+        "fee": 0,
+        "fee_details": [],
+        "net": amount,  # Stripe's field; banned-words: allowed
+        "reporting_category": "charge" if is_charge else "refund",
+        "source": source.id,
+        "status": "pending",
+        "type": kind if is_charge else f"{'' if kind == 'charge' else 'payment_'}refund",
+    }
+
+
+_WITH_DETAILS = ("amazon_pay", "card", "klarna", "paypal")
+_NEEDS_RESPONSE = ("needs_response", "warning_needs_response", "appeal_needs_response")
+
+
 def dispute_json(dispute: DisputeRecord) -> Json:
     """A dispute as Stripe's API shows it."""
+    waits = dispute.status in _NEEDS_RESPONSE
     return {
         "id": dispute.id,
         "object": "dispute",
@@ -144,19 +195,41 @@ def dispute_json(dispute: DisputeRecord) -> Json:
         "created": dispute.created,
         "currency": dispute.currency,
         "enhanced_eligibility_types": [],
-        "evidence": {"customer_name": "Jenny Rosen", "uncategorized_text": None},
-        "evidence_details": {
-            "due_by": dispute.created + 14 * 86_400,
-            "enhanced_eligibility": {},
-            "has_evidence": False,
-            "past_due": False,
-            "submission_count": 0,
+        "evidence": {
+            "customer_name": "Jenny Rosen",
+            "enhanced_evidence": {},
+            "uncategorized_text": None,
         },
-        "is_charge_refundable": False,
+        "evidence_details": {
+            "due_by": dispute.created + 14 * 86_400 if waits else None,
+            "enhanced_eligibility": {},
+            "has_evidence": not waits,
+            "past_due": False,
+            "submission_count": 0 if waits else 1,
+            "submission_method": "not_submitted" if waits else "manual",
+        },
+        "is_charge_refundable": dispute.is_inquiry,
         "livemode": dispute.livemode,
         "metadata": {},
         "payment_intent": dispute.payment_intent,
-        "payment_method_details": {"type": dispute.method},
+        "payment_method_details": _disputed_method_json(dispute),
         "reason": dispute.reason,
         "status": dispute.status,
     }
+
+
+def _disputed_method_json(dispute: DisputeRecord) -> Json | None:
+    if dispute.method not in _WITH_DETAILS:
+        return None
+    shapes: dict[str, Json] = {
+        "card": {
+            "brand": "visa",
+            "case_type": "inquiry" if dispute.is_inquiry else "chargeback",
+            "network": "visa",
+            "network_reason_code": "10.4",
+        },
+        "klarna": {"chargeback_loss_reason_code": None, "reason_code": None},
+        "paypal": {"case_id": None, "reason_code": None},
+        "amazon_pay": {"dispute_type": None},
+    }
+    return {dispute.method: shapes[dispute.method], "type": dispute.method}

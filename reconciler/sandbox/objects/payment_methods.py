@@ -16,29 +16,26 @@ class Flow(Enum):
     DEBIT = "debit"  # processing for days
     VOUCHER = "voucher"  # requires_action until the customer has paid the voucher
     REDIRECT = "redirect"  # requires_action until the customer returns from another site
+    TRANSFER = "transfer"  # requires_action until bank transfers add up to the amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
     """One type of payment method.
 
-    ``payable_for`` is how long a voucher can be paid and ``authorized_for`` how long an authorization lasts, in seconds.
+    ``details`` are those of a charge; ``stored`` names those of them that the PaymentMethod itself has too. ``payable_for`` is how long a voucher can be paid and ``authorized_for`` how long an authorization lasts, in seconds.
     """
 
     type: str
     flow: Flow
     action: str
     details: dict[str, Any]
+    stored: tuple[str, ...] = ()
     payable_for: int | None = None
     authorized_for: int | None = None
 
 
-_BANK = {
-    "bank_name": "STRIPE TEST BANK",
-    "fingerprint": "FFDMA0xfhBjWSZLu",
-    "last4": "6789",
-    "mandate": None,
-}
+_BANK = {"last4": "6789"}
 
 CARD_DETAILS: dict[str, Any] = {
     "amount_authorized": None,
@@ -71,43 +68,107 @@ CARD_DETAILS: dict[str, Any] = {
 }
 
 
+_CARD_STORED = (
+    "brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "regulated_status", "wallet"
+)  # fmt: skip
+_PRESENT_DETAILS: dict[str, Any] = {
+    "amount_authorized": None,
+    "brand": "visa",
+    "country": "US",
+    "exp_month": 8,
+    "exp_year": 2030,
+    "fingerprint": "AOB934RVNwzk6xtn",
+    "funding": "credit",
+    "incremental_authorization_supported": False,
+    "last4": "4242",
+    "overcapture_supported": False,
+    "read_method": "contactless_emv",
+}
+
+
 def _debit(kind: str, **extra: Any) -> PaymentMethod:
+    details = {**_BANK, **extra}
+    only_of_charges = {"expected_debit_date", "mandate", "payment_reference"}
     return PaymentMethod(
-        type=kind, flow=Flow.DEBIT, action="verify_with_microdeposits", details={**_BANK, **extra}
+        type=kind,
+        flow=Flow.DEBIT,
+        action="verify_with_microdeposits",
+        details=details,
+        stored=tuple(name for name in details if name not in only_of_charges),
     )
 
 
-def _voucher(kind: str, action: str, payable_for: int, **extra: Any) -> PaymentMethod:
+def _voucher(
+    kind: str, action: str, payable_for: int, stored: tuple[str, ...] = (), **extra: Any
+) -> PaymentMethod:
     return PaymentMethod(
-        type=kind, flow=Flow.VOUCHER, action=action, details=extra, payable_for=payable_for
+        type=kind,
+        flow=Flow.VOUCHER,
+        action=action,
+        details=extra,
+        stored=stored,
+        payable_for=payable_for,
+    )
+
+
+def _redirect(
+    kind: str,
+    action: str = "redirect_to_url",
+    *,
+    stored: tuple[str, ...] = (),
+    authorized_for: int | None = None,
+    **extra: Any,
+) -> PaymentMethod:
+    return PaymentMethod(
+        type=kind,
+        flow=Flow.REDIRECT,
+        action=action,
+        details=extra,
+        stored=stored,
+        authorized_for=authorized_for,
     )
 
 
 METHODS: dict[str, PaymentMethod] = {
     method.type: method
     for method in (
-        PaymentMethod(
-            type="card", flow=Flow.CARD, action="use_stripe_sdk", details=CARD_DETAILS, authorized_for=7 * DAY
-        ),
-        _debit("us_bank_account", account_holder_type="individual", account_type="checking",
-               expected_debit_date=None, routing_number="110000000", payment_reference=None),
-        _debit("sepa_debit", bank_code="37040044", branch_code="", country="DE", expected_debit_date=None),
-        _debit("bacs_debit", expected_debit_date=None, sort_code="108800"),
-        _debit("au_becs_debit", bsb_number="000000", expected_debit_date=None),
-        _debit("nz_bank_account", account_holder_name="Jenny Rosen", branch_code="0000", expected_debit_date=None),
-        _debit("acss_debit", institution_number="000", transit_number="11000", expected_debit_date=None),
+        PaymentMethod(type="card", flow=Flow.CARD, action="use_stripe_sdk", details=CARD_DETAILS, stored=_CARD_STORED,
+                      authorized_for=7 * DAY),
+        PaymentMethod(type="card_present", flow=Flow.CARD, action="use_stripe_sdk", details=_PRESENT_DETAILS,
+                      stored=("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "read_method"),
+                      authorized_for=2 * DAY),
+        _debit("us_bank_account", bank_name="STRIPE TEST BANK", fingerprint="FFDMA0xfhBjWSZLu", mandate=None,
+               account_holder_type="individual", account_type="checking", expected_debit_date=None,
+               routing_number="110000000", payment_reference=None),
+        _debit("sepa_debit", bank_code="37040044", branch_code="", country="DE", expected_debit_date=None,
+               fingerprint="FFDMA0xfhBjWSZLu", mandate=None),
+        _debit("bacs_debit", expected_debit_date=None, sort_code="108800", fingerprint="FFDMA0xfhBjWSZLu", mandate=None),
+        _debit("au_becs_debit", bsb_number="000000", expected_debit_date=None, fingerprint="FFDMA0xfhBjWSZLu", mandate=None),
+        _debit("nz_bank_account", account_holder_name="Jenny Rosen", bank_code="11", bank_name="STRIPE TEST BANK",
+               branch_code="0000", expected_debit_date=None, suffix="010"),
+        _debit("acss_debit", bank_name="STRIPE TEST BANK", institution_number="000", transit_number="11000",
+               expected_debit_date=None, fingerprint="FFDMA0xfhBjWSZLu", mandate=None),
         _voucher("oxxo", "oxxo_display_details", 5 * DAY, number="59000000183860812022040200205005"),
         _voucher("konbini", "konbini_display_details", 3 * DAY, store={"chain": "lawson"}),
-        _voucher("boleto", "boleto_display_details", 3 * DAY, tax_id="00.000.000/0001-91"),
+        _voucher("boleto", "boleto_display_details", 3 * DAY, stored=("tax_id",), tax_id="00.000.000/0001-91"),
         _voucher("multibanco", "multibanco_display_details", 7 * DAY, entity="12345", reference="999999999"),
         _voucher("pix", "pix_display_qr_code", 4 * 3600, bank_transaction_id="E0000000000000000000"),
-        PaymentMethod(type="ideal", flow=Flow.REDIRECT, action="redirect_to_url",
-                      details={"bank": "abn_amro", "bic": "ABNANL2A", "verified_name": "Jenny Rosen"}),
-        PaymentMethod(type="klarna", flow=Flow.REDIRECT, action="redirect_to_url", authorized_for=28 * DAY,
-                      details={"payment_method_category": "pay_later", "preferred_locale": "en-US"}),
-        PaymentMethod(type="cashapp", flow=Flow.REDIRECT, authorized_for=7 * DAY,
-                      action="cashapp_handle_redirect_or_display_qr_code",
-                      details={"buyer_id": "test_buyer_id", "cashtag": "$test_cashtag"}),
+        _redirect("ideal", stored=("bank", "bic"), bank="abn_amro", bic="ABNANL2A", verified_name="Jenny Rosen"),
+        _redirect("klarna", authorized_for=28 * DAY, payment_method_category="pay_later", preferred_locale="en-US"),
+        _redirect("affirm", authorized_for=30 * DAY, transaction_id=None),
+        _redirect("afterpay_clearpay", authorized_for=13 * DAY, order_id="aft_1", reference=None),
+        _redirect("paypal", stored=("country", "payer_email", "payer_id"), authorized_for=10 * DAY, country="US",
+                  payer_email="jenny.rosen@example.com", payer_id="PAYER1", payer_name="Jenny Rosen", transaction_id=None),
+        _redirect("cashapp", "cashapp_handle_redirect_or_display_qr_code", stored=("buyer_id", "cashtag"),
+                  authorized_for=7 * DAY, buyer_id="test_buyer_id", cashtag="$test_cashtag"),
+        _redirect("alipay", "alipay_handle_redirect", buyer_id=None, transaction_id=None),
+        _redirect("blik", "blik_authorize", stored=("buyer_id",), buyer_id=None),
+        _redirect("paynow", "paynow_display_qr_code", reference=None),
+        _redirect("promptpay", "promptpay_display_qr_code", reference=None),
+        _redirect("swish", "swish_handle_redirect_or_display_qr_code", payment_reference=None, verified_phone_last4="1234"),
+        _redirect("upi", "upi_handle_redirect_or_display_qr_code", stored=("vpa",), vpa="jenny@upi"),
+        _redirect("wechat_pay", "wechat_pay_display_qr_code", transaction_id=None),
+        PaymentMethod(type="customer_balance", flow=Flow.TRANSFER, action="display_bank_transfer_instructions", details={}),
     )
 }  # fmt: skip
 

@@ -34,10 +34,14 @@ class PaymentErrorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextActionRecord:
-    """What the customer has to do next. Only vouchers and QR codes have ``expires_at``."""
+    """What the customer has to do next.
+
+    Only vouchers and QR codes have ``expires_at``, and only bank transfers ``amount_remaining``: what they still lack.
+    """
 
     type: str
     expires_at: int | None = None
+    amount_remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,8 @@ class ChargeRecord:
     failure_message: str | None = None
     decline_code: str | None = None
     capture_before: int | None = None
+    balance_amount: int | None = None
+    """What the balance transaction says, if that is another amount than the captured one."""
 
     @property
     def paid(self) -> bool:
@@ -105,8 +111,10 @@ class ChargeRecord:
 
     @property
     def refunded(self) -> bool:
-        """Whether the whole amount was refunded."""
-        return self.amount > 0 and self.amount_refunded >= self.amount
+        """Whether everything was refunded: all that was captured, or all that was held if released money counts."""
+        counts_release = self.balance_amount is not None or not self.captured
+        whole = self.amount if counts_release else self.amount_captured
+        return whole > 0 and self.amount_refunded >= whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +131,13 @@ class RefundRecord:
     payment_intent: str
     status: str = "succeeded"
     reason: str | None = None
+    failure_reason: str | None = None
     method: str = "card"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the charge counts its amount as refunded."""
+        return self.status not in {"failed", "canceled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +156,45 @@ class DisputeRecord:
     reason: str = "fraudulent"
     method: str = "card"
 
+    @property
+    def is_inquiry(self) -> bool:
+        """Whether the bank only asks: no money has moved."""
+        return self.status.startswith("warning_")
 
-EventSubject = IntentRecord | ChargeRecord | RefundRecord | DisputeRecord
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A Checkout Session. ``payment_intent`` is None before the customer confirms, and in other modes than payment.
+
+    ``intent_metadata`` is the metadata that its PaymentIntent gets; ``metadata`` is the session's own.
+    """
+
+    id: str
+    account: str
+    livemode: bool
+    created: int
+    expires_at: int
+    mode: str = "payment"
+    status: str = "open"
+    payment_status: str = "unpaid"
+    amount: int | None = None
+    currency: str | None = None
+    method: str = "card"
+    payment_intent: str | None = None
+    setup_intent: str | None = None
+    subscription: str | None = None
+    customer: str | None = None
+    client_reference_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=_no_metadata)
+    intent_metadata: Mapping[str, str] = field(default_factory=_no_metadata)
+
+
+EventSubject = IntentRecord | ChargeRecord | RefundRecord | DisputeRecord | SessionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """An event. ``snapshot`` is its object as it was at that time.
+    """An event. ``snapshot`` is its object as it was at that time, ``previous`` as it was before the change.
 
     ``visible_at`` is when the events list begins to show the event: never earlier than ``created``.
     """
@@ -160,6 +206,7 @@ class EventRecord:
     type: str
     snapshot: EventSubject
     visible_at: int
+    previous: EventSubject | None = None
     request_id: str | None = None
     idempotency_key: str | None = None
 

@@ -11,6 +11,7 @@ from reconciler.sandbox.objects.charge_to_json import (
     dispute_json,
     refund_json,
 )
+from reconciler.sandbox.objects.next_actions import next_action_json
 from reconciler.sandbox.objects.payment_methods import METHODS
 from reconciler.sandbox.objects.records import (
     API_VERSION,
@@ -19,12 +20,13 @@ from reconciler.sandbox.objects.records import (
     EventRecord,
     EventSubject,
     IntentRecord,
-    NextActionRecord,
     PaymentErrorRecord,
     Record,
     RefundRecord,
+    SessionRecord,
     WebhookEndpointRecord,
 )
+from reconciler.sandbox.objects.session_to_json import session_json
 
 # The place in the intent's JSON for the charge's id, or for the whole charge. User text escapes NUL, so it is unique.
 _GAP = msgspec.Raw(b"\0")
@@ -65,6 +67,8 @@ def record_json(record: Record, pending_webhooks: int = 0) -> Json:
         return refund_json(record)
     if isinstance(record, DisputeRecord):
         return dispute_json(record)
+    if isinstance(record, SessionRecord):
+        return session_json(record)
     if isinstance(record, WebhookEndpointRecord):
         return endpoint_json(record)
     return event_json(record, pending_webhooks)
@@ -77,6 +81,7 @@ def type_name(snapshot: EventSubject) -> str:
         ChargeRecord: "charge",
         RefundRecord: "refund",
         DisputeRecord: "dispute",
+        SessionRecord: "checkout.session",
     }[type(snapshot)]
 
 
@@ -110,7 +115,9 @@ def intent_json(intent: IntentRecord) -> Json:
         "livemode": intent.livemode,
         "managed_payments": {"enabled": False},
         "metadata": dict(intent.metadata),
-        "next_action": _action_json(intent, intent.next_action),
+        "next_action": None
+        if intent.next_action is None
+        else next_action_json(intent, intent.next_action),
         "on_behalf_of": None,
         "payment_details": None,
         "payment_method": intent.payment_method,
@@ -165,45 +172,33 @@ def _error_json(intent: IntentRecord, error: PaymentErrorRecord | None) -> Json 
 
 
 def _method_json(intent: IntentRecord, error: PaymentErrorRecord) -> Json:
-    kind = error.payment_method_type
+    return payment_method_json(
+        str(error.payment_method),
+        error.payment_method_type,
+        created=intent.created,
+        customer=intent.customer,
+        livemode=intent.livemode,
+    )
+
+
+def payment_method_json(
+    ident: str, kind: str, *, created: int, customer: str | None, livemode: bool
+) -> Json:
+    """A PaymentMethod as Stripe's API shows it."""
+    method = METHODS[kind]
     return {
-        "id": error.payment_method,
+        "id": ident,
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": CUSTOMER,
-        kind: METHODS[kind].details,
-        "created": intent.created,
-        "customer": intent.customer,
-        "livemode": intent.livemode,
+        kind: {name: method.details[name] for name in method.stored},
+        "created": created,
+        "customer": customer,
+        "customer_account": None,
+        "livemode": livemode,
         "metadata": {},
         "type": kind,
     }
-
-
-def _action_json(intent: IntentRecord, action: NextActionRecord | None) -> Json | None:
-    if action is None:
-        return None
-    if action.type == "redirect_to_url":
-        mode = "live" if intent.livemode else "test"
-        inner: Json = {
-            "return_url": "https://shop.example.com/return",
-            "url": f"https://hooks.stripe.com/redirect/authenticate/src_{mode}?client_secret={intent.client_secret}",
-        }
-    elif action.type == "use_stripe_sdk":
-        inner = {
-            "type": "three_d_secure_redirect",
-            "source": "src_1",
-            "stripe_js": "https://hooks.stripe.com/3ds",
-        }
-    else:
-        # only OXXO says expires_after; the other vouchers say expires_at
-        name = "expires_after" if action.type == "oxxo_display_details" else "expires_at"
-        inner = {
-            name: action.expires_at,
-            "hosted_voucher_url": f"https://payments.stripe.com/voucher/{intent.id[3:]}",
-            "number": "59000000183860812022040200205005",
-        }
-    return {action.type: inner, "type": action.type}
 
 
 def endpoint_json(endpoint: WebhookEndpointRecord) -> Json:
@@ -230,9 +225,20 @@ def event_json(event: EventRecord, pending_webhooks: int) -> Json:
         "object": "event",
         "api_version": API_VERSION,
         "created": event.created,
-        "data": {"object": record_json(event.snapshot)},
+        "data": _event_data(event),
         "livemode": event.livemode,
         "pending_webhooks": pending_webhooks,
         "request": {"id": event.request_id, "idempotency_key": event.idempotency_key},
         "type": event.type,
     }
+
+
+def _event_data(event: EventRecord) -> Json:
+    """The object as it was then. The events of updates also have what the changed fields were before."""
+    present = record_json(event.snapshot)
+    tells_previous = event.type.endswith(".updated") or event.type == "charge.refunded"
+    if event.previous is None or not tells_previous:
+        return {"object": present}
+    before = record_json(event.previous)
+    changed = {name: value for name, value in before.items() if present.get(name) != value}
+    return {"object": present, "previous_attributes": changed}

@@ -6,10 +6,13 @@ from reconciler.sandbox.objects.records import (
     ChargeRecord,
     DisputeRecord,
     EventRecord,
+    EventSubject,
     IntentRecord,
     RefundRecord,
+    SessionRecord,
     WebhookEndpointRecord,
 )
+from reconciler.sandbox.state.search_index import SearchIndex
 from reconciler.sandbox.state.timeline import Timeline
 from reconciler.sandbox.state.transitions import Transition
 
@@ -26,11 +29,14 @@ class AccountRecords:
         self.charges: Timeline[ChargeRecord] = Timeline(("payment_intent", "customer"))
         self.refunds: Timeline[RefundRecord] = Timeline(("payment_intent", "charge"))
         self.disputes: Timeline[DisputeRecord] = Timeline(("payment_intent", "charge"))
+        self.sessions: Timeline[SessionRecord] = Timeline()
         self.events: Timeline[EventRecord] = Timeline()
         self.endpoints: Timeline[WebhookEndpointRecord] = Timeline()
+        self.search_index = SearchIndex()
 
-    def store(self, change: Transition) -> None:
+    def store(self, change: Transition, moment: int) -> None:
         """Store the records of a change. Its events are stored separately, because Stripe may fail to generate them."""
+        self.search_index.note(self.intents.get(change.intent.id), change.intent, moment)
         self.intents.put(change.intent)
         if change.charge is not None:
             self.charges.put(change.charge)
@@ -38,6 +44,14 @@ class AccountRecords:
             self.refunds.put(change.refund)
         if change.dispute is not None:
             self.disputes.put(change.dispute)
+
+    def present(self, ident: str) -> EventSubject | None:
+        """The stored object of this id, of any type that events are about; None if there is none."""
+        for timeline in (self.intents, self.charges, self.refunds, self.disputes, self.sessions):
+            found: EventSubject | None = timeline.get(ident)
+            if found is not None:
+                return found
+        return None
 
     def latest_charge(self, intent: IntentRecord) -> ChargeRecord | None:
         """The charge of the intent's last attempt, None if there was no attempt."""

@@ -10,19 +10,21 @@ from functools import partial
 from reconciler.clock import Clock, SystemClock
 from reconciler.sandbox.faults.faults import FaultPlan, Faults
 from reconciler.sandbox.faults.rate_limits import NO_LIMITS, RequestLimiter, SandboxLimits
-from reconciler.sandbox.objects.answers import ApiRefusal
+from reconciler.sandbox.objects.answers import ApiRefusal, fixed_amount
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, TokenReaction, reaction_of
 from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.state import transitions
+from reconciler.sandbox.state.money_back import MoneyBack
 from reconciler.sandbox.state.request_log import RequestLog
-from reconciler.sandbox.state.store import ACCOUNT, SandboxStore
+from reconciler.sandbox.state.search_index import DELAY_SECONDS
+from reconciler.sandbox.state.store import ACCOUNT
 from reconciler.sandbox.state.transitions import PaymentState, Step, Transition
 
 TEST_KEY = "sk_test_sandbox"
 LIVE_KEY = "sk_live_sandbox"
 
 
-class Sandbox(SandboxStore):
+class Sandbox(MoneyBack):
     """A Stripe in memory that can fail on purpose. Safe to share between threads.
 
     It begins with one account, :data:`ACCOUNT`, and its two full keys, :data:`TEST_KEY` and :data:`LIVE_KEY`.
@@ -38,11 +40,15 @@ class Sandbox(SandboxStore):
         limits: Rate limits; off unless given.
         faults: The shares of faults.
         livemode: The mode of new payments, if a call does not say.
+        releases_count_as_refunded: Whether money that a smaller capture or a cancel releases counts as refunded, as
+            before API version 2025-03-31.basil.
 
     Attributes:
         requests: The log of all API requests.
         limiter: The rate limits, which may be replaced at any time.
         faults: Shares and script of the faults.
+        search_delay: How many seconds of Stripe's time the search is behind.
+        offers_search: Whether the account may search at all; merchants in India may not.
         before_answer: Called with endpoint and target before the sandbox works on a request, so that a test can change
             a payment in the middle of a sweep.
     """
@@ -56,13 +62,17 @@ class Sandbox(SandboxStore):
         limits: SandboxLimits = NO_LIMITS,
         faults: Faults | None = None,
         livemode: bool = False,
+        releases_count_as_refunded: bool = False,
     ) -> None:
         super().__init__(
             clock, FaultPlan(faults or Faults(seed=seed)), seed=seed, livemode=livemode
         )
+        self.releases_count_as_refunded = releases_count_as_refunded
         self.rate_clock: Clock = rate_clock or SystemClock()
         self.limiter = RequestLimiter(limits, self.rate_clock)
         self.requests = RequestLog()
+        self.search_delay = DELAY_SECONDS
+        self.offers_search = True
         self.before_answer: Callable[[str, str], None] | None = None
         self._tokens: dict[str, Token] = {}
         self.add_key(TEST_KEY)
@@ -99,7 +109,7 @@ class Sandbox(SandboxStore):
                 id=ident or self.new_id("pi"),
                 account=account,
                 livemode=records.livemode,
-                created=self._second(at),
+                created=self.second(at),
                 amount=amount,
                 currency=currency,
                 method=method,
@@ -126,6 +136,8 @@ class Sandbox(SandboxStore):
 
         def step(payment: PaymentState) -> Transition:
             intent = payment.intent
+            if amount not in (None, intent.amount) and intent.status not in transitions.WAITING:
+                raise fixed_amount(intent, transitions.WAITING)
             merged = {k: v for k, v in {**intent.metadata, **(metadata or {})}.items() if v}
             changed = replace(
                 intent,
@@ -252,41 +264,32 @@ class Sandbox(SandboxStore):
         at: datetime | None = None,
     ) -> IntentRecord:
         """Collect held money, all or ``amount``. Unless ``final``, the status stays ``requires_capture``."""
-        return self._change(ident, at, partial(transitions.capture, amount=amount, final=final))
+        step = partial(
+            transitions.capture,
+            amount=amount,
+            final=final,
+            counts_release=self.releases_count_as_refunded,
+        )
+        return self._change(ident, at, step)
 
     def cancel(
         self, ident: str, reason: str | None = None, *, at: datetime | None = None
     ) -> IntentRecord:
         """Cancel the intent; ``reason`` is a ``cancellation_reason``."""
-        return self._change(ident, at, partial(transitions.cancel, reason=reason))
+        counts = self.releases_count_as_refunded
+        step = partial(transitions.cancel, reason=reason, counts_release=counts)
+        return self._change(ident, at, step)
 
     def expire_authorization(self, ident: str, *, at: datetime | None = None) -> IntentRecord:
         """Let the authorization expire: ``charge.expired``, and Stripe cancels the intent."""
-        return self._change(
-            ident, at, partial(transitions.cancel, reason="automatic", expired=True)
-        )
+        counts = self.releases_count_as_refunded
+        reason = "automatic" if counts else "expired"
+        step = partial(transitions.cancel, reason=reason, expired=True, counts_release=counts)
+        return self._change(ident, at, step)
 
-    def refund(
-        self,
-        ident: str,
-        amount: int | None = None,
-        *,
-        reason: str | None = None,
-        at: datetime | None = None,
-    ) -> IntentRecord:
-        """Refund the rest of the money, or ``amount``; the intent stays ``succeeded``."""
-        return self._change(ident, at, partial(transitions.refund, amount=amount, reason=reason))
-
-    def dispute(
-        self,
-        ident: str,
-        *,
-        reason: str = "fraudulent",
-        amount: int | None = None,
-        at: datetime | None = None,
-    ) -> IntentRecord:
-        """Open a dispute on the latest charge; the intent stays ``succeeded``."""
-        return self._change(ident, at, partial(transitions.dispute, amount=amount, reason=reason))
+    def fund(self, ident: str, amount: int, *, at: datetime | None = None) -> IntentRecord:
+        """Receive a bank transfer for an intent that waits for one. It succeeds once its amount is complete."""
+        return self._change(ident, at, partial(transitions.fund, amount=amount))
 
     def set_status(self, ident: str, status: str) -> IntentRecord:
         """Set any string as the status, without an event."""
@@ -296,7 +299,7 @@ class Sandbox(SandboxStore):
 
     def expire_due(self) -> int:
         """Cancel the authorizations and fail the vouchers that have expired. Returns their number."""
-        now = self._second(None)
+        now = self.second(None)
         count = 0
         for intent in list(self.intents()):
             if intent.status == "requires_capture":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from reconciler.clock import Clock
 from reconciler.sandbox.faults.faults import FaultPlan
@@ -14,9 +15,11 @@ from reconciler.sandbox.objects.answers import unknown_object
 from reconciler.sandbox.objects.ids import Ids
 from reconciler.sandbox.objects.records import (
     ChargeRecord,
+    DisputeRecord,
     EventRecord,
     EventSubject,
     IntentRecord,
+    Record,
     RefundRecord,
     WebhookEndpointRecord,
 )
@@ -32,6 +35,8 @@ from reconciler.sandbox.webhooks import (
 )
 
 ACCOUNT = "acct_1SandboxShop0001"
+
+R = TypeVar("R", bound=Record)
 
 
 class SandboxStore:
@@ -117,6 +122,10 @@ class SandboxStore:
         """All refunds of an intent, oldest first, including those for released money."""
         return self._records_with(intent).refunds.of("payment_intent", intent)
 
+    def disputes(self, intent: str) -> list[DisputeRecord]:
+        """All disputes of an intent, oldest first."""
+        return self._records_with(intent).disputes.of("payment_intent", intent)
+
     def events(
         self, about: str | None = None, *, account: str = ACCOUNT, livemode: bool | None = None
     ) -> list[EventRecord]:
@@ -134,6 +143,15 @@ class SandboxStore:
         if records is None:
             raise unknown_object("payment_intent", ident, other_mode_of=None)
         return records
+
+    def find(self, get: Callable[[AccountRecords], R | None], kind: str, ident: str) -> R:
+        """The object of this id in any account and mode. Raises Stripe's 404 as :class:`ApiRefusal`."""
+        with self.lock:
+            for records in self._records.values():
+                found = get(records)
+                if found is not None:
+                    return found
+        raise unknown_object(kind, ident, other_mode_of=None)
 
     # Changes
 
@@ -163,7 +181,8 @@ class SandboxStore:
             finally:
                 self._cause = (None, None)
 
-    def _second(self, at: datetime | None) -> int:
+    def second(self, at: datetime | None) -> int:
+        """A moment in Unix seconds, by default the clock's present one."""
         return int((at or self.clock.now()).timestamp())
 
     def _begin(self, intent: IntentRecord) -> IntentRecord:
@@ -175,24 +194,35 @@ class SandboxStore:
                 records, Transition(intent, (("payment_intent.created", intent),)), intent.created
             )
 
-    def _change(self, ident: str, at: datetime | None, step: Step) -> IntentRecord:
-        """Change an intent by a step and make its events."""
+    def _change(
+        self, ident: str, at: datetime | None, step: Step, *, charge: str | None = None
+    ) -> IntentRecord:
+        """Change an intent by a step and make its events. ``charge`` is another charge than its latest one."""
         with self.lock:
             records = self._records_with(ident)
             intent = self.intent(ident)
-            moment = self._second(at)
-            payment = PaymentState(intent, records.latest_charge(intent), self.new_id, moment)
+            moment = self.second(at)
+            latest = records.charges.get(charge) if charge else records.latest_charge(intent)
+            payment = PaymentState(intent, latest, self.new_id, moment)
             return self._apply(records, step(payment), moment)
 
     def _apply(self, records: AccountRecords, change: Transition, moment: int) -> IntentRecord:
-        records.store(change)
+        before = {snapshot.id: records.present(snapshot.id) for _, snapshot in change.events}
+        records.store(change, moment)
         for kind, snapshot in change.events:
-            self._add_event(records, kind, snapshot, moment)
+            self.add_event(records, kind, snapshot, moment, before[snapshot.id])
         return change.intent
 
-    def _add_event(
-        self, records: AccountRecords, kind: str, snapshot: EventSubject, moment: int
+    def add_event(
+        self,
+        records: AccountRecords,
+        kind: str,
+        snapshot: EventSubject,
+        moment: int,
+        previous: EventSubject | None = None,
     ) -> None:
+        """Make an event and its deliveries. ``previous`` is the object before the change."""
+
         ident = self._ids.new("evt")
         shares = self.faults.shares
         chance = SeededChance(shares.seed)
@@ -208,6 +238,7 @@ class SandboxStore:
             created=moment,
             type=kind,
             snapshot=snapshot,
+            previous=previous,
             visible_at=moment + late,
             request_id=request_id,
             idempotency_key=idempotency_key,
@@ -240,7 +271,7 @@ class SandboxStore:
                 id=self._ids.new("we"),  # Stripe's prefix; banned-words: allowed
                 account=account,
                 livemode=records.livemode,
-                created=self._second(None),
+                created=self.second(None),
                 url=url,
                 secret=secret or f"whsec_{self._ids.letters(32)}",
                 enabled_events=enabled_events,

@@ -74,7 +74,7 @@ def _raise_unless_status(
     intent: IntentRecord, verb: str, participle: str, allowed: tuple[str, ...]
 ) -> None:
     if intent.status not in allowed:
-        raise wrong_state(verb, participle, intent.status, allowed)
+        raise wrong_state(verb, participle, intent, allowed)
 
 
 def _charge_of_attempt(payment: PaymentState, status: str) -> ChargeRecord:
@@ -115,11 +115,16 @@ def require_action(
     method = METHODS[intent.method]
     if expires_at is None and method.payable_for is not None:
         expires_at = payment.at + method.payable_for
+    is_transfer = method.flow is Flow.TRANSFER
     changed = replace(
         intent,
         status="requires_action",
         last_payment_error=None,
-        next_action=NextActionRecord(type=action or method.action, expires_at=expires_at),
+        next_action=NextActionRecord(
+            type=action or method.action,
+            expires_at=expires_at,
+            amount_remaining=intent.amount if is_transfer else None,
+        ),
     )
     return Transition(changed, (("payment_intent.requires_action", changed),))
 
@@ -225,10 +230,25 @@ def fail(payment: PaymentState, *, code: str, decline_code: str | None) -> Trans
     return Transition(changed, tuple(events), charge)
 
 
-def capture(payment: PaymentState, *, amount: int | None, final: bool) -> Transition:
+def fund(payment: PaymentState, *, amount: int) -> Transition:
+    """Receive a bank transfer. The intent succeeds with the transfer that completes its amount."""
+    intent, action = payment.intent, payment.intent.next_action
+    if intent.status != "requires_action" or action is None or action.amount_remaining is None:
+        raise wrong_state("fund", "funded", intent, ("requires_action",))
+    left = action.amount_remaining - amount
+    if left <= 0:
+        return succeed(payment)
+    changed = replace(intent, next_action=replace(action, amount_remaining=left))
+    return Transition(changed, (("payment_intent.partially_funded", changed),))
+
+
+def capture(
+    payment: PaymentState, *, amount: int | None, final: bool, counts_release: bool
+) -> Transition:
     """Collect held money. Unless ``final``, the rest stays capturable and the status ``requires_capture``.
 
-    A final capture releases the rest, and Stripe counts it in the charge's ``amount_refunded``.
+    A final capture releases the rest. With ``counts_release``, as before API version basil, Stripe makes a refund of it,
+    counts it in the charge's ``amount_refunded``, and the balance transaction has the whole amount.
     """
     intent = payment.intent
     _raise_unless_status(intent, "capture", "captured", ("requires_capture",))
@@ -239,13 +259,14 @@ def capture(payment: PaymentState, *, amount: int | None, final: bool) -> Transi
                       code="amount_too_large", param="amount_to_capture")  # fmt: skip
 
     complete = final or taken == intent.amount_capturable
-    released = intent.amount_capturable - taken if complete else 0
+    released = intent.amount_capturable - taken if complete and counts_release else 0
     charge = payment.charge
     captured = replace(
         charge,
         captured=True,
         amount_captured=charge.amount_captured + taken,
         amount_refunded=charge.amount_refunded + released,
+        balance_amount=charge.amount if released else None,
     )
     changed = replace(
         intent,
@@ -253,17 +274,23 @@ def capture(payment: PaymentState, *, amount: int | None, final: bool) -> Transi
         amount_received=intent.amount_received + taken,
         amount_capturable=0 if complete else intent.amount_capturable - taken,
     )
-    refund = _refund(payment, captured, released, None) if released else None
+    made = new_refund(payment, captured, released) if released else None
     after = "payment_intent.succeeded" if complete else "payment_intent.amount_capturable_updated"
-    return Transition(changed, (("charge.captured", captured), (after, changed)), captured, refund)
+    return Transition(changed, (("charge.captured", captured), (after, changed)), captured, made)
 
 
-def cancel(payment: PaymentState, *, reason: str | None, expired: bool = False) -> Transition:
-    """Cancel the intent for good. Stripe shows released money as a refund of the uncaptured charge."""
+def cancel(
+    payment: PaymentState,
+    *,
+    reason: str | None,
+    counts_release: bool,
+    expired: bool = False,
+) -> Transition:
+    """Cancel the intent for good. With ``counts_release`` the charge shows the released money as refunded."""
     intent, charge = payment.intent, payment.latest
     _raise_unless_status(intent, "cancel", "canceled", CANCELABLE)
     if intent.status == "processing" and METHODS[intent.method].flow is not Flow.DEBIT:
-        raise wrong_state("cancel", "canceled", intent.status, CANCELABLE[:-1])
+        raise wrong_state("cancel", "canceled", intent, CANCELABLE[:-1])
     held = charge is not None and intent.status == "requires_capture"
     changed = replace(
         intent,
@@ -275,8 +302,12 @@ def cancel(payment: PaymentState, *, reason: str | None, expired: bool = False) 
     )
     events: list[tuple[str, EventSubject]] = []
     if held and charge is not None:
-        charge = replace(charge, amount_refunded=charge.amount - charge.amount_captured)
-        events.append(("charge.expired" if expired else "charge.refunded", charge))
+        if counts_release:
+            charge = replace(charge, amount_refunded=charge.amount - charge.amount_captured)
+        if expired:
+            events.append(("charge.expired", charge))
+        elif counts_release:
+            events.append(("charge.refunded", charge))
     elif charge is not None and charge.status == "pending":
         charge = replace(
             charge, status="failed", failure_code="payment_intent_canceled", captured=False
@@ -286,9 +317,15 @@ def cancel(payment: PaymentState, *, reason: str | None, expired: bool = False) 
     return Transition(changed, tuple(events), charge)
 
 
-def _refund(
-    payment: PaymentState, charge: ChargeRecord, amount: int, reason: str | None
+def new_refund(
+    payment: PaymentState,
+    charge: ChargeRecord,
+    amount: int,
+    *,
+    reason: str | None = None,
+    status: str = "succeeded",
 ) -> RefundRecord:
+    """A refund of a charge."""
     return RefundRecord(
         id=payment.new_id("re"),
         account=charge.account,
@@ -299,50 +336,6 @@ def _refund(
         charge=charge.id,
         payment_intent=charge.payment_intent,
         reason=reason,
+        status=status,
         method=charge.method,
     )
-
-
-def refund(payment: PaymentState, *, amount: int | None, reason: str | None) -> Transition:
-    """Refund money; the intent stays ``succeeded``."""
-    intent, charge = payment.intent, payment.charge
-    left = charge.amount - charge.amount_refunded
-    if left == 0:
-        raise ApiRefusal(
-            400,
-            f"Charge {charge.id} has already been refunded.",
-            code="charge_already_refunded",
-        )
-    if charge.status != "succeeded" or not charge.captured:
-        raise ApiRefusal(400, f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
-                      code="payment_intent_unexpected_state", param="payment_intent")  # fmt: skip
-    back = left if amount is None else amount
-    if not 0 < back <= left:
-        raise ApiRefusal(400, f"Refund amount ({back}) is greater than unrefunded amount on charge ({left}).",
-                      code="charge_exceeds_refundable_amount", param="amount")  # fmt: skip
-    returned = replace(charge, amount_refunded=charge.amount_refunded + back)
-    made = _refund(payment, charge, back, reason)
-    return Transition(
-        intent, (("refund.created", made), ("charge.refunded", returned)), returned, made
-    )
-
-
-def dispute(payment: PaymentState, *, amount: int | None, reason: str) -> Transition:
-    """Open a dispute; the intent stays ``succeeded``."""
-    intent, charge = payment.intent, payment.charge
-    if charge.status != "succeeded" or not charge.captured:
-        raise ApiRefusal(400, f"Charge {charge.id} was not captured and cannot be disputed.")
-    disputed = replace(charge, disputed=True)
-    opened = DisputeRecord(
-        id=payment.new_id("dp"),
-        account=intent.account,
-        livemode=intent.livemode,
-        created=payment.at,
-        amount=charge.amount_captured if amount is None else amount,
-        currency=charge.currency,
-        charge=charge.id,
-        payment_intent=intent.id,
-        reason=reason,
-        method=charge.method,
-    )
-    return Transition(intent, (("charge.dispute.created", opened),), disputed, dispute=opened)

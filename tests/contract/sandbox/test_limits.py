@@ -120,7 +120,7 @@ def test_the_request_log_counts(
     statuses(http, LIST, 3)
     rate_clock.advance(timedelta(seconds=2))
     statuses(http, f"{LIST}/pi_x", 4)
-    http.post(LIST, data={"amount": "1", "currency": "usd"})
+    http.post(LIST, data={"amount": "100", "currency": "usd"})
     sandbox.faults.script(RequestFault.RATE_LIMITED)
     http.get("/v1/events")
     requests = sandbox.requests

@@ -8,6 +8,7 @@ import stripe
 
 from reconciler.clock import ManualClock
 from reconciler.sandbox import API_VERSION, ApiRefusal, Sandbox, make
+from reconciler.sandbox.objects.charge_to_json import balance_transaction_json
 from reconciler.sandbox.state.seeding import PaymentKind
 
 FIELDS = {
@@ -46,7 +47,7 @@ def test_fields(client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind
         (PaymentKind.REFUNDED, "succeeded", 1000,
          ["charge.succeeded", "payment_intent.succeeded", "refund.created", "charge.refunded"]),
         (PaymentKind.DISPUTED, "succeeded", 1000,
-         ["charge.succeeded", "payment_intent.succeeded", "charge.dispute.created"]),
+         ["charge.succeeded", "payment_intent.succeeded", "charge.dispute.created", "charge.dispute.funds_withdrawn"]),
         (PaymentKind.PARTLY_CAPTURED, "requires_capture", 500,
          ["charge.succeeded", "payment_intent.amount_capturable_updated", "charge.captured",
           "payment_intent.amount_capturable_updated"]),
@@ -144,13 +145,37 @@ def test_authorization(http: httpx.Client, sandbox: Sandbox, clock: ManualClock)
     assert sandbox.intent(made.id).status == "canceled"
 
 
-def test_capture_of_less(sandbox: Sandbox) -> None:
-    """A final capture of less releases the rest, which the charge counts as refunded without a refund."""
+@pytest.mark.parametrize("counts", [False, True])
+def test_capture_of_less(clock: ManualClock, counts: bool) -> None:
+    """A final capture of less releases the rest. Since API version basil the charge does not count it as refunded;
+    before, there is a refund of it, and the balance transaction has the whole amount."""
+    sandbox = Sandbox(clock, releases_count_as_refunded=counts)
     made = make(sandbox, PaymentKind.CAPTURED_LESS, 1000)
     charge = sandbox.latest_charge(made.id)
     assert charge is not None
-    assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (500, 500, False)
+    refunded = 500 if counts else 0
+    assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (500, refunded, False)  # fmt: skip
     assert (made.amount_received, made.amount_capturable) == (500, 0)
+    assert [refund.amount for refund in sandbox.refunds(made.id)] == [500] * counts
+    assert balance_transaction_json(charge)["amount"] == (1000 if counts else 500)
+    assert "charge.refunded" not in {event.type for event in sandbox.events(made.id)}
+
+
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("expires", [False, True])
+def test_a_canceled_hold(clock: ManualClock, counts: bool, expires: bool) -> None:
+    """Since API version basil a canceled hold is no refund, and an expired one has the reason "expired"."""
+    sandbox = Sandbox(clock, releases_count_as_refunded=counts)
+    held = make(sandbox, PaymentKind.AUTHORIZED, 1000)
+    gone = sandbox.expire_authorization(held.id) if expires else sandbox.cancel(held.id)
+    charge = sandbox.latest_charge(held.id)
+    assert charge is not None
+    assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (0, 1000 * counts, counts)  # fmt: skip
+    reason = ("automatic" if counts else "expired") if expires else None
+    assert gone.cancellation_reason == reason
+    kinds = [event.type for event in sandbox.events(held.id)]
+    of_charge = ["charge.expired"] if expires else ["charge.refunded"] * counts
+    assert kinds[3:] == [*of_charge, "payment_intent.canceled"]
 
 
 def test_multicapture(client: stripe.StripeClient, sandbox: Sandbox) -> None:
@@ -240,6 +265,93 @@ def test_cancel(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.payment_intents.cancel(intent.id)
     assert caught.value.code == "payment_intent_unexpected_state"
+
+
+SETTLED = [PaymentKind.PROCESSING, PaymentKind.SUCCEEDED, PaymentKind.CANCELED]
+
+
+@pytest.mark.parametrize("kind", [*SETTLED, PaymentKind.AUTHORIZED])
+def test_only_an_open_intent_can_be_confirmed_or_change_its_amount(
+    client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind
+) -> None:
+    """While the money is on its way, or after that, Stripe refuses both. The error has the intent in it."""
+    made = make(sandbox, kind, 1000, method="us_bank_account" if kind is PaymentKind.PROCESSING else "card")  # fmt: skip
+    for call in (
+        lambda: client.v1.payment_intents.confirm(made.id, {"payment_method": "pm_card_visa"}),
+        lambda: client.v1.payment_intents.update(made.id, {"amount": 1001}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            call()
+        error = caught.value.error
+        assert error is not None
+        assert (caught.value.http_status, error.code) == (400, "payment_intent_unexpected_state")
+        assert error.payment_intent is not None
+        assert (error.payment_intent.id, error.payment_intent.status) == (made.id, made.status)
+    assert sandbox.intent(made.id) == made
+
+
+@pytest.mark.parametrize("kind", SETTLED)
+def test_a_settled_intent_can_change_its_metadata(
+    client: stripe.StripeClient, sandbox: Sandbox, kind: PaymentKind
+) -> None:
+    """Only the money of a settled intent is fixed; the same amount is no change."""
+    made = make(sandbox, kind, 1000)
+    changed = client.v1.payment_intents.update(made.id, {"metadata": {"order": "7"}, "amount": 1000})  # fmt: skip
+    assert changed.metadata.to_dict() == {"order": "7"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code", "param"),
+    [
+        (49, "usd", "amount_too_small", "amount"),
+        (29, "gbp", "amount_too_small", "amount"),
+        (49, "jpy", "amount_too_small", "amount"),
+        (0, "xof", "parameter_invalid_integer", "amount"),
+        (10**12, "usd", "amount_too_large", "amount"),
+        (1005, "kwd", "parameter_invalid_integer", "amount"),
+        (501, "isk", "parameter_invalid_integer", "amount"),
+        (1000, "xyz", None, "currency"),
+        (1000, "bitcoin", None, "currency"),
+    ],
+)
+def test_an_amount_that_stripe_does_not_charge_is_refused(
+    client: stripe.StripeClient, amount: int, currency: str, code: str | None, param: str
+) -> None:
+    """Each currency has its minimum and its decimals; the amount of a payment has at most twelve digits."""
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.payment_intents.create({"amount": amount, "currency": currency})
+    assert (caught.value.code, caught.value.param) == (code, param)
+    intent = client.v1.payment_intents.create({"amount": 5000, "currency": "usd"})
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.payment_intents.update(intent.id, {"amount": 49})
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [(50, "usd"), (30, "gbp"), (50, "jpy"), (10**12 - 1, "eur"), (1010, "kwd"), (500, "isk")]
+)  # fmt: skip
+def test_the_smallest_and_largest_amounts_are_charged(
+    client: stripe.StripeClient, amount: int, currency: str
+) -> None:
+    """The bounds themselves are amounts that Stripe takes."""
+    assert client.v1.payment_intents.create({"amount": amount, "currency": currency}).amount == amount  # fmt: skip
+
+
+def test_a_bank_transfer_may_come_in_parts(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """The instructions say what is still missing. The intent succeeds with the transfer that completes it."""
+    intent = sandbox.create_payment(1000, "usd", method="customer_balance")
+    sandbox.require_action(intent.id)
+    assert sandbox.fund(intent.id, 400).status == "requires_action"
+    action = client.v1.payment_intents.retrieve(intent.id).next_action
+    assert action is not None
+    assert action.display_bank_transfer_instructions is not None
+    assert action.display_bank_transfer_instructions.amount_remaining == 600
+    paid = sandbox.fund(intent.id, 600)
+    assert (paid.status, paid.amount_received, paid.next_action) == ("succeeded", 1000, None)
+    assert [event.type for event in sandbox.events(intent.id)][2:] == [
+        "payment_intent.partially_funded", "charge.succeeded", "payment_intent.succeeded"
+    ]  # fmt: skip
+    with pytest.raises(ApiRefusal):
+        sandbox.fund(intent.id, 1)
 
 
 def test_a_refused_attempt_changes_nothing(sandbox: Sandbox) -> None:
