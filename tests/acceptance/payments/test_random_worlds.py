@@ -35,7 +35,7 @@ WRITTEN = {
     "canceled": "canceled",
 }
 ANY = settings(
-    max_examples=20,
+    max_examples=12,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
@@ -195,9 +195,22 @@ def test_no_sweep_writes_what_is_not_so(run_world: RunWorld, world: World) -> No
     run_world(world)
 
 
-@pytest.mark.long
-@settings(ANY, max_examples=400)
-@given(world=worlds(most_orders=25))
-def test_no_sweep_writes_what_is_not_so_in_many_worlds(run_world: RunWorld, world: World) -> None:
-    """The same over many and larger worlds."""
+@ANY
+@given(world=worlds(relink=True))
+def test_no_sweep_points_a_row_at_another_rows_money(run_world: RunWorld, world: World) -> None:
+    """With relink, the same; a row is pointed only at a plain payment of its order that no row holds."""
     run_world(world)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("relink", [False, True])
+@pytest.mark.timeout(3600)
+def test_many_worlds(run_world: RunWorld, *, relink: bool) -> None:
+    """The same over many and larger worlds."""
+
+    @settings(ANY, max_examples=400)
+    @given(world=worlds(most_orders=25, most_steps=4, relink=relink))
+    def live(world: World) -> None:
+        run_world(world)
+
+    live()

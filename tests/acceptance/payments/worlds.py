@@ -212,8 +212,10 @@ def _rows(draw: st.DrawFn, order: int, intents: list[TrueIntent]) -> list[TrueRo
 
 
 @st.composite
-def worlds(draw: st.DrawFn, most_orders: int = 7) -> World:
-    """A world with several orders, and two to five steps that begin and end with a sweep."""
+def worlds(
+    draw: st.DrawFn, *, most_orders: int = 8, most_steps: int = 1, relink: bool = False
+) -> World:
+    """A world with several orders, and a sweep, some more steps, and a last sweep over everything."""
     orders = draw(st.integers(1, most_orders))
     intents: list[TrueIntent] = []
     rows: list[TrueRow] = []
@@ -233,9 +235,9 @@ def worlds(draw: st.DrawFn, most_orders: int = 7) -> World:
     return World(
         intents=tuple(intents),
         rows=tuple(rows),
-        steps=(draw(sweeps), *draw(st.lists(steps, max_size=2)), Sweep("all"), Sweep("window")),
-        linked=draw(st.sampled_from((True, True, False))),
-        relink=draw(st.booleans()),
+        steps=(draw(sweeps), *draw(st.lists(steps, max_size=most_steps)), Sweep("all")),
+        linked=relink or draw(st.sampled_from((True, True, False))),
+        relink=relink,
         orders=orders,
     )
 
