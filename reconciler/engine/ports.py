@@ -142,7 +142,10 @@ class Store(Protocol):
         ...
 
     def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
-        """Every row that holds one of these intents: of any account, inside the mapping or not."""
+        """Every row that holds one of these intents: of any account, inside the mapping or not.
+
+        A row of another account or outside the mapping is marked as excluded.
+        """
         ...
 
     def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:

@@ -16,6 +16,7 @@ from reconciler.settings.values import (
     AccountName,
     ApiBase,
     Column,
+    Condition,
     Count,
     Currency,
     EndpointUrl,
@@ -108,6 +109,11 @@ class PaymentsSection(Section):
     account: Column | None = Field(
         default=None,
         description="The column with the account's name; required if there are several [[accounts]].",
+    )
+    where: Condition | None = Field(
+        default=None,
+        description='SQL that a row must fulfil to belong to this table\'s payments, such as "deleted_at IS NULL"; unset: '
+        "every row. Other rows are never written. They count only as other rows of an order, or as holders of a PaymentIntent.",
     )
     read: dict[LocalStatus, ReadOutcome] = Field(
         description="The outcome that each local status means: incomplete, failed, processing, authorized, "

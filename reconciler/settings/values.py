@@ -173,6 +173,32 @@ def _stripe_account(value: str) -> str:
     return value
 
 
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
+"""A text or a name in quotes; a doubled quote inside it reads as two of them side by side."""
+
+
+def _condition(value: str) -> str:
+    """One SQL expression. PostgreSQL has the last word; this only keeps it from ending the statement around it."""
+    rest = _QUOTED.sub(" ", value)
+    if not value.strip():
+        raise InvalidValueError("the condition may not be empty.")
+    if "\0" in value or any(mark in rest for mark in (";", "--", "/*", "$", "'", '"', "\\")):
+        raise InvalidValueError(
+            "a condition is one SQL expression without a semicolon, a comment, a $ or an open quote.",
+            'Write it as in a WHERE clause, such as "deleted_at IS NULL".',
+        )
+    if re.search(r"[eEuU]&?'", value) and "\\" in value:
+        raise InvalidValueError("a condition may not have a backslash in an E'…' or U&'…' text.")
+    depth = 0
+    for char in rest:
+        depth += (char == "(") - (char == ")")
+        if depth < 0:
+            break
+    if depth != 0:
+        raise InvalidValueError("the parentheses of the condition do not match.")
+    return value
+
+
 def _not_empty(value: str) -> str:
     if not value:
         raise InvalidValueError("the text may not be empty.")
@@ -183,6 +209,7 @@ Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
 Table = Annotated[str, AfterValidator(_table)]
+Condition = Annotated[str, AfterValidator(_condition)]
 LocalStatus = Annotated[str, AfterValidator(_not_empty)]
 ReadOutcome = Annotated[Outcome, BeforeValidator(_outcome)]
 WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]

@@ -12,7 +12,7 @@ from reconciler.domain.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A row of the merchant's table.
+    """A row of the merchant's table. ``excluded`` is whether it is outside the mapping or belongs to another account.
 
     ``key`` and ``order`` are the columns' values as text. ``payment_intent`` is None if the row holds no intent yet.
     ``amount`` is in minor units, None if the column is null or holds no whole number of them. ``currency`` is in lower
@@ -33,6 +33,7 @@ class Payment:
     stored_amount: str | None = None
     stored_currency: str | None = None
     stored_id: str | None = None
+    excluded: bool = False
 
     @property
     def column_text(self) -> str | None:
@@ -85,7 +86,7 @@ class TableMapping:
     Names are written as the database stores them, without quotes. ``table`` is ``schema.table``, or a table that the
     search_path finds. Exactly one of ``currency`` and ``currency_constant`` is set. ``amount_unit`` is "minor" if
     12.50 EUR is stored as 1250. ``created_unit`` says what a number in ``created`` (and in ``updated``) counts since
-    1970; None for a timestamp or date.
+    1970; None for a timestamp or date. ``where`` is SQL: only rows for which it is true belong to the mapping.
     """
 
     table: str
@@ -102,3 +103,4 @@ class TableMapping:
     updated: str | None = None
     order: str | None = None
     account: str | None = None
+    where: str | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from reconciler.domain.model.intent import Event, Intent
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
@@ -141,6 +144,7 @@ class UnmatchedIntents:
             else match
             for match in match_by_order(self._account, intents, loaded, self._rules, listed)
         ]
+        matches = self._with_excluded_rows(matches)
 
         # a match with a row is recorded under the row's lock; a match without one has nothing to lock
         with_row = [match for match in matches if match.payments]
@@ -148,6 +152,23 @@ class UnmatchedIntents:
         for together in (with_row, without_row):
             decided_page = pages_to_record.reconciler.decide_matches(together, loaded, self._events)
             pages_to_record.add(decided_page, answers)
+
+    def _with_excluded_rows(self, matches: Sequence[Match]) -> list[Match]:
+        """The matches with the rows that hold their intents and are outside the mapping or of another account."""
+        intents = [match.intent.id for match in matches if not match.payments]
+        excluded: defaultdict[str | None, list[Payment]] = defaultdict(list)
+        for row in self._store.holders(intents):
+            if row.excluded:
+                excluded[row.payment_intent].append(row)
+        return [
+            replace(
+                match,
+                facts=replace(match.facts, excluded_rows=tuple(excluded[match.intent.id])),
+            )
+            if match.intent.id in excluded and not match.payments
+            else match
+            for match in matches
+        ]
 
     def _wait(
         self,

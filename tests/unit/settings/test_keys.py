@@ -139,3 +139,16 @@ def test_keys_are_not_read_unless_needed(tmp_path: Path) -> None:
     settings = load(written(tmp_path, text), ENVIRON, need_stripe=False)
     with pytest.raises(ConfigurationError):
         _ = settings.accounts[0].api_key
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["NOT deleted", "provider = 'stripe; or -- so' AND (a OR (b))", "\"Odd ) name\" LIKE '5%'"],
+)
+def test_a_condition_is_taken_as_it_is_written(tmp_path: Path, where: str) -> None:
+    """Quotes hide what would otherwise end the expression, and nothing of the text is changed."""
+    quoted = where.replace('"', '\\"')
+    text = VALID.replace('key = "id"', f'key = "id"\nwhere = "{quoted}"')
+    settings = loaded(tmp_path, text)
+    assert settings.payments is not None
+    assert settings.payments.mapping.where == where

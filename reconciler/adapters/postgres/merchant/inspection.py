@@ -26,6 +26,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
 )
 from reconciler.adapters.postgres.merchant.id_sample import IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.errors import ConfigurationError
 from reconciler.errors import ConfigurationFault as Fault
@@ -98,6 +99,7 @@ def inspect(
         *(fault for role, column in found.items() for fault in _type_faults(mapping, role, column)),
         *_privilege_faults(relation, found, writes=writes, links=links),
         *_status_faults(mapping.statuses, found.get("status")),
+        *condition_faults(database, relation, mapping.where),
     )
     if faults:
         return Inspection(mapping, relation, found, faults)

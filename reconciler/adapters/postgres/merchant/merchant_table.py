@@ -110,7 +110,7 @@ class MerchantTable:
 
     @cached_property
     def holders(self) -> bytes:
-        """Every row that holds one of ``intents``, of any account."""
+        """Every row that holds one of ``intents``, of any account; the last column is whether the row is excluded."""
         return self._compose("holders")
 
     @cached_property
@@ -256,13 +256,16 @@ class MerchantTable:
     def _parts(self) -> Mapping[str, sql.Composable]:
         """What the placeholders of every template stand for."""
         of_account: sql.Composable = _TRUE
+        where, where_in_update = _condition(self.mapping.where)
         if self.account is not None:
             of_account = sql.SQL("{} = %(account)s::{}").format(
                 self.account.identifier, self.account.type
             )
         column = self.payment_intent.identifier
         return {
-            "of_account": of_account,
+            "in_account": of_account,
+            "of_account": sql.SQL("{} AND {}").format(of_account, where),
+            "of_account_in_update": sql.SQL("{} AND {}").format(of_account, where_in_update),
             "table": sql.Identifier(self.schema, self.name),
             "key": self.key.identifier,
             "key_type": self.key.type,
@@ -281,6 +284,20 @@ class MerchantTable:
             "order": self.order.identifier if self.order else _NULL,
             "order_type": self.order.type if self.order else sql.SQL("text"),
         }
+
+
+def _condition(where: str | None) -> tuple[sql.Composable, sql.Composable]:
+    """The condition on rows that the configuration states, for a SELECT and for the UPDATE.
+
+    In the UPDATE a bare column's name could also be a column of what is written. The condition is therefore evaluated on
+    the row alone.
+    """
+    if where is None:
+        return _TRUE, _TRUE
+    # psycopg reads a % as the start of a parameter; the text is the operator's own SQL
+    text: sql.Composable = sql.SQL(where.replace("%", "%%"))
+    condition = sql.SQL("({})").format(text)
+    return condition, sql.SQL("EXISTS (SELECT FROM (SELECT t.*) AS t WHERE {})").format(condition)
 
 
 class RowReader:

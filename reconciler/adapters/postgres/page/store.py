@@ -110,8 +110,12 @@ class PostgresStore:
         if not held:
             return ()
         with self._database.connection("reading the rows that hold intents") as connection:
-            rows = connection.execute(self._table.holders, {"intents": held}).fetchall()
-        return self._reader.payments(rows)
+            parameters = {"intents": held, "account": self._account}
+            rows = connection.execute(self._table.holders, parameters).fetchall()
+        payments = self._reader.payments([row[:-1] for row in rows])
+        return tuple(
+            replace(payment, excluded=row[-1]) for payment, row in zip(payments, rows, strict=True)
+        )
 
     def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
         """See ``engine.ports.Store``."""

@@ -168,7 +168,7 @@ FROM unnest(
     %(currencies)s::text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[],
     %(links)s::boolean[]
 ) AS w (key, stored_id, status, amount, currency, to_status, to_intent, links)
-WHERE {key} = w.key AND {of_account}
+WHERE {key} = w.key AND {of_account_in_update}
     AND NULLIF({stored_id}, '') IS NOT DISTINCT FROM w.stored_id
     AND {status}::text IS NOT DISTINCT FROM w.status
     AND {amount}::text IS NOT DISTINCT FROM w.amount
@@ -281,8 +281,8 @@ CROSS JOIN LATERAL (
 ) AS member
 
 -- name: holders
--- An intent that any row holds is that row's money, also for a row of another account.
-SELECT {row}
+-- An intent that any row holds is that row's money, also for a row of another account or outside the mapping.
+SELECT {row}, ({of_account}) IS NOT TRUE
 FROM {table} AS t
 WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[])
 ORDER BY {key}
@@ -291,4 +291,8 @@ ORDER BY {key}
 -- The rows after a write, as the database keeps them after its triggers and rules.
 SELECT {row}
 FROM {table} AS t
-WHERE {key} = ANY(%(keys)s::{key_type}[]) AND {of_account}
+WHERE {key} = ANY(%(keys)s::{key_type}[]) AND {in_account}
+
+-- name: condition_check
+-- The configured condition is evaluated on some rows before any statement relies on it.
+SELECT FROM (SELECT * FROM {table} LIMIT 100) AS t WHERE ({condition})

@@ -1,0 +1,47 @@
+"""Whether the condition that [payments] where states is one that PostgreSQL can evaluate on the merchant's rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.catalog import Relation
+from reconciler.adapters.postgres.statements import TEMPLATES
+from reconciler.errors import ConfigurationFault as Fault
+from reconciler.masking import redact
+
+_TEMPLATES: Final = TEMPLATES["merchant"]
+
+_OF_CONDITION: Final = ("42", "22", "25", "0A", "2F", "38", "39", "P0")
+"""Classes of SQLSTATE that the condition itself is to blame for: its syntax, its values, or a write inside it."""
+
+
+def condition_faults(
+    database: Database, relation: Relation, where: str | None
+) -> tuple[Fault, ...]:
+    """Evaluate the condition on some rows in a transaction that only reads. No condition has no fault."""
+    if where is None:
+        return ()
+    table = sql.Identifier(relation.schema, relation.name)
+    # the text is the operator's own SQL; no parameter follows, so a % in it stands for itself
+    condition = sql.SQL(where)
+    query = _TEMPLATES["condition_check"].format(table=table, condition=condition).as_bytes(None)
+    with database.snapshot("evaluating the condition of [payments] where") as connection:
+        try:
+            connection.execute(query)
+        except psycopg.Error as error:
+            state = error.sqlstate or ""
+            if not state.startswith(_OF_CONDITION):
+                raise
+            # an error about a value may quote a customer's row
+            said = error.diag.message_primary if state.startswith("42") else type(error).__name__
+            return (
+                Fault(
+                    f"[payments] where: PostgreSQL refuses the condition {where!r}: {redact(said or state)}.",
+                    "Correct it: it has to be an expression that is true or false for a row.",
+                ),
+            )
+    return ()
