@@ -127,6 +127,8 @@ def _default(info: FieldInfo) -> str:
             units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
             unit, size = next(item for item in units if seconds % item[1] == 0)
             return f'`"{seconds // size}{unit}"`'
+        case bool() as switch:
+            return "`true`" if switch else "`false`"
         case Enum() as member:
             return f'`"{member.value}"`'
         case str() as text:

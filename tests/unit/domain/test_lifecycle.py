@@ -77,7 +77,7 @@ def test_what_is_found(kind: Kind, state: State | None) -> None:
         found = _finding(kind, status="pending" if same else "declined", reason=reason)
         stored = () if state is None else (_known(kind, state),)
         (update,) = updates_after_verdict(stored, (found,), corrected=corrected)
-        done = corrected and kind is Kind.MISSED_OUTCOME
+        done = corrected and kind.is_correctable
         expected, news = _expected(state, same=same, same_reason=same_reason, corrected=done)
         assert _facts(update) == (None if state is None else STORED_ID, expected, news, None)
         subject = "pi_1" if state is not None else found.subject

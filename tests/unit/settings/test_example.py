@@ -56,7 +56,7 @@ def test_the_example_states_the_defaults() -> None:
     stated = tomllib.loads(
         "\n".join(line for line in lines if line.startswith("[") or "# the default" in line)
     )
-    assert len(stated["corrections"]) == 3
+    assert len(stated["corrections"]) == 4
     configured = {
         name: stated[name] for name in ("stripe", "corrections", "budget", "sweep", "delivery")
     }
