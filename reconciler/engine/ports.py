@@ -12,7 +12,7 @@ from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
-from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession
+from reconciler.domain.model.looked_up_id import ChargeIntent, CheckoutSession, IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.money_back import ChargeBalance, Dispute, Refund
 from reconciler.domain.model.page import EventPage, IntentPage, Loaded, PageRecord, WriteResult
@@ -150,6 +150,23 @@ class Store(Protocol):
 
     def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
         """The intents of the open missing_locally discrepancies; none if Reconciler's schema does not exist."""
+        ...
+
+    def pairs(self, texts: Sequence[str]) -> Mapping[str, IdPair]:
+        """What is known of the Checkout Sessions and charges that rows hold, by their ids."""
+        ...
+
+    def remember_pairs(self, pairs: Sequence[IdPair], *, store: bool) -> None:
+        """Join the rows that hold these ids to their intents from now on.
+
+        Without ``store``, and without Reconciler's schema, only this object knows them.
+        """
+        ...
+
+    def looked_up_payments(
+        self, created: TimeRange, after_key: str | None, limit: int
+    ) -> tuple[RowReference, ...]:
+        """Those of ``payments_between`` that hold a Checkout Session or a charge."""
         ...
 
     def open_payments(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,48 @@ class ChargeIntent:
 
     charge: str
     payment_intent: str | None
+
+
+UNKNOWN_AGAIN: Final = timedelta(days=1)
+"""When Stripe is asked again about an id that it does not know, or that should have an intent and has none."""
+EXPIRY_MARGIN: Final = timedelta(minutes=1)
+"""How long after its expiry a session is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdPair:
+    """Which intent the text of a merchant's column stands for; None if there is none yet, or none at all.
+
+    Stripe is asked again at ``recheck_at``; None is never.
+    """
+
+    stored_id: str
+    payment_intent: str | None
+    recheck_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether Stripe is to be asked again."""
+        return self.recheck_at is not None and self.recheck_at <= now
+
+
+def pair_of_session(session_id: str, session: CheckoutSession | None, now: datetime) -> IdPair:
+    """What a Checkout Session says of its intent. ``session`` is None if Stripe does not know it."""
+    if session is None:
+        return IdPair(session_id, None, now + UNKNOWN_AGAIN)
+    if session.payment_intent is not None:
+        return IdPair(session_id, session.payment_intent)
+    if session.status == "open":
+        expiry = session.expires_at or now + UNKNOWN_AGAIN
+        return IdPair(session_id, None, max(expiry, now) + EXPIRY_MARGIN)
+    # a setup, a subscription, a free order and an expired session never get an intent
+    is_final = session.mode != "payment" or session.payment_status == "no_payment_required"
+    if is_final or session.status == "expired":
+        return IdPair(session_id, None)
+    return IdPair(session_id, None, now + UNKNOWN_AGAIN)
+
+
+def pair_of_charge(charge_id: str, charge: ChargeIntent | None, now: datetime) -> IdPair:
+    """What a charge says of its intent. ``charge`` is None if Stripe does not know it."""
+    if charge is None:
+        return IdPair(charge_id, None, now + UNKNOWN_AGAIN)
+    return IdPair(charge_id, charge.payment_intent)

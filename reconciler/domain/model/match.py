@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match_facts import NO_FACTS, MatchFacts
 from reconciler.domain.model.payment import Payment, StatusMap
+from reconciler.domain.model.stored_id import is_intent_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ class PaidSibling:
     @classmethod
     def of_row(cls, payment: Payment) -> PaidSibling:
         """The sibling of which a row says that it was paid."""
+        held = payment.payment_intent or ""
         return cls(
-            payment_intent=payment.payment_intent or "",  # another gateway took the money
+            # without an intent another gateway took the money
+            payment_intent=held if is_intent_id(held) else "",
             key=payment.key,
             amount=payment.amount,
             currency=payment.currency,

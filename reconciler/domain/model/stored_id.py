@@ -54,3 +54,8 @@ def stored_id(text: str) -> StoredId:
 def is_intent_id(text: str) -> bool:
     """Whether a text can be the id of a PaymentIntent."""
     return stored_id(text).kind is StoredIdKind.INTENT
+
+
+def is_looked_up(text: str) -> bool:
+    """Whether a text is a Checkout Session's or a charge's id, which Stripe is asked about to find the intent."""
+    return stored_id(text).kind in (StoredIdKind.SESSION, StoredIdKind.CHARGE)

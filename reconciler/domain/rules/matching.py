@@ -11,10 +11,12 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
 from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
+_ENDED: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 _REPORTABLE: Final = frozenset({*PAID_OR_HELD, Outcome.UNKNOWN})
 
 
@@ -36,8 +38,25 @@ def match_by_id(
         # an intent with rows belongs to the order of its rows; its metadata do not matter
         order = _order_of(rows)
         others = siblings.of(order, intent.id)
-        matches.append(Match(account, intent, rows, order=order, siblings=others))
+        contested = _is_earlier_charge(rows, intent)
+        matches.append(Match(account, intent, rows, order, others, contested))
     return tuple(matches)
+
+
+def _is_earlier_charge(rows: Sequence[Payment], intent: Intent | MissingIntent) -> bool:
+    """Whether a row holds another charge than the latest one: that an intent was paid does not make this attempt paid."""
+    if not isinstance(intent, Intent) or intent.outcome not in PAID_OR_HELD:
+        return False
+    latest = None if intent.charge is None else intent.charge.id
+    earlier = [
+        row
+        for row in rows
+        if row.stored_id not in (None, latest)
+        and stored_id(row.stored_id or "").kind is StoredIdKind.CHARGE
+    ]
+    # the row of an earlier attempt may stand beside the row of the latest one
+    is_history = len(earlier) < len(rows) and all(row.outcome in _ENDED for row in earlier)
+    return bool(earlier) and not is_history
 
 
 def _rows_by_intent(payments: Iterable[Payment]) -> dict[str, tuple[Payment, ...]]:
@@ -136,11 +155,11 @@ def match_by_order(
 
     for order, named in by_order.items():
         rows = tuple(claimable[order])
-        candidates = _candidates(named, rows, listed)
-        contested = len(candidates) > 1 or len(rows) > 1
+        possible = candidates(named, rows, listed)
+        contested = len(possible) > 1 or len(rows) > 1
         for intent in named:
             others = siblings.of(order, intent.id)
-            if intent in candidates:
+            if intent in possible:
                 matches.append(Match(account, intent, rows, order, others, contested))
             else:
                 matches.append(Match(account, intent, (), order, others))
@@ -161,7 +180,7 @@ def _paid_by_order(
     return paid
 
 
-def _candidates(
+def candidates(
     intents: Sequence[Intent], rows: Sequence[Payment], listed: TimeRange | None
 ) -> tuple[Intent, ...]:
     """The intents of an order that come into question for its rows."""

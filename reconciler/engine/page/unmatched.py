@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from reconciler.domain.model.intent import Event, Intent
+from reconciler.domain.model.looked_up_id import UNKNOWN_AGAIN, IdPair
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
+from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
-from reconciler.domain.rules.matching import match_by_order, named_order
+from reconciler.domain.rules.matching import candidates, match_by_id, match_by_order, named_order
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEvents
-from reconciler.engine.report import DecisionKind, ReportLine, SweepReport
-from reconciler.engine.sweep_context import StopToken, SweepContext
+from reconciler.engine.report import DecisionKind, ReportLine, SweepReport, Writing
+from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
 from reconciler.errors import StripeUnavailableError
 
 MOST: Final = 100_000
@@ -30,11 +33,12 @@ WHY_WAIT: Final = "an intent of its order has just changed"
 class UnmatchedIntents:
     """Collects the intents that no row holds, and decides about them at the end of the sweep."""
 
-    def __init__(self, context: SweepContext, account: str, report: SweepReport) -> None:
+    def __init__(self, context: SweepContext, actor: Actor, report: SweepReport) -> None:
         self._store = context.store
         self._clock = context.clock
         self._rules = context.rules
-        self._account = account
+        self._account = actor.account
+        self._stores = actor.writing is not Writing.NOTHING
         self._report = report
         self._answers: list[FetchedIntent] = []
         self._events: dict[str, tuple[Event, ...]] = {}
@@ -62,6 +66,11 @@ class UnmatchedIntents:
     def intents(self) -> Iterator[Intent]:
         """The intents that were kept."""
         return (one.intent for one in self._answers if isinstance(one.intent, Intent))
+
+    @property
+    def oldest(self) -> datetime:
+        """When the first of them was created. There must be one."""
+        return min(intent.created for intent in self.intents())
 
     def exclude(self, pays_for_row: frozenset[str]) -> None:
         """These intents paid for the order of a row, and a finding about that row names them."""
@@ -126,6 +135,7 @@ class UnmatchedIntents:
             for answer in answers
             if isinstance(answer.intent, Intent) and self._order(answer) not in waiting_orders
         ]
+        intents = self._decide_joined(pages_to_record, answers, intents, listed)
         retried = RetriedOrders(self._account, self._store, self._rules).find(
             intents, pages_to_record.reconciler, fetcher
         )
@@ -152,6 +162,46 @@ class UnmatchedIntents:
         for together in (with_row, without_row):
             decided_page = pages_to_record.reconciler.decide_matches(together, loaded, self._events)
             pages_to_record.add(decided_page, answers)
+
+    def _decide_joined(
+        self,
+        pages_to_record: PagesToRecord,
+        answers: Sequence[FetchedIntent],
+        intents: Sequence[Intent],
+        listed: TimeRange | None,
+    ) -> list[Intent]:
+        """Decide about the intents whose row holds their Checkout Session or charge; returns the others."""
+        self._join_by_order(intents, listed)
+        loaded = self._store.load([intent.id for intent in intents])
+        joined = {
+            row.payment_intent for row in loaded.payments if row.column_text != row.payment_intent
+        }
+        if joined:
+            found = [intent for intent in intents if intent.id in joined]
+            matches = match_by_id(self._account, found, loaded, {})
+            page = pages_to_record.reconciler.decide_matches(matches, loaded, self._events)
+            pages_to_record.add(page, answers)
+        return [intent for intent in intents if intent.id not in joined]
+
+    def _join_by_order(self, intents: Sequence[Intent], listed: TimeRange | None) -> None:
+        """Join the one row of an order that holds a Checkout Session to the one intent that names the order."""
+        by_order: defaultdict[str, list[Intent]] = defaultdict(list)
+        for intent in intents:
+            if (order := named_order(intent, self._rules)) is not None:
+                by_order[order].append(intent)
+        rows_of: defaultdict[str | None, list[Payment]] = defaultdict(list)
+        for row in self._store.rows_of_orders(sorted(by_order)) if by_order else ():
+            rows_of[row.order].append(row)
+
+        pairs = []
+        for order, named in by_order.items():
+            rows = rows_of[order]
+            possible = candidates(named, rows, listed)
+            if len(rows) == 1 and len(possible) == 1 and _holds_session(rows[0]):
+                # the session has the last word as soon as Stripe shows it
+                again = possible[0].seen_at + UNKNOWN_AGAIN
+                pairs.append(IdPair(rows[0].payment_intent or "", possible[0].id, again))
+        self._store.remember_pairs(pairs, store=self._stores)
 
     def _with_excluded_rows(self, matches: Sequence[Match]) -> list[Match]:
         """The matches with the rows that hold their intents and are outside the mapping or of another account."""
@@ -251,3 +301,8 @@ class UnmatchedIntents:
                 page = []
         if page:
             yield page
+
+
+def _holds_session(row: Payment) -> bool:
+    """Whether a row holds a Checkout Session of which no intent is known."""
+    return stored_id(row.payment_intent or "").kind is StoredIdKind.SESSION

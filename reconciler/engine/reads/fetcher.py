@@ -12,7 +12,7 @@ from enum import Enum
 from itertools import islice
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
@@ -22,6 +22,8 @@ from reconciler.domain.outcome import Outcome
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
 from reconciler.errors import StripeRequestError, StripeUnavailableError
+
+T = TypeVar("T")
 
 PAGES_AHEAD: Final = 24
 """So many pages may wait to be handed over. At Stripe's limit they are read within the second that a recording may take."""
@@ -117,6 +119,10 @@ class Fetcher:
     def retrieve_again(self, intents: Sequence[str]) -> FetchedPage:
         """Retrieve these intents now, as one page."""
         return _collected([self._pool.submit(self._retrieve, intent) for intent in intents])
+
+    def each(self, read: Callable[[str], T], ids: Sequence[str]) -> list[T]:
+        """The result of reading each of these ids, in their order."""
+        return list(self._pool.map(read, ids))
 
     def list_pages(self, stretches: Sequence[TimeRange]) -> Iterator[FetchedPage]:
         """List each stretch with its own cursor. The pages come in the order in which they arrive.

@@ -11,6 +11,7 @@ from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.id_sets import IdSet
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
+from reconciler.engine.reads.id_reader import QUOTA_SHORT
 from reconciler.engine.report import Moment, SweepReport, SweepRequest
 from reconciler.engine.sources.row_ids import RowIds
 from reconciler.engine.sweep_context import SweepContext
@@ -18,10 +19,6 @@ from reconciler.errors import UsageError
 
 ROWS_A_QUERY: Final = 1000
 """Rows are read in larger pages than Stripe's, because a page costs a round trip and nothing else."""
-QUOTA_SHORT: Final = (
-    "The part of the 30-day read quota that this source may use now is too small for it. Reads become available again"
-    " day by day."
-)
 
 
 class SourceReader:
@@ -37,6 +34,7 @@ class SourceReader:
         request: SweepRequest,
         fetcher: Fetcher,
         report: SweepReport,
+        row_ids: RowIds,
         *,
         by_service: bool,
     ) -> None:
@@ -46,7 +44,7 @@ class SourceReader:
         self.by_service = by_service
         self.replaces_tail = False
         self.left_out_for_tail = 0
-        self.row_ids = RowIds(report)
+        self.row_ids = row_ids
         self._request = request
         self._met = IdSet()
 
@@ -68,6 +66,13 @@ class SourceReader:
         left_out = sum(1 for intent in wanted if intent not in self._met)
         if left_out:
             self.leave_out(f"{left_out:,} {what}", left_out)
+
+    def look_up(self, created: TimeRange) -> None:
+        """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""
+        store = self.context.store
+        rows = all_rows(lambda after: store.looked_up_payments(created, after, ROWS_A_QUERY))
+        for _ in self.row_ids.intents(rows):
+            pass  # each intent is read later, with the others
 
     def leave_out(self, what: str, count: int) -> None:
         """Report that the read quota is too small for these."""

@@ -10,8 +10,10 @@ from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
+from reconciler.engine.reads.id_reader import IdReader
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest
 from reconciler.engine.sources.due import DueSource
+from reconciler.engine.sources.row_ids import RowIds
 from reconciler.engine.sources.source_reader import SourceReader
 from reconciler.engine.sweep_context import Actor, SweepContext
 
@@ -34,7 +36,10 @@ class Sources:
     ) -> None:
         self._request = request
         self._actor = actor
-        self._reader = SourceReader(context, request, fetcher, report, by_service=actor.is_service)
+        row_ids = RowIds(report, IdReader(context, actor, fetcher, report))
+        self._reader = SourceReader(
+            context, request, fetcher, report, row_ids, by_service=actor.is_service
+        )
         self._quota = context.source_quota
         self._due = DueSource(self._reader)
         self._tail: TailSource | None = None
@@ -108,6 +113,10 @@ class Sources:
     def unmet(self, intents: Iterable[str]) -> Iterator[str]:
         """Those of the intents that this sweep has not met yet. From now on they count as met."""
         return self._reader.unmet(intents)
+
+    def look_up(self, created: TimeRange) -> None:
+        """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""
+        self._reader.look_up(created)
 
     def intents_of(self, rows: Iterable[RowReference]) -> Iterator[str]:
         """The intents of rows that name one."""

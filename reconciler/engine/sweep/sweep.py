@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
@@ -32,6 +32,8 @@ KEY_IN_DOUBT: Final = (
     "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
     " recorded."
 )
+EARLIEST_ROW: Final = timedelta(days=1)
+"""How long before its intent a row may have been created that holds the intent's Checkout Session: it lives a day."""
 LOST_PAGES: Final = 2
 """After so many pages in a row without any answer from Stripe the sweep ends, because it would only wait."""
 READS_A_BOOKING: Final = 500
@@ -75,7 +77,7 @@ class Sweep:
             asked_by=actor.asked_by,
             sweep=actor.sweep,
         )
-        self._unmatched = UnmatchedIntents(context, actor.account, self.report)
+        self._unmatched = UnmatchedIntents(context, actor, self.report)
 
     def run(self) -> SweepReport:
         """Make the sweep. Always returns a report; its ``failure`` is the error that ended the sweep early."""
@@ -126,6 +128,9 @@ class Sweep:
         if self._unmatched and self._key_check.is_doubtful:
             # the key may be another account's, and so may be the intents without a row
             self._unmatched.drop(KEY_IN_DOUBT)
+        if self._unmatched and self._listed is None:
+            # one of these intents may belong to a row that holds a session and was not read in this sweep
+            sources.look_up(TimeRange(self._unmatched.oldest - EARLIEST_ROW))
         self._decide_at_the_end(pages_to_record, fetcher)
         sources.finish()
 

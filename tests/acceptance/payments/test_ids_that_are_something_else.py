@@ -124,7 +124,7 @@ def test_an_event_reaches_the_row(open_shop: OpenShop, stripe: ExactStripe) -> N
     bought(shop, 1, "processing", "processing")
     shop.sweep()
     paid = payment_intent("pi_1", age=DAY / 2)
-    stripe.serve(paid, event("payment_intent.succeeded", paid, age=HOUR, pending=1))
+    stripe.serve(paid, event("payment_intent.succeeded", paid, age=-HOUR / 2, pending=1))
     stripe.offset = HOUR
     shop.sweep("--kind", "tail")
     assert shop.statuses() == {1: "paid"}

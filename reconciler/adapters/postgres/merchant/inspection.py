@@ -24,7 +24,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
     quoted,
     relation_names,
 )
-from reconciler.adapters.postgres.merchant.id_sample import IdSample, sample_ids
+from reconciler.adapters.postgres.merchant.id_sample import NO_SAMPLE, IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.domain.model.payment import StatusMap, TableMapping
@@ -61,7 +61,7 @@ class Inspection:
     columns: Mapping[str, TableColumn]
     faults: tuple[Fault, ...]
     table: MerchantTable | None = None
-    ids: IdSample = IdSample()
+    ids: IdSample = NO_SAMPLE
 
     def table_or_raise(self) -> MerchantTable:
         """The table. Raises ConfigurationError with every fault if it does not fit the mapping."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -129,7 +129,13 @@ class MerchantTable:
         return self._compose("open_payments_by_status")
 
     def references(
-        self, created: TimeRange, *, only_open: bool, after: bool, scheduled: bool = False
+        self,
+        created: TimeRange,
+        *,
+        only_open: bool,
+        after: bool,
+        scheduled: bool = False,
+        looked_up: bool = False,
     ) -> bytes:
         """References to rows of a range in order of key, ``limit`` of them and those that share the last one's key.
 
@@ -141,6 +147,7 @@ class MerchantTable:
             "references",
             **self._filters(created, only_open, "is_due_by_key" if scheduled else None),
             after=later if after else _TRUE,
+            of_kind=self._parts["is_looked_up"] if looked_up else _TRUE,
         )
 
     def references_count(
@@ -274,6 +281,11 @@ class MerchantTable:
             "lookup_type": sql.SQL("text") if self.has_secrets else self.payment_intent.type,
             "shown_intent": self._secret_part("intent_without_secret", column),
             "stored_id": self._secret_part("stored_id", column),
+            "is_looked_up": _TEMPLATES["is_looked_up"].format(column=column),
+            "paired_intent": _TEMPLATES["paired_intent"].format(
+                intent=self._intent_of("t"),
+                is_looked_up=_TEMPLATES["is_looked_up"].format(column=column),
+            ),
             "holds_secret": _TEMPLATES["holds_secret"].format(column=column),
             "status": self.status.identifier,
             "status_type": self.status.type,
@@ -303,7 +315,14 @@ def _condition(where: str | None) -> tuple[sql.Composable, sql.Composable]:
 class RowReader:
     """Turns one account's rows of a mapped table into payments."""
 
-    def __init__(self, mapping: TableMapping, account: str) -> None:
+    def __init__(
+        self,
+        mapping: TableMapping,
+        account: str,
+        intent_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """``intent_of`` is the intent of a Checkout Session or a charge, None if it is not known."""
+        self._intent_of = intent_of
         self._account = account
         self._statuses = mapping.statuses
         self._is_minor = mapping.amount_unit == "minor"
@@ -324,6 +343,7 @@ class RowReader:
         order: str | None,
         stored_id: str | None,
     ) -> Payment:
+        intent = payment_intent and (self._intent_of(payment_intent) or payment_intent)
         # a padded column has blanks, and merchants write EUR as often as eur
         currency = self._constant
         if currency is None and stored_currency is not None:
@@ -331,7 +351,7 @@ class RowReader:
         return Payment(
             account=self._account,
             key=key,
-            payment_intent=payment_intent,
+            payment_intent=intent,
             status=status,
             amount=self._minor(amount, currency),
             outcome=self._statuses.outcome(status),
@@ -340,7 +360,7 @@ class RowReader:
             order=order,
             stored_amount=amount,
             stored_currency=stored_currency,
-            stored_id=None if stored_id == payment_intent else stored_id,
+            stored_id=None if stored_id == intent else stored_id,
         )
 
     def _minor(self, stored: str | None, currency: str | None) -> int | None:

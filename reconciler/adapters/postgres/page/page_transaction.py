@@ -20,10 +20,12 @@ from reconciler.adapters.postgres.database import (
     lock_lease,
     raise_if_lease_lost,
 )
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, Row, RowReader
+from reconciler.adapters.postgres.page.id_pairs import IdPairs
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.adapters.postgres.stored_text import stored_texts
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
 from reconciler.domain.model.payment import Payment
@@ -54,12 +56,14 @@ class PostgresPageTransaction:
         connection: Connection,
         table: MerchantTable,
         reader: RowReader,
+        pairs: IdPairs,
         account: str,
         epoch: int,
     ) -> None:
         self._connection = connection
         self._table = table
         self._reader = reader
+        self._pairs = pairs
         self._account = account
         self._epoch = epoch
         self._rows = RowWriter(connection, table, reader, account)
@@ -79,19 +83,27 @@ class PostgresPageTransaction:
         statement = table.rows_locked if lock else table.rows_again
         parameters = {
             "account": self._account,
-            "intents": table.intents(intents),
+            "intents": table.intents([*intents, *self._pairs.ids_of(intents)]),
             "keys": table.key.held(keys),
         }
 
         # the rows before the discrepancies: every transaction locks in this order
         with self._connection.pipeline():
             self._begin_once()
+            pairs = self._pairs.ask(self._connection, intents)
             rows = self._connection.execute(statement, parameters)
             facts = ask_for_stored_facts(
                 self._connection, self._account, [*intents, *also_known], readable=True, lock=True
             )
         self._has_locked = lock
-        return facts.loaded(self._reader.payments(rows.fetchall()))
+        if self._pairs.take(pairs, intents):
+            held = table.intents([*intents, *self._pairs.ids_of(intents)])
+            rows = self._connection.execute(statement, {**parameters, "intents": held})
+        return facts.loaded(self._read(rows.fetchall()))
+
+    def _read(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
+        self._pairs.fetch((row[1] for row in rows if row[1] is not None), self._connection)
+        return self._reader.payments(rows)
 
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """As ``engine.ports.PageTransaction`` has it."""
@@ -100,7 +112,7 @@ class PostgresPageTransaction:
             return ()
         self._begin_once()
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
-        return self._reader.payments(rows.fetchall())
+        return self._read(rows.fetchall())
 
     def write(self, record: PageRecord) -> WriteResult:
         """As ``engine.ports.PageTransaction`` has it; one round trip if no row is refused. The block's end commits."""
@@ -182,13 +194,13 @@ class PostgresPageTransaction:
         parameters = {
             "account": self._account,
             "entries": len(drafts),
-            "keys": [write.payment.key for write in record.writes],
-            "intents": [
+            "keys": stored_texts(write.payment.key for write in record.writes),
+            "intents": stored_texts(
                 write.payment_intent or write.payment.payment_intent for write in record.writes
-            ],
+            ),
             "kinds": kinds,
-            "from_statuses": [write.payment.status for write in record.writes],
-            "to_statuses": [write.to_status for write in record.writes],
+            "from_statuses": stored_texts(write.payment.status for write in record.writes),
+            "to_statuses": stored_texts(write.to_status for write in record.writes),
             "outcomes": [outcomes.outcome(write.to_status).value for write in record.writes],
         }
         self._connection.execute(_OUTBOX["outbox_put"], parameters)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from psycopg.rows import TupleRow
@@ -20,14 +21,16 @@ from reconciler.adapters.postgres.database import (
     lock_lease,
     raise_if_lease_lost,
 )
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, Row, RowReader
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
+from reconciler.adapters.postgres.page.id_pairs import IdPairs
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Draft
+from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment, RowReference
@@ -52,29 +55,38 @@ class PostgresStore:
         self._database = database
         self._table = table
         self._account = account
-        self._reader = RowReader(table.mapping, account)
         self._counts = PaymentCounts(database, table, account)
 
         access = schema_access(database)
         self.can_read_schema = access.may_read
         self.has_schema = access.may_write
+        self._pairs = IdPairs(database, account, readable=self.can_read_schema)
+        self._reader = RowReader(table.mapping, account, self._pairs.intent_of)
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """See ``engine.ports.Store``; one round trip."""
         with self._database.connection("loading a page") as connection:
             # in a pipeline all questions of a page are one round trip
             with connection.pipeline():
+                pairs = self._pairs.ask(connection, intents)
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
                 facts = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
+            if self._pairs.take(pairs, intents):
+                # rows that hold a Checkout Session or a charge of these intents, learnt only now
+                held, claimable, paid = self._ask_for_rows(connection, intents, orders)
 
-            read = self._reader.payments
+            read = partial(self._read, connection)
             return facts.loaded(
                 payments=read(held.fetchall()),
                 claimable=read(claimable.fetchall() if claimable else ()),
                 paid=read(paid.fetchall() if paid else ()),
             )
+
+    def _read(self, connection: Connection, rows: Sequence[Row]) -> tuple[Payment, ...]:
+        self._pairs.fetch((row[1] for row in rows if row[1] is not None), connection)
+        return self._reader.payments(rows)
 
     def _ask_for_rows(
         self, connection: Connection, intents: Sequence[str], orders: Sequence[str]
@@ -83,7 +95,7 @@ class PostgresStore:
         named = table.orders(orders)
         parameters = {
             "account": self._account,
-            "intents": table.intents(intents),
+            "intents": table.intents([*intents, *self._pairs.ids_of(intents)]),
             "orders": named,
             "paid": table.paid_statuses,
         }
@@ -102,17 +114,18 @@ class PostgresStore:
             return ()
         with self._database.connection("reading the rows of orders") as connection:
             rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
-        return self._reader.payments(rows)
+            return self._read(connection, rows)
 
     def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
         """See ``engine.ports.Store``."""
-        held = self._table.intents(intents)
-        if not held:
+        if not intents:
             return ()
         with self._database.connection("reading the rows that hold intents") as connection:
+            self._pairs.take(self._pairs.ask(connection, intents), intents)
+            held = self._table.intents([*intents, *self._pairs.ids_of(intents)])
             parameters = {"intents": held, "account": self._account}
             rows = connection.execute(self._table.holders, parameters).fetchall()
-        payments = self._reader.payments([row[:-1] for row in rows])
+            payments = self._read(connection, [row[:-1] for row in rows])
         return tuple(
             replace(payment, excluded=row[-1]) for payment, row in zip(payments, rows, strict=True)
         )
@@ -125,6 +138,21 @@ class PostgresStore:
         with self._database.connection("reading payments without a row") as connection:
             rows = connection.execute(_SQL["unmatched_payments"], parameters).fetchall()
         return tuple(UnmatchedPayment(*row) for row in rows)
+
+    def pairs(self, texts: Sequence[str]) -> Mapping[str, IdPair]:
+        """See ``engine.ports.Store``."""
+        return self._pairs.known(texts)
+
+    def remember_pairs(self, pairs: Sequence[IdPair], *, store: bool) -> None:
+        """See ``engine.ports.Store``."""
+        if pairs:
+            self._pairs.remember(pairs, store=store and self.has_schema)
+
+    def looked_up_payments(
+        self, created: TimeRange, after_key: str | None, limit: int
+    ) -> tuple[RowReference, ...]:
+        """See ``engine.ports.Store``."""
+        return self._references(created, after_key, limit, only_open=False, looked_up=True)
 
     def open_payments(
         self,
@@ -167,12 +195,17 @@ class PostgresStore:
         *,
         only_open: bool,
         due_by: datetime | None = None,
+        looked_up: bool = False,
     ) -> tuple[RowReference, ...]:
         table = self._table
         # without the schema no recheck is known, so every open row is due
         scheduled = due_by is not None and self.can_read_schema
         query = table.references(
-            created, only_open=only_open, after=after_key is not None, scheduled=scheduled
+            created,
+            only_open=only_open,
+            after=after_key is not None,
+            scheduled=scheduled,
+            looked_up=looked_up,
         )
         parameters = {
             **table.range_parameters(created),
@@ -271,7 +304,7 @@ class PostgresStore:
             self._database.transaction("recording a page") as connection,
         ):
             yield PostgresPageTransaction(
-                connection, self._table, self._reader, self._account, epoch
+                connection, self._table, self._reader, self._pairs, self._account, epoch
             )
 
     def corrections_by_service(self, since_seconds: int) -> int:

@@ -21,6 +21,23 @@ CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) ELSE {co
 -- The text that a write compares: a client secret is another text than its id, and does not show itself.
 CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) || ' client secret' ELSE {column}::text END
 
+-- name: is_looked_up
+-- Whether the column holds a Checkout Session or a charge.
+left({column}::text, 3) IN ('cs_', 'ch_', 'py_')
+
+-- name: paired_intent
+-- The intent of a row, also if the row holds a Checkout Session or a charge of it.
+CASE WHEN {is_looked_up}
+    THEN coalesce(
+        (
+            SELECT s.payment_intent FROM reconciler.stored_ids AS s
+            WHERE s.account = %(account)s AND s.stored_id = {intent}::text
+        ),
+        {intent}::text
+    )
+    ELSE {intent}::text
+END
+
 -- name: ids_sampled
 -- What the newest rows hold.
 SELECT newest.id, newest.holds_secret
@@ -85,7 +102,7 @@ CROSS JOIN LATERAL (
 SELECT {key}::text, {shown_intent}, {holds_secret}
 FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
-    AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account} AND {after}
+    AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account} AND {of_kind} AND {after}
 ORDER BY {key}
 FETCH FIRST %(limit)s ROWS WITH TIES
 
@@ -118,7 +135,7 @@ LIMIT %(limit)s
 -- No recheck of this row's intent lies in the future; filled into the statements that find open rows.
 NOT EXISTS (
     SELECT FROM reconciler.rechecks AS c
-    WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text AND c.due_at > %(due_by)s
+    WHERE c.account = %(account)s AND c.payment_intent = {paired_intent} AND c.due_at > %(due_by)s
         AND {is_same_row}
 )
 
@@ -128,7 +145,7 @@ NOT EXISTS (
 coalesce(
     (
         SELECT c.due_at FROM reconciler.rechecks AS c
-        WHERE c.account = %(account)s AND c.payment_intent = {payment_intent}::text AND {is_same_row}
+        WHERE c.account = %(account)s AND c.payment_intent = {paired_intent} AND {is_same_row}
     ),
     '-infinity'
 ) <= %(due_by)s

@@ -152,3 +152,24 @@ WHERE account = %(account)s AND kind = 'missing_locally' AND state = 'open' AND 
     AND evidence ->> 'created' IS NOT NULL
 ORDER BY id DESC
 LIMIT 10000
+
+-- name: pairs_of_intents
+-- Which Checkout Sessions and charges belong to a page's intents.
+SELECT stored_id, payment_intent, recheck_at
+FROM reconciler.stored_ids
+WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+
+-- name: pairs_of_ids
+-- What is known of the Checkout Sessions and charges that rows hold.
+SELECT stored_id, payment_intent, recheck_at
+FROM reconciler.stored_ids
+WHERE account = %(account)s AND stored_id = ANY(%(ids)s)
+
+-- name: pairs_put
+-- The latest answer of Stripe counts.
+INSERT INTO reconciler.stored_ids (account, stored_id, payment_intent, recheck_at)
+SELECT %(account)s, n.stored_id, n.payment_intent, n.recheck_at
+FROM unnest(%(ids)s::text[], %(intents)s::text[], %(rechecks)s::timestamptz[]) AS n (stored_id, payment_intent, recheck_at)
+ORDER BY n.stored_id
+ON CONFLICT (account, stored_id) DO UPDATE
+SET payment_intent = excluded.payment_intent, recheck_at = excluded.recheck_at, checked_at = now()

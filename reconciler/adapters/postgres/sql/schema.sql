@@ -30,7 +30,7 @@ GRANT INSERT ON reconciler.ledger TO {role};
 GRANT INSERT ON reconciler.notes TO {role};
 GRANT INSERT, UPDATE ON
     reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
-    reconciler.discrepancies, reconciler.services TO {role};
+    reconciler.discrepancies, reconciler.services, reconciler.stored_ids TO {role};
 GRANT INSERT, UPDATE, DELETE ON
     reconciler.rechecks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
     reconciler.sweeps TO {role};
@@ -49,7 +49,7 @@ WITH wanted (name, privilege) AS (
     VALUES
         ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
-        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE')
+        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE')
 ),
 found AS (
     SELECT name, privilege, to_regclass('reconciler.' || name)::oid AS relation
