@@ -35,6 +35,7 @@ _SECRETS: Final = (
 _SIGNS: Final = ("_secret_", "sk_", "rk_", "pk_", "whsec_", "://")
 _SIGNS_IN_ANY_CASE: Final = ("password", "bearer", "basic")
 """A text without any of these holds no secret."""
+_MASKED_END: Final = re.compile(rf"#[0-9a-f]{{{_HASH_DIGITS}}}")
 _JSON_LEAVES: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -59,20 +60,22 @@ def redact(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """The text as it may be stored. A masked id, key or status gets a part of its SHA-256, so that it stays distinct.
+    """The text as it may be stored. A masked one gets a part of its SHA-256, so that identities stay distinct.
 
-    Prose, which has spaces, gets none. The same text always gives the same result, and so does the result itself.
+    The same text always gives the same result, and so does the result itself.
     """
     masked = redact(text)
-    if masked == text or any(char.isspace() for char in text):
-        return masked
+    if masked == text:
+        return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{masked}#{digest[:_HASH_DIGITS]}"
 
 
 def is_masked(text: str | None) -> bool:
-    """The text has a mask in the place of a secret, so it is not the value that it stands for."""
-    return text is not None and MASK in text
+    """The text is what ``storable`` makes of one with a secret, so it is not the value that it stands for."""
+    if text is None or MASK not in text:
+        return False
+    return _MASKED_END.fullmatch(text[-_HASH_DIGITS - 1 :]) is not None
 
 
 def map_texts(value: Any, change: Callable[[str], str]) -> Any:

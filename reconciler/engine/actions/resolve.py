@@ -30,6 +30,7 @@ from reconciler.errors import (
     RowRefusedError,
     UsageError,
 )
+from reconciler.masking import storable
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
@@ -142,12 +143,13 @@ def _key(discrepancy: Discrepancy, row: str | None) -> str:
             "Put the row right by hand and resolve it with a note.",
         )
     if row is not None:
-        if row not in discrepancy.keys:
+        # a discrepancy has a key with a secret in it masked
+        if storable(row) not in discrepancy.keys:
             raise UsageError(
                 f"discrepancy {discrepancy.id} does not name row {row}.",
                 f"It names: {', '.join(discrepancy.keys) or 'no row'}.",
             )
-        return row
+        return storable(row)
     if len(discrepancy.keys) != 1:
         raise UsageError(
             f"discrepancy {discrepancy.id} names {len(discrepancy.keys)} rows: Stripe's outcome can be"
@@ -229,7 +231,7 @@ def _write(
                     seen_at=intent.seen_at,
                 )
             )
-            refused = result.refused.get(key)
+            refused = result.refused.get(payment.key)
             if refused is not None:
                 by = f" by {refused.constraint}" if refused.constraint else ""
                 raise RowRefusedError(
@@ -248,12 +250,14 @@ def _write(
 def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
     """The row, as it is now. Raises RowMovedError or CannotAcceptError if the outcome may not be written to it."""
     key, intent, outcome = acceptance.key, acceptance.intent, acceptance.outcome
-    payment = next((row for row in again.payments if row.key == key), None)
+    payment = next((row for row in again.payments if storable(row.key) == key), None)
     allowed = {None, intent.id, discrepancy.payment_intent}
     if payment is None or payment.payment_intent not in allowed:
         raise RowMovedError(frozenset({key}))
 
-    others = [row for row in again.payments if row.key != key and row.payment_intent == intent.id]
+    others = [
+        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
+    ]
     paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
     if paid is not None:
         raise AnotherRowPaidError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -14,6 +14,7 @@ from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.engine.ports import Store
 from reconciler.errors import RowMovedError, UsageError
+from reconciler.masking import is_masked, storable
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
@@ -88,7 +89,7 @@ def _revert_page(
 ) -> tuple[int, list[Skipped]]:
     """Take one page of corrections back in one transaction. Returns how many, and those that were skipped."""
     moved: frozenset[str] = frozenset()
-    refused: Mapping[str, RefusedWrite] = {}
+    refused: dict[str, RefusedWrite] = {}
     while True:
         try:
             with store.transaction(epoch) as transaction:
@@ -96,7 +97,8 @@ def _revert_page(
                 intents = [entry.payment_intent for entry in entries]
                 intents += [held for entry in entries if (held := entry.before["payment_intent"])]
                 again = transaction.read_again(intents, keys, lock=True)
-                rows = {row.key: row for row in again.payments if row.key not in moved}
+                # the ledger has a key with a secret in it masked, and the row is found by its intent
+                rows = {storable(row.key): row for row in again.payments if row.key not in moved}
                 stored = {(item.subject, item.kind): item for item in again.known}
 
                 writes, updates, skipped = [], [], []
@@ -108,6 +110,10 @@ def _revert_page(
                         continue
                     if row is None or not _is_as_corrected(row, entry):
                         skipped.append(_skipped(entry, "its row is locked or has changed since"))
+                        continue
+                    if any(is_masked(value) for value in entry.before.values()):
+                        why = "its earlier value held a secret, which the ledger does not keep"
+                        skipped.append(_skipped(entry, why))
                         continue
                     # the discrepancy counts as settled by a person, so that no sweep corrects the row again
                     writes.append(_row_write(row, entry, sweep, by))
@@ -124,7 +130,7 @@ def _revert_page(
                     result = transaction.write(record)
                     if result.refused:
                         # try again without the rows that the table refuses
-                        refused = {**refused, **result.refused}
+                        refused |= {storable(key): why for key, why in result.refused.items()}
                         continue
                 return len(writes), skipped
         except RowMovedError as error:
@@ -134,7 +140,8 @@ def _revert_page(
 
 def _is_as_corrected(row: Payment, entry: CorrectionEntry) -> bool:
     after = entry.after
-    return (row.status, row.payment_intent) == (after["status"], after["payment_intent"])
+    holds = [None if text is None else storable(text) for text in (row.status, row.payment_intent)]
+    return holds == [after["status"], after["payment_intent"]]
 
 
 def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrite:

@@ -13,6 +13,7 @@ from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
+from reconciler.masking import redact
 
 
 class AcceptedSide(StrEnum):
@@ -77,7 +78,8 @@ def resolve(
         done = resolve_discrepancy(
             opened,
             discrepancy,
-            AcceptedBy(call.asked_by, note.strip(), row, amount_differs),
+            # a note may quote what was pasted by mistake, and the ledger keeps it
+            AcceptedBy(call.asked_by, redact(note.strip()), row, amount_differs),
             accept_stripe=writes,
             ignore=ignore,
         )

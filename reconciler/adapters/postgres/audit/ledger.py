@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.adapters.postgres.stored_text import stored_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
 from reconciler.domain.audit.read_entry import read_entry
 from reconciler.domain.audit.records import RecordFault
@@ -27,15 +27,15 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> None:
     """Add entries to an account's chain, in order; its head stays locked until the transaction ends.
 
-    The database numbers, stamps and hashes them in the same statement. Raises TypeError for a body that has no
-    canonical form.
+    The database numbers, stamps and hashes them in the same statement. A secret in a body is masked. Raises TypeError
+    for a body that has no canonical form.
     """
     if not drafts:
         return
     parameters = {
         "account": account,
         "actions": [draft.action.value for draft in drafts],
-        "bodies": [canonical_json(draft.body) for draft in drafts],
+        "bodies": [stored_json(draft.body) for draft in drafts],
     }
     connection.execute(_SQL["ledger_append"], parameters)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.adapters.postgres.stored_text import stored_json, stored_texts
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
@@ -127,19 +127,19 @@ def _store_updates(connection: Connection, account: str, record: PageRecord) -> 
             refreshed.append(_values(update, update.finding))
 
     if inserted:
-        parameters = {**common, "changes": canonical_json(inserted)}
+        parameters = {**common, "changes": stored_json(inserted)}
         connection.execute(_DISCREPANCIES["discrepancies_insert"], parameters)
     if refreshed:
-        parameters = {**common, "changes": canonical_json(refreshed)}
+        parameters = {**common, "changes": stored_json(refreshed)}
         connection.execute(_DISCREPANCIES["discrepancies_update"], parameters)
     if closed:
         parameters = {
             **common,
-            "subjects": [update.subject for update in closed],
+            "subjects": stored_texts(update.subject for update in closed),
             "kinds": [update.kind.value for update in closed],
             "states": [update.state.value for update in closed],
             "closings": [update.closing for update in closed],
-            "notes": [update.note for update in closed],
+            "notes": stored_texts(update.note for update in closed),
             "settled_by": [update.by for update in closed],
             "news": [update.is_news for update in closed],
         }
