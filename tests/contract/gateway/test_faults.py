@@ -37,6 +37,9 @@ READS: dict[str, Callable[[StripeGateway, str], Any]] = {
     "list": lambda gateway, _: gateway.list_intents(TimeRange()),
     "events": lambda gateway, _: gateway.list_events(TimeRange(), ["payment_intent.created"]),
     "charges": lambda gateway, intent: gateway.list_charges(intent),
+    "refunds": lambda gateway, _: gateway.refunds("ch_1"),
+    "disputes": lambda gateway, _: gateway.disputes("ch_1"),
+    "search": lambda gateway, _: gateway.search_intents("order", ["7"]),
 }
 
 
