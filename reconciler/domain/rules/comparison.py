@@ -85,7 +85,10 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     if order.wait_until is not None:
         return Comparison((), wait_until=order.wait_until)
     if order.finding is not None:
-        if order.relink_to is not None and Outcome.SUCCEEDED in rules.statuses.write:
+        # a webhook finds its row by a Checkout Session, a charge or a client secret, so that text is never replaced
+        keeps_text = rows.as_one.stored_id is not None
+        may_write = Outcome.SUCCEEDED in rules.statuses.write and not keeps_text
+        if order.relink_to is not None and may_write:
             return Comparison((order.finding, *sides), rows.compared, relink_to=order.relink_to)
         return Comparison((order.finding, *sides))
     if order.verdict is None:

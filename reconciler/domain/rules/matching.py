@@ -11,12 +11,11 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
+from reconciler.domain.rules.charge_of_row import is_earlier_charge
 from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
-_ENDED: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 _REPORTABLE: Final = frozenset({*PAID_OR_HELD, Outcome.UNKNOWN})
 
 
@@ -38,25 +37,9 @@ def match_by_id(
         # an intent with rows belongs to the order of its rows; its metadata do not matter
         order = _order_of(rows)
         others = siblings.of(order, intent.id)
-        contested = _is_earlier_charge(rows, intent)
+        contested = is_earlier_charge(rows, intent)
         matches.append(Match(account, intent, rows, order, others, contested))
     return tuple(matches)
-
-
-def _is_earlier_charge(rows: Sequence[Payment], intent: Intent | MissingIntent) -> bool:
-    """Whether a row holds another charge than the latest one: that an intent was paid does not make this attempt paid."""
-    if not isinstance(intent, Intent) or intent.outcome not in PAID_OR_HELD:
-        return False
-    latest = None if intent.charge is None else intent.charge.id
-    earlier = [
-        row
-        for row in rows
-        if row.stored_id not in (None, latest)
-        and stored_id(row.stored_id or "").kind is StoredIdKind.CHARGE
-    ]
-    # the row of an earlier attempt may stand beside the row of the latest one
-    is_history = len(earlier) < len(rows) and all(row.outcome in _ENDED for row in earlier)
-    return bool(earlier) and not is_history
 
 
 def _rows_by_intent(payments: Iterable[Payment]) -> dict[str, tuple[Payment, ...]]:

@@ -269,6 +269,12 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
             f"row {key} already says {outcome.value}: there is no outcome to write.",
             "Put the amount or the currency right by hand and resolve it with a note.",
         )
+    if payment.stored_id is not None and payment.payment_intent != intent.id:
+        raise CannotAcceptError(
+            f"row {key} holds a Checkout Session, a charge or a client secret, which is never replaced:"
+            f" {intent.id} cannot be written to it.",
+            "Put the row right by hand and resolve the discrepancy with a note.",
+        )
     _raise_if_amount_differs(payment, acceptance)
     return payment
 

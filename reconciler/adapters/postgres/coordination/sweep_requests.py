@@ -16,6 +16,7 @@ from reconciler.domain.model.sweep_request import (
     ServingProcess,
     TakenRequest,
 )
+from reconciler.masking import map_texts, storable
 
 _SQL: Final = STATEMENTS["coordination"]
 _LISTENING: Final = "listening for requests"
@@ -82,7 +83,7 @@ class PostgresSweepRequests:
             epoch=epoch,
             sweep=sweep,
             examined=examined,
-            result=json.dumps(result),
+            result=json.dumps(map_texts(result, storable)),
         )
 
     def refuse(self, number: int, epoch: int, why: str) -> None:

@@ -20,7 +20,8 @@ from reconciler.adapters.postgres.database import (
     lock_lease,
     raise_if_lease_lost,
 )
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, Row, RowReader
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.row_reader import Row, RowReader
 from reconciler.adapters.postgres.page.id_pairs import IdPairs
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts

@@ -12,7 +12,8 @@ from psycopg.pq import ExecStatus
 
 from reconciler.adapters.postgres.database import Connection, Cursor
 from reconciler.adapters.postgres.errors import mapped
-from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable, RowReader
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.row_reader import RowReader
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.page import RefusedWrite, RowWrite
