@@ -126,6 +126,20 @@ def test_what_must_be_masked_identifies_its_row(texts: Installation) -> None:
     texts.check_ledger()
 
 
+def test_a_key_in_the_column_of_the_intent(texts: Installation) -> None:
+    """What stands in the place of a PaymentIntent's id is not asked for, and a key there is masked."""
+    for number, secret in enumerate(KEYS):
+        texts.add_unknown_payment(f"row-{number}", ident=secret)
+    texts.add_payment("a")
+    for kind in ("due", "window", "all"):
+        assert texts.run("sweep", "--apply", "--kind", kind).code == 0
+    assert texts.statuses()["a"] == "paid"
+    texts.secrets += KEYS
+    every_output(texts)
+    assert not [secret for secret in KEYS if secret in stored_text(texts)]
+    texts.check_ledger()
+
+
 def test_nothing_that_was_masked_is_written_back(texts: Installation) -> None:
     """A correction whose earlier status held a secret is named and left alone by revert."""
     texts.configure(
