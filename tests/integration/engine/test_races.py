@@ -258,7 +258,7 @@ def test_a_ledger_that_another_session_has_locked(sweeps: SweepRunner) -> None:
 def test_an_intent_that_another_row_is_getting(shop: MakeShop) -> None:
     """The checkout is writing the same intent to another row, under a unique index.
 
-    The page waits a second at most and is rolled back as a whole.
+    The page waits a second at most. That row waits for a later sweep, and the sweep is complete.
     """
     sweeps = SweepRunner(shop())
     sweeps.with_rules(link_metadata="order_id")
@@ -277,10 +277,13 @@ def test_an_intent_that_another_row_is_getting(shop: MakeShop) -> None:
         began = clock.monotonic()
         report = sweeps.run(SweepKind.WINDOW)
         assert clock.monotonic() - began < 4 * LOCK_TIMEOUT
-        assert (report.complete, report.corrected) == (False, 0)
+        assert (report.complete, report.corrected, report.waiting) == (True, 0, 1)
         checkout.commit()
     assert sweeps.shop.rows()["2"]["payment_intent"] is None
     assert sweeps.shop.rows()["2"]["status"] == "pending"
+    assert sweeps.query("SELECT payment_intent FROM reconciler.rechecks") == [
+        {"payment_intent": "pi_7"}
+    ]
 
 
 def test_a_report_survives_the_loss_of_the_lease_table(sweeps: SweepRunner) -> None:
