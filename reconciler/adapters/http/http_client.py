@@ -29,6 +29,12 @@ _HEADERS: Final[Sequence[tuple[str | bytes, str | bytes]]] = (
     ("Accept", "*/*"),
     ("Accept-Encoding", ACCEPTED),
 )
+_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+)
 _KEEP_SECONDS: Final = 5.0
 """An unused connection is closed after so long."""
 
@@ -137,12 +143,7 @@ class HttpClient:
                 has_head = True
                 bounds.head_is_complete()
                 return consume(_head(response), response.iter_stream(), bounds)
-        except (
-            httpcore.TimeoutException,
-            httpcore.NetworkError,
-            httpcore.ProtocolError,
-            httpcore.ProxyError,
-        ) as error:
+        except _ERRORS as error:
             failed = _failure(error, has_head=has_head)
 
         # raised outside the except block, so that the library's error, which may quote secrets, is not chained to it

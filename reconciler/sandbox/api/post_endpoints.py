@@ -34,21 +34,14 @@ _IGNORED = (
     "off_session", "payment_method_configuration", "payment_method_options", "receipt_email", "return_url",
     "setup_future_usage", "shipping", "statement_descriptor", "statement_descriptor_suffix", "use_stripe_sdk",
 )  # fmt: skip
+_OF_NEW_INTENT = (
+    "amount", "capture_method", "confirm", "currency", "customer", "description", "metadata", "expand"
+)  # fmt: skip
 _METHOD = ("payment_method", "payment_method_data")
 
 
 def create_intent(call: ApiCall) -> bytes:
-    known = (
-        "amount",
-        "capture_method",
-        "confirm",
-        "currency",
-        "customer",
-        "description",
-        "metadata",
-        "expand",
-    )
-    parameters.raise_if_unknown(call.params, (*known, *_METHOD, *_IGNORED))
+    parameters.raise_if_unknown(call.params, (*_OF_NEW_INTENT, *_METHOD, *_IGNORED))
     paths = intent_expansions(call, listing=False)
     amount = parameters.integer(parameters.required(call.params, "amount"), "amount")
     if amount < 1:

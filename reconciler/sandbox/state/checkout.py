@@ -43,10 +43,9 @@ class Checkout:
 
         ``intent_metadata`` is ``payment_intent_data[metadata]``: Stripe does not copy the session's own metadata.
         """
-        sandbox = self._sandbox
+        sandbox, created = self._sandbox, self._sandbox.second(at)
         records = sandbox.records(account, livemode)
         with sandbox.lock:
-            created = sandbox.second(at)
             session = SessionRecord(
                 id=sandbox.new_id(f"cs_{'live' if records.livemode else 'test'}"),
                 account=account,
