@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
-from tests.acceptance.payments.exact_stripe import ExactStripe, StripeServer
+from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.oracle import Oracle, Watched, Write
 from tests.acceptance.payments.shop import LINKED, TABLE, PaymentShop, json_text
 from tests.acceptance.payments.stripe_objects import MINUTE
+from tests.acceptance.payments.stripe_server import StripeServer
 from tests.acceptance.payments.worlds import (
     Happening,
     Sweep,
