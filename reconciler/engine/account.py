@@ -143,6 +143,7 @@ class OpenAccount:
             mode=self.mode,
             writing=request.writing,
             epoch=epoch,
+            claimed_by=request.claimed_by,
         )
         try:
             return Sweep(self._sweep_context(), request, actor, check_lease, progress).run()

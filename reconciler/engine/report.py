@@ -55,7 +55,7 @@ class Writing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """A sweep that a person or the service asks for.
+    """A sweep that a person or the service asks for. ``claimed_by`` is the name that the person gave besides.
 
     ``since`` and ``until`` bound the time of creation. If ``intents`` names single intents, ``kind`` does not matter.
     """
@@ -66,6 +66,7 @@ class SweepRequest:
     since: Moment | None = None
     until: Moment | None = None
     intents: tuple[str, ...] = ()
+    claimed_by: str | None = None
 
 
 class DecisionKind(StrEnum):
@@ -123,6 +124,7 @@ class SweepReport:
     mode: Mode
     writing: Writing
     asked_by: str
+    claimed_by: str | None = None
     sweep: int | None = None
     complete: bool = True
     examined: int = 0
@@ -247,6 +249,7 @@ class SweepReport:
             "applied": self.writing is Writing.ROWS,
             "recorded": self.writing is not Writing.NOTHING,
             "asked_by": self.asked_by,
+            "claimed_by": self.claimed_by,
             "complete": self.complete,
             "stopped": self.stopped,
             "examined": self.examined,

@@ -38,7 +38,7 @@ class RowIdCounts:
         if self.client_secrets:
             yield (
                 f"{_rows(self.client_secrets)} the client secret of a PaymentIntent. Only the id in front of it is used."
-                " Store the id instead: whoever reads a client secret can act on its payment."
+                " Store the id instead: a reader of a client secret can act on its payment."
             )
         if self.without_intent:
             yield (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.clock import Clock
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget
 from reconciler.engine.id_sets import ClaimedRechecks
@@ -24,6 +25,7 @@ class Actor:
     """Who sweeps, and what the sweep may write. Every ledger entry of the sweep names it.
 
     ``sweep`` is the sweep's number, None in a dry run. ``epoch`` is that of the lease under which it writes.
+    ``claimed_by`` is the name that the person gave besides.
     """
 
     account: str
@@ -32,6 +34,12 @@ class Actor:
     mode: Mode
     writing: Writing
     epoch: int
+    claimed_by: str | None = None
+
+    @property
+    def person(self) -> AskedBy:
+        """Who asked, as a ledger entry names it."""
+        return AskedBy(self.asked_by, self.claimed_by)
 
     @property
     def is_service(self) -> bool:

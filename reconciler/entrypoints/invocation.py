@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from pathlib import Path
 import typer
 
 from reconciler.clock import Clock, SystemClock
+from reconciler.entrypoints.login_user import login_user
 from reconciler.settings import Settings, load
 
 PROGRAM = "reconciler"
@@ -39,9 +38,8 @@ class Invocation:
 
     @property
     def asked_by(self) -> str:
-        """Who asks, as the ledger stores it: user@machine, and under sudo the person who called it."""
-        user = self.environ.get("SUDO_USER") or _user_name()
-        return f"{user}@{socket.gethostname()}"
+        """Who asks, as the ledger stores it: user@machine, as the operating system knows the user."""
+        return f"{login_user()}@{socket.gethostname()}"
 
 
 def invocation(context: typer.Context) -> Invocation:
@@ -50,11 +48,3 @@ def invocation(context: typer.Context) -> Invocation:
     if found is None:
         raise TypeError("this command needs the program's context")
     return found
-
-
-def _user_name() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        # a container may run under a user id that has no name
-        return f"uid-{os.getuid()}"

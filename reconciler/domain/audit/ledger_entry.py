@@ -26,6 +26,24 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AskedBy:
+    """Who asked for what an entry records.
+
+    ``name`` is the account that the operating system or the web server knows. ``claimed`` is a name that this person
+    gave besides, which nothing has checked.
+    """
+
+    name: str
+    claimed: str | None = None
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The fields of an entry's body. It has ``claimed_by`` only if a name was given."""
+        fields = {"asked_by": self.name}
+        return fields if self.claimed is None else {**fields, "claimed_by": self.claimed}
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An entry that is not recorded yet, so that it has no number and no hash."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 
 
-def finding_entry(update: DiscrepancyUpdate, sweep: int | None, asked_by: str) -> Draft:
+def finding_entry(update: DiscrepancyUpdate, sweep: int | None, asked_by: AskedBy) -> Draft:
     """The entry of an update. ``sweep`` is None if a person settles the discrepancy outside a sweep.
 
     It has everything that ``verify`` compares with the stored discrepancy: identity, state, both sides' values and
@@ -15,7 +15,7 @@ def finding_entry(update: DiscrepancyUpdate, sweep: int | None, asked_by: str) -
     action = Action.FINDING_OPENED if update.id is None else Action.FINDING_CHANGED
     body: dict[str, object] = {
         "sweep": sweep,
-        "asked_by": asked_by,
+        **asked_by.fields,
         "subject": update.subject,
         "kind": update.kind.value,
         "state": update.state.value,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, State
 from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
@@ -68,7 +68,7 @@ class AcceptedBy:
     ``amount_differs`` is whether the person accepts that Stripe's amount is not the row's.
     """
 
-    by: str
+    by: AskedBy
     note: str
     row: str | None = None
     amount_differs: bool = False
@@ -103,7 +103,7 @@ def resolve_discrepancy(
     account.raise_if_no_schema()
     store = account.ports.new_discrepancy_store()
     if not accept_stripe:
-        return settle(store, discrepancy_id, accepted.note, accepted.by, ignore=ignore)
+        return settle(store, discrepancy_id, accepted, ignore=ignore)
     discrepancy = _existing(store, discrepancy_id)
     key = _key(discrepancy, accepted.row)
     with account.writing_epoch() as epoch:
@@ -122,16 +122,15 @@ def resolve_discrepancy(
 def settle(
     discrepancy_store: DiscrepancyStore,
     discrepancy_id: int,
-    note: str,
-    by: str,
+    accepted: AcceptedBy,
     *,
     ignore: bool = False,
 ) -> Resolution:
     """Settle a discrepancy without a write to a row."""
     discrepancy = _existing(discrepancy_store, discrepancy_id)
     state = State.IGNORED if ignore else State.RESOLVED
-    entry = Draft(Action.RESOLUTION, _entry_body(discrepancy, state, note, by))
-    discrepancy_store.settle(discrepancy.id, state, note, by, entry)
+    entry = Draft(Action.RESOLUTION, _entry_body(discrepancy, state, accepted))
+    discrepancy_store.settle(discrepancy.id, state, accepted.note, accepted.by.name, entry)
     return Resolution(discrepancy, state)
 
 
@@ -320,7 +319,7 @@ def _updates(
             State.RESOLVED,
             finding,
             is_news=True,
-            by=accepted.by,
+            by=accepted.by.name,
             note=accepted.note,
         )
 
@@ -383,22 +382,20 @@ def _existing(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discr
     return discrepancy
 
 
-def _entry_body(discrepancy: Discrepancy, state: State, note: str, by: str) -> dict[str, object]:
+def _entry_body(discrepancy: Discrepancy, state: State, accepted: AcceptedBy) -> dict[str, object]:
     return {
         "discrepancy": discrepancy.id,
         "subject": discrepancy.subject,
         "kind": discrepancy.kind.value,
         "state": state.value,
-        "note": note,
-        "asked_by": by,
+        "note": accepted.note,
+        **accepted.by.fields,
     }
 
 
 def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment) -> Draft:
     intent = acceptance.intent
-    body = _entry_body(
-        discrepancy, State.RESOLVED, acceptance.accepted.note, acceptance.accepted.by
-    )
+    body = _entry_body(discrepancy, State.RESOLVED, acceptance.accepted)
     body |= {
         "key": payment.key,
         "payment_intent": intent.id,

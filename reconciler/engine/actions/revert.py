@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from reconciler.domain.audit.ledger_entry import Action, CorrectionEntry, Draft
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
+from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
@@ -40,7 +41,7 @@ class Reverted:
     skipped: tuple[Skipped, ...]
 
 
-def revert_sweep(account: OpenAccount, sweep: int, by: str) -> Reverted:
+def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
     """Set each row back to what it was before the sweep, if it still is what the sweep made of it.
 
     A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
@@ -63,7 +64,7 @@ def _revert_entries(
     store: Store,
     epoch: int,
     sweep: int,
-    by: str,
+    by: AskedBy,
     now: datetime,
     entries: Sequence[CorrectionEntry],
 ) -> Reverted:
@@ -83,7 +84,7 @@ def _revert_page(
     store: Store,
     epoch: int,
     sweep: int,
-    by: str,
+    by: AskedBy,
     now: datetime,
     entries: Sequence[CorrectionEntry],
 ) -> tuple[int, list[Skipped]]:
@@ -118,7 +119,7 @@ def _revert_page(
                     # the discrepancy counts as settled by a person, so that no sweep corrects the row again
                     writes.append(_row_write(row, entry, sweep, by))
                     corrected = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
-                    repointed = stored.get((f"row:{entry.key}", Kind.PAID_BY_OTHER_INTENT))
+                    repointed = stored.get((storable(f"row:{row.key}"), Kind.PAID_BY_OTHER_INTENT))
                     updates += [
                         _settled(item, sweep, by)
                         for item in (corrected, repointed)
@@ -126,7 +127,10 @@ def _revert_page(
                     ]
 
                 if writes:
-                    record = PageRecord(tuple(writes), tuple(updates), seen_at=now, sweep=sweep)
+                    drafts = tuple(finding_entry(update, sweep, by) for update in updates)
+                    record = PageRecord(
+                        tuple(writes), tuple(updates), drafts=drafts, seen_at=now, sweep=sweep
+                    )
                     result = transaction.write(record)
                     if result.refused:
                         # try again without the rows that the table refuses
@@ -144,12 +148,12 @@ def _is_as_corrected(row: Payment, entry: CorrectionEntry) -> bool:
     return holds == [after["status"], after["payment_intent"]]
 
 
-def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> RowWrite:
+def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: AskedBy) -> RowWrite:
     before_status = entry.before["status"]
     body: dict[str, object] = {
         "sweep": sweep,
         "correction": entry.seq,
-        "asked_by": by,
+        **by.fields,
         "key": entry.key,
         "payment_intent": entry.payment_intent,
         "before": dict(entry.after),
@@ -163,7 +167,7 @@ def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: str) -> Row
     )
 
 
-def _settled(stored: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdate:
+def _settled(stored: StoredDiscrepancy, sweep: int, by: AskedBy) -> DiscrepancyUpdate:
     return DiscrepancyUpdate(
         stored.id,
         stored.subject,
@@ -171,7 +175,7 @@ def _settled(stored: StoredDiscrepancy, sweep: int, by: str) -> DiscrepancyUpdat
         State.RESOLVED,
         None,
         is_news=True,
-        by=by,
+        by=by.name,
         note=f"the correction of sweep {sweep} was taken back",
     )
 

@@ -94,7 +94,7 @@ class PageChanges:
         """Everything that was collected. ``rechecks`` are the intents of the page that have a recheck now."""
         self._add_sibling_findings()
         entries = [
-            finding_entry(update, self._actor.sweep, self._actor.asked_by)
+            finding_entry(update, self._actor.sweep, self._actor.person)
             for update in self._updates.values()
             if update.is_news
         ]
@@ -259,7 +259,7 @@ class PageChanges:
             Action.CORRECTION,
             {
                 "sweep": self._actor.sweep,
-                "asked_by": self._actor.asked_by,
+                **self._actor.person.fields,
                 "key": payment.key,
                 "payment_intent": intent,
                 "outcome": decision.outcome.value,

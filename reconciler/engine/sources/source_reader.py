@@ -67,7 +67,7 @@ class SourceReader:
         if left_out:
             self.leave_out(f"{left_out:,} {what}", left_out)
 
-    def look_up(self, created: TimeRange) -> None:
+    def find_intents_of_other_ids(self, created: TimeRange) -> None:
         """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""
         store = self.context.store
         rows = all_rows(lambda after: store.looked_up_payments(created, after, ROWS_A_QUERY))

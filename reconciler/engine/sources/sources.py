@@ -114,9 +114,9 @@ class Sources:
         """Those of the intents that this sweep has not met yet. From now on they count as met."""
         return self._reader.unmet(intents)
 
-    def look_up(self, created: TimeRange) -> None:
+    def find_intents_of_other_ids(self, created: TimeRange) -> None:
         """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""
-        self._reader.look_up(created)
+        self._reader.find_intents_of_other_ids(created)
 
     def intents_of(self, rows: Iterable[RowReference]) -> Iterator[str]:
         """The intents of rows that name one."""

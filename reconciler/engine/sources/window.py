@@ -49,7 +49,7 @@ class WindowSource:
 
     def _list(self, created: TimeRange, expected: int) -> Iterator[FetchedPage]:
         # the list shows intents, and a row that holds a session belongs to its intent
-        self._reader.look_up(created)
+        self._reader.find_intents_of_other_ids(created)
         self.listed_from = self._context.stripe.now()
         unread = set(cursor_ranges(created, self.listed_from, expected))
         is_whole = True

@@ -75,6 +75,7 @@ class Sweep:
             mode=actor.mode,
             writing=actor.writing,
             asked_by=actor.asked_by,
+            claimed_by=actor.claimed_by,
             sweep=actor.sweep,
         )
         self._unmatched = UnmatchedIntents(context, actor, self.report)
@@ -130,7 +131,7 @@ class Sweep:
             self._unmatched.drop(KEY_IN_DOUBT)
         if self._unmatched and self._listed is None:
             # one of these intents may belong to a row that holds a session and was not read in this sweep
-            sources.look_up(TimeRange(self._unmatched.oldest - EARLIEST_ROW))
+            sources.find_intents_of_other_ids(TimeRange(self._unmatched.oldest - EARLIEST_ROW))
         self._decide_at_the_end(pages_to_record, fetcher)
         sources.finish()
 

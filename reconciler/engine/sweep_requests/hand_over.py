@@ -33,13 +33,14 @@ _WITHDRAWN: Final = "The command that asked has withdrawn it."
 
 
 def as_options(request: SweepRequest) -> dict[str, object]:
-    """A request as JSON can hold it. Who asks is not part of it: that has its own column."""
+    """A request as JSON can hold it. Who asks is not part of it: that has its own column. The claimed name is."""
     return {
         "kind": request.kind.value,
         "writing": request.writing.value,
         "since": _moment_value(request.since),
         "until": _moment_value(request.until),
         "intents": list(request.intents),
+        "claimed_by": request.claimed_by,
     }
 
 
@@ -47,7 +48,7 @@ def as_request(options: object, asked_by: str) -> SweepRequest:
     """The request of these options. Raises UsageError if they are not valid, because they come from a table."""
     try:
         return _parsed(options, asked_by)
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise UsageError(
             "The service cannot read this request: its options are not those of the service's version.",
             "Ask again with reconciler sweep of the version that the service runs.",
@@ -58,6 +59,10 @@ def _parsed(options: Any, asked_by: str) -> SweepRequest:
     intents = options["intents"]
     if not isinstance(intents, list) or not all(isinstance(item, str) for item in intents):
         raise TypeError
+    # a command of an earlier version gives no name
+    claimed_by = options.get("claimed_by")
+    if claimed_by is not None and not isinstance(claimed_by, str):
+        raise TypeError
     return SweepRequest(
         kind=SweepKind(options["kind"]),
         writing=Writing(options["writing"]),
@@ -65,6 +70,7 @@ def _parsed(options: Any, asked_by: str) -> SweepRequest:
         since=_moment(options["since"]),
         until=_moment(options["until"]),
         intents=tuple(intents),
+        claimed_by=claimed_by,
     )
 
 
@@ -97,6 +103,7 @@ def hand_over(
             mode=Mode(service.mode),
             writing=request.writing,
             asked_by=request.asked_by,
+            claimed_by=request.claimed_by,
         )
         report.complete = False
         report.stopped = _stop_waiting(requests, number)

@@ -62,6 +62,7 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
             mode=Mode(fields["mode"]),
             writing=_writing(fields),
             asked_by=fields["asked_by"],
+            claimed_by=fields["claimed_by"],
         )
         for name in _SAME_FIELDS:
             setattr(report, name, fields[name])

@@ -12,6 +12,7 @@ import typer
 
 from reconciler.engine.report import Moment
 from reconciler.errors import UsageError
+from reconciler.masking import redact
 from reconciler.settings import parse_duration
 
 TIME_HINT: Final = (
@@ -57,6 +58,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account of [[accounts]].")
 ]
+
+ByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="Your name, for the ledger. It stands beside the account of the operating system, and does not replace it.",
+    ),
+]
+LONGEST_NAME: Final = 200
+
+
+def parse_name(text: str | None) -> str | None:
+    """The name of --by, None if it is not given. Raises UsageError for one that is empty, too long or not printable."""
+    if text is None:
+        return None
+    name = redact(text.strip())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(
+            "--by is not a name.",
+            f"Write 1 to {LONGEST_NAME} printable characters, such as your e-mail address.",
+        )
+    return name
 
 
 def chosen_format(output_format: OutputFormat | None, json: bool) -> OutputFormat:

@@ -8,8 +8,14 @@ from typing import Annotated
 
 import typer
 
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.engine.actions.resolve import Resolution
-from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.arguments import (
+    AccountOption,
+    ByOption,
+    JsonOption,
+    parse_name,
+)
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode, UsageError
@@ -52,6 +58,7 @@ def resolve(
         ),
     ] = False,
     account: AccountOption = None,
+    by: ByOption = None,
     json: JsonOption = False,
 ) -> int:
     """Settle a discrepancy, as a person.
@@ -72,6 +79,7 @@ def resolve(
 
     # without --accept nothing is written to the merchant's table, so no privilege for that is needed
     call = invocation(context)
+    asked_by = AskedBy(call.asked_by, parse_name(by))
     settings = call.settings()
     chosen, writes = settings.account(account), accept is not None
     with open_account(settings, chosen, call.clock, writes_rows=writes) as opened:
@@ -79,7 +87,7 @@ def resolve(
             opened,
             discrepancy,
             # a note may quote what was pasted by mistake, and the ledger keeps it
-            AcceptedBy(call.asked_by, redact(note.strip()), row, amount_differs),
+            AcceptedBy(asked_by, redact(note.strip()), row, amount_differs),
             accept_stripe=writes,
             ignore=ignore,
         )

@@ -6,8 +6,14 @@ from typing import Annotated, Final
 
 import typer
 
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.engine.actions.revert import Reverted, Skipped, revert_sweep
-from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
+from reconciler.entrypoints.cli.arguments import (
+    AccountOption,
+    ByOption,
+    JsonOption,
+    parse_name,
+)
 from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_line, write_table
 from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ExitCode
@@ -23,6 +29,7 @@ def revert(
     context: typer.Context,
     sweep: Annotated[int, typer.Argument(metavar="SWEEP", min=1, help="The number of the sweep.")],
     account: AccountOption = None,
+    by: ByOption = None,
     json: JsonOption = False,
 ) -> int:
     """Undo a sweep's corrections.
@@ -33,10 +40,11 @@ def revert(
     from reconciler.wiring.account import open_account
 
     call = invocation(context)
+    asked_by = AskedBy(call.asked_by, parse_name(by))
     settings = call.settings()
     chosen = settings.account(account)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
-        done = revert_sweep(opened, sweep, call.asked_by)
+        done = revert_sweep(opened, sweep, asked_by)
 
     if json:
         write_json(

@@ -10,10 +10,12 @@ import typer
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
+    ByOption,
     FormatOption,
     JsonOption,
     chosen_format,
     parse_intent_id,
+    parse_name,
     time_range,
 )
 from reconciler.entrypoints.cli.output import warn, warn_of_error
@@ -56,6 +58,7 @@ def sweep(
         typer.Option(metavar="PI", help="Only this PaymentIntent; can be repeated."),
     ] = None,
     account: AccountOption = None,
+    by: ByOption = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 if something disagrees.")
     ] = False,
@@ -84,6 +87,7 @@ def sweep(
         since=begin,
         until=end,
         intents=intents,
+        claimed_by=parse_name(by),
     )
     settings = call.settings()
     accounts = settings.accounts if account is None else (settings.account(account),)
@@ -124,6 +128,7 @@ def _sweep(
             mode=settings.corrections.mode,
             writing=request.writing,
             asked_by=request.asked_by,
+            claimed_by=request.claimed_by,
         )
         report.stop(error)
         return report

@@ -121,6 +121,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
         "account": None,
         "sweep": None,
         "asked_by": first.asked_by,
+        "claimed_by": first.claimed_by,
         "complete": all(report.complete for report in reports),
         "stopped": stopped[0] if stopped else None,
         "discrepancies": dict(sorted(kinds.items())),

@@ -33,7 +33,7 @@ def id_checks(about: str, found: Inspection) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: whoever reads it can"
+            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: a reader of it can"
             " act on its payment, and every page of a sweep reads the whole table",
             "Store only the part before _secret_. Until then run: CREATE INDEX CONCURRENTLY ON"
             f" {found.relation.quoted_name} ({table.intent_without_secret});",

@@ -160,6 +160,7 @@ class AccountSweeps:
                 account=self._account.name,
                 request=number,
                 asked_by=request.asked_by,
+                claimed_by=request.claimed_by,
             )
 
             def report_to_requester(progress: Progress) -> Progress:

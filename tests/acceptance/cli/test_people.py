@@ -290,3 +290,51 @@ def test_migrate_for_a_role_that_does_not_exist(town: Town) -> None:
     answer = town.run("migrate", "--daemon-role", "absent_role")
     assert answer.code == 78
     assert "CREATE ROLE" in answer.err
+
+
+def last_entry(town: Town, action: str) -> dict[str, object]:
+    """The body of the last ledger entry of an action."""
+    rows = town.ask(
+        f"SELECT body FROM reconciler.ledger WHERE action = '{action}' ORDER BY seq DESC LIMIT 1"
+    )
+    found = rows[0][0]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_name_stands_beside_the_account(town: Town) -> None:
+    """--by is stored as claimed_by in every entry that the command makes; asked_by is what the system knows."""
+    town.pay(1)
+    town.pay(2, "canceled")
+    liar = {"SUDO_USER": "boss", "USER": "boss"}
+    report = town.run("sweep", "--apply", "--json", "--by", "ana@example.com", **liar).json
+    assert report["claimed_by"] == "ana@example.com"
+    flagged = town.run("discrepancies", "--json", "--state", "open").json[0]["id"]
+    assert town.run("resolve", str(flagged), "--note", "x", "--by", "ana", **liar).code == 0
+    assert town.run("revert", str(report["sweep"]), "--by", "ana", **liar).code == 0
+    for action, name in (
+        ("correction", "ana@example.com"),
+        ("finding_opened", "ana@example.com"),
+        ("sweep", "ana@example.com"),
+        ("resolution", "ana"),
+        ("revert", "ana"),
+    ):
+        body = last_entry(town, action)
+        assert body["claimed_by"] == name, action
+        assert body["asked_by"] == report["asked_by"]
+        assert "boss" not in str(body["asked_by"])
+    assert town.run("verify").code == 0
+
+
+def test_without_a_name_there_is_no_claim(swept: Town) -> None:
+    """An entry has claimed_by only if a person gave a name."""
+    assert "claimed_by" not in last_entry(swept, "correction")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1bb", "x" * 201])
+def test_what_is_no_name_is_refused(swept: Town, name: str) -> None:
+    """A name that is empty, long or not printable is a usage error, and nothing is done."""
+    before = swept.ask("SELECT count(*) FROM reconciler.ledger")
+    for command in (("sweep", "--apply"), ("resolve", "1", "--note", "x"), ("revert", "1")):
+        assert swept.run(*command, "--by", name).code == 64
+    assert swept.ask("SELECT count(*) FROM reconciler.ledger") == before

@@ -11,8 +11,9 @@ from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseS
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.clock import SystemClock
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.findings.discrepancy import Kind, State
-from reconciler.engine.actions.resolve import settle
+from reconciler.engine.actions.resolve import AcceptedBy, settle
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import ExitCode, LeaseHeldError, LeaseLostError
@@ -207,7 +208,8 @@ def _settle(sweeps: SweepRunner, *, ignore: bool) -> None:
     (found,) = sweeps.query("SELECT id FROM reconciler.discrepancies")
     with Database(sweeps.shop.url) as database:
         discrepancy_store = PostgresDiscrepancyStore(database, "default")
-        settle(discrepancy_store, int(str(found["id"])), "I know", "ann@desk", ignore=ignore)
+        accepted = AcceptedBy(AskedBy("ann@desk"), "I know")
+        settle(discrepancy_store, int(str(found["id"])), accepted, ignore=ignore)
 
 
 @pytest.mark.parametrize("ignore", [False, True])

@@ -173,10 +173,10 @@ class MerchantTable:
         # columns on the left of SET stand without the table's alias
         assign = sql.SQL("{} = {}")
         changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
-        unheld: sql.Composable = _TRUE
+        not_held: sql.Composable = _TRUE
         if linking:
             # an intent that another row holds by now is that row's money: the late webhook wins
-            unheld = _TEMPLATES["unheld_by_another"].format(
+            not_held = _TEMPLATES["not_held_by_another"].format(
                 table=sql.Identifier(self.schema, self.name),
                 key=sql.Identifier(self.key.name),
                 other_intent=self._intent_of("other"),
@@ -189,7 +189,9 @@ class MerchantTable:
         if self.updated is not None:
             now = self.updated.now(self.mapping.created_unit)
             changes.append(assign.format(sql.Identifier(self.updated.name), now))
-        return self._compose("update_rows", assignments=sql.SQL(", ").join(changes), unheld=unheld)
+        return self._compose(
+            "update_rows", assignments=sql.SQL(", ").join(changes), not_held=not_held
+        )
 
     def _filters(
         self, created: TimeRange, only_open: bool, due: str | None = None

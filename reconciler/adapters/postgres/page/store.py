@@ -61,7 +61,7 @@ class PostgresStore(PostgresSweepRecords):
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
             if self._pairs.take(pairs, intents):
-                # rows that hold a Checkout Session or a charge of these intents, learnt only now
+                # rows that hold a Checkout Session or a charge of these intents, learned only now
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
 
             read = partial(self._read, connection)

@@ -190,10 +190,10 @@ WHERE {key} = w.key AND {of_account_in_update}
     AND {status}::text IS NOT DISTINCT FROM w.status
     AND {amount}::text IS NOT DISTINCT FROM w.amount
     AND {currency}::text IS NOT DISTINCT FROM w.currency
-    AND {unheld}
+    AND {not_held}
 RETURNING {key}::text, {status}::text, NULLIF({shown_intent}, '')
 
--- name: unheld_by_another
+-- name: not_held_by_another
 -- Filled into update_rows if it writes the intent: no other row may hold that intent already.
 NOT EXISTS (
     SELECT FROM {table} AS other
