@@ -24,12 +24,12 @@ from reconciler.engine.ports import DiscrepancyStore
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.errors import (
     DatabaseBusyError,
-    ExitCode,
     ReconcilerError,
     RowMovedError,
     RowRefusedError,
     UsageError,
 )
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import storable
 
 if TYPE_CHECKING:

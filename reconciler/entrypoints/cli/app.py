@@ -30,7 +30,8 @@ from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
 from reconciler.entrypoints.cli.verify import verify
 from reconciler.entrypoints.invocation import PROGRAM, Invocation
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ReconcilerError
+from reconciler.exit_codes import ExitCode
 from reconciler.settings import JOURNAL_VARIABLE
 
 INTERRUPTED: Final = 130

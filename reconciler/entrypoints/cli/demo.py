@@ -17,7 +17,7 @@ from reconciler.entrypoints.cli.output import (
 )
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.demo.demonstration import DemoResult

@@ -32,7 +32,7 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 NAMES: Final = (
     "id",

@@ -26,7 +26,7 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 
 def explain(

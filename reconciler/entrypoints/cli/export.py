@@ -19,7 +19,8 @@ from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
 from reconciler.entrypoints.cli.output import json_text, takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import BrokenLedgerError, ExitCode, UsageError
+from reconciler.errors import BrokenLedgerError, UsageError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 
 def migrate(

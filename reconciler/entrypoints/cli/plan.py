@@ -21,7 +21,8 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import UsageError
+from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.engine.planning.read_estimate import ReadEstimate

@@ -18,7 +18,8 @@ from reconciler.entrypoints.cli.arguments import (
 )
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import UsageError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
 

@@ -16,7 +16,7 @@ from reconciler.entrypoints.cli.arguments import (
 )
 from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_line, write_table
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 _SKIPPED: Final = (
     OutputColumn[Skipped]("payment", lambda item: item.key),

@@ -12,7 +12,8 @@ import typer
 
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import UsageError
+from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.sandbox import Faults, Sandbox

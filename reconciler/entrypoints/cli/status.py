@@ -33,7 +33,8 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
 

@@ -22,7 +22,8 @@ from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.cli.sweep_report import write_report
 from reconciler.entrypoints.invocation import Invocation, invocation
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.exit_codes import ExitCode
 from reconciler.settings import Account, Settings
 
 

@@ -18,7 +18,7 @@ from reconciler.entrypoints.cli.anchor_file import read_anchors
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.adapters.postgres.audit.ledger import LedgerChain

@@ -16,7 +16,8 @@ from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.engine.actions.resolve import AcceptedBy, settle
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
-from reconciler.errors import ExitCode, LeaseHeldError, LeaseLostError
+from reconciler.errors import LeaseHeldError, LeaseLostError
+from reconciler.exit_codes import ExitCode
 from tests.conftest import MakeShop
 from tests.integration.engine.sweeps import LAST_WEEK, SweepRunner
 

@@ -15,7 +15,8 @@ from reconciler.entrypoints.cli.arguments import (
     parse_moment,
     time_range,
 )
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import UsageError
+from reconciler.exit_codes import ExitCode
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,8 @@ from reconciler.engine.report import DecisionKind, Mode, ReportLine, SweepKind, 
 from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.sweep import _exit_code
 from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
-from reconciler.errors import (
-    ConfigurationError,
-    DatabaseUnavailableError,
-    ExitCode,
-    WrongKeyError,
-)
+from reconciler.errors import ConfigurationError, DatabaseUnavailableError, WrongKeyError
+from reconciler.exit_codes import ExitCode
 
 DOCUMENTED = {
     "kind",

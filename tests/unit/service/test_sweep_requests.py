@@ -27,6 +27,7 @@ REQUESTS = [
     SweepRequest(SweepKind.ALL, Writing.ROWS, "me"),
     SweepRequest(SweepKind.DUE, Writing.NOTHING, "me", since=NOW, until=timedelta(hours=2)),
     SweepRequest(SweepKind.TAIL, Writing.FINDINGS, "me", intents=("pi_1", "pi_2")),
+    SweepRequest(SweepKind.TAIL, Writing.FINDINGS, "me", claimed_by="ana@example.com"),
 ]
 
 
@@ -47,6 +48,7 @@ def test_a_stored_request_is_read_back_unchanged(request_: SweepRequest) -> None
         {"intents": "pi_1"},
         {"intents": [1]},
         {"since": 1e300},
+        {"claimed_by": 3},
     ],
 )
 def test_invalid_options_are_refused(change: dict[str, object]) -> None:
