@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ReconcilerError
+from reconciler.exit_codes import ExitCode
 
 
 class CheckLevel(StrEnum):

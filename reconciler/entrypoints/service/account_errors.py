@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ReconcilerError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
 

@@ -26,7 +26,7 @@ from reconciler.entrypoints.service.account_sweeps import (
     raise_if_lease_lost,
 )
 from reconciler.entrypoints.service.delivery_job import DeliveryJob
-from reconciler.entrypoints.service.metrics import MeteredRateLimiter
+from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
 from reconciler.entrypoints.service.sweep_slots import SweepSlots

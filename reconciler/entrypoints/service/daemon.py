@@ -19,12 +19,13 @@ import structlog
 from reconciler.clock import Clock
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.entrypoints.service.http_endpoints import HttpEndpoints
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.entrypoints.service.service import Service
 from reconciler.entrypoints.service.startup_checks import StartupChecks
 from reconciler.entrypoints.service.status_queries import statuses_for_metrics
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ReconcilerError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 from reconciler.settings import Settings
 from reconciler.wiring.account import new_holder

@@ -10,7 +10,7 @@ from reconciler.clock import Clock
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import SweepPulse
 from reconciler.engine.report import SweepReport
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.masking import redact
 
 log = structlog.stdlib.get_logger()

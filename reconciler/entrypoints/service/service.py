@@ -12,7 +12,7 @@ from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepKind
 from reconciler.entrypoints.service.account_worker import AccountWorker
 from reconciler.entrypoints.service.delivery_job import DeliveryJob, is_delivery
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.entrypoints.service.replica_group import ReplicaGroup
 from reconciler.entrypoints.service.scheduler import JOBS, SweepScheduler
 from reconciler.entrypoints.service.service_context import ServiceContext

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.clock import Clock
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.entrypoints.service.replica_group import ReplicaGroup
 from reconciler.entrypoints.service.scheduler import SweepScheduler
 from reconciler.settings import Settings

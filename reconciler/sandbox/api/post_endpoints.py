@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.api_call import ApiCall
-from reconciler.sandbox.api.expansions import Path
+from reconciler.sandbox.api.confirm_endpoint import confirm_or_refuse
 from reconciler.sandbox.api.get_endpoints import (
     CHARGES,
     INTENTS,
@@ -15,15 +12,13 @@ from reconciler.sandbox.api.get_endpoints import (
     intent_bytes,
     intent_expansions,
 )
-from reconciler.sandbox.objects.answers import ApiRefusal, wrong_state
+from reconciler.sandbox.objects.answers import ApiRefusal
 from reconciler.sandbox.objects.charge_to_json import refund_json
 from reconciler.sandbox.objects.currencies import raise_if_not_chargeable
 from reconciler.sandbox.objects.payment_methods import METHODS, Token, token_of
-from reconciler.sandbox.objects.records import IntentRecord
 from reconciler.sandbox.objects.session_to_json import session_json
-from reconciler.sandbox.objects.to_json import encode, intent_json
+from reconciler.sandbox.objects.to_json import encode
 from reconciler.sandbox.state.checkout import Checkout
-from reconciler.sandbox.state.transitions import WAITING
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCEL_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
@@ -69,7 +64,7 @@ def create_intent(call: ApiCall) -> bytes:
         livemode=call.records.livemode,
     )
     if parameters.flag(call.params, "confirm"):
-        return _confirm(call, intent, token, paths)
+        return confirm_or_refuse(call, intent, token, paths)
     if token is not None:
         intent = call.sandbox.attach(intent.id, token=token)
     return intent_bytes(call, intent, paths)
@@ -99,7 +94,7 @@ def update_intent(call: ApiCall) -> bytes:
 def confirm_intent(call: ApiCall) -> bytes:
     parameters.raise_if_unknown(call.params, ("expand", *_METHOD, *_IGNORED))
     paths = intent_expansions(call, listing=False)
-    return _confirm(call, call.find("payment_intent", INTENTS), _token(call), paths)
+    return confirm_or_refuse(call, call.find("payment_intent", INTENTS), _token(call), paths)
 
 
 def capture_intent(call: ApiCall) -> bytes:
@@ -178,30 +173,3 @@ def _token(call: ApiCall) -> Token | None:
             400, f"No such PaymentMethod: '{name}'", code="resource_missing", param="payment_method"
         )
     return token
-
-
-def _confirm(
-    call: ApiCall, intent: IntentRecord, token: Token | None, paths: Sequence[Path]
-) -> bytes:
-    """Attempt the payment. Raises Stripe's 402, with the intent in it, for a decline."""
-    if intent.status not in WAITING:
-        raise wrong_state("confirm", "confirmed", intent, WAITING)
-    if token is None and intent.payment_method is None:
-        raise ApiRefusal(
-            400,
-            "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
-            "a payment method and then confirm it again.",
-            code="payment_intent_unexpected_state",
-            payment_intent=intent_json(intent),
-        )
-    changed = call.sandbox.confirm(intent.id, token)
-    error = changed.last_payment_error
-    if changed.status == "requires_payment_method" and error is not None:
-        extra: dict[str, Any] = {
-            "charge": error.charge,
-            "decline_code": error.decline_code,
-            "payment_intent": intent_json(changed),
-        }
-        shown = {name: value for name, value in extra.items() if value is not None}
-        raise ApiRefusal(402, error.message, kind=error.type, code=error.code, **shown)
-    return intent_bytes(call, changed, paths)

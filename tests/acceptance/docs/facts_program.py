@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli.app import app, run
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.settings import Configuration
 from reconciler.settings.environment import sections_of
 from tests.acceptance.docs.pages import REPOSITORY, Block, table

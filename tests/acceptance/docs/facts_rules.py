@@ -16,7 +16,7 @@ from reconciler.domain.polling import poll_intervals
 from reconciler.domain.polling.poll_intervals import PollInterval
 from reconciler.domain.rules import payment_method_deadlines as deadlines
 from reconciler.domain.rules.decision_table import TABLE, Cell
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 from tests.acceptance.docs.pages import Block, table
 
 

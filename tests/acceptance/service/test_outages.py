@@ -18,7 +18,7 @@ import pytest
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.entrypoints.service.service import Service
 from reconciler.sandbox import ACCOUNT
 from reconciler.settings import load

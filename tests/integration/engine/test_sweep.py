@@ -9,7 +9,8 @@ from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event
 from reconciler.engine.report import DecisionKind, Mode, SweepKind, Writing
-from reconciler.errors import ExitCode, StripeUnavailableError
+from reconciler.errors import StripeUnavailableError
+from reconciler.exit_codes import ExitCode
 from tests.integration.engine.sweeps import SweepRunner
 from tests.unit.engine.doubles import NOW
 

@@ -10,7 +10,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.errors import ExitCode
+from reconciler.exit_codes import ExitCode
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from reconciler.engine.limits.read_quota import (
     SourceQuota,
     documented_reads,
 )
-from reconciler.errors import DatabaseBusyError, ExitCode
+from reconciler.errors import DatabaseBusyError
+from reconciler.exit_codes import ExitCode
 
 MINUTE = timedelta(minutes=1)
 

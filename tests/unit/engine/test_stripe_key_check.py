@@ -6,7 +6,8 @@ import pytest
 
 from reconciler.domain.model.intent import MissingIntent
 from reconciler.engine.sweep.stripe_key_check import StripeKeyCheck
-from reconciler.errors import ExitCode, WrongKeyError
+from reconciler.errors import WrongKeyError
+from reconciler.exit_codes import ExitCode
 from tests.unit.engine.doubles import NOW, an_intent
 
 

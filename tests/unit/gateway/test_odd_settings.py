@@ -12,7 +12,8 @@ from reconciler.adapters.stripe_gateway.transport import parse_date
 from reconciler.adapters.webhook_sender import HttpWebhookSender
 from reconciler.clock import ManualClock, SystemClock
 from reconciler.domain.model.intent import Intent
-from reconciler.errors import ConfigurationError, ExitCode, StripeUnavailableError
+from reconciler.errors import ConfigurationError, StripeUnavailableError
+from reconciler.exit_codes import ExitCode
 from tests.unit.gateway.canned_server import error, gateway_to, intent, reply, unused_port
 from tests.unit.gateway.conftest import Serve
 

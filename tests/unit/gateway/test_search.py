@@ -11,13 +11,13 @@ from reconciler.adapters.stripe_gateway.search_query import LONGEST_QUERY, metad
 from reconciler.domain.model.found_intents import FoundIntent, FoundIntents
 from reconciler.domain.read_limits_and_shortage import Endpoint
 from reconciler.errors import (
-    ExitCode,
     MalformedAnswerError,
     SearchRefusedError,
     StripeRefusedError,
     StripeRequestError,
     WrongKeyError,
 )
+from reconciler.exit_codes import ExitCode
 from tests.unit.gateway.canned_server import error, intent, reply
 from tests.unit.gateway.conftest import Serve
 

@@ -28,7 +28,7 @@ from reconciler.engine.health.status import (
 from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.service.database_metrics import FRESH_SECONDS
-from reconciler.entrypoints.service.metrics import MeteredRateLimiter, Metrics
+from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter, Metrics
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW
 

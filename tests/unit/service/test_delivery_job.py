@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.entrypoints.service.metrics import Metrics
+from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.entrypoints.service.service import LATE_INTERVALS, Service
 from reconciler.settings import DeliverySection, load
 from tests.unit.engine.doubles import NOW

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import ConfigurationError, ExitCode
+from reconciler.errors import ConfigurationError
+from reconciler.exit_codes import ExitCode
 from reconciler.settings import load
 from tests.unit.settings.configuration import ENVIRON, VALID, faults, loaded, written
 
