@@ -61,7 +61,7 @@ class WebhookLosses:
     seed: int
     lost_share: float
     late_share: float = 0.1
-    """The share of the webhooks not lost that arrive late."""
+    """Of the webhooks that arrive, the share that arrives late."""
     not_generated_share: float = 0.2
     """The share of the lost webhooks whose event Stripe never generates."""
 

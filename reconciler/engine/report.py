@@ -19,7 +19,7 @@ from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ReconcilerError
 
 Moment = datetime | timedelta
-"""A point in time, or a span that counts back from Stripe's present time."""
+"""A time, or how long before now; "now" is read from Stripe's clock."""
 
 
 class SweepKind(StrEnum):

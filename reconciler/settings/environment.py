@@ -89,7 +89,8 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         if is_table:
             try:
                 value = json.loads(text)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
+                # not only what is no JSON: also numbers of thousands of digits, and lists nested thousands deep
                 self.overrides.faults.append(
                     ConfigurationFault(
                         f"{variable}: the value of a whole table must be JSON.",
@@ -168,7 +169,15 @@ def credential(environ: Mapping[str, str], name: str) -> Path | None:
     if not folder:
         return None
     path = Path(folder, name)
-    return path if path.is_file() else None
+    return path if is_file(path) else None
+
+
+def is_file(path: Path) -> bool:
+    """A file is there. A path that the system cannot take, such as a very long one, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 CANDIDATES: Final = (Path("reconciler.toml"), Path("/etc/reconciler/reconciler.toml"))

@@ -17,6 +17,8 @@ from reconciler.settings.sections import Configuration
 _MAY_CONTAIN_A_PASSWORD: Final = frozenset({("database", "url"), ("delivery", "url")})
 _LONGEST_VALUE: Final = 80
 """Characters of a wrong value that a message shows."""
+_MOST_BITS: Final = 4096
+"""A larger number has no text: Python writes none of more than 4,300 digits."""
 _KEY_IN_FILE_HINT: Final = (
     "Do not write a key into this file: set STRIPE_API_KEY, use a systemd credential, or name a key_file under "
     "[[accounts]]."
@@ -107,7 +109,8 @@ def _shown(location: tuple[int | str, ...], value: object) -> str:
     if location in _MAY_CONTAIN_A_PASSWORD or isinstance(value, dict | list | tuple):
         return ""
 
-    text = redact(str(value)).replace("\n", "\\n")
+    is_huge = isinstance(value, int) and value.bit_length() > _MOST_BITS
+    text = "a very large number" if is_huge else redact(str(value)).replace("\n", "\\n")
     if len(text) > _LONGEST_VALUE:
         text = f"{text[:_LONGEST_VALUE]}…"
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Final
+
+LONGEST_WORD: Final = 100
 
 
 class InvalidValueError(ValueError):
@@ -16,6 +19,9 @@ class InvalidValueError(ValueError):
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """The known word that is most like this one, None if none is like it."""
+    # the comparison of a very long text takes long, and finds nothing
+    if len(word) > LONGEST_WORD:
+        return None
     found = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return found[0] if found else None
 

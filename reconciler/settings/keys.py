@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ConfigurationFault
-from reconciler.settings.environment import CREDENTIALS_VARIABLE, KEY_VARIABLE, credential
+from reconciler.settings.environment import (
+    CREDENTIALS_VARIABLE,
+    KEY_VARIABLE,
+    credential,
+    is_file,
+)
 
 CREDENTIAL_NAME: Final = "stripe_key"
 NO_KEY: Final = ConfigurationFault(
@@ -107,6 +112,10 @@ def read_key_file(path: Path, origin: str) -> FoundKey:
         )
     except UnicodeDecodeError:
         return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is not text.", _ONE_LINE))
+    except ValueError:
+        return FoundKey(
+            fault=ConfigurationFault(f"{origin}: this is no path of a file.", _ONE_LINE)
+        )
     if not key:
         return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is empty.", _ONE_LINE))
     return _checked(key, origin)
@@ -131,7 +140,7 @@ def key_path(named: Path, environ: Mapping[str, str], config: Path | None) -> Pa
 
     # under systemd the service cannot read /etc/reconciler/credentials itself
     folder = environ.get(CREDENTIALS_VARIABLE)
-    if folder and Path(folder, named).is_file():
+    if folder and is_file(Path(folder, named)):
         return Path(folder, named)
     return named if config is None else config.parent / named
 

@@ -18,6 +18,7 @@ from reconciler.settings.environment import (
     DATABASE_VARIABLE,
     EnvironmentSource,
     credential,
+    is_file,
     merge,
 )
 from reconciler.settings.faults import configuration_faults
@@ -29,7 +30,7 @@ from reconciler.settings.keys import (
     mode_fault,
     read_key_file,
 )
-from reconciler.settings.rules import joint_faults
+from reconciler.settings.rules import joint_faults, shown_name
 from reconciler.settings.sections import (
     AccountSection,
     BudgetSection,
@@ -172,8 +173,8 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     else:
         origin = "--config"
     if path is None:
-        return next((found for found in CANDIDATES if found.is_file()), None)
-    if not path.is_file():
+        return next((found for found in CANDIDATES if is_file(found)), None)
+    if not is_file(path):
         fault = ConfigurationFault(
             f"{origin}: there is no file {path}.",
             "Correct the path, or start from config/reconciler.toml.",
@@ -214,6 +215,11 @@ def _file(source: Path | None) -> dict[str, Any]:
         fault = ConfigurationFault(
             f"{source} is not TOML: it is not UTF-8 text.", "Save it as UTF-8."
         )
+    except (ValueError, RecursionError):
+        fault = ConfigurationFault(
+            f"{source} cannot be used: a number has thousands of digits, or tables or lists are nested hundreds deep.",
+            "Delete that line.",
+        )
     except OSError as error:
         fault = ConfigurationFault(
             f"{source} cannot be read ({error.strerror}).", "Correct its permissions."
@@ -227,7 +233,7 @@ def _url_credential(environ: Mapping[str, str], faults: list[ConfigurationFault]
         return None
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         faults.append(
             ConfigurationFault(
                 f"credential {DATABASE_CREDENTIAL}: {path} cannot be read as text.",
@@ -274,7 +280,7 @@ def _keys(
             continue
         named = section.get("key_file")
         if isinstance(named, str) and named:
-            origin = f'key_file of the account "{section.get("name", "?")}"'
+            origin = f"key_file of the account {shown_name(section)}"
             found = read_key_file(key_path(Path(named), environ, source), origin)
         else:
             found = default_key(environ)
@@ -288,7 +294,9 @@ def _keys(
 def _flag(value: object) -> bool | None:
     """A boolean as a file or a variable writes it, None for any other value."""
     words = {"true": True, "false": False}
-    return value if isinstance(value, bool) else words.get(str(value).lower())
+    if isinstance(value, str):
+        return words.get(value.lower())
+    return value if isinstance(value, bool) else None
 
 
 def _checked(

@@ -119,11 +119,12 @@ def _duration(section: object, key: str, default: timedelta) -> timedelta | None
     try:
         return parse_duration(str(section[key]))
     except ValueError:
+        # such as a number of thousands of digits, which has no text
         return None
 
 
 def _accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFault]:
-    names = Counter(str(item["name"]) for item in accounts if "name" in item)
+    names = Counter(item["name"] for item in accounts if isinstance(item.get("name"), str))
     faults = [
         ConfigurationFault(
             f'accounts: {times} accounts have the name "{name}".', "Give each its own name."
@@ -136,7 +137,7 @@ def _accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFault]:
     targets = Counter(_target(item) for item in accounts)
     for target, times in targets.items():
         if times > 1:
-            same = " and ".join(_shown_name(item) for item in accounts if _target(item) == target)
+            same = " and ".join(shown_name(item) for item in accounts if _target(item) == target)
             faults.append(
                 ConfigurationFault(
                     f"accounts: {same} have the same key and the same stripe_account, so they are one account.",
@@ -146,10 +147,16 @@ def _accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFault]:
     return faults
 
 
-def _target(account: Mapping[str, Any]) -> tuple[Any, Any]:
+def _target(account: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """What Stripe account this is: two with the same values are the same account."""
-    return account.get("key_file"), account.get("stripe_account")
+    return _text(account.get("key_file")), _text(account.get("stripe_account"))
 
 
-def _shown_name(account: Mapping[str, Any]) -> str:
-    return f'"{account.get("name", "?")}"'
+def _text(value: object) -> str | None:
+    # a value of a wrong type is a fault of its own
+    return value if isinstance(value, str) else None
+
+
+def shown_name(account: Mapping[str, Any]) -> str:
+    """The name of an account for a message, ``"?"`` if it has none."""
+    return f'"{_text(account.get("name")) or "?"}"'

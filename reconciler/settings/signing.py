@@ -60,7 +60,7 @@ def _from_file(path: Path, origin: str, faults: list[ConfigurationFault]) -> Sec
     except FileNotFoundError:
         faults.append(ConfigurationFault(f"{origin}: there is no such file.", _ONE_LINE))
         return None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         faults.append(ConfigurationFault(f"{origin}: the file cannot be read as text.", _ONE_LINE))
         return None
     return _checked(secret, origin, faults)

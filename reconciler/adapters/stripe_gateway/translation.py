@@ -175,7 +175,7 @@ class Translator:
         raise WrongKeyError(
             f"The Stripe key of account {self.account} shows {found} mode objects; the configuration says "
             f"{configured} mode.",
-            "Use the key of that mode, or correct livemode. Reconciler changed no row because of these objects.",
+            f"Use a {configured} mode key, or correct livemode in the configuration. No row was changed because of these objects.",
         )
 
     def _kept_metadata(self, metadata: Mapping[str, str] | None) -> Mapping[str, str]:

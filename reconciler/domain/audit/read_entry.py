@@ -68,6 +68,6 @@ _DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_re
 
 def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "it is nested too deep"
+        return "the entry is nested too deep"
     # Python's own message about digits names a function that a reader does not know
-    return "it has a number with too many digits" if "digits" in str(error) else str(error)
+    return "the entry has a number with too many digits" if "digits" in str(error) else str(error)

@@ -67,7 +67,9 @@ class DiscrepancyBesideLedger:
         # a revert settles the discrepancy of the correction that it takes back
         state = "resolved" if self.entry_action == Action.REVERT else self.entry_state
         if self.state != state:
-            return f"its state is {self.state}, but entry {self.entry_seq} says {state}"
+            return (
+                f"its state is {self.state}, but entry {self.entry_seq} of the ledger says {state}"
+            )
         if not self.values_agree:
             return "its values are not those that the ledger has"
         expected = self._fingerprint_of_entry()

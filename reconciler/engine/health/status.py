@@ -207,7 +207,9 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
     if status.table_fault is not None:
         yield Remark(StatusLevel.CRITICAL, " ".join(status.table_fault.split()))
     if lease.since is not None and lease.holder is None:
-        yield Remark(StatusLevel.WARNING, "no service holds the account; one did before")
+        yield Remark(
+            StatusLevel.WARNING, "no service holds the lease on the account; one held it before"
+        )
 
 
 def _of_findings(status: AccountStatus) -> Iterator[Remark]:

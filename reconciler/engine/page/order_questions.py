@@ -49,7 +49,7 @@ class OrderQuestions:
         ``listed`` is the range of creation in which the sweep has seen every intent. Raises StoppedError after a page is
         recorded.
         """
-        questions, pages_to_record.order_questions = pages_to_record.order_questions, []
+        questions = pages_to_record.take_order_questions()
         for first in range(0, len(questions), ORDERS_A_PAGE):
             self._decide(pages_to_record, questions[first : first + ORDERS_A_PAGE], listed)
             stop_token.raise_if_lease_lost()

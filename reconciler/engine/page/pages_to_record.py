@@ -80,7 +80,7 @@ class PagesToRecord:
         self._next_polls: list[Recheck] = []
         self._database_failures = 0
         self.recent_events = RecentEventReader(context.stripe)
-        self.order_questions: list[tuple[Match, FetchedIntent]] = []
+        self._order_questions: dict[str, tuple[Match, FetchedIntent]] = {}
         self.reconciler = PageReconciler(
             context.store, context.rules, actor, context.per_hour, FactReader(context.stripe)
         )
@@ -108,7 +108,18 @@ class PagesToRecord:
             if item.why is not None:
                 self._report.miss(name, f"Its {item.question.value} could not be read: {item.why}")
             elif name in by_id:
-                self.order_questions.append((item.match, by_id[name]))
+                # an intent that comes again replaces itself, so that its row is never written twice
+                self._order_questions[name] = (item.match, by_id[name])
+
+    @property
+    def has_order_questions(self) -> bool:
+        """Whether a decision waits for the other intents of its order."""
+        return bool(self._order_questions)
+
+    def take_order_questions(self) -> list[tuple[Match, FetchedIntent]]:
+        """The matches that wait for their order, each intent once. They are no longer kept here."""
+        questions, self._order_questions = self._order_questions, {}
+        return list(questions.values())
 
     @property
     def is_full(self) -> bool:

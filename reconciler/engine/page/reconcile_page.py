@@ -35,7 +35,7 @@ from reconciler.errors import (
 NO_EVENTS: Final[Mapping[str, tuple[Event, ...]]] = {}
 HOUR_SECONDS: Final = 3600
 TRIES: Final = 3
-"""How often a page is tried again if one of its rows changes between the lock and the write."""
+"""The most times that a page is tried again because one of its rows changed before it was locked."""
 MOST_NAMED: Final = 5
 """The most rows that an error names."""
 

@@ -138,7 +138,7 @@ class Sweep:
     def _decide_at_the_end(self, pages_to_record: PagesToRecord, fetcher: Fetcher) -> None:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
         # most sweeps have neither, and need to know no order
-        if not self._unmatched and not pages_to_record.order_questions:
+        if not self._unmatched and not pages_to_record.has_order_questions:
             return
         from reconciler.engine.page.order_questions import OrderQuestions
         from reconciler.engine.reads.order_intents import OrderIntents
@@ -216,7 +216,9 @@ class Sweep:
         decided_page, _ = pages_to_record.reconciler.load_and_decide(
             [answer.intent for answer in answers], self._paid_siblings, page.events, only_open=True
         )
-        sources.add_shown(page.stretch, [item.match.intent.id for item in decided_page.decisions])
+        shown = [item.match.intent.id for item in decided_page.decisions]
+        shown += [item.match.intent.id for item in decided_page.unanswered]
+        sources.add_shown(page.stretch, shown)
         self._add_evidence(page.origin, decided_page, answers)
         self._remember_paid(decided_page)
         self._keep(decided_page, answers, pages_to_record)

@@ -103,7 +103,7 @@ def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
             yield DoctorCheck(
                 about,
                 CheckLevel.FAULT,
-                f"the key may not read {name}: {resource.missing} is missing",
+                f"the key cannot read {name}: its permission {resource.missing} is missing",
                 resource.hint,
             )
 

@@ -107,7 +107,9 @@ class Metrics:
         self._held = gauge(
             "lease_held", "1 if this process holds the lease of the account.", "account"
         )
-        self._stuck = gauge("stuck_sweeps", "Sweeps that make no progress.")
+        self._stuck = gauge(
+            "stuck_sweeps", "Sweeps that run, but have examined nothing new for too long."
+        )
 
         # reads are counted on every request: plain numbers under one lock cost less than labels
         registry.register(_Reads(self))

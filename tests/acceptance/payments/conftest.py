@@ -29,7 +29,6 @@ NOT_BUILT: Mapping[str, str] = {
     "test_money_in_every_cell.py::test_a_fresh_refund_may_be_on_its_way": "a row that changed just now does not wait",
     "test_money_in_every_cell.py::test_a_payment_with_several_findings_counts_once": "a payment counts once for each finding",
     "test_money_in_every_cell.py::test_a_word_for_a_partial_refund_is_paid": "the doctor does not know words for partial refunds",
-    "test_orders_that_are_not_known.py::test_each_row_is_written_once[due]": "an intent that is met twice is corrected twice",
     "test_orders_that_are_not_known.py::test_the_doctor_says_that_orders_are_blind": "the doctor does not know about orders",
     "test_refused_by_the_table.py::test_a_privilege_that_a_trigger_needs": "a refusal by the table is no finding yet",
     "test_refused_by_the_table.py::test_the_doctor_tries_and_takes_back": "a refusal by the table is no finding yet",

@@ -44,8 +44,14 @@ def test_a_discrepancy_that_agrees_has_no_fault() -> None:
     ("record", "what"),
     [
         (replace(AGREEING, entry_seq=None), "no entry"),
-        (replace(AGREEING, state="closed"), "its state is closed, but entry 3 says open"),
-        (replace(AGREEING, entry_action="revert"), "its state is open, but entry 3 says resolved"),
+        (
+            replace(AGREEING, state="closed"),
+            "its state is closed, but entry 3 of the ledger says open",
+        ),
+        (
+            replace(AGREEING, entry_action="revert"),
+            "its state is open, but entry 3 of the ledger says resolved",
+        ),
         (replace(AGREEING, values_agree=False), "its values"),
         (replace(AGREEING, values_agree=None), "its values"),
         (replace(AGREEING, fingerprint="f" * 64), "its fingerprint"),

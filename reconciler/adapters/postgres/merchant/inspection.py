@@ -246,7 +246,7 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
             means = f"reads it as {read_as.value}" if read_as else "does not know it"
             yield Fault(
                 f"{said}, but [payments.read] {means}.",
-                f'Add "{value}" = "{outcome.value}" there, or write another value.',
+                f'Add "{value}" = "{outcome.value}" to [payments.read], or name another value in [payments.write].',
             )
         if column.kind is ColumnKind.ENUM and value not in held:
             yield Fault(
