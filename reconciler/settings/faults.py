@@ -94,14 +94,18 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
             allowed = context["expected"].replace("'", '"')
             return "this is not one of the possible values.", f"Write {allowed}."
         case "greater_than":
-            return f"this must be more than {context['gt']:g}.", ""
+            return f"this must be more than {_number(context['gt'])}.", ""
         case "greater_than_equal":
-            return f"this must be {context['ge']:g} or more.", ""
+            return f"this must be {_number(context['ge'])} or more.", ""
         case "less_than_equal":
-            return f"this must be {context['le']:g} or less.", ""
+            return f"this must be {_number(context['le'])} or less.", ""
         case kind:
             # pydantic's own sentence may quote the value, and the value may be a secret
             return _BY_TYPE.get(kind, f"{redact(details['msg'])}."), ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _shown(location: tuple[int | str, ...], value: object) -> str:

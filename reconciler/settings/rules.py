@@ -89,7 +89,7 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
         elif read[local] != outcome:
             faults.append(
                 ConfigurationFault(
-                    f'{name}: under [payments.read] this status means "{read[local]}".',
+                    f'{name}: under [payments.read] this status means "{_text(read[local]) or "?"}".',
                     f"Write a status that means {outcome}, or correct payments.read.{local}.",
                 )
             )

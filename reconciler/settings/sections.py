@@ -151,6 +151,7 @@ class CorrectionsSection(Section):
     per_hour: Count = Field(
         default=500,
         ge=0,
+        le=10**9,
         description="The most rows that the service corrects in an hour; --apply has no such limit.",
     )
     relink: bool = Field(
@@ -167,31 +168,35 @@ class BudgetSection(Section):
 
     share: Number = Field(
         default=0.5,
-        gt=0,
+        ge=0.001,
         le=1,
         description="The part of every limit that Reconciler uses; it also multiplies the limits set here.",
     )
     global_per_second: Number | None = Field(
         default=None,
-        gt=0,
+        ge=0.001,
+        le=1_000_000,
         allow_inf_nan=False,
         description="Stripe's limit of requests a second; unset: 100 in live mode, 25 in test mode.",
     )
     endpoint_per_second: Number | None = Field(
         default=None,
-        gt=0,
+        ge=0.001,
+        le=1_000_000,
         allow_inf_nan=False,
         description="Stripe's limit of requests a second on one endpoint; unset: 25.",
     )
     search_per_second: Number | None = Field(
         default=None,
-        gt=0,
+        ge=0.001,
+        le=1_000_000,
         allow_inf_nan=False,
         description="Stripe's limit of searches a second; unset: 20.",
     )
     reads_per_30_days: Count | None = Field(
         default=None,
         gt=0,
+        le=10**12,
         description="Stripe's limit of reads in 30 days; unset: 500 for each transaction, and 10,000 at least.",
     )
 
