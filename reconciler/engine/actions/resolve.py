@@ -153,7 +153,7 @@ def _key(discrepancy: Discrepancy, row: str | None) -> str:
         raise UsageError(
             f"discrepancy {discrepancy.id} names {len(discrepancy.keys)} rows: Stripe's outcome can be"
             " accepted for exactly one.",
-            "Say which row is meant with --row KEY, or put the rows right by hand and resolve it with a note.",
+            "Choose one row with --row KEY, or correct the rows by hand and then resolve the discrepancy with a note.",
         )
     return discrepancy.keys[0]
 

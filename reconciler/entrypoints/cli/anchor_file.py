@@ -42,7 +42,7 @@ def read_anchors(path: Path) -> Mapping[str, Anchors]:
         why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise UsageError(f"The anchor {path} cannot be read ({why}).", _HINT) from None
     if not found:
-        raise UsageError(f"The anchor {path} names no head of a ledger.", _HINT)
+        raise UsageError(f"The anchor {path} does not hold an entry's number and hash.", _HINT)
     return found
 
 

@@ -77,8 +77,8 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
     for words in (
         "pending migrations",
         "no table public.payments",
-        "may not read events",
-        "may not read charges",
+        "cannot read events",
+        "cannot read charges",
         "event_read",
     ):
         assert words in text

@@ -256,17 +256,17 @@ def test_a_restored_database(shop: Town) -> None:
         (
             "UPDATE reconciler.outbox SET payment_key = '99' WHERE kind = 'correction' AND payment_key = '1'",
             "outbox",
-            "is not the write",
+            "does not record the write",
         ),
         (
             "UPDATE reconciler.outbox SET to_status = 'failed' WHERE kind = 'correction' AND payment_key = '1'",
             "outbox",
-            "is not the write",
+            "does not record the write",
         ),
         (
             PLANTED_OUTBOX_ROW,
             "outbox",
-            "is not the write",
+            "does not record the write",
         ),
         (
             PLANTED_DISCREPANCY,
@@ -313,14 +313,14 @@ def test_the_first_line_that_is_no_anchor_is_named(shop: Town) -> None:
     head = '{"account": "default", "seq": 1, "hash": "' + "0" * 64 + '"}\n'
     for text, words in (
         (None, "cannot be read"),
-        ("", "names no head"),
+        ("", "does not hold"),
         ("{}", "line 1"),
         (head + "nonsense", "line 2"),
         (head + '{"account": "default", "seq": 1.5, "hash": "00"}', "line 2"),
         (head + '{"account": "default", "seq": 0, "hash": "' + "0" * 64 + '"}', "line 2"),
         ("[" * 100_000, "line 1"),
         ('{"account": "default", "seq": ' + "9" * 5000 + "}", "line 1"),
-        ('{\n "accounts": []\n}', "names no head"),
+        ('{\n "accounts": []\n}', "does not hold"),
         ("\x00\x01", "line 1"),
         ('{"account": "default", "seq": 1, "hash": "' + "0" * 64 + '", "at": "soon"}', "line 1"),
     ):

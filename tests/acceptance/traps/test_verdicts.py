@@ -187,7 +187,7 @@ def test_an_acknowledged_webhook_proves_nothing(installation: Installation) -> N
     installation.clock.advance(timedelta(minutes=5))
     assert installation.sweep("--kind", "due", "--apply").json["corrected"] == 1
     (found,) = installation.query_dicts("SELECT cause FROM reconciler.discrepancies")
-    assert found["cause"] == "not_handled"
+    assert found["cause"] == "nothing_pending"
 
 
 def test_a_row_that_exists_is_not_taken_for_handled(installation: Installation) -> None:

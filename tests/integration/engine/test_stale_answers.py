@@ -28,7 +28,10 @@ def after_the_load(sweeps: SweepRunner, seconds: float, status: str) -> None:
 
         def load(self, *args: object) -> object:
             loaded = self._store.load(*args)  # type: ignore[attr-defined]
+            # once: a negative answer is loaded again with its order
+            nonlocal time_passed
             sweeps.clock.advance(time_passed)
+            time_passed = timedelta()
             sweeps.add_intent("pi_1", status)
             return loaded
 

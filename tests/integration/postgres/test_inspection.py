@@ -241,9 +241,9 @@ def test_a_name_with_a_percent_sign_is_refused(shop):
     """A statement with parameters cannot hold it; a view can rename it."""
     made = shop(columns={"status": ("status%", "text")})
     [fault] = inspect_shop(made).faults
-    assert "Map a view" in fault
+    assert "Create a view" in fault
     [fault] = inspect_shop(shop(table="public.pay%ments")).faults
-    assert "Map a view" in fault
+    assert "Create a view" in fault
 
 
 def test_the_updated_column_has_no_other_part(shop):

@@ -23,7 +23,7 @@ def record_faults(connection: Connection, account: str) -> Iterator[RecordFault]
     yield from _discrepancies(connection, account)
     yield from _notes(connection, account)
     for number, seq in connection.execute(_SQL["outbox_beside_ledger"], {"account": account}):
-        what = f"entry {seq} of the ledger is not the write that it announces"
+        what = f"entry {seq} of the ledger does not record the write that this row of the outbox announces"
         yield RecordFault(RecordKind.OUTBOX, number, what)
 
 

@@ -155,12 +155,12 @@ def _name_faults(
             # psycopg would read the % as the start of a parameter
             yield Fault(
                 f"[payments] {role}: a column's name with % in it is not supported ({name}).",
-                "Map a view that renames it.",
+                "Create a view that renames the column, and name the view in [payments] table.",
             )
     if "%" in relation.schema + relation.name:
         yield Fault(
             "[payments] table: a name with % in it is not supported.",
-            "Map a view with another name.",
+            "Create a view with another name, and name the view in [payments] table.",
         )
 
 

@@ -119,7 +119,7 @@ class RowWriter:
                 self._connection.execute(_SQL["keep_one_row_point"])
                 self._send_statements(attempt)
         except psycopg.Error as error:
-            reason = refusal_or_busy(error)
+            reason = refusal_or_busy(error, self._connection.info.password)
             if isinstance(reason, DatabaseBusyError):
                 busy = reason
             else:
@@ -187,10 +187,10 @@ class RowWriter:
         )
 
 
-def refusal_or_busy(error: psycopg.Error) -> RefusedWrite | DatabaseBusyError:
+def refusal_or_busy(error: psycopg.Error, password: str = "") -> RefusedWrite | DatabaseBusyError:
     """What an error of a write to the merchant's rows says: the row is refused, or it is busy and waits.
 
-    Raises any other error again: a lost server, and a privilege or a column that the UPDATE itself lacks.
+    ``password`` is the connection's, which a trigger's message must not show. Raises any other error again: a lost server, and a privilege or a column that the UPDATE itself lacks.
     """
     doing = mapped(error, "writing a row")
     if isinstance(doing, DatabaseBusyError):
@@ -204,7 +204,8 @@ def refusal_or_busy(error: psycopg.Error) -> RefusedWrite | DatabaseBusyError:
         raise error
     function = _FUNCTION.search(diag.context or "")
     named = diag.constraint_name or (function.group(1) if function else None)
-    message = redact(" ".join((diag.message_primary or "").split()))
+    said = " ".join((diag.message_primary or "").split())
+    message = redact(said.replace(password, "***") if password else said)
     return RefusedWrite(Reason.REFUSED_BY_TABLE, named, message[:LONGEST_MESSAGE])
 
 
