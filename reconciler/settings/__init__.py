@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.settings.durations import parse_duration
 from reconciler.settings.environment import JOURNAL_VARIABLE, current_environment
-from reconciler.settings.keys import KeyFacts, KeyKind, key_facts
+from reconciler.settings.keys import KeyFacts, KeyKind, key_facts, key_path
 from reconciler.settings.loading import Account, Settings, find_file, load
 from reconciler.settings.sections import (
     BudgetSection,
@@ -38,6 +38,7 @@ __all__ = [
     "find_file",
     "is_loopback",
     "key_facts",
+    "key_path",
     "load",
     "parse_duration",
 ]

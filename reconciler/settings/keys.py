@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -91,11 +91,15 @@ def mode_fault(key: str, livemode: bool | None, origin: str) -> ConfigurationFau
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key and where it comes from, or why it cannot be used. Without both, there is no key."""
+    """A key and where it comes from, or why it cannot be used. Without both, there is no key.
+
+    ``file`` is the file that it was read from, None if it comes from the environment.
+    """
 
     key: str | None = None
     origin: str = ""
     fault: ConfigurationFault | None = None
+    file: Path | None = None
 
 
 def read_key_file(path: Path, origin: str) -> FoundKey:
@@ -118,7 +122,7 @@ def read_key_file(path: Path, origin: str) -> FoundKey:
         )
     if not key:
         return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is empty.", _ONE_LINE))
-    return _checked(key, origin)
+    return replace(_checked(key, origin), file=path)
 
 
 def default_key(environ: Mapping[str, str]) -> FoundKey:

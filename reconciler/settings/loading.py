@@ -59,12 +59,16 @@ NO_DATABASE: Final = ConfigurationFault(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One Stripe account to work on. ``key`` is None if the settings were loaded without keys."""
+    """One Stripe account to work on. ``key`` is None if the settings were loaded without keys.
+
+    ``key_file`` is the file that the key was read from, None if it comes from the environment.
+    """
 
     name: str
     key: SecretStr | None
     stripe_account: str | None
     livemode: bool | None
+    key_file: Path | None = None
 
     @property
     def api_key(self) -> SecretStr:
@@ -268,7 +272,7 @@ def _keys(
     environ: Mapping[str, str],
     source: Path | None,
     faults: list[ConfigurationFault],
-) -> tuple[SecretStr | None, ...]:
+) -> tuple[FoundKey | None, ...]:
     """The key of each account, in the order of the file. Faults of other keys do not hide a key's own faults."""
     written = raw.get("accounts")
     sections = written if isinstance(written, list | tuple) and written else [{}]
@@ -287,7 +291,7 @@ def _keys(
 
         # the account's own livemode wins over [stripe]'s, so that test and live accounts can be mixed
         own = _flag(section.get("livemode"))
-        keys.append(_checked(found, default if own is None else own, faults))
+        keys.append(_usable(found, default if own is None else own, faults))
     return tuple(keys)
 
 
@@ -299,9 +303,9 @@ def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _checked(
+def _usable(
     found: FoundKey, livemode: bool | None, faults: list[ConfigurationFault]
-) -> SecretStr | None:
+) -> FoundKey | None:
     if found.fault is not None:
         faults.append(found.fault)
         return None
@@ -312,20 +316,24 @@ def _checked(
     if fault is not None:
         faults.append(fault)
         return None
-    return SecretStr(found.key)
+    return found
 
 
 def _accounts(
-    configuration: Configuration, keys: tuple[SecretStr | None, ...]
+    configuration: Configuration, keys: tuple[FoundKey | None, ...]
 ) -> tuple[Account, ...]:
     sections = configuration.accounts or (AccountSection(name=DEFAULT_ACCOUNT),)
     default = configuration.stripe.livemode
-    return tuple(
-        Account(
-            name=section.name,
-            key=keys[number] if keys else None,
-            stripe_account=section.stripe_account,
-            livemode=default if section.livemode is None else section.livemode,
+    accounts = []
+    for number, section in enumerate(sections):
+        found = keys[number] if keys else None
+        accounts.append(
+            Account(
+                name=section.name,
+                key=None if found is None or found.key is None else SecretStr(found.key),
+                stripe_account=section.stripe_account,
+                livemode=default if section.livemode is None else section.livemode,
+                key_file=None if found is None else found.file,
+            )
         )
-        for number, section in enumerate(sections)
-    )
+    return tuple(accounts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -20,7 +22,7 @@ from reconciler.entrypoints.cli.doctor import doctor
 from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.migrate import migrate
-from reconciler.entrypoints.cli.output import warn, warn_of_error
+from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
 from reconciler.entrypoints.cli.plan import plan
 from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
@@ -37,6 +39,8 @@ from reconciler.settings import JOURNAL_VARIABLE
 INTERRUPTED: Final = 130
 READER_CLOSED: Final = 141
 """The exit codes that a shell shows for a program that was ended by SIGINT or SIGPIPE."""
+_CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""What the system answers if standard output is on a full disk, or is closed."""
 GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--version")
 
 
@@ -60,10 +64,27 @@ class Program(TyperGroup):
             warn(f"{PROGRAM}: interrupted.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # the interpreter flushes standard output at its end, and would report the same error again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             raise typer.Exit(READER_CLOSED) from None
+        except OSError as error:
+            # a file that the program opened has a name, and standard output has none
+            if error.filename is not None or error.errno not in _CANNOT_WRITE:
+                raise
+            _discard_output()
+            raise OutputError(
+                f"The result could not be written ({error.strerror}).",
+                "Write it where there is room. Reconciler's own tables have what was recorded.",
+            ) from None
         return result
+
+
+def _discard_output() -> None:
+    # the interpreter flushes standard output at its end, and would report the same error again
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class OutputError(ReconcilerError):
+    """Standard output cannot be written."""
 
 
 app = typer.Typer(
@@ -150,6 +171,7 @@ for _command in (
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command line and return its exit code. An error is on standard error, with a hint."""
+    _accept_any_character()
     command = typer.main.get_command(app)
     # standalone mode would exit the process itself, with its own exit code 2 for a wrong command line
     try:
@@ -165,6 +187,18 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     # --help and --version return no exit code
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _accept_any_character() -> None:
+    """Let standard output and error take every character, also without a UTF-8 locale, and also if they are closed."""
+    # a stream that was closed before the program began is None
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and takes_ascii_only(stream):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def terminate_like_interrupt() -> None:

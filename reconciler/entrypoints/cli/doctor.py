@@ -44,6 +44,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
 def _checks(call: Invocation) -> Iterator[DoctorCheck]:
     from reconciler.entrypoints.doctor.configuration import key_checks, load_settings
     from reconciler.entrypoints.doctor.database import database_checks
+    from reconciler.entrypoints.doctor.security import connection_checks, file_checks
     from reconciler.entrypoints.doctor.stripe import stripe_checks
 
     settings, checks = load_settings(call)
@@ -54,7 +55,12 @@ def _checks(call: Invocation) -> Iterator[DoctorCheck]:
         yield DoctorCheck("Stripe", CheckLevel.SKIPPED, "the configuration cannot be used")
         return
     yield from key_checks(settings)
-    yield from database_checks(settings)
+    yield from file_checks(settings, call.environ)
+    found = list(database_checks(settings))
+    yield from found
+    # a database that cannot be reached, or refuses the role, is reported once
+    if any(check.about == "database" and check.level is CheckLevel.OK for check in found):
+        yield from connection_checks(settings)
     yield from stripe_checks(settings, call.clock)
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
@@ -165,3 +166,76 @@ def test_sandbox_on_a_port_in_use() -> None:
         done = ended("sandbox", "--port", str(port))
     assert done.returncode == 64
     assert str(port) in done.stderr
+
+
+def finished(
+    town: Town, *arguments: str, stdout: object = subprocess.PIPE, **environ: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The program in its own process, with these variables beside the town's."""
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **town.environ, **environ},
+        stdout=stdout,  # type: ignore[call-overload]
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+
+
+ASCII = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("discrepancies", "--json"),
+        ("discrepancies",),
+        ("discrepancies", "--format", "csv"),
+        ("export",),
+        ("sweep", "--json"),
+        ("sweep",),
+        ("status", "--json"),
+        ("resolve", "--help"),
+        ("explain", "für"),
+    ],
+)
+def test_without_a_utf_8_locale(town: Town, command: tuple[str, ...]) -> None:
+    """Where standard output takes ASCII alone, JSON has escapes of its own, and other text has escapes that can be read."""
+    town.pay(1, "für 中文 😀")
+    town.run("sweep", "--record")
+    done = finished(town, *command, **ASCII)
+    assert b"Traceback" not in done.stderr, done.stderr
+    assert done.returncode == (64 if command[0] == "explain" else 0)
+    assert done.stdout.isascii()
+    if command == ("discrepancies", "--json"):
+        assert json.loads(done.stdout)[0]["local"]["status"] == "für 中文 😀"
+    if command == ("discrepancies",):
+        assert b"unknown_status" in done.stdout
+
+
+def test_output_on_a_full_disk(town: Town) -> None:
+    """A result that cannot be written is an error that says so, with the exit code for another try."""
+    town.pay(1)
+    town.run("sweep", "--record")
+    with Path("/dev/full").open("w") as full:
+        for command in (("sweep", "--json"), ("status",), ("export",)):
+            done = finished(town, *command, stdout=full)
+            assert done.returncode == 75
+            assert b"could not be written" in done.stderr
+            assert b"Traceback" not in done.stderr
+
+
+def test_output_that_is_closed(town: Town) -> None:
+    """A program without standard output and error does its work."""
+    town.pay(1)
+    line = f"{sys.executable} -m reconciler sweep --apply >&- 2>&-"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", **town.environ},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert town.statuses() == {"1": "paid"}

@@ -69,3 +69,24 @@ SELECT
         AND coalesce(bool_and(has_table_privilege(to_regclass('reconciler._yoyo_migration')::oid, 'SELECT')), false)
         AS may_read_migrations
 FROM found
+
+-- name: schemas_open_to_others
+-- Who besides its owner may create objects in a schema on the search_path: a function there may be called in the place
+-- of another one. Superusers may do everything, and this role does not attack itself.
+SELECT n.nspname::pg_catalog.text,
+    pg_catalog.array_agg(
+        CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text END
+        ORDER BY a.grantee
+    )
+FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, position)
+JOIN pg_catalog.pg_namespace AS n ON n.nspname OPERATOR(pg_catalog.=) path.name
+CROSS JOIN LATERAL pg_catalog.aclexplode(
+    COALESCE(n.nspacl, pg_catalog.acldefault('n', n.nspowner))
+) AS a
+LEFT JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+WHERE a.privilege_type OPERATOR(pg_catalog.=) 'CREATE'
+    AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
+    AND COALESCE(r.rolname OPERATOR(pg_catalog.<>) CURRENT_USER, true)
+    AND NOT COALESCE(r.rolsuper, false)
+GROUP BY path.position, n.nspname
+ORDER BY path.position
