@@ -37,7 +37,7 @@ def _identifier(value: str) -> str:
         )
     if '"' in value or "\0" in value:
         raise InvalidValueError(
-            "the name has a quotation mark in it.",
+            "the name has a quotation mark or a NUL in it.",
             "Write the name as the database stores it, without quotes.",
         )
     if len(value.encode()) > _LONGEST_IDENTIFIER:
