@@ -172,6 +172,11 @@ for _command in (
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command line and return its exit code. An error is on standard error, with a hint."""
     _accept_any_character()
+    # Python reads bytes that are not UTF-8 as halves of characters, which no database and no file of JSON takes
+    if not all(_is_text(argument) for argument in arguments):
+        warn(f"{PROGRAM}: an argument is not text in UTF-8.")
+        warn(f"hint: See: {PROGRAM} --help")
+        return int(ExitCode.USAGE)
     command = typer.main.get_command(app)
     # standalone mode would exit the process itself, with its own exit code 2 for a wrong command line
     try:
@@ -187,6 +192,14 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     # --help and --version return no exit code
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _accept_any_character() -> None:

@@ -178,6 +178,8 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
 @contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
     """A file to write. It gets its name only after the block, so that a half-written file is never read."""
+    if not path.name:
+        raise UsageError(f"{path} is a folder.", "Name a file with --output.")
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:

@@ -274,6 +274,14 @@ def test_export_to_a_path_that_cannot_be_written(swept: Town, export_format: str
     assert "file" in answer.err
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_export_to_a_path_without_a_name(swept: Town, name: str) -> None:
+    """A path that can only be a folder is a usage error for the one file of jsonl."""
+    answer = swept.run("export", "--output", name)
+    assert answer.code == 64
+    assert "folder" in answer.err
+
+
 def test_migrate(town: Town, empty_database: str) -> None:
     """migrate creates Reconciler's tables once; --check shows what is pending and changes nothing."""
     before = town.run("migrate", "--check", DATABASE_URL=empty_database)

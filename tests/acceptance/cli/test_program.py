@@ -42,6 +42,7 @@ WRONG = [
     (("sandbox", "--fault", "webhooks_lost=30"), "a share from 0 to 1"),
     (("sandbox", "--fault", "latency=soon"), "seconds"),
     (("sandbox", "--port", "70000"), "--port"),
+    (("discrepancies", "--account", "\ud800"), "not text in UTF-8"),
 ]
 
 
