@@ -96,11 +96,6 @@ class PageRecord:
     most_an_hour: int | None = None
     """How many rows the service may correct in an hour, those of this page included; None in a person's sweep."""
 
-    def __post_init__(self) -> None:
-        keys = [write.payment.key for write in self.writes]
-        if len(keys) != len(set(keys)):
-            raise ValueError(f"a page writes a row once, not twice: {sorted(keys)}")
-
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""

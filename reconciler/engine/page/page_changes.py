@@ -140,6 +140,13 @@ class PageChanges:
             self._rechecks.append(earlier)
             return Wait(earlier.due_at, "the table refused its correction")
 
+        written = {write.payment.key for write in self._writes}
+        if not written.isdisjoint(payment.key for payment in decision.payments):
+            # a second write would be a second ledger entry and a second event for one change
+            why = "its row is written with another decision of this page"
+            self._rechecks.append(Recheck(match.intent.id, self._now, why))
+            return Wait(self._now, why)
+
         why_not = self._why_not_written(len(decision.payments))
         if why_not is not None:
             findings = tuple(

@@ -42,10 +42,3 @@ def test_a_record_with_any_content_is_not_empty(name: str) -> None:
     """Every field that holds content counts."""
     content: dict[str, tuple[object, ...]] = {name: (CONTENT[name],)}
     assert not PageRecord(**content).is_empty  # type: ignore[arg-type]
-
-
-def test_a_record_writes_a_row_once() -> None:
-    """Two writes of one row in a page would be two corrections in the ledger and two events in the outbox."""
-    write = RowWrite(payment(Outcome.INCOMPLETE), "paid", "pi_1", _DRAFT)
-    with pytest.raises(ValueError, match="writes a row once"):
-        PageRecord(writes=(write, write))

@@ -190,7 +190,8 @@ class RowWriter:
 def refusal_or_busy(error: psycopg.Error, password: str = "") -> RefusedWrite | DatabaseBusyError:
     """What an error of a write to the merchant's rows says: the row is refused, or it is busy and waits.
 
-    ``password`` is the connection's, which a trigger's message must not show. Raises any other error again: a lost server, and a privilege or a column that the UPDATE itself lacks.
+    ``password`` is the connection's: a trigger's message may quote it, and it is cut out. Raises any other error again:
+    a lost server, and a privilege or a column that the UPDATE itself lacks.
     """
     doing = mapped(error, "writing a row")
     if isinstance(doing, DatabaseBusyError):
