@@ -67,7 +67,8 @@ def resolve(
     It stays settled until a value of either side changes. With --accept stripe, Reconciler writes Stripe's current
     outcome to the row, as safely as any correction.
     """
-    from reconciler.engine.actions.resolve import AcceptedBy, resolve_discrepancy
+    from reconciler.engine.actions.accept import AcceptedBy
+    from reconciler.engine.actions.resolve import resolve_discrepancy
     from reconciler.wiring.account import open_account
 
     if not note.strip():

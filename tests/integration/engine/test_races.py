@@ -13,7 +13,8 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_store import Postgre
 from reconciler.clock import SystemClock
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.findings.discrepancy import Kind, State
-from reconciler.engine.actions.resolve import AcceptedBy, settle
+from reconciler.engine.actions.accept import AcceptedBy
+from reconciler.engine.actions.resolve import settle
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import LeaseHeldError, LeaseLostError

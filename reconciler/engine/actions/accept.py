@@ -1,0 +1,336 @@
+"""Accept Stripe's outcome for a row that no sweep may correct, in one transaction with its discrepancy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
+from reconciler.domain.findings.discrepancy import Finding, Kind, State
+from reconciler.domain.findings.finding_entry import finding_entry
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.match_facts import FactNeededError, Question
+from reconciler.domain.model.money_back import DisputePhase
+from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.comparison import compare
+from reconciler.domain.rules.money_kept import MoneyKept, money_kept
+from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.errors import (
+    DatabaseBusyError,
+    ReconcilerError,
+    RowMovedError,
+    RowRefusedError,
+)
+from reconciler.exit_codes import ExitCode
+from reconciler.masking import storable
+
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
+
+
+class CannotAcceptError(ReconcilerError):
+    """Stripe's outcome cannot be written to this row."""
+
+
+class AnotherRowPaidError(CannotAcceptError):
+    """Another row that holds the intent already says that it was paid, so this one is not the row that is meant."""
+
+    exit_code = ExitCode.NO
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBy:
+    """Who accepts Stripe's side, why, and how far: ``row`` is the row that is meant, None if only one is named.
+
+    ``amount_differs`` is whether the person accepts that Stripe's amount is not the row's.
+    """
+
+    by: AskedBy
+    note: str
+    row: str | None = None
+    amount_differs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is written for an acceptance. ``match`` has what was read about the intent besides."""
+
+    accepted: AcceptedBy
+    match: Match
+    intent: Intent
+    outcome: Outcome
+    status: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRow:
+    """What was written: the row as it was, its new status, and what the person should know of the money."""
+
+    payment: Payment
+    status: str
+    remark: str | None
+
+
+def accept(
+    account: OpenAccount, discrepancy: Discrepancy, key: str, accepted: AcceptedBy
+) -> AcceptedRow:
+    """Write Stripe's present outcome to the row with this key, and settle the discrepancy with it.
+
+    Raises CannotAcceptError if the outcome cannot be written to this row, RowRefusedError if the table refuses it, and
+    DatabaseBusyError if the row is locked or has changed.
+    """
+    with account.writing_epoch() as epoch:
+        acceptance = _acceptance(account, discrepancy, key, accepted)
+        payment = _write(account, epoch, discrepancy, acceptance)
+    return AcceptedRow(payment, acceptance.status, _remark(acceptance))
+
+
+def _acceptance(
+    account: OpenAccount, discrepancy: Discrepancy, key: str, accepted: AcceptedBy
+) -> Acceptance:
+    """What is to be written, by what Stripe says now. Raises CannotAcceptError if there is nothing to write."""
+    paying = discrepancy.evidence.get("paying_intent")
+    is_other = discrepancy.kind is Kind.PAID_BY_OTHER_INTENT
+    wanted = str(paying) if is_other and paying else discrepancy.payment_intent or ""
+    intent = account.ports.stripe.retrieve(wanted)
+    if not isinstance(intent, Intent):
+        raise CannotAcceptError(
+            f"Stripe does not know {wanted}: there is no outcome to accept.",
+            "Resolve the discrepancy with a note instead.",
+        )
+    match, money = _money(account, intent)
+    outcome = _outcome_with_money(intent, money)
+    status = account.rules.statuses.write.get(outcome)
+    if status is None:
+        raise CannotAcceptError(
+            f"{wanted} is {outcome.value} at Stripe, and the table has no value for that.",
+            f"Add {outcome.value} to [payments.write], or resolve it with a note.",
+        )
+    return Acceptance(accepted, match, intent, outcome, status, key)
+
+
+def _money(account: OpenAccount, intent: Intent) -> tuple[Match, MoneyKept | None]:
+    """What was kept of the intent's money, and the match with what was read for that; None if nothing was taken."""
+    match = Match(account.name, intent, ())
+    if intent.outcome is not Outcome.SUCCEEDED:
+        return match, None
+    facts = FactReader(account.ports.stripe)
+    while True:
+        try:
+            return match, money_kept(match, intent)
+        except FactNeededError as needed:
+            match = facts.answer(match, needed.question)
+
+
+def _outcome_with_money(intent: Intent, money: MoneyKept | None) -> Outcome:
+    """What became of the money. A person must not write "paid" for a payment that went back."""
+    if money is None:
+        return intent.outcome
+    if money.dispute is not None and money.dispute.phase is not DisputePhase.INQUIRY:
+        return Outcome.DISPUTED
+    if money.refunded and money.refunded >= money.received:
+        return Outcome.REFUNDED
+    return intent.outcome
+
+
+def _write(
+    account: OpenAccount, epoch: int, discrepancy: Discrepancy, acceptance: Acceptance
+) -> Payment:
+    intent, key = acceptance.intent, acceptance.key
+    try:
+        with account.ports.store.transaction(epoch) as transaction:
+            names = [intent.id, discrepancy.payment_intent or intent.id]
+            again = transaction.read_again(names, [key], lock=True)
+            payment = _row_to_write(again, discrepancy, acceptance)
+            entry = _acceptance_entry(discrepancy, acceptance, payment)
+            updates = _updates(account, discrepancy, acceptance, payment, again)
+            result = transaction.write(
+                PageRecord(
+                    writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
+                    updates=tuple(updates),
+                    # the entry of the write settles the discrepancy itself, and has no values of the others
+                    drafts=tuple(
+                        finding_entry(update, None, acceptance.accepted.by)
+                        for update in updates
+                        if update.finding is not None
+                    ),
+                    seen_at=intent.seen_at,
+                )
+            )
+            refused = result.refused.get(payment.key)
+            if refused is not None:
+                by = f" by {refused.constraint}" if refused.constraint else ""
+                raise RowRefusedError(
+                    f"the table refused the write to row {key}{by}: {refused.message} Nothing was written.",
+                    "Change the row or the table's rule, and try again.",
+                )
+            return payment
+    except RowMovedError:
+        raise DatabaseBusyError(
+            f"row {key} is locked, has changed or holds another intent, or another row holds the intent:"
+            " nothing was written.",
+            "Check the row with reconciler explain, and try again.",
+        ) from None
+
+
+def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
+    """The row, as it is now. Raises RowMovedError or CannotAcceptError if the outcome may not be written to it."""
+    key, intent, outcome = acceptance.key, acceptance.intent, acceptance.outcome
+    payment = next((row for row in again.payments if storable(row.key) == key), None)
+    allowed = {None, intent.id, discrepancy.payment_intent}
+    if payment is None or payment.payment_intent not in allowed:
+        raise RowMovedError(frozenset({key}))
+
+    others = [
+        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
+    ]
+    paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
+    if paid is not None:
+        raise AnotherRowPaidError(
+            f"row {paid.key} holds {intent.id} too and says that it was paid.",
+            "Put the rows right by hand and resolve the discrepancy with a note.",
+        )
+    if payment.outcome is outcome and payment.payment_intent == intent.id:
+        raise CannotAcceptError(
+            f"row {key} already says {outcome.value}: there is no outcome to write.",
+            "Put the amount or the currency right by hand and resolve it with a note.",
+        )
+    if payment.stored_id is not None and payment.payment_intent != intent.id:
+        raise CannotAcceptError(
+            f"row {key} holds a Checkout Session, a charge or a client secret, which is never replaced:"
+            f" {intent.id} cannot be written to it.",
+            "Put the row right by hand and resolve the discrepancy with a note.",
+        )
+    _raise_if_amount_differs(payment, acceptance)
+    return payment
+
+
+def _raise_if_amount_differs(payment: Payment, acceptance: Acceptance) -> None:
+    intent = acceptance.intent
+    match intent.outcome:
+        case Outcome.SUCCEEDED:
+            amount = intent.amount_received
+        case Outcome.AUTHORIZED:
+            amount = intent.amount_capturable
+        case _:
+            return
+    same = (payment.amount, payment.currency) == (amount, intent.currency)
+    if not same and not acceptance.accepted.amount_differs:
+        raise CannotAcceptError(
+            f"row {payment.key} says {payment.amount} {payment.currency}, and Stripe {amount} {intent.currency}"
+            " (in minor units): nothing was written.",
+            "If that is right, accept it with --amount-differs: the row keeps its amount.",
+        )
+
+
+def _updates(
+    account: OpenAccount,
+    discrepancy: Discrepancy,
+    acceptance: Acceptance,
+    payment: Payment,
+    again: Loaded,
+) -> Sequence[DiscrepancyUpdate]:
+    """The settled discrepancy, and what the row will still disagree about: the acceptance settles that too.
+
+    Without it the accepted money would come up again as soon as the row has its new status.
+    """
+    accepted = acceptance.accepted
+    stored = {(item.subject, item.kind): item.id for item in again.known}
+    stored[discrepancy.subject, discrepancy.kind] = discrepancy.id
+
+    def settled(subject: str, kind: Kind, finding: Finding | None) -> DiscrepancyUpdate:
+        return DiscrepancyUpdate(
+            stored.get((subject, kind)),
+            subject,
+            kind,
+            State.RESOLVED,
+            finding,
+            is_news=True,
+            by=accepted.by.name,
+            note=accepted.note,
+        )
+
+    updates = {
+        (discrepancy.subject, discrepancy.kind): settled(
+            discrepancy.subject, discrepancy.kind, None
+        )
+    }
+    for finding in _remaining(account, acceptance, payment, again):
+        identity = (finding.subject, finding.kind)
+        updates[identity] = settled(finding.subject, finding.kind, finding)
+    return tuple(updates.values())
+
+
+def _remaining(
+    account: OpenAccount, acceptance: Acceptance, payment: Payment, again: Loaded
+) -> Sequence[Finding]:
+    """What the rows and the intent disagree about once the row is written."""
+    intent = acceptance.intent
+    written = replace(
+        payment,
+        status=acceptance.status,
+        outcome=acceptance.outcome,
+        payment_intent=intent.id,
+    )
+    others = [
+        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
+    ]
+    match = replace(acceptance.match, payments=(written, *others))
+    try:
+        found = compare(match, account.rules, intent.seen_at).findings
+    except FactNeededError as needed:
+        if needed.question is Question.ORDER:
+            return ()
+        raise
+    return [finding for finding in found if not finding.kind.is_side]
+
+
+def _remark(acceptance: Acceptance) -> str | None:
+    """What a person should know of the money that was accepted."""
+    intent = acceptance.intent
+    if intent.outcome is not Outcome.SUCCEEDED:
+        return None
+    money = money_kept(acceptance.match, intent)
+    if money.dispute is not None:
+        return f"The payment is disputed ({money.dispute.status})."
+    if money.refunded is None:
+        return "Stripe does not show whether a part of it was refunded or released."
+    if money.refunded:
+        return f"{money.refunded} {intent.currency} of it (in minor units) were refunded."
+    return None
+
+
+def resolution_body(
+    discrepancy: Discrepancy, state: State, accepted: AcceptedBy
+) -> dict[str, object]:
+    """What every entry says of a settled discrepancy."""
+    return {
+        "discrepancy": discrepancy.id,
+        "subject": discrepancy.subject,
+        "kind": discrepancy.kind.value,
+        "state": state.value,
+        "note": accepted.note,
+        **accepted.by.fields,
+    }
+
+
+def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment) -> Draft:
+    intent = acceptance.intent
+    body = resolution_body(discrepancy, State.RESOLVED, acceptance.accepted)
+    body |= {
+        "key": payment.key,
+        "payment_intent": intent.id,
+        "outcome": acceptance.outcome.value,
+        "before": {"status": payment.status, "payment_intent": payment.payment_intent},
+        "after": {"status": acceptance.status, "payment_intent": intent.id},
+        "request_id": intent.request_id,
+        "seen_at": intent.seen_at,
+    }
+    return Draft(Action.RESOLUTION, body)
