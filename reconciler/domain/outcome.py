@@ -41,6 +41,12 @@ SAYS_PAID: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED, Outcome.DISPU
 """The outcomes of a row that say that the money was taken, whether or not it went back later."""
 PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 """The outcomes at Stripe of an intent that took or holds money."""
+NEGATIVE: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
+"""The outcomes without money that end an attempt. A merchant who reads one may release the order."""
+NOT_YET_PAID: Final = OPEN | NEGATIVE
+"""The outcomes of a row whose order may have been paid in another way."""
+FINAL_AT_STRIPE: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
+"""The outcomes at Stripe that no event changes any more."""
 AT_STRIPE: Final = (
     Outcome.INCOMPLETE,
     Outcome.FAILED,

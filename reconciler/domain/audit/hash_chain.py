@@ -4,9 +4,7 @@ An auditor can recompute every hash from an export. An entry is ``{account, seq,
 JSON is UTF-8 with sorted keys and no spaces; amounts are integers; times are RFC 3339 in UTC with microseconds. The
 hash is the SHA-256 of that text, in hex. ``prev`` is the hash of the entry before, and 64 zeros in the first entry. Each
 account has a chain of its own.
-
-That is the first recipe. An entry of the second one also has ``role``, the database role that appended it, and
-``"v": 2``. A chain may have entries of both.
+The database hashes an entry when it appends it, by the same recipe in SQL (``reconciler.append_ledger``).
 """
 
 from __future__ import annotations
@@ -80,10 +78,9 @@ def entry_hash(
     action: str,
     body: Mapping[str, object],
     prev: str,
-    role: str | None = None,
 ) -> str:
-    """SHA-256, in hex, of an entry's canonical JSON. With a ``role`` it follows the second recipe."""
-    entry: dict[str, object] = {
+    """SHA-256, in hex, of an entry's canonical JSON."""
+    entry = {
         "account": account,
         "seq": seq,
         "at": rfc3339(at),
@@ -91,8 +88,6 @@ def entry_hash(
         "body": _plain(body),
         "prev": prev,
     }
-    if role is not None:
-        entry |= {"role": role, "v": 2}
     return hashlib.sha256(_ENCODER.encode(entry).encode()).hexdigest()
 
 
@@ -140,7 +135,6 @@ def _fault(entry: Entry, account: str, seq: int, prev: str) -> ChainBreak | None
             entry.action,
             entry.body,
             entry.prev,
-            role=entry.role,
         )
     except (ValueError, TypeError, RecursionError):
         # such as text that is not UTF-8

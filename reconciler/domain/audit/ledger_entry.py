@@ -56,8 +56,7 @@ class Entry:
     """A recorded entry.
 
     ``seq`` counts the entries of an account from 1. ``at`` is the database's time of the record. ``prev`` is the hash
-    of the entry before. ``action`` is text, because old entries hold values that ``Action`` no longer has. ``role`` is
-    the database role that appended it, None in an entry of the first recipe, which does not name one.
+    of the entry before. ``action`` is text, because old entries hold values that ``Action`` no longer has.
     """
 
     account: str
@@ -67,7 +66,6 @@ class Entry:
     body: Mapping[str, object]
     prev: str
     hash: str
-    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

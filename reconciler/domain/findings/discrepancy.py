@@ -122,8 +122,6 @@ class Reason(StrEnum):
     """A person took this correction back."""
     KEPT = "kept"
     """The configuration says that rows of this outcome stay as they are."""
-    INTENT_NOT_WRITABLE = "intent_not_writable"
-    """The intent's column is an expression, so no intent can be written into it."""
 
 
 class Cause(StrEnum):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.stored_id import StoredIdKind, stored_id
-from reconciler.domain.outcome import PAID_OR_HELD, Outcome
-
-_ENDED: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
+from reconciler.domain.outcome import NEGATIVE, PAID_OR_HELD
 
 
 def is_earlier_charge(rows: Sequence[Payment], intent: Intent | MissingIntent) -> bool:
@@ -25,5 +22,5 @@ def is_earlier_charge(rows: Sequence[Payment], intent: Intent | MissingIntent) -
         and stored_id(row.stored_id or "").kind is StoredIdKind.CHARGE
     ]
     # the row of an earlier attempt may stand beside the row of the latest one
-    is_history = len(earlier) < len(rows) and all(row.outcome in _ENDED for row in earlier)
+    is_history = len(earlier) < len(rows) and all(row.outcome in NEGATIVE for row in earlier)
     return bool(earlier) and not is_history

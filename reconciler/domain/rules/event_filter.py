@@ -8,10 +8,9 @@ from typing import Final
 from reconciler.domain.model.intent import Event, Snapshot
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import FINAL_AT_STRIPE, Outcome
 from reconciler.domain.rules.decision_table import TABLE, Cell
 
-_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 _GIVEN_BACK: Final = frozenset({Outcome.REFUNDED, Outcome.DISPUTED})
 _WITHOUT_MONEY: Final = frozenset(
     {Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.CANCELED}
@@ -68,7 +67,7 @@ def _decisive_snapshots(events: Sequence[Event]) -> list[Snapshot]:
     """
     # succeeded and canceled are never left, so the order of arrival does not matter for them
     shown = [(event.created, event.snapshot) for event in events if event.snapshot is not None]
-    final = [snapshot for _, snapshot in shown if snapshot.outcome in _FINAL]
+    final = [snapshot for _, snapshot in shown if snapshot.outcome in FINAL_AT_STRIPE]
     if final or not shown:
         return final
     newest = max(created for created, _ in shown)

@@ -16,14 +16,12 @@ class MoneyKept:
     """The money of a succeeded intent, in minor units.
 
     ``refunded`` is None if Stripe does not show whether a part was refunded or released. ``dispute`` is the one that
-    counts, None if there is none or every one is over; ``is_dispute_listed`` is False if the charge says disputed and
-    Stripe lists no dispute.
+    counts, None if there is none or every one is over.
     """
 
     received: int
     refunded: int | None
     dispute: Dispute | None
-    is_dispute_listed: bool = True
 
     @property
     def given_back(self) -> int:
@@ -49,7 +47,6 @@ def money_kept(match: Match, intent: Intent) -> MoneyKept:
         received=intent.amount_received,
         refunded=refunded(match, intent, charge),
         dispute=dispute_that_counts(match, charge),
-        is_dispute_listed=is_dispute_listed(match, charge),
     )
 
 

@@ -16,7 +16,6 @@ from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
 
-NEGATIVE: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 """Outcomes after which a merchant releases what was ordered."""
 EARLIEST_INTENT: Final = timedelta(days=1)
 """How long before its row an intent may have been created: clocks differ, and some shops write the row late."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent
@@ -12,22 +11,10 @@ from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.order_check import NEGATIVE, order_verdict, paying_intent
+from reconciler.domain.outcome import NEGATIVE, NOT_YET_PAID, PAID_OR_HELD, Outcome
+from reconciler.domain.rules.order_check import order_verdict, paying_intent
 from reconciler.domain.rules.pair_verdict import PairVerdict
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
-
-_UNPAID_ROW: Final = frozenset(
-    {
-        Outcome.INCOMPLETE,
-        Outcome.FAILED,
-        Outcome.PROCESSING,
-        Outcome.AUTHORIZED,
-        Outcome.CANCELED,
-    }
-)
-
-_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +45,7 @@ def order_of_row(
     # another finding about the row itself comes first
     is_missed = verdict is not None and verdict.kind is Kind.MISSED_OUTCOME
     facts = match.facts.order
-    if facts is not None and (verdict is None or is_missed) and row.outcome in _UNPAID_ROW:
+    if facts is not None and (verdict is None or is_missed) and row.outcome in NOT_YET_PAID:
         paying = paying_intent(row, own, facts)
         if paying is not None:
             found = paid_by_other_intent(row, own, paying)
@@ -89,7 +76,7 @@ def may_be_relinked(row: Payment, own: Intent, paying: Intent, facts: OrderFacts
     """Whether a row may be pointed at the paying intent without a person: nothing about the two is in doubt."""
     charge = paying.charge
     went_back = charge is not None and (charge.disputed or charge.amount_refunded > 0)
-    paid_or_held = [one for one in facts.intents if one.outcome in _PAID_OR_HELD]
+    paid_or_held = [one for one in facts.intents if one.outcome in PAID_OR_HELD]
     customers = {one.customer for one in (own, paying)} - {None}
     return (
         row.outcome.is_open

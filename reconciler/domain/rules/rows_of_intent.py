@@ -9,9 +9,8 @@ from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import NEGATIVE, Outcome
 
-_ENDED: Final = frozenset({Outcome.FAILED, Outcome.CANCELED})
 _PAID_OR_REFUNDED: Final = frozenset({Outcome.SUCCEEDED, Outcome.REFUNDED})
 
 
@@ -55,7 +54,7 @@ def rows_of_intent(rows: Sequence[Payment], intent: Intent) -> RowsOfIntent:
 def _attempts(rows: Sequence[Payment]) -> RowsOfIntent | None:
     """A row for each attempt: all alike, and exactly one that has not ended as failed or canceled."""
     alike = {(row.amount, row.currency, row.order) for row in rows}
-    going_on = [row for row in rows if row.outcome not in _ENDED]
+    going_on = [row for row in rows if row.outcome not in NEGATIVE]
     if len(alike) != 1 or len(going_on) != 1:
         return None
     history = tuple(row for row in rows if row is not going_on[0])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import NOT_YET_PAID, PAID_OR_HELD
 from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, named_order
@@ -20,11 +19,6 @@ from reconciler.engine.page.decided_page import DecidedPage
 from reconciler.engine.page.reconcile_page import PageReconciler
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
-
-PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
-_MAY_BE_UNPAID: Final = frozenset(
-    {Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.AUTHORIZED, Outcome.CANCELED}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +117,7 @@ class RetriedOrders:
 
 
 def _may_be(row: Payment) -> bool:
-    return row.outcome in _MAY_BE_UNPAID
+    return row.outcome in NOT_YET_PAID
 
 
 def _is_paid_by_other(decision: object) -> bool:

@@ -18,7 +18,7 @@ from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.stored_id import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import FINAL_AT_STRIPE
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
 from reconciler.errors import StripeRequestError, StripeUnavailableError
@@ -29,8 +29,6 @@ PAGES_AHEAD: Final = 24
 """So many pages may wait to be handed over. At Stripe's limit they are read within the second that a recording may take."""
 STALE_SECONDS: Final = 30.0
 """An older answer is fetched again before anything is recorded by it, unless it cannot change any more."""
-
-_FINAL: Final = frozenset({Outcome.SUCCEEDED, Outcome.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class FetchedIntent:
         """Whether it must be fetched again before it is recorded. ``now`` is by the monotonic clock."""
         if now - self.at <= STALE_SECONDS or not isinstance(self.intent, Intent):
             return False
-        return self.intent.outcome not in _FINAL
+        return self.intent.outcome not in FINAL_AT_STRIPE
 
 
 class Origin(Enum):

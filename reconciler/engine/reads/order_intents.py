@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import PAID_OR_HELD
 from reconciler.engine.reads.fetcher import Fetcher
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
@@ -28,8 +28,6 @@ SEARCH_REFUSED: Final = (
     "Stripe refuses searches for this account, so orders outside the listed range cannot be found out: their rows are"
     " not made failed or canceled (reason order_not_known)."
 )
-
-_PAID_OR_HELD: Final = frozenset({Outcome.SUCCEEDED, Outcome.AUTHORIZED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class OrderIntents:
                 intent.created,
             )
             for intent in self._unmatched()
-            if intent.outcome in _PAID_OR_HELD
+            if intent.outcome in PAID_OR_HELD
         )
 
     def _add(

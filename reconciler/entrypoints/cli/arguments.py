@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from reconciler.domain.model.stored_id import is_intent_id
 from reconciler.engine.report import Moment
 from reconciler.errors import UsageError
 from reconciler.masking import redact
@@ -19,7 +19,6 @@ TIME_HINT: Final = (
     "Write a date (2026-11-02), a date and time (2026-11-02T08:30, with or without a zone), or a duration before now "
     "(30d, 6h, 15m, 2w)."
 )
-_INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,252}")
 _INTENT_ID_HINT: Final = "Use a PaymentIntent's id, which begins with pi_."
 _OTHER_IDS: Final = {
     # https://docs.stripe.com/api: the prefix of each object's ids
@@ -159,7 +158,7 @@ def parse_intent_id(text: str) -> str:
             "This is a client_secret, not a PaymentIntent's id.",
             "Use the part before _secret_, and treat the secret as leaked: it is in your shell's history.",
         )
-    if _INTENT_ID.fullmatch(found):
+    if is_intent_id(found):
         return found
 
     # the message may quote any other text, so a key is caught first

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.domain.audit.hash_chain import GENESIS, canonical_json, entry_hash, first_break
+from reconciler.domain.audit.hash_chain import GENESIS, canonical_json, first_break
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
 
@@ -55,23 +54,3 @@ def test_text_without_canonical_json_is_a_break() -> None:
     found = first_break([entry], (1, "f" * 64), "default")
     assert found is not None
     assert found.seq == 1
-
-
-def test_the_second_recipe_names_the_role() -> None:
-    """An entry with a role is hashed with it and with "v": 2; one without it as before. A chain may have both."""
-    start = (
-        '{"account":"default","action":"note","at":"2026-06-10T12:00:00.500000Z","body":{},"prev":"'
-    )
-    second = f'{start}{GENESIS}","role":"daemon","seq":1,"v":2}}'
-    expected = hashlib.sha256(second.encode()).hexdigest()
-    assert entry_hash("default", 1, AT, "note", {}, GENESIS, "daemon") == expected
-
-    first = Entry(
-        "default", 1, AT, "note", {}, GENESIS, entry_hash("default", 1, AT, "note", {}, GENESIS)
-    )
-    digest = entry_hash("default", 2, AT, "note", {}, first.hash, "daemon")
-    entry = Entry("default", 2, AT, "note", {}, first.hash, digest, "daemon")
-    assert first_break([first, entry], (2, digest), "default") is None
-    for role in (None, "another"):
-        forged = Entry("default", 2, AT, "note", {}, first.hash, digest, role)
-        assert first_break([first, forged], (2, digest), "default") is not None
