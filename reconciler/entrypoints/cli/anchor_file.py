@@ -20,8 +20,8 @@ _HINT: Final = (
     "Give it the output of an earlier reconciler verify --json, or lines such as "
     '{"account": "default", "seq": 120, "hash": "…", "at": "2026-11-02T08:00:00Z"}.'
 )
-_OTHER_LINES: Final = ("type", "event")
-"""A line with one of these names is of an export or a log; one that is not about a head is passed over."""
+_EXPORT_FIELD: Final = "type"
+"""A line with this name is of an export; one that is not about a head is passed over."""
 
 
 class _NotAnAnchorError(ValueError):
@@ -32,8 +32,7 @@ def read_anchors(path: Path) -> Mapping[str, Anchors]:
     """The anchors of a file, by account.
 
     It is the output of ``verify --json``, on one line or on several, or it has one JSON object a line: such an output,
-    or account, seq, hash and, if it is known, at. Lines of an export and of the service's log are read too. Raises
-    UsageError, naming the line.
+    or account, seq, hash and, if it is known, at. Lines of an export are read too. Raises UsageError, naming the line.
     """
     try:
         with path.open(encoding="utf-8") as stream:
@@ -83,7 +82,7 @@ def _anchors_in(value: Any) -> Iterator[tuple[str, Anchor]]:
                 yield _anchor({**head, "account": item.get("account")})
         return
     is_head = "seq" in value and "hash" in value
-    if is_head or not any(name in value for name in _OTHER_LINES):
+    if is_head or _EXPORT_FIELD not in value:
         yield _anchor(value)
 
 
@@ -91,7 +90,7 @@ def _anchor(fields: Mapping[str, Any]) -> tuple[str, Anchor]:
     account, seq, digest = (fields.get(name) for name in ("account", "seq", "hash"))
     if not isinstance(account, str) or not isinstance(digest, str) or type(seq) is not int:
         raise _NotAnAnchorError("it has no account, seq and hash")
-    at = fields.get("at", fields.get("timestamp"))
+    at = fields.get("at")
     try:
         moment = None if at is None else datetime.fromisoformat(at)
         if moment is not None and moment.tzinfo is None:

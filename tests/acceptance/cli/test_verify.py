@@ -290,16 +290,17 @@ def test_a_record_that_does_not_fit_the_ledger(
 
 
 def test_anchors_as_lines(shop: Town) -> None:
-    """Lines of account, seq, hash and at are anchors, as are an export's lines and those of the service's log."""
+    """Lines of account, seq, hash and at are anchors, as are an export's lines."""
     _, account = verified(shop)
     head = {"account": "default", **account["head"]}
     path = shop.folder / "anchors.jsonl"
-    log = {"event": "ledger.head", "level": "info", "timestamp": head["at"], **head}
-    lines = [head, {"account": "default", "seq": 1, "hash": head["hash"]}, log, {"event": "other"}]
-    path.write_text("\n".join(json.dumps(line) for line in [lines[0], *lines[2:]]) + "\n\n")
+    exported = {"type": "ledger_head", **head}
+    others = [exported, {"type": "discrepancy"}]
+    path.write_text("\n".join(json.dumps(line) for line in [head, *others]) + "\n\n")
     assert verified(shop, "--anchor", str(path))[0] == 0
 
-    path.write_text("\n".join(json.dumps(line) for line in lines))
+    other_hash = {"account": "default", "seq": 1, "hash": head["hash"]}
+    path.write_text("\n".join(json.dumps(line) for line in [head, other_hash, *others]))
     code, account = verified(shop, "--anchor", str(path))
     assert (code, account["anchor"]["state"], account["first_bad"]) == (1, "rewritten", 1)
 
