@@ -137,7 +137,7 @@ class Store(Protocol):
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """Every row of these orders: of any account, with or without an intent, inside the mapping or not.
 
-        At most 100 rows of an order.
+        At most 101 rows of an order: more than 100 are not known.
         """
         ...
 

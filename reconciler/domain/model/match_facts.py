@@ -30,13 +30,15 @@ class OrderFacts:
 
     ``rows`` are the other rows of the order, in any account, with or without an intent, inside the mapping or not.
     ``intents`` are the other intents that name the order; ``held`` are the ids that some row of the table holds.
-    ``is_complete`` is whether no other intent can name the order.
+    ``is_complete`` is whether no other intent can name the order. ``rows_are_known`` is False if the order has more
+    rows than are read, or a row that may be paid by something that Stripe could not be asked about.
     """
 
     rows: tuple[Payment, ...] = ()
     intents: tuple[Intent, ...] = ()
     held: frozenset[str] = frozenset()
     is_complete: bool = False
+    rows_are_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.outcome import NEGATIVE, PAID_OR_HELD
 
 
-def is_earlier_charge(rows: Sequence[Payment], intent: Intent | MissingIntent) -> bool:
+def is_earlier_charge(rows: Sequence[Payment], intent: Intent) -> bool:
     """Whether a row holds another charge than the latest one: that an intent was paid does not make this attempt paid."""
-    if not isinstance(intent, Intent) or intent.outcome not in PAID_OR_HELD:
+    if intent.outcome not in PAID_OR_HELD:
         return False
     latest = None if intent.charge is None else intent.charge.id
     earlier = [

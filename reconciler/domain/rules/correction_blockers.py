@@ -11,6 +11,7 @@ from reconciler.domain.model.intent import Charge, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.charge_of_row import is_earlier_charge
 from reconciler.domain.rules.money_kept import refund_stake, refunded
 from reconciler.domain.rules.pair_verdict import PairVerdict, dispute_verdict
 
@@ -28,7 +29,8 @@ def correction_verdict(
         return blocker
 
     # nothing shows which of several rows, or of several intents, is meant
-    if not is_explained or match.contested:
+    is_contested = match.contested or is_earlier_charge(match.payments, intent)
+    if not is_explained or is_contested:
         return PairVerdict(Kind.AMBIGUOUS_ROW)
     if intent.outcome not in rules.statuses.write:
         return PairVerdict(Kind.MISSED_OUTCOME, Reason.NO_LOCAL_VALUE)

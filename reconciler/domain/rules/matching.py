@@ -13,7 +13,6 @@ from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
-from reconciler.domain.rules.charge_of_row import is_earlier_charge
 from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
 _REPORTABLE: Final = frozenset({*PAID_OR_HELD, Outcome.UNKNOWN})
@@ -37,8 +36,7 @@ def match_by_id(
         # an intent with rows belongs to the order of its rows; its metadata do not matter
         order = _order_of(rows)
         others = siblings.of(order, intent.id)
-        contested = is_earlier_charge(rows, intent)
-        matches.append(Match(account, intent, rows, order, others, contested))
+        matches.append(Match(account, intent, rows, order, others))
     return tuple(matches)
 
 

@@ -16,7 +16,6 @@ from reconciler.domain.model.match_facts import OrderFacts
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
 
-"""Outcomes after which a merchant releases what was ordered."""
 EARLIEST_INTENT: Final = timedelta(days=1)
 """How long before its row an intent may have been created: clocks differ, and some shops write the row late."""
 LONGEST_OPEN_WAIT: Final = timedelta(days=1)
@@ -42,14 +41,24 @@ class OrderVerdict:
         return self.reason is None and self.wait_until is None and self.paid_by is None
 
 
-def order_verdict(row: Payment, own: Intent, facts: OrderFacts, now: datetime) -> OrderVerdict:
-    """Whether the order of ``row`` allows that the row becomes failed or canceled. ``now`` is Stripe's time."""
+def order_verdict(
+    row: Payment,
+    own: Intent,
+    facts: OrderFacts,
+    now: datetime,
+    parts: frozenset[str] = frozenset(),
+) -> OrderVerdict:
+    """Whether the order of ``row`` allows that the row becomes failed or canceled. ``now`` is Stripe's time.
+
+    ``parts`` are the keys of the rows that are written together with this one, so they do not speak against it.
+    """
     others = [intent for intent in facts.intents if intent.id != own.id]
     # the intent that paid is the better finding, so it is named before the reasons
     paid = paying_intent(row, own, facts)
     if paid is not None:
         return OrderVerdict(paid_by=paid)
-    if any(other.outcome in _MAY_BE_PAID for other in facts.rows if other.key != row.key):
+    other_rows = [other for other in facts.rows if other.key not in {row.key, *parts}]
+    if any(other.outcome in _MAY_BE_PAID for other in other_rows):
         return OrderVerdict(reason=Reason.ORDER_PAID)
     if any(intent.outcome in PAID_OR_HELD for intent in others):
         return OrderVerdict(reason=Reason.ORDER_PAID)
@@ -71,7 +80,7 @@ def order_verdict(row: Payment, own: Intent, facts: OrderFacts, now: datetime) -
         )
     if any(intent.outcome in _MAY_BE_PAID for intent in others):
         return OrderVerdict(reason=Reason.ORDER_PAID)
-    if not facts.is_complete:
+    if not facts.is_complete or not facts.rows_are_known:
         return OrderVerdict(reason=Reason.ORDER_NOT_KNOWN)
     return OrderVerdict()
 

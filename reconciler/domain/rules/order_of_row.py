@@ -56,12 +56,16 @@ def order_of_row(
     is_written = is_missed and verdict is not None and verdict.reason is None
     if verdict is None or not is_written or own.outcome not in NEGATIVE:
         return OrderOfRow(verdict)
+    if len({payment.order for payment in match.payments}) > 1:
+        # parts of several orders: each of them may have been paid in another way
+        return OrderOfRow(replace(verdict, reason=Reason.ORDER_NOT_KNOWN))
     if facts is None:
         raise FactNeededError(Question.ORDER)
 
     can_find = _can_find_orders(match, rules)
     known = facts if can_find else replace(facts, is_complete=True)
-    answer = order_verdict(row, own, known, now)
+    parts = frozenset(payment.key for payment in match.payments)
+    answer = order_verdict(row, own, known, now, parts)
     if answer.wait_until is not None:
         return OrderOfRow(None, wait_until=answer.wait_until)
 

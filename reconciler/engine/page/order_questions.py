@@ -16,6 +16,7 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import NEGATIVE
 from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.matching import is_covered
 from reconciler.engine.page.pages_to_record import PagesToRecord
@@ -26,6 +27,8 @@ from reconciler.engine.sweep_context import StopToken, SweepContext
 from reconciler.errors import StripeUnavailableError
 
 ORDERS_A_PAGE: Final = 100
+MOST_ROWS: Final = 100
+"""An order of more rows is not known: it is no order, or its newest rows were not read."""
 AGAIN: Final = timedelta(minutes=10)
 """When an order is read again that could not be found out."""
 
@@ -76,8 +79,9 @@ class OrderQuestions:
             self._wait(pages_to_record, answers, str(error))
             return
 
-        found = [intent.id for intents in known.by_order.values() for intent in intents]
-        found += list(of_rows)
+        # an intent of the order may be one that was examined, as it is now
+        by_id = {intent.id: intent for intents in known.by_order.values() for intent in intents}
+        found = [*by_id, *of_rows]
         held = frozenset(
             row.payment_intent for row in self._store.holders(found) if row.payment_intent
         )
@@ -97,9 +101,11 @@ class OrderQuestions:
                 ),
                 held=held,
                 is_complete=order in covered or order in known.complete,
+                rows_are_known=_rows_are_known(match, by_order.get(order, ()), {*found}),
             )
             known_facts = replace(match.facts, order=facts, unmatched_paid=paid)
-            answered.append(replace(match, facts=known_facts))
+            now = by_id.get(match.intent.id, match.intent)
+            answered.append(replace(match, intent=now, facts=known_facts))
 
         loaded = self._store.load([match.intent.id for match in matches])
         page = pages_to_record.reconciler.decide_matches(answered, loaded, {})
@@ -148,6 +154,18 @@ class OrderQuestions:
         for one in answers:
             line = f"its order could not be found out: {why}"
             self._report.add_line(ReportLine(DecisionKind.WAIT, one.intent.id, (), why=line))
+
+
+def _rows_are_known(match: Match, rows: Sequence[Payment], known: set[str]) -> bool:
+    """Whether of every other row of the order it is known what became of its payment; ``known`` are the intents read."""
+    own = {payment.key for payment in match.payments}
+    others = (row for row in rows if row.key not in own and row.outcome not in NEGATIVE)
+    return len(rows) <= MOST_ROWS and all(
+        row.payment_intent in known
+        for row in others
+        # Stripe is not asked about another gateway's id: its row says itself whether it was paid
+        if row.payment_intent and stored_id(row.payment_intent).kind is not StoredIdKind.FOREIGN
+    )
 
 
 def _is_listed(match: Match, listed: TimeRange | None) -> bool:

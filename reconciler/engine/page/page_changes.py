@@ -230,7 +230,8 @@ class PageChanges:
         is_paid = isinstance(intent, Intent) and intent.is_paid
         unseen = {Kind.DUPLICATE_PAYMENT} if is_paid else set()
         # without its order it cannot be seen whether another intent still pays for the row
-        if match.payments and match.facts.order is None and not is_paid:
+        order = match.facts.order
+        if match.payments and not is_paid and (order is None or not order.is_complete):
             unseen.add(Kind.PAID_BY_OTHER_INTENT)
         for update in updates_after_verdict(
             self._stored.get(intent.id, ()),

@@ -65,6 +65,14 @@ class RetriedOrders:
             for item in decided.decisions
             if isinstance(item.decision, Wait) or _is_paid_by_other(item.decision)
         )
+        # an order whose row could not be held against its own intent is not decided now
+        unread = {failure.what for failure in page.failures}
+        waiting = {row.order for row in rows if row.order and row.payment_intent in unread}
+        waiting |= {
+            item.match.order
+            for item in kept
+            if isinstance(item.decision, Wait) and item.match.order is not None
+        }
         return RetriedPage(
             replace(decided, decisions=kept, unanswered=()),
             page.answers,
@@ -75,12 +83,7 @@ class RetriedOrders:
                 for finding in item.decision.findings
                 if finding.kind is Kind.PAID_BY_OTHER_INTENT
             ),
-            waiting=frozenset(
-                intent.id
-                for item in kept
-                if isinstance(item.decision, Wait)
-                for intent in by_order.get(item.match.order or "", ())
-            ),
+            waiting=frozenset(intent.id for order in waiting for intent in by_order.get(order, ())),
         )
 
     def _by_order(self, intents: Iterable[Intent]) -> Mapping[str, list[Intent]]:

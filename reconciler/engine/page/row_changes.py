@@ -29,7 +29,10 @@ class RowChanges:
 
 
 def row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowChanges:
-    now = {row.key: _content(row) for row in payments}
+    # a key that is null, or not unique, names several rows
+    now: dict[str, set[tuple[str | None, ...]]] = {}
+    for row in payments:
+        now.setdefault(row.key, set()).add(_content(row))
     # A row may have changed from one match of the page to another. There it is new, as if it had been inserted.
     loaded = {
         (row.key, intent)
@@ -41,7 +44,7 @@ def row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowCha
         changed=frozenset(
             match.intent.id
             for match in matches
-            if any(now.get(row.key, _content(row)) != _content(row) for row in match.payments)
+            if any(_content(row) not in now.get(row.key, {_content(row)}) for row in match.payments)
         ),
         joined=frozenset(
             row.payment_intent
@@ -59,7 +62,9 @@ def as_they_are_now(
     matches: Sequence[Match], payments: Sequence[Payment], moved: frozenset[str]
 ) -> tuple[list[Match], list[Match]]:
     """The matches with their rows as read again; and those with a row that is locked, gone, moved or holds another id."""
-    by_key = {payment.key: payment for payment in payments}
+    by_key: dict[str, list[Payment]] = {}
+    for payment in payments:
+        by_key.setdefault(payment.key, []).append(payment)
     by_intent: dict[str | None, list[Payment]] = {}
     for payment in payments:
         by_intent.setdefault(payment.payment_intent, []).append(payment)
@@ -68,8 +73,8 @@ def as_they_are_now(
     for match in matches:
         rows = {payment.key: payment for payment in by_intent.get(match.intent.id, ())}
         for loaded in match.payments:
-            row = by_key.get(loaded.key)
-            if row is not None and row.column_text == loaded.column_text:
+            row = _same_row(loaded, by_key.get(loaded.key, ()))
+            if row is not None:
                 rows[loaded.key] = row
         all_are_there = all(loaded.key in rows for loaded in match.payments)
         if all_are_there and not moved & rows.keys():
@@ -78,3 +83,11 @@ def as_they_are_now(
         else:
             gone.append(match)
     return current, gone
+
+
+def _same_row(loaded: Payment, rows: Sequence[Payment]) -> Payment | None:
+    """The row that was loaded, among those with its key; None if none of them holds its id."""
+    same = [row for row in rows if row.column_text == loaded.column_text]
+    return next(
+        (row for row in same if row.order == loaded.order), same[0] if len(same) == 1 else None
+    )

@@ -43,6 +43,8 @@ class UnmatchedIntents:
         self._answers: list[FetchedIntent] = []
         self._events: dict[str, tuple[Event, ...]] = {}
         self._pays_for_row: frozenset[str] = frozenset()
+        self.is_whole = True
+        """Whether every intent without a row that the sweep has met is kept."""
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -57,6 +59,7 @@ class UnmatchedIntents:
             if answer.intent.id in events:
                 self._events[answer.intent.id] = events[answer.intent.id]
         if len(kept) < len(answers):
+            self.is_whole = False
             why = (
                 f"A sweep keeps no more than {MOST:,} of them. Choose a shorter range, or set [payments] metadata"
                 " so that fewer intents count as yours."
@@ -80,6 +83,7 @@ class UnmatchedIntents:
         """Report all of them as not examined."""
         self._report.miss(WHAT, why, len(self._answers))
         self._answers = []
+        self.is_whole = False
 
     def decide_all(
         self,
@@ -256,6 +260,7 @@ class UnmatchedIntents:
 
         # an order with an unreadable intent is not known, so all of its intents have to wait
         lost = stale.keys() - fetched.keys()
+        self.is_whole = self.is_whole and not lost
         self._answers = [
             fetched.get(answer.intent.id, answer)
             for answer in self._answers

@@ -1,29 +1,32 @@
-"""Finds out which intents name an order: by the sweep's own list, or by a search and the list of the last hour."""
+"""Finds out which intents name an order: by the sweep's own list, or by a search, and by what was created since."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import PAID_OR_HELD
-from reconciler.engine.reads.fetcher import Fetcher
+from reconciler.domain.outcome import FINAL_AT_STRIPE, PAID_OR_HELD
+from reconciler.engine.reads.fetcher import STALE_SECONDS, Fetcher
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import SearchRefusedError, StripeUnavailableError
 
 SEARCH_LAG: Final = timedelta(hours=1)
 """By so much Stripe's search may be behind in an outage (docs, "Search"); lists are never behind."""
+OVERLAP: Final = timedelta(minutes=1)
+"""A list begins so much before the end of the one before it."""
 MOST_LIST_PAGES: Final = 50
-"""More intents in an hour than these pages hold are not read for one order."""
+"""More new intents than these pages hold are not read for one order."""
 REFUSED_CURSOR: Final = "search_refused"
 """The cursor that remembers when Stripe last refused a search of this account."""
 REFUSED_FOR: Final = timedelta(days=1)
+_FRESH: Final = timedelta(seconds=STALE_SECONDS)
 SEARCH_REFUSED: Final = (
     "Stripe refuses searches for this account, so orders outside the listed range cannot be found out: their rows are"
     " not made failed or canceled (reason order_not_known)."
@@ -39,7 +42,11 @@ class KnownOrders:
 
 
 class OrderIntents:
-    """The intents of orders, for one sweep. ``unmatched`` are the intents without a row that the sweep has read."""
+    """The intents of orders, for one sweep.
+
+    ``unmatched`` are the intents without a row that the sweep has read, ``elsewhere`` those that name another order than
+    the one of their rows. ``listed_from`` is Stripe's time when the sweep's list began, None if it made none.
+    """
 
     def __init__(
         self,
@@ -48,13 +55,19 @@ class OrderIntents:
         fetcher: Fetcher,
         report: SweepReport,
         unmatched: Callable[[], Iterable[Intent]],
+        elsewhere: Iterable[Intent],
+        listed_from: datetime | None,
     ) -> None:
         self._context = context
         self._actor = actor
         self._fetcher = fetcher
         self._report = report
         self._unmatched = unmatched
-        self._recent: tuple[Intent, ...] | None = None
+        self._elsewhere = elsewhere
+        self._listed_from = listed_from
+        self._recent: dict[str, Intent] = {}
+        self._recent_since: datetime | None = None
+        self._recent_until: datetime | None = None
         self._is_refused: bool | None = None
 
     def of_orders(self, listed: Iterable[str], others: Iterable[str]) -> KnownOrders:
@@ -65,18 +78,24 @@ class OrderIntents:
         wanted = {*listed, *others}
         by_order: defaultdict[str, dict[str, Intent]] = defaultdict(dict)
         self._add(by_order, self._unmatched(), wanted)
+        self._add(by_order, self._elsewhere, wanted)
         complete = set(listed)
 
         searched = sorted(others)
         key = self._context.rules.link_metadata
+        if complete and key is not None and self._listed_from is not None:
+            # the customer may have tried again while the list was read
+            self._add(by_order, self._created_since(self._listed_from - OVERLAP), wanted)
         if searched and key is not None and not self._search_is_refused():
             try:
                 found, known = self._search(key, searched)
             except SearchRefusedError:
                 self._remember_refusal()
             else:
-                self._add(by_order, [*self._last_hour(), *found], wanted)
+                recent = self._created_since(self._context.stripe.now() - SEARCH_LAG)
+                self._add(by_order, [*recent, *found], wanted)
                 complete |= known
+        self._read_stale_again(by_order)
         return KnownOrders(
             {order: list(intents.values()) for order, intents in by_order.items()},
             frozenset(complete),
@@ -144,23 +163,43 @@ class OrderIntents:
             raise StripeUnavailableError(page.failures[0].why, "")
         return [answer.intent for answer in page.answers if isinstance(answer.intent, Intent)]
 
-    def _last_hour(self) -> tuple[Intent, ...]:
-        """Every intent of the last hour, read once a sweep: a search may not show them yet."""
-        if self._recent is not None:
-            return self._recent
+    def _read_stale_again(self, by_order: Mapping[str, dict[str, Intent]]) -> None:
+        """Retrieve those that may have been paid since they were read."""
+        now = self._context.stripe.now()
+        stale = {
+            name
+            for intents in by_order.values()
+            for name, intent in intents.items()
+            if intent.outcome not in FINAL_AT_STRIPE and now - intent.seen_at > _FRESH
+        }
+        if not stale:
+            return
+        fresh = {intent.id: intent for intent in self.retrieve(stale)}
+        for intents in by_order.values():
+            intents.update({name: fresh[name] for name in intents.keys() & fresh.keys()})
+
+    def _created_since(self, since: datetime) -> list[Intent]:
+        """Every intent that was created since then, as of now: a search, and an older list, may not show them.
+
+        A second reading lists only what came after the first.
+        """
         stripe = self._context.stripe
-        since = stripe.now() - SEARCH_LAG
-        found: list[Intent] = []
+        begin = since
+        if self._recent_since is not None and self._recent_until is not None:
+            if self._recent_since <= since:
+                begin = max(since, self._recent_until - OVERLAP)
+            since = min(since, self._recent_since)
+        now = stripe.now()
         after: str | None = None
         for _ in range(MOST_LIST_PAGES):
-            page = stripe.list_intents(TimeRange(since=since), after)
-            found.extend(page.intents)
+            page = stripe.list_intents(TimeRange(since=begin), after)
+            self._recent.update({intent.id: intent for intent in page.intents})
             after = page.next_after
             if after is None:
-                self._recent = tuple(found)
-                return self._recent
+                self._recent_since, self._recent_until = since, now
+                return list(self._recent.values())
         raise StripeUnavailableError(
-            f"More than {MOST_LIST_PAGES * 100:,} intents were created in the last hour.",
+            f"More than {MOST_LIST_PAGES * 100:,} intents were created since {begin:%Y-%m-%d %H:%M:%S}.",
             "The sweep tries again.",
         )
 

@@ -12,6 +12,7 @@ from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.page.decided_page import DecidedPage
+from reconciler.engine.page.intents_elsewhere import IntentsElsewhere
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
@@ -79,6 +80,7 @@ class Sweep:
             sweep=actor.sweep,
         )
         self._unmatched = UnmatchedIntents(context, actor, self.report)
+        self._elsewhere = IntentsElsewhere(context.rules)
 
     def run(self) -> SweepReport:
         """Make the sweep. Always returns a report; its ``failure`` is the error that ended the sweep early."""
@@ -144,14 +146,25 @@ class Sweep:
         from reconciler.engine.reads.order_intents import OrderIntents
 
         intents = OrderIntents(
-            self._context, self._actor, fetcher, self.report, self._unmatched.intents
+            self._context,
+            self._actor,
+            fetcher,
+            self.report,
+            self._unmatched.intents,
+            self._elsewhere,
+            self._listed_from,
         )
         orders = OrderQuestions(self._context, self.report, intents)
-        orders.decide_all(pages_to_record, self._listed, self._stop_token)
+        orders.decide_all(pages_to_record, self._known_range, self._stop_token)
         self._unmatched.exclude(frozenset(orders.pays_for_row))
-        self._unmatched.decide_all(pages_to_record, fetcher, self._listed, self._stop_token)
+        self._unmatched.decide_all(pages_to_record, fetcher, self._known_range, self._stop_token)
         # a row that was found by its order may have to become canceled too
-        orders.decide_all(pages_to_record, self._listed, self._stop_token)
+        orders.decide_all(pages_to_record, self._known_range, self._stop_token)
+
+    @property
+    def _known_range(self) -> TimeRange | None:
+        """The range of creation in which this sweep knows every intent that may be an order's money."""
+        return self._listed if self._unmatched.is_whole and self._elsewhere.is_whole else None
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
         """Record the held pages if the key is proved by now, and raise the StoppedError.
@@ -189,6 +202,7 @@ class Sweep:
 
         self._add_evidence(page.origin, decided_page, answers)
         self._remember_paid(decided_page)
+        self._elsewhere.add(item.match for item in decided_page.decisions)
         if unmatched:
             later = {intent.id for intent in unmatched}
             self._unmatched.add([one for one in answers if one.intent.id in later], page.events)

@@ -122,3 +122,17 @@ def test_no_negative_write_while_money_is_anywhere(intent, row, held, complete) 
     may_be_paid = {Outcome.SUCCEEDED, Outcome.AUTHORIZED, Outcome.PROCESSING, Outcome.UNKNOWN}
     if intent in may_be_paid or row in may_be_paid or not complete:
         assert not verdict.allows_write
+
+
+def test_parts_do_not_block_each_other() -> None:
+    """The parts of one payment are written together, so that one of them says nothing against another."""
+    part = payment(Outcome.PROCESSING, key="p2")
+    known = facts(rows=[part])
+    assert order_verdict(ROW, OWN, known, NOW).reason is Reason.ORDER_PAID
+    assert order_verdict(ROW, OWN, known, NOW, frozenset({"p1", "p2"})).allows_write
+
+
+def test_rows_that_are_not_known_allow_nothing() -> None:
+    """Another row of the order may have been paid by something that Stripe could not be asked about."""
+    unknown = OrderFacts(is_complete=True, rows_are_known=False)
+    assert order_verdict(ROW, OWN, unknown, NOW).reason is Reason.ORDER_NOT_KNOWN

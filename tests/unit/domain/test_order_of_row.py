@@ -287,3 +287,21 @@ def test_parts_of_which_one_was_refunded_agree() -> None:
         payment(Outcome.REFUNDED, key="p2", amount=100),
     )
     assert not isinstance(decide(match_of(seen, *parts), rules(), NOW), Flag)
+
+
+def test_parts_of_several_orders_are_not_released() -> None:
+    """One intent for two orders was canceled: either of them may have been paid in another way."""
+    rows_of_two = (
+        payment(Outcome.INCOMPLETE, key="a", order="o1", amount=AMOUNT - 1),
+        payment(Outcome.INCOMPLETE, key="b", order="o2", amount=1),
+    )
+    known = MatchFacts(order=OrderFacts(is_complete=True))
+    match = match_of(intent_of(Outcome.CANCELED), *rows_of_two, order="o1", facts=known)
+    decision = decide(match, LINKED, NOW)
+    assert isinstance(decision, Flag)
+    assert {found.reason for found in decision.findings} == {Reason.ORDER_NOT_KNOWN}
+
+    of_one = tuple(replace(row, order="o1") for row in rows_of_two)
+    same = decide(replace(match, payments=of_one), LINKED, NOW)
+    assert isinstance(same, Correct)
+    assert [row.key for row in same.payments] == ["a", "b"]

@@ -227,3 +227,15 @@ def test_an_ambiguous_row_names_each_row_once() -> None:
     assert isinstance(rows, list)
     assert [row["key"] for row in rows] == ["p1", "p2", "p3"]
     assert found.keys == ("p1", "p2", "p3")
+
+
+def test_a_row_of_an_earlier_charge_is_not_corrected() -> None:
+    """The intent was paid by its latest charge, also if that is known only from an answer that came later."""
+    row = payment(Outcome.INCOMPLETE, stored_id="ch_0")
+    assert _one(row).kind is Kind.AMBIGUOUS_ROW
+    latest = decide(
+        match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE, stored_id="ch_1")),
+        rules(),
+        NOW,
+    )
+    assert isinstance(latest, Correct)

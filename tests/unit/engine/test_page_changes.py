@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Correct
+from reconciler.domain.rules.decision import Correct, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.report import Mode, Writing
@@ -27,3 +31,19 @@ def test_a_row_is_written_once() -> None:
     record = changes.page((), None)
     assert [write.payment_intent for write in record.writes] == ["pi_1"]
     assert [recheck.payment_intent for recheck in record.rechecks] == ["pi_2"]
+
+
+@pytest.mark.parametrize(("is_complete", "stays"), [(False, True), (True, False)])
+def test_a_payment_by_another_intent_is_closed_only_by_a_known_order(
+    is_complete: bool, stays: bool
+) -> None:
+    """A sweep that could not find out the order does not see whether another intent still pays for the row."""
+    stored = StoredDiscrepancy(
+        7, "row:p1", Kind.PAID_BY_OTHER_INTENT, State.OPEN, "0" * 64, payment_intent="pi_1"
+    )
+    changes = PageChanges(PERSON, rules(), {"pi_1": (stored,)}, NOW, None, {}, ())
+    facts = MatchFacts(order=OrderFacts(is_complete=is_complete))
+    row = payment(Outcome.INCOMPLETE)
+    changes.add(Match("default", intent("canceled"), (row,), facts=facts), Keep(), ())
+    closed = [update.kind for update in changes.page((), None).updates]
+    assert closed == ([] if stays else [Kind.PAID_BY_OTHER_INTENT])

@@ -285,8 +285,8 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
 GROUP BY 1
 
 -- name: rows_of_orders
--- Before a row is made failed or canceled, every row of its order counts: of any account, mapped or not. At most 100 an
--- order: an order that 1,000 rows share is no order.
+-- Before a row is made failed or canceled, every row of its order counts: of any account, mapped or not. At most 101 an
+-- order, which shows that there are more than 100: an order that 1,000 rows share is no order.
 SELECT member.*
 FROM unnest(%(orders)s::{order_type}[]) AS named (value)
 CROSS JOIN LATERAL (
@@ -294,7 +294,7 @@ CROSS JOIN LATERAL (
     FROM {table} AS t
     WHERE {order} = named.value
     ORDER BY {key}
-    LIMIT 100
+    LIMIT 101
 ) AS member
 
 -- name: holders
