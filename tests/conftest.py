@@ -4,6 +4,8 @@
 unset, the tests use the server that comes as a wheel. Each process of the test run starts its own server, whose data
 would not survive a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a
 skip.
+
+``RECONCILER_TEST_EXAMPLES=random`` lets Hypothesis try new examples; without it every run tries the same.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -31,8 +33,11 @@ from reconciler.domain.outcome import Outcome
 from reconciler.errors import ReconcilerError
 
 # a slow machine is no failure: the time limit of the test run ends what hangs
-settings.register_profile("reconciler", deadline=None)
-settings.load_profile("reconciler")
+SLOW_IS_NO_FAILURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# the same examples in every run, so that a failure is of the change that was made
+settings.register_profile("repeatable", SLOW_IS_NO_FAILURE, derandomize=True)
+settings.register_profile("random", SLOW_IS_NO_FAILURE)
+settings.load_profile(os.environ.get("RECONCILER_TEST_EXAMPLES", "repeatable"))
 
 TESTS = Path(__file__).parent
 LONG = (

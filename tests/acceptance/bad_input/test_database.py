@@ -17,16 +17,19 @@ RoleFactory = Callable[[str], tuple[str, Callable[[str], str]]]
 
 
 def meanwhile(
-    installation: Installation, endpoint: str, act: Callable[[], object], times: int = 1
-) -> None:
-    """Call ``act`` in the middle of a sweep, before Stripe answers a request to this endpoint."""
-    left = threading.Semaphore(times)
+    installation: Installation, endpoint: str, act: Callable[[], object]
+) -> threading.Event:
+    """Call ``act`` once in the middle of a sweep, before this endpoint answers; the event says that it was done."""
+    done = threading.Event()
+    first = threading.Semaphore()
 
     def hook(asked: str, _target: str) -> None:
-        if asked == endpoint and left.acquire(blocking=False):
+        if asked == endpoint and first.acquire(blocking=False):
             act()
+            done.set()
 
     installation.stripe.before_answer = hook
+    return done
 
 
 def cut_connections(installation: Installation) -> None:
@@ -79,8 +82,9 @@ def test_connections_are_cut_between_reading_and_writing(installation: Installat
     """The page is recorded as a whole or not at all, the report agrees, and the next sweep does the rest."""
     for key in range(5):
         installation.add_payment(key)
-    meanwhile(installation, EVENTS, lambda: cut_connections(installation))
+    done = meanwhile(installation, EVENTS, lambda: cut_connections(installation))
     answer = installation.sweep("--kind", "window", "--apply")
+    assert done.is_set()
     assert answer.code in (0, 75)
     corrected = list(installation.statuses().values()).count("paid")
     assert corrected == answer.json["corrected"]
@@ -111,8 +115,9 @@ def test_the_database_refuses_connections_in_mid_sweep(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
             )
 
-    meanwhile(installation, endpoint, close)
+    done = meanwhile(installation, endpoint, close)
     answer = installation.sweep("--kind", "window", "--apply")
+    assert done.is_set()
     with server.connect() as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert answer.code in (75, 78)
@@ -162,8 +167,9 @@ def test_the_database_becomes_read_only_in_mid_sweep(installation: Installation)
         )
         cut_connections(installation)
 
-    meanwhile(installation, EVENTS, fail_over)
+    done = meanwhile(installation, EVENTS, fail_over)
     answer = installation.sweep("--kind", "due", "--apply")
+    assert done.is_set()
     assert answer.code == 75
     assert installation.dump_results() == before
     assert "read-only" in answer.out + answer.err or "lost" in answer.out + answer.err
@@ -281,7 +287,7 @@ def test_the_lease_is_lost_in_mid_sweep(installation: Installation) -> None:
     """The process that lost the lease writes nothing more, says so, and exits with 75."""
     installation.add_payment(1)
     before = installation.dump_results()
-    meanwhile(
+    done = meanwhile(
         installation,
         EVENTS,
         lambda: installation.execute(
@@ -289,6 +295,7 @@ def test_the_lease_is_lost_in_mid_sweep(installation: Installation) -> None:
         ),
     )
     answer = installation.sweep("--kind", "due", "--apply")
+    assert done.is_set()
     assert answer.code == 75
     assert answer.json["complete"] is False
     assert "taken" in answer.err
@@ -309,8 +316,9 @@ def test_the_table_changes_in_mid_sweep(installation: Installation, change: str)
     """After a migration by the merchant: exit 78 with what is missing, and no half-recorded page."""
     for key in range(5):
         installation.add_payment(key)
-    meanwhile(installation, EVENTS, lambda: installation.execute(change))
+    done = meanwhile(installation, EVENTS, lambda: installation.execute(change))
     answer = installation.sweep("--kind", "due", "--apply")
+    assert done.is_set()
     assert answer.code == 78
     assert (answer.json["complete"], answer.json["corrected"]) == (False, 0)
     assert "does not exist" in answer.err

@@ -90,6 +90,8 @@ class ExactStripe:
         self.search = Search()
         self.offset = timedelta()
         """How far Stripe's clock is ahead of this machine's: a test lets time go by."""
+        self.failures: list[Exception] = []
+        """What the actions of the test raised; a thread of the server would lose it."""
         self._objects: dict[str, Json] = {}
         self._refusals: list[Refusal] = []
         self._actions: list[tuple[str, Callable[[], None]]] = []
@@ -157,7 +159,10 @@ class ExactStripe:
             due = [one for one in self._actions if request.path.startswith(one[0])]
             self._actions = [one for one in self._actions if one not in due]
         for _, action in due:
-            action()
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001 - the test asserts that there is none
+                self.failures.append(error)
         try:
             with self._lock:
                 self._refuse_if_asked(request)

@@ -103,12 +103,13 @@ def test_no_command_shows_or_stores_it(open_shop: OpenShop) -> None:
     assert_no_secret(shop)
 
 
-def test_a_person_may_name_it_by_the_secret(open_shop: OpenShop) -> None:
-    """A secret on the command line is understood as its id, and not repeated."""
+def test_a_secret_on_the_command_line_is_refused(open_shop: OpenShop) -> None:
+    """A secret on the command line is refused, and not repeated."""
     shop = open_shop()
     stored(shop, 1, "pending", "succeeded")
-    assert shop.run("explain", f"pi_3Nxyz1{SECRET}").code in (0, 64)
-    shop.run("sweep", "--payment-intent", f"pi_3Nxyz1{SECRET}", "--apply")
+    assert shop.run("explain", f"pi_3Nxyz1{SECRET}").code == 64
+    assert shop.run("sweep", "--payment-intent", f"pi_3Nxyz1{SECRET}", "--apply").code == 64
+    assert shop.statuses() == {1: "pending"}
     assert_no_secret(shop)
 
 

@@ -6,10 +6,9 @@ Stripe has for it. Nothing here is taken from Reconciler's rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
-
-from hypothesis import strategies as st
+from random import Random
 
 from tests.acceptance.payments.exact_stripe import SEARCH, ExactStripe
 from tests.acceptance.payments.stripe_objects import (
@@ -125,7 +124,8 @@ class TrueRow:
 class Happening:
     """Something that happens to an order just before Stripe answers a request for ``path``; at once if that is None.
 
-    ``what`` is "webhook" (the row gets what its PaymentIntent says), "pays" (the customer pays the newest open
+    ``what`` is "webhook" (the row gets what its PaymentIntent says), "late" (the webhook of an attempt that was declined
+    before comes late, and an open row gets that), "pays" (the customer pays the newest open
     PaymentIntent), "refund" (all that was received goes back), "taken" (a new row comes to hold an intent without a
     row), "repointed" (the first row is pointed at an intent without a row).
     """
@@ -152,93 +152,125 @@ class World:
     steps: tuple[Sweep | Happening, ...]
     linked: bool = True
     relink: bool = False
-    orders: int = field(default=1)
 
 
-HAPPENINGS = ("webhook", "pays", "refund", "taken", "repointed")
-PATHS = ("/v1/events", "/v1/payment_intents/pi", SEARCH, "/v1/payment_intents")
+HAPPENINGS = ("webhook", "late", "late", "pays", "refund", "taken", "repointed")
+PATHS = ("/", "/v1/events", "/v1/payment_intents/pi", SEARCH, "/v1/payment_intents")
 LOCAL = ("pending", "failed", "processing", "authorized", "paid", "canceled", "refunded", "odd")
-_open_first = st.sampled_from(("pending",) * 5 + ("failed",) * 2 + LOCAL)
-_statuses = st.sampled_from((*OUTCOME_OF_STATUS, "succeeded", "succeeded", "canceled", "declined"))
+OPEN_FIRST = ("pending",) * 5 + ("failed",) * 2 + LOCAL
+STATUSES = (*OUTCOME_OF_STATUS, "succeeded", "succeeded", "canceled", "declined")
+OF_STATUS = {
+    "incomplete": "pending",
+    "failed": "failed",
+    "processing": "processing",
+    "authorized": "authorized",
+    "succeeded": "paid",
+    "canceled": "canceled",
+}
+"""The word of the merchant's table for each outcome."""
 
 
-@st.composite
-def _intents(draw: st.DrawFn, order: int) -> list[TrueIntent]:
+def _intents(chance: Random, order: int) -> list[TrueIntent]:
     made = []
-    for number in range(draw(st.integers(1, 3))):
-        amount = draw(st.sampled_from(AMOUNTS[:1] * 4 + AMOUNTS))
-        released = draw(st.sampled_from((0, 0, 0, 0, 250)))
-        received = amount - released
+    for number in range(chance.randint(1, 3)):
+        amount = chance.choice(AMOUNTS[:1] * 4 + AMOUNTS)
+        released = chance.choice((0, 0, 0, 0, 250))
         made.append(
             TrueIntent(
                 ident=f"pi_{order}x{number}",
-                status=draw(_statuses),
+                status=chance.choice(STATUSES),
                 amount=amount,
-                currency=draw(st.sampled_from(("eur",) * 6 + ("usd",))),
-                hours=draw(st.sampled_from((24, 20, 3, 2, 60))),
-                order=draw(st.sampled_from((f"o-{order}",) * 5 + (None,))),
-                customer=draw(st.sampled_from((None, None, "cus_1", "cus_2"))),
+                currency=chance.choice(("eur",) * 6 + ("usd",)),
+                hours=chance.choice((24, 20, 3, 2, 60)),
+                order=chance.choice((f"o-{order}",) * 5 + (None,)),
+                customer=chance.choice((None, None, "cus_1", "cus_2")),
                 released=released,
-                back=draw(st.sampled_from((0,) * 6 + (100, 250, received))),
-                shape=draw(st.sampled_from(("new", "old", "refund object"))),
-                disputes=draw(
-                    st.sampled_from(((),) * 6 + (("won",), ("lost",), ("won", "needs_response")))
+                back=chance.choice((0,) * 6 + (100, 250, amount - released)),
+                shape=chance.choice(("new", "old", "refund object")),
+                disputes=chance.choice(
+                    ((),) * 6 + (("won",), ("lost",), ("won", "needs_response"))
                 ),
             )
         )
     return made
 
 
-@st.composite
-def _rows(draw: st.DrawFn, order: int, intents: list[TrueIntent]) -> list[TrueRow]:
+def _rows(chance: Random, order: int, intents: list[TrueIntent]) -> list[TrueRow]:
     made = []
-    for number in range(draw(st.integers(0, 3))):
+    for number in range(chance.randint(0, 3)):
         # most rows hold the first intent: attempts, parts, and retries under an intent that no row holds
-        held = draw(
-            st.sampled_from((*[intents[0].ident] * 4, *(one.ident for one in intents), None))
-        )
+        held = chance.choice((*[intents[0].ident] * 4, *(one.ident for one in intents), None))
         of = next((one for one in intents if one.ident == held), intents[0])
         made.append(
             TrueRow(
                 key=10 * order + number,
                 intent=held,
-                status=draw(_open_first),
-                amount=draw(st.sampled_from((of.received or of.amount,) * 4 + AMOUNTS)),
-                currency=draw(st.sampled_from((of.currency,) * 6 + ("eur",))),
+                status=chance.choice(OPEN_FIRST),
+                amount=chance.choice((of.received or of.amount,) * 4 + AMOUNTS),
+                currency=chance.choice((of.currency,) * 6 + ("eur",)),
                 order=f"o-{order}",
             )
         )
     return made
 
 
-@st.composite
-def worlds(
-    draw: st.DrawFn, *, most_orders: int = 8, most_steps: int = 1, relink: bool = False
-) -> World:
-    """A world with several orders, and a sweep, some more steps, and a last sweep over everything."""
-    orders = draw(st.integers(1, most_orders))
+def _retried(chance: Random, order: int) -> tuple[list[TrueIntent], list[TrueRow]]:
+    """An order whose row holds an attempt that came to nothing, and which a later PaymentIntent paid."""
+    name = f"o-{order}"
+    first = TrueIntent(f"pi_{order}x0", chance.choice(("canceled", "declined")), order=name)
+    second = TrueIntent(f"pi_{order}x1", chance.choice(STATUSES), hours=20, order=name)
+    row = TrueRow(10 * order, first.ident, "pending", first.amount, order=name)
+    return [first, second], [row]
+
+
+def _without_intent(chance: Random, order: int) -> tuple[list[TrueIntent], list[TrueRow]]:
+    """An order whose row holds no PaymentIntent yet, and the one that its metadata name."""
+    name = f"o-{order}"
+    intent = TrueIntent(f"pi_{order}x0", chance.choice(STATUSES), hours=20, order=name)
+    return [intent], [TrueRow(10 * order, None, "pending", intent.amount, order=name)]
+
+
+def _happening(chance: Random, orders: int, path: str | None) -> Happening:
+    return Happening(chance.choice(HAPPENINGS), chance.randint(1, orders), path)
+
+
+def _sweep(chance: Random, orders: int) -> Sweep:
+    kind = chance.choice(("all", "due", "window", "tail"))
+    number = chance.randint(0, 6)
+    return Sweep(
+        kind, tuple(_happening(chance, orders, chance.choice(PATHS)) for _ in range(number))
+    )
+
+
+def world(seed: int, *, most_orders: int = 16, most_steps: int = 1, relink: bool = False) -> World:
+    """A world with several orders, and a sweep, some more steps, and a last sweep over everything.
+
+    A seed always gives the same world.
+    """
+    chance = Random(seed)
+    orders = chance.randint(most_orders // 2, most_orders)
     intents: list[TrueIntent] = []
     rows: list[TrueRow] = []
     for order in range(1, orders + 1):
-        of_order = draw(_intents(order))
+        what = chance.choice(("any", "any", "any", "retried", "retried", "without intent"))
+        if what == "any":
+            of_order = _intents(chance, order)
+            rows_of_order = _rows(chance, order, of_order)
+        else:
+            make = _retried if what == "retried" else _without_intent
+            of_order, rows_of_order = make(chance, order)
         intents += of_order
-        rows += draw(_rows(order, of_order))
-    happenings = st.builds(
-        Happening, st.sampled_from(HAPPENINGS), st.integers(1, orders), st.sampled_from(PATHS)
-    )
-    sweeps = st.builds(
-        Sweep,
-        st.sampled_from(("all", "due", "window", "tail")),
-        st.lists(happenings, max_size=2).map(tuple),
-    )
-    steps = st.one_of(sweeps, happenings.map(lambda one: replace(one, path=None)))
+        rows += rows_of_order
+    steps: list[Sweep | Happening] = [_sweep(chance, orders)]
+    for _ in range(chance.randint(0, most_steps)):
+        is_sweep = chance.random() < 0.5
+        steps.append(_sweep(chance, orders) if is_sweep else _happening(chance, orders, None))
     return World(
         intents=tuple(intents),
         rows=tuple(rows),
-        steps=(draw(sweeps), *draw(st.lists(steps, max_size=most_steps)), Sweep("all")),
-        linked=relink or draw(st.sampled_from((True, True, False))),
+        steps=(*steps, Sweep("all")),
+        linked=relink or chance.choice((True, True, False)),
         relink=relink,
-        orders=orders,
     )
 
 

@@ -26,7 +26,8 @@ class CutOff:
     """Ends the program's connection at its n-th statement, counted from the lease on. The statements before it are done.
 
     ``kills`` is whether the process dies too; a dead process makes no further statement, from any thread. If it does
-    not die, it meets a lost connection and goes on. With ``after_commit`` the n-th COMMIT is done, and its answer lost.
+    not die, it meets a lost connection and goes on. With ``after_commit`` only COMMITs are counted: the n-th is done, and
+    its answer lost.
     """
 
     server: Connecting
@@ -66,7 +67,8 @@ def cutting_off(cut_off: CutOff) -> Iterator[None]:
 
     def execute_or_cut_off(self: psycopg.Connection, query: Any, *args: Any, **kwargs: Any) -> Any:
         cut_off.has_begun = cut_off.has_begun or "reconciler.leases" in str(query)
-        cut_off.happens_at(self)
+        if not cut_off.after_commit or cut_off.happened:
+            cut_off.happens_at(self)
         return execute(self, query, *args, **kwargs)
 
     def commit_or_cut_off(self: psycopg.Connection) -> None:

@@ -138,7 +138,7 @@ def test_a_webhook_after_the_recent_events_makes_no_critical_finding(sweeps: Swe
 
 
 def test_a_trigger_that_changes_the_status_is_reported(sweeps: SweepRunner) -> None:
-    """A locked row that a trigger does not let be written is reported, instead of waiting without end."""
+    """A row in which a trigger puts another status than the one written is a finding that says so, in a complete sweep."""
     sweeps.add_row(1, "pi_1")
     sweeps.add_intent("pi_1")
     sweeps.shop.execute(
@@ -146,8 +146,12 @@ def test_a_trigger_that_changes_the_status_is_reported(sweeps: SweepRunner) -> N
         " $$ BEGIN NEW.status := 'complete'; RETURN NEW; END $$;"
         " CREATE TRIGGER t BEFORE UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION public.f()"
     )
-    reports = [sweeps.run(SweepKind.DUE)] + [sweeps.run(SweepKind.TAIL) for _ in range(3)]
-    assert not reports[0].complete or reports[0].discrepancies
+    found = {"kind": "missed_outcome", "reason": "not_kept_by_table", "state": "open"}
+    for kind in (SweepKind.DUE, SweepKind.TAIL, SweepKind.WINDOW):
+        report = sweeps.run(kind)
+        assert (report.complete, report.corrected) == (True, 0)
+        assert sweeps.query("SELECT kind, reason, state FROM reconciler.discrepancies") == [found]
+        assert sweeps.statuses() == {"1": "pending"}
 
 
 def test_refused_rows_do_not_end_a_sweep(sweeps: SweepRunner) -> None:

@@ -99,10 +99,16 @@ def test_a_commit_whose_answer_is_lost(sweeps: SweepRunner, server: Server) -> N
             report = sweeps.run(SweepKind.DUE)
             assert not (cut_off.happened and report.complete)
 
+    already_paid = []
     for number in range(1, 5):
         intent = sweeps.add_both(number)
-        run(CutOff(server, number, kills=False, after_commit=True))
+        cut_off = CutOff(server, number, kills=False, after_commit=True)
+        run(cut_off)
+        assert cut_off.happened, f"a sweep makes fewer than {number} commits"
+        if sweeps.shop.rows()[str(number)]["status"] == "paid":
+            already_paid.append(number)
         expire_lease(sweeps)
         assert sweeps.run(SweepKind.DUE).complete
         assert_recorded_once(sweeps, intent)
+    assert already_paid, "no answer to the commit of a page was lost"
     assert_ledger_verifies(sweeps)

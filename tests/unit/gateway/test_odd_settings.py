@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import UTC, datetime
 
@@ -18,6 +19,22 @@ from tests.unit.gateway.canned_server import error, gateway_to, intent, reply, u
 from tests.unit.gateway.conftest import Serve
 
 ONE_TRY = Retries(attempts=1)
+
+
+@pytest.fixture
+def unknown_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No name has an address, and no name server is asked; the list has the names that were looked up."""
+    asked = []
+
+    def no_address(host: str | bytes | None, *_: object, **__: object) -> object:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        # as the standard library does before it asks: a name that cannot be encoded is a UnicodeError
+        name.encode("idna")
+        asked.append(name)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -53,7 +70,9 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
         "https://[v1.x]", "https://[1.2.3.4]", "https://host:",
     ],
 )  # fmt: skip
-def test_an_address_that_cannot_exist_is_an_error(clock: ManualClock, address: str) -> None:
+def test_an_address_that_cannot_exist_is_an_error(
+    clock: ManualClock, unknown_names: list[str], address: str
+) -> None:
     """The base address is checked as far as that is possible; the rest is an error of the first read."""
 
     def read() -> None:
@@ -67,19 +86,24 @@ def test_an_address_that_cannot_exist_is_an_error(clock: ManualClock, address: s
 @pytest.mark.parametrize(
     "host", ["1.2.3.999", "256.256.256.256", "0x7f.1.1.1.1", "-", "_", "nowhere.invalid"]
 )
-def test_a_host_that_does_not_resolve_is_unavailable(clock: ManualClock, host: str) -> None:
+def test_a_host_that_does_not_resolve_is_unavailable(
+    clock: ManualClock, unknown_names: list[str], host: str
+) -> None:
     """The message has the system's own words for a name without an address, and the read is tried again later."""
     with (
         gateway_to(f"https://{host}", clock, retries=ONE_TRY) as gateway,
         pytest.raises(StripeUnavailableError, match="no connection"),
     ):
         gateway.retrieve("pi_1")
+    assert set(unknown_names) == {host}
 
 
 @pytest.mark.parametrize(
     "url", ["https://1.2.3.999/x", "https://a..b/x", "https://nowhere.invalid/x", "https://[::/x", "https://h:99999/"]
 )  # fmt: skip
-def test_a_delivery_to_an_odd_address_is_a_failure_like_any_other(url: str) -> None:
+def test_a_delivery_to_an_odd_address_is_a_failure_like_any_other(
+    unknown_names: list[str], url: str
+) -> None:
     """The sender returns a receipt with a reason and never raises, so that the message is not left claimed."""
     sender = HttpWebhookSender(url, 5, SystemClock(), threading.Event())
     receipt = sender.post(b"{}", {})

@@ -224,4 +224,6 @@ def test_any_configuration_is_used_or_explained(text: str, environ: Mapping[str,
 @given(st.binary(max_size=200))
 def test_any_file_is_read_or_explained(content: bytes) -> None:
     """A file that is not TOML is a fault that names the file."""
-    outcome(content, {})
+    found = outcome(content, {})
+    if isinstance(found, ConfigurationError):
+        assert "reconciler.toml" in str(found)

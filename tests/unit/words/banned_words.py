@@ -23,6 +23,8 @@ EXEMPT = (
     "tests/unit/words/",
     *(f"reconciler/adapters/postgres/migrations/000{number}_" for number in range(1, 9)),
 )
+PROSE_TOKENS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", None)}
+"""From Python 3.12 on, the text of an f-string is a token of its own."""
 ALLOWED = re.compile(r"banned-words: allowed")
 """A line with this remark is left alone; it says why."""
 
@@ -56,7 +58,7 @@ class BannedWords:
 
     def in_name(self, name: str) -> Iterator[tuple[str, str]]:
         """The banned parts of an identifier."""
-        for part in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name):
+        for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name):
             if instead := self.names.get(part.lower()):
                 yield part, instead
 
@@ -93,7 +95,7 @@ def _pieces(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.NAME and token.string != "pass":
             yield token.start[0], "name", token.string
-        elif token.type in (tokenize.STRING, tokenize.COMMENT):
+        elif token.type in PROSE_TOKENS:
             for offset, line in enumerate(token.string.splitlines()):
                 yield token.start[0] + offset, "prose", line
 

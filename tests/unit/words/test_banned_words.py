@@ -20,6 +20,8 @@ def test_no_banned_word(path):
     ("text", "kind", "word"),
     [
         ("next_look", "name", "look"),
+        ("look2", "name", "look"),
+        ("second2Look", "name", "Look"),
         ("PassReport", "name", "Pass"),
         ("a second pass finds it", "prose", "pass"),
         ("Somebody else holds it.", "prose", "somebody"),
