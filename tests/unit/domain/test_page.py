@@ -9,7 +9,7 @@ import pytest
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
-from reconciler.domain.model.page import PageRecord, RowWrite
+from reconciler.domain.model.page import Loaded, PageRecord, RowWrite
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.outcome import Outcome
 from tests.unit.domain.samples import NOW, event, payment
@@ -42,3 +42,9 @@ def test_a_record_with_any_content_is_not_empty(name: str) -> None:
     """Every field that holds content counts."""
     content: dict[str, tuple[object, ...]] = {name: (CONTENT[name],)}
     assert not PageRecord(**content).is_empty  # type: ignore[arg-type]
+
+
+def test_the_intents_that_have_a_recheck() -> None:
+    """A verdict about one of them ends its recheck."""
+    loaded = Loaded((), (), (), (), (), NOW, waiting=(Recheck("pi_1", NOW, "too early"),))
+    assert loaded.rechecks == ("pi_1",)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
+from reconciler.domain.model.stored_id import StoredIdKind, is_looked_up, stored_id
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,9 @@ def test_each_sort_of_id(text: str, kind: StoredIdKind, used: str) -> None:
 def test_a_secret_is_never_kept(intent: str, secret: str) -> None:
     """Of a client secret nothing but the id in front of it remains."""
     assert stored_id(f"{intent}_secret_{secret}").id == intent
+
+
+def test_what_is_looked_up() -> None:
+    """Stripe is asked about a Checkout Session and a charge; of a client secret the intent's id is known."""
+    texts = ("cs_test_a1B2", "ch_3NxYz", "pi_3NxYz", "pi_3NxYz_secret_AbC", "10023")
+    assert [is_looked_up(text) for text in texts] == [True, True, False, False, False]

@@ -1,0 +1,46 @@
+"""The ledger entry of a discrepancy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.domain.audit.ledger_entry import Action, AskedBy
+from reconciler.domain.findings.discrepancy import Closing, Kind, State
+from reconciler.domain.findings.finding_entry import finding_entry
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, decide
+from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
+
+BY = AskedBy("ana@shop")
+CLOSED = DiscrepancyUpdate(
+    7, "pi_1", Kind.MISSED_OUTCOME, State.CLOSED, None, True, Closing.AGREEMENT
+)
+
+
+def test_the_end_of_a_discrepancy() -> None:
+    """It says how it ended, and has no values where nothing was found."""
+    entry = finding_entry(CLOSED, 3, BY)
+    assert entry.action is Action.FINDING_CHANGED
+    assert entry.body == {
+        "sweep": 3,
+        **BY.fields,
+        "subject": "pi_1",
+        "kind": "missed_outcome",
+        "state": "closed",
+        "closing": "agreement",
+    }
+
+
+def test_a_new_discrepancy() -> None:
+    """It has what verify compares with the stored one."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    decision = decide(match, rules(), NOW)
+    assert isinstance(decision, Correct)
+    (found,) = decision.findings
+    opened = replace(CLOSED, id=None, state=State.OPEN, finding=found, closing=None)
+    entry = finding_entry(opened, None, BY)
+    assert entry.action is Action.FINDING_OPENED
+    assert "closing" not in entry.body
+    assert (entry.body["keys"], entry.body["fingerprint"]) == (["p1"], found.fingerprint)
+    assert entry.body["stake"] == {"amount": found.stake.amount, "currency": "eur"}
