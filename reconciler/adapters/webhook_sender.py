@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.adapters.http.bounds import HttpError, HttpFailure, RequestBounds
+from reconciler.adapters.http.connections import HttpError, HttpFailure, RequestBounds
 from reconciler.adapters.http.http_client import AnswerHead, HttpClient, HttpRequest, Timeouts
 from reconciler.clock import Clock
 from reconciler.domain.outbox_message import Receipt, receipt_of
@@ -75,7 +75,7 @@ class HttpWebhookSender:
                 Timeouts(connect=seconds, read=seconds, attempt=seconds),
                 self._clock,
                 connections=1,
-                is_stopping=self._stopping.is_set,
+                stopping=self._stopping,
                 stop_seconds=STOP_SECONDS,
             )
         return self._client

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -15,16 +17,25 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from reconciler.adapters.http.bounds import HttpError, HttpFailure, RequestBounds
-from reconciler.adapters.http.decoding import ACCEPTED
-from reconciler.adapters.http.network import BoundedNetwork
-from reconciler.adapters.http.proxies import proxy_of
+from reconciler.adapters.http.addresses import Resolver, proxy_of
+from reconciler.adapters.http.connections import (
+    BoundedNetwork,
+    HttpError,
+    HttpFailure,
+    RequestBounds,
+)
 from reconciler.clock import Clock
 from reconciler.errors import ConfigurationError, ConfigurationFault
 
 T = TypeVar("T")
 
 _PORTS: Final = {"http": 80, "https": 443}
+ACCEPTED: Final = "gzip, deflate"
+_PLAIN: Final = ("", "identity")
+_GZIP: Final = ("gzip", "x-gzip")
+_GZIP_WINDOW: Final = 31
+_ZLIB_WINDOW: Final = 15
+_RAW_WINDOW: Final = -15
 _HEADERS: Final[Sequence[tuple[str | bytes, str | bytes]]] = (
     ("Accept", "*/*"),
     ("Accept-Encoding", ACCEPTED),
@@ -78,7 +89,7 @@ class HttpClient:
     """Sends requests to the host of ``url``. Safe to share between threads. Close it after use.
 
     No redirect is followed, so that a key goes to no other host. Proxies and ``SSL_CERT_FILE`` are taken from the
-    environment. ``is_stopping`` says that the program is asked to stop: a request then has ``stop_seconds`` left.
+    environment. ``stopping`` is set when the program is asked to stop: a request then has ``stop_seconds`` left.
 
     Raises ConfigurationError: the environment's proxy or certificates cannot be used, or the URL's host cannot exist.
     """
@@ -89,16 +100,23 @@ class HttpClient:
         timeouts: Timeouts,
         clock: Clock,
         connections: int,
-        is_stopping: Callable[[], bool],
+        stopping: threading.Event,
         stop_seconds: float = 0.0,
     ) -> None:
         self._origin = origin_of(url)
+        self._closed = threading.Event()
         parts = urlsplit(url)
-        self._timeouts = timeouts
+        self._seconds = timeouts.attempt
+        self._waits = {
+            "connect": timeouts.connect,
+            "pool": timeouts.connect,
+            "read": timeouts.read,
+            "write": timeouts.read,
+        }
         self._clock = clock
-        self._is_stopping = is_stopping
+        self._stops = (stopping, self._closed)
         self._stop_seconds = stop_seconds
-        self._network = BoundedNetwork()
+        self._network = BoundedNetwork(Resolver().connect)
         proxy = proxy_of(parts)
         uses_tls = parts.scheme == "https" or (proxy is not None and proxy.url.scheme == b"https")
         certificates = trusted_certificates() if uses_tls else None
@@ -120,9 +138,7 @@ class HttpClient:
 
         Raises HttpError if no answer comes in time, or if it ends early.
         """
-        bounds = RequestBounds(
-            self._clock, self._timeouts.attempt, self._is_stopping, self._stop_seconds
-        )
+        bounds = RequestBounds(self._clock, self._seconds, self._stops, self._stop_seconds)
         has_head = False
         try:
             with (
@@ -137,7 +153,7 @@ class HttpClient:
                     ),
                     headers=[*_HEADERS, *request.headers.items()],
                     content=request.body,
-                    extensions={"timeout": self._waits()},
+                    extensions={"timeout": self._waits},
                 ) as response,
             ):
                 has_head = True
@@ -150,12 +166,9 @@ class HttpClient:
         raise failed
 
     def close(self) -> None:
-        """Close every connection."""
+        """End every request that is being made, and close every connection."""
+        self._closed.set()
         self._pool.close()
-
-    def _waits(self) -> dict[str, float]:
-        connect, read = self._timeouts.connect, self._timeouts.read
-        return {"connect": connect, "pool": connect, "read": read, "write": read}
 
 
 @cache
@@ -236,3 +249,62 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__ or error.__context__
     return found
+
+
+def decoded(pieces: Iterable[bytes], encoding: str, largest: int) -> Iterator[bytes]:
+    """The decoded pieces of a body with this ``Content-Encoding``: none, gzip or deflate, one of them once.
+
+    Raises HttpError for another encoding, for bytes that are not encoded so, and for more than ``largest`` bytes, be it
+    before or after decoding: neither an endless header nor a small body that decodes to a large one gets far.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in _PLAIN:
+        return _limited(pieces, largest)
+    if encoding not in _GZIP and encoding != "deflate":
+        raise HttpError(HttpFailure.WRONG_ENCODING)
+    return _inflated(_limited(pieces, largest), largest, is_gzip=encoding in _GZIP)
+
+
+def _limited(pieces: Iterable[bytes], largest: int) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > largest:
+            raise HttpError(HttpFailure.BODY_TOO_LONG)
+        yield piece
+
+
+def _inflated(pieces: Iterable[bytes], largest: int, *, is_gzip: bool) -> Iterator[bytes]:
+    decoder = None
+    rest = b""
+    size = 0
+    for piece in pieces:
+        rest += piece
+        if decoder is None and len(rest) >= 2:
+            decoder = zlib.decompressobj(_GZIP_WINDOW if is_gzip else _deflate_window(rest))
+        while decoder is not None and rest:
+            output, rest = _decompressed(decoder, rest, largest - size + 1)
+            size += len(output)
+            if size > largest:
+                raise HttpError(HttpFailure.BODY_TOO_LONG)
+            if output:
+                yield output
+    if decoder is None or not decoder.eof:
+        raise HttpError(HttpFailure.WRONG_ENCODING)
+
+
+def _decompressed(decoder: zlib._Decompress, data: bytes, most: int) -> tuple[bytes, bytes]:
+    """Up to so many decoded bytes, and the bytes that are left. Raises HttpError for bytes after the end."""
+    try:
+        if not decoder.eof:
+            output = decoder.decompress(data, most)
+            return output, decoder.unconsumed_tail or decoder.unused_data
+    except zlib.error:
+        pass
+    raise HttpError(HttpFailure.WRONG_ENCODING)
+
+
+def _deflate_window(start: bytes) -> int:
+    """Some servers send deflate without the two bytes of zlib's header, which are a multiple of 31."""
+    has_header = start[0] & 0x0F == 8 and int.from_bytes(start[:2], "big") % 31 == 0
+    return _ZLIB_WINDOW if has_header else _RAW_WINDOW

@@ -103,17 +103,11 @@ class StripeGateway:
         self._clock = clock
         self._translator = Translator(account, livemode, tuple(metadata_keys))
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
+        stopping = stopping or threading.Event()
         self._reader = Reader(
-            account,
-            _key_prefix(api_key),
-            hooks,
-            retries or Retries(),
-            clock,
-            stopping or threading.Event(),
+            account, _key_prefix(api_key), hooks, retries or Retries(), clock, stopping
         )
-        self._transport = Transport(
-            api_base, timeouts or Timeouts(), clock, connections, self._reader.is_stopping
-        )
+        self._transport = Transport(api_base, timeouts or Timeouts(), clock, connections, stopping)
         self._sender = Sender(self._transport, api_key, stripe_account, api_base)
         self._lookups = Lookups(self._reader, self._sender, self._translator)
         self._first_read = threading.Lock()

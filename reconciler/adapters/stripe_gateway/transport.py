@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,9 +19,14 @@ from urllib.parse import urlencode, urlsplit
 import stripe
 from stripe import _util
 
-from reconciler.adapters.http.bounds import HttpError, HttpFailure, RequestBounds
-from reconciler.adapters.http.decoding import decoded
-from reconciler.adapters.http.http_client import AnswerHead, HttpClient, HttpRequest, Timeouts
+from reconciler.adapters.http.connections import HttpError, HttpFailure, RequestBounds
+from reconciler.adapters.http.http_client import (
+    AnswerHead,
+    HttpClient,
+    HttpRequest,
+    Timeouts,
+    decoded,
+)
 from reconciler.clock import Clock
 from reconciler.errors import MalformedAnswerError, StripeUnavailableError
 
@@ -123,8 +128,8 @@ def parse_date(value: str | None) -> datetime | None:
 class Transport:
     """Sends a GET to Stripe's address and returns the whole answer, of any status. Safe to share between threads.
 
-    Proxies and ``SSL_CERT_FILE`` are taken from the environment; a ``.netrc`` is not read. Once ``is_stopping`` says so,
-    no attempt goes on. Raises ConfigurationError.
+    Proxies and ``SSL_CERT_FILE`` are taken from the environment; a ``.netrc`` is not read. Once ``stopping`` is set, no
+    attempt goes on. Raises ConfigurationError.
     """
 
     def __init__(
@@ -133,10 +138,10 @@ class Transport:
         timeouts: Timeouts,
         clock: Clock,
         connections: int,
-        is_stopping: Callable[[], bool],
+        stopping: threading.Event,
     ) -> None:
         self._timeouts = timeouts
-        self._client = HttpClient(api_base, timeouts, clock, connections, is_stopping)
+        self._client = HttpClient(api_base, timeouts, clock, connections, stopping)
 
     def get(self, url: str, headers: Mapping[str, str]) -> HttpAnswer:
         """The answer. Raises AttemptError if none comes, or if it is incomplete."""
@@ -149,7 +154,7 @@ class Transport:
         raise failed
 
     def close(self) -> None:
-        """Close every connection."""
+        """End every attempt, and close every connection."""
         self._client.close()
 
     def _failed_attempt(self, error: HttpError) -> AttemptError:
@@ -276,14 +281,14 @@ def _silence_libraries() -> None:
 
 def _whole_answer(head: AnswerHead, pieces: Iterator[bytes], bounds: RequestBounds) -> HttpAnswer:
     request_id = head.headers.get("request-id", "")
+    date = parse_date(head.headers.get("date"))
+    plain = decoded(pieces, head.headers.get("content-encoding", ""), LARGEST_BODY)
     return HttpAnswer(
         head.status,
         head.headers,
-        _whole_body(
-            decoded(pieces, head.headers.get("content-encoding", ""), LARGEST_BODY), bounds
-        ),
+        _whole_body(plain, bounds),
         request_id if _REQUEST_ID.fullmatch(request_id) else None,
-        parse_date(head.headers.get("date")),
+        date,
     )
 
 

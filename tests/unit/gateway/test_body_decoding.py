@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.adapters.http.bounds import HttpError, HttpFailure
-from reconciler.adapters.http.decoding import decoded
+from reconciler.adapters.http.connections import HttpError, HttpFailure
+from reconciler.adapters.http.http_client import decoded
 
 TEXT = b"The money went back. " * 500
 RAW_DEFLATE = zlib.compressobj(9, zlib.DEFLATED, -15)
