@@ -11,7 +11,6 @@ from typing import Final, Self
 
 from reconciler.adapters.http.http_client import Timeouts, is_loopback, origin_of
 from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
-from reconciler.adapters.stripe_gateway.list_parameters import list_parameters, raise_if_no_id
 from reconciler.adapters.stripe_gateway.lookups import Lookups
 from reconciler.adapters.stripe_gateway.parsing import (
     parse_event_page,
@@ -22,7 +21,7 @@ from reconciler.adapters.stripe_gateway.parsing import (
 from reconciler.adapters.stripe_gateway.reader import Read, Reader, ReadHooks, Retries, do_nothing
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender, Transport
-from reconciler.adapters.stripe_gateway.wire import WireHead
+from reconciler.adapters.stripe_gateway.wire import WireHead, list_parameters, raise_if_no_id
 from reconciler.clock import Clock
 from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent

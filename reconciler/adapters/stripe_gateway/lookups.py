@@ -11,11 +11,6 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
-from reconciler.adapters.stripe_gateway.list_parameters import (
-    PAGE_SIZE,
-    list_parameters,
-    raise_if_no_id,
-)
 from reconciler.adapters.stripe_gateway.parsing import (
     ListPage,
     Requested,
@@ -31,9 +26,12 @@ from reconciler.adapters.stripe_gateway.search_query import metadata_query
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender
 from reconciler.adapters.stripe_gateway.wire import (
+    PAGE_SIZE,
     WireChargeBalance,
     WireChargeIntent,
     WireSession,
+    list_parameters,
+    raise_if_no_id,
 )
 from reconciler.domain.model.found_intents import FoundIntent, FoundIntents
 from reconciler.domain.model.intent import Charge

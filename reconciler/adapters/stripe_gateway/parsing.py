@@ -14,12 +14,13 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from reconciler.adapters.stripe_gateway.json_decoding import FieldError, decode
-from reconciler.adapters.stripe_gateway.list_items import (
+from reconciler.adapters.stripe_gateway.json_decoding import (
+    FieldError,
     UnreadableItem,
     Wire,
     all_readable,
     broken_promise,
+    decode,
     head_of,
     next_cursor,
     page_items,

@@ -1,14 +1,15 @@
-"""The shapes of Stripe's answers. Only the fields that are read, strictly typed.
-
-``client_secret`` is in every PaymentIntent that Stripe sends. It has no field here, so it never becomes an object.
-"""
+"""What goes to Stripe and what comes back: ids, the parameters of a list, and the shapes of the answers."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
+
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.errors import StripeRequestError
 
 Item = TypeVar("Item")
 
@@ -247,3 +248,31 @@ class WireErrorBody(msgspec.Struct, gc=False):
 def is_id(value: object) -> bool:
     """Whether this can be one of Stripe's ids."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+PAGE_SIZE: Final = 100
+
+
+def raise_if_no_id(value: str) -> None:
+    """Raise StripeRequestError: an empty id would list instead of retrieve, a slash would request something else."""
+    if not is_id(value):
+        raise StripeRequestError(
+            f"{value[:300]!r} cannot be the id of a Stripe object; Reconciler sent no request.",
+            "Ids are up to 255 letters, digits and underscores, such as pi_3PgafyB7WZ01zgkW.",
+        )
+
+
+def list_parameters(created: TimeRange, after: str | None) -> dict[str, Any]:
+    """The parameters that all lists share. Stripe's times are whole seconds."""
+    params: dict[str, Any] = {"limit": PAGE_SIZE}
+    bounds = {
+        name: math.ceil(bound.timestamp())
+        for name, bound in (("gte", created.since), ("lt", created.until))
+        if bound is not None
+    }
+    if bounds:
+        params["created"] = bounds
+    if after is not None:
+        raise_if_no_id(after)
+        params["starting_after"] = after
+    return params

@@ -16,14 +16,13 @@ from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import SAYS_PAID, Outcome
-from reconciler.domain.rules.correction_blockers import correction_verdict
+from reconciler.domain.rules.correction_blockers import correction_verdict, order_of_row
 from reconciler.domain.rules.decision_table import TABLE, Cell
 from reconciler.domain.rules.missing_findings import (
     findings_missing_at_stripe,
     findings_missing_locally,
 )
 from reconciler.domain.rules.money_kept import money_kept
-from reconciler.domain.rules.order_of_row import order_of_row
 from reconciler.domain.rules.pair_verdict import PairVerdict, verdict_without_correction
 from reconciler.domain.rules.rows_of_intent import (
     RowsRelation,
