@@ -20,6 +20,8 @@ QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3",
 """Libraries that would log whole answers, URLs or statements: they log warnings and errors only, at any level."""
 SILENT_LOGGERS: Final = ("psycopg",)
 """Libraries whose warnings Reconciler reports as its own errors: they log errors only."""
+REPORTED_LOGGERS: Final = ("apscheduler.executors",)
+"""Libraries whose errors Reconciler logs itself: the error that ended a job is told once."""
 
 _SECRET_NAMES: Final = frozenset(
     {"api_key", "authorization", "client_secret", "password", "stripe_key", "webhook_secret"}
@@ -129,6 +131,8 @@ def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) 
 
     for name in SILENT_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in REPORTED_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -20,6 +20,7 @@ from reconciler.settings.values import (
     Count,
     Currency,
     EndpointUrl,
+    HostName,
     KeyFile,
     Listen,
     LocalStatus,
@@ -241,6 +242,11 @@ class ServiceSection(Section):
     listen: Listen = Field(
         default="127.0.0.1:9464",
         description='The address and port that serve /metrics, /healthz and /readyz; "" serves nothing.',
+    )
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="Further host names that the port answers to, beside this machine's loopback and the host of listen, "
+        "such as the name by which Prometheus asks for it; any other name gets 421.",
     )
 
 

@@ -157,6 +157,15 @@ def _listen(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
+        raise InvalidValueError(
+            "this is not a host name or an address.",
+            'Write it without a scheme and a port, such as "reconciler.internal".',
+        )
+    return value
+
+
 def _account_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]{1,40}", value):
         raise InvalidValueError(
@@ -218,6 +227,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 ApiBase = Annotated[str, AfterValidator(_api_base)]
 EndpointUrl = Annotated[str, AfterValidator(_endpoint)]
 Listen = Annotated[str, AfterValidator(_listen)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
 MetadataKey = Annotated[str, AfterValidator(_not_empty)]

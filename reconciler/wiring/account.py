@@ -29,6 +29,7 @@ from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.settings import Account, Settings
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
+from reconciler.wiring.stop_signal import STOPPING
 
 if TYPE_CHECKING:
     from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
@@ -121,6 +122,7 @@ def open_account(
 
     ``writes_rows`` is whether rows may be corrected: then the privileges for that are checked at once. The service opens
     one account several times, and then shares ``database``, ``rate_limiter``, ``quota`` and ``rechecks`` between them.
+    Without ``rate_limiter``, every wait for Stripe ends when the process is asked to.
     Raises ConfigurationError if the mapping does not fit the table, NewerSchemaError if a newer version has migrated the
     schema.
     """
@@ -141,7 +143,7 @@ def open_account(
         quota = quota or new_quota(settings)
         quota.resize(reads_allowed(settings, store, clock))
         source_quota = SourceQuota(quota)
-        rate_limiter = rate_limiter or RateLimiter(limits, clock)
+        rate_limiter = rate_limiter or RateLimiter(limits, clock, STOPPING)
 
         gateway = open_gateway(settings, account, clock, rate_limiter, source_quota)
         stack.callback(gateway.close)

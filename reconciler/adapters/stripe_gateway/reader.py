@@ -17,7 +17,7 @@ from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
 
 T = TypeVar("T")
 
-_STOP_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 0.25
 """A wait between attempts notices a stop after so long."""
 
 _parsing = threading.Lock()
@@ -126,7 +126,7 @@ class Reader:
         return self._closed.is_set() or self._stopping.is_set()
 
     def _wait(self, seconds: float) -> None:
-        """Wait between two attempts. A stop ends the wait within a second."""
+        """Wait between two attempts. A stop ends the wait soon."""
         left = seconds
         while left > 0 and not self.is_stopping():
             part = min(left, _STOP_SECONDS)

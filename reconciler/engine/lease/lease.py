@@ -104,6 +104,14 @@ class Lease:
             )
 
     def _keep(self) -> None:
+        try:
+            self._renew_until_stopped()
+        finally:
+            # also after an error that nothing expects: without its renewal the lease must not seem to be held
+            if not self._stop.is_set():
+                self._lost.set()
+
+    def _renew_until_stopped(self) -> None:
         while not self._clock.wait(self._stop, self._seconds / 3):
             asked_at = self._clock.monotonic()
             try:
@@ -113,6 +121,5 @@ class Lease:
             except ReconcilerError:
                 was_renewed = False  # the database refuses, and will refuse again
             if not was_renewed:
-                self._lost.set()
                 return
             self._until = asked_at + self._seconds

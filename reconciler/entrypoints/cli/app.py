@@ -35,10 +35,10 @@ from reconciler.entrypoints.invocation import PROGRAM, Invocation
 from reconciler.errors import ReconcilerError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import JOURNAL_VARIABLE
+from reconciler.wiring.stop_signal import INTERRUPTED
 
-INTERRUPTED: Final = 130
 READER_CLOSED: Final = 141
-"""The exit codes that a shell shows for a program that was ended by SIGINT or SIGPIPE."""
+"""The exit code that a shell shows for a program that was ended by SIGPIPE."""
 _CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """What the system answers if standard output is on a full disk, or is closed."""
 GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--version")

@@ -18,6 +18,7 @@ from reconciler.entrypoints.cli.output import (
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
+from reconciler.wiring.stop_signal import ignore_stop_signals
 
 if TYPE_CHECKING:
     from reconciler.demo.demonstration import DemoResult
@@ -66,6 +67,8 @@ def demo(
     from reconciler.demo.demonstration import DemoPlan, demonstrate
     from reconciler.demo.report import as_json
 
+    # it removes its database at the end, however long that takes
+    ignore_stop_signals()
     call = invocation(context)
     # the seed is shown in the report, so that a demonstration that failed can be repeated
     plan = DemoPlan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)

@@ -42,7 +42,11 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
 
 
 def _checks(call: Invocation) -> Iterator[DoctorCheck]:
-    from reconciler.entrypoints.doctor.configuration import key_checks, load_settings
+    from reconciler.entrypoints.doctor.configuration import (
+        certificate_checks,
+        key_checks,
+        load_settings,
+    )
     from reconciler.entrypoints.doctor.database import database_checks
     from reconciler.entrypoints.doctor.security import connection_checks, file_checks
     from reconciler.entrypoints.doctor.stripe import stripe_checks
@@ -55,6 +59,7 @@ def _checks(call: Invocation) -> Iterator[DoctorCheck]:
         yield DoctorCheck("Stripe", CheckLevel.SKIPPED, "the configuration cannot be used")
         return
     yield from key_checks(settings)
+    yield from certificate_checks(settings)
     yield from file_checks(settings, call.environ)
     found = list(database_checks(settings))
     yield from found

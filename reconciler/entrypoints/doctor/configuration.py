@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.adapters.http.http_client import trusted_certificates
 from reconciler.engine.report import Mode
-from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.entrypoints.invocation import Invocation
 from reconciler.errors import ConfigurationError
 from reconciler.settings import KeyKind, Settings, is_loopback, key_facts
@@ -75,6 +76,17 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
             CheckLevel.OK,
             'corrections.mode is "report": only reconciler sweep --apply corrects rows',
         )
+
+
+def certificate_checks(settings: Settings) -> Iterator[DoctorCheck]:
+    """Whether the trusted certificates can be read that the delivery needs. Those for Stripe are read with its checks."""
+    url = settings.delivery.url
+    if url is None or not url.startswith("https:") or settings.stripe.api_base.startswith("https:"):
+        return
+    try:
+        trusted_certificates()
+    except ConfigurationError as error:
+        yield failed("certificates", error)
 
 
 def key_checks(settings: Settings) -> Iterator[DoctorCheck]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
 from reconciler.wiring.account import open_gateway
 from reconciler.wiring.limits import limits_of
+from reconciler.wiring.stop_signal import STOPPING
 
 MOST_AT_ONCE: Final = 8
 """Accounts that are checked at the same time."""
@@ -29,9 +31,13 @@ WRONG_SKEW: Final = timedelta(seconds=300)
 
 
 def stripe_checks(
-    settings: Settings, clock: Clock, own: Mapping[str, RateLimiter] | None = None
+    settings: Settings,
+    clock: Clock,
+    own: Mapping[str, RateLimiter] | None = None,
+    stopping: threading.Event | None = None,
 ) -> Iterator[DoctorCheck]:
-    """Every check of every account that has a key.
+    """Every check of every account that has a key. Once ``stopping`` is set, every read ends; without it, once the process is
+    asked to end.
 
     ``own`` has the rate limiters of the accounts whose lease this process holds, and the reads of those accounts go
     through them. The reads of all other accounts use the reserved share of the rate limits.
@@ -42,21 +48,26 @@ def stripe_checks(
     with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(accounts)))) as pool:
 
         def checks_of(account: Account) -> list[DoctorCheck]:
-            return list(_account_checks(settings, account, clock, (own or {}).get(account.name)))
+            limiter = (own or {}).get(account.name)
+            return list(_account_checks(settings, account, clock, limiter, stopping))
 
         for found in pool.map(checks_of, accounts):
             yield from found
 
 
 def _account_checks(
-    settings: Settings, account: Account, clock: Clock, own: RateLimiter | None
+    settings: Settings,
+    account: Account,
+    clock: Clock,
+    own: RateLimiter | None,
+    stopping: threading.Event | None,
 ) -> Iterator[DoctorCheck]:
     about = f"Stripe, account {account.name}"
     if account.key is None:
         yield DoctorCheck(about, CheckLevel.SKIPPED, "there is no usable key")
         return
     try:
-        access = _probed(settings, account, clock, own)
+        access = _probed(settings, account, clock, own, stopping)
     except ReconcilerError as error:
         yield failed(about, error)
         return
@@ -66,10 +77,14 @@ def _account_checks(
 
 
 def _probed(
-    settings: Settings, account: Account, clock: Clock, own: RateLimiter | None
+    settings: Settings,
+    account: Account,
+    clock: Clock,
+    own: RateLimiter | None,
+    stopping: threading.Event | None,
 ) -> KeyAccess:
     with ExitStack() as stack:
-        rate_limiter = own or RateLimiter(limits_of(settings, account), clock)
+        rate_limiter = own or RateLimiter(limits_of(settings, account), clock, stopping or STOPPING)
         if own is None:
             stack.enter_context(_reserved_share(settings, account, rate_limiter, clock))
         gateway = stack.enter_context(open_gateway(settings, account, clock, rate_limiter))

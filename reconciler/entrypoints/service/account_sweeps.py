@@ -24,41 +24,26 @@ from reconciler.engine.sweep_context import SERVICE
 from reconciler.engine.sweep_requests.hand_over import RequestProgress, serve_next
 from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.entrypoints.service.delivery_job import DELIVER, DeliveryJob
+from reconciler.entrypoints.service.lease_lost import lease_gone, raise_if_lease_lost
 from reconciler.entrypoints.service.progress_log import LoggedProgress, report_fields
 from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
 from reconciler.entrypoints.service.sweep_slots import SweepSlots
-from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError
+from reconciler.entrypoints.service.unexpected_errors import BUG_HINT
+from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError, UnexpectedError
 from reconciler.masking import redact
 
 AT_ONCE_UP_TO_SECONDS: Final = 3600.0
 """After a takeover a job with at most this interval runs at once; a rarer job runs when it is next due."""
-LONGEST_DELAY_SECONDS: Final = 10.0
-"""How long a page that is being read may go on trying after a stop."""
+LONGEST_DELAY_SECONDS: Final = 2.0
+"""How long a page that is being read may go on trying after a stop, or when the account goes to another process."""
 REQUESTS: Final = "request"
 HOUSEKEEPING: Final = "housekeeping"
 ACCOUNT: Final = "account"
 """The name in AccountErrors of an error that no job met: the lease or the account could not be opened."""
 
 log = structlog.stdlib.get_logger()
-
-
-def raise_if_lease_lost(account: str, lease: Lease) -> None:
-    """Raise LeaseLostError if another process holds the lease, or may hold it by now."""
-    lease.raise_if_lost()
-    if lease.has_run_out:
-        raise LeaseLostError(
-            f"The lease on account {account} was not renewed in time; nothing is read or written without it.",
-            "Nothing to do: this process or another replica takes it again.",
-        )
-
-
-def _lease_gone(account: str) -> LeaseLostError:
-    return LeaseLostError(
-        f"This process has given the lease on account {account} back.",
-        "Nothing to do: the process that takes it goes on.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +75,9 @@ class AccountSweeps:
         self._row: ServiceStatusRow | None = None
         self.errors = AccountErrors()
         self.last_covered_at = service.clock.monotonic()
-        """When a sweep was last complete, or another replica last held the lease: the service is healthy if that is recent."""
+        """When a sweep was last complete, or another replica last held the lease: the service is ready if that is recent."""
+        self.last_ended_at = service.clock.monotonic()
+        """When a sweep last ended, complete or not, or could not begin: the service is healthy if that is recent."""
 
     @property
     def holds_lease(self) -> bool:
@@ -99,12 +86,13 @@ class AccountSweeps:
 
     def begin(self, lease: Lease, slots: SweepSlots, row: ServiceStatusRow) -> None:
         """This process holds the lease from now on."""
-        # an earlier lease may have ended with waits broken off
-        self._account.giving_up.clear()
+        # an earlier lease may have ended with waits broken off; after a stop they stay so
+        if not self._account.stopping.is_set():
+            self._account.giving_up.clear()
         self._slots = slots
         self._lease, self._row = lease, row
         self.set_error(ACCOUNT, None)
-        self.last_covered_at = self._service.clock.monotonic()
+        self.last_covered_at = self.last_ended_at = self._service.clock.monotonic()
         self._service.metrics.set_lease_held(self._account.name, held=True)
 
     def end(self, slots: SweepSlots) -> None:
@@ -193,6 +181,7 @@ class AccountSweeps:
             return  # the account's thread logs it, once
         except ReconcilerError as error:
             # the sweep did not begin, so no report carries the error
+            self.last_ended_at = self._service.clock.monotonic()
             self.set_error(job.name, error)
             self._service.metrics.sweep_failed(self._account.name, job.name)
             log.warning(
@@ -228,7 +217,7 @@ class AccountSweeps:
     ) -> SweepReport:
         lease = self._lease
         if lease is None:
-            raise _lease_gone(self._account.name)
+            raise lease_gone(self._account.name)
 
         name = f"{self._account.name}:{job}"
         with (
@@ -254,13 +243,14 @@ class AccountSweeps:
             )
         lease = self._lease
         if lease is None:
-            raise _lease_gone(self._account.name)
+            raise lease_gone(self._account.name)
         raise_if_lease_lost(self._account.name, lease)
 
     def _note_end(self, job: str, report: SweepReport) -> None:
         failure = report.failure
+        self.last_ended_at = self._service.clock.monotonic()
         if report.complete:
-            self.last_covered_at = self._service.clock.monotonic()
+            self.last_covered_at = self.last_ended_at
 
         # a stop or a lost lease is no fault of the account, and a request's failure is its requester's answer
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
@@ -297,10 +287,28 @@ class AccountSweeps:
             )
             return
 
+        # only an unexpected error of an earlier run can stand there
+        self.set_error(HOUSEKEEPING, None)
+
         # more reads allow a shorter interval of the tail
         interval = TAIL.interval(self._service.settings, self._account.quota.allowed)
         if self._service.scheduler.set_interval(self._account.name, TAIL, interval):
             log.info("tail.paced", account=self._account.name, seconds=interval.total_seconds())
+
+    def note_unexpected_error(self, job: str, error: BaseException) -> None:
+        """A job ended with an error that nothing expects. It is told like any other; the next run may do better."""
+        log.error("job.failed", account=self._account.name, job=job, hint=BUG_HINT, exc_info=error)
+        self.last_ended_at = self._service.clock.monotonic()
+        slots = self._slots
+        if slots is not None:
+            slots.close_slot(job)
+        what = f"The job {job} ended with an unexpected {type(error).__name__}."
+        self.set_error(
+            job,
+            UnexpectedError(
+                what, "This is a bug in Reconciler: report it with job.failed of the log."
+            ),
+        )
 
     def set_error(self, job: str, error: ReconcilerError | None) -> None:
         """Keep a job's error, or None for its success.
@@ -326,7 +334,7 @@ class AccountSweeps:
 
         If one job was refused, only the same job's success shows it.
         """
-        # taking a lease and delivering need no Stripe key
-        if job in (ACCOUNT, DELIVER):
+        # taking a lease and delivering need no Stripe key, and housekeeping does not show that it works
+        if job in (ACCOUNT, DELIVER, HOUSEKEEPING):
             return False
         return self._refused_job in (None, ACCOUNT, job)

@@ -23,9 +23,9 @@ from reconciler.entrypoints.service.account_sweeps import (
     REQUESTS,
     AccountContext,
     AccountSweeps,
-    raise_if_lease_lost,
 )
 from reconciler.entrypoints.service.delivery_job import DeliveryJob
+from reconciler.entrypoints.service.lease_lost import raise_if_lease_lost
 from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
@@ -65,7 +65,7 @@ class AccountWorker(threading.Thread):
         self._configured = configured
         self._stopping = threading.Event()
         # only this one interrupts waits for Stripe: after a stop the current page is still finished
-        giving_up = threading.Event()
+        self._giving_up = giving_up = threading.Event()
         # the limiter outlives each lease: what was sent in the last second still counts at the next takeover
         self.rate_limiter = MeteredRateLimiter(
             limits_of(service.settings, configured),
@@ -101,6 +101,11 @@ class AccountWorker(threading.Thread):
         return self._sweeps.last_covered_at
 
     @property
+    def last_ended_at(self) -> float:
+        """When a sweep last ended, well or with an error, or another replica last held the lease, by the monotonic clock."""
+        return self._sweeps.last_ended_at
+
+    @property
     def reads_allowed(self) -> int:
         """The reads that Reconciler may spend on the account in 30 days."""
         return self._quota.allowed
@@ -108,6 +113,14 @@ class AccountWorker(threading.Thread):
     def stop(self) -> None:
         """End every sweep at its next page, and give the lease back."""
         self._stopping.set()
+
+    def give_up(self) -> None:
+        """After ``stop``: end every wait for Stripe. A page that is being read ends with the intents it has."""
+        self._giving_up.set()
+
+    def note_unexpected_error(self, job: str, error: BaseException) -> None:
+        """A job of the account ended with an error that nothing expects."""
+        self._sweeps.note_unexpected_error(job, error)
 
     def run(self) -> None:
         """Work until stopped. After an error everything is opened again, with growing pauses."""
@@ -125,6 +138,8 @@ class AccountWorker(threading.Thread):
             except LeaseLostError as error:
                 log.warning("lease.lost", account=self.account, why=str(error))
             except ReconcilerError as error:
+                # the account could not be worked on, and the thread is alive: only the error is to be told
+                self._sweeps.last_ended_at = clock.monotonic()
                 self._sweeps.set_error(ACCOUNT, error)
                 log.warning("account.failed", account=self.account, why=redact(str(error)))
 
@@ -213,7 +228,8 @@ class AccountWorker(threading.Thread):
     def _stand_by(self, seconds: float, steps: Steps) -> None:
         """Wait while another replica works on the account, or should. Forget errors, unless they are why it is not here."""
         # the account is in order from here: its health is the other replica's to report
-        self._sweeps.last_covered_at = self._service.clock.monotonic()
+        now = self._service.clock.monotonic()
+        self._sweeps.last_covered_at = self._sweeps.last_ended_at = now
         if self._service.group.is_eligible(self.account):
             self._sweeps.errors.clear()
         with steps.resting():

@@ -24,16 +24,21 @@ from reconciler.entrypoints.service.sd_notify import Notifier
 from reconciler.entrypoints.service.service import Service
 from reconciler.entrypoints.service.startup_checks import StartupChecks
 from reconciler.entrypoints.service.status_queries import statuses_for_metrics
+from reconciler.entrypoints.service.unexpected_errors import UnexpectedErrors
 from reconciler.errors import ReconcilerError
 from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 from reconciler.settings import Settings
 from reconciler.wiring.account import new_holder
 
-SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+SIGNALS: Final = STOP_SIGNALS | {signal.SIGHUP}
 TICK_SECONDS: Final = 1.0
-STOP_SECONDS: Final = 40.0
-"""How long the running sweeps may take to end their page after a stop. systemd's TimeoutStopSec is a little longer."""
+STOP_SECONDS: Final = 4.0
+"""How long the running sweeps may take to end their page after a stop. Also if Stripe, the endpoint or the database hangs,
+the process ends within a second more."""
+RELOAD_SECONDS: Final = 40.0
+"""The same before a reload, which nobody waits for."""
 EXTENSION_SECONDS: Final = 30.0
 
 log = structlog.stdlib.get_logger()
@@ -59,6 +64,7 @@ class Daemon:
         self._replica = new_holder()
         self._settings = load()
         self._pulse = Pulse(clock, self._settings.service.stall.total_seconds())
+        self._unexpected = UnexpectedErrors()
         self._service: Service | None = None
         self._endpoints: HttpEndpoints | None = None
         self._startup: StartupChecks | None = None
@@ -71,25 +77,26 @@ class Daemon:
         """Work until a signal ends it. Raises ConfigurationError if a person has to act before the service can begin."""
         # a crash in C code leaves the stacks in the journal, too
         faulthandler.enable(sys.stderr, all_threads=True)
+        self._unexpected.watch()
 
         # health and metrics are served from the start: the checks may take long
         self._listen()
         self._metrics.watch_database(
             lambda: statuses_for_metrics(self._settings, self._clock), self._clock
         )
-        self._startup = StartupChecks(self._settings, self._clock, self._stopping)
+        self._startup = StartupChecks(self._settings, self._clock, self._stopping, self._pulse)
         self._startup.start()
         log.info("service.starting", accounts=[account.name for account in self._settings.accounts])
 
         try:
             while True:
                 number = self._next_signal()
-                if number in (signal.SIGTERM, signal.SIGINT):
+                if number in STOP_SIGNALS:
                     return self._stop()
                 if number == signal.SIGHUP:
                     self._begin_reload()
                 self._tick()
-                if self._service is not None and (dead_thread := self._service.dead_thread):
+                if dead_thread := self._dead_thread():
                     # a restart is quicker than the watchdog, and also works without systemd
                     log.critical("service.died", why=dead_thread)
                     self._dump_stacks()
@@ -98,6 +105,11 @@ class Daemon:
             self._stopping.set()
             if self._endpoints is not None:
                 self._endpoints.stop()
+
+    def _dead_thread(self) -> str | None:
+        if self._unexpected.dead_thread is not None:
+            return self._unexpected.dead_thread
+        return None if self._service is None else self._service.dead_thread
 
     def _next_signal(self) -> int | None:
         watchdog = self._notify.watchdog_seconds
@@ -172,7 +184,7 @@ class Daemon:
         held = {} if self._service is None else self._service.rate_limiters()
         # one round: during an outage nothing can be checked, and the old configuration works
         self._reload = StartupChecks(
-            settings, self._clock, self._stopping, once=True, rate_limiters=held
+            settings, self._clock, self._stopping, self._pulse, once=True, rate_limiters=held
         )
         self._reload.start()
 
@@ -189,17 +201,20 @@ class Daemon:
 
         # the accounts are not left to other replicas: this process takes them again in a moment
         service = self._service
-        if service and not service.stop(self._while_stopping, STOP_SECONDS, leaves=False):
+        if service and not service.stop(self._stop_limit(RELOAD_SECONDS), leaves=False):
             # its sweeps are stopping and its scheduler has ended: it cannot go on, and a restart reads the new file
             log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
             self._dump_stacks()
             self._exit_now(ExitCode.TEMPORARY)
+        self._service = None
+        if signal.sigpending() & STOP_SIGNALS:
+            return  # the next signal that is fetched ends the process
 
         # the port stays open if its address is the same: a scraper sees no gap
-        old_listen = self._settings.service.listen
+        old = self._settings.service
         self._settings = settings
         self._pulse.stall = settings.service.stall.total_seconds()
-        if settings.service.listen != old_listen:
+        if (settings.service.listen, settings.service.hosts) != (old.listen, old.hosts):
             self._listen_again()
         self._startup = None
         self._start_service()
@@ -220,7 +235,12 @@ class Daemon:
     def _listen(self) -> None:
         if self._settings.service.listen:
             self._endpoints = HttpEndpoints(
-                self._settings.service.listen, self._metrics.text, self._health, self._readiness
+                self._settings.service.listen,
+                self._settings.service.hosts,
+                self._metrics.text,
+                self._health,
+                self._readiness,
+                self._clock,
             )
             log.info("metrics.listening", port=self._endpoints.port)
 
@@ -244,8 +264,9 @@ class Daemon:
     def _readiness(self) -> tuple[bool, Mapping[str, object]]:
         if self._service is None:
             return False, {"waiting": self._startup and self._startup.waiting_for}
-        errors = self._service.errors()
-        return not errors, {"troubles": errors}  # banned-words: allowed, a key of /readyz
+        errors, late = self._service.errors(), self._service.late(self._pulse.running())
+        facts = {"troubles": errors, "late": late}  # banned-words: allowed, a key of /readyz
+        return not (errors or late), facts
 
     def _stop(self) -> ExitCode:
         """Let every sweep end its page, give the leases back, and end."""
@@ -253,16 +274,29 @@ class Daemon:
         log.info("service.stopping")
         self._stopping.set()
         service = self._service
-        if service is None or service.stop(self._while_stopping, STOP_SECONDS, leaves=True):
+        if service is None or service.stop(self._stop_limit(STOP_SECONDS), leaves=True):
             log.info("service.stopped")
-            return ExitCode.DONE
+            # a thread of the checks or of a chore may still wait for the database: the interpreter would wait for it
+            return self._exit_now(ExitCode.DONE)
         log.critical("service.stop_hangs", sweeps=list(self._pulse.running()))
         self._dump_stacks()
         return self._exit_now(ExitCode.TEMPORARY)
 
-    def _while_stopping(self) -> None:
-        if not self._pulse.stuck():
-            self._notify.feed_watchdog()
+    def _stop_limit(self, seconds: float) -> Callable[[], bool]:
+        """A check whether so many seconds are over, which also feeds the watchdog meanwhile."""
+        until = self._clock.monotonic() + seconds
+
+        def is_over() -> bool:
+            nonlocal until
+            if not self._pulse.stuck():
+                self._notify.feed_watchdog()
+            now = self._clock.monotonic()
+            # a stop that comes during a reload has its own, shorter limit
+            if signal.sigpending() & STOP_SIGNALS:
+                until = min(until, now + STOP_SECONDS)
+            return now > until
+
+        return is_over
 
     def _dump_stacks(self) -> None:
         """Write every thread's stack to the journal: names of functions and line numbers, no values."""

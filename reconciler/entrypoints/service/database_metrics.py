@@ -15,6 +15,8 @@ from reconciler.errors import ReconcilerError
 
 FRESH_SECONDS: Final = 60.0
 """How long the database's figures are kept before they are read again: counting rows takes time."""
+LONGEST_WAIT_SECONDS: Final = 2.0
+"""While one scrape reads the database, another waits so long and then shows the last figures."""
 
 ReadStatus = Callable[[], tuple[Sequence[AccountStatus], Mapping[str, int]]]
 """Returns the status of every account, and by account the reads that it may spend in 30 days."""
@@ -38,24 +40,33 @@ class DatabaseMetrics(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        # under the lock, so that scrapes at the same time read the database once
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._read_at is None or now - self._read_at >= FRESH_SECONDS:
-                # set before the read: an outage is not tried again at every scrape
-                self._read_at = now
-                try:
-                    statuses, limits = self._read()
-                    self._families = tuple(_families(statuses, limits))
-                    self._reachable = True
-                except ReconcilerError:
-                    self._reachable = False
-            yield GaugeMetricFamily(
-                "reconciler_database_up",
-                "1 if the database's figures could be read.",
-                value=int(self._reachable),
-            )
-            yield from self._families
+        # under the lock, so that scrapes at the same time read the database once; a read that hangs holds one scrape
+        if self._lock.acquire(timeout=LONGEST_WAIT_SECONDS):
+            try:
+                self._refresh()
+            finally:
+                self._lock.release()
+        else:
+            self._reachable = False
+        yield GaugeMetricFamily(
+            "reconciler_database_up",
+            "1 if the database's figures could be read.",
+            value=int(self._reachable),
+        )
+        yield from self._families
+
+    def _refresh(self) -> None:
+        now = self._clock.monotonic()
+        if self._read_at is not None and now - self._read_at < FRESH_SECONDS:
+            return
+        # set before the read: an outage is not tried again at every scrape
+        self._read_at = now
+        try:
+            statuses, limits = self._read()
+            self._families = tuple(_families(statuses, limits))
+            self._reachable = True
+        except ReconcilerError:
+            self._reachable = False
 
 
 def _families(

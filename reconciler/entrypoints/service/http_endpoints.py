@@ -1,108 +1,123 @@
-"""/metrics, /healthz and /readyz on one port, for GET only; every other path is 404."""
+"""The service's HTTP endpoints: /metrics for Prometheus, /healthz for whether it works, /readyz for whether it is ready."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET, AF_INET6
-from typing import Any, Final
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from reconciler.clock import Clock
+from reconciler.entrypoints.service.bounded_server import Answer, BoundedServer, Request
 from reconciler.errors import ConfigurationError, ConfigurationFault
 
-READ_SECONDS: Final = 5.0
+WAITING_CONNECTIONS: Final = 32
+_WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on
 
 HealthCheck = Callable[[], tuple[bool, Mapping[str, object]]]
 """Returns whether all is well, and the facts behind that as JSON values."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    timeout = READ_SECONDS
-    server_version = "reconciler"
-    sys_version = ""
-    server: _Server
-
-    def do_GET(self) -> None:
-        match self.path.partition("?")[0]:
-            case "/metrics":
-                self._answer(200, self.server.metrics(), CONTENT_TYPE_LATEST)
-            case "/healthz":
-                self._answer_health(self.server.health)
-            case "/readyz":
-                self._answer_health(self.server.readiness)
-            case _:
-                self._answer(404, b"not found\n", "text/plain")
-
-    def _answer_health(self, check: HealthCheck) -> None:
-        ok, facts = check()
-        body = json.dumps({"ok": ok, **facts}, default=str).encode() + b"\n"
-        self._answer(200 if ok else 503, body, "application/json")
-
-    def _answer(self, code: int, body: bytes, content_type: str) -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        # one answer a connection: a slow client holds its thread for READ_SECONDS at most
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
-        """Log nothing: Prometheus asks several times a minute."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    metrics: Callable[[], bytes]
-    health: HealthCheck
-    readiness: HealthCheck
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that closes the connection before the answer is complete."""
-
-
 class HttpEndpoints:
-    """Serves from its creation until ``stop``. Raises ConfigurationError if the address cannot be listened on."""
+    """Serves from its creation until ``stop``.
+
+    It answers only requests whose Host is this machine's loopback, the host of ``listen``, or one of ``hosts``: a web
+    page that has its own name resolved to this address reads nothing. Raises ConfigurationError if the address cannot be
+    listened on.
+    """
 
     def __init__(
         self,
         listen: str,
+        hosts: Sequence[str],
         metrics: Callable[[], bytes],
         health: HealthCheck,
         readiness: HealthCheck,
+        clock: Clock,
     ) -> None:
         # an IPv6 address is in brackets, which are not part of it
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
-        family = AF_INET6 if ":" in host else AF_INET
-        # the family is an attribute of the class: two services with other addresses must not share it
-        bound_server = type("_Bound", (_Server,), {"address_family": family})
+        self._own_host = host.lower()
+        self._hosts = frozenset(name.lower() for name in hosts)
+        self._metrics = metrics
+        self._health = health
+        self._readiness = readiness
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server: _Server = bound_server((host, int(port)), _Handler)
+            listener = socket.create_server(
+                (host, int(port)), family=family, backlog=WAITING_CONNECTIONS
+            )
         except OSError as error:
             fault = ConfigurationFault(
                 f'service.listen = "{listen}": the service cannot listen there ({error.strerror}).',
                 "Name another address, or end the process that listens there.",
             )
             raise ConfigurationError((fault,)) from None
-
-        self._server.metrics = metrics
-        self._server.health, self._server.readiness = health, readiness
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
-        self._thread.start()
+        self._server = BoundedServer(listener, self._answer, clock)
+        self._server.start()
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return int(self._server.server_address[1])
+        return self._server.port
 
     def stop(self) -> None:
-        """Close the port, and end the thread."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        """Close the port."""
+        self._server.stop()
+
+    def _answer(self, request: Request) -> Answer:
+        if not self._is_known(request):
+            return Answer(
+                421, b"this server has another name: add the name to service.hosts to use it\n"
+            )
+        if request.method != "GET":
+            return Answer(405, b"only GET is answered\n")
+        match request.path:
+            case "/metrics":
+                return Answer(200, self._metrics(), CONTENT_TYPE_LATEST)
+            case "/healthz":
+                return _health_answer(self._health)
+            case "/readyz":
+                return _health_answer(self._readiness)
+            case _:
+                return Answer(404, b"not found\n")
+
+    def _is_known(self, request: Request) -> bool:
+        name = _host_name(request.host)
+        if name == "localhost" or name in self._hosts or name == self._own_host:
+            return True
+        try:
+            named = ip_address(name)
+        except ValueError:
+            return False
+        if named.is_loopback:
+            return True
+        # a service that listens on every address is known by the one that the connection came to
+        return self._own_host in _WILDCARDS and named == _plain_address(request.address)
+
+
+def _host_name(host: str | None) -> str:
+    """The name or address in a Host header, without port and brackets; empty if there is none."""
+    if host is None:
+        return ""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].removesuffix(".")
+
+
+def _plain_address(address: str) -> object:
+    """The address of a connection. One socket for both versions shows an IPv4 address inside an IPv6 one."""
+    found = ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def _health_answer(check: HealthCheck) -> Answer:
+    ok, facts = check()
+    body = json.dumps({"ok": ok, **facts}, default=str).encode() + b"\n"
+    return Answer(200 if ok else 503, body, "application/json")

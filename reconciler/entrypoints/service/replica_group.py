@@ -26,7 +26,6 @@ from reconciler.masking import redact
 INELIGIBLE_LEASES: Final = 20
 """For so many lease times a replica that could not work on an account is ineligible for it; each time twice as long."""
 LONGEST_INELIGIBLE_SECONDS: Final = 86_400.0
-JOIN_SECONDS: Final = 5.0
 
 log = structlog.stdlib.get_logger()
 
@@ -141,10 +140,8 @@ class ReplicaGroup(threading.Thread):
         self._is_leaving = True
 
     def stop(self) -> None:
-        """End the thread."""
+        """Let the thread end."""
         self._stopping.set()
-        if self.is_alive():
-            self.join(JOIN_SECONDS)
 
     def run(self) -> None:
         """Renew this replica's row and read the others' until stopped; an outage of the database is waited out."""

@@ -99,11 +99,19 @@ class SweepScheduler:
     """The jobs of all accounts.
 
     ``on_event`` is called with a job's full name, ``ACCOUNT:JOB``, and "failed", "missed" or "skipped".
+    ``on_failure`` is called with the account, the name of the job, and the unexpected error that ended it.
     """
 
-    def __init__(self, clock: Clock, accounts: int, on_event: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        accounts: int,
+        on_event: Callable[[str, str], None],
+        on_failure: Callable[[str, str, BaseException], None] = lambda *_: None,
+    ) -> None:
         self._clock = clock
         self._on_event = on_event
+        self._on_failure = on_failure
         self._offset_seconds = self._wall_minus_monotonic()
         self._scheduler = _Scheduler(
             timezone="UTC",
@@ -189,7 +197,11 @@ class SweepScheduler:
         return self._clock.now().timestamp() - self._clock.monotonic()
 
     def _forward(self, event: JobEvent | Any) -> None:
-        self._on_event(str(event.job_id), _EVENTS.get(event.code, "failed"))
+        name = str(event.job_id)
+        self._on_event(name, _EVENTS.get(event.code, "failed"))
+        if event.code == EVENT_JOB_ERROR:
+            account, _, job = name.partition(":")
+            self._on_failure(account, job, event.exception)
 
 
 def _name(account: str, job: str) -> str:

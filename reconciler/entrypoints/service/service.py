@@ -10,6 +10,7 @@ from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.health.watchdog import Pulse
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepKind
+from reconciler.entrypoints.service.account_sweeps import LONGEST_DELAY_SECONDS
 from reconciler.entrypoints.service.account_worker import AccountWorker
 from reconciler.entrypoints.service.delivery_job import DeliveryJob, is_delivery
 from reconciler.entrypoints.service.process_metrics import Metrics
@@ -21,7 +22,7 @@ from reconciler.wiring.delivery import random_fraction
 
 JOIN_SECONDS: Final = 0.2
 LATE_INTERVALS: Final = 3
-"""After so many intervals of the most frequent sweep without a complete one, an account is late and the service unhealthy."""
+"""After so many intervals of the most frequent sweep without a complete one, an account is late and the service not ready."""
 
 
 class Service:
@@ -32,7 +33,9 @@ class Service:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._scheduler = SweepScheduler(clock, len(settings.accounts), metrics.job_event)
+        self._scheduler = SweepScheduler(
+            clock, len(settings.accounts), metrics.job_event, self._note_unexpected_error
+        )
         self._group = ReplicaGroup(
             settings.database_url.get_secret_value(),
             replica,
@@ -59,10 +62,10 @@ class Service:
         for worker in self._workers:
             worker.start()
 
-    def stop(self, meanwhile: Callable[[], None], seconds: float, *, leaves: bool) -> bool:
-        """End every sweep at its next page and give the leases back; False if that takes longer than ``seconds``.
+    def stop(self, is_over: Callable[[], bool], *, leaves: bool) -> bool:
+        """End every sweep at its next page and give the leases back; False if ``is_over`` says so before that is done.
 
-        ``meanwhile`` is called several times a second. ``leaves`` is whether other replicas should take the accounts: not
+        ``is_over`` is called several times a second. ``leaves`` is whether other replicas should take the accounts: not
         if this process reloads, for it takes them again.
         """
         # from now on an ended thread is no fault
@@ -73,18 +76,27 @@ class Service:
         for worker in self._workers:
             worker.stop()
 
-        # all workers stop at the same time: the limit is for all of them together
-        until = self._clock.monotonic() + seconds
+        # all workers stop at the same time: the limits are for all of them together
+        give_up_at = self._clock.monotonic() + LONGEST_DELAY_SECONDS
         for worker in self._workers:
             while worker.is_alive():
-                meanwhile()
-                if self._clock.monotonic() > until:
+                if is_over():
                     return False
+                if self._clock.monotonic() > give_up_at:
+                    for waiting in self._workers:
+                        waiting.give_up()
                 worker.join(JOIN_SECONDS)
 
         # last: the group's thread makes room for other readers while sweeps still run
         self._group.stop()
+        while self._group.is_alive() and not is_over():
+            self._group.join(JOIN_SECONDS)
         return True
+
+    def _note_unexpected_error(self, account: str, job: str, error: BaseException) -> None:
+        for worker in self._workers:
+            if worker.account == account:
+                worker.note_unexpected_error(job, error)
 
     def rate_limiters(self) -> Mapping[str, RateLimiter]:
         """The rate limiter of each account whose lease this process holds now."""
@@ -125,16 +137,16 @@ class Service:
     def health(
         self, running: Sequence[str], stuck: Sequence[str]
     ) -> tuple[bool, Mapping[str, object]]:
-        """Whether each account had a complete sweep recently or has one that makes progress; and the facts as JSON values.
+        """Whether all threads live and all work moves; and the facts as JSON values.
 
-        ``running`` and ``stuck`` name the sweeps that run and those that make no progress.
+        ``running`` and ``stuck`` name the sweeps that run and those that make no progress. An outage of Stripe or of the
+        database is no fault of the process: sweeps end with errors then, and a restart would not help.
         """
-        # a first sweep over a large table may take hours: while it makes progress the account is not late
         now = self._clock.monotonic()
-        late = [
+        still = [
             worker.account
             for worker in self._workers
-            if now - worker.last_covered_at > self._longest_gap(worker)
+            if now - worker.last_ended_at > self._longest_gap(worker)
             and not _has_sweep(worker.account, running)
         ]
         dead_thread = self.dead_thread
@@ -142,10 +154,22 @@ class Service:
             "holds": [worker.account for worker in self._workers if worker.holds_lease],
             "running": list(running),
             "stuck": list(stuck),
-            "late": late,
+            "still": still,
+            "late": self.late(running),
             "died": dead_thread,
         }
-        return not (late or stuck or dead_thread), facts
+        return not (still or stuck or dead_thread), facts
+
+    def late(self, running: Sequence[str]) -> list[str]:
+        """The accounts that had no complete sweep for too long. ``running`` names the sweeps that run."""
+        # a first sweep over a large table may take hours: while it makes progress the account is not late
+        now = self._clock.monotonic()
+        return [
+            worker.account
+            for worker in self._workers
+            if now - worker.last_covered_at > self._longest_gap(worker)
+            and not _has_sweep(worker.account, running)
+        ]
 
     def _longest_gap(self, worker: AccountWorker) -> float:
         """Seconds that an account may be without a complete sweep while none of its sweeps runs."""

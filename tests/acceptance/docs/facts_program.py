@@ -184,7 +184,9 @@ def log_events() -> list[LogEvent]:
             assert isinstance(name, ast.Constant), f"{path}: the name of a log event is no constant"
             seen_levels, fields = found.setdefault(str(name.value), (set(), {}))
             seen_levels.update(levels)
-            fields.update(dict.fromkeys(word.arg or "…" for word in call.keywords))
+            # a traceback is shown in another field than the one in which it is given
+            given = ("exception" if word.arg == "exc_info" else word.arg for word in call.keywords)
+            fields.update(dict.fromkeys(name or "…" for name in given))
     return [
         LogEvent(name, tuple(level for level in _LEVELS if level in levels), tuple(fields))
         for name, (levels, fields) in sorted(found.items())

@@ -34,9 +34,11 @@ HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 class Daemon:
     """A running service."""
 
-    def __init__(self, environ: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, environ: dict[str, str], *arguments: str, module: str = "reconciler"
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments, "run"],
+            [sys.executable, "-m", module, *arguments, "run"],
             cwd=REPOSITORY,
             env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **environ},
             stdout=subprocess.DEVNULL,
@@ -160,9 +162,9 @@ class ServiceInstallation(ConfiguredShop):
             " VALUES ('default', 'window', 'update', true, 'service', now(), true, '{}')"
         )
 
-    def start(self, *arguments: str, **environ: str) -> Daemon:
-        """Start a service; the fixture ends it."""
-        daemon = Daemon({**self.environ, **environ}, *arguments)
+    def start(self, *arguments: str, module: str = "reconciler", **environ: str) -> Daemon:
+        """Start a service, or that of another module; the fixture ends it."""
+        daemon = Daemon({**self.environ, **environ}, *arguments, module=module)
         self.daemons.append(daemon)
         return daemon
 
