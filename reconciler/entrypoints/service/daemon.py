@@ -38,7 +38,7 @@ STOP_SECONDS: Final = 4.0
 """How long the running sweeps may take to end their page after a stop. Also if Stripe, the endpoint or the database hangs,
 the process ends within a second more."""
 RELOAD_SECONDS: Final = 40.0
-"""The same before a reload, which nobody waits for."""
+"""The same before a reload: no one waits for that."""
 EXTENSION_SECONDS: Final = 30.0
 
 log = structlog.stdlib.get_logger()
