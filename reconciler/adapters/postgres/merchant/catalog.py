@@ -69,31 +69,39 @@ _KINDS: Final = {
 
 # PostgreSQL's times reach further than Python's, and "infinity" is one of them: a time outside of these bounds is
 # unknown. A thousand of Python's years are left, because horizons and deadlines are added to a time; and the first year.
+_BETWEEN: Final = (
+    "CASE WHEN {0} OPERATOR(pg_catalog.>=) '0002-01-01'::pg_catalog.%(type)s"
+    " AND {0} OPERATOR(pg_catalog.<=) '8999-12-31'::pg_catalog.%(type)s THEN %(time)s END"
+)
 _CREATED: Final = {
-    ColumnKind.TIMESTAMPTZ: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} END"
-    ),
+    ColumnKind.TIMESTAMPTZ: sql.SQL(_BETWEEN % {"type": "timestamptz", "time": "{0}"}),
     ColumnKind.TIMESTAMP: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0} AT TIME ZONE 'UTC' END"
+        _BETWEEN % {"type": "timestamp", "time": "{0} AT TIME ZONE 'UTC'"}
     ),
     ColumnKind.DATE: sql.SQL(
-        "CASE WHEN {0} BETWEEN '0002-01-01' AND '8999-12-31' THEN {0}::timestamp AT TIME ZONE 'UTC' END"
+        _BETWEEN % {"type": "date", "time": "{0}::pg_catalog.timestamp AT TIME ZONE 'UTC'"}
     ),
 }
 _CREATED_NUMBER: Final = {
-    "s": sql.SQL("CASE WHEN {0} BETWEEN -62104060800 AND 221845392000 THEN to_timestamp({0}) END"),
+    "s": sql.SQL(
+        "CASE WHEN {0} OPERATOR(pg_catalog.>=) -62104060800 AND {0} OPERATOR(pg_catalog.<=) 221845392000"
+        " THEN pg_catalog.to_timestamp({0}) END"
+    ),
     "ms": sql.SQL(
-        "CASE WHEN {0} BETWEEN -62104060800000 AND 221845392000000 THEN to_timestamp({0} / 1000.0) END"
+        "CASE WHEN {0} OPERATOR(pg_catalog.>=) -62104060800000 AND {0} OPERATOR(pg_catalog.<=) 221845392000000"
+        " THEN pg_catalog.to_timestamp({0} OPERATOR(pg_catalog./) 1000.0) END"
     ),
 }
 _NOW: Final = {
-    ColumnKind.TIMESTAMPTZ: sql.SQL("now()"),
-    ColumnKind.TIMESTAMP: sql.SQL("now() AT TIME ZONE 'UTC'"),
-    ColumnKind.DATE: sql.SQL("(now() AT TIME ZONE 'UTC')::date"),
+    ColumnKind.TIMESTAMPTZ: sql.SQL("pg_catalog.now()"),
+    ColumnKind.TIMESTAMP: sql.SQL("pg_catalog.now() AT TIME ZONE 'UTC'"),
+    ColumnKind.DATE: sql.SQL("(pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date"),
 }
 _NOW_NUMBER: Final = {
-    "s": sql.SQL("floor(extract(epoch FROM now()))"),
-    "ms": sql.SQL("floor(extract(epoch FROM now()) * 1000)"),
+    "s": sql.SQL("pg_catalog.floor(extract(epoch FROM pg_catalog.now()))"),
+    "ms": sql.SQL(
+        "pg_catalog.floor(extract(epoch FROM pg_catalog.now()) OPERATOR(pg_catalog.*) 1000)"
+    ),
 }
 TIMESTAMPS: Final = tuple(_CREATED)
 """The kinds that are a time or date by their type."""
@@ -107,7 +115,7 @@ class TableColumn:
 
     ``declared`` is the type as PostgreSQL writes it, a domain by its own name. ``type_schema``, ``type_name``,
     ``category`` and ``members`` (an enum's values) are of the type beneath a domain. ``length`` is the limit of a
-    varchar or char.
+    varchar or char. ``equality`` and ``greater`` are the schema and the name of the type's own operators.
     """
 
     name: str
@@ -121,6 +129,8 @@ class TableColumn:
     may_update: bool
     is_generated: bool = False
     is_nullable: bool = False
+    equality: Sequence[str] = ("pg_catalog", "=")
+    greater: Sequence[str] = ("pg_catalog", ">")
 
     kind: ColumnKind = field(init=False, compare=False)
     type: sql.Identifier = field(init=False, compare=False)
@@ -129,6 +139,9 @@ class TableColumn:
     """The name, for statements that call the table ``t``."""
     bound_type: sql.Composable = field(init=False, compare=False)
     """The type of a bound in a statement: it must hold every bound, and let the column's index be used."""
+    equals: sql.Composable = field(init=False, compare=False)
+    """The operator that compares two values of its type. Its schema is written: the search_path must not decide it."""
+    is_greater: sql.Composable = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         kind = self._kind_of_type()
@@ -139,6 +152,8 @@ class TableColumn:
         object.__setattr__(self, "type", own_type)
         object.__setattr__(self, "identifier", sql.Identifier("t", self.name))
         object.__setattr__(self, "bound_type", bound_type)
+        object.__setattr__(self, "equals", operator(*self.equality))
+        object.__setattr__(self, "is_greater", operator(*self.greater))
 
     def _kind_of_type(self) -> ColumnKind:
         if self.members:
@@ -211,6 +226,14 @@ class TableColumn:
                 return moment.replace(tzinfo=None)
             case _:
                 return moment
+
+
+def operator(schema: str, name: str) -> sql.Composable:
+    """An operator with its schema. ``name`` comes from the catalog, and is made of PostgreSQL's operator characters."""
+    # psycopg reads a % as the start of a parameter
+    return sql.SQL("OPERATOR({}.{})").format(
+        sql.Identifier(schema), sql.SQL(name.replace("%", "%%"))
+    )
 
 
 def _is_uuid(value: str) -> bool:

@@ -19,6 +19,8 @@ _TEMPLATES: Final = TEMPLATES["merchant"]
 
 _TRUE: Final = sql.SQL("true")
 _NULL: Final = sql.SQL("NULL")
+_TEXT: Final = sql.SQL("pg_catalog.text")
+_EQUALS: Final = sql.SQL("OPERATOR(pg_catalog.=)")
 _LOCKING: Final = sql.SQL("FOR NO KEY UPDATE OF t SKIP LOCKED")
 
 
@@ -130,7 +132,9 @@ class MerchantTable:
         With ``after`` they begin after the key of that parameter. Rows without a key are left out. With ``scheduled``,
         only open rows that no recheck later than ``due_by`` waits for.
         """
-        later = sql.SQL("{} > %(after)s::{}").format(self.key.identifier, self.key.type)
+        later = sql.SQL("{} {} %(after)s::{}").format(
+            self.key.identifier, self.key.is_greater, self.key.type
+        )
         return self._compose(
             "references",
             **self._filters(created, only_open, "is_due_by_key" if scheduled else None),
@@ -180,6 +184,8 @@ class MerchantTable:
                 table=sql.Identifier(self.schema, self.name),
                 key=sql.Identifier(self.key.name),
                 other_intent=self._intent_of("other"),
+                equals_intent=self._equals_intent,
+                equals_key=self.key.equals,
             )
             # a row that is not linked keeps its text: it may be a client secret, by which the webhook finds the row
             linked = sql.SQL("CASE WHEN w.links THEN w.to_intent ELSE {} END").format(
@@ -197,8 +203,8 @@ class MerchantTable:
         self, created: TimeRange, only_open: bool, due: str | None = None
     ) -> dict[str, sql.Composable]:
         """``due`` is the template of the condition on a row's recheck, None for no such condition."""
-        of_status: sql.Composable = sql.SQL("{} = ANY(%(open)s::{}[])").format(
-            self.status.identifier, self.status.type
+        of_status: sql.Composable = sql.SQL("{} {} ANY(%(open)s::{}[])").format(
+            self.status.identifier, self.status.equals, self.status.type
         )
         if due is not None:
             of_status = sql.SQL("({} AND {})").format(
@@ -212,9 +218,9 @@ class MerchantTable:
         column, kind = self.created.identifier, self.created.bound_type
         bounds: list[sql.Composable] = []
         if created.since is not None:
-            bounds.append(sql.SQL("{} >= %(since)s::{}").format(column, kind))
+            bounds.append(sql.SQL("{} OPERATOR(pg_catalog.>=) %(since)s::{}").format(column, kind))
         if created.until is not None:
-            bounds.append(sql.SQL("{} < %(until)s::{}").format(column, kind))
+            bounds.append(sql.SQL("{} OPERATOR(pg_catalog.<) %(until)s::{}").format(column, kind))
         return {
             "of_status": of_status if only_open else _TRUE,
             "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
@@ -231,6 +237,11 @@ class MerchantTable:
         """The expression that lookups compare: the column, or the id in front of its client secret."""
         column = sql.Identifier(alias, self.payment_intent.name)
         return self._secret_part("intent_without_secret", column) if self.has_secrets else column
+
+    @property
+    def _equals_intent(self) -> sql.Composable:
+        """The operator that compares ``_intent_of``."""
+        return _EQUALS if self.has_secrets else self.payment_intent.equals
 
     def _secret_part(self, name: str, column: sql.Composable) -> sql.Composable:
         holds_secret = _TEMPLATES["holds_secret"].format(column=column)
@@ -255,8 +266,8 @@ class MerchantTable:
         of_account: sql.Composable = _TRUE
         where, where_in_update = _condition(self.mapping.where)
         if self.account is not None:
-            of_account = sql.SQL("{} = %(account)s::{}").format(
-                self.account.identifier, self.account.type
+            of_account = sql.SQL("{} {} %(account)s::{}").format(
+                self.account.identifier, self.account.equals, self.account.type
             )
         column = self.payment_intent.identifier
         return {
@@ -268,7 +279,11 @@ class MerchantTable:
             "key_type": self.key.type,
             "payment_intent": self._intent_of("t"),
             "payment_intent_type": self.payment_intent.type,
-            "lookup_type": sql.SQL("text") if self.has_secrets else self.payment_intent.type,
+            "lookup_type": _TEXT if self.has_secrets else self.payment_intent.type,
+            "equals_intent": self._equals_intent,
+            "equals_key": self.key.equals,
+            "equals_status": self.status.equals,
+            "equals_order": self.order.equals if self.order else _EQUALS,
             "shown_intent": self._secret_part("intent_without_secret", column),
             "stored_id": self._secret_part("stored_id", column),
             "is_looked_up": _TEMPLATES["is_looked_up"].format(column=column),
@@ -284,7 +299,7 @@ class MerchantTable:
             "created": self.created.created(self.mapping.created_unit),
             "created_column": self.created.identifier,
             "order": self.order.identifier if self.order else _NULL,
-            "order_type": self.order.type if self.order else sql.SQL("text"),
+            "order_type": self.order.type if self.order else _TEXT,
         }
 
 

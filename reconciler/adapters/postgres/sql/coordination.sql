@@ -1,43 +1,43 @@
 -- name: lease_acquire
 -- Each takeover has a higher epoch: the holder of an earlier one can write nothing more.
 INSERT INTO reconciler.leases AS l (account, epoch, holder, expires_at)
-VALUES (%(account)s, 1, %(holder)s, clock_timestamp() + make_interval(secs => %(seconds)s))
+VALUES (%(account)s, 1, %(holder)s, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => %(seconds)s))
 ON CONFLICT (account) DO UPDATE SET
-    epoch = l.epoch + 1,
+    epoch = l.epoch OPERATOR(pg_catalog.+) 1,
     holder = excluded.holder,
-    expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE l.holder IS NULL OR l.expires_at <= clock_timestamp()
+    expires_at = pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => %(seconds)s)
+WHERE l.holder IS NULL OR l.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()
 RETURNING epoch
 
 -- name: lease_renew
 -- Only a holder whose lease has not expired may extend it.
 UPDATE reconciler.leases
-SET expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE account = %(account)s AND holder = %(holder)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
+SET expires_at = pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => %(seconds)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND holder OPERATOR(pg_catalog.=) %(holder)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s AND expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 
 -- name: lease_release
 -- The next holder counts the reads of the last second as its own.
 UPDATE reconciler.leases
-SET holder = NULL, expires_at = NULL, ended_at = clock_timestamp(), last_second = %(last_second)s
-WHERE account = %(account)s AND holder = %(holder)s AND epoch = %(epoch)s
+SET holder = NULL, expires_at = NULL, ended_at = pg_catalog.clock_timestamp(), last_second = %(last_second)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND holder OPERATOR(pg_catalog.=) %(holder)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s
 
 -- name: lease_last_second
 -- Only a holder that released its lease may have read in the last second; one that died stopped before its lease ended.
 SELECT last_second
 FROM reconciler.leases
-WHERE account = %(account)s AND ended_at > clock_timestamp() - interval '1 second'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND ended_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval '1 second')
 
 -- name: lease_holder
 -- The process that works on the account now.
 SELECT holder
 FROM reconciler.leases
-WHERE account = %(account)s AND expires_at > clock_timestamp()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 
 -- name: replicas_renew
 -- A replica is alive as long as it renews this row.
 INSERT INTO reconciler.replicas (account, replica, expires_at)
-SELECT a.account, %(replica)s, clock_timestamp() + make_interval(secs => %(seconds)s)
-FROM unnest(%(accounts)s::text[]) AS a (account)
+SELECT a.account, %(replica)s, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => %(seconds)s)
+FROM pg_catalog.unnest(%(accounts)s::pg_catalog.text[]) AS a (account)
 ORDER BY 1
 ON CONFLICT (account, replica) DO UPDATE SET expires_at = excluded.expires_at
 
@@ -45,51 +45,51 @@ ON CONFLICT (account, replica) DO UPDATE SET expires_at = excluded.expires_at
 -- The holder of each account now, and the live replicas eligible for it. Accounts of other services count as their load.
 SELECT a.account, l.holder, array(
     SELECT r.replica FROM reconciler.replicas AS r
-    WHERE r.account = a.account AND r.expires_at > clock_timestamp()
+    WHERE r.account OPERATOR(pg_catalog.=) a.account AND r.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 )
 FROM (
     SELECT account FROM reconciler.leases
     UNION SELECT account FROM reconciler.replicas
-    UNION SELECT unnest(%(accounts)s::text[])
+    UNION SELECT pg_catalog.unnest(%(accounts)s::pg_catalog.text[])
 ) AS a
-LEFT JOIN reconciler.leases AS l ON l.account = a.account AND l.expires_at > clock_timestamp()
+LEFT JOIN reconciler.leases AS l ON l.account OPERATOR(pg_catalog.=) a.account AND l.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 
 -- name: replicas_withdraw
 -- A replica that leaves frees its accounts at once.
-DELETE FROM reconciler.replicas WHERE account = ANY(%(accounts)s::text[]) AND replica = %(replica)s
+DELETE FROM reconciler.replicas WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s::pg_catalog.text[]) AND replica OPERATOR(pg_catalog.=) %(replica)s
 
 -- name: reserved_share_in_use
 -- Accounts that another process reads beside their holder: it has the lock. The lock tried here ends with the statement.
 SELECT a.account
-FROM unnest(%(accounts)s::text[]) AS a (account)
-WHERE NOT pg_try_advisory_xact_lock_shared(hashtext('reconciler reserved share'), hashtext(a.account))
+FROM pg_catalog.unnest(%(accounts)s::pg_catalog.text[]) AS a (account)
+WHERE NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('reconciler reserved share'), pg_catalog.hashtext(a.account))
 
 -- name: reserved_share_enter
 -- One process an account at a time; the lock ends with the transaction, however that ends.
-SELECT pg_advisory_xact_lock(hashtext('reconciler reserved share'), hashtext(%(account)s))
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('reconciler reserved share'), pg_catalog.hashtext(%(account)s))
 
 -- name: reserved_share_timeouts
 -- Processes wait for the reserved share one after another, and idle between their reads.
-SELECT set_config('lock_timeout', '60s', true), set_config('statement_timeout', '70s', true),
-    set_config('idle_in_transaction_session_timeout', '0', true)
+SELECT pg_catalog.set_config('lock_timeout', '60s', true), pg_catalog.set_config('statement_timeout', '70s', true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)
 
 -- name: request_ask
 -- The notification wakes the service that holds the account.
 WITH asked AS (
     INSERT INTO reconciler.sweep_requests (account, asked_by, options)
-    VALUES (%(account)s, %(asked_by)s, %(options)s::jsonb)
+    VALUES (%(account)s, %(asked_by)s, %(options)s::pg_catalog.jsonb)
     RETURNING account, id
 )
-SELECT id, pg_notify('reconciler_sweep_requests', account) FROM asked
+SELECT id, pg_catalog.pg_notify('reconciler_sweep_requests', account) FROM asked
 
 -- name: request_take
 -- The oldest request first; two workers never take the same one.
 UPDATE reconciler.sweep_requests
-SET status = 'taken', epoch = %(epoch)s, changed_at = now()
-WHERE account = %(account)s AND id = (
+SET status = 'taken', epoch = %(epoch)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) (
     SELECT id
     FROM reconciler.sweep_requests
-    WHERE account = %(account)s AND status = 'asked'
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND status OPERATOR(pg_catalog.=) 'asked'
     ORDER BY id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -100,36 +100,36 @@ RETURNING id, asked_by, options
 -- How the request stands, for the process that follows it.
 SELECT status, examined, result, answer
 FROM reconciler.sweep_requests
-WHERE account = %(account)s AND id = %(id)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s
 
 -- name: request_progress
 -- Only the holder that took the request may report on it.
 UPDATE reconciler.sweep_requests
-SET examined = %(examined)s, changed_at = now()
-WHERE account = %(account)s AND id = %(id)s AND status = 'taken' AND epoch = %(epoch)s
+SET examined = %(examined)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.=) %(epoch)s
 
 -- name: request_finish
 -- Only the holder that took the request may finish it.
 UPDATE reconciler.sweep_requests
-SET status = 'done', sweep = %(sweep)s, result = %(result)s::jsonb, examined = %(examined)s, changed_at = now()
-WHERE account = %(account)s AND id = %(id)s AND status = 'taken' AND epoch = %(epoch)s
+SET status = 'done', sweep = %(sweep)s, result = %(result)s::pg_catalog.jsonb, examined = %(examined)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.=) %(epoch)s
 
 -- name: request_refuse
 -- Only the holder that took the request may refuse it.
 UPDATE reconciler.sweep_requests
-SET status = 'refused', epoch = NULL, sweep = NULL, answer = %(answer)s, changed_at = now()
-WHERE account = %(account)s AND id = %(id)s AND status = 'taken' AND epoch = %(epoch)s
+SET status = 'refused', epoch = NULL, sweep = NULL, answer = %(answer)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.=) %(epoch)s
 
 -- name: request_withdraw
 -- A request can be withdrawn until a live holder works on it.
 UPDATE reconciler.sweep_requests AS r
-SET status = 'refused', epoch = NULL, sweep = NULL, answer = %(answer)s, changed_at = now()
-WHERE account = %(account)s AND id = %(id)s
+SET status = 'refused', epoch = NULL, sweep = NULL, answer = %(answer)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s
     AND (
-        status = 'asked'
-        OR status = 'taken' AND NOT EXISTS (
+        status OPERATOR(pg_catalog.=) 'asked'
+        OR status OPERATOR(pg_catalog.=) 'taken' AND NOT EXISTS (
             SELECT FROM reconciler.leases AS l
-            WHERE l.account = r.account AND l.epoch = r.epoch AND l.expires_at > clock_timestamp()
+            WHERE l.account OPERATOR(pg_catalog.=) r.account AND l.epoch OPERATOR(pg_catalog.=) r.epoch AND l.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
         )
     )
 
@@ -140,144 +140,144 @@ LISTEN reconciler_sweep_requests
 -- name: requests_reopen
 -- The process that had taken them lost its lease: the requests that it did not finish wait again.
 UPDATE reconciler.sweep_requests
-SET status = 'asked', epoch = NULL, sweep = NULL, examined = 0, changed_at = now()
-WHERE account = %(account)s AND status = 'taken' AND epoch < %(epoch)s
+SET status = 'asked', epoch = NULL, sweep = NULL, examined = 0, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.<) %(epoch)s
 
 -- name: service_at_work
 -- A service serves an account only while its lease holds.
 SELECT s.holder, s.epoch, s.mode
 FROM reconciler.services AS s
-JOIN reconciler.leases AS l ON l.account = s.account AND l.epoch = s.epoch AND l.holder = s.holder
-WHERE s.account = %(account)s AND l.expires_at > clock_timestamp()
+JOIN reconciler.leases AS l ON l.account OPERATOR(pg_catalog.=) s.account AND l.epoch OPERATOR(pg_catalog.=) s.epoch AND l.holder OPERATOR(pg_catalog.=) s.holder
+WHERE s.account OPERATOR(pg_catalog.=) %(account)s AND l.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 
 -- name: service_register
 -- A later epoch replaces what an earlier holder recorded.
 INSERT INTO reconciler.services AS s (account, holder, epoch, mode)
 VALUES (%(account)s, %(holder)s, %(epoch)s, %(mode)s)
 ON CONFLICT (account) DO UPDATE SET
-    holder = excluded.holder, epoch = excluded.epoch, mode = excluded.mode, since = now(),
+    holder = excluded.holder, epoch = excluded.epoch, mode = excluded.mode, since = pg_catalog.now(),
     error = NULL, error_at = NULL, needs_person = false, rate_usage = NULL, rate_usage_at = NULL
-WHERE s.epoch <= excluded.epoch
+WHERE s.epoch OPERATOR(pg_catalog.<=) excluded.epoch
 
 -- name: service_error
 -- error_at is the time at which this error was first met.
 UPDATE reconciler.services
-SET error = %(error)s::text,
-    error_at = CASE WHEN %(error)s::text IS NULL THEN NULL WHEN error = %(error)s::text THEN error_at ELSE now() END,
+SET error = %(error)s::pg_catalog.text,
+    error_at = CASE WHEN %(error)s::pg_catalog.text IS NULL THEN NULL WHEN error OPERATOR(pg_catalog.=) %(error)s::pg_catalog.text THEN error_at ELSE pg_catalog.now() END,
     needs_person = %(needs_person)s
-WHERE account = %(account)s AND epoch = %(epoch)s
-    AND (error IS DISTINCT FROM %(error)s::text OR needs_person <> %(needs_person)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s
+    AND (error IS DISTINCT FROM %(error)s::pg_catalog.text OR needs_person OPERATOR(pg_catalog.<>) %(needs_person)s)
 
 -- name: service_rate_usage
 -- How fast the service reads Stripe, for the status command in another process.
 UPDATE reconciler.services
-SET rate_usage = %(rate_usage)s::jsonb, rate_usage_at = now()
-WHERE account = %(account)s AND epoch = %(epoch)s
+SET rate_usage = %(rate_usage)s::pg_catalog.jsonb, rate_usage_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s
 
 -- name: status_lease
 -- The process that holds the lease now, and the service that took the account last.
 SELECT
-    l.holder, extract(epoch FROM l.expires_at - clock_timestamp())::float8,
-    s.holder IS NOT NULL AND s.holder = l.holder AND s.epoch = l.epoch,
+    l.holder, extract(epoch FROM l.expires_at OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp())::pg_catalog.float8,
+    s.holder IS NOT NULL AND s.holder OPERATOR(pg_catalog.=) l.holder AND s.epoch OPERATOR(pg_catalog.=) l.epoch,
     s.mode, s.since, s.error, s.error_at, coalesce(s.needs_person, false)
-FROM (SELECT %(account)s::text AS account) AS a
-LEFT JOIN reconciler.leases AS l ON l.account = a.account AND l.expires_at > clock_timestamp()
-LEFT JOIN reconciler.services AS s ON s.account = a.account
+FROM (SELECT %(account)s::pg_catalog.text AS account) AS a
+LEFT JOIN reconciler.leases AS l ON l.account OPERATOR(pg_catalog.=) a.account AND l.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
+LEFT JOIN reconciler.services AS s ON s.account OPERATOR(pg_catalog.=) a.account
 
 -- name: status_sweeps
 -- For each kind the last complete sweep and the last that ended. The index finds the kinds one by one: there are four
 -- among hundreds of thousands of sweeps.
 WITH RECURSIVE k (kind) AS (
-    (SELECT kind FROM reconciler.sweeps WHERE account = %(account)s ORDER BY kind LIMIT 1)
+    (SELECT kind FROM reconciler.sweeps WHERE account OPERATOR(pg_catalog.=) %(account)s ORDER BY kind LIMIT 1)
     UNION ALL
-    SELECT (SELECT s.kind FROM reconciler.sweeps AS s WHERE s.account = %(account)s AND s.kind > k.kind ORDER BY s.kind LIMIT 1)
+    SELECT (SELECT s.kind FROM reconciler.sweeps AS s WHERE s.account OPERATOR(pg_catalog.=) %(account)s AND s.kind OPERATOR(pg_catalog.>) k.kind ORDER BY s.kind LIMIT 1)
     FROM k
     WHERE k.kind IS NOT NULL
 )
 SELECT k.kind,
-    done.id, done.finished_at, extract(epoch FROM clock_timestamp() - done.finished_at)::float8,
-    done.asked_by, last.id, last.finished_at, last.complete, last.report ->> 'stopped',
-    coalesce((last.report ->> 'other_ids')::bigint, 0), last.report ->> 'other_id_example'
+    done.id, done.finished_at, extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) done.finished_at)::pg_catalog.float8,
+    done.asked_by, last.id, last.finished_at, last.complete, last.report OPERATOR(pg_catalog.->>) 'stopped',
+    coalesce((last.report OPERATOR(pg_catalog.->>) 'other_ids')::bigint, 0), last.report OPERATOR(pg_catalog.->>) 'other_id_example'
 FROM k
 LEFT JOIN LATERAL (
     SELECT id, finished_at, asked_by FROM reconciler.sweeps
-    WHERE account = %(account)s AND kind = k.kind AND complete ORDER BY id DESC LIMIT 1
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) k.kind AND complete ORDER BY id DESC LIMIT 1
 ) AS done ON true
 LEFT JOIN LATERAL (
     SELECT id, finished_at, complete, report FROM reconciler.sweeps
-    WHERE account = %(account)s AND kind = k.kind AND finished_at IS NOT NULL ORDER BY id DESC LIMIT 1
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) k.kind AND finished_at IS NOT NULL ORDER BY id DESC LIMIT 1
 ) AS last ON true
 WHERE k.kind IS NOT NULL
 ORDER BY k.kind
 
 -- name: status_discrepancies
 -- Open discrepancies by severity and kind, with the money at stake.
-SELECT severity, kind, coalesce(reason = 'hourly_limit', false) AS held_back, currency, count(*), sum(stake_amount)::bigint
+SELECT severity, kind, coalesce(reason OPERATOR(pg_catalog.=) 'hourly_limit', false) AS held_back, currency, pg_catalog.count(*), pg_catalog.sum(stake_amount)::bigint
 FROM reconciler.discrepancies
-WHERE account = %(account)s AND state = 'open'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 2, 4
 
 -- name: status_requests
 -- How many one-off sweeps wait for the service.
-SELECT count(*) FROM reconciler.sweep_requests WHERE account = %(account)s AND status IN ('asked', 'taken')
+SELECT pg_catalog.count(*) FROM reconciler.sweep_requests WHERE account OPERATOR(pg_catalog.=) %(account)s AND status OPERATOR(pg_catalog.=) ANY (ARRAY['asked', 'taken'])
 
 -- name: status_lag
 -- How far a source that runs again and again is behind the present.
-SELECT greatest(0, extract(epoch FROM clock_timestamp() - handled_until))::float8
+SELECT greatest(0, extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) handled_until))::pg_catalog.float8
 FROM reconciler.cursors
-WHERE account = %(account)s AND name = %(cursor)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND name OPERATOR(pg_catalog.=) %(cursor)s
 
 -- name: status_rate_usage
 -- How fast the service read Stripe when it last recorded that.
-SELECT rate_usage, rate_usage_at FROM reconciler.services WHERE account = %(account)s
+SELECT rate_usage, rate_usage_at FROM reconciler.services WHERE account OPERATOR(pg_catalog.=) %(account)s
 
 -- name: status_outbox
 -- last_error is that of the latest attempt among the rows that wait.
 SELECT
-    count(*), count(*) FILTER (WHERE given_up_at IS NOT NULL),
-    extract(epoch FROM clock_timestamp() - min(created_at))::float8,
-    (array_agg(last_error ORDER BY last_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+    pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE given_up_at IS NOT NULL),
+    extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.min(created_at))::pg_catalog.float8,
+    (pg_catalog.array_agg(last_error ORDER BY last_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
 FROM reconciler.outbox
-WHERE account = %(account)s AND delivered_at IS NULL
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND delivered_at IS NULL
 
 -- name: correction_delays
 -- Seconds from the newest known event of each corrected intent to its correction, for one sweep.
-SELECT extract(epoch FROM l.at - max(e.created))::float8
+SELECT extract(epoch FROM l.at OPERATOR(pg_catalog.-) pg_catalog.max(e.created))::pg_catalog.float8
 FROM reconciler.ledger AS l
-JOIN reconciler.events AS e ON e.account = l.account AND e.payment_intent = l.body ->> 'payment_intent'
-WHERE l.account = %(account)s AND l.action = 'correction' AND (l.body -> 'sweep') = to_jsonb(%(sweep)s::bigint)
-    AND e.created <= l.at
+JOIN reconciler.events AS e ON e.account OPERATOR(pg_catalog.=) l.account AND e.payment_intent OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'payment_intent')
+WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'correction' AND (l.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::bigint)
+    AND e.created OPERATOR(pg_catalog.<=) l.at
 GROUP BY l.seq, l.at
 
 -- name: housekeeping_events
 -- Stripe keeps events for 30 days, and so does Reconciler.
-DELETE FROM reconciler.events WHERE account = %(account)s AND created < now() - make_interval(days => %(days)s)
+DELETE FROM reconciler.events WHERE account OPERATOR(pg_catalog.=) %(account)s AND created OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
 
 -- name: housekeeping_reads
 -- Stripe counts reads over 30 days; older sums have no use.
-DELETE FROM reconciler.reads WHERE account = %(account)s AND hour < now() - make_interval(days => %(days)s)
+DELETE FROM reconciler.reads WHERE account OPERATOR(pg_catalog.=) %(account)s AND hour OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
 
 -- name: housekeeping_replicas
 -- A live replica renews its row several times a minute.
-DELETE FROM reconciler.replicas WHERE account = %(account)s AND expires_at < now() - interval '1 hour'
+DELETE FROM reconciler.replicas WHERE account OPERATOR(pg_catalog.=) %(account)s AND expires_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 hour')
 
 -- name: housekeeping_sweeps
 -- Only a sweep with no correction, request or discrepancy may go, and only if a later one of its kind was complete.
 DELETE FROM reconciler.sweeps
-WHERE account = %(account)s AND id IN (
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) ANY (
     SELECT s.id
     FROM reconciler.sweeps AS s
-    WHERE s.account = %(account)s AND s.started_at < now() - make_interval(days => %(days)s)
+    WHERE s.account OPERATOR(pg_catalog.=) %(account)s AND s.started_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
         AND NOT EXISTS (
             SELECT FROM reconciler.ledger AS l
-            WHERE l.account = s.account AND l.action IN ('correction', 'revert') AND l.body -> 'sweep' = to_jsonb(s.id)
+            WHERE l.account OPERATOR(pg_catalog.=) s.account AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'revert']) AND l.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(s.id)
         )
-        AND NOT EXISTS (SELECT FROM reconciler.discrepancies AS d WHERE d.account = s.account AND d.sweep = s.id)
-        AND NOT EXISTS (SELECT FROM reconciler.sweep_requests AS r WHERE r.account = s.account AND r.sweep = s.id)
+        AND NOT EXISTS (SELECT FROM reconciler.discrepancies AS d WHERE d.account OPERATOR(pg_catalog.=) s.account AND d.sweep OPERATOR(pg_catalog.=) s.id)
+        AND NOT EXISTS (SELECT FROM reconciler.sweep_requests AS r WHERE r.account OPERATOR(pg_catalog.=) s.account AND r.sweep OPERATOR(pg_catalog.=) s.id)
         AND EXISTS (
             SELECT FROM reconciler.sweeps AS later
-            WHERE later.account = s.account AND later.kind = s.kind AND later.id > s.id AND later.complete
+            WHERE later.account OPERATOR(pg_catalog.=) s.account AND later.kind OPERATOR(pg_catalog.=) s.kind AND later.id OPERATOR(pg_catalog.>) s.id AND later.complete
         )
     ORDER BY s.started_at
     LIMIT %(limit)s
@@ -285,6 +285,6 @@ WHERE account = %(account)s AND id IN (
 
 -- name: status_reads
 -- Stripe limits the reads of a rolling 30 days.
-SELECT coalesce(sum(count), 0)
+SELECT coalesce(pg_catalog.sum(count), 0)
 FROM reconciler.reads
-WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND hour OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))

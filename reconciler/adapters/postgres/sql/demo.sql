@@ -20,7 +20,7 @@ CREATE SCHEMA shop
 INSERT INTO shop.payments
     (id, order_id, stripe_payment_intent_id, status, amount, currency, created_at, updated_at)
 VALUES
-    (%(id)s::uuid, %(order_id)s, %(payment_intent)s, %(status)s, %(amount)s, %(currency)s, %(created_at)s, %(created_at)s)
+    (%(id)s::pg_catalog.uuid, %(order_id)s, %(payment_intent)s, %(status)s, %(amount)s, %(currency)s, %(created_at)s, %(created_at)s)
 
 -- name: demo_take
 -- A webhook changes the row, unless a later event has already: Stripe does not promise their order.
@@ -28,13 +28,13 @@ UPDATE shop.payments
    SET status = %(status)s,
        stripe_payment_intent_id = %(payment_intent)s,
        updated_at = %(at)s
- WHERE (stripe_payment_intent_id = %(payment_intent)s
-        OR (stripe_payment_intent_id IS NULL AND order_id = %(order_id)s))
-   AND updated_at <= %(at)s
+ WHERE (stripe_payment_intent_id OPERATOR(pg_catalog.=) %(payment_intent)s
+        OR (stripe_payment_intent_id IS NULL AND order_id OPERATOR(pg_catalog.=) %(order_id)s))
+   AND updated_at OPERATOR(pg_catalog.<=) %(at)s
 
 -- name: demo_rows
 -- The shop's rows, for the oracle.
-SELECT id::text, order_id, stripe_payment_intent_id, status, amount, currency, created_at
+SELECT id::pg_catalog.text, order_id, stripe_payment_intent_id, status, amount, currency, created_at
   FROM shop.payments
  ORDER BY id
 

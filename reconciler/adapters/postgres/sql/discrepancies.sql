@@ -8,10 +8,10 @@ SELECT
     %(account)s, c.subject, c.kind, c.payment_intent, c.keys, c.severity, c.state, c.reason, c.cause,
     c.stake_amount, c.currency, c.local, c.stripe, c.evidence, c.fingerprint,
     %(seen_at)s, %(seen_at)s, %(seen_at)s, %(sweep)s, c.note, c.settled_by
-FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
-    subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
-    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, note text,
-    settled_by text
+FROM pg_catalog.jsonb_to_recordset(%(changes)s::pg_catalog.jsonb) AS c (
+    subject pg_catalog.text, kind pg_catalog.text, payment_intent pg_catalog.text, keys pg_catalog.text[], severity pg_catalog.text, state pg_catalog.text, reason pg_catalog.text, cause pg_catalog.text,
+    stake_amount bigint, currency pg_catalog.text, local pg_catalog.jsonb, stripe pg_catalog.jsonb, evidence pg_catalog.jsonb, fingerprint pg_catalog.text, note pg_catalog.text,
+    settled_by pg_catalog.text
 )
 ORDER BY c.subject, c.kind
 -- another sweep has stored the same one meanwhile. One that a person has settled since stays as it is, with its
@@ -35,7 +35,7 @@ ON CONFLICT (account, subject, kind) DO UPDATE SET
     last_seen = greatest(d.last_seen, excluded.last_seen),
     changed_at = excluded.changed_at,
     sweep = excluded.sweep
-WHERE d.state NOT IN ('resolved', 'ignored')
+WHERE d.state OPERATOR(pg_catalog.<>) ALL (ARRAY['resolved', 'ignored'])
 
 -- name: discrepancies_update
 -- Found again: identity and first_seen remain, and a person's note remains while the state stays.
@@ -48,8 +48,8 @@ SET
     reason = c.reason,
     cause = c.cause,
     closing = NULL,
-    note = coalesce(c.note, CASE WHEN d.state = c.state THEN d.note END),
-    resolved_by = coalesce(c.settled_by, CASE WHEN d.state = c.state THEN d.resolved_by END),
+    note = coalesce(c.note, CASE WHEN d.state OPERATOR(pg_catalog.=) c.state THEN d.note END),
+    resolved_by = coalesce(c.settled_by, CASE WHEN d.state OPERATOR(pg_catalog.=) c.state THEN d.resolved_by END),
     stake_amount = c.stake_amount,
     currency = c.currency,
     local = c.local,
@@ -59,12 +59,12 @@ SET
     last_seen = greatest(d.last_seen, %(seen_at)s),
     changed_at = CASE WHEN c.is_news THEN %(seen_at)s ELSE d.changed_at END,
     sweep = coalesce(%(sweep)s, d.sweep)
-FROM jsonb_to_recordset(%(changes)s::jsonb) AS c (
-    subject text, kind text, payment_intent text, keys text[], severity text, state text, reason text, cause text,
-    stake_amount bigint, currency text, local jsonb, stripe jsonb, evidence jsonb, fingerprint text, is_news boolean,
-    note text, settled_by text
+FROM pg_catalog.jsonb_to_recordset(%(changes)s::pg_catalog.jsonb) AS c (
+    subject pg_catalog.text, kind pg_catalog.text, payment_intent pg_catalog.text, keys pg_catalog.text[], severity pg_catalog.text, state pg_catalog.text, reason pg_catalog.text, cause pg_catalog.text,
+    stake_amount bigint, currency pg_catalog.text, local pg_catalog.jsonb, stripe pg_catalog.jsonb, evidence pg_catalog.jsonb, fingerprint pg_catalog.text, is_news boolean,
+    note pg_catalog.text, settled_by pg_catalog.text
 )
-WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
+WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.subject OPERATOR(pg_catalog.=) c.subject AND d.kind OPERATOR(pg_catalog.=) c.kind
 
 -- name: discrepancies_move
 -- Only the state changes: the discrepancy is closed, or a person has settled it.
@@ -77,10 +77,10 @@ SET
     changed_at = CASE WHEN c.is_news THEN greatest(%(seen_at)s, d.first_seen) ELSE d.changed_at END,
     sweep = coalesce(%(sweep)s, d.sweep)
 FROM unnest(
-    %(subjects)s::text[], %(kinds)s::text[], %(states)s::text[], %(closings)s::text[],
-    %(notes)s::text[], %(settled_by)s::text[], %(news)s::boolean[]
+    %(subjects)s::pg_catalog.text[], %(kinds)s::pg_catalog.text[], %(states)s::pg_catalog.text[], %(closings)s::pg_catalog.text[],
+    %(notes)s::pg_catalog.text[], %(settled_by)s::pg_catalog.text[], %(news)s::boolean[]
 ) AS c (subject, kind, state, closing, note, settled_by, is_news)
-WHERE d.account = %(account)s AND d.subject = c.subject AND d.kind = c.kind
+WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.subject OPERATOR(pg_catalog.=) c.subject AND d.kind OPERATOR(pg_catalog.=) c.kind
 
 -- name: discrepancies_find
 -- One statement for every list and export: a filter that is not set is null.
@@ -88,39 +88,39 @@ SELECT
     id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
     note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
 FROM reconciler.discrepancies
-WHERE (%(id)s::bigint IS NULL OR id = %(id)s::bigint)
-    AND (%(account)s::text IS NULL OR account = %(account)s::text)
-    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s::text[]))
-    AND (%(severities)s::text[] IS NULL OR severity = ANY(%(severities)s::text[]))
-    AND (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s::timestamptz)
-    AND (%(payment_intent)s::text IS NULL OR payment_intent = %(payment_intent)s::text)
+WHERE (%(id)s::bigint IS NULL OR id OPERATOR(pg_catalog.=) %(id)s::bigint)
+    AND (%(account)s::pg_catalog.text IS NULL OR account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
+    AND (%(states)s::pg_catalog.text[] IS NULL OR state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
+    AND (%(kinds)s::pg_catalog.text[] IS NULL OR kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
+    AND (%(severities)s::pg_catalog.text[] IS NULL OR severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
+    AND (%(since)s::pg_catalog.timestamptz IS NULL OR last_seen OPERATOR(pg_catalog.>=) %(since)s::pg_catalog.timestamptz)
+    AND (%(payment_intent)s::pg_catalog.text IS NULL OR payment_intent OPERATOR(pg_catalog.=) %(payment_intent)s::pg_catalog.text)
 ORDER BY last_seen DESC, id DESC
 LIMIT %(limit)s
 
 -- name: discrepancy_settle
 -- A person's verdict replaces the reason for which a sweep closed it.
 UPDATE reconciler.discrepancies
-SET state = %(state)s, note = %(note)s, resolved_by = %(by)s, closing = NULL, changed_at = now()
-WHERE account = %(account)s AND id = %(id)s
+SET state = %(state)s, note = %(note)s, resolved_by = %(by)s, closing = NULL, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s
 RETURNING id
 
 -- name: corrections_of_sweep
 -- What a sweep corrected, and which of it was reverted, in the ledger's order.
 SELECT
     c.seq,
-    c.body ->> 'key',
-    c.body ->> 'payment_intent',
-    c.body -> 'before',
-    c.body -> 'after',
+    c.body OPERATOR(pg_catalog.->>) 'key',
+    c.body OPERATOR(pg_catalog.->>) 'payment_intent',
+    c.body OPERATOR(pg_catalog.->) 'before',
+    c.body OPERATOR(pg_catalog.->) 'after',
     EXISTS (
         SELECT 1
         FROM reconciler.ledger AS r
-        WHERE r.account = c.account AND r.action = 'revert' AND r.body -> 'sweep' = c.body -> 'sweep'
-            AND r.body -> 'correction' = to_jsonb(c.seq)
+        WHERE r.account OPERATOR(pg_catalog.=) c.account AND r.action OPERATOR(pg_catalog.=) 'revert' AND r.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) (c.body OPERATOR(pg_catalog.->) 'sweep')
+            AND r.body OPERATOR(pg_catalog.->) 'correction' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(c.seq)
     )
 FROM reconciler.ledger AS c
-WHERE c.account = %(account)s AND c.action = 'correction' AND c.body -> 'sweep' = to_jsonb(%(sweep)s::bigint)
+WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.action OPERATOR(pg_catalog.=) 'correction' AND c.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::bigint)
 ORDER BY c.seq
 
 -- name: note_add
@@ -137,5 +137,5 @@ VALUES (%(account)s, %(id)s, %(note)s)
 -- The notes of a discrepancy, oldest first.
 SELECT author, note, at
 FROM reconciler.notes
-WHERE account = %(account)s AND discrepancy = %(id)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) %(id)s
 ORDER BY id

@@ -1,29 +1,29 @@
 -- name: row
 -- The columns of a payment; filled into every statement that selects from the merchant's table.
-coalesce({key}::text, '') AS key,
+coalesce({key}::pg_catalog.text, '') AS key,
 NULLIF({shown_intent}, '') AS payment_intent,
-{status}::text AS status,
-{amount}::text AS amount,
-{currency}::text AS currency,
+{status}::pg_catalog.text AS status,
+{amount}::pg_catalog.text AS amount,
+{currency}::pg_catalog.text AS currency,
 {created} AS created,
-{order}::text AS order_reference,
+{order}::pg_catalog.text AS order_reference,
 NULLIF({stored_id}, '') AS stored_id
 
 -- name: holds_secret
 -- Whether the column holds a client secret. It is only asked for here: a secret never leaves the database.
-{column}::text ~ '^(pi|cs|seti)_[A-Za-z0-9_]+_secret_'
+{column}::pg_catalog.text OPERATOR(pg_catalog.~) '^(pi|cs|seti)_[A-Za-z0-9_]+_secret_'
 
 -- name: intent_without_secret
 -- The id in front of a client secret, or the whole text.
-CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) ELSE {column}::text END
+CASE WHEN {holds_secret} THEN pg_catalog.split_part({column}::pg_catalog.text, '_secret_', 1) ELSE {column}::pg_catalog.text END
 
 -- name: stored_id
 -- The text that a write compares: a client secret is another text than its id, and does not show itself.
-CASE WHEN {holds_secret} THEN split_part({column}::text, '_secret_', 1) || ' client secret' ELSE {column}::text END
+CASE WHEN {holds_secret} THEN pg_catalog.split_part({column}::pg_catalog.text, '_secret_', 1) OPERATOR(pg_catalog.||) ' client secret' ELSE {column}::pg_catalog.text END
 
 -- name: is_looked_up
 -- Whether the column holds a Checkout Session or a charge.
-left({column}::text, 3) IN ('cs_', 'ch_', 'py_')
+pg_catalog.left({column}::pg_catalog.text, 3) OPERATOR(pg_catalog.=) ANY (ARRAY['cs_', 'ch_', 'py_'])
 
 -- name: paired_intent
 -- The intent of a row, also if the row holds a Checkout Session or a charge of it.
@@ -31,11 +31,11 @@ CASE WHEN {is_looked_up}
     THEN coalesce(
         (
             SELECT s.payment_intent FROM reconciler.stored_ids AS s
-            WHERE s.account = %(account)s AND s.stored_id = {intent}::text
+            WHERE s.account OPERATOR(pg_catalog.=) %(account)s AND s.stored_id OPERATOR(pg_catalog.=) {intent}::pg_catalog.text
         ),
-        {intent}::text
+        {intent}::pg_catalog.text
     )
-    ELSE {intent}::text
+    ELSE {intent}::pg_catalog.text
 END
 
 -- name: ids_sampled
@@ -48,20 +48,20 @@ FROM (
     ORDER BY {created_column} DESC
     LIMIT %(limit)s
 ) AS newest
-WHERE newest.id ~ '\S'
+WHERE newest.id OPERATOR(pg_catalog.~) '\S'
 
 -- name: rows_of_intents
 -- The rows that hold one of a page's intents.
 SELECT {row}
 FROM {table} AS t
-WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[]) AND {of_account}
+WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[]) AND {of_account}
 ORDER BY {key}
 
 -- name: rows_again
 -- In order of key, so that two transactions that lock the same rows never wait for each other in a circle.
 SELECT {row}
 FROM {table} AS t
-WHERE ({payment_intent} = ANY(%(intents)s::{lookup_type}[]) OR {key} = ANY(%(keys)s::{key_type}[]))
+WHERE ({payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[]) OR {key} {equals_key} ANY(%(keys)s::{key_type}[]))
     AND {of_account}
 ORDER BY {key}
 {locking}
@@ -69,11 +69,11 @@ ORDER BY {key}
 -- name: rows_claimable
 -- Rows without an intent, by order. At most 100 for each order: a value that 1,000 rows share names no order.
 SELECT claimable.*
-FROM unnest(%(orders)s::{order_type}[]) AS named (value)
+FROM pg_catalog.unnest(%(orders)s::{order_type}[]) AS named (value)
 CROSS JOIN LATERAL (
     SELECT {row}
     FROM {table} AS t
-    WHERE {order} = named.value AND ({payment_intent} IS NULL OR {payment_intent}::text = '') AND {of_account}
+    WHERE {order} {equals_order} named.value AND ({payment_intent} IS NULL OR {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.=) '') AND {of_account}
     ORDER BY {key}
     LIMIT 100
 ) AS claimable
@@ -84,40 +84,40 @@ SELECT paid.*
 FROM (
     SELECT {order} AS value
     FROM {table} AS t
-    WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[])
-        AND {of_account} AND {order} IS NOT NULL AND {order}::text <> ''
+    WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
+        AND {of_account} AND {order} IS NOT NULL AND {order}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     UNION
-    SELECT unnest(%(orders)s::{order_type}[])
+    SELECT pg_catalog.unnest(%(orders)s::{order_type}[])
 ) AS page
 CROSS JOIN LATERAL (
     SELECT {row}
     FROM {table} AS t
-    WHERE {order} = page.value AND {status} = ANY(%(paid)s::{status_type}[]) AND {of_account}
+    WHERE {order} {equals_order} page.value AND {status} {equals_status} ANY(%(paid)s::{status_type}[]) AND {of_account}
     ORDER BY {key}
     LIMIT 100
 ) AS paid
 
 -- name: references
 -- A page ends with all rows of its last key, and rows without a key are left out: no next page could begin after one.
-SELECT {key}::text, {shown_intent}, {holds_secret}
+SELECT {key}::pg_catalog.text, {shown_intent}, {holds_secret}
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account} AND {of_kind} AND {after}
 ORDER BY {key}
 FETCH FIRST %(limit)s ROWS WITH TIES
 
 -- name: references_count
 -- How many rows a source would ask Stripe about.
-SELECT count(*)
+SELECT pg_catalog.count(*)
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
 
 -- name: references_newest
 -- The newest rows prove that the key belongs to this table.
-SELECT {key}::text, {shown_intent}, {holds_secret}
+SELECT {key}::pg_catalog.text, {shown_intent}, {holds_secret}
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     AND {key} IS NOT NULL AND {created_column} IS NOT NULL AND {of_account}
 ORDER BY {created_column} DESC
 LIMIT %(limit)s
@@ -125,9 +125,9 @@ LIMIT %(limit)s
 -- name: is_same_row
 -- A refused correction waits only while the row is the one that was refused.
 (
-    c.reason NOT LIKE 'refused by the table: %%'
-    OR starts_with(
-        c.reason, concat_ws(' ', 'refused by the table:', {status}::text, {amount}::text, {currency}::text, '->')
+    c.reason OPERATOR(pg_catalog.!~~) 'refused by the table: %%'
+    OR pg_catalog.starts_with(
+        c.reason, pg_catalog.concat_ws(' ', 'refused by the table:', {status}::pg_catalog.text, {amount}::pg_catalog.text, {currency}::pg_catalog.text, '->')
     )
 )
 
@@ -135,7 +135,7 @@ LIMIT %(limit)s
 -- No recheck of this row's intent lies in the future; filled into the statements that find open rows.
 NOT EXISTS (
     SELECT FROM reconciler.rechecks AS c
-    WHERE c.account = %(account)s AND c.payment_intent = {paired_intent} AND c.due_at > %(due_by)s
+    WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.payment_intent OPERATOR(pg_catalog.=) {paired_intent} AND c.due_at OPERATOR(pg_catalog.>) %(due_by)s
         AND {is_same_row}
 )
 
@@ -145,24 +145,24 @@ NOT EXISTS (
 coalesce(
     (
         SELECT c.due_at FROM reconciler.rechecks AS c
-        WHERE c.account = %(account)s AND c.payment_intent = {paired_intent} AND {is_same_row}
+        WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.payment_intent OPERATOR(pg_catalog.=) {paired_intent} AND {is_same_row}
     ),
     '-infinity'
-) <= %(due_by)s
+) OPERATOR(pg_catalog.<=) %(due_by)s
 
 -- name: histogram
 -- All rows of a range counted by time, and apart from them the due rows, so that rechecks are joined with those alone.
-SELECT b.start, sum(b.rows)::bigint, sum(b.due)::bigint
+SELECT b.start, pg_catalog.sum(b.rows)::bigint, pg_catalog.sum(b.due)::bigint
 FROM (
-    SELECT date_bin(%(width)s::interval, {created}, 'epoch'::timestamptz) AS start, count(*) AS rows, 0 AS due
+    SELECT pg_catalog.date_bin(%(width)s::interval, {created}, 'epoch'::pg_catalog.timestamptz) AS start, pg_catalog.count(*) AS rows, 0 AS due
     FROM {table} AS t
-    WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+    WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
         AND {key} IS NOT NULL AND {created} IS NOT NULL AND {within} AND {of_account}
     GROUP BY 1
     UNION ALL
-    SELECT date_bin(%(width)s::interval, {created}, 'epoch'::timestamptz), 0, count(*)
+    SELECT pg_catalog.date_bin(%(width)s::interval, {created}, 'epoch'::pg_catalog.timestamptz), 0, pg_catalog.count(*)
     FROM {table} AS t
-    WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+    WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
         AND {key} IS NOT NULL AND {created} IS NOT NULL AND {of_status} AND {within} AND {of_account}
     GROUP BY 1
 ) AS b
@@ -171,9 +171,9 @@ ORDER BY b.start
 
 -- name: histogram_span
 -- The first and last time of the due rows, and how many rows have no time.
-SELECT min({created}), max({created}), count(*) FILTER (WHERE {created} IS NULL)
+SELECT pg_catalog.min({created}), pg_catalog.max({created}), pg_catalog.count(*) FILTER (WHERE {created} IS NULL)
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
 
 -- name: update_rows
@@ -181,118 +181,136 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
 UPDATE {table} AS t
 SET {assignments}
 FROM unnest(
-    %(keys)s::{key_type}[], %(payment_intents)s::text[], %(statuses)s::text[], %(amounts)s::text[],
-    %(currencies)s::text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[],
+    %(keys)s::{key_type}[], %(payment_intents)s::pg_catalog.text[], %(statuses)s::pg_catalog.text[], %(amounts)s::pg_catalog.text[],
+    %(currencies)s::pg_catalog.text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[],
     %(links)s::boolean[]
 ) AS w (key, stored_id, status, amount, currency, to_status, to_intent, links)
-WHERE {key} = w.key AND {of_account_in_update}
+WHERE {key} {equals_key} w.key AND {of_account_in_update}
     AND NULLIF({stored_id}, '') IS NOT DISTINCT FROM w.stored_id
-    AND {status}::text IS NOT DISTINCT FROM w.status
-    AND {amount}::text IS NOT DISTINCT FROM w.amount
-    AND {currency}::text IS NOT DISTINCT FROM w.currency
+    AND {status}::pg_catalog.text IS NOT DISTINCT FROM w.status
+    AND {amount}::pg_catalog.text IS NOT DISTINCT FROM w.amount
+    AND {currency}::pg_catalog.text IS NOT DISTINCT FROM w.currency
     AND {not_held}
-RETURNING {key}::text, {status}::text, NULLIF({shown_intent}, '')
+RETURNING {key}::pg_catalog.text, {status}::pg_catalog.text, NULLIF({shown_intent}, '')
 
 -- name: not_held_by_another
 -- Filled into update_rows if it writes the intent: no other row may hold that intent already.
 NOT EXISTS (
     SELECT FROM {table} AS other
-    WHERE w.links AND {other_intent} = w.to_intent AND other.{key} <> w.key
+    WHERE w.links AND {other_intent} {equals_intent} w.to_intent AND NOT other.{key} {equals_key} w.key
 )
 
 -- name: relation
 -- A table by its name as stored; without a schema, the table that the search_path finds.
 SELECT
     c.oid::bigint,
-    n.nspname::text,
-    c.relname::text,
-    c.relkind::text,
-    has_schema_privilege(n.oid, 'USAGE'),
+    n.nspname::pg_catalog.text,
+    c.relname::pg_catalog.text,
+    c.relkind::pg_catalog.text,
+    pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
     -- the fourth bit stands for UPDATE; a view counts if it is simple or has a trigger for it
-    (pg_relation_is_updatable(c.oid, true) & 4) = 4,
-    row_security_active(c.oid),
-    current_user::text
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relname = %(name)s
-    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND CASE WHEN %(schema)s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %(schema)s::text END
+    (pg_catalog.pg_relation_is_updatable(c.oid, true) OPERATOR(pg_catalog.&) 4) OPERATOR(pg_catalog.=) 4,
+    pg_catalog.row_security_active(c.oid),
+    current_user::pg_catalog.text
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relname OPERATOR(pg_catalog.=) %(name)s
+    AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
+    AND CASE WHEN %(schema)s::pg_catalog.text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.text END
 
 -- name: relation_columns
 -- Every column, with the type that its domains are based on.
 WITH RECURSIVE beneath (origin, oid, typmod, depth) AS (
     SELECT a.attnum, a.atttypid, a.atttypmod, 0
-    FROM pg_attribute AS a
-    WHERE a.attrelid = %(relation)s::oid AND a.attnum > 0 AND NOT a.attisdropped
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid OPERATOR(pg_catalog.=) %(relation)s::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT b.origin, t.typbasetype, t.typtypmod, b.depth + 1
+    SELECT b.origin, t.typbasetype, t.typtypmod, b.depth OPERATOR(pg_catalog.+) 1
     FROM beneath AS b
-    JOIN pg_type AS t ON t.oid = b.oid
-    WHERE t.typtype = 'd'
+    JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) b.oid
+    WHERE t.typtype OPERATOR(pg_catalog.=) 'd'
 )
 SELECT
-    a.attname::text,
-    format_type(a.atttypid, a.atttypmod),
-    n.nspname::text,
-    t.typname::text,
-    t.typcategory::text,
-    CASE WHEN t.typname IN ('varchar', 'bpchar') AND b.typmod > 4 THEN b.typmod - 4 END,
-    ARRAY(SELECT e.enumlabel::text FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
-    has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
-    has_column_privilege(a.attrelid, a.attnum, 'UPDATE'),
-    a.attgenerated <> '',
-    NOT a.attnotnull
+    a.attname::pg_catalog.text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    n.nspname::pg_catalog.text,
+    t.typname::pg_catalog.text,
+    t.typcategory::pg_catalog.text,
+    CASE WHEN t.typname OPERATOR(pg_catalog.=) ANY (ARRAY['varchar', 'bpchar']) AND b.typmod OPERATOR(pg_catalog.>) 4 THEN b.typmod OPERATOR(pg_catalog.-) 4 END,
+    ARRAY(SELECT e.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS e WHERE e.enumtypid OPERATOR(pg_catalog.=) t.oid ORDER BY e.enumsortorder),
+    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE'),
+    a.attgenerated OPERATOR(pg_catalog.<>) '',
+    NOT a.attnotnull,
+    -- equality and order of a type of the merchant's, such as citext: no name on the search_path may stand for them
+    coalesce(o.equals, ARRAY['pg_catalog', '=']),
+    coalesce(o.greater, ARRAY['pg_catalog', '>'])
 FROM beneath AS b
-JOIN pg_attribute AS a ON a.attrelid = %(relation)s::oid AND a.attnum = b.origin
-JOIN pg_type AS t ON t.oid = b.oid AND t.typtype <> 'd'
-JOIN pg_namespace AS n ON n.oid = t.typnamespace
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) %(relation)s::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.=) b.origin
+JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) b.oid AND t.typtype OPERATOR(pg_catalog.<>) 'd'
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+LEFT JOIN LATERAL (
+    SELECT
+        pg_catalog.max(ARRAY[s.nspname::pg_catalog.text, p.oprname::pg_catalog.text])
+            FILTER (WHERE m.amopstrategy OPERATOR(pg_catalog.=) 3) AS equals,
+        pg_catalog.max(ARRAY[s.nspname::pg_catalog.text, p.oprname::pg_catalog.text])
+            FILTER (WHERE m.amopstrategy OPERATOR(pg_catalog.=) 5) AS greater
+    FROM pg_catalog.pg_opclass AS c
+    JOIN pg_catalog.pg_am AS i ON i.oid OPERATOR(pg_catalog.=) c.opcmethod AND i.amname OPERATOR(pg_catalog.=) 'btree'
+    JOIN pg_catalog.pg_amop AS m
+        ON m.amopfamily OPERATOR(pg_catalog.=) c.opcfamily AND m.amoplefttype OPERATOR(pg_catalog.=) c.opcintype
+        AND m.amoprighttype OPERATOR(pg_catalog.=) c.opcintype
+    JOIN pg_catalog.pg_operator AS p ON p.oid OPERATOR(pg_catalog.=) m.amopopr
+    JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) p.oprnamespace
+    WHERE c.opcdefault AND c.opcintype OPERATOR(pg_catalog.=) t.oid
+) AS o ON true
 ORDER BY a.attnum
 
 -- name: relation_indexes
 -- The columns of each index that lookups can use; a partial index only if it leaves out nothing but nulls.
 SELECT
     ARRAY(
-        SELECT a.attname::text
-        FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
-        LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-        WHERE k.position <= i.indnkeyatts
+        SELECT a.attname::pg_catalog.text
+        FROM pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) k.attnum
+        WHERE k.position OPERATOR(pg_catalog.<=) i.indnkeyatts
         ORDER BY k.position
     ),
     i.indisunique AND i.indpred IS NULL
-FROM pg_index AS i
-LEFT JOIN pg_attribute AS first ON first.attrelid = i.indrelid AND first.attnum = i.indkey[0]
-WHERE i.indrelid = %(relation)s::oid
+FROM pg_catalog.pg_index AS i
+LEFT JOIN pg_catalog.pg_attribute AS first ON first.attrelid OPERATOR(pg_catalog.=) i.indrelid AND first.attnum OPERATOR(pg_catalog.=) i.indkey[0]
+WHERE i.indrelid OPERATOR(pg_catalog.=) %(relation)s::pg_catalog.oid
     AND i.indisvalid
-    AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%%I IS NOT NULL)', first.attname))
+    AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) OPERATOR(pg_catalog.=) pg_catalog.format('(%%I IS NOT NULL)', first.attname))
 
 -- name: relation_names
 -- The names of all tables and views, to suggest the nearest to a misspelt one.
-SELECT format('%%s.%%s', n.nspname, c.relname)
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reconciler')
-    AND n.nspname NOT LIKE 'pg\_%%'
+SELECT pg_catalog.format('%%s.%%s', n.nspname, c.relname)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
+    AND n.nspname OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog', 'information_schema', 'reconciler'])
+    AND n.nspname OPERATOR(pg_catalog.!~~) 'pg\_%%'
 ORDER BY 1
 LIMIT 2000
 
 -- name: open_payments_by_status
 -- How many open rows there are, by the local status, for the status command.
-SELECT rtrim({status}::text), count(*)
+SELECT pg_catalog.rtrim({status}::pg_catalog.text), pg_catalog.count(*)
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::text <> ''
-    AND {status} = ANY(%(open)s::{status_type}[]) AND {of_account}
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+    AND {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
 GROUP BY 1
 
 -- name: rows_of_orders
 -- Before a row is made failed or canceled, every row of its order counts: of any account, mapped or not. At most 101 an
 -- order, which shows that there are more than 100: an order that 1,000 rows share is no order.
 SELECT member.*
-FROM unnest(%(orders)s::{order_type}[]) AS named (value)
+FROM pg_catalog.unnest(%(orders)s::{order_type}[]) AS named (value)
 CROSS JOIN LATERAL (
     SELECT {row}
     FROM {table} AS t
-    WHERE {order} = named.value
+    WHERE {order} {equals_order} named.value
     ORDER BY {key}
     LIMIT 101
 ) AS member
@@ -301,14 +319,14 @@ CROSS JOIN LATERAL (
 -- An intent that any row holds is that row's money, also for a row of another account or outside the mapping.
 SELECT {row}, ({of_account}) IS NOT TRUE
 FROM {table} AS t
-WHERE {payment_intent} = ANY(%(intents)s::{lookup_type}[])
+WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
 ORDER BY {key}
 
 -- name: rows_by_key
 -- The rows after a write, as the database keeps them after its triggers and rules.
 SELECT {row}
 FROM {table} AS t
-WHERE {key} = ANY(%(keys)s::{key_type}[]) AND {in_account}
+WHERE {key} {equals_key} ANY(%(keys)s::{key_type}[]) AND {in_account}
 
 -- name: condition_check
 -- The configured condition is evaluated on some rows before any statement relies on it.

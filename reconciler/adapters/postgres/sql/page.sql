@@ -1,20 +1,20 @@
 -- name: current_time
 -- The database's clock decides what is old.
-SELECT clock_timestamp()
+SELECT pg_catalog.clock_timestamp()
 
 -- name: stored_discrepancies
 -- What is stored about a page's intents.
 SELECT id, subject, kind, state, fingerprint, reason, payment_intent
 FROM reconciler.discrepancies
-WHERE account = %(account)s
-    AND (subject = ANY(%(intents)s) OR kind = 'paid_by_other_intent' AND payment_intent = ANY(%(intents)s))
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (subject OPERATOR(pg_catalog.=) ANY(%(intents)s) OR kind OPERATOR(pg_catalog.=) 'paid_by_other_intent' AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s))
 
 -- name: stored_discrepancies_locked
 -- Locked, so that a person's decision meanwhile is neither missed nor overwritten.
 SELECT id, subject, kind, state, fingerprint, reason, payment_intent
 FROM reconciler.discrepancies
-WHERE account = %(account)s
-    AND (subject = ANY(%(intents)s) OR kind = 'paid_by_other_intent' AND payment_intent = ANY(%(intents)s))
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (subject OPERATOR(pg_catalog.=) ANY(%(intents)s) OR kind OPERATOR(pg_catalog.=) 'paid_by_other_intent' AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s))
 ORDER BY id
 FOR NO KEY UPDATE
 
@@ -22,13 +22,13 @@ FOR NO KEY UPDATE
 -- Rechecks that wait for a verdict; a planned poll waits for none.
 SELECT payment_intent, due_at, reason
 FROM reconciler.rechecks
-WHERE account = %(account)s AND payment_intent = ANY(%(intents)s) AND reason <> 'schedule'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s) AND reason OPERATOR(pg_catalog.<>) 'schedule'
 
 -- name: rechecks_due
 -- Rechecks whose time has come, the longest overdue first.
 SELECT payment_intent
 FROM reconciler.rechecks
-WHERE account = %(account)s AND due_at <= %(now)s AND reason <> %(scheduled)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND due_at OPERATOR(pg_catalog.<=) %(now)s AND reason OPERATOR(pg_catalog.<>) %(scheduled)s
 ORDER BY due_at, payment_intent
 LIMIT %(limit)s
 
@@ -36,30 +36,30 @@ LIMIT %(limit)s
 -- A poll replaces no other recheck, unless that recheck was due and its verdict comes with the poll.
 INSERT INTO reconciler.rechecks AS k (account, payment_intent, due_at, reason)
 SELECT %(account)s, c.payment_intent, c.due_at, c.reason
-FROM unnest(%(intents)s::text[], %(due)s::timestamptz[], %(reasons)s::text[]) AS c (payment_intent, due_at, reason)
+FROM unnest(%(intents)s::pg_catalog.text[], %(due)s::pg_catalog.timestamptz[], %(reasons)s::pg_catalog.text[]) AS c (payment_intent, due_at, reason)
 ORDER BY c.payment_intent
 ON CONFLICT (account, payment_intent) DO UPDATE SET due_at = excluded.due_at, reason = excluded.reason
-WHERE k.reason = %(scheduled)s OR excluded.reason <> %(scheduled)s OR k.due_at <= %(now)s::timestamptz
+WHERE k.reason OPERATOR(pg_catalog.=) %(scheduled)s OR excluded.reason OPERATOR(pg_catalog.<>) %(scheduled)s OR k.due_at OPERATOR(pg_catalog.<=) %(now)s::pg_catalog.timestamptz
 
 -- name: rechecks_remove
 -- A recheck later than the verdict was left by a sweep that knew more.
 DELETE FROM reconciler.rechecks
-WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
-    AND (reason = %(scheduled)s OR due_at <= %(now)s::timestamptz OR %(now)s::timestamptz IS NULL)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s)
+    AND (reason OPERATOR(pg_catalog.=) %(scheduled)s OR due_at OPERATOR(pg_catalog.<=) %(now)s::pg_catalog.timestamptz OR %(now)s::pg_catalog.timestamptz IS NULL)
 
 -- name: rechecks_of_reported_due_now
 -- The service may correct from now on, so a reported finding need not wait a day. A minute back: Stripe's clock may be behind.
 UPDATE reconciler.rechecks AS c
-SET due_at = now() - interval '1 minute'
+SET due_at = pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 minute'
 FROM reconciler.discrepancies AS d
-WHERE c.account = %(account)s AND c.due_at > now() AND d.account = c.account AND d.payment_intent = c.payment_intent
-    AND d.state = 'open' AND d.reason IN ('report_mode', 'not_applied')
+WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.due_at OPERATOR(pg_catalog.>) pg_catalog.now() AND d.account OPERATOR(pg_catalog.=) c.account AND d.payment_intent OPERATOR(pg_catalog.=) c.payment_intent
+    AND d.state OPERATOR(pg_catalog.=) 'open' AND d.reason OPERATOR(pg_catalog.=) ANY (ARRAY['report_mode', 'not_applied'])
 
 -- name: events_of_intents
 -- The events known of a page's intents, oldest first.
 SELECT id, type, created, payment_intent, delivered
 FROM reconciler.events
-WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s)
 ORDER BY created, id
 
 -- name: events_put
@@ -67,49 +67,49 @@ ORDER BY created, id
 INSERT INTO reconciler.events AS e (account, id, type, created, payment_intent, delivered)
 SELECT %(account)s, n.id, n.type, n.created, n.payment_intent, n.delivered
 FROM unnest(
-    %(ids)s::text[], %(types)s::text[], %(created)s::timestamptz[], %(intents)s::text[], %(delivered)s::boolean[]
+    %(ids)s::pg_catalog.text[], %(types)s::pg_catalog.text[], %(created)s::pg_catalog.timestamptz[], %(intents)s::pg_catalog.text[], %(delivered)s::boolean[]
 ) AS n (id, type, created, payment_intent, delivered)
 ORDER BY n.id
 ON CONFLICT (account, id) DO UPDATE SET delivered = true WHERE excluded.delivered AND NOT e.delivered
 
 -- name: events_seen
 -- Which of these events were handled before.
-SELECT id FROM reconciler.events WHERE account = %(account)s AND id = ANY (%(ids)s::text[])
+SELECT id FROM reconciler.events WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) ANY (%(ids)s::pg_catalog.text[])
 
 -- name: corrections_by_service
 -- now() is the time that the entries have. clock_timestamp() may differ from row to row, so no index could be used.
-SELECT count(*)
+SELECT pg_catalog.count(*)
 FROM reconciler.ledger
-WHERE account = %(account)s AND action = 'correction'
-    AND at > now() - make_interval(secs => %(seconds)s)
-    AND body ->> 'asked_by' = 'service'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'correction'
+    AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => %(seconds)s))
+    AND body OPERATOR(pg_catalog.->>) 'asked_by' OPERATOR(pg_catalog.=) 'service'
 
 -- name: cursors
 -- How far each source that runs again and again has come.
-SELECT name, handled_until FROM reconciler.cursors WHERE account = %(account)s
+SELECT name, handled_until FROM reconciler.cursors WHERE account OPERATOR(pg_catalog.=) %(account)s
 
 -- name: cursors_move
 -- A cursor never moves back, unless a wrong clock had moved it into the future.
 INSERT INTO reconciler.cursors AS c (account, name, handled_until)
 SELECT %(account)s, n.name, n.reached
-FROM unnest(%(names)s::text[], %(reached)s::timestamptz[]) AS n (name, reached)
+FROM unnest(%(names)s::pg_catalog.text[], %(reached)s::pg_catalog.timestamptz[]) AS n (name, reached)
 ORDER BY n.name
 ON CONFLICT (account, name) DO UPDATE
 SET handled_until = CASE
-        WHEN c.handled_until > now() + interval '1 hour' THEN excluded.handled_until
+        WHEN c.handled_until OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.+) interval '1 hour') THEN excluded.handled_until
         ELSE greatest(c.handled_until, excluded.handled_until)
     END,
-    changed_at = now()
+    changed_at = pg_catalog.now()
 
 -- name: listing_statistics
 -- What the last complete sweep that listed a window found out about rows and intents.
-SELECT (s.report ->> 'listed')::float8 / (s.report ->> 'listed_rows')::float8,
-    (s.report ->> 'skew_earliest')::float8, (s.report ->> 'skew_latest')::float8
-FROM unnest(ARRAY['window', 'all']) AS k (kind)
+SELECT (s.report OPERATOR(pg_catalog.->>) 'listed')::pg_catalog.float8 OPERATOR(pg_catalog./) (s.report OPERATOR(pg_catalog.->>) 'listed_rows')::pg_catalog.float8,
+    (s.report OPERATOR(pg_catalog.->>) 'skew_earliest')::pg_catalog.float8, (s.report OPERATOR(pg_catalog.->>) 'skew_latest')::pg_catalog.float8
+FROM pg_catalog.unnest(ARRAY['window', 'all']) AS k (kind)
 CROSS JOIN LATERAL (
     SELECT id, report
     FROM reconciler.sweeps
-    WHERE account = %(account)s AND kind = k.kind AND complete AND (report ->> 'listed_rows')::float8 > 0
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) k.kind AND complete AND (report OPERATOR(pg_catalog.->>) 'listed_rows')::pg_catalog.float8 OPERATOR(pg_catalog.>) 0
     ORDER BY id DESC
     LIMIT 1
 ) AS s
@@ -125,31 +125,31 @@ RETURNING id
 -- name: sweep_finish
 -- A sweep ends once; a second end finds no row.
 UPDATE reconciler.sweeps
-SET finished_at = greatest(now(), started_at), complete = %(complete)s, report = %(report)s::jsonb
-WHERE account = %(account)s AND id = %(sweep)s AND finished_at IS NULL
+SET finished_at = greatest(pg_catalog.now(), started_at), complete = %(complete)s, report = %(report)s::pg_catalog.jsonb
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(sweep)s AND finished_at IS NULL
 RETURNING id
 
 -- name: reads_book
 -- Reads are summed by hour and source: Stripe's limit is a rolling sum over 30 days.
 INSERT INTO reconciler.reads AS r (account, hour, source, count)
-SELECT %(account)s, date_trunc('hour', now(), 'UTC'), b.source, b.count
-FROM unnest(%(sources)s::text[], %(counts)s::bigint[]) AS b (source, count)
+SELECT %(account)s, pg_catalog.date_trunc('hour', pg_catalog.now(), 'UTC'), b.source, b.count
+FROM unnest(%(sources)s::pg_catalog.text[], %(counts)s::bigint[]) AS b (source, count)
 ORDER BY b.source
-ON CONFLICT (account, hour, source) DO UPDATE SET count = r.count + excluded.count
+ON CONFLICT (account, hour, source) DO UPDATE SET count = r.count OPERATOR(pg_catalog.+) excluded.count
 
 -- name: reads_by_source
 -- The rolling sums by source, and of the last day.
-SELECT source, sum(count), coalesce(sum(count) FILTER (WHERE hour > now() - interval '1 day'), 0)
+SELECT source, pg_catalog.sum(count), coalesce(pg_catalog.sum(count) FILTER (WHERE hour OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 day')), 0)
 FROM reconciler.reads
-WHERE account = %(account)s AND hour > now() - make_interval(days => %(days)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND hour OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
 GROUP BY source
 
 -- name: unmatched_payments
 -- Money that no row shows: one of these may be the retry of a row that is about to be made failed or canceled.
-SELECT payment_intent, stake_amount, currency, (evidence ->> 'created')::timestamptz
+SELECT payment_intent, stake_amount, currency, (evidence OPERATOR(pg_catalog.->>) 'created')::pg_catalog.timestamptz
 FROM reconciler.discrepancies
-WHERE account = %(account)s AND kind = 'missing_locally' AND state = 'open' AND payment_intent IS NOT NULL
-    AND evidence ->> 'created' IS NOT NULL
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) 'missing_locally' AND state OPERATOR(pg_catalog.=) 'open' AND payment_intent IS NOT NULL
+    AND evidence OPERATOR(pg_catalog.->>) 'created' IS NOT NULL
 ORDER BY id DESC
 LIMIT 10000
 
@@ -157,19 +157,19 @@ LIMIT 10000
 -- Which Checkout Sessions and charges belong to a page's intents.
 SELECT stored_id, payment_intent, recheck_at
 FROM reconciler.stored_ids
-WHERE account = %(account)s AND payment_intent = ANY(%(intents)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s)
 
 -- name: pairs_of_ids
 -- What is known of the Checkout Sessions and charges that rows hold.
 SELECT stored_id, payment_intent, recheck_at
 FROM reconciler.stored_ids
-WHERE account = %(account)s AND stored_id = ANY(%(ids)s)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND stored_id OPERATOR(pg_catalog.=) ANY(%(ids)s)
 
 -- name: pairs_put
 -- The latest answer of Stripe counts.
 INSERT INTO reconciler.stored_ids (account, stored_id, payment_intent, recheck_at)
 SELECT %(account)s, n.stored_id, n.payment_intent, n.recheck_at
-FROM unnest(%(ids)s::text[], %(intents)s::text[], %(rechecks)s::timestamptz[]) AS n (stored_id, payment_intent, recheck_at)
+FROM unnest(%(ids)s::pg_catalog.text[], %(intents)s::pg_catalog.text[], %(rechecks)s::pg_catalog.timestamptz[]) AS n (stored_id, payment_intent, recheck_at)
 ORDER BY n.stored_id
 ON CONFLICT (account, stored_id) DO UPDATE
-SET payment_intent = excluded.payment_intent, recheck_at = excluded.recheck_at, checked_at = now()
+SET payment_intent = excluded.payment_intent, recheck_at = excluded.recheck_at, checked_at = pg_catalog.now()

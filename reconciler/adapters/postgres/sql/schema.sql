@@ -4,19 +4,19 @@ CREATE SCHEMA reconciler
 
 -- name: migration_lock
 -- One migration at a time; the lock ends with the connection. The number is "reconciler" on a phone's keys.
-SELECT pg_advisory_lock(7326624537)
+SELECT pg_catalog.pg_advisory_lock(7326624537)
 
 -- name: migration_timeout
 -- A migration that waits for a lock makes every later session wait too: the merchant's worker may hold outbox rows.
-SELECT set_config('lock_timeout', '3s', false)
+SELECT pg_catalog.set_config('lock_timeout', '3s', false)
 
 -- name: migration_path
 -- The migrations name their tables without a schema.
-SET search_path TO reconciler
+SET search_path TO reconciler, pg_temp
 
 -- name: migrations_table
 -- The table of applied migrations and the schema, each null if it does not exist.
-SELECT to_regclass('reconciler._yoyo_migration')::oid, to_regnamespace('reconciler')::oid
+SELECT pg_catalog.to_regclass('reconciler._yoyo_migration')::pg_catalog.oid, pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid
 
 -- name: migrations_applied
 -- Every command asks this when it starts, to refuse a database of another version.
@@ -52,21 +52,21 @@ WITH wanted (name, privilege) AS (
         ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE')
 ),
 found AS (
-    SELECT name, privilege, to_regclass('reconciler.' || name)::oid AS relation
+    SELECT name, privilege, pg_catalog.to_regclass('reconciler.' OPERATOR(pg_catalog.||) name)::pg_catalog.oid AS relation
     FROM wanted
     -- to_regclass fails if the schema may not be used
-    WHERE has_schema_privilege(to_regnamespace('reconciler')::oid, 'USAGE')
+    WHERE pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid, 'USAGE')
 )
 SELECT
-    to_regnamespace('reconciler') IS NOT NULL AS is_there,
-    count(relation) = (SELECT count(*) FROM wanted)
-        AND coalesce(bool_and(has_table_privilege(relation, 'SELECT')), false) AS may_read,
-    count(relation) = (SELECT count(*) FROM wanted)
-        AND coalesce(bool_and(has_table_privilege(relation, privilege)), false)
-        AND NOT pg_is_in_recovery()
-        AND current_setting('transaction_read_only') = 'off' AS may_write,
-    count(*) > 0
-        AND coalesce(bool_and(has_table_privilege(to_regclass('reconciler._yoyo_migration')::oid, 'SELECT')), false)
+    pg_catalog.to_regnamespace('reconciler') IS NOT NULL AS is_there,
+    pg_catalog.count(relation) OPERATOR(pg_catalog.=) (SELECT pg_catalog.count(*) FROM wanted)
+        AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(relation, 'SELECT')), false) AS may_read,
+    pg_catalog.count(relation) OPERATOR(pg_catalog.=) (SELECT pg_catalog.count(*) FROM wanted)
+        AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(relation, privilege)), false)
+        AND NOT pg_catalog.pg_is_in_recovery()
+        AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'off' AS may_write,
+    pg_catalog.count(*) OPERATOR(pg_catalog.>) 0
+        AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(pg_catalog.to_regclass('reconciler._yoyo_migration')::pg_catalog.oid, 'SELECT')), false)
         AS may_read_migrations
 FROM found
 

@@ -8,11 +8,11 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 
 -- name: set_timeouts
 -- For this transaction alone: the checkout must never wait for Reconciler.
-SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '10s', true)
+SELECT pg_catalog.set_config('lock_timeout', '1s', true), pg_catalog.set_config('statement_timeout', '10s', true)
 
 -- name: set_count_timeout
 -- For this transaction alone: a count may read a whole table, but must end.
-SELECT set_config('statement_timeout', '60s', true)
+SELECT pg_catalog.set_config('statement_timeout', '60s', true)
 
 -- name: set_date_style
 -- psycopg reads times with a zone in the ISO style alone.
@@ -22,7 +22,7 @@ SET DateStyle TO 'ISO'
 -- The lock keeps a takeover waiting until this transaction has ended.
 SELECT epoch
 FROM reconciler.leases
-WHERE account = %(account)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s AND expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
 FOR SHARE
 
 -- name: keep_rows_point

@@ -1,0 +1,207 @@
+"""No statement depends on the search_path: another role may have put a function or an operator of its own there.
+
+PostgreSQL prefers an exact match in any schema of the path to a less exact one in pg_catalog. So each function, type,
+operator and table is named with its schema. PostgreSQL's own grammar reads the statements.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+from pglast import parser
+
+from reconciler.adapters.postgres.merchant.catalog import TableColumn
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
+from reconciler.domain.model.payment import TableMapping
+from reconciler.domain.model.time_range import TimeRange
+from tests.conftest import COLUMNS, STATUSES
+
+WITHOUT_A_NAME = {"AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_NULLIF"}
+"""PostgreSQL has no way to name the operator of these. In Reconciler's statements both sides are text or jsonb, and the
+operator for two of them is in pg_catalog, which is searched first."""
+RANGES = (
+    TimeRange(),
+    TimeRange(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)),
+)
+
+
+def tree(statement: bytes) -> object:
+    """The statement as PostgreSQL parses it. psycopg's parameters become PostgreSQL's."""
+    text = re.sub(r"%\(\w+\)s", "$1", statement.decode()).replace("%%", "%")
+    return json.loads(parser.parse_sql_json(text))
+
+
+def nodes(value: object, inside: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Every node of a tree by its kind, after the nodes around it."""
+    if isinstance(value, list):
+        for item in value:
+            yield from nodes(item, inside)
+    elif isinstance(value, dict):
+        for kind, item in value.items():
+            if isinstance(item, dict):
+                yield kind, item
+            yield from nodes(item, kind)
+
+
+def faults(statement: bytes) -> list[str]:
+    """What a statement names without a schema."""
+    parsed = list(nodes(tree(statement)))
+    named_here = {node["ctename"] for kind, node in parsed if kind == "CommonTableExpr"}
+    # FOR UPDATE OF names an alias
+    named_here |= {node["aliasname"] for kind, node in parsed if kind == "alias"}
+    return [fault for kind, node in parsed for fault in faults_of(kind, node, named_here)]
+
+
+def faults_of(kind: str, node: dict, named_here: set[object]) -> Iterator[str]:
+    match kind:
+        case "FuncCall" if len(node["funcname"]) == 1:
+            # unnest of several arrays is no function: the grammar makes several calls of pg_catalog.unnest from it
+            if not (last(node["funcname"]) == "unnest" and len(node["args"]) > 1):
+                yield f"function {last(node['funcname'])}"
+        case "TypeName" | "typeName" if len(node.get("names", ())) == 1:
+            yield f"type {last(node['names'])}"
+        case "A_Expr" if node["kind"] not in WITHOUT_A_NAME and len(node["name"]) == 1:
+            yield f"operator {last(node['name'])} ({node['kind']})"
+        case "SubLink" if "testexpr" in node and len(node.get("operName", ())) < 2:
+            yield "operator of IN (SELECT)"
+        case "CaseExpr" if "arg" in node:
+            yield "operator of CASE with a value"
+        case "JoinExpr" if "usingClause" in node or node.get("isNatural"):
+            yield "operator of USING"
+        case "RangeVar" | "relation" if "relname" in node and "schemaname" not in node:
+            if node["relname"] not in named_here:
+                yield f"table {node['relname']}"
+        case _:
+            pass
+
+
+def last(names: list) -> str:
+    return names[-1]["String"]["sval"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("SELECT now()", "function now"),
+        ("SELECT unnest('{}'::pg_catalog.text[])", "function unnest"),
+        ("SELECT 'a'::text", "type text"),
+        (
+            "SELECT FROM pg_catalog.unnest('{}'::pg_catalog.int8[]) AS a (b) WHERE b = 1",
+            "operator =",
+        ),
+        ("SELECT 1 IN (1, 2)", "operator ="),
+        ("SELECT 1 BETWEEN 0 AND 2", "operator BETWEEN"),
+        ("SELECT 'a' LIKE 'b'", "operator ~~"),
+        ("SELECT CASE 1 WHEN 2 THEN 3 END", "operator of CASE"),
+        ("SELECT 1 IN (SELECT 2)", "operator of IN"),
+        ("SELECT FROM pg_class", "table pg_class"),
+        ("UPDATE payments SET a = 1", "table payments"),
+        ("SELECT FROM s.a JOIN s.b USING (c)", "operator of USING"),
+    ],
+)
+def test_the_test_finds_names_without_a_schema(statement: str, fault: str) -> None:
+    """The measure itself: each way to name something without its schema is found."""
+    assert [found for found in faults(statement.encode()) if found.startswith(fault)]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [(file, name) for file in STATEMENTS for name in STATEMENTS[file]],
+    ids=lambda value: value,
+)
+def test_a_statement_names_every_schema(file: str, name: str) -> None:
+    """A statement on Reconciler's own tables, or on the catalog."""
+    if file != "demo":
+        assert faults(STATEMENTS[file][name]) == []
+
+
+def column(name: str, type_name: str, schema: str = "pg_catalog", **values: object) -> TableColumn:
+    category = {"int8": "N", "numeric": "N"}.get(type_name, "S")
+    return TableColumn(name, type_name, schema, type_name, category, None, (), True, True, **values)
+
+
+@cache
+def tables() -> dict[str, MerchantTable]:
+    """Mapped tables of every kind that composes other statements."""
+    names = {part: name for part, (name, _) in COLUMNS.items()}
+    mapping = TableMapping(table="public.payments", statuses=STATUSES, **names)
+    plain = MerchantTable(
+        mapping,
+        "public",
+        "payments",
+        key=column("id", "int8"),
+        payment_intent=column("stripe_payment_intent_id", "text"),
+        status=column("status", "text"),
+        amount=column("amount", "int8"),
+        created=column("created_at", "timestamptz"),
+        currency=column("currency", "text"),
+        updated=column("updated_at", "timestamptz"),
+        order=column("order_id", "text"),
+        account=column("account", "text"),
+    )
+    own = {"schema": "ext", "equality": ("ext", "="), "greater": ("ext", ">")}
+    made = {"plain": plain, "client secrets": replace(plain, has_secrets=True)}
+    made["own types"] = replace(
+        plain,
+        **{
+            part: column(part, "citext", **own)
+            for part in ("key", "status", "order", "payment_intent")
+        },
+    )
+    for kind in ("timestamp", "date"):
+        made[kind] = replace(
+            plain, created=column("created_at", kind), updated=column("updated_at", kind)
+        )
+    for unit in ("s", "ms"):
+        made[unit] = replace(
+            plain,
+            mapping=replace(mapping, created_unit=unit),
+            created=column("created_at", "int8"),
+            updated=column("updated_at", "int8"),
+        )
+    return made
+
+
+def composed(table: MerchantTable) -> Iterator[bytes]:
+    """Every statement that is composed for a table."""
+    for name in (
+        "rows_of_intents", "rows_again", "rows_locked", "rows_claimable", "rows_paid", "rows_of_orders", "holders",
+        "rows_by_key", "references_newest", "open_by_status", "ids_sampled",
+    ):  # fmt: skip
+        yield getattr(table, name)
+    yield table.update(linking=True)
+    yield table.update(linking=False)
+    for created in RANGES:
+        for scheduled in (True, False):
+            yield table.histogram(created, scheduled=scheduled)
+            yield table.histogram_span(created, scheduled=scheduled)
+            yield table.references_count(created, only_open=True, scheduled=scheduled)
+            for looked_up in (True, False):
+                yield table.references(
+                    created, only_open=True, after=True, scheduled=scheduled, looked_up=looked_up
+                )
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "client secrets", "own types", "timestamp", "date", "s", "ms"]
+)
+def test_a_composed_statement_names_every_schema(kind: str) -> None:
+    """A statement on the merchant's table, which keeps the role's search_path for the table's triggers."""
+    for statement in composed(tables()[kind]):
+        assert faults(statement) == [], statement.decode()
+
+
+def test_every_template_of_the_merchants_table_is_composed() -> None:
+    """A new template does not escape the check above."""
+    text = b"\n".join(composed(tables()["plain"])).decode()
+    whole = {name for name in TEMPLATES["merchant"] if name not in STATEMENTS["merchant"]}
+    not_named = {name for name in whole if f"-- {name}\n" not in text}
+    assert not_named <= {"condition_check", "intent_without_secret"}
+    assert faults(tables()["client secrets"].rows_of_intents) == []
