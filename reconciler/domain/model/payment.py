@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -34,6 +34,8 @@ class Payment:
     stored_currency: str | None = None
     stored_id: str | None = None
     excluded: bool = False
+    updated: datetime | None = field(default=None, compare=False)
+    """When the row was changed last, for a row that reads as refunded; None if that is not mapped."""
 
     @property
     def column_text(self) -> str | None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import SAYS_PAID, Outcome
+from reconciler.domain.outcome import PAID_OR_HELD, SAYS_PAID, Outcome
 from reconciler.domain.rules.correction_blockers import correction_verdict, order_of_row
 from reconciler.domain.rules.decision_table import TABLE, Cell
+from reconciler.domain.rules.grace import Wait, wait_for_refund
 from reconciler.domain.rules.missing_findings import (
     findings_missing_at_stripe,
     findings_missing_locally,
@@ -38,18 +40,21 @@ from reconciler.domain.rules.severity_and_evidence import (
 )
 from reconciler.domain.rules.side_findings import side_findings
 
+ORDER_MAY_CHANGE: Final = "another intent of its order can still be paid"
+REFUND_MAY_COME: Final = "its row became refunded less than the grace ago"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The findings of a match.
 
     ``correct`` are the rows that may be corrected: one row, or all parts of a payment; none if there is nothing to write.
-    ``wait_until`` is set if the order of a row may change by itself until then; then nothing else counts.
+    ``wait`` is set if what was found may change by itself until then; then nothing else counts.
     """
 
     findings: tuple[Finding, ...]
     correct: tuple[Payment, ...] = ()
-    wait_until: datetime | None = None
+    wait: Wait | None = None
     relink_to: Intent | None = None
     """The intent at which the row to correct is pointed; None if it keeps its own."""
 
@@ -76,13 +81,17 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     sides = side_findings(match, intent, rules, now)
     # of rows that nothing explains, none may be written
     if rows.relation is RowsRelation.UNEXPLAINED:
-        return Comparison((*_unexplained_rows(match, intent, rules), *sides))
+        return Comparison((*_unexplained_rows(match, intent), *sides))
 
     # the verdict alone does not know what else was paid for the order
-    verdict = pair_verdict(match, rows.as_one, intent, rules, is_explained=True)
+    verdict = pair_verdict(match, rows.as_one, intent, rules)
+    if verdict is not None and verdict.kind is Kind.REFUND_MISSING:
+        until = wait_for_refund(rows.compared, rules, now)
+        if until is not None:
+            return Comparison((), wait=Wait(until, REFUND_MAY_COME))
     order = order_of_row(match, rows.as_one, intent, rules, now, verdict)
     if order.wait_until is not None:
-        return Comparison((), wait_until=order.wait_until)
+        return Comparison((), wait=Wait(order.wait_until, ORDER_MAY_CHANGE))
     if order.finding is not None:
         # a webhook finds its row by a Checkout Session, a charge or a client secret, so that text is never replaced
         keeps_text = rows.as_one.stored_id is not None
@@ -99,58 +108,62 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     return Comparison((found, *sides), rows.compared if may_be_written else ())
 
 
-def _unexplained_rows(match: Match, intent: Intent, rules: Rules) -> tuple[Finding, ...]:
-    """The findings about several rows that are neither attempts nor parts: nothing of them is written."""
-    if intent.outcome is Outcome.SUCCEEDED and intent.charge is not None:
-        outcomes = {row.outcome for row in match.payments}
-        back = money_kept(match, intent).refunded if Outcome.REFUNDED in outcomes else 0
-        if parts_agree_with_refund(match.payments, intent.amount_received, back or 0):
-            return ()
+def _unexplained_rows(match: Match, intent: Intent) -> tuple[Finding, ...]:
+    """The one finding about several rows that are neither attempts nor parts: nothing of them is written."""
+    rows = match.payments
+    outcomes = {row.outcome for row in rows}
+    # an unknown status comes first, because every other rule would rest on a guess
+    if Outcome.UNKNOWN in {intent.outcome, *outcomes}:
+        return (pair_finding(PairVerdict(Kind.UNKNOWN_STATUS), rows[0], rows, intent),)
+    if _rows_agree(match, intent):
+        return ()
 
-    by_kind: dict[Kind, Finding] = {}
-    for payment in match.payments:
-        verdict = pair_verdict(match, payment, intent, rules, is_explained=False)
-        if verdict is None:
-            continue
-        # which of several rows is meant is the question, so the rows that agree are a part of it
-        named = match.payments if verdict.kind is Kind.AMBIGUOUS_ROW else (payment,)
-        found = pair_finding(verdict, payment, named, intent)
-        earlier = by_kind.get(found.kind)
-        by_kind[found.kind] = found if earlier is None else _merged(earlier, found)
-    return tuple(by_kind.values())
+    # a settled row without an intent was paid in another way
+    is_paid = intent.outcome is Outcome.SUCCEEDED
+    verdict = PairVerdict(Kind.AMBIGUOUS_ROW)
+    if is_paid and any(_is_paid_without_intent(row) for row in rows):
+        verdict = _ROW_WITHOUT_INTENT
+    # which of the rows is meant is the question, so the rows that agree are a part of it
+    return (pair_finding(verdict, rows[0], rows, intent),)
 
 
-def _merged(one: Finding, other: Finding) -> Finding:
-    """One finding of a kind that names the rows of both, as severe as the severer one."""
-    if one.kind is Kind.AMBIGUOUS_ROW:
-        return one  # it names every row of the match already
-    worst = max(one, other, key=lambda finding: list(Severity).index(finding.severity))
-    keys = tuple(sorted({*one.keys, *other.keys}))
-    return replace(worst, keys=keys, local={"rows": [*_rows(one), *_rows(other)]})
+def _rows_agree(match: Match, intent: Intent) -> bool:
+    """Whether rows that nothing explains leave no question open."""
+    rows = match.payments
+    # while no money was taken or is held, rows that all say what Stripe says need no explanation
+    if intent.outcome not in PAID_OR_HELD and not intent.amount_received:
+        return all(TABLE[row.outcome, intent.outcome] is Cell.KEEP for row in rows)
+    if intent.outcome is not Outcome.SUCCEEDED or intent.charge is None:
+        return False
+    says_refunded = any(row.outcome is Outcome.REFUNDED for row in rows)
+    back = money_kept(match, intent).refunded if says_refunded else 0
+    return parts_agree_with_refund(rows, intent.amount_received, back or 0)
 
 
-def _rows(finding: Finding) -> list[object]:
-    rows = finding.local.get("rows")
-    return rows if isinstance(rows, list) else [finding.local]
+_ROW_WITHOUT_INTENT: Final = PairVerdict(
+    Kind.AMBIGUOUS_ROW, Reason.ROW_WITHOUT_INTENT, Severity.CRITICAL
+)
+
+
+def _is_paid_without_intent(row: Payment) -> bool:
+    return row.payment_intent is None and row.outcome in SAYS_PAID
 
 
 def pair_verdict(
-    match: Match, payment: Payment, intent: Intent, rules: Rules, *, is_explained: bool
+    match: Match, payment: Payment, intent: Intent, rules: Rules
 ) -> PairVerdict | None:
     """What a row and its intent disagree about, None if they agree.
 
-    ``is_explained`` is whether the rows of the intent are known to belong together. Raises FactNeededError if the verdict
-    depends on something that was not read yet.
+    Raises FactNeededError if the verdict depends on something that was not read yet.
     """
     # an unknown status comes first, because every other rule would rest on a guess
     if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
         return PairVerdict(Kind.UNKNOWN_STATUS)
     # a settled row without an intent was paid in another way: two payments may be one order's
-    says_paid = payment.outcome in SAYS_PAID
-    if payment.payment_intent is None and says_paid and intent.outcome is Outcome.SUCCEEDED:
-        return PairVerdict(Kind.AMBIGUOUS_ROW, Reason.ROW_WITHOUT_INTENT, Severity.CRITICAL)
+    if _is_paid_without_intent(payment) and intent.outcome is Outcome.SUCCEEDED:
+        return _ROW_WITHOUT_INTENT
     if TABLE[payment.outcome, intent.outcome] is Cell.CORRECT:
-        return correction_verdict(match, payment, intent, rules, is_explained=is_explained)
+        return correction_verdict(match, payment, intent, rules)
     return verdict_without_correction(match, payment, intent, rules)
 
 

@@ -24,21 +24,17 @@ from reconciler.domain.rules.pair_verdict import PairVerdict, dispute_verdict
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 
 
-def correction_verdict(
-    match: Match, payment: Payment, intent: Intent, rules: Rules, *, is_explained: bool
-) -> PairVerdict:
+def correction_verdict(match: Match, payment: Payment, intent: Intent, rules: Rules) -> PairVerdict:
     """The verdict of a CORRECT cell: a missed outcome without a reason may be written, everything else blocks it.
 
-    ``is_explained`` is whether the rows of the intent are known to belong together. Raises FactNeededError if refunds,
-    disputes or the order have to be read first.
+    Raises FactNeededError if refunds, disputes or the order have to be read first.
     """
     blocker = _money_blocker(match, payment, intent)
     if blocker is not None:
         return blocker
 
     # nothing shows which of several rows, or of several intents, is meant
-    is_contested = match.contested or is_earlier_charge(match.payments, intent)
-    if not is_explained or is_contested:
+    if match.contested or is_earlier_charge(match.payments, intent):
         return PairVerdict(Kind.AMBIGUOUS_ROW)
     if intent.outcome not in rules.statuses.write:
         return PairVerdict(Kind.MISSED_OUTCOME, Reason.NO_LOCAL_VALUE)

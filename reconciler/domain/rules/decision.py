@@ -78,8 +78,8 @@ def decide(
     if isinstance(intent, MissingIntent):
         # no webhook is on its way for an intent that does not exist, so nothing waits
         return Flag(comparison.findings) if comparison.findings else Keep()
-    if comparison.wait_until is not None:
-        return Wait(comparison.wait_until, "another intent of its order can still be paid")
+    if comparison.wait is not None:
+        return comparison.wait
     if not comparison.findings:
         return Keep(abandoned=is_abandoned(match, intent, rules, now))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Rules
+from reconciler.domain.model.payment import Payment
 
 SHORTEST_WAIT: Final = timedelta(seconds=1)
 """Stripe's times are whole seconds: a shorter wait would read the intent in the same second again."""
@@ -41,3 +43,15 @@ def wait_for_webhook(
     if now - changed_at < rules.grace:
         return Wait(changed_at + pause, "it changed less than the grace ago")
     return None
+
+
+def wait_for_refund(rows: Sequence[Payment], rules: Rules, now: datetime) -> datetime | None:
+    """Until when rows that became refunded wait for the refund at Stripe; None if they do not wait.
+
+    ``now`` is Stripe's time. The shop may write the row before it asks Stripe. A time far ahead of ``now`` is a wrong
+    clock's, and says nothing.
+    """
+    changed = max((row.updated for row in rows if row.updated is not None), default=None)
+    if changed is None or abs(now - changed) >= rules.grace:
+        return None
+    return changed + max(rules.grace, SHORTEST_WAIT)

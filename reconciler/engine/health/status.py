@@ -78,7 +78,8 @@ class SweepStatus:
 class OpenFindings:
     """The open discrepancies of one severity, kind and currency. ``stake`` is in minor units.
 
-    ``held_back`` is whether the hourly limit kept the service from correcting them.
+    ``held_back`` is whether the hourly limit kept the service from correcting them. ``stake_once`` leaves out the payments
+    of which another open discrepancy has a greater stake, so that its sum counts each payment once.
     """
 
     severity: Severity
@@ -87,6 +88,7 @@ class OpenFindings:
     currency: str
     count: int
     stake: int
+    stake_once: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,14 @@ class AccountStatus:
     def held_back(self) -> int:
         """The corrections that the hourly limit leaves to a person."""
         return sum(item.count for item in self.findings if item.held_back)
+
+    @property
+    def at_stake_total(self) -> Mapping[str, int]:
+        """The money at stake by currency, in minor units: each payment counts once, with its greatest stake."""
+        total: dict[str, int] = {}
+        for item in self.findings:
+            total[item.currency] = total.get(item.currency, 0) + item.stake_once
+        return dict(sorted(total.items()))
 
     def open_count(self, severity: Severity) -> int:
         """The open discrepancies of a severity."""

@@ -163,6 +163,10 @@ def as_json(
             }
             for item in one.findings
         ],
+        "at_stake_total": [
+            {"currency": currency, "amount": amount}
+            for currency, amount in one.at_stake_total.items()
+        ],
         "held_back": one.held_back,
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
@@ -237,6 +241,12 @@ def _write_tables(one: AccountStatus) -> None:
             )
             for item in one.findings
         ]
+        # a payment may have several discrepancies, so the column does not add up to the total
+        count = sum(item.count for item in one.findings)
+        rows.extend(
+            ("", "total", f"{count:,}", money_text(Money(amount, currency)))
+            for currency, amount in one.at_stake_total.items()
+        )
         write_table(_FINDINGS, rows, indent=2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.adapters.http.http_client import trusted_certificates
+from reconciler.domain.outcome import Outcome
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.entrypoints.invocation import Invocation
@@ -62,6 +63,19 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
                 CheckLevel.OK,
                 "delivery.url has no TLS, which is safe on this machine only",
             )
+    partial = [
+        word
+        for word, outcome in settings.table.read.items()
+        if outcome is Outcome.REFUNDED and "part" in word.lower()
+    ]
+    if partial:
+        yield DoctorCheck(
+            ABOUT,
+            CheckLevel.WARNING,
+            f"[payments.read] maps {', '.join(partial)} to refunded, which means that all of the money went back: each"
+            " partial refund would be a critical refund_missing",
+            "Map a word for a partial refund to succeeded.",
+        )
     # both are legal, and a person may wonder later why no row is corrected
     if not settings.table.write:
         yield DoctorCheck(

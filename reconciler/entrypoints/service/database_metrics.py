@@ -110,7 +110,7 @@ def _discrepancies(statuses: Sequence[AccountStatus], gauge: Gauge) -> Iterator[
     found = gauge("open_discrepancies", "Discrepancies that are open.", *labels)
     stake = gauge(
         "open_stake_minor_units",
-        "Money at stake in the open discrepancies, in minor units.",
+        "Money at stake in the open discrepancies, in minor units. A payment counts once, under its greatest stake.",
         *labels,
     )
     waiting = gauge(
@@ -124,7 +124,7 @@ def _discrepancies(statuses: Sequence[AccountStatus], gauge: Gauge) -> Iterator[
             key = (finding.severity.value, finding.kind, finding.currency)
             total = totals.setdefault(key, [0, 0])
             total[0] += finding.count
-            total[1] += finding.stake
+            total[1] += finding.stake_once
         for key, (count, money) in totals.items():
             found.add_metric((status.account, *key), count)
             stake.add_metric((status.account, *key), money)

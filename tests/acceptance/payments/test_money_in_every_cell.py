@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.acceptance.payments.conftest import OpenShop
@@ -96,7 +97,10 @@ def test_a_word_for_a_partial_refund_is_paid(open_shop: OpenShop, stripe: ExactS
     shop.sweep("--kind", "window")
     assert shop.open() == []
     shop.configure(payments={"read": {**read, "partially_refunded": "refunded"}})
-    assert "partially_refunded" in shop.run("doctor").out
+    warning = "maps partially_refunded to refunded"
+    assert warning in shop.run("doctor").out
+    shop.configure(payments={"read": {**read, "partially_refunded": "succeeded"}})
+    assert warning not in shop.run("doctor").out
 
 
 # --- money that stayed ---
@@ -215,6 +219,22 @@ def test_a_payment_with_several_findings_counts_once(
         )
     )
     shop.row(1, "pi_1", "authorized", 1250)
+    total = [{"currency": "eur", "amount": 1000}]
     report = shop.sweep()
     assert report["discrepancies"] == {"amount_mismatch": 1, "capture_expiring": 1}
-    assert sum(one["amount"] for one in report["at_stake"]) == 1000
+    assert report["at_stake_total"] == total
+    # the sum of a kind is that of its own findings
+    assert {one["kind"]: one["amount"] for one in report["at_stake"]} == {
+        "amount_mismatch": 250,
+        "capture_expiring": 1000,
+    }
+    (status,) = json.loads(shop.run("status", "--format", "json").out)
+    assert status["at_stake_total"] == total
+    assert {one["kind"]: one["amount"] for one in status["open_discrepancies"]} == {
+        "amount_mismatch": 250,
+        "capture_expiring": 1000,
+    }
+    text = shop.run("status").out
+    assert [line.split() for line in text.splitlines() if " total " in line] == [
+        ["total", "2", "10.00", "EUR"]
+    ]

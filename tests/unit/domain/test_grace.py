@@ -188,3 +188,17 @@ def test_an_old_event_does_not_end_the_grace_of_a_recent_intent() -> None:
     )
     assert isinstance(decision, Wait)
     assert decision.until > NOW
+
+
+@pytest.mark.parametrize(
+    ("age", "waits"),
+    [(0, True), (119, True), (120, False), (-60, True), (-3600, False), (None, False)],
+)
+def test_a_row_that_just_became_refunded_waits_for_the_refund(age: int | None, waits: bool) -> None:
+    """The shop may write the row before it asks Stripe; a time far ahead is a wrong clock's."""
+    changed = None if age is None else NOW - age * SECOND
+    row = payment(Outcome.REFUNDED, updated=changed)
+    decision = decide(match_of(intent_of(Outcome.SUCCEEDED, charge=charge()), row), rules(), NOW)
+    assert isinstance(decision, Wait if waits else Flag)
+    if isinstance(decision, Wait) and changed is not None:
+        assert decision.until == changed + GRACE

@@ -43,8 +43,8 @@ STATUS = AccountStatus(
     sweeps=(SweepStatus("due", 1, NOW, 5.0, "service", 1, NOW, True, None),),
     open_payments={"incomplete": 3},
     findings=(
-        OpenFindings(Severity.WARNING, "missed_outcome", True, "eur", 2, 2500),
-        OpenFindings(Severity.WARNING, "missed_outcome", False, "eur", 1, 500),
+        OpenFindings(Severity.WARNING, "missed_outcome", True, "eur", 2, 2500, 2500),
+        OpenFindings(Severity.WARNING, "missed_outcome", False, "eur", 1, 500, 500),
     ),
     reads=10,
     reads_allowed=100,

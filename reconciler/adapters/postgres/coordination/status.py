@@ -32,7 +32,8 @@ class PostgresStatus:
         return self._rows("status_sweeps")
 
     def discrepancies(self) -> list[TupleRow]:
-        """Open ones: severity, kind, held back, currency, count, stake."""
+        """Open ones: severity, kind, held back, currency, count, stake, and the stake that
+        counts each payment once."""
         return self._rows("status_discrepancies")
 
     def reads(self) -> int:

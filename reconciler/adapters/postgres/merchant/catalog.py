@@ -200,6 +200,10 @@ class TableColumn:
         template = _CREATED[self.kind] if unit is None else _CREATED_NUMBER[unit]
         return template.format(self.identifier)
 
+    def moment(self, unit: Literal["s", "ms"] | None) -> sql.Composable:
+        """The same for a column that may be another kind of time than the created column: what ``now`` wrote."""
+        return self.created(None if self.kind in _CREATED else unit)
+
     def now(self, unit: Literal["s", "ms"] | None) -> sql.Composable:
         """The expression for the present in its type."""
         return _NOW[self.kind] if self.kind in _NOW or unit is None else _NOW_NUMBER[unit]

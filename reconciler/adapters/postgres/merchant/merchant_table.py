@@ -230,6 +230,20 @@ class MerchantTable:
         return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)
 
     @cached_property
+    def _refunded_at(self) -> sql.Composable:
+        """When a row that reads as refunded was changed last: only such a row waits for that, and a time costs parsing."""
+        refunded = self.mapping.statuses.values_of(Outcome.REFUNDED)
+        if self.updated is None or not refunded:
+            return sql.SQL("NULL::pg_catalog.timestamptz")
+        return sql.SQL(
+            "CASE WHEN {}::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[{}]) THEN {} END"
+        ).format(
+            self.status.identifier,
+            sql.SQL(", ").join(sql.Literal(value.replace("%", "%%")) for value in refunded),
+            self.updated.moment(self.mapping.created_unit),
+        )
+
+    @cached_property
     def _row(self) -> sql.Composed:
         return _TEMPLATES["row"].format(**self._parts)
 
@@ -298,6 +312,7 @@ class MerchantTable:
             "currency": self.currency.identifier if self.currency else _NULL,
             "created": self.created.created(self.mapping.created_unit),
             "created_column": self.created.identifier,
+            "refunded_at": self._refunded_at,
             "order": self.order.identifier if self.order else _NULL,
             "order_type": self.order.type if self.order else _TEXT,
         }

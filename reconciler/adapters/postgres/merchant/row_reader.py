@@ -11,10 +11,18 @@ from reconciler.domain.model.payment import Payment, TableMapping
 from reconciler.domain.money import to_minor
 
 Row = tuple[
-    str, str | None, str | None, str | None, str | None, datetime | None, str | None, str | None
+    str,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    datetime | None,
+    str | None,
+    str | None,
+    datetime | None,
 ]
-"""key, payment_intent, status, amount, currency, created, order, stored_id: as the statement ``row`` selects them. All but
-the time are text."""
+"""key, payment_intent, status, amount, currency, created, order, stored_id, refunded_at: as the statement ``row`` selects
+them. All but the times are text."""
 
 LARGEST_AMOUNT: Final = 2**63 - 1
 """What Reconciler's own tables can hold; a larger amount is read as none."""
@@ -50,6 +58,7 @@ class RowReader:
         created: datetime | None,
         order: str | None,
         stored_id: str | None,
+        refunded_at: datetime | None,
     ) -> Payment:
         intent = payment_intent and (self._intent_of(payment_intent) or payment_intent)
         # a padded column has blanks, and merchants write EUR as often as eur
@@ -69,6 +78,7 @@ class RowReader:
             stored_amount=amount,
             stored_currency=stored_currency,
             stored_id=None if stored_id == intent else stored_id,
+            updated=refunded_at,
         )
 
     def _minor(self, stored: str | None, currency: str | None) -> int | None:

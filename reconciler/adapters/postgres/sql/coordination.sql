@@ -211,10 +211,18 @@ WHERE k.kind IS NOT NULL
 ORDER BY k.kind
 
 -- name: status_discrepancies
--- Open discrepancies by severity and kind, with the money at stake.
-SELECT severity, kind, coalesce(reason OPERATOR(pg_catalog.=) 'hourly_limit', false) AS held_back, currency, pg_catalog.count(*), pg_catalog.sum(stake_amount)::bigint
-FROM reconciler.discrepancies
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
+-- Open discrepancies by severity and kind, with the money at stake. A payment may have several, so the second sum counts it
+-- once, under its greatest stake.
+SELECT severity, kind, held_back, currency, pg_catalog.count(*), pg_catalog.sum(stake_amount)::bigint,
+    coalesce(pg_catalog.sum(stake_amount) FILTER (WHERE is_greatest), 0)::bigint
+FROM (
+    SELECT severity, kind, coalesce(reason OPERATOR(pg_catalog.=) 'hourly_limit', false) AS held_back, currency, stake_amount,
+        (pg_catalog.row_number() OVER (
+            PARTITION BY coalesce(payment_intent, subject), currency ORDER BY stake_amount DESC, id
+        )) OPERATOR(pg_catalog.=) 1 AS is_greatest
+    FROM reconciler.discrepancies
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
+) AS d
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 2, 4
 

@@ -7,7 +7,8 @@ NULLIF({shown_intent}, '') AS payment_intent,
 {currency}::pg_catalog.text AS currency,
 {created} AS created,
 {order}::pg_catalog.text AS order_reference,
-NULLIF({stored_id}, '') AS stored_id
+NULLIF({stored_id}, '') AS stored_id,
+{refunded_at} AS refunded_at
 
 -- name: holds_secret
 -- Whether the column holds a client secret. It is only asked for here: a secret never leaves the database.
