@@ -18,7 +18,7 @@ def severity_of(kind: Kind, payment: Payment, rows: Sequence[Payment], intent: I
         case Kind.CONTRADICTED | Kind.PAID_AFTER_CANCEL:
             is_critical = True
         case Kind.AMBIGUOUS_ROW:
-            # the customer has paid and no row of the merchant says so, or a row says so and nobody has paid
+            # the customer has paid and no row of the merchant says so, or a row says so and no money was taken
             says_paid = any(row.outcome in SAYS_PAID for row in rows)
             is_critical = (intent.amount_received > 0) is not says_paid
         case Kind.CURRENCY_MISMATCH | Kind.AMOUNT_MISMATCH:
