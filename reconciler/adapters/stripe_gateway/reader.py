@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
+from reconciler.adapters.stripe_gateway.large_bodies import holding_answer
 from reconciler.adapters.stripe_gateway.transport import AttemptError, HttpAnswer
 from reconciler.clock import Clock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
@@ -108,14 +109,25 @@ class Reader:
             self._hooks.acquire(read.endpoint)
             sent_at = self._clock.monotonic()
             send_times.append(sent_at)
+            with holding_answer():
+                outcome = self._outcome(read, sent_at)
+            if isinstance(outcome, AttemptError):
+                raise outcome
+            return outcome
+
+        # the deadline counts from the first request, so that waiting for the rate limiter costs no attempts
+        return self._policy.run(attempt, read.what, lambda: send_times[0])
+
+    def _outcome(self, read: Read[T], sent_at: float) -> T | AttemptError:
+        """The result of an attempt, or why it failed. The error keeps no traceback: that would keep the whole answer."""
+        try:
             try:
                 answer = self._send(read)
             finally:
                 self._hooks.release(read.endpoint)
             return self._result(read, answer, sent_at)
-
-        # the deadline counts from the first request, so that waiting for the rate limiter costs no attempts
-        return self._policy.run(attempt, read.what, lambda: send_times[0])
+        except AttemptError as error:
+            return error.with_traceback(None)
 
     def close(self) -> None:
         """End every wait and begin no other attempt."""

@@ -27,15 +27,12 @@ from reconciler.adapters.http.http_client import (
     Timeouts,
     decoded,
 )
+from reconciler.adapters.stripe_gateway.large_bodies import wait_for_room
 from reconciler.clock import Clock
 from reconciler.errors import MalformedAnswerError, StripeUnavailableError
 
 LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes. A page of a hundred expanded intents has about 700,000."""
-ORDINARY_BODY: Final = 1024 * 1024
-"""Bytes. Of larger bodies the process receives at most MOST_LARGE_BODIES at the same time, so that all threads together
-stay within the service's memory."""
-MOST_LARGE_BODIES: Final = 3
 EARLIEST_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_DATE: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """A Date outside of these is no date: grace periods are added to it, and Python's calendar ends with the year 9999."""
@@ -51,8 +48,6 @@ _MALFORMED: Final = {
     HttpFailure.BODY_TOO_LONG,
     HttpFailure.WRONG_ENCODING,
 }
-
-_large_bodies = threading.BoundedSemaphore(MOST_LARGE_BODIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +122,8 @@ def parse_date(value: str | None) -> datetime | None:
 
 class Transport:
     """Sends a GET to Stripe's address and returns the whole answer, of any status. Safe to share between threads.
+
+    Call it inside ``large_bodies.holding_answer``.
 
     Proxies and ``SSL_CERT_FILE`` are taken from the environment; a ``.netrc`` is not read. Once ``stopping`` is set, no
     attempt goes on. Raises ConfigurationError.
@@ -293,15 +290,9 @@ def _whole_answer(head: AnswerHead, pieces: Iterator[bytes], bounds: RequestBoun
 
 
 def _whole_body(pieces: Iterator[bytes], bounds: RequestBounds) -> bytes:
-    """The body. A large one waits until few enough others are received."""
+    """The body. A large one waits until few enough others are held."""
     body = bytearray()
-    with contextlib.ExitStack() as held:
-        is_large = False
-        for piece in pieces:
-            body += piece
-            if len(body) > ORDINARY_BODY and not is_large:
-                is_large = True
-                while not _large_bodies.acquire(timeout=bounds.wait_seconds()):
-                    pass
-                held.callback(_large_bodies.release)
-        return bytes(body)
+    for piece in pieces:
+        body += piece
+        wait_for_room(len(body), bounds.wait_seconds)
+    return bytes(body)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.stripe_gateway.large_bodies import MOST_LARGE_BODIES, ORDINARY_BODY
+from reconciler.adapters.stripe_gateway.transport import LARGEST_BODY
+from reconciler.engine.account import MOST_WORKERS
+from tests.benchmarks.service_process import unit_environment
 from tests.unit.gateway.canned_server import CannedServer
 from tests.unit.gateway.hostile_bodies import ANSWERS, ORDINARY
 
@@ -49,3 +55,34 @@ def test_no_answer_fills_the_memory(measured: dict[str, tuple[str, int]], name: 
 def test_no_hostile_answer_is_a_verdict(measured: dict[str, tuple[str, int]], name: str) -> None:
     """Such a body ends in an error and never in an answer about a payment. Only of an event the object may be odd."""
     assert measured[name][0] in {"MalformedAnswerError", "StripeRequestError"}
+
+
+MEMORY_MAX = 256 * 1024 * 1024
+"""Bytes that the service's unit allows the process."""
+IDLE_SERVICE = 100 * 1024 * 1024
+"""Bytes: more than the service takes while it waits."""
+
+
+def test_the_units_limit_is_the_one_that_is_meant() -> None:
+    """The limit of this test is that of the unit."""
+    unit = (REPOSITORY / "systemd" / "reconciler.service").read_text(encoding="utf-8")
+    assert re.search(r"^MemoryMax=256M$", unit, re.MULTILINE)
+
+
+def test_all_threads_together_stay_inside_the_units_memory() -> None:
+    """Sixteen threads that read the worst bodies at the same time: few large bodies are in memory at once, and one is parsed
+    at a time. Twice the bodies and the growth of one parsed answer fit beside the idle service."""
+    bodies = MOST_LARGE_BODIES * LARGEST_BODY + MOST_WORKERS * ORDINARY_BODY
+    assert IDLE_SERVICE + 2 * bodies + LARGEST_GROWTH <= MEMORY_MAX
+
+    # the worst answer of each read, for whichever thread comes
+    worst = ("retrieve: metadata of a million keys", "list: items that are numbers")
+    replies = [ANSWERS[worst[number % 2]]() for number in range(2)]
+    with CannedServer(lambda target: replies["limit" in target]) as server:
+        run = subprocess.run(
+            [sys.executable, "-m", "tests.unit.gateway.measured_attempts", "together", server.url],
+            cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False,
+            env={"PATH": os.defpath, **unit_environment()},
+        )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) <= MEMORY_MAX
