@@ -16,7 +16,12 @@ NEEDED: Final = {
     "refunds": "rak_charge_read",
     "disputes": "rak_dispute_read",
 }
-"""Each list that Reconciler reads, with the permission that a restricted key needs for it."""
+"""Each list that every configuration reads, with the permission that a restricted key needs for it."""
+OPTIONAL: Final = {
+    "checkout/sessions": "rak_checkout_session_read",
+    "balance_transactions": "rak_balance_read",
+}
+"""Each list that only some shops need. What the key may not read there, Reconciler leaves to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,11 @@ class ResourceAccess:
     resource: str
     missing: str | None = None
     hint: str = ""
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether Reconciler works without it."""
+        return self.resource in OPTIONAL
 
     @property
     def ok(self) -> bool:
@@ -47,7 +57,7 @@ class KeyAccess:
 
 
 def read_key_access(gateway: StripeGateway) -> KeyAccess:
-    """Read one object of each resource that Reconciler needs.
+    """Read one object of each resource that Reconciler may need.
 
     Raises:
         StripeRefusedError: Stripe does not know the key, or the key may not act for the account.
@@ -55,11 +65,11 @@ def read_key_access(gateway: StripeGateway) -> KeyAccess:
     """
     resources: list[ResourceAccess] = []
     modes: set[bool] = set()
-    for resource in NEEDED:
+    for resource, permission in (NEEDED | OPTIONAL).items():
         found = gateway.read_one(resource)
         if isinstance(found, ErrorAnswer):
             # Stripe's message names the permission in most cases, else the documentation does
-            missing = found.permission or NEEDED[resource]
+            missing = found.permission or permission
             resources.append(ResourceAccess(resource, missing, permission_hint(missing)))
             continue
         resources.append(ResourceAccess(resource))

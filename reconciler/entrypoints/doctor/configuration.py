@@ -119,7 +119,8 @@ def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
                     about,
                     CheckLevel.WARNING,
                     f"a full secret key{mode}, which could move money; Reconciler only reads",
-                    "Use a restricted key with Read on PaymentIntents, Charges and Refunds, Events and Disputes.",
+                    "Use a restricted key with Read on PaymentIntents, Charges and Refunds, Events and Disputes, and on"
+                    " Checkout Sessions and Balance if you need them.",
                 )
             case KeyKind.UNKNOWN:
                 yield DoctorCheck(

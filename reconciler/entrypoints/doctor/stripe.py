@@ -26,6 +26,18 @@ from reconciler.wiring.stop_signal import STOPPING
 MOST_AT_ONCE: Final = 8
 """Accounts that are checked at the same time."""
 NOTABLE_SKEW: Final = timedelta(seconds=5)
+_NEEDED_BY: Final = {
+    "payment_intents": "every sweep needs it",
+    "charges": "every sweep needs it, for what was paid and given back",
+    "events": "the tail (service.tail) needs it",
+    "refunds": "every sweep needs it, so that no refunded payment becomes paid",
+    "disputes": "every sweep needs it, so that no disputed payment becomes paid",
+    "checkout/sessions": "payments.payment_intent needs it if the column holds Checkout Sessions (cs_…): those rows are not"
+    " examined without it",
+    "balance_transactions": "payments.amount needs it for payments that were captured in part and refunded: without it they"
+    " stay for a person",
+}
+"""What needs a resource, by its name."""
 WRONG_SKEW: Final = timedelta(seconds=300)
 """Stripe's SDKs refuse a webhook whose signature is older than this, so the merchant's handler would refuse all of them."""
 
@@ -111,16 +123,13 @@ def _reserved_share(
 
 def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
     for resource in access.resources:
-        name = resource.resource.replace("_", " ")
+        name = resource.resource.replace("_", " ").replace("/", " ")
         if resource.ok:
             yield DoctorCheck(about, CheckLevel.OK, f"the key may read {name}")
-        else:
-            yield DoctorCheck(
-                about,
-                CheckLevel.FAULT,
-                f"the key cannot read {name}: its permission {resource.missing} is missing",
-                resource.hint,
-            )
+            continue
+        level = CheckLevel.WARNING if resource.is_optional else CheckLevel.FAULT
+        what = f"the key cannot read {name}: its permission {resource.missing} is missing"
+        yield DoctorCheck(about, level, f"{what}; {_NEEDED_BY[resource.resource]}", resource.hint)
 
 
 def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorCheck]:

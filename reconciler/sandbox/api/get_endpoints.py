@@ -12,6 +12,7 @@ from reconciler.sandbox.api import parameters
 from reconciler.sandbox.api.api_call import ApiCall, list_body, page_with_fault
 from reconciler.sandbox.api.expansions import PERMISSIONS, Path, expand, expansions
 from reconciler.sandbox.objects.answers import ApiRefusal
+from reconciler.sandbox.objects.charge_to_json import balance_transaction_json
 from reconciler.sandbox.objects.records import (
     ChargeRecord,
     DisputeRecord,
@@ -116,6 +117,15 @@ def list_disputes(call: ApiCall) -> bytes:
         call.params, (*parameters.PAGING, "created", "charge", "payment_intent")
     )
     return _plain_page(call, "dispute", DISPUTES, ("payment_intent", "charge"))
+
+
+def list_balance_transactions(call: ApiCall) -> bytes:
+    """The newest ones of captured charges, without a cursor."""
+    parameters.raise_if_unknown(call.params, ("limit",))
+    query = parameters.page_query(call.params)
+    page, _ = call.records.charges.page(query, None, lambda charge: charge.captured)
+    found = [encode(balance_transaction_json(charge)) for charge in page]
+    return list_body(call.path, found, has_more=False)
 
 
 def list_endpoints(call: ApiCall) -> bytes:

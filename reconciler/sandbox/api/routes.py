@@ -40,6 +40,12 @@ ROUTES = (
     Route("GET", "/v1/refunds/{id}", "charge_read", get_endpoints.retrieve_refund),
     Route("GET", "/v1/disputes", "dispute_read", get_endpoints.list_disputes),
     Route("GET", "/v1/disputes/{id}", "dispute_read", get_endpoints.retrieve_dispute),
+    Route(
+        "GET",
+        "/v1/balance_transactions",
+        "balance_read",
+        get_endpoints.list_balance_transactions,
+    ),
     Route("GET", "/v1/events", "event_read", get_endpoints.list_events),
     Route("GET", "/v1/events/{id}", "event_read", get_endpoints.retrieve_event),
     Route("GET", "/v1/webhook_endpoints", "webhook_read", get_endpoints.list_endpoints),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.acceptance.cli.conftest import Town
 
 RESTRICTED = "rk_test_just_enough"
@@ -27,10 +29,19 @@ def of_level(found: list[dict[str, str]], level: str) -> list[str]:
     ]
 
 
+PERMISSIONS = (
+    "payment_intent_read",
+    "charge_read",
+    "event_read",
+    "dispute_read",
+    "checkout_session_read",
+    "balance_read",
+)
+
+
 def healthy(town: Town) -> None:
     """Correct everything that the doctor checks."""
-    permissions = ("payment_intent_read", "charge_read", "event_read", "dispute_read")
-    town.stripe.add_key(RESTRICTED, permissions=permissions)
+    town.stripe.add_key(RESTRICTED, permissions=PERMISSIONS)
     town.environ["STRIPE_API_KEY"] = RESTRICTED
     town.configure("[stripe]\nlivemode = false\n")
     for column in ("stripe_payment_intent_id", "created_at", "order_id"):
@@ -83,6 +94,30 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
     ):
         assert words in text
     assert not of_level(found, "skipped")
+
+
+@pytest.mark.parametrize(
+    ("permission", "code", "names", "needed_by"),
+    [
+        ("charge_read", 78, "cannot read refunds", "every sweep"),
+        ("event_read", 78, "cannot read events", "service.tail"),
+        ("dispute_read", 78, "cannot read disputes", "every sweep"),
+        ("checkout_session_read", 0, "cannot read checkout sessions", "payments.payment_intent"),
+        ("balance_read", 0, "cannot read balance transactions", "payments.amount"),
+    ],
+)
+def test_a_missing_permission_names_what_needs_it(
+    town: Town, permission: str, code: int, names: str, needed_by: str
+) -> None:
+    """What every sweep needs is a fault, what only some shops need a warning. The hint names the permission."""
+    healthy(town)
+    town.stripe.add_key("rk_test_less", permissions=[*set(PERMISSIONS) - {permission}])
+    town.environ["STRIPE_API_KEY"] = "rk_test_less"
+    found = checks(town, code)
+    level = "fault" if code else "warning"
+    (line,) = [line for line in of_level(found, level) if names in line]
+    assert needed_by in line
+    assert f"rak_{permission}" in line
 
 
 def test_a_missing_key_does_not_hide_the_rest(town: Town) -> None:

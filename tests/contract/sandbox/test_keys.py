@@ -62,6 +62,7 @@ def test_missing_permission(client_for: Clients, sandbox: Sandbox) -> None:
         ("/v1/charges", "charge_read"),
         ("/v1/refunds", "charge_read"),
         ("/v1/disputes", "dispute_read"),
+        ("/v1/balance_transactions", "balance_read"),
         ("/v1/events", "event_read"),
         ("/v1/checkout/sessions", "checkout_session_read"),
         ("/v1/webhook_endpoints", "webhook_read"),

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from reconciler.adapters.stripe_gateway.key_access import NEEDED, KeyAccess, read_key_access
+from reconciler.adapters.stripe_gateway.key_access import (
+    NEEDED,
+    OPTIONAL,
+    KeyAccess,
+    read_key_access,
+)
 from reconciler.clock import ManualClock
 from reconciler.errors import MalformedAnswerError, StripeRefusedError
 from tests.unit.gateway.canned_server import error, page, reply
@@ -28,7 +33,7 @@ def test_every_resource_is_read_once(serve: Serve) -> None:
     """The doctor reads one object of each resource."""
     served = serve(reply(page([])))
     access = read_key_access(served.gateway)
-    assert served.server.targets == [f"/v1/{resource}?limit=1" for resource in NEEDED]
+    assert served.server.targets == [f"/v1/{resource}?limit=1" for resource in (*NEEDED, *OPTIONAL)]
     assert missing(access) == {}
     assert access.seen_livemode is None
 
@@ -41,7 +46,8 @@ def test_every_missing_permission_is_named(serve: Serve) -> None:
     served = serve(answers({"disputes": named, "refunds": error(403, "No.")}, reply(page([]))))
     access = read_key_access(served.gateway)
     assert missing(access) == {"refunds": "rak_charge_read", "disputes": "rak_dispute_read"}
-    assert "Read on Disputes" in access.resources[-1].hint
+    hints = {entry.resource: entry.hint for entry in access.resources}
+    assert "Read on Disputes" in hints["disputes"]
 
 
 @pytest.mark.parametrize(
