@@ -15,6 +15,7 @@ from reconciler.domain.outcome import AT_STRIPE
 from reconciler.errors import ConfigurationFault
 from reconciler.settings.durations import parse_duration
 from reconciler.settings.sections import DeliverySection, ServiceSection
+from reconciler.settings.values import LONGEST_SHOWN
 
 
 def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
@@ -89,7 +90,7 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
         elif read[local] != outcome:
             faults.append(
                 ConfigurationFault(
-                    f'{name}: under [payments.read] this status means "{_text(read[local]) or "?"}".',
+                    f'{name}: under [payments.read] this status means "{(_text(read[local]) or "?")[:LONGEST_SHOWN]}".',
                     f"Write a status that means {outcome}, or correct payments.read.{local}.",
                 )
             )

@@ -16,6 +16,7 @@ from reconciler.settings.values import (
     AccountName,
     ApiBase,
     Column,
+    ColumnOrSql,
     Condition,
     Count,
     Currency,
@@ -64,18 +65,23 @@ class DatabaseSection(Section):
 
 
 class PaymentsSection(Section):
-    """The merchant's table. Names are written as the database stores them, without quotes."""
+    """The merchant's table. Names are written as the database stores them, without quotes.
+
+    In the place of a column that is only read, { sql = "…" } gives an SQL expression over the row t.
+    """
 
     table: Table = Field(description='The table, as "schema.table".')
     key: Column = Field(description="The column that names a row: uuid, integer or text.")
-    payment_intent: Column = Field(description="The column with the PaymentIntent's id (pi_…).")
-    status: Column = Field(description="The column with the payment's status.")
-    amount: Column = Field(description="The column with the amount, integer or numeric.")
+    payment_intent: ColumnOrSql = Field(
+        description="The column with the PaymentIntent's id (pi_…)."
+    )
+    status: ColumnOrSql = Field(description="The column with the payment's status.")
+    amount: ColumnOrSql = Field(description="The column with the amount, integer or numeric.")
     amount_unit: Literal["minor", "major"] = Field(
         default="minor",
         description='"minor" if 12.50 EUR is stored as 1250, "major" if it is stored as 12.50.',
     )
-    currency: Column | None = Field(
+    currency: ColumnOrSql | None = Field(
         default=None,
         description="The column with the currency; set either this or currency_constant.",
     )
@@ -83,7 +89,7 @@ class PaymentsSection(Section):
         default=None,
         description='The one currency of the table, such as "eur", if it has no column for it.',
     )
-    created: Column = Field(
+    created: ColumnOrSql = Field(
         description="The column with the time of creation; a time without a zone is read as UTC."
     )
     created_unit: Literal["s", "ms"] | None = Field(
@@ -94,7 +100,7 @@ class PaymentsSection(Section):
         default=None,
         description="The column that a correction sets to the current time; unset: none.",
     )
-    order: Column | None = Field(
+    order: ColumnOrSql | None = Field(
         default=None,
         description="The column with the order, to find orders that were paid twice; unset: not searched for.",
     )
@@ -107,7 +113,7 @@ class PaymentsSection(Section):
         default_factory=dict,
         description="A PaymentIntent without a row belongs to this table only if its metadata has all of these.",
     )
-    account: Column | None = Field(
+    account: ColumnOrSql | None = Field(
         default=None,
         description="The column with the account's name; required if there are several [[accounts]].",
     )

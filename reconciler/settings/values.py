@@ -6,21 +6,29 @@ Durations have a module of their own: ``durations``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
+from reconciler.domain.model.payment import SqlText
 from reconciler.domain.outcome import AT_STRIPE, Outcome
 from reconciler.engine.report import Mode
+from reconciler.masking import redact
 from reconciler.settings.invalid_value import InvalidValueError, suggestion
+from reconciler.sql_expressions import expression_fault
 
 _LONGEST_IDENTIFIER: Final = 63
 """PostgreSQL cuts longer identifiers off (NAMEDATALEN - 1 bytes)."""
 READABLE: Final = tuple(item for item in Outcome if item is not Outcome.UNKNOWN)
 """The outcomes that a local status can mean."""
+
+LONGEST_SHOWN: Final = 120
+"""Characters of an SQL text that a message shows."""
+_SQL_HINT: Final = "Write one expression over the row t, such as { sql = \"t.data->>'id'\" }."
 
 
 def _number(value: object) -> object:
@@ -182,30 +190,43 @@ def _stripe_account(value: str) -> str:
     return value
 
 
-_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
-"""A text or a name in quotes; a doubled quote inside it reads as two of them side by side."""
-
-
 def _condition(value: str) -> str:
-    """One SQL expression. PostgreSQL has the last word; this only keeps it from ending the statement around it."""
-    rest = _QUOTED.sub(" ", value)
-    if not value.strip():
-        raise InvalidValueError("the condition may not be empty.")
-    if "\0" in value or any(mark in rest for mark in (";", "--", "/*", "$", "'", '"', "\\")):
-        raise InvalidValueError(
-            "a condition is one SQL expression without a semicolon, a comment, a $ or an open quote.",
-            'Write it as in a WHERE clause, such as "deleted_at IS NULL".',
-        )
-    if re.search(r"[eEuU]&?'", value) and "\\" in value:
-        raise InvalidValueError("a condition may not have a backslash in an E'…' or U&'…' text.")
-    depth = 0
-    for char in rest:
-        depth += (char == "(") - (char == ")")
-        if depth < 0:
-            break
-    if depth != 0:
-        raise InvalidValueError("the parentheses of the condition do not match.")
-    return value
+    """One SQL expression that is true or false. PostgreSQL has the last word."""
+    fault = expression_fault(value)
+    if fault is None:
+        return value
+    is_no_expression = fault.startswith(("has to be", "is "))
+    hint = (
+        'Write it as in a WHERE clause, such as "deleted_at IS NULL".' if is_no_expression else ""
+    )
+    raise InvalidValueError(f"the condition {fault}.", hint)
+
+
+def sql_text(value: object) -> SqlText:
+    """The SQL text of a table ``{ sql = "…" }``. Raises InvalidValueError if it is none."""
+    if isinstance(value, SqlText):
+        return value
+    text = value.get("sql") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or set(value) != {"sql"} or not isinstance(text, str):
+        raise InvalidValueError('an SQL text is written as { sql = "…" }.', _SQL_HINT)
+    fault = expression_fault(text)
+    if fault is not None:
+        raise InvalidValueError(f"the SQL text {shown_sql(text)} {fault}.", _SQL_HINT)
+    return SqlText(text)
+
+
+def shown_sql(text: str) -> str:
+    """An SQL text for a message: on one line, and not longer than is needed to find it."""
+    line = " ".join(redact(text).split())
+    return f'"{line[:LONGEST_SHOWN]}…"' if len(line) > LONGEST_SHOWN else f'"{line}"'
+
+
+def _column_or_sql(value: object) -> str | SqlText:
+    if isinstance(value, Mapping | SqlText):
+        return sql_text(value)
+    if not isinstance(value, str):
+        raise InvalidValueError('this must be a text in quotes, or { sql = "…" }.')
+    return _identifier(value)
 
 
 def _not_empty(value: str) -> str:
@@ -217,6 +238,7 @@ def _not_empty(value: str) -> str:
 Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
+ColumnOrSql = Annotated[str | SqlText, PlainValidator(_column_or_sql)]
 Table = Annotated[str, AfterValidator(_table)]
 Condition = Annotated[str, AfterValidator(_condition)]
 LocalStatus = Annotated[str, AfterValidator(_not_empty)]

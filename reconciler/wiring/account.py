@@ -48,6 +48,7 @@ def rules_of(settings: Settings) -> Rules:
         metadata=payments.metadata,
         link_metadata=payments.link_metadata,
         relink=settings.corrections.relink,
+        writes_intent=isinstance(payments.payment_intent, str),
     )
 
 

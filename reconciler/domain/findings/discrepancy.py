@@ -116,6 +116,8 @@ class Reason(StrEnum):
     """The charge says that it is disputed, and Stripe lists no dispute."""
     REFUSED_BY_TABLE = "refused_by_table"
     """A constraint, a trigger or a missing privilege refused the correction."""
+    INTENT_NOT_WRITABLE = "intent_not_writable"
+    """The row's PaymentIntent is an SQL expression in the configuration, so that no intent can be written to the row."""
     NOT_KEPT_BY_TABLE = "not_kept_by_table"
     """The table answered yes and did not keep what was written."""
     REVERTED = "reverted"

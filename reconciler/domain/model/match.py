@@ -18,6 +18,7 @@ class Rules:
 
     ``relink`` is whether a sweep may point a row at the intent that paid for its order. ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
     ``link_metadata`` is the metadata key that names the order of a row; None if orders are not linked.
+    ``writes_intent`` is whether a row's intent is a column, so that an intent can be written to a row.
     """
 
     statuses: StatusMap
@@ -26,6 +27,7 @@ class Rules:
     metadata: Mapping[str, str]
     link_metadata: str | None = None
     relink: bool = False
+    writes_intent: bool = True
 
     def owns(self, intent: Intent) -> bool:
         """Whether an intent that no row holds concerns this table."""

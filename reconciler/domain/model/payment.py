@@ -82,27 +82,35 @@ class StatusMap:
 
 
 @dataclass(frozen=True, slots=True)
+class SqlText:
+    """An SQL expression that stands in the place of a column. The owner of the configuration writes it; a row is ``t``."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableMapping:
     """What the merchant's table and its columns are called, and what they hold. The PostgreSQL adapter checks it.
 
     Names are written as the database stores them, without quotes. ``table`` is ``schema.table``, or a table that the
     search_path finds. Exactly one of ``currency`` and ``currency_constant`` is set. ``amount_unit`` is "minor" if
     12.50 EUR is stored as 1250. ``created_unit`` says what a number in ``created`` (and in ``updated``) counts since
-    1970; None for a timestamp or date. ``where`` is SQL: only rows for which it is true belong to the mapping.
+    1970; None for a timestamp or date. ``where`` is SQL: only rows for which it is true belong to the mapping. A part of
+    the mapping that is read and never written may be an SQL text over the row ``t`` in place of a column's name.
     """
 
     table: str
     key: str
-    payment_intent: str
-    status: str
-    amount: str
-    created: str
+    payment_intent: str | SqlText
+    status: str | SqlText
+    amount: str | SqlText
+    created: str | SqlText
     statuses: StatusMap
     amount_unit: Literal["minor", "major"] = "minor"
-    currency: str | None = None
+    currency: str | SqlText | None = None
     currency_constant: str | None = None
     created_unit: Literal["s", "ms"] | None = None
     updated: str | None = None
-    order: str | None = None
-    account: str | None = None
+    order: str | SqlText | None = None
+    account: str | SqlText | None = None
     where: str | None = None

@@ -96,6 +96,9 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
         # a webhook finds its row by a Checkout Session, a charge or a client secret, so that text is never replaced
         keeps_text = rows.as_one.stored_id is not None
         may_write = Outcome.SUCCEEDED in rules.statuses.write and not keeps_text
+        if order.relink_to is not None and not rules.writes_intent:
+            finding = replace(order.finding, reason=Reason.INTENT_NOT_WRITABLE)
+            return Comparison((finding, *sides))
         if order.relink_to is not None and may_write:
             return Comparison((order.finding, *sides), rows.compared, relink_to=order.relink_to)
         return Comparison((order.finding, *sides))

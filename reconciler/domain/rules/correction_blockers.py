@@ -38,6 +38,9 @@ def correction_verdict(match: Match, payment: Payment, intent: Intent, rules: Ru
         return PairVerdict(Kind.AMBIGUOUS_ROW)
     if intent.outcome not in rules.statuses.write:
         return PairVerdict(Kind.MISSED_OUTCOME, Reason.NO_LOCAL_VALUE)
+    # the row was found by its order, and a correction would have to fill its intent in
+    if payment.payment_intent is None and not rules.writes_intent:
+        return PairVerdict(Kind.MISSED_OUTCOME, Reason.INTENT_NOT_WRITABLE)
     return PairVerdict(Kind.MISSED_OUTCOME)
 
 

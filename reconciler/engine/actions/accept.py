@@ -149,6 +149,7 @@ def _write(
             names = [intent.id, discrepancy.payment_intent or intent.id]
             again = transaction.read_again(names, [key], lock=True)
             payment = _row_to_write(again, discrepancy, acceptance)
+            _raise_if_intent_not_writable(account, payment, acceptance)
             entry = _acceptance_entry(discrepancy, acceptance, payment)
             updates = _updates(account, discrepancy, acceptance, payment, again)
             result = transaction.write(
@@ -210,6 +211,17 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
         )
     _raise_if_amount_differs(payment, acceptance)
     return payment
+
+
+def _raise_if_intent_not_writable(
+    account: OpenAccount, payment: Payment, acceptance: Acceptance
+) -> None:
+    if payment.payment_intent != acceptance.intent.id and not account.rules.writes_intent:
+        raise CannotAcceptError(
+            f"row {payment.key} does not hold {acceptance.intent.id}, and [payments] payment_intent is an SQL text,"
+            " which cannot be written.",
+            "Put the row right by hand and resolve the discrepancy with a note.",
+        )
 
 
 def _raise_if_amount_differs(payment: Payment, acceptance: Acceptance) -> None:

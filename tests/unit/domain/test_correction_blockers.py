@@ -183,3 +183,12 @@ def test_a_single_received_cent_blocks(stripe: str, kind: str) -> None:
     decision = decide(match_of(seen, payment(Outcome.INCOMPLETE)), rules(), NOW)
     assert isinstance(decision, Flag)
     assert (decision.findings[0].kind.value, decision.findings[0].stake.amount) == (kind, 1)
+
+
+def test_an_intent_that_cannot_be_written_is_not_linked() -> None:
+    """A row that was found by its order stays without its intent if that is an SQL text, and a person decides."""
+    row = payment(Outcome.INCOMPLETE, payment_intent=None)
+    match = match_of(intent_of(Outcome.SUCCEEDED), row)
+    assert isinstance(decide(match, rules(), NOW), Correct)
+    (found,) = decide(match, rules(writes_intent=False), NOW).findings
+    assert (found.kind, found.reason) == ("missed_outcome", "intent_not_writable")

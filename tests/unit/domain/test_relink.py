@@ -82,3 +82,12 @@ def test_without_the_setting_a_person_decides() -> None:
 def test_any_doubt_leaves_it_to_a_person(doubt: dict[str, object]) -> None:
     """One condition that does not hold is enough: the row is only flagged."""
     assert isinstance(decided(**doubt), Flag)  # type: ignore[arg-type]
+
+
+def test_an_intent_that_is_an_sql_text_is_not_replaced() -> None:
+    """There is no column to write the paying intent to, so a person decides."""
+    facts = MatchFacts(order=OrderFacts(intents=(PAYING,), is_complete=True))
+    match = match_of(OWN, ROW, order="o1", facts=facts)
+    decision = decide(match, replace(RELINK, writes_intent=False), NOW)
+    assert isinstance(decision, Flag)
+    assert decision.findings[0].reason == "intent_not_writable"

@@ -47,6 +47,7 @@ class ColumnKind(Enum):
     TIMESTAMPTZ = "timestamp with time zone"
     TIMESTAMP = "timestamp"
     DATE = "date"
+    BOOLEAN = "boolean"
     OTHER = "other"
 
 
@@ -65,6 +66,7 @@ _KINDS: Final = {
     "timestamptz": ColumnKind.TIMESTAMPTZ,
     "timestamp": ColumnKind.TIMESTAMP,
     "date": ColumnKind.DATE,
+    "bool": ColumnKind.BOOLEAN,
 }
 
 # PostgreSQL's times reach further than Python's, and "infinity" is one of them: a time outside of these bounds is
@@ -111,11 +113,12 @@ NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.FLOAT)
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column as the catalog has it.
+    """A column as the catalog has it, or an expression over the row in the place of one.
 
     ``declared`` is the type as PostgreSQL writes it, a domain by its own name. ``type_schema``, ``type_name``,
     ``category`` and ``members`` (an enum's values) are of the type beneath a domain. ``length`` is the limit of a
     varchar or char. ``equality`` and ``greater`` are the schema and the name of the type's own operators.
+    ``sql_text`` is the expression, None for a column; ``name`` is the text then.
     """
 
     name: str
@@ -131,12 +134,13 @@ class TableColumn:
     is_nullable: bool = False
     equality: Sequence[str] = ("pg_catalog", "=")
     greater: Sequence[str] = ("pg_catalog", ">")
+    sql_text: str | None = None
 
     kind: ColumnKind = field(init=False, compare=False)
     type: sql.Identifier = field(init=False, compare=False)
     """The type, for a cast."""
-    identifier: sql.Identifier = field(init=False, compare=False)
-    """The name, for statements that call the table ``t``."""
+    identifier: sql.Composable = field(init=False, compare=False)
+    """The name or the expression, for statements that call the table ``t``."""
     bound_type: sql.Composable = field(init=False, compare=False)
     """The type of a bound in a statement: it must hold every bound, and let the column's index be used."""
     equals: sql.Composable = field(init=False, compare=False)
@@ -150,7 +154,10 @@ class TableColumn:
         bound_type = sql.SQL("pg_catalog.int8") if kind is ColumnKind.INTEGER else own_type
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "type", own_type)
-        object.__setattr__(self, "identifier", sql.Identifier("t", self.name))
+        identifier: sql.Composable = sql.Identifier("t", self.name)
+        if self.sql_text is not None:
+            identifier = in_parentheses(self.sql_text)
+        object.__setattr__(self, "identifier", identifier)
         object.__setattr__(self, "bound_type", bound_type)
         object.__setattr__(self, "equals", operator(*self.equality))
         object.__setattr__(self, "is_greater", operator(*self.greater))
@@ -163,6 +170,11 @@ class TableColumn:
         if known is not None:
             return known
         return ColumnKind.TEXT if self.category == "S" else ColumnKind.OTHER
+
+    @property
+    def shown(self) -> str:
+        """What it is and its name, for a message."""
+        return f"the column {self.name}" if self.sql_text is None else f'the SQL text "{self.name}"'
 
     def held(self, values: Iterable[str]) -> list[str]:
         """Those of the values that this column can hold, in their order.
@@ -188,6 +200,8 @@ class TableColumn:
                 return bool(re.fullmatch(r"-?[0-9]{1,100}(\.[0-9]{1,100})?", value))
             case ColumnKind.UUID:
                 return _is_uuid(value)
+            case ColumnKind.BOOLEAN:
+                return value in ("true", "false")
             case _:
                 return True
 
@@ -238,6 +252,12 @@ def operator(schema: str, name: str) -> sql.Composable:
     return sql.SQL("OPERATOR({}.{})").format(
         sql.Identifier(schema), sql.SQL(name.replace("%", "%%"))
     )
+
+
+def in_parentheses(text: str) -> sql.Composable:
+    """An SQL text of the configuration, as a part of a statement with parameters."""
+    # psycopg reads a % as the start of a parameter
+    return sql.SQL("({})").format(sql.SQL(text.replace("%", "%%")))
 
 
 def _is_uuid(value: str) -> bool:

@@ -27,7 +27,8 @@ from reconciler.adapters.postgres.merchant.catalog import (
 from reconciler.adapters.postgres.merchant.id_sample import NO_SAMPLE, IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
-from reconciler.domain.model.payment import StatusMap, TableMapping
+from reconciler.adapters.postgres.merchant.sql_texts import read_sql_texts
+from reconciler.domain.model.payment import SqlText, StatusMap, TableMapping
 from reconciler.errors import ConfigurationError
 from reconciler.errors import ConfigurationFault as Fault
 
@@ -35,7 +36,10 @@ _TEXTS: Final = (ColumnKind.TEXT, ColumnKind.PADDED)
 _NAMES: Final = (*_TEXTS, ColumnKind.ENUM)
 _ACCEPTED: Final = {
     "payment_intent": (_TEXTS, "text"),
-    "status": ((*_NAMES, ColumnKind.INTEGER), "text, an enum or an integer"),
+    "status": (
+        (*_NAMES, ColumnKind.INTEGER, ColumnKind.BOOLEAN),
+        "text, an enum, an integer or a boolean",
+    ),
     "amount": ((ColumnKind.INTEGER, ColumnKind.NUMERIC), "integer or numeric"),
     "currency": (_NAMES, "text or an enum"),
     "order": (
@@ -46,6 +50,18 @@ _ACCEPTED: Final = {
 }
 """The kinds of column that each part of the mapping may have, and their names for a message."""
 _TIMES: Final = ("created", "updated")
+_PARTS: Final = (
+    "key",
+    "payment_intent",
+    "status",
+    "amount",
+    "currency",
+    "created",
+    "updated",
+    "order",
+    "account",
+)
+"""The parts of the mapping that are columns, in the order in which messages name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +109,16 @@ def inspect(
     # every fault at once: a person should not have to start the program again for each
     by_name = {column.name: column for column in relation.columns}
     found = {role: by_name[name] for role, name in names.items() if name in by_name}
+    expressions, refused = read_sql_texts(database, relation, _sql_texts(mapping))
+    found |= expressions
     faults = (
+        *refused,
         *_name_faults(relation, names, by_name),
         *_mapping_faults(mapping, found, accounts, writes=writes),
         *(fault for role, column in found.items() for fault in _type_faults(mapping, role, column)),
         *_privilege_faults(relation, found, writes=writes, links=links),
         *_status_faults(mapping.statuses, found.get("status")),
+        *_unwritable_status_faults(mapping, found.get("status"), writes=writes),
         *condition_faults(database, relation, mapping.where),
     )
     if faults:
@@ -111,18 +131,14 @@ def inspect(
 
 def _names(mapping: TableMapping) -> dict[str, str]:
     """The mapped columns: the part that each plays, and its name."""
-    names = {
-        "key": mapping.key,
-        "payment_intent": mapping.payment_intent,
-        "status": mapping.status,
-        "amount": mapping.amount,
-        "currency": mapping.currency,
-        "created": mapping.created,
-        "updated": mapping.updated,
-        "order": mapping.order,
-        "account": mapping.account,
-    }
-    return {role: name for role, name in names.items() if name is not None}
+    names = {role: getattr(mapping, role) for role in _PARTS}
+    return {role: name for role, name in names.items() if isinstance(name, str)}
+
+
+def _sql_texts(mapping: TableMapping) -> dict[str, SqlText]:
+    """The SQL texts in the place of columns, by the part that each plays."""
+    texts = {role: getattr(mapping, role) for role in _PARTS}
+    return {role: text for role, text in texts.items() if isinstance(text, SqlText)}
 
 
 def _no_table(database: Database, table: str) -> Fault:
@@ -186,7 +202,7 @@ def _mapping_faults(
         strange = [name for name in accounts if name not in held]
         if strange:
             yield Fault(
-                f"[payments] account: the column {account.name} ({account.declared}) cannot hold {', '.join(strange)}.",
+                f"[payments] account: {account.shown} ({account.declared}) cannot hold {', '.join(strange)}.",
                 "Name the [[accounts]] as the column does.",
             )
 
@@ -199,7 +215,7 @@ def _mapping_faults(
 
 
 def _type_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[Fault]:
-    said = f"[payments] {role}: the column {column.name} is {column.declared}"
+    said = f"[payments] {role}: {column.shown} is {column.declared}"
     if role in _TIMES:
         yield from _time_faults(mapping, role, column)
     elif column.kind is ColumnKind.FLOAT:
@@ -216,7 +232,7 @@ def _type_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
 
 def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[Fault]:
     unit = mapping.created_unit
-    said = f"[payments] {role}: the column {column.name} is {column.declared}"
+    said = f"[payments] {role}: {column.shown} is {column.declared}"
     if column.kind in TIMESTAMPS:
         if role == "created" and unit is not None:
             yield Fault(
@@ -231,6 +247,17 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
         yield Fault(f'{said}: say what it counts since 1970, with created_unit = "s" or "ms".')
     elif unit == "ms" and column.type_name in ("int2", "int4"):
         yield Fault(f"{said}, which is too small for milliseconds.", "Correct created_unit.")
+
+
+def _unwritable_status_faults(
+    mapping: TableMapping, column: TableColumn | None, *, writes: bool
+) -> Iterator[Fault]:
+    """An SQL text has no place for a status."""
+    if writes and mapping.statuses.write and column is not None and column.sql_text is not None:
+        yield Fault(
+            f"[payments] status: {column.shown} cannot be written.",
+            "Map a column, or leave [payments.write] out: differences are then only reported.",
+        )
 
 
 def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[Fault]:
@@ -299,7 +326,8 @@ def _privilege_faults(
 
     # only these columns are ever written, so only they need UPDATE
     parts = ["status", "updated", *(["payment_intent"] if links else [])]
-    written = [found[part] for part in parts if part in found]
+    # an SQL text is never written
+    written = [found[part] for part in parts if part in found and found[part].sql_text is None]
     generated = [column for column in written if column.is_generated]
     if generated:
         yield Fault(

@@ -9,11 +9,12 @@ from typing import Final
 
 from psycopg import sql
 
-from reconciler.adapters.postgres.merchant.catalog import TableColumn
+from reconciler.adapters.postgres.merchant.catalog import TableColumn, in_parentheses
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.domain.model.payment import TableMapping
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import OPEN, Outcome
+from reconciler.sql_expressions import without_row_name
 
 _TEMPLATES: Final = TEMPLATES["merchant"]
 
@@ -249,7 +250,12 @@ class MerchantTable:
 
     def _intent_of(self, alias: str) -> sql.Composable:
         """The expression that lookups compare: the column, or the id in front of its client secret."""
-        column = sql.Identifier(alias, self.payment_intent.name)
+        # an SQL text is never written, so it is only looked up in the row itself
+        column = (
+            self.payment_intent.identifier
+            if self.payment_intent.sql_text is not None
+            else sql.Identifier(alias, self.payment_intent.name)
+        )
         return self._secret_part("intent_without_secret", column) if self.has_secrets else column
 
     @property
@@ -266,7 +272,10 @@ class MerchantTable:
     @cached_property
     def intent_without_secret(self) -> str:
         """The expression of the id in front of a client secret, as an index needs it."""
-        column = sql.Identifier(self.payment_intent.name)
+        text = self.payment_intent.sql_text
+        column: sql.Composable = sql.Identifier(self.payment_intent.name)
+        if text is not None:
+            column = in_parentheses(without_row_name(text))
         return self._secret_part("intent_without_secret", column).as_string()
 
     @cached_property
@@ -327,6 +336,5 @@ def _condition(where: str | None) -> tuple[sql.Composable, sql.Composable]:
     if where is None:
         return _TRUE, _TRUE
     # psycopg reads a % as the start of a parameter; the text is the operator's own SQL
-    text: sql.Composable = sql.SQL(where.replace("%", "%%"))
-    condition = sql.SQL("({})").format(text)
+    condition = in_parentheses(where)
     return condition, sql.SQL("EXISTS (SELECT FROM (SELECT t.*) AS t WHERE {})").format(condition)

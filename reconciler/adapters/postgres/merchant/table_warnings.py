@@ -84,7 +84,10 @@ def _key_warnings(relation: Relation, key: TableColumn | None) -> Iterator[Warne
 def _index_warnings(relation: Relation, columns: Mapping[str, TableColumn]) -> Iterator[Warned]:
     for part, cost in _COSTS.items():
         column = columns.get(part)
-        if column is not None and not _is_indexed(relation, column, columns.get("account")):
+        # the catalog names no column for an index on an expression
+        if column is None or column.sql_text is not None:
+            continue
+        if not _is_indexed(relation, column, columns.get("account")):
             yield Warned(
                 f"No index serves {column.name}: {cost}.",
                 f"Run: CREATE {_index(relation)} ON {relation.quoted_name} ({quoted([column])});",

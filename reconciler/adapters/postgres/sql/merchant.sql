@@ -332,3 +332,59 @@ WHERE {key} {equals_key} ANY(%(keys)s::{key_type}[]) AND {in_account}
 -- name: condition_check
 -- The configured condition is evaluated on some rows before any statement relies on it.
 SELECT FROM (SELECT * FROM {table} LIMIT 100) AS t WHERE ({condition})
+
+-- name: expression_type
+-- The type of an expression, without reading a row. The table stands there twice, so that a column without t in front of
+-- it has no meaning: in other statements it could be a column of another table. WHERE allows no aggregate and no set.
+SELECT {expression}
+FROM {table} AS t
+CROSS JOIN {table} AS same_table
+WHERE false AND {expression} IS NOT NULL
+
+-- name: expression_sample
+-- An expression is evaluated for some rows before any statement relies on it.
+SELECT pg_catalog.count(sample.value)
+FROM (SELECT {expression}::pg_catalog.text AS value FROM {table} AS t LIMIT 100) AS sample
+
+-- name: type_of_expression
+-- The type of an expression, and the type beneath it if it is a domain.
+WITH RECURSIVE beneath (oid, depth) AS (
+    SELECT %(type)s::pg_catalog.oid, 0
+    UNION ALL
+    SELECT t.typbasetype, b.depth OPERATOR(pg_catalog.+) 1
+    FROM beneath AS b
+    JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) b.oid
+    WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
+)
+SELECT
+    pg_catalog.format_type(%(type)s::pg_catalog.oid, NULL::pg_catalog.int4),
+    n.nspname::pg_catalog.text,
+    t.typname::pg_catalog.text,
+    t.typcategory::pg_catalog.text,
+    ARRAY(
+        SELECT e.enumlabel::pg_catalog.text
+        FROM pg_catalog.pg_enum AS e
+        WHERE e.enumtypid OPERATOR(pg_catalog.=) t.oid
+        ORDER BY e.enumsortorder
+    )
+FROM beneath AS b
+JOIN pg_catalog.pg_type AS t
+    ON t.oid OPERATOR(pg_catalog.=) b.oid AND t.typtype OPERATOR(pg_catalog.<>) 'd'::pg_catalog."char"
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+
+-- name: volatile_functions
+-- Which of the names called in a text may be a function that writes, or that gives another value each time.
+SELECT p.oid::pg_catalog.regproc::pg_catalog.text OPERATOR(pg_catalog.||) '()'::pg_catalog.text
+FROM ROWS FROM (
+    pg_catalog.unnest(%(schemas)s::pg_catalog.text[]), pg_catalog.unnest(%(names)s::pg_catalog.text[])
+) AS called (schema, name)
+JOIN pg_catalog.pg_proc AS p
+    ON p.proname OPERATOR(pg_catalog.=) called.name
+    AND p.provolatile OPERATOR(pg_catalog.=) 'v'::pg_catalog."char"
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+WHERE CASE WHEN called.schema IS NULL
+    THEN pg_catalog.pg_function_is_visible(p.oid)
+    ELSE n.nspname OPERATOR(pg_catalog.=) called.schema
+END
+ORDER BY 1
+LIMIT 1
