@@ -101,8 +101,14 @@ class OpenAccount:
     def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
         """Make one sweep that a person asks for. If the service holds the account, the service makes it.
 
-        Raises ConfigurationError or LeaseHeldError if the sweep cannot begin.
+        Raises ConfigurationError or LeaseHeldError if the sweep cannot begin, UsageError if nothing of the sweep that
+        ``request.again`` names is taken back.
         """
+        if request.again is not None:
+            # imported here: an ordinary sweep does not need it
+            from reconciler.engine.actions.again import request_again
+
+            request = request_again(self, request)
         if not self.has_schema:
             # a dry run without the schema has no lease that it could lose
             return self.sweep_under(0, lambda: None, request, progress)
@@ -144,6 +150,7 @@ class OpenAccount:
             writing=request.writing,
             epoch=epoch,
             claimed_by=request.claimed_by,
+            again=request.again,
         )
         try:
             return Sweep(self._sweep_context(), request, actor, check_lease, progress).run()

@@ -274,8 +274,19 @@ class DiscrepancyStore(Protocol):
         """Store a person's decision with its ledger entry, in one transaction."""
         ...
 
+    def reopen(self, discrepancy_ids: Sequence[int], drafts: Sequence[Draft]) -> None:
+        """Open these discrepancies again with their ledger entries, in one transaction.
+
+        Their reverts end, and their payments are read again by the next sweep.
+        """
+        ...
+
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:
         """What a sweep corrected, in the ledger's order."""
+        ...
+
+    def reverted_intents(self, sweep: int) -> tuple[str, ...]:
+        """The intents of which a person has taken back a correction of this sweep, and no person has ended that."""
         ...
 
 

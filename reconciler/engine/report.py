@@ -58,6 +58,7 @@ class SweepRequest:
     """A sweep that a person or the service asks for. ``claimed_by`` is the name that the person gave besides.
 
     ``since`` and ``until`` bound the time of creation. If ``intents`` names single intents, ``kind`` does not matter.
+    ``again`` is the sweep whose reverted corrections are made once more; None for an ordinary sweep.
     """
 
     kind: SweepKind
@@ -67,6 +68,7 @@ class SweepRequest:
     until: Moment | None = None
     intents: tuple[str, ...] = ()
     claimed_by: str | None = None
+    again: int | None = None
 
 
 class DecisionKind(StrEnum):

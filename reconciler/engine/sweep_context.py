@@ -35,6 +35,8 @@ class Actor:
     writing: Writing
     epoch: int
     claimed_by: str | None = None
+    again: int | None = None
+    """The sweep whose reverted corrections a person wants to have made once more."""
 
     @property
     def person(self) -> AskedBy:

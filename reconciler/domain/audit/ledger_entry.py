@@ -18,6 +18,8 @@ class Action(StrEnum):
     FINDING_OPENED = "finding_opened"
     FINDING_CHANGED = "finding_changed"
     RESOLUTION = "resolution"
+    REOPENING = "reopening"
+    """A person has opened a settled or reverted discrepancy again."""
     REVERT = "revert"
     NOTE = "note"
     DAY_TOTALS = "day_totals"
@@ -72,12 +74,14 @@ class Entry:
 class CorrectionEntry:
     """A correction as the ledger holds it: what a revert needs.
 
-    ``before`` and ``after`` are the row's values by column part. ``reverted`` is whether it was taken back already.
+    ``outcome`` is the one that was written. ``before`` and ``after`` are the row's values by column part. ``reverted`` is
+    whether it was taken back already.
     """
 
     seq: int
     key: str
     payment_intent: str
+    outcome: str
     before: Mapping[str, str | None]
     after: Mapping[str, str | None]
     reverted: bool

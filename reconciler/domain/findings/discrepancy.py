@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.money import Money
 
 
@@ -196,7 +197,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class StoredDiscrepancy:
-    """The part of a stored discrepancy that decides its next state."""
+    """The part of a stored discrepancy that decides its next state. ``revert`` is None if nothing was taken back."""
 
     id: int
     subject: str
@@ -205,6 +206,7 @@ class StoredDiscrepancy:
     fingerprint: str
     reason: Reason | None = None
     payment_intent: str | None = None
+    revert: Revert | None = None
 
     @property
     def intent(self) -> str:

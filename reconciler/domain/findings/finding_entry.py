@@ -22,6 +22,8 @@ def finding_entry(update: DiscrepancyUpdate, sweep: int | None, asked_by: AskedB
     }
     if update.closing is not None:
         body["closing"] = update.closing.value
+    if update.revert is not None:
+        body["reverted"] = update.revert.evidence
     finding = update.finding
     if finding is not None:
         body |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.domain.findings.discrepancy import Closing, Finding, Kind, State, StoredDiscrepancy
+from reconciler.domain.findings.reverted_correction import Revert
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class DiscrepancyUpdate:
     by: str | None = None
     note: str | None = None
     """``by`` and ``note`` are the person who settled it and the reason; None if no person did."""
+    revert: Revert | None = None
+    """The correction that a person has just taken back; None if that is not what this update is about."""
+    ends_revert: bool = False
+    """Whether what a person took back may be corrected again: it was written after all, or the outcome is another."""
 
 
 def updates_after_verdict(
@@ -81,12 +86,22 @@ def _update_of_present(
     state = State.CORRECTED if is_corrected else State.OPEN
     if stored is None:
         return DiscrepancyUpdate(None, finding.subject, finding.kind, state, finding, True)
+    # at another outcome the question is another one
+    ends_revert = stored.revert is not None and (
+        is_corrected or stored.revert.outcome != finding.stripe.get("outcome")
+    )
 
     same_values = stored.fingerprint == finding.fingerprint
     # what a person settled stays settled while nothing has changed
     if not is_corrected and same_values and stored.state.is_by_person:
         return DiscrepancyUpdate(
-            stored.id, stored.subject, stored.kind, stored.state, finding, False
+            stored.id,
+            stored.subject,
+            stored.kind,
+            stored.state,
+            finding,
+            False,
+            ends_revert=ends_revert,
         )
     # a correction is always news: the merchant's code may have undone an earlier one, which leaves no stored difference
     is_news = (
@@ -95,7 +110,15 @@ def _update_of_present(
         or not same_values
         or stored.reason is not finding.reason
     )
-    return DiscrepancyUpdate(stored.id, stored.subject, stored.kind, state, finding, is_news)
+    return DiscrepancyUpdate(
+        stored.id,
+        stored.subject,
+        stored.kind,
+        state,
+        finding,
+        is_news,
+        ends_revert=ends_revert,
+    )
 
 
 def is_settled_by_person(known: tuple[StoredDiscrepancy, ...], finding: Finding) -> bool:
@@ -106,3 +129,14 @@ def is_settled_by_person(known: tuple[StoredDiscrepancy, ...], finding: Finding)
         and stored.fingerprint == finding.fingerprint
         for stored in known
     )
+
+
+def revert_of(
+    known: tuple[StoredDiscrepancy, ...], finding: Finding, outcome: str
+) -> Revert | None:
+    """The revert that keeps a correction to this outcome from being made again; None if there is none."""
+    for stored in known:
+        revert = stored.revert
+        if stored.kind is finding.kind and revert is not None:
+            return revert if revert.concerns(outcome, finding.keys) else None
+    return None

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, StoredDiscrepancy
-from reconciler.domain.findings.lifecycle import is_settled_by_person
+from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, Reason, StoredDiscrepancy
+from reconciler.domain.findings.lifecycle import is_settled_by_person, revert_of
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.payment import Payment
@@ -65,13 +65,15 @@ def decide(
     events: tuple[Event, ...] = (),
     known: tuple[StoredDiscrepancy, ...] = (),
     events_known_since: datetime | None = None,
+    again: int | None = None,
 ) -> Decision:
     """The decision about a match.
 
     ``now`` is Stripe's time. ``events`` are the known events of the intent. ``known`` are its stored discrepancies: a
     missed outcome that a person settled is not corrected while both sides' values are the same.
-    ``events_known_since`` is the time from which on every event is known, None if there is no such time. Raises
-    FactNeededError if the verdict depends on something that was not read yet.
+    ``events_known_since`` is the time from which on every event is known, None if there is no such time. ``again`` is the
+    sweep whose reverted corrections a person wants to have made once more. Raises FactNeededError if the verdict depends
+    on something that was not read yet.
     """
     comparison = compare(match, rules, now)
     intent = match.intent
@@ -103,6 +105,16 @@ def decide(
     outcome = intent.outcome if paid is None else paid.outcome
     status = rules.statuses.write[outcome]
     to_intent = None if paid is None else paid.id
+
+    # what a person took back is made again only if a person says so
+    revert = revert_of(known, missed, outcome.value)
+    if revert is not None and revert.sweep != again:
+        held = replace(
+            missed,
+            reason=Reason.REVERTED,
+            evidence={**missed.evidence, "reverted": revert.evidence},
+        )
+        return Flag(tuple(held if found is missed else found for found in findings))
     return Correct(comparison.correct, outcome, status, findings, to_intent)
 
 

@@ -267,6 +267,8 @@ def _updates(
             is_news=True,
             by=accepted.by.name,
             note=accepted.note,
+            # the row has Stripe's outcome now, as the person wants it
+            ends_revert=True,
         )
 
     updates = {

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.engine.ports import Store
@@ -44,9 +46,9 @@ class Reverted:
 def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
     """Set each row back to what it was before the sweep, if it still is what the sweep made of it.
 
-    A row that has changed since is left alone and named. The discrepancy counts as settled by a person, so that the
-    next sweep does not correct the row again while both sides stay as they are. Raises UsageError if the sweep
-    corrected nothing, and ConfigurationError if Reconciler's schema does not exist.
+    A row that has changed since is left alone and named. The discrepancy is open again, with the reason ``reverted``:
+    the row is not corrected to this outcome again until a person says so. Raises UsageError if the sweep corrected
+    nothing, and ConfigurationError if Reconciler's schema does not exist.
     """
     account.raise_if_no_schema()
     with account.writing_epoch() as epoch:
@@ -102,7 +104,9 @@ def _revert_page(
                 rows = {storable(row.key): row for row in again.payments if row.key not in moved}
                 stored = {(item.subject, item.kind): item for item in again.known}
 
-                writes, updates, skipped = [], [], []
+                writes: list[RowWrite] = []
+                skipped: list[Skipped] = []
+                updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
                 for entry in entries:
                     row = rows.get(entry.key)
                     if entry.key in refused:
@@ -116,20 +120,20 @@ def _revert_page(
                         why = "its earlier value held a secret, which the ledger does not keep"
                         skipped.append(_skipped(entry, why))
                         continue
-                    # the discrepancy counts as settled by a person, so that no sweep corrects the row again
                     writes.append(_row_write(row, entry, sweep, by))
-                    corrected = stored.get((entry.payment_intent, Kind.MISSED_OUTCOME))
-                    repointed = stored.get((storable(f"row:{row.key}"), Kind.PAID_BY_OTHER_INTENT))
-                    updates += [
-                        _settled(item, sweep, by)
-                        for item in (corrected, repointed)
-                        if item is not None
-                    ]
+                    for identity in (
+                        (entry.payment_intent, Kind.MISSED_OUTCOME),
+                        (storable(f"row:{row.key}"), Kind.PAID_BY_OTHER_INTENT),
+                    ):
+                        if identity in stored:
+                            revert = _revert(row, entry, sweep, by, now, updates.get(identity))
+                            updates[identity] = _reverted(stored[identity], revert)
 
                 if writes:
-                    drafts = tuple(finding_entry(update, sweep, by) for update in updates)
+                    changed = tuple(updates.values())
+                    drafts = tuple(finding_entry(update, sweep, by) for update in changed)
                     record = PageRecord(
-                        tuple(writes), tuple(updates), drafts=drafts, seen_at=now, sweep=sweep
+                        tuple(writes), changed, drafts=drafts, seen_at=now, sweep=sweep
                     )
                     result = transaction.write(record)
                     if result.refused:
@@ -167,16 +171,31 @@ def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: AskedBy) ->
     )
 
 
-def _settled(stored: StoredDiscrepancy, sweep: int, by: AskedBy) -> DiscrepancyUpdate:
+def _revert(
+    row: Payment,
+    entry: CorrectionEntry,
+    sweep: int,
+    by: AskedBy,
+    now: datetime,
+    earlier: DiscrepancyUpdate | None,
+) -> Revert:
+    """What a sweep has to know of a row that was taken back, and of the other parts of its payment."""
+    before = earlier.revert if earlier is not None else None
+    # a key with a secret in it is stored masked, so no row can be told by it
+    is_nameable = storable(row.key) == row.key and (before is None or bool(before.keys))
+    keys = (*(before.keys if before is not None else ()), row.key) if is_nameable else ()
+    return Revert(sweep, entry.outcome, by.name, rfc3339(now), keys, by.claimed)
+
+
+def _reverted(stored: StoredDiscrepancy, revert: Revert) -> DiscrepancyUpdate:
     return DiscrepancyUpdate(
         stored.id,
         stored.subject,
         stored.kind,
-        State.RESOLVED,
+        State.OPEN,
         None,
         is_news=True,
-        by=by.name,
-        note=f"the correction of sweep {sweep} was taken back",
+        revert=revert,
     )
 
 

@@ -130,7 +130,12 @@ class PageReconciler:
         while True:
             try:
                 decision = decide(
-                    match, self._rules, basis.now, events=basis.events, known=basis.stored
+                    match,
+                    self._rules,
+                    basis.now,
+                    events=basis.events,
+                    known=basis.stored,
+                    again=self._actor.again,
                 )
                 return MatchDecision(match, decision)
             except FactNeededError as needed:

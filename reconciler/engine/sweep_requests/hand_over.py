@@ -41,6 +41,7 @@ def as_options(request: SweepRequest) -> dict[str, object]:
         "until": _moment_value(request.until),
         "intents": list(request.intents),
         "claimed_by": request.claimed_by,
+        "again": request.again,
     }
 
 
@@ -63,6 +64,9 @@ def _parsed(options: Any, asked_by: str) -> SweepRequest:
     claimed_by = options.get("claimed_by")
     if claimed_by is not None and not isinstance(claimed_by, str):
         raise TypeError
+    again = options.get("again")
+    if again is not None and type(again) is not int:
+        raise TypeError
     return SweepRequest(
         kind=SweepKind(options["kind"]),
         writing=Writing(options["writing"]),
@@ -71,6 +75,7 @@ def _parsed(options: Any, asked_by: str) -> SweepRequest:
         until=_moment(options["until"]),
         intents=tuple(intents),
         claimed_by=claimed_by,
+        again=again,
     )
 
 

@@ -24,6 +24,7 @@ from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
 from reconciler.entrypoints.cli.plan import plan
+from reconciler.entrypoints.cli.reopen import reopen
 from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
 from reconciler.entrypoints.cli.run import run as run_service
@@ -159,6 +160,7 @@ for _command in (
     explain,
     discrepancies,
     resolve,
+    reopen,
     revert,
     export,
     verify,

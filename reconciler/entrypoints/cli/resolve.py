@@ -70,6 +70,7 @@ def resolve(
     from reconciler.engine.actions.accept import AcceptedBy
     from reconciler.engine.actions.resolve import resolve_discrepancy
     from reconciler.wiring.account import open_account
+    from reconciler.wiring.people import account_of_discrepancy
 
     if not note.strip():
         raise UsageError("--note is empty.", "Write in a few words why.")
@@ -83,7 +84,7 @@ def resolve(
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
     settings = call.settings()
-    chosen, writes = settings.account(account), accept is not None
+    chosen, writes = account_of_discrepancy(settings, account, discrepancy), accept is not None
     with open_account(settings, chosen, call.clock, writes_rows=writes) as opened:
         done = resolve_discrepancy(
             opened,

@@ -38,11 +38,12 @@ def revert(
     left as it is.
     """
     from reconciler.wiring.account import open_account
+    from reconciler.wiring.people import account_of_sweep
 
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
     settings = call.settings()
-    chosen = settings.account(account)
+    chosen = account_of_sweep(settings, account, sweep)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
         done = revert_sweep(opened, sweep, asked_by)
 

@@ -58,6 +58,14 @@ def sweep(
         list[str] | None,
         typer.Option(metavar="PI", help="Only this PaymentIntent; can be repeated."),
     ] = None,
+    again: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SWEEP",
+            min=1,
+            help="Only the corrections of this sweep that were undone with revert: make them once more.",
+        ),
+    ] = None,
     account: AccountOption = None,
     by: ByOption = None,
     exit_code: Annotated[
@@ -80,6 +88,12 @@ def sweep(
             "Use either single payments or a range of time.",
         )
 
+    if again is not None and (intents or begin is not None or end is not None):
+        raise UsageError(
+            "--again cannot be combined with --payment-intent, --since or --until.",
+            "It examines the payments of that sweep whose corrections were undone, and no others.",
+        )
+
     call = invocation(context)
     request = SweepRequest(
         kind=kind,
@@ -89,9 +103,10 @@ def sweep(
         until=end,
         intents=intents,
         claimed_by=parse_name(by),
+        again=again,
     )
     settings = call.settings()
-    accounts = settings.accounts if account is None else (settings.account(account),)
+    accounts = _accounts(settings, account, again)
     reports = []
     for one in accounts:
         reports.append(_sweep(call, settings, one, request))
@@ -107,6 +122,15 @@ def sweep(
     write_report(reports, chosen)
     _report_early_ends(reports)
     return int(_exit_code(reports, asked=exit_code))
+
+
+def _accounts(settings: Settings, named: str | None, again: int | None) -> tuple[Account, ...]:
+    """The accounts to sweep: the named one, the one that made the sweep of --again, or all."""
+    if again is not None:
+        from reconciler.wiring.people import account_of_sweep
+
+        return (account_of_sweep(settings, named, again),)
+    return settings.accounts if named is None else (settings.account(named),)
 
 
 def _sweep(

@@ -193,6 +193,7 @@ def test_the_corrections_of_a_sweep(table, make_correction):
             n,
             str(n),
             f"pi_{n}",
+            "",
             {"status": "pending", "payment_intent": None},
             {"status": "paid", "payment_intent": f"pi_{n}"},
             reverted=n == 2,

@@ -57,6 +57,19 @@ class PostgresDiscrepancyList:
             ).fetchall()
         return tuple(_discrepancy(*row) for row in rows)
 
+    def account_of(self, discrepancy_id: int) -> str | None:
+        """The account that has this discrepancy, None if there is no such discrepancy."""
+        return self._text("account_of_discrepancy", discrepancy_id)
+
+    def account_of_sweep(self, sweep: int) -> str | None:
+        """The account that made this sweep, None if there is no such sweep."""
+        return self._text("account_of_sweep", sweep)
+
+    def _text(self, name: str, number: int) -> str | None:
+        with self._database.connection("looking for an account") as connection:
+            row = connection.execute(_SQL[name], {"id": number}).fetchone()
+        return None if row is None else str(row[0])
+
     @contextmanager
     def reading(self, wanted: DiscrepancyFilter) -> Iterator[Iterator[Discrepancy]]:
         """The same, one at a time from one snapshot, for an export of any size.

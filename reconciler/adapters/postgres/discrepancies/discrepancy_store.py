@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -66,6 +67,25 @@ class PostgresDiscrepancyStore:
         with self._database.connection("reading a sweep's corrections") as connection:
             rows = connection.execute(_SQL["corrections_of_sweep"], parameters).fetchall()
         return tuple(CorrectionEntry(*row) for row in rows)
+
+    def reverted_intents(self, sweep: int) -> tuple[str, ...]:
+        """See ``engine.ports.DiscrepancyStore``."""
+        parameters = {"account": self._account, "sweep": sweep}
+        with self._database.connection("reading what was taken back") as connection:
+            rows = connection.execute(_SQL["reverted_intents"], parameters).fetchall()
+        return tuple(row[0] for row in rows)
+
+    def reopen(self, discrepancy_ids: Sequence[int], drafts: Sequence[Draft]) -> None:
+        """See ``engine.ports.DiscrepancyStore``. Raises DatabaseBusyError while a sweep records one of them."""
+        parameters = {"account": self._account, "ids": list(discrepancy_ids)}
+        with (
+            self._database.transaction("reopening discrepancies") as connection,
+            connection.pipeline(),
+        ):
+            begin(connection)
+            connection.execute(_SQL["discrepancies_reopen"], parameters)
+            connection.execute(_SQL["rechecks_of_reopened"], parameters)
+            append(connection, self._account, drafts)
 
     def notes(self, discrepancy_id: int) -> tuple[Note, ...]:
         """What people wrote about a discrepancy, oldest first."""

@@ -6,14 +6,15 @@ They are the discrepancies, the known events and the rechecks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.adapters.postgres.stored_text import stored_json, stored_texts
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.payment import Payment
@@ -87,6 +88,7 @@ def _stored_discrepancy(
     fingerprint: str,
     reason: str | None,
     payment_intent: str | None,
+    reverted: dict[str, Any] | None,
 ) -> StoredDiscrepancy:
     return StoredDiscrepancy(
         id=number,
@@ -96,7 +98,12 @@ def _stored_discrepancy(
         fingerprint=fingerprint,
         reason=None if reason is None else Reason(reason),
         payment_intent=payment_intent if subject.startswith("row:") else None,
+        revert=None if reverted is None else _revert(reverted),
     )
+
+
+def _revert(stored: dict[str, Any]) -> Revert:
+    return Revert(**{**stored, "keys": tuple(stored["keys"])})
 
 
 def store_facts(connection: Connection, account: str, record: PageRecord) -> None:
@@ -142,6 +149,8 @@ def _store_updates(connection: Connection, account: str, record: PageRecord) -> 
             "notes": stored_texts(update.note for update in closed),
             "settled_by": [update.by for update in closed],
             "news": [update.is_news for update in closed],
+            "ends_revert": [update.ends_revert for update in closed],
+            "reverts": [_stored_revert(update.revert) for update in closed],
         }
         connection.execute(_DISCREPANCIES["discrepancies_move"], parameters)
 
@@ -165,7 +174,12 @@ def _values(update: DiscrepancyUpdate, finding: Finding) -> dict[str, object]:
         "fingerprint": finding.fingerprint,
         "note": update.note,
         "settled_by": update.by,
+        "ends_revert": update.ends_revert,
     }
+
+
+def _stored_revert(revert: Revert | None) -> str | None:
+    return None if revert is None else stored_json(asdict(revert))
 
 
 def _store_rechecks(connection: Connection, account: str, record: PageRecord) -> None:

@@ -53,7 +53,7 @@ WITH entries AS (
     SELECT d.id, l.seq, l.action, false
     FROM reconciler.ledger AS l
     JOIN reconciler.discrepancies AS d ON d.account OPERATOR(pg_catalog.=) l.account AND pg_catalog.to_jsonb(d.id) OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->) 'discrepancy')
-    WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'resolution'
+    WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['resolution', 'reopening'])
     UNION ALL
     SELECT d.id, l.seq, l.action, false
     FROM reconciler.ledger AS l
@@ -62,7 +62,7 @@ WITH entries AS (
     WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'revert'
 ),
 settled AS (
-    SELECT *, pg_catalog.max(seq) FILTER (WHERE action OPERATOR(pg_catalog.=) ANY (ARRAY['resolution', 'revert'])) OVER (PARTITION BY id) AS settled_at
+    SELECT *, pg_catalog.max(seq) FILTER (WHERE action OPERATOR(pg_catalog.=) ANY (ARRAY['resolution', 'reopening', 'revert'])) OVER (PARTITION BY id) AS settled_at
     FROM entries
 ),
 decided AS (

@@ -58,16 +58,17 @@ SET
     fingerprint = c.fingerprint,
     last_seen = greatest(d.last_seen, %(seen_at)s),
     changed_at = CASE WHEN c.is_news THEN %(seen_at)s ELSE d.changed_at END,
-    sweep = coalesce(%(sweep)s, d.sweep)
+    sweep = coalesce(%(sweep)s, d.sweep),
+    reverted = CASE WHEN NOT c.ends_revert THEN d.reverted END
 FROM pg_catalog.jsonb_to_recordset(%(changes)s::pg_catalog.jsonb) AS c (
     subject pg_catalog.text, kind pg_catalog.text, payment_intent pg_catalog.text, keys pg_catalog.text[], severity pg_catalog.text, state pg_catalog.text, reason pg_catalog.text, cause pg_catalog.text,
     stake_amount bigint, currency pg_catalog.text, local pg_catalog.jsonb, stripe pg_catalog.jsonb, evidence pg_catalog.jsonb, fingerprint pg_catalog.text, is_news boolean,
-    note pg_catalog.text, settled_by pg_catalog.text
+    note pg_catalog.text, settled_by pg_catalog.text, ends_revert boolean
 )
 WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.subject OPERATOR(pg_catalog.=) c.subject AND d.kind OPERATOR(pg_catalog.=) c.kind
 
 -- name: discrepancies_move
--- Only the state changes: the discrepancy is closed, or a person has settled it.
+-- Only the state changes: the discrepancy is closed, a person has settled it, or has taken its correction back.
 UPDATE reconciler.discrepancies AS d
 SET
     state = c.state,
@@ -75,11 +76,20 @@ SET
     note = c.note,
     resolved_by = c.settled_by,
     changed_at = CASE WHEN c.is_news THEN greatest(%(seen_at)s, d.first_seen) ELSE d.changed_at END,
-    sweep = coalesce(%(sweep)s, d.sweep)
+    sweep = coalesce(%(sweep)s, d.sweep),
+    reverted = CASE WHEN NOT c.ends_revert THEN coalesce(c.revert, d.reverted) END,
+    reason = CASE WHEN c.revert IS NULL THEN d.reason ELSE 'reverted' END,
+    evidence = CASE
+        WHEN c.revert IS NULL THEN d.evidence
+        ELSE d.evidence OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(
+            'reverted',
+            pg_catalog.jsonb_strip_nulls(c.revert OPERATOR(pg_catalog.-) 'keys'::pg_catalog.text OPERATOR(pg_catalog.-) 'outcome'::pg_catalog.text)
+        )
+    END
 FROM unnest(
     %(subjects)s::pg_catalog.text[], %(kinds)s::pg_catalog.text[], %(states)s::pg_catalog.text[], %(closings)s::pg_catalog.text[],
-    %(notes)s::pg_catalog.text[], %(settled_by)s::pg_catalog.text[], %(news)s::boolean[]
-) AS c (subject, kind, state, closing, note, settled_by, is_news)
+    %(notes)s::pg_catalog.text[], %(settled_by)s::pg_catalog.text[], %(news)s::boolean[], %(ends_revert)s::boolean[], %(reverts)s::pg_catalog.jsonb[]
+) AS c (subject, kind, state, closing, note, settled_by, is_news, ends_revert, revert)
 WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.subject OPERATOR(pg_catalog.=) c.subject AND d.kind OPERATOR(pg_catalog.=) c.kind
 
 -- name: discrepancies_find
@@ -98,6 +108,14 @@ WHERE (%(id)s::bigint IS NULL OR id OPERATOR(pg_catalog.=) %(id)s::bigint)
 ORDER BY last_seen DESC, id DESC
 LIMIT %(limit)s
 
+-- name: account_of_discrepancy
+-- A number belongs to one account, so a person need not name the account.
+SELECT account FROM reconciler.discrepancies WHERE id OPERATOR(pg_catalog.=) %(id)s
+
+-- name: account_of_sweep
+-- A number belongs to one account, so a person need not name the account.
+SELECT account FROM reconciler.sweeps WHERE id OPERATOR(pg_catalog.=) %(id)s
+
 -- name: discrepancy_settle
 -- A person's verdict replaces the reason for which a sweep closed it.
 UPDATE reconciler.discrepancies
@@ -111,6 +129,7 @@ SELECT
     c.seq,
     c.body OPERATOR(pg_catalog.->>) 'key',
     c.body OPERATOR(pg_catalog.->>) 'payment_intent',
+    coalesce(c.body OPERATOR(pg_catalog.->>) 'outcome', ''),
     c.body OPERATOR(pg_catalog.->) 'before',
     c.body OPERATOR(pg_catalog.->) 'after',
     EXISTS (
@@ -122,6 +141,32 @@ SELECT
 FROM reconciler.ledger AS c
 WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.action OPERATOR(pg_catalog.=) 'correction' AND c.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::bigint)
 ORDER BY c.seq
+
+-- name: reverted_intents
+-- What sweep --again examines: the reverts of one sweep that still hold.
+SELECT DISTINCT payment_intent
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND reverted IS NOT NULL
+    AND (reverted OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::bigint)
+    AND payment_intent IS NOT NULL
+ORDER BY payment_intent
+
+-- name: discrepancies_reopen
+-- A person takes a decision back: whatever was accepted or reverted is a question again.
+UPDATE reconciler.discrepancies
+SET state = 'open', note = NULL, resolved_by = NULL, closing = NULL, changed_at = pg_catalog.now(), reverted = NULL,
+    reason = CASE WHEN reason OPERATOR(pg_catalog.<>) 'reverted' THEN reason END
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) ANY(%(ids)s::bigint[])
+
+-- name: rechecks_of_reopened
+-- The next sweep reads a reopened payment, also if its row is settled. A minute back: Stripe's clock may be behind.
+INSERT INTO reconciler.rechecks AS k (account, payment_intent, due_at, reason)
+SELECT DISTINCT d.account, d.payment_intent, pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 minute',
+    'a person reopened its discrepancy'
+FROM reconciler.discrepancies AS d
+WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::bigint[])
+    AND d.payment_intent IS NOT NULL
+ON CONFLICT (account, payment_intent) DO UPDATE SET due_at = excluded.due_at, reason = excluded.reason
 
 -- name: note_add
 -- The daemon's role adds a note in a person's name.
