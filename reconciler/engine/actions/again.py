@@ -24,6 +24,6 @@ def request_again(account: OpenAccount, request: SweepRequest) -> SweepRequest:
     if not intents:
         raise UsageError(
             f"no correction of sweep {request.again} of account {account.name} is taken back now.",
-            f"See what it corrected, and what was undone: reconciler sweeps {request.again}",
+            "See what was undone (reason reverted): reconciler discrepancies --state open",
         )
     return replace(request, intents=intents)

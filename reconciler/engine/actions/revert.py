@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
 
 PAGE: Final = 100
+ROW_CHANGED: Final = "its row is locked or has changed since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +110,12 @@ def _revert_page(
                 updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
                 for entry in entries:
                     row = rows.get(entry.key)
-                    if entry.key in refused:
-                        why = f"the table refuses it: {refused[entry.key].message}"
-                        skipped.append(_skipped(entry, why))
-                        continue
-                    if row is None or not _is_as_corrected(row, entry):
-                        skipped.append(_skipped(entry, "its row is locked or has changed since"))
-                        continue
-                    if any(is_masked(value) for value in entry.before.values()):
-                        why = "its earlier value held a secret, which the ledger does not keep"
-                        skipped.append(_skipped(entry, why))
+                    why = _why_not(row, entry, refused)
+                    if row is None or why is not None:
+                        skipped.append(_skipped(entry, why or ROW_CHANGED))
                         continue
                     writes.append(_row_write(row, entry, sweep, by))
-                    for identity in (
-                        (entry.payment_intent, Kind.MISSED_OUTCOME),
-                        (storable(f"row:{row.key}"), Kind.PAID_BY_OTHER_INTENT),
-                    ):
+                    for identity in _identities(row, entry):
                         if identity in stored:
                             revert = _revert(row, entry, sweep, by, now, updates.get(identity))
                             updates[identity] = _reverted(stored[identity], revert)
@@ -144,6 +135,27 @@ def _revert_page(
         except RowMovedError as error:
             # try again without the rows that changed between the lock and the write
             moved |= error.keys
+
+
+def _why_not(
+    row: Payment | None, entry: CorrectionEntry, refused: Mapping[str, RefusedWrite]
+) -> str | None:
+    """Why a correction cannot be taken back; None if it can."""
+    if entry.key in refused:
+        return f"the table refuses it: {refused[entry.key].message}"
+    if row is None or not _is_as_corrected(row, entry):
+        return ROW_CHANGED
+    if any(is_masked(value) for value in entry.before.values()):
+        return "its earlier value held a secret, which the ledger does not keep"
+    return None
+
+
+def _identities(row: Payment, entry: CorrectionEntry) -> tuple[tuple[str, Kind], ...]:
+    """The discrepancies that a correction of this row may have ended."""
+    return (
+        (entry.payment_intent, Kind.MISSED_OUTCOME),
+        (storable(f"row:{row.key}"), Kind.PAID_BY_OTHER_INTENT),
+    )
 
 
 def _is_as_corrected(row: Payment, entry: CorrectionEntry) -> bool:

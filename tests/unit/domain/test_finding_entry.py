@@ -8,6 +8,7 @@ from reconciler.domain.audit.ledger_entry import Action, AskedBy
 from reconciler.domain.findings.discrepancy import Closing, Kind, State
 from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, decide
 from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
@@ -16,6 +17,13 @@ BY = AskedBy("ana@shop")
 CLOSED = DiscrepancyUpdate(
     7, "pi_1", Kind.MISSED_OUTCOME, State.CLOSED, None, True, Closing.AGREEMENT
 )
+
+
+def test_a_revert_is_in_the_entry() -> None:
+    """Who took the correction of which sweep back stands in the ledger."""
+    revert = Revert(7, "succeeded", "os:ana", "2026-11-02T12:00:00Z", ("p1",))
+    entry = finding_entry(replace(CLOSED, revert=revert), 7, BY)
+    assert entry.body["reverted"] == {"sweep": 7, "by": "os:ana", "at": "2026-11-02T12:00:00Z"}
 
 
 def test_the_end_of_a_discrepancy() -> None:

@@ -23,6 +23,7 @@ from reconciler.domain.findings.lifecycle import (
     updates_after_verdict,
 )
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
@@ -232,6 +233,48 @@ def test_a_settled_finding_is_corrected_after_a_change_at_stripe() -> None:
     assert isinstance(after, Correct)
     (update,) = updates_after_verdict(known, after.findings, corrected=True)
     assert _facts(update) == (STORED_ID, State.CORRECTED, True, None)
+
+
+def _taken_back(outcome: str, *keys: str) -> tuple[StoredDiscrepancy, ...]:
+    stored = _known(Kind.MISSED_OUTCOME, State.OPEN, reason=Reason.REVERTED)
+    revert = Revert(7, outcome, "os:ana", "2026-11-02T12:00:00Z", keys)
+    return (replace(stored, revert=revert),)
+
+
+@pytest.mark.parametrize("keys", [("p1",), ("p0", "p1"), ()])
+def test_what_was_taken_back_is_not_corrected(keys: tuple[str, ...]) -> None:
+    """It stays so for the row and the outcome; only the sweep that a person names makes it again."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    known = _taken_back("succeeded", *keys)
+    decision = decide(match, rules(), NOW, known=known, again=6)
+    assert isinstance(decision, Flag)
+    (found,) = decision.findings
+    assert found.reason is Reason.REVERTED
+    assert found.evidence["reverted"] == {"sweep": 7, "by": "os:ana", "at": "2026-11-02T12:00:00Z"}
+    (kept,) = updates_after_verdict(known, decision.findings, corrected=False)
+    assert (kept.state, kept.ends_revert) == (State.OPEN, False)
+
+    again = decide(match, rules(), NOW, known=known, again=7)
+    assert isinstance(again, Correct)
+    (update,) = updates_after_verdict(known, again.findings, corrected=True)
+    assert (update.state, update.ends_revert) == (State.CORRECTED, True)
+
+
+@pytest.mark.parametrize(("outcome", "key"), [("succeeded", "p2"), ("processing", "p1")])
+def test_a_revert_ends_at_another_row_or_outcome(outcome: str, key: str) -> None:
+    """It was about one row and one outcome."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    known = _taken_back(outcome, key)
+    decision = decide(match, rules(), NOW, known=known)
+    assert isinstance(decision, Correct)
+    (update,) = updates_after_verdict(known, decision.findings, corrected=False)
+    assert update.ends_revert is (outcome == "processing")
+
+
+def test_a_revert_names_the_claimed_name_beside_the_person() -> None:
+    """The name that nothing has checked stands beside the one that the system knows."""
+    revert = Revert(7, "succeeded", "os:ana", "2026-11-02T12:00:00Z", (), "ana@example.com")
+    assert revert.evidence["claimed_by"] == "ana@example.com"
 
 
 def test_the_identity_names_the_intent_or_the_row() -> None:
