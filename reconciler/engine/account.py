@@ -101,14 +101,8 @@ class OpenAccount:
     def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
         """Make one sweep that a person asks for. If the service holds the account, the service makes it.
 
-        Raises ConfigurationError or LeaseHeldError if the sweep cannot begin, UsageError if nothing of the sweep that
-        ``request.again`` names is taken back.
+        Raises ConfigurationError or LeaseHeldError if the sweep cannot begin.
         """
-        if request.again is not None:
-            # imported here: an ordinary sweep does not need it
-            from reconciler.engine.actions.again import request_again
-
-            request = request_again(self, request)
         if not self.has_schema:
             # a dry run without the schema has no lease that it could lose
             return self.sweep_under(0, lambda: None, request, progress)

@@ -145,6 +145,10 @@ def _sweep(
             open_account(settings, account, call.clock, writes_rows=writes) as opened,
             showing_progress(account.name) as progress,
         ):
+            if request.again is not None:
+                from reconciler.engine.actions.again import request_again
+
+                request = request_again(opened, request)
             return opened.sweep(request, progress)
     except ReconcilerError as error:
         report = SweepReport(
