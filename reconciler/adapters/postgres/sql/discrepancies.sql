@@ -152,7 +152,7 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND reverted IS NOT NULL
 ORDER BY payment_intent
 
 -- name: discrepancies_reopen
--- A person takes a decision back: whatever was accepted or reverted is a question again.
+-- A person takes a decision back: what was accepted or reverted is a question again.
 UPDATE reconciler.discrepancies
 SET state = 'open', note = NULL, resolved_by = NULL, closing = NULL, changed_at = pg_catalog.now(), reverted = NULL,
     reason = CASE WHEN reason OPERATOR(pg_catalog.<>) 'reverted' THEN reason END
