@@ -10,11 +10,9 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget
-from reconciler.domain.read_limits_and_shortage import Source, retrieve_page_size
-from reconciler.engine.id_sets import ClaimedRechecks
+from reconciler.domain.read_limits_and_shortage import RateLimits, Source, retrieve_page_size
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.limits.reserved_share import with_reserved_share
 from reconciler.engine.ports import (
@@ -28,7 +26,7 @@ from reconciler.engine.ports import (
 )
 from reconciler.engine.report import Mode, SweepReport, SweepRequest, Writing
 from reconciler.engine.sweep.sweep import Sweep
-from reconciler.engine.sweep_context import Actor, SweepContext
+from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError
 
 MOST_WORKERS: Final = 16

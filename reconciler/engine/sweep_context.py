@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +11,15 @@ from reconciler.clock import Clock
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget
-from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Mode, Writing
 from reconciler.errors import StoppedError
 
+QUOTA_SHORT: Final = (
+    "The part of the 30-day read quota that this source may use now is too small for it. Reads become available again"
+    " day by day."
+)
 SERVICE: Final = "service"
 """The name of the service as an actor. The hourly limit counts the corrections that were made in this name."""
 
@@ -47,6 +51,43 @@ class Actor:
     def is_service(self) -> bool:
         """Whether the service sweeps. It keeps a schedule, and reads a payment again only when that is due."""
         return self.asked_by == SERVICE
+
+
+class ClaimedRechecks:
+    """The rechecks that sweeps of the service are reading now. One object serves all sweeps of an account.
+
+    The tail and the due source both read the rechecks that are due. The first sweep claims them until it ends, and
+    the other sweep takes the rest, so that neither waits for the other. Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claimed: set[str] = set()
+
+    def claim(
+        self, read_due: Callable[[int], tuple[str, ...]], most: int
+    ) -> tuple[tuple[str, ...], bool]:
+        """Claim up to ``most`` due intents that no other sweep has claimed; and whether there are more of them.
+
+        ``read_due`` takes a number and returns at most so many intents with a due recheck.
+        """
+        # Read under the lock. A recheck that another sweep gives back before this read is settled by then.
+        with self._lock:
+            due = read_due(most + 1 + len(self._claimed))
+            free = [intent for intent in due if intent not in self._claimed]
+            claimed = tuple(free[:most])
+            self._claimed.update(claimed)
+            return claimed, len(free) > most
+
+    def give_back(self, intents: Iterable[str]) -> None:
+        """End the claim of a sweep that has ended. The next sweep can claim what this one did not settle."""
+        with self._lock:
+            self._claimed.difference_update(intents)
+
+    def is_claimed(self, intent: str) -> bool:
+        """Whether a sweep has claimed this intent."""
+        with self._lock:
+            return intent in self._claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ from reconciler.adapters.stripe_gateway import StripeGateway
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
-from reconciler.domain.read_limits_and_shortage import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimits
 from reconciler.engine.account import SECONDS_A_READ, AccountLimits, AccountPorts, OpenAccount
-from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
+from reconciler.engine.sweep_context import ClaimedRechecks
 from reconciler.settings import Account, Settings
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
 from reconciler.wiring.stop_signal import STOPPING

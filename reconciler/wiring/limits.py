@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from reconciler.clock import Clock
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS
-from reconciler.engine.limits.rate_limits import RateLimits
+from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, RateLimits
 from reconciler.engine.limits.read_quota import FEWEST_READS, ReadQuota, documented_reads
 from reconciler.engine.ports import Store
 from reconciler.settings import Account, Settings, key_facts

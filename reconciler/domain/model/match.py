@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match_facts import NO_FACTS, MatchFacts
-from reconciler.domain.model.payment import Payment, StatusMap
-from reconciler.domain.model.stored_id import is_intent_id
+from reconciler.domain.model.payment import Payment, StatusMap, is_intent_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severi
 from reconciler.domain.model.intent import Charge, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
-from reconciler.domain.model.payment import Payment
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
+from reconciler.domain.model.payment import Payment, StoredIdKind, stored_id
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import NEGATIVE, NOT_YET_PAID, PAID_OR_HELD, Outcome
 from reconciler.domain.rules.money_kept import refund_stake, refunded

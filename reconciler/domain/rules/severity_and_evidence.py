@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import SAYS_PAID, Outcome
+from reconciler.domain.rules.pair_verdict import PairVerdict
 
 
 def severity_of(kind: Kind, payment: Payment, rows: Sequence[Payment], intent: Intent) -> Severity:
@@ -115,3 +116,25 @@ def evidence(intent: Intent) -> dict[str, object]:
         "next_action": intent.next_action.type if intent.next_action else None,
         "charge": charge_evidence,
     }
+
+
+def pair_finding(
+    verdict: PairVerdict, payment: Payment, rows: Sequence[Payment], intent: Intent
+) -> Finding:
+    """The finding of a verdict. ``payment`` was compared, ``rows`` are the rows that the finding names."""
+    # a single row stands by itself, so that the fingerprint of stored findings stays the same
+    values = [local_values(row) for row in rows]
+    stake = stake_of(verdict.kind, payment, intent)
+    if verdict.stake is not None:
+        stake = Money(verdict.stake, intent.currency)
+    return Finding(
+        kind=verdict.kind,
+        severity=verdict.severity or severity_of(verdict.kind, payment, rows, intent),
+        stake=stake,
+        payment_intent=intent.id,
+        keys=tuple(row.key for row in rows),
+        local=values[0] if len(values) == 1 else {"rows": values},
+        stripe={**stripe_values(intent), **verdict.facts},
+        reason=verdict.reason,
+        evidence={**evidence(intent), **verdict.evidence},
+    )

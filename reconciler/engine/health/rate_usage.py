@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.engine.limits.rate_limits import EndpointUsage, RateLimiterUsage
+from reconciler.domain.read_limits_and_shortage import EndpointUsage, RateLimiterUsage
 
 
 @dataclass(frozen=True, slots=True)

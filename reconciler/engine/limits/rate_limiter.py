@@ -14,8 +14,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
-from reconciler.engine.limits.rate_limits import EndpointUsage, RateLimiterUsage, RateLimits
+from reconciler.domain.read_limits_and_shortage import (
+    Endpoint,
+    EndpointUsage,
+    RateLimiterUsage,
+    RateLimitReason,
+    RateLimits,
+)
 from reconciler.errors import StripeUnavailableError
 
 RESERVE_SECONDS: Final = 0.1
@@ -262,9 +267,8 @@ class RateLimiter:
     def recall(self, count: int) -> None:
         """Count requests that another process has sent in the last second, as if this one had sent them now."""
         with self._lock:
-            now = self._clock.monotonic()
             for limit in self._all_limits():
-                limit.recall(count, now)
+                limit.recall(count, self._clock.monotonic())
 
     @property
     def reads(self) -> int:

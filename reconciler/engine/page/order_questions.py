@@ -12,9 +12,8 @@ from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import OrderFacts
-from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.payment import Payment, StoredIdKind, stored_id
 from reconciler.domain.model.recheck import Recheck
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import NEGATIVE
 from reconciler.domain.rules.decision import Correct, Flag

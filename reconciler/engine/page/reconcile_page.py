@@ -18,9 +18,15 @@ from reconciler.domain.model.page import Loaded, RefusedWrite, WriteResult
 from reconciler.domain.rules.decision import decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
-from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
+from reconciler.engine.page.decided_page import (
+    DecidedPage,
+    MatchDecision,
+    PageResult,
+    Unanswered,
+    as_they_are_now,
+    row_changes,
+)
 from reconciler.engine.page.page_changes import PageChanges
-from reconciler.engine.page.row_changes import as_they_are_now, row_changes
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.report import Writing

@@ -11,9 +11,8 @@ from typing import Final
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.looked_up_id import UNKNOWN_AGAIN, IdPair
 from reconciler.domain.model.match import Match
-from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.payment import Payment, StoredIdKind, stored_id
 from reconciler.domain.model.recheck import Recheck
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.matching import candidates, match_by_id, match_by_order, named_order

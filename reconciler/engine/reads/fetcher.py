@@ -16,7 +16,7 @@ from typing import Final, Self, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
-from reconciler.domain.model.stored_id import is_intent_id
+from reconciler.domain.model.payment import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import FINAL_AT_STRIPE
 from reconciler.engine.ports import Stripe

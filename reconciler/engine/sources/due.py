@@ -13,12 +13,8 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.plan import Budget, List, Plan, is_overrun
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedPage, range_text
-from reconciler.engine.reads.id_reader import QUOTA_SHORT
-from reconciler.engine.sources.source_reader import (
-    ROWS_A_QUERY,
-    SourceReader,
-    all_rows,
-)
+from reconciler.engine.sources.source_reader import ROWS_A_QUERY, SourceReader, all_rows
+from reconciler.engine.sweep_context import QUOTA_SHORT
 
 MOST_RECHECKS: Final = 10_000
 """The most rechecks that one sweep reads."""

@@ -1,21 +1,184 @@
-"""What the sources of one sweep share: the intents met so far, the range that is asked for, and the reads that are left."""
+"""What the sources of one sweep share: the ids that rows hold and the intents they lead to, and the reads that are left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from reconciler.domain.model.payment import RowReference
+from reconciler.domain.model.looked_up_id import IdPair, pair_of_charge, pair_of_session
+from reconciler.domain.model.payment import RowReference, StoredIdKind, is_looked_up, stored_id
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.engine.id_sets import IdSet
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
-from reconciler.engine.reads.id_reader import QUOTA_SHORT
-from reconciler.engine.report import Moment, SweepReport, SweepRequest
-from reconciler.engine.sources.row_ids import RowIds
-from reconciler.engine.sweep_context import SweepContext
-from reconciler.errors import UsageError
+from reconciler.engine.report import Moment, SweepReport, SweepRequest, Writing
+from reconciler.engine.sweep_context import QUOTA_SHORT, Actor, SweepContext
+from reconciler.errors import (
+    StripeRefusedError,
+    StripeRequestError,
+    StripeUnavailableError,
+    UsageError,
+)
+
+_BUCKET_BITS: Final = 11
+_BUCKETS: Final = 1 << _BUCKET_BITS
+_ENTRY_BYTES: Final = 5
+_ENTRY_MASK: Final = (1 << (8 * _ENTRY_BYTES)) - 1
+_SALT_BYTES: Final = 4
+
+
+class IdSet:
+    """A set of texts that keeps 51 bits of each text, in five bytes. A Python set of numbers needs seventy bytes each.
+
+    Two texts of a million share their 51 bits in one of four thousand sets; the second of them then counts as
+    contained. Each set has its own salt, so that the next set does not repeat the mistake. Not safe between threads.
+    """
+
+    def __init__(self) -> None:
+        # 11 of the bits choose the bucket; the bucket holds the other 40 bits of its texts, one entry after the other.
+        # It is bytes and not a bytearray, because a bytearray keeps an eighth in reserve.
+        self._buckets = [b""] * _BUCKETS
+        self._salt = secrets.token_hex(_SALT_BYTES)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, text: str) -> bool:
+        number, entry = self._place(text)
+        return _is_in(self._buckets[number], entry)
+
+    def add(self, text: str) -> bool:
+        """Add a text; whether it was new."""
+        number, entry = self._place(text)
+        bucket = self._buckets[number]
+        if _is_in(bucket, entry):
+            return False
+        self._buckets[number] = bucket + entry
+        self._count += 1
+        return True
+
+    def _place(self, text: str) -> tuple[int, bytes]:
+        """The number of a text's bucket, and its entry there."""
+        bits = hash(self._salt + text)
+        entry = (bits >> _BUCKET_BITS) & _ENTRY_MASK
+        return bits & (_BUCKETS - 1), entry.to_bytes(_ENTRY_BYTES, "little")
+
+
+def _is_in(bucket: bytes, entry: bytes) -> bool:
+    at = bucket.find(entry)
+    while at % _ENTRY_BYTES and at >= 0:
+        # the end of one entry and the beginning of the next can look like a third entry
+        at = bucket.find(entry, at + 1)
+    return at >= 0
+
+
+class IdReader:
+    """Finds out which intents the ids of rows belong to, for one sweep. What was read before is not read again."""
+
+    def __init__(
+        self, context: SweepContext, actor: Actor, fetcher: Fetcher, report: SweepReport
+    ) -> None:
+        self._context = context
+        self._stores = actor.writing is not Writing.NOTHING
+        self._fetcher = fetcher
+        self._report = report
+        self._refused: dict[StoredIdKind, str] = {}
+
+    def pairs(self, texts: Sequence[str]) -> Mapping[str, IdPair]:
+        """The pairs of these ids. What could not be read is reported, and has its earlier pair or none."""
+        known = dict(self._context.store.pairs(texts))
+        now = self._context.stripe.now()
+        wanted = [
+            text for text in dict.fromkeys(texts) if text not in known or known[text].is_due(now)
+        ]
+        wanted = [text for text in wanted if not self._is_refused(text)]
+        affordable = wanted[: self._context.source_quota.spendable]
+        if len(affordable) < len(wanted):
+            count = len(wanted) - len(affordable)
+            self._report.miss(f"{count:,} Checkout Sessions or charges", QUOTA_SHORT, count)
+
+        answers = self._fetcher.each(self._read, affordable)
+        found = []
+        for text, answer in zip(affordable, answers, strict=True):
+            if not isinstance(answer, IdPair):
+                self._report_error(text, answer)
+                continue
+            # a pair by metadata stays as long as the session names no other intent
+            earlier = known[text].payment_intent if text in known else None
+            found.append(replace(answer, payment_intent=answer.payment_intent or earlier))
+        self._context.store.remember_pairs(found, store=self._stores)
+        return {**known, **{pair.stored_id: pair for pair in found}}
+
+    def _is_refused(self, text: str) -> bool:
+        why = self._refused.get(stored_id(text).kind)
+        if why is not None:
+            self._report.miss(text, why)
+        return why is not None
+
+    def _report_error(self, text: str, error: Exception) -> None:
+        if isinstance(error, StripeRefusedError):
+            # the key may lack this one permission, and the other rows go on
+            self._refused[stored_id(text).kind] = str(error)
+        self._report.miss(text, str(error))
+
+    def _read(self, text: str) -> IdPair | Exception:
+        stripe = self._context.stripe
+        try:
+            if stored_id(text).kind is StoredIdKind.SESSION:
+                return pair_of_session(text, stripe.session(text), stripe.now())
+            return pair_of_charge(text, stripe.charge_intent(text), stripe.now())
+        except (StripeUnavailableError, StripeRequestError, StripeRefusedError) as error:
+            return error
+
+
+CHUNK: Final = 200
+"""So many rows are taken at once, so that the ids to look up among them are read in parallel."""
+
+
+class RowIds:
+    """Turns the texts of the merchant's column into intents, for one sweep.
+
+    Each row is counted once in the report, no matter how many sources name it.
+    """
+
+    def __init__(self, report: SweepReport, id_reader: IdReader) -> None:
+        self._ids = report.row_ids
+        self._id_reader = id_reader
+        self._counted = IdSet()
+
+    def intents(self, rows: Iterable[RowReference]) -> Iterator[str]:
+        """The intents of the rows that lead to one, in the order of the rows."""
+        source = iter(rows)
+        while chunk := list(islice(source, CHUNK)):
+            yield from self._intents(chunk)
+
+    def _intents(self, rows: Sequence[RowReference]) -> Iterator[str]:
+        looked_up = [row.payment_intent for row in rows if is_looked_up(row.payment_intent)]
+        pairs = self._id_reader.pairs(looked_up) if looked_up else {}
+        for row in rows:
+            if row.holds_secret and self._is_new(row):
+                self._ids.client_secrets += 1
+            found = stored_id(row.payment_intent)
+            match found.kind:
+                case StoredIdKind.INTENT | StoredIdKind.CLIENT_SECRET:
+                    yield found.id
+                case StoredIdKind.SESSION | StoredIdKind.CHARGE:
+                    pair = pairs.get(found.id)
+                    if pair is not None and pair.payment_intent is not None:
+                        yield pair.payment_intent
+                    elif self._is_new(row):
+                        self._ids.without_intent += 1
+                case StoredIdKind.FOREIGN:
+                    # blank text is no id of anything
+                    if row.payment_intent.strip() and self._is_new(row):
+                        self._ids.add_other(row.payment_intent)
+
+    def _is_new(self, row: RowReference) -> bool:
+        return self._counted.add(row.key)
+
 
 ROWS_A_QUERY: Final = 1000
 """Rows are read in larger pages than Stripe's, because a page costs a round trip and nothing else."""

@@ -10,11 +10,9 @@ from reconciler.domain.model.payment import RowReference
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
-from reconciler.engine.reads.id_reader import IdReader
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest
 from reconciler.engine.sources.due import DueSource
-from reconciler.engine.sources.row_ids import RowIds
-from reconciler.engine.sources.source_reader import SourceReader
+from reconciler.engine.sources.source_reader import IdReader, RowIds, SourceReader
 from reconciler.engine.sweep_context import Actor, SweepContext
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.domain.model.stored_id import is_intent_id
+from reconciler.domain.model.payment import is_intent_id
 from reconciler.engine.report import Moment
 from reconciler.errors import UsageError
 from reconciler.masking import redact

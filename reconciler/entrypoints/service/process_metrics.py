@@ -11,10 +11,9 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from reconciler.clock import Clock
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason, RateLimits
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.database_metrics import DatabaseMetrics, ReadStatus
 from reconciler.errors import ReconcilerError

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
 from reconciler.engine.account import OpenAccount
-from reconciler.engine.id_sets import ClaimedRechecks
+from reconciler.engine.sweep_context import ClaimedRechecks
 from reconciler.errors import ReconcilerError
 
 

@@ -8,9 +8,8 @@ import pytest
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason, RateLimits
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.errors import StripeRefusedError, StripeUnavailableError
 from reconciler.sandbox import (
     TEST_KEY,

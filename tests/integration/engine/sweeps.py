@@ -17,12 +17,11 @@ from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
-from reconciler.engine.id_sets import ClaimedRechecks
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.sweep.sweep import Sweep
-from reconciler.engine.sweep_context import SERVICE, Actor, SweepContext
+from reconciler.engine.sweep_context import SERVICE, Actor, ClaimedRechecks, SweepContext
 from tests.conftest import STATUSES, Shop
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.rows_of_intent import (
+from reconciler.domain.rules.comparison import (
     RowsRelation,
     parts_agree_with_refund,
     rows_of_intent,

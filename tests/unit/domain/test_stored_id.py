@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.model.stored_id import StoredIdKind, is_looked_up, stored_id
+from reconciler.domain.model.payment import StoredIdKind, is_looked_up, stored_id
 
 
 @pytest.mark.parametrize(

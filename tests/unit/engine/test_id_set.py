@@ -7,8 +7,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine import id_sets
-from reconciler.engine.id_sets import IdSet
+from reconciler.engine.sources import source_reader
+from reconciler.engine.sources.source_reader import IdSet
 
 
 @given(st.lists(st.text(max_size=3), max_size=60))
@@ -25,11 +25,11 @@ def test_it_answers_as_a_set_does(texts: list[str]) -> None:
 def test_a_text_that_spans_two_entries_is_not_found() -> None:
     """Bytes that span two entries of a bucket are not found."""
     bucket = b"abcdefghij"
-    assert id_sets._is_in(bucket, b"abcde")
-    assert id_sets._is_in(bucket, b"fghij")
-    assert not id_sets._is_in(bucket, b"defgh")
-    assert id_sets._is_in(b"xdefghixxxdefgh", b"defgh")
-    assert not id_sets._is_in(b"xdefghixxxxdefg", b"defgh")
+    assert source_reader._is_in(bucket, b"abcde")
+    assert source_reader._is_in(bucket, b"fghij")
+    assert not source_reader._is_in(bucket, b"defgh")
+    assert source_reader._is_in(b"xdefghixxxdefgh", b"defgh")
+    assert not source_reader._is_in(b"xdefghixxxxdefg", b"defgh")
 
 
 def test_each_set_has_its_own_salt() -> None:
@@ -40,7 +40,7 @@ def test_each_set_has_its_own_salt() -> None:
 
 def test_two_of_a_million_texts_are_seldom_taken_for_the_same() -> None:
     """By the number of pairs and of possible entries, this happens in less than one of four thousand sets."""
-    values = len(IdSet()._buckets) << (8 * id_sets._ENTRY_BYTES)
+    values = len(IdSet()._buckets) << (8 * source_reader._ENTRY_BYTES)
     assert 1_000_000**2 / 2 / values < 1 / 4000
 
 

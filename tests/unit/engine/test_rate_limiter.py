@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.clock import ManualClock, SystemClock
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason, RateLimits
 from reconciler.engine.limits.rate_limiter import SLOWEST, RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.errors import StripeUnavailableError
 from tests.unit.engine.doubles import most_within, take_many
 

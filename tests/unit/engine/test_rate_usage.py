@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason, RateLimits
 from reconciler.engine.health.rate_usage import EndpointRate, from_dict, to_dict
 from reconciler.engine.limits.rate_limiter import BUSIEST_MINUTES, RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from tests.unit.engine.doubles import NOW, take_many
 
 

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from reconciler.clock import ManualClock
-from reconciler.domain.read_limits_and_shortage import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimits
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.rate_limiter import RateLimiter
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.limits.reserved_share import PART, ROOM_SECONDS, with_reserved_share
 from reconciler.errors import DatabaseUnavailableError
 from tests.unit.engine.doubles import NOW, PlainLeases, YieldingClock, most_within, take_many

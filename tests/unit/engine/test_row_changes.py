@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.domain.model.match import Match
 from reconciler.domain.outcome import Outcome
-from reconciler.engine.page.row_changes import as_they_are_now, row_changes
+from reconciler.engine.page.decided_page import as_they_are_now, row_changes
 from tests.unit.domain.samples import intent, payment
 
 PAID = payment(Outcome.SUCCEEDED, key="")

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.clock import ManualClock
 from reconciler.domain.findings.discrepancy import Kind, Severity
-from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason, RateLimits
 from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.engine.health.rate_usage import EndpointRate, RateUsage
 from reconciler.engine.health.status import (
@@ -25,7 +25,6 @@ from reconciler.engine.health.status import (
     OutboxStatus,
     SweepStatus,
 )
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.engine.report import Mode, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.service.database_metrics import FRESH_SECONDS
 from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter, Metrics

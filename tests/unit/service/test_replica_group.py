@@ -9,9 +9,8 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.replicas import GroupView
 from reconciler.clock import ManualClock
-from reconciler.domain.read_limits_and_shortage import Endpoint
+from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimits
 from reconciler.engine.health.watchdog import Pulse
-from reconciler.engine.limits.rate_limits import RateLimits
 from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter, Metrics
 from reconciler.entrypoints.service.replica_group import INELIGIBLE_LEASES, ReplicaGroup
 from reconciler.errors import LeaseLostError

@@ -9,8 +9,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.adapters.postgres.stored_text import stored_json
+from reconciler.adapters.postgres.statements import STATEMENTS, stored_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
 from reconciler.domain.audit.read_entry import read_entry
 from reconciler.domain.audit.records import RecordFault

@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.domain.model.stored_id import StoredIdKind, stored_id
+from reconciler.domain.model.payment import StoredIdKind, stored_id
 from reconciler.masking import redact
 
 SAMPLE: Final = 500

@@ -119,7 +119,7 @@ def inspect(
         *_privilege_faults(relation, found, writes=writes, links=links),
         *_status_faults(mapping.statuses, found.get("status")),
         *_unwritable_status_faults(mapping, found.get("status"), writes=writes),
-        *condition_faults(database, relation, mapping.where),
+        *(() if mapping.where is None else condition_faults(database, relation, mapping.where)),
     )
     if faults:
         return Inspection(mapping, relation, found, faults)

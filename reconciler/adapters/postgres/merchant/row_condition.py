@@ -19,12 +19,8 @@ _OF_CONDITION: Final = ("42", "22", "25", "0A", "2F", "38", "39", "P0")
 """Classes of SQLSTATE that the condition itself is to blame for: its syntax, its values, or a write inside it."""
 
 
-def condition_faults(
-    database: Database, relation: Relation, where: str | None
-) -> tuple[Fault, ...]:
-    """Evaluate the condition on some rows in a transaction that only reads. No condition has no fault."""
-    if where is None:
-        return ()
+def condition_faults(database: Database, relation: Relation, where: str) -> tuple[Fault, ...]:
+    """Evaluate the condition on some rows in a transaction that only reads."""
     table = sql.Identifier(relation.schema, relation.name)
     # the text is the operator's own SQL; no parameter follows, so a % in it stands for itself
     condition = sql.SQL(where)

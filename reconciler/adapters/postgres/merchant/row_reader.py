@@ -1,13 +1,17 @@
-"""Reads the rows that the merchant's table returns as payments."""
+"""Reads the rows that the merchant's table returns as payments, and which intents their sessions and charges belong to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from reconciler.domain.model.payment import Payment, TableMapping
+from reconciler.adapters.postgres.database import Connection, Cursor, Database
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.model.looked_up_id import IdPair
+from reconciler.domain.model.payment import Payment, TableMapping, is_looked_up
 from reconciler.domain.money import to_minor
 
 Row = tuple[
@@ -95,3 +99,106 @@ class RowReader:
         else:
             minor = to_minor(Decimal(stored), currency)
         return minor if minor is not None and abs(minor) <= LARGEST_AMOUNT else None
+
+
+_SQL: Final = STATEMENTS["page"]
+
+MOST_KEPT: Final = 100_000
+"""So many pairs stay in memory; the stored ones are read again after that."""
+
+
+class IdPairs:
+    """The pairs, in memory and in Reconciler's table. Without the table, or in a dry run, they live in memory alone.
+
+    One for each store, and safe to share between its threads.
+    """
+
+    def __init__(self, database: Database, account: str, *, readable: bool) -> None:
+        self._database = database
+        self._account = account
+        self._readable = readable
+        self._pairs: dict[str, IdPair] = {}
+        self._unsaved: set[str] = set()
+        self._by_intent: defaultdict[str, set[str]] = defaultdict(set)
+
+    def intent_of(self, text: str) -> str | None:
+        """The intent that a column's text is paired with, None if it is none that is known."""
+        pair = self._pairs.get(text)
+        return None if pair is None else pair.payment_intent
+
+    def ids_of(self, intents: Iterable[str]) -> list[str]:
+        """The texts that are paired with these intents, as far as they are in memory."""
+        return [text for intent in intents for text in self._by_intent.get(intent, ())]
+
+    def ask(self, connection: Connection, intents: Sequence[str]) -> Cursor | None:
+        """Ask for the stored pairs of intents. Meant for a pipeline; ``take`` reads the answer."""
+        if not self._readable:
+            return None
+        # an id may be any text that a person or Stripe gave, and PostgreSQL's text cannot hold NUL
+        named = [intent for intent in intents if "\x00" not in intent]
+        parameters = {"account": self._account, "intents": named}
+        return connection.execute(_SQL["pairs_of_intents"], parameters)
+
+    def take(self, answer: Cursor | None, intents: Iterable[str]) -> bool:
+        """Take the answer of ``ask`` over; whether it has a pair that was not in memory."""
+        if answer is None:
+            return False
+        stored = [IdPair(*row) for row in answer.fetchall()]
+
+        # a pair in memory that is stored no more, or with another intent, was corrected by another process
+        names = {pair.stored_id for pair in stored}
+        for text in self.ids_of(list(intents)):
+            if text not in names and text not in self._unsaved:
+                self._forget(text)
+        known = [text for text in names if text in self._pairs]
+        self._keep(stored)
+        return len(known) < len(names)
+
+    def fetch(self, texts: Iterable[str], connection: Connection | None = None) -> None:
+        """Read the stored pairs of texts that are not in memory."""
+        wanted = sorted({text for text in texts if is_looked_up(text)} - self._pairs.keys())
+        if not wanted or not self._readable:
+            return
+        parameters = {"account": self._account, "ids": wanted}
+        if connection is not None:
+            rows = connection.execute(_SQL["pairs_of_ids"], parameters).fetchall()
+        else:
+            with self._database.connection("reading what ids belong to") as own:
+                rows = own.execute(_SQL["pairs_of_ids"], parameters).fetchall()
+        self._keep(IdPair(*row) for row in rows)
+
+    def known(self, texts: Iterable[str]) -> Mapping[str, IdPair]:
+        """What is known of these texts."""
+        wanted = list(texts)
+        if len(self._pairs) > MOST_KEPT and not self._unsaved:
+            self._pairs.clear()
+            self._by_intent.clear()
+        self.fetch(wanted)
+        return {text: pair for text in wanted if (pair := self._pairs.get(text)) is not None}
+
+    def remember(self, pairs: Sequence[IdPair], *, store: bool) -> None:
+        """Keep pairs; with ``store`` in Reconciler's table too."""
+        self._keep(pairs)
+        if not store:
+            self._unsaved.update(pair.stored_id for pair in pairs)
+            return
+        parameters = {
+            "account": self._account,
+            "ids": [pair.stored_id for pair in pairs],
+            "intents": [pair.payment_intent for pair in pairs],
+            "rechecks": [pair.recheck_at for pair in pairs],
+        }
+        with self._database.connection("storing what ids belong to") as connection:
+            connection.execute(_SQL["pairs_put"], parameters)
+
+    def _keep(self, pairs: Iterable[IdPair]) -> None:
+        for pair in pairs:
+            self._forget(pair.stored_id)
+            self._pairs[pair.stored_id] = pair
+            if pair.payment_intent is not None:
+                self._by_intent[pair.payment_intent].add(pair.stored_id)
+
+    def _forget(self, text: str) -> None:
+        pair = self._pairs.pop(text, None)
+        if pair is not None and pair.payment_intent is not None:
+            self._by_intent[pair.payment_intent].discard(text)

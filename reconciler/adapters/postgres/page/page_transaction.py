@@ -21,12 +21,10 @@ from reconciler.adapters.postgres.database import (
     raise_if_lease_lost,
 )
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.merchant.row_reader import Row, RowReader
-from reconciler.adapters.postgres.page.id_pairs import IdPairs
+from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
-from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.adapters.postgres.stored_text import stored_texts
+from reconciler.adapters.postgres.statements import STATEMENTS, stored_texts
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
 from reconciler.domain.model.payment import Payment

@@ -18,8 +18,7 @@ from reconciler.adapters.postgres.database import (
 )
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
-from reconciler.adapters.postgres.merchant.row_reader import Row, RowReader
-from reconciler.adapters.postgres.page.id_pairs import IdPairs
+from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
 from reconciler.adapters.postgres.page.sweep_records import PostgresSweepRecords

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
-from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.adapters.postgres.stored_text import stored_json, stored_texts
+from reconciler.adapters.postgres.statements import STATEMENTS, stored_json, stored_texts
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.reverted_correction import Revert
