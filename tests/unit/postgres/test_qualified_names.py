@@ -148,6 +148,7 @@ def tables() -> dict[str, MerchantTable]:
     )
     own = {"schema": "ext", "equality": ("ext", "="), "greater": ("ext", ">")}
     made = {"plain": plain, "client secrets": replace(plain, has_secrets=True)}
+    made["no index"] = replace(plain, order_is_indexed=False)
     made["own types"] = replace(
         plain,
         **{
@@ -190,7 +191,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["plain", "client secrets", "own types", "timestamp", "date", "s", "ms"]
+    "kind", ["plain", "no index", "client secrets", "own types", "timestamp", "date", "s", "ms"]
 )
 def test_a_composed_statement_names_every_schema(kind: str) -> None:
     """A statement on the merchant's table, which keeps the role's search_path for the table's triggers."""
@@ -200,7 +201,8 @@ def test_a_composed_statement_names_every_schema(kind: str) -> None:
 
 def test_every_template_of_the_merchants_table_is_composed() -> None:
     """A new template does not escape the check above."""
-    text = b"\n".join(composed(tables()["plain"])).decode()
+    kinds = (tables()["plain"], tables()["no index"])
+    text = b"\n".join(statement for table in kinds for statement in composed(table)).decode()
     whole = {name for name in TEMPLATES["merchant"] if name not in STATEMENTS["merchant"]}
     not_named = {name for name in whole if f"-- {name}\n" not in text}
     assert not_named <= {

@@ -10,22 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from psycopg import sql
-
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.catalog import (
     NUMBERS,
     TIMESTAMPS,
     ColumnKind,
     Relation,
-    RelationKind,
     TableColumn,
     find_relation,
-    quoted,
     relation_names,
 )
 from reconciler.adapters.postgres.merchant.id_sample import NO_SAMPLE, IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.privilege_faults import privilege_faults
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.adapters.postgres.merchant.sql_texts import read_sql_texts
 from reconciler.domain.model.payment import SqlText, StatusMap, TableMapping
@@ -116,17 +113,31 @@ def inspect(
         *_name_faults(relation, names, by_name),
         *_mapping_faults(mapping, found, accounts, writes=writes),
         *(fault for role, column in found.items() for fault in _type_faults(mapping, role, column)),
-        *_privilege_faults(relation, found, writes=writes, links=links),
+        *privilege_faults(relation, found, writes=writes, links=links),
         *_status_faults(mapping.statuses, found.get("status")),
         *_unwritable_status_faults(mapping, found.get("status"), writes=writes),
         *(() if mapping.where is None else condition_faults(database, relation, mapping.where)),
     )
     if faults:
         return Inspection(mapping, relation, found, faults)
-    table = MerchantTable(mapping, relation.schema, relation.name, has_secrets=False, **found)
+    table = MerchantTable(
+        mapping,
+        relation.schema,
+        relation.name,
+        has_secrets=False,
+        order_is_indexed=_is_indexed(relation, found.get("order")),
+        **found,
+    )
     ids = sample_ids(database, table)
     table = replace(table, has_secrets=ids.client_secrets > 0)
     return Inspection(mapping, relation, found, (), table, ids)
+
+
+def _is_indexed(relation: Relation, column: TableColumn | None) -> bool:
+    """Whether the catalog shows an index that begins with the column. It shows none of a view or of an SQL text."""
+    return column is not None and any(
+        index.columns[:1] == (column.name,) for index in relation.indexes
+    )
 
 
 def _names(mapping: TableMapping) -> dict[str, str]:
@@ -295,52 +306,3 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
                 f"{said} ends in blanks, which {column.name} ({column.declared}) does not keep.",
                 "Leave them out on both sides.",
             )
-
-
-def _privilege_faults(
-    relation: Relation, found: Mapping[str, TableColumn], *, writes: bool, links: bool
-) -> Iterator[Fault]:
-    role = sql.Identifier(relation.role).as_string()
-    if not relation.may_use_schema:
-        schema = sql.Identifier(relation.schema).as_string()
-        yield Fault(
-            f"The role {relation.role} may not use the schema {relation.schema}.",
-            f"Run: GRANT USAGE ON SCHEMA {schema} TO {role};",
-        )
-    unread = [column for column in found.values() if not column.may_select]
-    if unread:
-        yield Fault(
-            f"The role {relation.role} may not read {_joined(unread)} of {relation.full_name}.",
-            f"Run: GRANT SELECT ({quoted(unread)}) ON {relation.quoted_name} TO {role};",
-        )
-    if not writes:
-        return
-
-    # rows of a foreign table cannot be locked before they are corrected
-    if not relation.is_updatable or relation.kind is RelationKind.FOREIGN:
-        yield Fault(
-            f"{relation.full_name} cannot be corrected in place: it is no table or simple view of this database.",
-            "Map the table itself.",
-        )
-        return
-
-    # only these columns are ever written, so only they need UPDATE
-    parts = ["status", "updated", *(["payment_intent"] if links else [])]
-    # an SQL text is never written
-    written = [found[part] for part in parts if part in found and found[part].sql_text is None]
-    generated = [column for column in written if column.is_generated]
-    if generated:
-        yield Fault(
-            f"{_joined(generated)} of {relation.full_name} is generated and cannot be written.",
-            "Map the column that it is made from.",
-        )
-    forbidden = [column for column in written if not column.may_update]
-    if forbidden:
-        yield Fault(
-            f"The role {relation.role} may not write {_joined(forbidden)} of {relation.full_name}.",
-            f"Run: GRANT UPDATE ({quoted(forbidden)}) ON {relation.quoted_name} TO {role};",
-        )
-
-
-def _joined(columns: Sequence[TableColumn]) -> str:
-    return ", ".join(column.name for column in columns)

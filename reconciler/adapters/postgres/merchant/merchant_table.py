@@ -30,7 +30,8 @@ class MerchantTable:
     """A table that fits its mapping. ``inspect`` makes it; each of its statements is composed once.
 
     ``has_secrets`` is whether rows are also found by the id in front of a client secret. No index of the column serves
-    that, so it is False until a row with a client secret was met.
+    that, so it is False until a row with a client secret was met. ``order_is_indexed`` is whether an index serves
+    lookups by order: without one, the orders of a page are looked up in one scan of the table.
 
     Every statement takes the parameter ``account``, whether the table has an account column or not.
     """
@@ -48,6 +49,7 @@ class MerchantTable:
     order: TableColumn | None = None
     account: TableColumn | None = None
     has_secrets: bool = False
+    order_is_indexed: bool = True
 
     @cached_property
     def open_statuses(self) -> list[str]:
@@ -87,17 +89,17 @@ class MerchantTable:
     @cached_property
     def rows_claimable(self) -> bytes:
         """Rows without an intent that have one of ``orders``."""
-        return self._compose("rows_claimable")
+        return self._by_order("rows_claimable", "rows_claimable_in_one_scan")
 
     @cached_property
     def rows_paid(self) -> bytes:
         """Paid rows (a status of ``paid``) of the orders of ``intents``' rows and of ``orders``."""
-        return self._compose("rows_paid")
+        return self._by_order("rows_paid", "rows_paid_in_one_scan")
 
     @cached_property
     def rows_of_orders(self) -> bytes:
         """Every row of ``orders``, of any account; None of them if orders are not mapped."""
-        return self._compose("rows_of_orders")
+        return self._by_order("rows_of_orders", "rows_of_orders_in_one_scan")
 
     @cached_property
     def holders(self) -> bytes:
@@ -226,6 +228,9 @@ class MerchantTable:
             "of_status": of_status if only_open else _TRUE,
             "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
         }
+
+    def _by_order(self, indexed: str, not_indexed: str) -> bytes:
+        return self._compose(indexed if self.order_is_indexed else not_indexed)
 
     def _compose(self, name: str, **more: sql.Composable) -> bytes:
         return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)

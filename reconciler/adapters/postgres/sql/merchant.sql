@@ -79,6 +79,19 @@ CROSS JOIN LATERAL (
     LIMIT 100
 ) AS claimable
 
+-- name: rows_claimable_in_one_scan
+-- As rows_claimable, for a table without an index on the order: one scan, and not one for each order.
+SELECT
+    found.key, found.payment_intent, found.status, found.amount, found.currency, found.created, found.order_reference,
+    found.stored_id, found.refunded_at
+FROM (
+    SELECT {row}, pg_catalog.row_number() OVER (PARTITION BY named.value ORDER BY {key}) AS place
+    FROM pg_catalog.unnest(%(orders)s::{order_type}[]) AS named (value)
+    JOIN {table} AS t ON {order} {equals_order} named.value
+    WHERE ({payment_intent} IS NULL OR {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.=) '') AND {of_account}
+) AS found
+WHERE found.place OPERATOR(pg_catalog.<=) 100
+
 -- name: rows_paid
 -- The paid rows of the orders that these intents' rows have, and of the orders named.
 SELECT paid.*
@@ -97,6 +110,26 @@ CROSS JOIN LATERAL (
     ORDER BY {key}
     LIMIT 100
 ) AS paid
+
+-- name: rows_paid_in_one_scan
+-- As rows_paid, for a table without an index on the order. The orders of the intents are found by the index on the intent.
+SELECT
+    found.key, found.payment_intent, found.status, found.amount, found.currency, found.created, found.order_reference,
+    found.stored_id, found.refunded_at
+FROM (
+    SELECT {row}, pg_catalog.row_number() OVER (PARTITION BY page.value ORDER BY {key}) AS place
+    FROM (
+        SELECT {order} AS value
+        FROM {table} AS t
+        WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
+            AND {of_account} AND {order} IS NOT NULL AND {order}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+        UNION
+        SELECT pg_catalog.unnest(%(orders)s::{order_type}[])
+    ) AS page
+    JOIN {table} AS t ON {order} {equals_order} page.value
+    WHERE {status} {equals_status} ANY(%(paid)s::{status_type}[]) AND {of_account}
+) AS found
+WHERE found.place OPERATOR(pg_catalog.<=) 100
 
 -- name: references
 -- A page ends with all rows of its last key, and rows without a key are left out: no next page could begin after one.
@@ -315,6 +348,18 @@ CROSS JOIN LATERAL (
     ORDER BY {key}
     LIMIT 101
 ) AS member
+
+-- name: rows_of_orders_in_one_scan
+-- As rows_of_orders, for a table without an index on the order.
+SELECT
+    found.key, found.payment_intent, found.status, found.amount, found.currency, found.created, found.order_reference,
+    found.stored_id, found.refunded_at
+FROM (
+    SELECT {row}, pg_catalog.row_number() OVER (PARTITION BY named.value ORDER BY {key}) AS place
+    FROM pg_catalog.unnest(%(orders)s::{order_type}[]) AS named (value)
+    JOIN {table} AS t ON {order} {equals_order} named.value
+) AS found
+WHERE found.place OPERATOR(pg_catalog.<=) 101
 
 -- name: holders
 -- An intent that any row holds is that row's money, also for a row of another account or outside the mapping.
