@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.demo.no_discrepancies import CORRECT_ROWS, RECENT_CHANGES, PlantFunction
+from reconciler.demo.retries_and_parts import (
+    MONEY_BACK,
+    OTHER_IDS,
+    SEVERAL_ROWS,
+    WITH_LOST_WEBHOOK,
+)
 from reconciler.demo.row_discrepancies import ROW_DISCREPANCIES
 from reconciler.demo.side_discrepancies import BESIDE_A_CORRECTION, SIDE_DISCREPANCIES
 from reconciler.demo.simulation import Simulation
@@ -27,6 +33,9 @@ def plant_discrepancies(simulation: Simulation, payments: int, *, losing: bool) 
         _plant(simulation, (*causes, *beside_a_correction), copies)
     _plant(simulation, RECENT_CHANGES, copies)
     _plant(simulation, CORRECT_ROWS, copies)
+    # payments over several rows, intents or other ids
+    for causes in (SEVERAL_ROWS, MONEY_BACK, OTHER_IDS, *((WITH_LOST_WEBHOOK,) if losing else ())):
+        _plant(simulation, causes, copies)
 
 
 def _plant(simulation: Simulation, causes: Sequence[PlantFunction], copies: int) -> None:

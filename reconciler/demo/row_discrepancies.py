@@ -25,6 +25,8 @@ AUTHORIZED: Final = "authorized"
 SUCCEEDED: Final = "succeeded"
 CANCELED: Final = "canceled"
 
+PlantFunction = Callable[[Simulation], None]
+
 _STILL_OPEN: Final = frozenset({PROCESSING, AUTHORIZED})
 _METHOD: Final = {PROCESSING: "sepa_debit"}
 
@@ -229,7 +231,58 @@ def unknown_stripe_status(simulation: Simulation) -> None:
     simulation.expect(Kind.UNKNOWN_STATUS, intent)
 
 
-ROW_DISCREPANCIES: Final[Mapping[Kind, tuple[Callable[[Simulation], None], ...]]] = {
+def paid_by_other_intent(simulation: Simulation) -> None:
+    """The customer tried again under a second intent, and both webhooks were lost: the row still holds the first."""
+    order, amount = simulation.new_order(), simulation.random_amount()
+    began = simulation.ago(6 * HOUR, 20 * DAY)
+    stripe, then = simulation.sandbox, began + STEP
+    first = simulation.open_intent(began, amount=amount, order=order)
+    match simulation.random.choice((FAILED, CANCELED, INCOMPLETE)):
+        case "failed":
+            stripe.fail(first.id, at=then)
+        case "canceled":
+            stripe.cancel(first.id, "abandoned", at=then)
+        case _:
+            pass
+    again = simulation.open_intent(then + STEP, amount=amount, order=order)
+    stripe.succeed(again.id, at=then + 2 * STEP)
+    key = simulation.add_row(simulation.random.choice(("pending", "failed")), first)
+    simulation.expect(Kind.PAID_BY_OTHER_INTENT, f"row:{key}")
+
+
+def refund_never_sent(simulation: Simulation) -> None:
+    """Support promised the money and set the row to refunded; nothing, or only a part, went back."""
+    intent = create_in_state(simulation, SUCCEEDED)
+    part = simulation.random.choice((0, intent.amount // 4))
+    if part:
+        simulation.sandbox.refund(intent.id, part, at=simulation.present - 2 * HOUR)
+    simulation.add_row("refunded", intent)
+    simulation.expect(Kind.REFUND_MISSING, intent)
+
+
+def refund_failed(simulation: Simulation) -> None:
+    """The shop refunded the payment, and the customer's bank sent the money back."""
+    intent = create_in_state(simulation, SUCCEEDED)
+    stripe, then = simulation.sandbox, simulation.present - 3 * HOUR
+    stripe.refund(intent.id, at=then)
+    (refund,) = stripe.refunds(intent.id)
+    stripe.change_refund(refund.id, "failed", failure_reason="declined", at=then + HOUR)
+    simulation.add_row("refunded", intent)
+    simulation.expect(Kind.REFUND_MISSING, intent)
+
+
+def transfer_in_part(simulation: Simulation) -> None:
+    """The customer transferred less than the order costs; some shops cancel such an order and keep the money."""
+    began = simulation.ago(2 * DAY, 20 * DAY)
+    intent = simulation.open_intent(began, method="customer_balance")
+    stripe = simulation.sandbox
+    stripe.require_action(intent.id, at=began + STEP)
+    stripe.fund(intent.id, intent.amount // 2, at=began + DAY)
+    simulation.add_row(simulation.random.choice(("pending", "canceled")), intent)
+    simulation.expect(Kind.PARTIALLY_FUNDED, intent)
+
+
+ROW_DISCREPANCIES: Final[Mapping[Kind, tuple[PlantFunction, ...]]] = {
     Kind.CONTRADICTED: (contradicted,),
     Kind.PAID_AFTER_CANCEL: (paid_after_cancel,),
     Kind.REGRESSED: (regressed,),
@@ -239,6 +292,9 @@ ROW_DISCREPANCIES: Final[Mapping[Kind, tuple[Callable[[Simulation], None], ...]]
     Kind.REFUND_DRIFT: (refunded_while_open, refunded_in_dashboard),
     Kind.DISPUTE_DRIFT: (disputed,),
     Kind.AMBIGUOUS_ROW: (two_rows, two_claims),
+    Kind.PAID_BY_OTHER_INTENT: (paid_by_other_intent,),
+    Kind.REFUND_MISSING: (refund_never_sent, refund_failed),
+    Kind.PARTIALLY_FUNDED: (transfer_in_part,),
     Kind.MISSING_LOCALLY: (without_row,),
     Kind.MISSING_AT_STRIPE: (never_existed, in_the_other_mode),
     Kind.UNKNOWN_STATUS: (unmapped_row_status, unknown_stripe_status),

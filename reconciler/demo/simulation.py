@@ -80,18 +80,19 @@ class Simulation:
         currency: str | None = None,
         order: str | None = None,
         holds: bool = True,
+        text: str | None = None,
         end: str | None = None,
     ) -> str:
         """Add the shop's row of an intent; returns its key.
 
         Amount, currency and order are the intent's unless they are given. ``holds`` is whether the row has the intent's
-        id. ``end`` is the status that the row must have after the sweep; without it the row must stay unchanged.
+        id, or ``text`` in its place. ``end`` is the status that the row must have after the sweep; without it the row must stay unchanged.
         """
         # a checkout writes its row up to three seconds before the intent is created
         created = datetime.fromtimestamp(intent.created, self.present.tzinfo)
         row = self._row(
             order or intent.metadata["order_id"],
-            intent.id if holds else None,
+            (text or intent.id) if holds else None,
             status,
             intent.amount if amount is None else amount,
             currency or intent.currency,

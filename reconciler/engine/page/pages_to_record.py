@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.domain.model.intent import Event
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
-from reconciler.domain.rules.decision import Correct
+from reconciler.domain.rules.decision import Correct, Decision, Flag
 from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
-from reconciler.engine.reads.recent_events import RecentEventReader, RecentEvents
+from reconciler.engine.reads.recent_events import (
+    MOST_HISTORY_PAGES,
+    NO_HISTORY,
+    EventHistory,
+    RecentEventReader,
+    RecentEvents,
+)
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import (
@@ -71,6 +78,7 @@ class PagesToRecord:
         self, context: SweepContext, actor: Actor, fetcher: Fetcher, report: SweepReport
     ) -> None:
         self._store = context.store
+        self._source_quota = context.source_quota
         self._clock = context.clock
         self._rules = context.rules
         self._actor = actor
@@ -160,11 +168,27 @@ class PagesToRecord:
                 waiting = [page, *held[position + 1 :]]
                 since = min(one.seen_at for one in waiting)
                 try:
-                    recent = self.recent_events.read(since - self._rules.grace)
+                    recent = self.recent_events.read(
+                        since - self._rules.grace, self._unexplained_since(waiting)
+                    )
                 except StripeUnavailableError as error:
                     self._report_unexamined(waiting, error)
                     return
             self._record(page, recent)
+
+    def _unexplained_since(self, pages: Sequence[HeldPage]) -> datetime | None:
+        """The earliest change of which a row missed the webhook, and Stripe still lists the events; None if none did."""
+        if self._source_quota.spendable <= MOST_HISTORY_PAGES:
+            return None
+        return min(
+            (
+                item.match.intent.changed_at
+                for page in pages
+                for item in page.decided_page.decisions
+                if isinstance(item.match.intent, Intent) and _is_unexplained(item.decision)
+            ),
+            default=None,
+        )
 
     def _report_unexamined(self, pages: Sequence[HeldPage], error: StripeUnavailableError) -> None:
         """Without the recent events, a webhook could still be on its way: nothing of the pages is recorded."""
@@ -227,15 +251,17 @@ class PagesToRecord:
 
     def _record(self, page: HeldPage, recent: RecentEvents | None) -> None:
         events = NO_EVENTS if recent is None else recent.events
+        history = NO_HISTORY if recent is None else recent.history
         # Stripe's time decides about the grace, not this machine's clock
         now = max(answer.intent.seen_at for answer in page.answers)
         now = now if recent is None else max(now, recent.now)
         try:
-            result = self._write_or_show(page.decided_page, events, now)
+            result = self._write_or_show(page.decided_page, events, history, now)
         except RowRefusedError:
             # a value that Reconciler's own tables refuse: one match must not lose the others
             for item in page.decided_page.decisions:
-                self._record_alone(replace(page.decided_page, decisions=(item,)), events, now)
+                alone = replace(page.decided_page, decisions=(item,))
+                self._record_alone(alone, events, history, now)
             return
         except (DatabaseBusyError, DatabaseUnavailableError) as error:
             self._report_failure(page.name, error, len(page.answers))
@@ -245,12 +271,16 @@ class PagesToRecord:
         self._count(result)
 
     def _record_alone(
-        self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self,
+        decided_page: DecidedPage,
+        events: Mapping[str, tuple[Event, ...]],
+        history: EventHistory,
+        now: datetime,
     ) -> None:
         """Record one match of a page that could not be recorded as a whole."""
         intent = decided_page.decisions[0].match.intent.id
         try:
-            result = self._write_or_show(decided_page, events, now)
+            result = self._write_or_show(decided_page, events, history, now)
         except RowRefusedError as error:
             self._report.miss(intent, str(error))
             return
@@ -270,14 +300,18 @@ class PagesToRecord:
                 raise error
 
     def _write_or_show(
-        self, decided_page: DecidedPage, events: Mapping[str, tuple[Event, ...]], now: datetime
+        self,
+        decided_page: DecidedPage,
+        events: Mapping[str, tuple[Event, ...]],
+        history: EventHistory,
+        now: datetime,
     ) -> PageResult:
         if self._actor.writing is not Writing.NOTHING:
-            return self.reconciler.record(decided_page, events, now)
+            return self.reconciler.record(decided_page, events, now, history)
         # a dry run decides by the same events, and leaves out the transaction
         matches = [item.match for item in decided_page.decisions]
         decided_again = self.reconciler.decide_matches(
-            matches, decided_page.loaded, decided_page.events, events, now
+            matches, decided_page.loaded, decided_page.events, events, now, history
         )
         return PageResult(list(decided_again.decisions))
 
@@ -285,6 +319,14 @@ class PagesToRecord:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)
         self._report.corrected += result.corrected
         self._report.held_back += result.held_back
+
+
+def _is_unexplained(decision: Decision) -> bool:
+    """Whether a row missed a webhook, and no event that is known says why."""
+    return isinstance(decision, Correct | Flag) and any(
+        finding.kind is Kind.MISSED_OUTCOME and finding.cause is None
+        for finding in decision.findings
+    )
 
 
 def _parted(page: DecidedPage) -> list[DecidedPage]:

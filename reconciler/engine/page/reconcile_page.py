@@ -29,6 +29,7 @@ from reconciler.engine.page.decided_page import (
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
 from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.engine.reads.recent_events import NO_HISTORY, EventHistory
 from reconciler.engine.report import Writing
 from reconciler.engine.sweep_context import Actor
 from reconciler.errors import (
@@ -101,13 +102,14 @@ class PageReconciler:
         events: Mapping[str, tuple[Event, ...]],
         recent: Mapping[str, tuple[Event, ...]] = NO_EVENTS,
         now: datetime | None = None,
+        history: EventHistory = NO_HISTORY,
         *,
         reads_facts: bool = True,
     ) -> DecidedPage:
         """Decide about matches.
 
         ``events`` are those because of which the tail read the intents, ``recent`` are the recent events, both by
-        intent. ``now`` is Stripe's time; None is the time of each answer. With ``reads_facts`` Stripe is asked for what
+        intent. ``now`` is Stripe's time; None is the time of each answer. ``history`` says why webhooks were missed. With ``reads_facts`` Stripe is asked for what
         a verdict depends on; without it such a match stays unanswered.
         """
         stored = stored_by_intent(loaded.known)
@@ -118,8 +120,14 @@ class PageReconciler:
             stored_events = (event for event in loaded.events if event.payment_intent == intent.id)
             basis = Basis(
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                (*stored_events, *events.get(intent.id, ()), *recent.get(intent.id, ())),
+                (
+                    *stored_events,
+                    *events.get(intent.id, ()),
+                    *recent.get(intent.id, ()),
+                    *history.events.get(intent.id, ()),
+                ),
                 stored.get(intent.id, ()),
+                history.since,
             )
             result = self._decide(match, basis, reads_facts=reads_facts)
             if isinstance(result, Unanswered):
@@ -142,6 +150,7 @@ class PageReconciler:
                     events=basis.events,
                     known=basis.stored,
                     again=self._actor.again,
+                    events_known_since=basis.events_known_since,
                 )
                 return MatchDecision(match, decision)
             except FactNeededError as needed:
@@ -158,6 +167,7 @@ class PageReconciler:
         decided_page: DecidedPage,
         recent: Mapping[str, tuple[Event, ...]],
         now: datetime,
+        history: EventHistory = NO_HISTORY,
     ) -> PageResult:
         """Write a page in one transaction, after deciding again about the rows as they are now.
 
@@ -170,7 +180,7 @@ class PageReconciler:
                 corrections_left = self._corrections_left()
                 with self._store.transaction(self._actor.epoch) as transaction:
                     return self._record(
-                        transaction, decided_page, recent, now, corrections_left, moved
+                        transaction, decided_page, recent, now, history, corrections_left, moved
                     )
             except RowMovedError as error:
                 # these rows wait in the next try, so that the others of the page can be written
@@ -194,6 +204,7 @@ class PageReconciler:
         decided_page: DecidedPage,
         recent: Mapping[str, tuple[Event, ...]],
         now: datetime,
+        history: EventHistory,
         corrections_left: int | None,
         moved: frozenset[str],
     ) -> PageResult:
@@ -207,7 +218,7 @@ class PageReconciler:
             also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
         decided_page = _with_order_rows_of_now(decided_page, transaction)
-        decisions = self._decide_again(decided_page, again, recent, now, moved)
+        decisions = self._decide_again(decided_page, again, recent, now, history, moved)
         refused: Mapping[str, RefusedWrite] = {}
         while True:
             # collect what is to be written; the hourly limit may still turn a correction into a flag
@@ -241,6 +252,7 @@ class PageReconciler:
         again: Loaded,
         recent: Mapping[str, tuple[Event, ...]],
         now: datetime,
+        history: EventHistory,
         moved: frozenset[str],
     ) -> list[MatchDecision]:
         """Decide about the rows that are still as they were loaded. The matches of other rows wait."""
@@ -249,7 +261,7 @@ class PageReconciler:
         changes = row_changes(matches, again.payments)
         loaded = replace(again, events=decided_page.loaded.events, paid=decided_page.loaded.paid)
         decided_again = self.decide_matches(
-            current, loaded, decided_page.events, recent, now, reads_facts=False
+            current, loaded, decided_page.events, recent, now, history, reads_facts=False
         )
 
         # a row that changed since the load may know more than the answer from Stripe, so it waits for a newer answer
@@ -289,6 +301,7 @@ class Basis:
     now: datetime
     events: tuple[Event, ...]
     stored: tuple[StoredDiscrepancy, ...]
+    events_known_since: datetime | None
 
 
 def stored_by_intent(

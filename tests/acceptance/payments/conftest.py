@@ -33,9 +33,6 @@ NOT_BUILT: Mapping[str, str] = {
     "test_whose_rows.py::test_rows_of_no_account_are_counted": "rows of no configured account are not counted",
     "test_whose_rows.py::test_two_accounts_cannot_take_the_nulls": "there is no key holds_null or value, and names are limited to 40 characters",
     "test_whose_rows.py::test_what_was_open_over_money_is_closed_as_out_of_scope": "what row_excluded replaces is closed as superseded",
-    "test_why_it_was_missed.py::test_an_event_that_stripe_never_made": "how far back the events are known is not passed to the rules",
-    "test_why_it_was_missed.py::test_only_the_event_of_the_change_counts": "a sweep of all sources lists the window first, and does not use the events that its tail reads",
-    "test_why_it_was_missed.py::test_what_the_events_show[kinds0]": "a sweep of all sources lists the window first, and does not use the events that its tail reads",
 }
 """What is required and not built yet: how the name of a test begins, and why it fails. A test that succeeds fails here."""
 
