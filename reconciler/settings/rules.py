@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from reconciler.domain.outcome import AT_STRIPE
+from reconciler.domain.outcome import AT_STRIPE, NEGATIVE
 from reconciler.errors import ConfigurationFault
 from reconciler.settings.durations import parse_duration
 from reconciler.settings.sections import DeliverySection, ServiceSection
-from reconciler.settings.values import LONGEST_SHOWN
+from reconciler.settings.values import KEEP, LONGEST_SHOWN, status_word
 
 
 def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
@@ -76,8 +76,12 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
         return faults
 
     # a status that Reconciler writes must read back as the same outcome, or the next sweep would correct it again
-    for outcome, local in write.items():
+    for outcome, written in write.items():
+        local = status_word(written)
         if outcome not in AT_STRIPE or not isinstance(local, str) or not local:
+            continue
+        if local == KEEP:
+            faults += _keep(outcome, read)
             continue
         name = f'payments.write.{outcome} = "{local}"'
         if local not in read:
@@ -95,6 +99,17 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
                 )
             )
     return faults
+
+
+def _keep(outcome: str, read: Mapping[str, Any]) -> list[ConfigurationFault]:
+    name = f'payments.write.{outcome} = "{KEEP}"'
+    if KEEP in read:
+        what = f"{name}: payments.read has a status of that name too."
+        return [ConfigurationFault(what, "Leave this line out, so that a person decides.")]
+    if outcome not in NEGATIVE:
+        what = f"{name}: only rows for failed and canceled can be kept."
+        return [ConfigurationFault(what, "Write a status, or leave the line out.")]
+    return []
 
 
 def _stall(raw: Mapping[str, Any]) -> list[ConfigurationFault]:

@@ -13,6 +13,7 @@ from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.engine.report import Mode
 from reconciler.settings.durations import Duration, PositiveDuration, RequestDuration
 from reconciler.settings.values import (
+    KEEP,
     AccountName,
     ApiBase,
     Column,
@@ -128,13 +129,16 @@ class PaymentsSection(Section):
     )
     write: dict[WriteOutcome, LocalStatus] = Field(
         default_factory=dict,
-        description="The local status to write for each outcome; an outcome without one is flagged for a person.",
+        description='The local status to write for each outcome; an outcome without one is flagged for a person. "keep", for '
+        "failed and canceled only, lets rows stay that mean incomplete or failed.",
     )
 
     @property
     def statuses(self) -> StatusMap:
         """Both directions of the mapping, as the rules take it."""
-        return StatusMap(read=dict(self.read), write=dict(self.write))
+        write = {outcome: word for outcome, word in self.write.items() if word != KEEP}
+        kept = frozenset(outcome for outcome, word in self.write.items() if word == KEEP)
+        return StatusMap(read=dict(self.read), write=write, kept=kept)
 
     @property
     def mapping(self) -> TableMapping:

@@ -26,6 +26,8 @@ _LONGEST_IDENTIFIER: Final = 63
 READABLE: Final = tuple(item for item in Outcome if item is not Outcome.UNKNOWN)
 """The outcomes that a local status can mean."""
 
+KEEP: Final = "keep"
+"""What [payments.write] says of an outcome for which rows stay as they are."""
 LONGEST_SHOWN: Final = 120
 """Characters of an SQL text that a message shows."""
 _SQL_HINT: Final = "Write one expression over the row t, such as { sql = \"t.data->>'id'\" }."
@@ -229,6 +231,13 @@ def _column_or_sql(value: object) -> str | SqlText:
     return _identifier(value)
 
 
+def status_word(value: object) -> object:
+    """A status as text: a boolean and an integer as PostgreSQL prints them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) and value.bit_length() < 64 else value
+
+
 def _not_empty(value: str) -> str:
     if not value:
         raise InvalidValueError("the text may not be empty.")
@@ -241,7 +250,7 @@ Column = Annotated[str, AfterValidator(_identifier)]
 ColumnOrSql = Annotated[str | SqlText, PlainValidator(_column_or_sql)]
 Table = Annotated[str, AfterValidator(_table)]
 Condition = Annotated[str, AfterValidator(_condition)]
-LocalStatus = Annotated[str, AfterValidator(_not_empty)]
+LocalStatus = Annotated[str, BeforeValidator(status_word), AfterValidator(_not_empty)]
 ReadOutcome = Annotated[Outcome, BeforeValidator(_outcome)]
 WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]
 ModeName = Annotated[Mode, BeforeValidator(_mode)]

@@ -68,11 +68,13 @@ class StatusMap:
     """What the merchant's statuses mean, and which status is written for an outcome.
 
     Several statuses in ``read`` may mean the same outcome. ``write`` holds one status for an outcome; an outcome that
-    it does not hold is never written.
+    it does not hold is never written. An outcome in ``kept``, failed or canceled, agrees with a row that is incomplete or
+    failed.
     """
 
     read: Mapping[str, Outcome]
     write: Mapping[Outcome, str]
+    kept: frozenset[Outcome] = frozenset()
 
     def outcome(self, status: str | None) -> Outcome:
         """What a status means: UNKNOWN for null and for a status that the configuration does not map."""

@@ -23,8 +23,12 @@ from reconciler.domain.rules.pair_verdict import PairVerdict, dispute_verdict
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 
 
-def correction_verdict(match: Match, payment: Payment, intent: Intent, rules: Rules) -> PairVerdict:
+def correction_verdict(
+    match: Match, payment: Payment, intent: Intent, rules: Rules
+) -> PairVerdict | None:
     """The verdict of a CORRECT cell: a missed outcome without a reason may be written, everything else blocks it.
+
+    None if the configuration says "keep" for the outcome, and the row agrees with it.
 
     Raises FactNeededError if refunds, disputes or the order have to be read first.
     """
@@ -35,6 +39,9 @@ def correction_verdict(match: Match, payment: Payment, intent: Intent, rules: Ru
     # nothing shows which of several rows, or of several intents, is meant
     if match.contested or is_earlier_charge(match.payments, intent):
         return PairVerdict(Kind.AMBIGUOUS_ROW)
+    if intent.outcome in rules.statuses.kept:
+        is_ended = payment.outcome in (Outcome.INCOMPLETE, Outcome.FAILED)
+        return None if is_ended else PairVerdict(Kind.MISSED_OUTCOME, Reason.KEPT)
     if intent.outcome not in rules.statuses.write:
         return PairVerdict(Kind.MISSED_OUTCOME, Reason.NO_LOCAL_VALUE)
     # the row was found by its order, and a correction would have to fill its intent in

@@ -11,7 +11,7 @@ import pytest
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Correct, Flag, decide
+from reconciler.domain.rules.decision import Correct, Flag, Keep, decide
 from tests.unit.domain.samples import (
     AMOUNT,
     LOCAL_STATUS,
@@ -192,3 +192,28 @@ def test_an_intent_that_cannot_be_written_is_not_linked() -> None:
     assert isinstance(decide(match, rules(), NOW), Correct)
     (found,) = decide(match, rules(writes_intent=False), NOW).findings
     assert (found.kind, found.reason) == ("missed_outcome", "intent_not_writable")
+
+
+@pytest.mark.parametrize("stripe", [Outcome.FAILED, Outcome.CANCELED])
+def test_a_kept_outcome_agrees_only_with_rows_that_ended_or_never_began(stripe: Outcome) -> None:
+    """A shop without a word for failed keeps such rows; one that waits for money is still a finding."""
+    read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
+    under = rules(statuses=StatusMap(read, {}, frozenset({stripe})))
+    for local in (Outcome.INCOMPLETE, Outcome.FAILED, Outcome.PROCESSING, Outcome.AUTHORIZED):
+        if (local, stripe) == (Outcome.AUTHORIZED, Outcome.FAILED):
+            continue  # this pair is regressed
+        decision = decide(match_of(intent_of(stripe), payment(local)), under, NOW)
+        if local in (Outcome.INCOMPLETE, Outcome.FAILED):
+            assert isinstance(decision, Keep)
+        else:
+            (found,) = decision.findings
+            assert (found.kind, found.reason) == ("missed_outcome", "kept")
+
+
+def test_money_comes_before_keeping() -> None:
+    """A canceled intent that received money is no row to keep."""
+    read = {status: outcome for outcome, status in LOCAL_STATUS.items()}
+    under = rules(statuses=StatusMap(read, {}, frozenset({Outcome.CANCELED})))
+    intent = intent_of(Outcome.CANCELED, amount_received=RECEIVED)
+    (found,) = decide(match_of(intent, payment(Outcome.INCOMPLETE)), under, NOW).findings
+    assert found.kind == "amount_mismatch"

@@ -54,6 +54,7 @@ WRONG_IN_PAYMENTS = [
     ('succeeded = "paid"', 'suceeded = "paid"', "payments.write.suceeded", 'Did you mean "succeeded"?'),
     ('succeeded = "paid"', 'succeeded = ""', 'payments.write.succeeded = ""', "may not be empty."),
     ('succeeded = "paid"', 'succeeded = "done"', 'payments.write.succeeded = "done"', "under [payments.read]."),
+    ('succeeded = "paid"', 'succeeded = "keep"', 'payments.write.succeeded = "keep"', "leave the line out."),
     ('succeeded = "paid"', 'failed = "paid"', 'payments.write.failed = "paid"', "correct payments.read.paid."),
 ]  # fmt: skip
 WRONG_ELSEWHERE = [
