@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import TomlConfigSettingsSource
 
+from reconciler.domain.model.payment import AccountRows
 from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 from reconciler.settings.environment import (
     CANDIDATES,
@@ -62,6 +63,7 @@ class Account:
     """One Stripe account to work on. ``key`` is None if the settings were loaded without keys.
 
     ``key_file`` is the file that the key was read from, None if it comes from the environment.
+    ``value`` and ``holds_null`` say which rows are its own, as ``AccountRows`` has it.
     """
 
     name: str
@@ -69,6 +71,13 @@ class Account:
     stripe_account: str | None
     livemode: bool | None
     key_file: Path | None = None
+    value: str | None = None
+    holds_null: bool = False
+
+    @property
+    def rows(self) -> AccountRows:
+        """Which rows of the merchant's table belong to the account."""
+        return AccountRows(self.name, self.value, self.holds_null)
 
     @property
     def api_key(self) -> SecretStr:
@@ -334,6 +343,8 @@ def _accounts(
                 stripe_account=section.stripe_account,
                 livemode=default if section.livemode is None else section.livemode,
                 key_file=None if found is None else found.file,
+                value=section.value,
+                holds_null=section.holds_null,
             )
         )
     return tuple(accounts)

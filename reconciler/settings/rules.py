@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from reconciler.domain.outcome import AT_STRIPE, NEGATIVE
 from reconciler.errors import ConfigurationFault
 from reconciler.settings.durations import parse_duration
 from reconciler.settings.sections import DeliverySection, ServiceSection
 from reconciler.settings.values import KEEP, LONGEST_SHOWN, status_word
+
+LONGEST_SHOWN: Final = 100
+"""A longer value is cut off in a message."""
 
 
 def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
@@ -28,14 +31,8 @@ def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
         faults += _currency(payments)
         faults += _link(payments)
         faults += _statuses(payments)
-        if len(accounts) > 1 and not payments.get("account"):
-            faults.append(
-                ConfigurationFault(
-                    "payments.account is missing, and there are several [[accounts]].",
-                    "Name the column that holds the account's name.",
-                )
-            )
-    return faults + _stall(raw) + _accounts(accounts)
+        faults += _account_column(payments, accounts)
+    return faults + _stall(raw) + _accounts(accounts) + _rows_of_accounts(accounts)
 
 
 def _list(value: object) -> list[Any]:
@@ -94,7 +91,7 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
         elif read[local] != outcome:
             faults.append(
                 ConfigurationFault(
-                    f'{name}: under [payments.read] this status means "{(_text(read[local]) or "?")[:LONGEST_SHOWN]}".',
+                    f'{name}: under [payments.read] this status means "{_shown(read[local])}".',
                     f"Write a status that means {outcome}, or correct payments.read.{local}.",
                 )
             )
@@ -139,11 +136,59 @@ def _duration(section: object, key: str, default: timedelta) -> timedelta | None
         return None
 
 
+def _account_column(
+    payments: Mapping[str, Any], accounts: list[Mapping[str, Any]]
+) -> list[ConfigurationFault]:
+    if payments.get("account"):
+        return []
+    if len(accounts) > 1:
+        return [
+            ConfigurationFault(
+                "payments.account is missing, and there are several [[accounts]].",
+                "Name the column that says which account a row belongs to.",
+            )
+        ]
+    named = [key for key in ("value", "holds_null") for item in accounts if item.get(key)]
+    return [
+        ConfigurationFault(
+            f"accounts.{key} is set, and payments.account is not.",
+            f"Name the column that says which account a row belongs to, or delete {key}.",
+        )
+        for key in named
+    ]
+
+
+def _rows_of_accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFault]:
+    """A row may belong to one account only."""
+    faults = []
+    takes_null = [shown_name(item) for item in accounts if item.get("holds_null") is True]
+    if len(takes_null) > 1:
+        faults.append(
+            ConfigurationFault(
+                f"accounts: {' and '.join(takes_null)} both have holds_null.",
+                "Keep it at the one account that the rows without an account belong to.",
+            )
+        )
+    held_by = {
+        shown_name(item): _text(item.get("value")) or _text(item.get("name")) for item in accounts
+    }
+    for value, times in Counter(held for held in held_by.values() if held is not None).items():
+        same = [name for name, held in held_by.items() if held == value]
+        if times > 1:
+            faults.append(
+                ConfigurationFault(
+                    f'accounts: {" and ".join(same)} have the same value "{_shown(value)}", so their rows cannot be told apart.',
+                    "Give each the value that the column payments.account holds for it.",
+                )
+            )
+    return faults
+
+
 def _accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFault]:
     names = Counter(item["name"] for item in accounts if isinstance(item.get("name"), str))
     faults = [
         ConfigurationFault(
-            f'accounts: {times} accounts have the name "{name}".', "Give each its own name."
+            f'accounts: {times} accounts have the name "{_shown(name)}".', "Give each its own name."
         )
         for name, times in names.items()
         if times > 1
@@ -175,4 +220,10 @@ def _text(value: object) -> str | None:
 
 def shown_name(account: Mapping[str, Any]) -> str:
     """The name of an account for a message, ``"?"`` if it has none."""
-    return f'"{_text(account.get("name")) or "?"}"'
+    return f'"{_shown(account.get("name"))}"'
+
+
+def _shown(value: object) -> str:
+    """A text for a message, ``?`` for what is no text. A long one is cut off."""
+    text = _text(value) or "?"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -15,6 +15,7 @@ from reconciler.settings.durations import Duration, PositiveDuration, RequestDur
 from reconciler.settings.values import (
     KEEP,
     AccountName,
+    AccountValue,
     ApiBase,
     Column,
     ColumnOrSql,
@@ -116,7 +117,7 @@ class PaymentsSection(Section):
     )
     account: ColumnOrSql | None = Field(
         default=None,
-        description="The column with the account's name; required if there are several [[accounts]].",
+        description="The column that says which account a row belongs to; required if there are several [[accounts]].",
     )
     where: Condition | None = Field(
         default=None,
@@ -291,7 +292,16 @@ class AccountSection(Section):
     """One Stripe account of several. Without this table there is one account, named default."""
 
     name: AccountName = Field(
-        description="The account's name, as the column payments.account has it."
+        description="The account's name: any printable text of at most 64 characters. It stands in reports, in the ledger "
+        "and in every table of Reconciler's."
+    )
+    value: AccountValue | None = Field(
+        default=None,
+        description="What the column payments.account holds for this account's rows; unset: its name.",
+    )
+    holds_null: bool = Field(
+        default=False,
+        description="Whether the rows whose column payments.account is NULL belong to this account too; one account at most.",
     )
     key_file: KeyFile | None = Field(
         default=None,

@@ -23,6 +23,8 @@ from reconciler.sql_expressions import expression_fault
 
 _LONGEST_IDENTIFIER: Final = 63
 """PostgreSQL cuts longer identifiers off (NAMEDATALEN - 1 bytes)."""
+LONGEST_ACCOUNT_NAME: Final = 64
+"""In characters."""
 READABLE: Final = tuple(item for item in Outcome if item is not Outcome.UNKNOWN)
 """The outcomes that a local status can mean."""
 
@@ -177,10 +179,24 @@ def _host_name(value: str) -> str:
 
 
 def _account_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]{1,40}", value):
+    if not value.isprintable() or not 1 <= len(value) <= LONGEST_ACCOUNT_NAME:
         raise InvalidValueError(
-            "this is not an account's name.", "Write 1 to 40 of the characters a-z, 0-9, - and _."
+            "this is not an account's name.",
+            f"Write 1 to {LONGEST_ACCOUNT_NAME} printable characters.",
         )
+    if value != value.strip():
+        raise InvalidValueError("an account's name does not begin or end with a space.")
+    # the name stands in every table, log and message
+    if redact(value) != value:
+        raise InvalidValueError(
+            "an account's name may not be a key or a secret.", "Put the key into a key_file."
+        )
+    return value
+
+
+def _account_value(value: str) -> str:
+    if not value or "\0" in value:
+        raise InvalidValueError("a row's account is not empty, and has no NUL in it.")
     return value
 
 
@@ -260,6 +276,7 @@ EndpointUrl = Annotated[str, AfterValidator(_endpoint)]
 Listen = Annotated[str, AfterValidator(_listen)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
+AccountValue = Annotated[str, AfterValidator(_account_value)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
 MetadataKey = Annotated[str, AfterValidator(_not_empty)]
 KeyFile = Path

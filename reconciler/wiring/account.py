@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -135,8 +136,9 @@ def open_account(
             payments.mapping,
             writes=writes_rows,
             links=payments.link_metadata is not None,
-            accounts=[one.name for one in settings.accounts],
+            accounts=[one.rows for one in settings.accounts],
         ).table_or_raise()
+        table = replace(table, account_rows=account.rows)
         store = PostgresStore(database, table, account.name)
 
         limits = limits_of(settings, account)

@@ -99,6 +99,24 @@ class SqlText:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRows:
+    """Which rows of a table with several accounts belong to one: those whose account column holds its ``value``.
+
+    ``value`` is None if the column holds the account's ``name``. With ``holds_null`` the rows whose column is NULL
+    belong to it too.
+    """
+
+    name: str
+    value: str | None = None
+    holds_null: bool = False
+
+    @property
+    def held(self) -> str:
+        """What the account column holds for its rows."""
+        return self.name if self.value is None else self.value
+
+
+@dataclass(frozen=True, slots=True)
 class TableMapping:
     """What the merchant's table and its columns are called, and what they hold. The PostgreSQL adapter checks it.
 

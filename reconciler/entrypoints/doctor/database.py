@@ -101,7 +101,7 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
             payments.mapping,
             writes=writes,
             links=payments.link_metadata is not None,
-            accounts=[account.name for account in settings.accounts],
+            accounts=[account.rows for account in settings.accounts],
         )
         return found.faults, warnings_of(found), found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
@@ -42,12 +43,18 @@ def read_statuses(
         # raises if a newer version has migrated the schema
         schema_access(database)
         # the table is inspected once, with all accounts: they share it
-        accounts = [account.name for account in settings.accounts]
-        table, fault = _inspect_table(database, settings, accounts)
+        table, fault = _inspect_table(database, settings)
         return tuple(
-            _read_status(settings, clock, database, name, table, fault)
-            for name in accounts
-            if only is None or name == only
+            _read_status(
+                settings,
+                clock,
+                database,
+                account.name,
+                None if table is None else replace(table, account_rows=account.rows),
+                fault,
+            )
+            for account in settings.accounts
+            if only is None or account.name == only
         )
 
 
@@ -79,10 +86,11 @@ def _read_status(
 
 
 def _inspect_table(
-    database: Database, settings: Settings, accounts: Sequence[str]
+    database: Database, settings: Settings
 ) -> tuple[MerchantTable | None, str | None]:
     """The merchant's table, or what is wrong with it: the rest of the status matters even more in that case."""
     mapping = settings.table.mapping
+    accounts = [account.rows for account in settings.accounts]
     try:
         return inspect(database, mapping, writes=False, accounts=accounts).table_or_raise(), None
     except ConfigurationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -18,7 +18,7 @@ from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RowWrite
-from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.payment import AccountRows, Payment
 from reconciler.domain.money import Money
 
 SEEN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -50,12 +50,18 @@ def bench() -> Iterator[Callable[..., Bench]]:
     """A factory: ``bench(shop)``. ``url`` connects as another role, ``account`` is another account's name."""
     with ExitStack() as stack:
 
-        def make(shop, url: str | None = None, account: str = "default", **inspection) -> Bench:
+        def make(
+            shop,
+            url: str | None = None,
+            account: str = "default",
+            account_rows: AccountRows | None = None,
+            **inspection,
+        ) -> Bench:
             url = url or shop.url
             database = stack.enter_context(Database(url))
             inspection.setdefault("writes", True)
             table = inspect(database, shop.mapping, **inspection).table_or_raise()
-            store = PostgresStore(database, table, account)
+            store = PostgresStore(database, replace(table, account_rows=account_rows), account)
             leases = PostgresLeaseStore(database, account)
             epoch = leases.acquire("bench", 60) if store.has_schema else None
             return Bench(database, store, leases, epoch or 0, url)

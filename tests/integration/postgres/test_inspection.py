@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
-from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.model.payment import AccountRows, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationError
 
@@ -85,7 +85,7 @@ def test_all_faults_come_at_once(shop):
             "currency_constant": "eur",
             "statuses": statuses({"pending": "incomplete"}, {"succeeded": "paid"}),
         },
-        accounts=("one", "two"),
+        accounts=(AccountRows("one"), AccountRows("two")),
     )
     with pytest.raises(ConfigurationError) as caught:
         found.inspection.table_or_raise()
@@ -215,11 +215,18 @@ def test_accounts_must_be_values_of_their_column(shop):
     made = shop(
         columns={"account": ("acct", "acct")}, before=("CREATE TYPE acct AS ENUM ('one', 'two')",)
     )
-    assert inspect_shop(made, accounts=("one", "two")).faults == []
-    [fault] = inspect_shop(made, accounts=("one", "three")).faults
+    one = AccountRows("one")
+    assert inspect_shop(made, accounts=(one, AccountRows("two"))).faults == []
+    assert inspect_shop(made, accounts=(one, AccountRows("three", "two"))).faults == []
+    assert inspect_shop(made, accounts=(one, AccountRows("three", holds_null=True))).faults == []
+    [fault] = inspect_shop(made, accounts=(one, AccountRows("three"))).faults
     assert "cannot hold three" in fault
-    [fault] = inspect_shop(shop(table="b", columns={"account": ("acct", "bigint")})).faults
-    assert "it holds the names of [[accounts]]" in fault
+    numbered = shop(table="b", columns={"account": ("acct", "bigint")})
+    assert inspect_shop(numbered, accounts=(AccountRows("one", "7"),)).faults == []
+    [fault] = inspect_shop(numbered).faults
+    assert "cannot hold default" in fault
+    [fault] = inspect_shop(shop(table="c", columns={"account": ("acct", "boolean")})).faults
+    assert "it holds the value of each of [[accounts]]" in fault
 
 
 def test_what_cannot_be_corrected_in_place_is_refused(shop):

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from reconciler.domain.model.page import PageRecord
-from reconciler.domain.model.payment import RowReference, StatusMap
+from reconciler.domain.model.payment import AccountRows, RowReference, StatusMap
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 
@@ -409,7 +409,7 @@ def test_accounts_are_kept_apart(shop, bench, make_correction):
         made.insert(
             key=n + 10, payment_intent=f"pi_paid_{n}", status="paid", order="A", account=account
         )
-    one = bench(made, account="one", accounts=("one", "two"))
+    one = bench(made, account="one", accounts=(AccountRows("one"), AccountRows("two")))
     assert [row.key for row in one.store.load(["pi_1"]).payments] == ["1"]
     assert [row.key for row in one.store.load(["pi_1"]).paid] == ["11"]
     assert one.store.count_open(TimeRange()) == 1
@@ -418,6 +418,22 @@ def test_accounts_are_kept_apart(shop, bench, make_correction):
         rows = page.read_again(["pi_1"], ["1", "2", "3"], lock=True).payments
         page.write(PageRecord(writes=tuple(make_correction(row) for row in rows)))
     assert [made.rows()[key]["status"] for key in "123"] == ["paid", "pending", "pending"]
+
+
+def test_rows_of_an_account_by_value(shop, bench, make_correction):
+    """The value is compared as it is, also with quotes and percent signs; holds_null adds the rows whose account is NULL."""
+    made = shop(columns={"account": ("acct", "text")})
+    value = "50% 'off' \\ {x} %(account)s"
+    for n, account in enumerate([value, None, "default"], start=1):
+        made.insert(key=n, payment_intent=f"pi_{n}", status="pending", account=account)
+    rows = AccountRows("default", value)
+    one = bench(made, account="other", account_rows=rows)
+    assert {ref.key for ref in one.store.payments_between(TimeRange(), None, 9)} == {"1"}
+    one = bench(made, account_rows=replace(rows, holds_null=True))
+    with one.store.transaction(one.epoch) as page:
+        found = page.read_again(["pi_1", "pi_2", "pi_3"], [], lock=True).payments
+        page.write(PageRecord(writes=tuple(make_correction(row) for row in found)))
+    assert [made.rows()[key]["status"] for key in "123"] == ["paid", "paid", "pending"]
 
 
 def test_a_view_and_a_partitioned_table(shop, bench, make_correction):

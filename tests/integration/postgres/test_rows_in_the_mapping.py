@@ -9,6 +9,7 @@ import pytest
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.domain.model.page import PageRecord
+from reconciler.domain.model.payment import AccountRows
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.exit_codes import ExitCode
 
@@ -95,7 +96,7 @@ def test_a_row_of_another_account_is_excluded(shop, bench):
     made = shop(columns={"account": ("acct", "text")})
     for n, account in enumerate(["one", "two", None], start=1):
         made.insert(key=n, payment_intent="pi_1", status="pending", account=account)
-    store = bench(made, account="one", accounts=("one", "two")).store
+    store = bench(made, account="one", accounts=(AccountRows("one"), AccountRows("two"))).store
     assert {row.key: row.excluded for row in store.holders(["pi_1"])} == {
         "1": False,
         "2": True,

@@ -87,7 +87,10 @@ WRONG_ELSEWHERE = [
     ("[budget]\nreads_per_30_days = 0", "budget.reads_per_30_days = 0", "more than 0."),
     ('[sweep]\nhorizon = "0d"', 'sweep.horizon = "0d"', 'Write "1s" or more.'),
     ("[sweeps]\nhorizon = 1", "sweeps", 'Did you mean "sweep"?'),
-    ('[[accounts]]\nname = "EU Shop"', 'accounts[0].name = "EU Shop"', "a-z, 0-9, - and _."),
+    ('[[accounts]]\nname = "EU\\tShop"', "accounts[0].name", "1 to 64 printable characters."),
+    ('[[accounts]]\nname = " EU"', 'accounts[0].name = " EU"', "begin or end with a space."),
+    ('[[accounts]]\nname = "rk_live_abcdefghijkl"', "accounts[0].name", "a key_file."),
+    ('[[accounts]]\nname = "eu"\nvalue = ""', 'accounts[0].value = ""', "has no NUL in it."),
     ('[[accounts]]\nname = "eu"\nstripe_account = "eu"', "accounts[0].stripe_account", '"acct_".'),
     ('[accounts]\nname = "eu"', "accounts", "written as [[accounts]]."),
 ]
@@ -171,3 +174,27 @@ def test_accounts_that_are_the_same(tmp_path: Path) -> None:
     assert column.startswith("payments.account is missing")
     assert '2 accounts have the name "eu"' in names
     assert "they are one account" in same
+
+
+def test_accounts_whose_rows_cannot_be_told_apart(tmp_path: Path) -> None:
+    """One account at most takes the rows without an account, no two have one value, and both need the column."""
+    of_account = VALID.replace("[payments]", '[payments]\naccount = "account"', 1)
+    texts = {
+        '"eu" and "us" both have holds_null': ("holds_null = true", "holds_null = true"),
+        'the same value "eu"': ('value = "eu"', 'value = "eu"'),
+        '"eu" and "us" have the same value "us"': ('value = "us"', ""),
+    }
+    for words, (first, second) in texts.items():
+        accounts = f'[[accounts]]\nname = "eu"\nstripe_account = "acct_1"\n{first}\n'
+        accounts += f'[[accounts]]\nname = "us"\n{second}\n'
+        (fault,) = faults(tmp_path, of_account + accounts)
+        assert words in fault
+    for key in ('value = "eu"', "holds_null = true"):
+        (fault,) = faults(tmp_path, VALID + f'[[accounts]]\nname = "eu"\n{key}\n')
+        assert "payments.account is not" in fault
+
+
+def test_a_message_does_not_repeat_a_long_value(tmp_path: Path) -> None:
+    """What a status means is cut off in the message if it is no outcome but a long text."""
+    text = VALID.replace('paid = "succeeded"', f'paid = "{"x" * 5000}"')
+    assert all(len(fault) < 500 for fault in faults(tmp_path, text))

@@ -25,7 +25,7 @@ from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.privilege_faults import privilege_faults
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.adapters.postgres.merchant.sql_texts import read_sql_texts
-from reconciler.domain.model.payment import SqlText, StatusMap, TableMapping
+from reconciler.domain.model.payment import AccountRows, SqlText, StatusMap, TableMapping
 from reconciler.errors import ConfigurationError
 from reconciler.errors import ConfigurationFault as Fault
 
@@ -43,7 +43,10 @@ _ACCEPTED: Final = {
         (*_NAMES, ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.UUID),
         "text, integer or uuid",
     ),
-    "account": (_NAMES, "text or an enum, because it holds the names of [[accounts]]"),
+    "account": (
+        (*_NAMES, ColumnKind.INTEGER, ColumnKind.UUID),
+        "text, an enum, an integer or a uuid, because it holds the value of each of [[accounts]]",
+    ),
 }
 """The kinds of column that each part of the mapping may have, and their names for a message."""
 _TIMES: Final = ("created", "updated")
@@ -89,13 +92,13 @@ def inspect(
     *,
     writes: bool,
     links: bool = False,
-    accounts: Sequence[str] = ("default",),
+    accounts: Sequence[AccountRows] = (AccountRows("default"),),
 ) -> Inspection:
     """Compare the mapping with the catalog.
 
     ``writes`` is whether rows are going to be corrected, ``links`` whether their PaymentIntent may be filled in: they
-    decide which privileges are needed. ``accounts`` are the names of all accounts. Raises only what the database's
-    connection raises.
+    decide which privileges are needed. ``accounts`` says which rows belong to each account. Raises only what the
+    database's connection raises.
     """
     names = _names(mapping)
     relation = find_relation(database, mapping.table)
@@ -126,6 +129,7 @@ def inspect(
         relation.name,
         has_secrets=False,
         order_is_indexed=_is_indexed(relation, found.get("order")),
+        account_rows=None,
         **found,
     )
     ids = sample_ids(database, table)
@@ -194,7 +198,7 @@ def _name_faults(
 def _mapping_faults(
     mapping: TableMapping,
     found: Mapping[str, TableColumn],
-    accounts: Sequence[str],
+    accounts: Sequence[AccountRows],
     *,
     writes: bool,
 ) -> Iterator[Fault]:
@@ -208,13 +212,15 @@ def _mapping_faults(
         )
 
     account = found.get("account")
-    if account is not None and account.kind in _NAMES:
-        held = set(account.held(accounts))
-        strange = [name for name in accounts if name not in held]
+    if account is not None and account.kind in _ACCEPTED["account"][0]:
+        # the account of the rows without one needs no value of its own
+        named = [rows.held for rows in accounts if not (rows.holds_null and rows.value is None)]
+        held = set(account.held(named))
+        strange = [value for value in named if value not in held]
         if strange:
             yield Fault(
                 f"[payments] account: {account.shown} ({account.declared}) cannot hold {', '.join(strange)}.",
-                "Name the [[accounts]] as the column does.",
+                "Set value at each of the [[accounts]] to what the column holds.",
             )
 
     # an UPDATE cannot set one column to a status and to the time

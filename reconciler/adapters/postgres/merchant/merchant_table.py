@@ -11,7 +11,7 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn, in_parentheses
 from reconciler.adapters.postgres.statements import TEMPLATES
-from reconciler.domain.model.payment import TableMapping
+from reconciler.domain.model.payment import AccountRows, TableMapping
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import OPEN, Outcome
 from reconciler.sql_expressions import without_row_name
@@ -33,6 +33,8 @@ class MerchantTable:
     that, so it is False until a row with a client secret was met. ``order_is_indexed`` is whether an index serves
     lookups by order: without one, the orders of a page are looked up in one scan of the table.
 
+    ``account_rows`` says which rows belong to the account that is worked on; None: those that hold the account's name.
+
     Every statement takes the parameter ``account``, whether the table has an account column or not.
     """
 
@@ -50,6 +52,7 @@ class MerchantTable:
     account: TableColumn | None = None
     has_secrets: bool = False
     order_is_indexed: bool = True
+    account_rows: AccountRows | None = None
 
     @cached_property
     def open_statuses(self) -> list[str]:
@@ -288,15 +291,31 @@ class MerchantTable:
         """What the ``limit`` rows created last hold: the id without a secret, and whether there is a secret."""
         return self._compose("ids_sampled")
 
+    def _in_account(self, column: TableColumn) -> sql.Composable:
+        """The condition that a row belongs to the account."""
+        rows = self.account_rows
+        value: sql.Composable = sql.SQL("%(account)s")
+        if rows is not None:
+            # psycopg reads a % as the start of a parameter
+            value = sql.SQL(sql.Literal(rows.held).as_string().replace("%", "%%"))
+        holds_value = sql.SQL("{} {} {}::{}").format(
+            column.identifier, column.equals, value, column.type
+        )
+        if rows is None or not rows.holds_null:
+            return holds_value
+        is_null = sql.SQL("{} IS NULL").format(column.identifier)
+        if not column.held([rows.held]):
+            # a name that the column cannot hold, because its rows are those without an account
+            return is_null
+        return sql.SQL("({} OR {})").format(holds_value, is_null)
+
     @cached_property
     def _parts(self) -> Mapping[str, sql.Composable]:
         """What the placeholders of every template stand for."""
         of_account: sql.Composable = _TRUE
         where, where_in_update = _condition(self.mapping.where)
         if self.account is not None:
-            of_account = sql.SQL("{} {} %(account)s::{}").format(
-                self.account.identifier, self.account.equals, self.account.type
-            )
+            of_account = self._in_account(self.account)
         column = self.payment_intent.identifier
         return {
             "in_account": of_account,
