@@ -12,6 +12,7 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import RateLimits, Source, retrieve_page_size
 from reconciler.engine.lease.lease import Lease
+from reconciler.engine.lease.table_binding import TableGuard
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.limits.reserved_share import with_reserved_share
@@ -27,7 +28,7 @@ from reconciler.engine.ports import (
 from reconciler.engine.report import Mode, SweepReport, SweepRequest, Writing
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
-from reconciler.errors import ConfigurationError, LeaseHeldError
+from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
 
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
@@ -51,6 +52,7 @@ class AccountPorts:
     new_discrepancy_store: Callable[[], DiscrepancyStore]
     new_requests: Callable[[], SweepRequests]
     reserved_share: ReservedShare
+    table_guard: TableGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,13 @@ class OpenAccount:
     ) -> SweepReport:
         """Make one sweep under a lease that the caller holds. An error of ``check_lease`` ends it, not complete.
 
-        Raises ConfigurationError if something is to be written and Reconciler's schema does not exist.
+        Raises ConfigurationError if something is to be written and Reconciler's schema does not exist, or if the account
+        is bound to another table.
         """
         self.renew_quota()
         if request.writing is not Writing.NOTHING:
             self.raise_if_no_schema()
+            self.ports.table_guard.check(epoch)
         actor = Actor(
             account=self.name,
             sweep=self._start_sweep(request),
@@ -145,10 +149,20 @@ class OpenAccount:
             again=request.again,
         )
         try:
-            return Sweep(self._sweep_context(), request, actor, check_lease, progress).run()
+            report = Sweep(self._sweep_context(), request, actor, check_lease, progress).run()
         finally:
             # what is read outside a sweep is read for a person
             self.limits.source_quota.begin(Source.PERSON, by_service=False)
+        if request.writing is not Writing.NOTHING and report.complete:
+            self._bind(report)
+        return report
+
+    def _bind(self, report: SweepReport) -> None:
+        """Bind the account to its table after a complete sweep: by then the key has proved to belong to the table."""
+        try:
+            self.ports.table_guard.bind()
+        except ReconcilerError as error:
+            report.stop(error)
 
     def raise_if_no_schema(self) -> None:
         """Raise ConfigurationError if Reconciler's schema does not exist or may not be written to."""
@@ -168,7 +182,8 @@ class OpenAccount:
         """The epoch for one write of a person: that of a lease for the block, or of the service that holds the account.
 
         One write needs no takeover from the service, because each transaction locks and compares its rows and checks
-        the epoch. Raises LeaseHeldError if another command holds the account.
+        the epoch. Raises LeaseHeldError if another command holds the account, and ConfigurationError if the account is
+        bound to another table.
         """
         self.renew_quota()
         with ExitStack() as stack:
@@ -180,6 +195,7 @@ class OpenAccount:
                     raise
                 epoch = service.epoch
                 stack.enter_context(self.reading_beside_holder())
+            self.ports.table_guard.check(epoch)
             yield epoch
 
     def _lease(self) -> Lease:

@@ -289,6 +289,10 @@ class DiscrepancyStore(Protocol):
         """The intents of which a person has taken back a correction of this sweep, and no person has ended that."""
         ...
 
+    def last_rebind(self) -> int:
+        """The number of the ledger's last entry that bound the account to another table, 0 if there is none."""
+        ...
+
 
 class LeaseStore(Protocol):
     """The lease of one account: the right of one process to work on it, by the database's clock."""

@@ -15,6 +15,10 @@ from reconciler.adapters.postgres.coordination.lease_store import (
     PostgresLeaseStore,
     PostgresReservedShare,
 )
+from reconciler.adapters.postgres.coordination.table_bindings import (
+    PostgresTableBindings,
+    configured_binding,
+)
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.page.store import PostgresStore
@@ -24,6 +28,7 @@ from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimits
 from reconciler.engine.account import SECONDS_A_READ, AccountLimits, AccountPorts, OpenAccount
+from reconciler.engine.lease.table_binding import TableGuard
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.sweep_context import ClaimedRechecks
@@ -124,7 +129,8 @@ def open_account(
     ``writes_rows`` is whether rows may be corrected: then the privileges for that are checked at once. The service opens
     one account several times, and then shares ``database``, ``rate_limiter``, ``quota`` and ``rechecks`` between them.
     Without ``rate_limiter``, every wait for Stripe ends when the process is asked to.
-    Raises ConfigurationError if the mapping does not fit the table, NewerSchemaError if a newer version has migrated the
+    Raises ConfigurationError if the mapping does not fit the table or the account is bound to another table,
+    NewerSchemaError if a newer version has migrated the
     schema.
     """
     with ExitStack() as stack:
@@ -140,6 +146,13 @@ def open_account(
         ).table_or_raise()
         table = replace(table, account_rows=account.rows)
         store = PostgresStore(database, table, account.name)
+        table_guard = TableGuard(
+            account.name,
+            configured_binding(table),
+            PostgresTableBindings(database, table, account.name),
+        )
+        if store.can_read_schema:
+            table_guard.raise_if_bound_elsewhere()
 
         limits = limits_of(settings, account)
         quota = quota or new_quota(settings)
@@ -163,6 +176,7 @@ def open_account(
                 reserved_share=PostgresReservedShare(
                     database, account.name, readable=store.can_read_schema
                 ),
+                table_guard=table_guard,
             ),
             limits=AccountLimits(
                 rates=limits,

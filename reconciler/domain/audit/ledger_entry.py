@@ -22,6 +22,7 @@ class Action(StrEnum):
     """A person has opened a settled or reverted discrepancy again."""
     REVERT = "revert"
     NOTE = "note"
+    REBIND = "rebind"
     DAY_TOTALS = "day_totals"
     SWEEP = "sweep"
     """A sweep has ended. The first versions wrote "pass" instead."""  # banned-words: allowed, it is in old entries

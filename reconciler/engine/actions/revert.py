@@ -49,18 +49,35 @@ def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
 
     A row that has changed since is left alone and named. The discrepancy is open again, with the reason ``reverted``:
     the row is not corrected to this outcome again until a person says so. Raises UsageError if the sweep corrected
-    nothing, and ConfigurationError if Reconciler's schema does not exist.
+    nothing or was made before the account was bound to another table, and ConfigurationError if Reconciler's schema does not exist.
     """
     account.raise_if_no_schema()
     with account.writing_epoch() as epoch:
         now = account.ports.stripe.now()
-        entries = account.ports.new_discrepancy_store().corrections(sweep)
+        discrepancies = account.ports.new_discrepancy_store()
+        entries = discrepancies.corrections(sweep)
         if not entries:
             raise UsageError(
                 f"sweep {sweep} corrected nothing.",
                 "The ledger names the sweeps: reconciler export --format jsonl",
             )
+        raise_if_of_another_table(sweep, entries, discrepancies.last_rebind())
         return _revert_entries(account.ports.store, epoch, sweep, by, now, entries)
+
+
+def raise_if_of_another_table(
+    sweep: int, entries: Sequence[CorrectionEntry], last_rebind: int
+) -> None:
+    """Raise UsageError if the account was bound to another table after the sweep: its keys may name other rows now.
+
+    ``last_rebind`` is the number of the ledger's last entry of a rebinding, 0 if there is none.
+    """
+    if any(entry.seq < last_rebind for entry in entries):
+        raise UsageError(
+            f"Sweep {sweep} corrected rows before the account was bound to another table (ledger entry {last_rebind}):"
+            " its keys may name other rows now. Nothing was written.",
+            "Take its corrections back by hand; the ledger has the earlier values: reconciler export --format jsonl",
+        )
 
 
 def _revert_entries(

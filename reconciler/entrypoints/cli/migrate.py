@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
+from reconciler.engine.lease.table_binding import Rebound
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
@@ -27,6 +28,13 @@ def migrate(
             metavar="ROLE", help="Grant this role to read the schema reconciler and to add notes."
         ),
     ] = None,
+    rebind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCOUNT",
+            help="Bind this account to the table that the configuration names now, for example after a rename.",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit with 1 if a migration is pending.")
     ] = False,
@@ -34,11 +42,14 @@ def migrate(
     """Create Reconciler's tables, or update them.
 
     They are in a schema of their own, "reconciler"; your tables are not changed. Run it as a role that may create a
-    schema.
+    schema. Each account is bound to the configured table, if it is not bound yet. Exits with 78 if it is bound to another.
     """
     from reconciler.adapters.postgres.schema.migration import migrate as apply_migrations
+    from reconciler.wiring.table_binding import bind_accounts, rebind_account
 
-    settings = invocation(context).settings(need_stripe=False, need_table=False)
+    call = invocation(context)
+    settings = call.settings(need_stripe=False, need_table=rebind is not None)
+    rebound = None if rebind is None else settings.account(rebind)
     url = settings.database_url.get_secret_value()
 
     if check:
@@ -52,4 +63,20 @@ def migrate(
     for name in apply_migrations(url, daemon_role=daemon_role, auditor_role=auditor_role):
         write_line(f"applied: {name}")
     write_line("The schema reconciler is up to date.")
+    if rebound is not None:
+        _write_rebound(rebound.name, rebind_account(settings, rebound, call.clock, call.asked_by))
+    elif settings.payments is not None:
+        for line in bind_accounts(settings):
+            write_line(line)
     return int(ExitCode.DONE)
+
+
+def _write_rebound(account: str, done: Rebound) -> None:
+    before = "no table" if done.before is None else done.before.described
+    write_line(
+        f"Account {account} was bound to {before}, and is bound to {done.after.described} now."
+    )
+    if done.looked_for:
+        write_line(
+            f"Of {done.looked_for} rows that its ledger names, {done.found} are in this table with the same PaymentIntent."
+        )

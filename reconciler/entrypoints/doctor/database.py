@@ -12,8 +12,9 @@ from reconciler.adapters.postgres.schema.schema_state import pending_migrations,
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.entrypoints.doctor.row_ids import id_checks
-from reconciler.errors import ConfigurationFault, ReconcilerError
+from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
+from reconciler.wiring.table_binding import table_guard
 
 OLDEST_SERVER: Final = 140000
 """PostgreSQL 14, as server_version_num has it."""
@@ -119,5 +120,20 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
                 what = f"For sweep --apply: {fault.what}"
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
     yield from id_checks(about, found)
+    yield from _binding_checks(about, settings, database, found)
     if not faults:
         yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")
+
+
+def _binding_checks(
+    about: str, settings: Settings, database: Database, found: Inspection
+) -> Iterator[DoctorCheck]:
+    """Whether an account is bound to another table, or its ledger names rows that this table does not have."""
+    if found.table is None or not schema_access(database).may_read:
+        return
+    for account in settings.accounts:
+        try:
+            table_guard(database, found.table, account).raise_if_not_its_table()
+        except ConfigurationError as error:
+            for fault in error.faults:
+                yield DoctorCheck(about, CheckLevel.FAULT, fault.what, fault.hint)

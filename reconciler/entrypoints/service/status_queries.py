@@ -27,8 +27,9 @@ from reconciler.engine.report import SweepKind
 from reconciler.engine.sources.tail import CURSOR
 from reconciler.entrypoints.service.scheduler import JOBS
 from reconciler.errors import ConfigurationError
-from reconciler.settings import Settings
+from reconciler.settings import Account, Settings
 from reconciler.wiring.limits import reads_allowed
+from reconciler.wiring.table_binding import table_guard
 
 
 def read_statuses(
@@ -50,8 +51,7 @@ def read_statuses(
                 clock,
                 database,
                 account.name,
-                None if table is None else replace(table, account_rows=account.rows),
-                fault,
+                *_table_of_account(database, account, table, fault),
             )
             for account in settings.accounts
             if only is None or account.name == only
@@ -95,6 +95,20 @@ def _inspect_table(
         return inspect(database, mapping, writes=False, accounts=accounts).table_or_raise(), None
     except ConfigurationError as error:
         return None, str(error)
+
+
+def _table_of_account(
+    database: Database, account: Account, table: MerchantTable | None, fault: str | None
+) -> tuple[MerchantTable | None, str | None]:
+    """The table with the account's rows, or why they cannot be counted: the account is bound to another table."""
+    if table is None:
+        return None, fault
+    if schema_access(database).may_read:
+        try:
+            table_guard(database, table, account).raise_if_bound_elsewhere()
+        except ConfigurationError as error:
+            return None, str(error)
+    return replace(table, account_rows=account.rows), None
 
 
 def _reads_allowed(

@@ -25,10 +25,6 @@ NOT_BUILT: Mapping[str, str] = {
     "test_refused_by_the_table.py::test_the_doctor_tries_and_takes_back": "the doctor does not try the writes",
     "test_refused_by_the_table.py::test_the_status_names_a_refusal": "the status does not name refusals",
     "test_whose_rows.py::test_a_row_that_left_is_out_of_scope": "a row that left is closed as agreement",
-    "test_whose_rows.py::test_a_second_table_under_one_account_is_refused": "accounts are not bound to tables yet",
-    "test_whose_rows.py::test_another_key_or_intent_column_is_another_binding": "accounts are not bound to tables yet",
-    "test_whose_rows.py::test_migrate_binds": "accounts are not bound to tables yet",
-    "test_whose_rows.py::test_rebind_after_a_rename": "accounts are not bound to tables yet",
     "test_whose_rows.py::test_rows_of_no_account_are_counted": "rows of no configured account are not counted",
     "test_whose_rows.py::test_what_was_open_over_money_is_closed_as_out_of_scope": "what row_excluded replaces is closed as superseded",
 }

@@ -217,3 +217,131 @@ def test_what_was_open_over_money_is_closed_as_out_of_scope(
     """The finding that row_excluded replaces is closed because its row left, and not because another took its place."""
     shop = rows_with_money_that_left(open_shop, stripe)
     assert {one["closing"] for one in shop.discrepancies("closed")} == {"out_of_scope"}
+
+
+# --- installations of an older version, and what a person sees ---
+
+
+def unbound(shop: PaymentShop) -> None:
+    """As after an upgrade: the ledger has entries, and the account is not bound to a table."""
+    shop.execute("DELETE FROM reconciler.table_bindings")
+
+
+def test_an_older_installation_is_bound_if_its_rows_are_there(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """An account with a ledger is bound to the table that has the rows of its ledger; some may be deleted since."""
+    shop = two_tables(open_shop, stripe)
+    unbound(shop)
+    shop.configure(payments={"table": "second.payments"})
+    answer = shop.run("sweep", "--apply")
+    assert answer.code == 78
+    assert "of 1 rows, 0 are there" in answer.err
+    assert "migrate --rebind default" in answer.err
+    assert shop.run("migrate").code == 78
+    assert second_status(shop) == "pending"
+
+    shop.configure(payments={"table": "payments"})
+    shop.sweep("--kind", "due")
+    bound = shop.ask("SELECT table_name, key_column, payment_intent FROM reconciler.table_bindings")
+    assert bound == [("public.payments", "id", "intent")]
+
+
+def test_the_same_keys_with_other_intents_are_another_table(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """Two tables count their keys from 1, so a key alone is no proof. Half of the rows may be gone, not more."""
+    shop = open_shop(after=SECOND_TABLE)
+    for key in range(1, 5):
+        stripe.serve(payment_intent(f"pi_{key}"))
+        shop.row(key, f"pi_{key}")
+    shop.sweep("--kind", "due")
+    shop.execute("INSERT INTO second.payments SELECT * FROM public.payments")
+    shop.execute("UPDATE second.payments SET intent = 'pi_other' WHERE id > 1")
+    unbound(shop)
+    shop.configure(payments={"table": "second.payments"})
+    assert shop.run("sweep", "--record").code == 78
+    shop.execute("UPDATE second.payments SET intent = 'pi_2' WHERE id = 2")
+    assert shop.run("sweep", "--record", "--kind", "due").code == 0
+
+
+@pytest.mark.parametrize("command", [("sweep",), ("plan",), ("explain", "pi_1")])
+def test_no_command_reads_two_tables_into_one_record(
+    open_shop: OpenShop, stripe: ExactStripe, command: tuple[str, ...]
+) -> None:
+    """A command that would compare the second table with the first one's records is refused too, dry or not."""
+    shop = two_tables(open_shop, stripe)
+    shop.configure(payments={"table": "second.payments"})
+    assert shop.run(*command).code == 78
+
+
+def test_doctor_and_status_name_both_tables(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """doctor has the fault with the command that ends it, and following it ends it; status is critical."""
+    shop = two_tables(open_shop, stripe)
+    shop.configure(payments={"table": "second.payments"})
+    for answer in (shop.run("doctor"), shop.run("status")):
+        assert "is bound to public.payments" in answer.out
+        assert "the configuration says second.payments" in answer.out
+        assert "reconciler migrate --rebind default" in answer.out
+    assert shop.run("doctor").code == 78
+    assert shop.run("migrate", "--rebind", "default").code == 0
+    assert "is bound to public.payments" not in shop.run("doctor").out + shop.run("status").out
+
+
+def test_a_rebinding_is_in_the_ledger(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """The entry has both tables and who did it; the command says how many of the ledger's rows the new table has."""
+    shop = two_tables(open_shop, stripe)
+    shop.execute("ALTER TABLE public.payments RENAME TO orders")
+    shop.configure(payments={"table": "public.orders"})
+    answer = shop.run("migrate", "--rebind", "default")
+    assert answer.code == 0
+    assert "Of 1 rows that its ledger names, 1 are in this table" in answer.out
+    (entry,) = shop.ledger("rebind")
+    assert entry["before"]["table"] == "public.payments"
+    assert entry["after"] == {**entry["before"], "table": "public.orders"}
+    assert "@" in entry["asked_by"]
+    shop.assert_sound()
+
+
+def test_an_account_is_not_rebound_while_it_is_worked_on(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """While another process holds the account's lease, the binding stays as it is: exit 75."""
+    shop = two_tables(open_shop, stripe)
+    shop.execute(
+        "UPDATE reconciler.leases SET holder = 'another', expires_at = now() + interval '1 hour'"
+    )
+    shop.configure(payments={"table": "second.payments"})
+    assert shop.run("migrate", "--rebind", "default").code == 75
+    assert shop.ask("SELECT table_name FROM reconciler.table_bindings") == [("public.payments",)]
+    assert shop.run("migrate", "--rebind", "ghost").code == 64
+
+
+def test_a_value_of_the_account_column_is_part_of_the_binding(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """Other rows of the same table are another binding; to take the rows without an account besides is not."""
+    shop = open_shop(account="account")
+    stripe.serve(payment_intent("pi_1"), payment_intent("pi_2"))
+    shop.row(1, "pi_1", account="eu")
+    shop.row(2, "pi_2")
+    shop.configure_accounts({"name": "shop", "value": "eu"}, {"name": "other"})
+    shop.sweep("--kind", "due")
+    shop.configure_accounts({"name": "shop", "value": "us"}, {"name": "other"})
+    answer = shop.run("sweep", "--apply")
+    assert answer.code == 78
+    assert "account = eu" in answer.err
+    assert "account = us" in answer.err
+    shop.configure_accounts({"name": "shop", "value": "eu", "holds_null": True}, {"name": "other"})
+    shop.sweep("--kind", "due")
+    assert shop.statuses() == {1: "paid", 2: "paid"}
+
+
+def test_migrate_does_not_need_the_table(open_shop: OpenShop) -> None:
+    """A table that is missing or may not be read keeps migrate from nothing: the first process that writes binds."""
+    shop = open_shop()
+    shop.configure(payments={"table": "public.later"})
+    answer = shop.run("migrate")
+    assert answer.code == 0
+    assert "not bound to the table public.later yet" in answer.out
+    assert shop.ask("SELECT count(*) FROM reconciler.table_bindings") == [(0,)]

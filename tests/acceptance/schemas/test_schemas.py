@@ -110,6 +110,7 @@ def test_a_correction_sets_the_updated_column(
             TableShape(shape.columns, table, mapping=shape.mapping, created=shape.created),
         )
         add_payment_of_shape(installation, shape, 1, "succeed")
+        assert installation.run("migrate", "--rebind", "default").code == 0
         installation.sweep("--apply")
         column = sql.Identifier(installation.shop.names["updated"])
         stamp = (

@@ -89,7 +89,7 @@ WRONG_ELSEWHERE = [
     ("[sweeps]\nhorizon = 1", "sweeps", 'Did you mean "sweep"?'),
     ('[[accounts]]\nname = "EU\\tShop"', "accounts[0].name", "1 to 64 printable characters."),
     ('[[accounts]]\nname = " EU"', 'accounts[0].name = " EU"', "begin or end with a space."),
-    ('[[accounts]]\nname = "rk_live_abcdefghijkl"', "accounts[0].name", "a key_file."),
+    ('[[accounts]]\nname = "rk_live_0123456789abcdefghijklmn"', "accounts[0].name", "a key_file."),
     ('[[accounts]]\nname = "eu"\nvalue = ""', 'accounts[0].value = ""', "has no NUL in it."),
     ('[[accounts]]\nname = "eu"\nstripe_account = "eu"', "accounts[0].stripe_account", '"acct_".'),
     ('[accounts]\nname = "eu"', "accounts", "written as [[accounts]]."),
@@ -176,7 +176,7 @@ def test_accounts_that_are_the_same(tmp_path: Path) -> None:
     assert "they are one account" in same
 
 
-def test_accounts_whose_rows_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_a_row_belongs_to_one_account(tmp_path: Path) -> None:
     """One account at most takes the rows without an account, no two have one value, and both need the column."""
     of_account = VALID.replace("[payments]", '[payments]\naccount = "account"', 1)
     texts = {

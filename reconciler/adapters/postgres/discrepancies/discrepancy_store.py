@@ -87,6 +87,13 @@ class PostgresDiscrepancyStore:
             connection.execute(_SQL["rechecks_of_reopened"], parameters)
             append(connection, self._account, drafts)
 
+    def last_rebind(self) -> int:
+        """The number of the ledger's last entry that bound the account to another table, 0 if there is none."""
+        parameters = {"account": self._account}
+        with self._database.connection("reading when an account was bound") as connection:
+            rows = connection.execute(_SQL["last_rebind"], parameters).fetchall()
+        return int(rows[0][0])
+
     def notes(self, discrepancy_id: int) -> tuple[Note, ...]:
         """What people wrote about a discrepancy, oldest first."""
         with self._database.connection("reading notes") as connection:

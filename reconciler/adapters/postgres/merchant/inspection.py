@@ -31,6 +31,7 @@ from reconciler.errors import ConfigurationFault as Fault
 
 _TEXTS: Final = (ColumnKind.TEXT, ColumnKind.PADDED)
 _NAMES: Final = (*_TEXTS, ColumnKind.ENUM)
+_ACCOUNTS: Final = (*_NAMES, ColumnKind.INTEGER, ColumnKind.UUID)
 _ACCEPTED: Final = {
     "payment_intent": (_TEXTS, "text"),
     "status": (
@@ -44,7 +45,7 @@ _ACCEPTED: Final = {
         "text, integer or uuid",
     ),
     "account": (
-        (*_NAMES, ColumnKind.INTEGER, ColumnKind.UUID),
+        _ACCOUNTS,
         "text, an enum, an integer or a uuid, because it holds the value of each of [[accounts]]",
     ),
 }
@@ -212,7 +213,7 @@ def _mapping_faults(
         )
 
     account = found.get("account")
-    if account is not None and account.kind in _ACCEPTED["account"][0]:
+    if account is not None and account.kind in _ACCOUNTS:
         # the account of the rows without one needs no value of its own
         named = [rows.held for rows in accounts if not (rows.holds_null and rows.value is None)]
         held = set(account.held(named))

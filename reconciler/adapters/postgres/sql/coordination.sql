@@ -296,3 +296,53 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) A
 SELECT coalesce(pg_catalog.sum(count), 0)
 FROM reconciler.reads
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND hour OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+
+-- name: binding
+-- The table that the account belongs to.
+SELECT table_name, key_column, payment_intent, account_column, account_value
+FROM reconciler.table_bindings
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+
+-- name: binding_put
+-- The first process that binds an account decides.
+INSERT INTO reconciler.table_bindings (account, table_name, key_column, payment_intent, account_column, account_value)
+VALUES (%(account)s, %(table)s, %(key)s, %(payment_intent)s, %(account_column)s, %(account_value)s)
+ON CONFLICT (account) DO NOTHING
+
+-- name: binding_replace
+-- Only a person binds an account to another table.
+INSERT INTO reconciler.table_bindings (account, table_name, key_column, payment_intent, account_column, account_value)
+VALUES (%(account)s, %(table)s, %(key)s, %(payment_intent)s, %(account_column)s, %(account_value)s)
+ON CONFLICT (account) DO UPDATE SET
+    table_name = excluded.table_name,
+    key_column = excluded.key_column,
+    payment_intent = excluded.payment_intent,
+    account_column = excluded.account_column,
+    account_value = excluded.account_value,
+    bound_at = pg_catalog.now()
+
+-- name: ledger_rows
+-- The rows that were corrected or found last: they tell whether a table is the one that the ledger is about.
+SELECT named.key, named.payment_intent
+FROM (
+    SELECT DISTINCT ON (entry.key) entry.key, entry.payment_intent, entry.seq
+    FROM (
+        SELECT l.seq, l.body OPERATOR(pg_catalog.->>) 'key' AS key,
+            l.body OPERATOR(pg_catalog.->>) 'payment_intent' AS payment_intent
+        FROM reconciler.ledger AS l
+        WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'correction'
+        UNION ALL
+        SELECT l.seq, (l.body OPERATOR(pg_catalog.->) 'keys') OPERATOR(pg_catalog.->>) 0,
+            l.body OPERATOR(pg_catalog.->>) 'subject'
+        FROM reconciler.ledger AS l
+        WHERE l.account OPERATOR(pg_catalog.=) %(account)s
+            AND l.action OPERATOR(pg_catalog.=) ANY(ARRAY['finding_opened', 'finding_changed'])
+            AND pg_catalog.jsonb_typeof(l.body OPERATOR(pg_catalog.->) 'keys') OPERATOR(pg_catalog.=) 'array'
+            AND pg_catalog.starts_with(l.body OPERATOR(pg_catalog.->>) 'subject', 'pi_')
+            AND COALESCE(l.body OPERATOR(pg_catalog.->>) 'reason', '') OPERATOR(pg_catalog.<>) 'row_excluded'
+    ) AS entry
+    WHERE entry.key IS NOT NULL AND entry.payment_intent IS NOT NULL
+    ORDER BY entry.key, entry.seq DESC
+) AS named
+ORDER BY named.seq DESC
+LIMIT %(limit)s

@@ -184,3 +184,9 @@ SELECT author, note, at
 FROM reconciler.notes
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) %(id)s
 ORDER BY id
+
+-- name: last_rebind
+-- Corrections before this entry are about the rows of another binding.
+SELECT COALESCE(pg_catalog.max(seq), 0)
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'rebind'

@@ -28,6 +28,7 @@ GRANT USAGE ON SCHEMA reconciler TO {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
 GRANT INSERT ON reconciler.ledger TO {role};
 GRANT INSERT ON reconciler.notes TO {role};
+GRANT INSERT ON reconciler.table_bindings TO {role};
 GRANT INSERT, UPDATE ON
     reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
     reconciler.discrepancies, reconciler.services, reconciler.stored_ids TO {role};
@@ -49,7 +50,8 @@ WITH wanted (name, privilege) AS (
     VALUES
         ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
-        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE')
+        ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE'),
+        ('table_bindings', 'INSERT')
 ),
 found AS (
     SELECT name, privilege, pg_catalog.to_regclass('reconciler.' OPERATOR(pg_catalog.||) name)::pg_catalog.oid AS relation
