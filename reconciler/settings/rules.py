@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from reconciler.domain.outcome import AT_STRIPE, NEGATIVE
 from reconciler.errors import ConfigurationFault
 from reconciler.settings.durations import parse_duration
 from reconciler.settings.sections import DeliverySection, ServiceSection
 from reconciler.settings.values import KEEP, LONGEST_SHOWN, status_word
-
-LONGEST_SHOWN: Final = 100
-"""A longer value is cut off in a message."""
 
 
 def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
