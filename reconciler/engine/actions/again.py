@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.engine.actions.revert import raise_if_of_another_table
 from reconciler.engine.report import SweepRequest
 from reconciler.errors import UsageError
 
@@ -20,7 +21,11 @@ def request_again(account: OpenAccount, request: SweepRequest) -> SweepRequest:
     if request.again is None or request.intents:
         return request
     account.raise_if_no_schema()
-    intents = account.ports.new_discrepancy_store().reverted_intents(request.again)
+    discrepancies = account.ports.new_discrepancy_store()
+    raise_if_of_another_table(
+        request.again, discrepancies.corrections(request.again), discrepancies.last_rebind()
+    )
+    intents = discrepancies.reverted_intents(request.again)
     if not intents:
         raise UsageError(
             f"no correction of sweep {request.again} of account {account.name} is taken back now.",

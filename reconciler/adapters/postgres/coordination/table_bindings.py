@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.database import (
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Draft
-from reconciler.domain.model.stored_id import is_looked_up
+from reconciler.domain.model.payment import is_looked_up
 from reconciler.domain.model.table_binding import LedgerRow, TableBinding
 from reconciler.masking import is_masked
 
