@@ -92,6 +92,20 @@ class OpenFindings:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """Open corrections that the merchant's table refuses for one reason.
+
+    ``reason`` is refused_by_table or not_kept_by_table. ``constraint`` is the rule that PostgreSQL names, empty if it
+    names none; ``message`` is PostgreSQL's, or what the row holds instead.
+    """
+
+    reason: str
+    constraint: str
+    message: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxStatus:
     """The outbox rows that are not delivered, and those of them that are no longer tried.
 
@@ -134,6 +148,7 @@ class AccountStatus:
     table_fault: str | None = None
     """Why the merchant's table cannot be read, so that its open payments are not counted."""
     outbox: OutboxStatus = OutboxStatus()
+    refusals: tuple[Refusals, ...] = ()
 
     def age(self, source: str) -> float | None:
         """Seconds since the last complete sweep of a source, None if there was none."""
@@ -226,6 +241,10 @@ def _of_findings(status: AccountStatus) -> Iterator[Remark]:
     if status.held_back:
         what = f"{status.held_back} corrections were held back by per_hour: review them, then run sweep --apply"
         yield Remark(StatusLevel.CRITICAL, what)
+    for refusals in status.refusals:
+        rule = f" ({refusals.constraint})" if refusals.constraint else ""
+        what = f"the table refuses {refusals.count} corrections{rule}, {refusals.reason}: {' '.join(refusals.message.split())}"
+        yield Remark(StatusLevel.WARNING, what)
     for severity, level in (
         (Severity.CRITICAL, StatusLevel.CRITICAL),
         (Severity.WARNING, StatusLevel.WARNING),

@@ -168,6 +168,15 @@ def as_json(
             for currency, amount in one.at_stake_total.items()
         ],
         "held_back": one.held_back,
+        "refusals": [
+            {
+                "reason": item.reason,
+                "constraint": item.constraint or None,
+                "message": item.message,
+                "count": item.count,
+            }
+            for item in one.refusals
+        ],
         "reads_30_days": one.reads,
         "reads_30_days_limit": expected.reads,
         "tail_every_seconds": expected.every["tail"].total_seconds(),

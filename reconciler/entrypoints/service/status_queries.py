@@ -20,6 +20,7 @@ from reconciler.engine.health.status import (
     LeaseStatus,
     OpenFindings,
     OutboxStatus,
+    Refusals,
     SweepStatus,
 )
 from reconciler.engine.limits.read_quota import FEWEST_READS
@@ -76,6 +77,7 @@ def _read_status(
         findings=tuple(
             OpenFindings(Severity(severity), *rest) for severity, *rest in status.discrepancies()
         ),
+        refusals=tuple(Refusals(*row) for row in status.refusals()),
         reads=status.reads(),
         reads_allowed=_reads_allowed(settings, database, table, account, clock),
         requests=status.requests(),

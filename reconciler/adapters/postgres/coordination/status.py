@@ -36,6 +36,10 @@ class PostgresStatus:
         counts each payment once."""
         return self._rows("status_discrepancies")
 
+    def refusals(self) -> list[TupleRow]:
+        """Open corrections that the merchant's table refuses: reason, constraint, message, count; the most first."""
+        return self._rows("status_refusals")
+
     def reads(self) -> int:
         """Reads of the last 30 days."""
         return int(self._rows("status_reads", days=30)[0][0])

@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
 )
 from reconciler.adapters.postgres.merchant.inspection import Inspection
 from reconciler.domain.model.payment import StatusMap
+from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationFault as Warned
 
 _COSTS: Final = {
@@ -32,6 +33,7 @@ def warnings_of(inspection: Inspection) -> tuple[Warned, ...]:
     warnings: list[Warned] = []
     if "status" in columns:
         warnings.extend(_status_warnings(inspection.mapping.statuses, columns["status"]))
+    warnings.extend(_partial_refund_warnings(inspection.mapping.statuses))
     # a view has no index of its own
     if relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED):
         warnings.extend(_key_warnings(relation, columns.get("key")))
@@ -58,6 +60,17 @@ def _status_warnings(statuses: StatusMap, column: TableColumn) -> Iterator[Warne
                 f'[payments.read] "{value}" = "{outcome.value}": no row can have this value,'
                 f" {column.name} is {column.declared}{members}.",
                 "Check its spelling.",
+            )
+
+
+def _partial_refund_warnings(statuses: StatusMap) -> Iterator[Warned]:
+    """Words for a partial refund that are read as a refund of everything."""
+    for value, outcome in statuses.read.items():
+        if outcome is Outcome.REFUNDED and "partial" in value.lower():
+            yield Warned(
+                f'[payments.read] "{value}" = "refunded": a partial refund is not a refund, and every such payment'
+                " becomes a refund_missing.",
+                f'Write: "{value}" = "succeeded".',
             )
 
 

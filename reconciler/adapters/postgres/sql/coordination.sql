@@ -226,6 +226,17 @@ FROM (
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 2, 4
 
+-- name: status_refusals
+-- Corrections that the merchant's table refuses, by the rule that refuses them.
+SELECT reason, coalesce(evidence OPERATOR(pg_catalog.->>) 'constraint', ''),
+    pg_catalog.max(coalesce(evidence OPERATOR(pg_catalog.->>) 'message', '')), pg_catalog.count(*)
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
+    AND reason OPERATOR(pg_catalog.=) ANY (ARRAY['refused_by_table', 'not_kept_by_table'])
+GROUP BY 1, 2
+ORDER BY 4 DESC, 1, 2
+LIMIT 20
+
 -- name: status_requests
 -- How many one-off sweeps wait for the service.
 SELECT pg_catalog.count(*) FROM reconciler.sweep_requests WHERE account OPERATOR(pg_catalog.=) %(account)s AND status OPERATOR(pg_catalog.=) ANY (ARRAY['asked', 'taken'])
