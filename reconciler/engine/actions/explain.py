@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from reconciler.domain.findings.discrepancy import StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
+from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import MISSED_WEBHOOK, NEXT_STEP, Outcome
+from reconciler.domain.outcome import MISSED_WEBHOOK
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, match_by_order, named_order
+from reconciler.domain.rules.next_step import NextStep, Subject, next_step
 from reconciler.domain.rules.payment_method_deadlines import known_deadline
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.reads.fact_reader import FactReader
@@ -38,18 +40,27 @@ class Explanation:
     stored: tuple[StoredDiscrepancy, ...]
     decision: Decision
     rule: str
-    next_step: str
+    next_step: NextStep
     deadline: datetime | None
     now: datetime
+    disputes: tuple[Dispute, ...] = ()
+    """The disputes of the latest charge, newest first, if the charge or the row says that there is one."""
 
 
-def explain_intent(account: OpenAccount, intent_id: str) -> Explanation:
-    """Read both sides of one intent now, and decide. Raises what the ports raise."""
+def explain_intent(
+    account: OpenAccount, intent_id: str, named_account: str | None = None
+) -> Explanation:
+    """Read both sides of one intent now, and decide. Raises what the ports raise.
+
+    ``named_account`` is the account that the commands of the next step name; None if there is only one.
+    """
     ports = account.ports
     account.renew_quota()
     try:
         with account.reading_beside_holder():
-            return _explain(ports.stripe, ports.store, account.rules, account.name, intent_id)
+            return _explain(
+                ports.stripe, ports.store, account.rules, account.name, intent_id, named_account
+            )
     finally:
         # the reads count even if the explanation failed
         if account.has_schema:
@@ -57,7 +68,12 @@ def explain_intent(account: OpenAccount, intent_id: str) -> Explanation:
 
 
 def _explain(
-    stripe: Stripe, store: Store, rules: Rules, account: str, intent_id: str
+    stripe: Stripe,
+    store: Store,
+    rules: Rules,
+    account: str,
+    intent_id: str,
+    named_account: str | None,
 ) -> Explanation:
     intent = stripe.retrieve(intent_id)
     attempts: tuple[Charge, ...] = ()
@@ -76,6 +92,9 @@ def _explain(
     events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
     stored = tuple(item for item in loaded.known if item.intent == intent_id)
     match, decision = _decide(stripe, store, rules, match, now, events, stored)
+    match = _with_disputes(stripe, match)
+    numbers = {item.kind: item.id for item in stored if item.state is State.OPEN}
+    subject = Subject(intent_id, account=named_account)
     return Explanation(
         match=match,
         attempts=attempts,
@@ -83,10 +102,19 @@ def _explain(
         stored=stored,
         decision=decision,
         rule=rule_text(match, decision),
-        next_step=_next_step(match, decision),
+        next_step=next_step(match, decision, subject, numbers),
         deadline=known_deadline(intent) if isinstance(intent, Intent) else None,
         now=now,
+        disputes=match.facts.disputes or (),
     )
+
+
+def _with_disputes(stripe: Stripe, match: Match) -> Match:
+    """The match with its disputes. The verdict reads them only if it depends on them; a person wants to see them."""
+    charge = match.intent.charge if isinstance(match.intent, Intent) else None
+    if charge is None or not charge.disputed or match.facts.disputes is not None:
+        return match
+    return FactReader(stripe).answer(match, Question.DISPUTES)
 
 
 def _decide(
@@ -185,13 +213,3 @@ def _sides_text(match: Match, intent: Intent) -> str:
     )
     table = f"the table says {', '.join(cells)}" if cells else "not in the table"
     return f"local {local} against Stripe's {intent.outcome.value}: {table}"
-
-
-def _next_step(match: Match, decision: Decision) -> str:
-    """What the business should do."""
-    intent = match.intent
-    if isinstance(intent, MissingIntent):
-        return "Check which account and mode this id was created in; do not treat it as unpaid."
-    if isinstance(decision, Flag) and intent.outcome is Outcome.SUCCEEDED:
-        return "A person decides first: see the discrepancy, then resolve it."
-    return NEXT_STEP[intent.outcome]

@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import Discrepa
 from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.rules.next_step import Subject, dashboard_url, step_for
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     FormatOption,
@@ -33,6 +34,7 @@ from reconciler.entrypoints.cli.output import (
 )
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
+from reconciler.settings import Settings
 
 NAMES: Final = (
     "id",
@@ -123,7 +125,7 @@ def discrepancies(
         since=seen_since,
     )
     with open_audit(settings) as audit, audit.discrepancies.reading(wanted) as found:
-        _write(found, chosen)
+        _write(found, chosen, settings)
     return int(ExitCode.DONE)
 
 
@@ -133,10 +135,10 @@ def _absolute(text: str | None, clock: Clock) -> datetime | None:
     return found if found is None or isinstance(found, datetime) else clock.now() - found
 
 
-def _write(found: Iterator[Discrepancy], output_format: OutputFormat) -> None:
+def _write(found: Iterator[Discrepancy], output_format: OutputFormat, settings: Settings) -> None:
     match output_format:
         case OutputFormat.JSON:
-            write_json_array(as_json(item) for item in found)
+            write_json_array({**as_json(item), **_what_next(item, settings)} for item in found)
         case OutputFormat.CSV:
             write_csv(NAMES, (as_json(item) for item in found), sys.stdout)
         case OutputFormat.TABLE:
@@ -146,6 +148,24 @@ def _write(found: Iterator[Discrepancy], output_format: OutputFormat) -> None:
                 write_table(_columns(listed), listed)
             else:
                 write_line("There are no such discrepancies.")
+
+
+def _what_next(found: Discrepancy, settings: Settings) -> Mapping[str, object]:
+    """What settles an open discrepancy, and the payment's page in Stripe's dashboard."""
+    accounts = {account.name: account for account in settings.accounts}
+    account = accounts.get(found.account)
+    step = None
+    if found.state is State.OPEN:
+        named = found.account if len(accounts) > 1 else None
+        step = step_for(found.kind, found.reason, Subject(found.payment_intent, found.id, named))
+    livemode = found.evidence.get("livemode")
+    url = dashboard_url(
+        found.payment_intent,
+        livemode if isinstance(livemode, bool) else None,
+        None if account is None else account.stripe_account,
+    )
+    next_step = None if step is None else {"text": step.text, "command": step.command}
+    return {"next_step": next_step, "dashboard_url": url}
 
 
 def _columns(listed: Sequence[Discrepancy]) -> list[OutputColumn[Discrepancy]]:

@@ -9,10 +9,12 @@ import typer
 
 from reconciler.domain.findings.discrepancy import Finding
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.next_step import dashboard_url
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.engine.actions.explain import Explanation, explain_intent
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_intent_id
@@ -20,6 +22,7 @@ from reconciler.entrypoints.cli.output import (
     OutputColumn,
     moment_text,
     money_text,
+    non_empty,
     write_json,
     write_line,
     write_pairs,
@@ -27,6 +30,7 @@ from reconciler.entrypoints.cli.output import (
 )
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
+from reconciler.settings import Account
 
 
 def explain(
@@ -47,17 +51,26 @@ def explain(
     wanted = parse_intent_id(payment_intent)
     call = invocation(context)
     settings = call.settings()
-    with open_account(settings, settings.account(account), call.clock) as opened:
-        found = explain_intent(opened, wanted)
+    chosen = settings.account(account)
+    named = chosen.name if len(settings.accounts) > 1 else None
+    with open_account(settings, chosen, call.clock) as opened:
+        found = explain_intent(opened, wanted, named)
+    url = _url(found, chosen)
 
     if json:
-        write_json(as_json(found))
+        write_json(as_json(found, url))
     else:
-        _write(found)
+        _write(found, url)
     return int(ExitCode.DONE)
 
 
-def as_json(found: Explanation) -> Mapping[str, object]:
+def _url(found: Explanation, account: Account) -> str | None:
+    intent = found.match.intent
+    livemode = intent.livemode if isinstance(intent, Intent) else None
+    return dashboard_url(intent.id, livemode, account.stripe_account)
+
+
+def as_json(found: Explanation, url: str | None = None) -> Mapping[str, object]:
     """The documented, stable shape of ``explain --json``."""
     intent = found.match.intent
     return {
@@ -72,6 +85,7 @@ def as_json(found: Explanation) -> Mapping[str, object]:
             for row in found.match.payments
         ],
         "attempts": [_attempt(charge) for charge in found.attempts],
+        "disputes": [_dispute(one) for one in found.disputes],
         "events": [_event(event) for event in found.events],
         "discrepancies": [
             {"id": item.id, "kind": item.kind, "state": item.state, "reason": item.reason}
@@ -79,7 +93,8 @@ def as_json(found: Explanation) -> Mapping[str, object]:
         ],
         "decision": _decision(found.decision),
         "rule": found.rule,
-        "next_step": found.next_step,
+        "next_step": {"text": found.next_step.text, "command": found.next_step.command},
+        "dashboard_url": url,
     }
 
 
@@ -108,6 +123,17 @@ def _attempt(charge: Charge) -> Mapping[str, object]:
         "failure_code": charge.failure_code,
         "method": charge.method,
         "capture_before": charge.capture_before,
+    }
+
+
+def _dispute(one: Dispute) -> Mapping[str, object]:
+    return {
+        "id": one.id,
+        "status": one.status,
+        "amount": one.amount,
+        "currency": one.currency,
+        "created": one.created,
+        "evidence_due_by": one.evidence_due_by,
     }
 
 
@@ -168,6 +194,15 @@ _ATTEMPTS = (
     OutputColumn[Charge]("failure", lambda charge: charge.failure_code or ""),
     OutputColumn[Charge]("money back", _money_back),
 )
+_DISPUTES = (
+    OutputColumn[Dispute]("dispute", lambda one: one.id),
+    OutputColumn[Dispute]("status", lambda one: one.status),
+    OutputColumn[Dispute]("since", lambda one: moment_text(one.created)),
+    OutputColumn[Dispute]("evidence due by", lambda one: moment_text(one.evidence_due_by)),
+    OutputColumn[Dispute](
+        "disputed", lambda one: money_text(Money(one.amount, one.currency)), right=True
+    ),
+)
 _EVENTS = (
     OutputColumn[Event]("event", lambda event: event.id),
     OutputColumn[Event]("when", lambda event: moment_text(event.created)),
@@ -184,7 +219,7 @@ _FINDINGS = (
 )
 
 
-def _write(found: Explanation) -> None:
+def _write(found: Explanation, url: str | None) -> None:
     intent = found.match.intent
     write_line(f"{intent.id}, as seen at {moment_text(found.now)} UTC")
     write_line()
@@ -203,10 +238,15 @@ def _write(found: Explanation) -> None:
     if found.attempts:
         write_line()
         write_table(_ATTEMPTS, found.attempts)
+    if found.disputes:
+        write_line()
+        write_table(non_empty(_DISPUTES, found.disputes), found.disputes)
     if found.events:
         write_line()
         write_table(_EVENTS, found.events)
     _write_verdict(found)
+    if url is not None:
+        write_line(f"In Stripe's dashboard: {url}")
 
 
 def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:
@@ -273,4 +313,6 @@ def _write_verdict(found: Explanation) -> None:
             )
         )
     write_line()
-    write_line(f"What to do next: {found.next_step}")
+    write_line(f"What to do next: {found.next_step.text}")
+    if found.next_step.command is not None:
+        write_line(f"  {found.next_step.command}")

@@ -19,7 +19,6 @@ OpenShop = Callable[..., PaymentShop]
 _numbers = itertools.count(1)
 
 NOT_BUILT: Mapping[str, str] = {
-    "test_disputes.py::test_explain_names_the_state": "explain does not show disputes",
     "test_orders_that_are_not_known.py::test_the_doctor_says_that_orders_are_blind": "the doctor does not know about orders",
     "test_refused_by_the_table.py::test_a_privilege_that_a_trigger_needs": "the doctor does not try the writes",
     "test_refused_by_the_table.py::test_the_doctor_tries_and_takes_back": "the doctor does not try the writes",
