@@ -85,6 +85,12 @@ SETTLED: Final = _minutes(60, 1.0, WEEK)
 PROCESSING: Final = {
     # Stripe's docs: a card normally does not stay in processing.
     "card": _minutes(5, 1.0, None),
+    "card_present": _minutes(5, 1.0, None),
+    "interac_present": _minutes(5, 1.0, None),
+    # PayTo: the final status comes typically within 60 seconds.
+    "payto": _minutes(5, 1.0, None),
+    # ACSS: up to 5 business days.
+    "acss_debit": _business_days(1, 0, 0.5, 1),
     # docs/payments/ach-direct-debit: up to 4 business days, and T+2 for eligible accounts.
     "us_bank_account": _business_days(1, 0, 0.5, 1),
     # docs/payments/bank-debits: SEPA takes 5 to 8 business days, and up to 14.

@@ -55,6 +55,7 @@ AUTHORIZATIONS: Final = {
         days=4, hours=18
     ),  # Visa, initiated by the merchant: the shortest of the cards
     "card_present": timedelta(days=2),  # Mastercard, Amex and Discover in person
+    "interac_present": timedelta(days=2),  # as other cards in person
     "afterpay_clearpay": timedelta(days=13),
     "affirm": timedelta(days=30),
     "cashapp": timedelta(days=7),
