@@ -143,6 +143,10 @@ class UnexpectedError(ReconcilerError):
     """A job of the service ended with an error that nothing expects: a bug in Reconciler. Its log has the traceback."""
 
 
+class BrakeError(ReconcilerError):
+    """A person's sweep would correct far more rows than usual, and the person has not confirmed that this is right."""
+
+
 class RowMovedError(Exception):
     """A row was not written, because it has changed since it was compared. Never leaves the program.
 

@@ -160,8 +160,10 @@ def _make_payments(simulation: Simulation, plan: DemoPlan) -> Counter[WebhookRes
 
 
 def run_sweep(configured: Settings, clock: Clock, progress: Progress) -> SweepReport:
-    """Make the sweep that ``reconciler sweep --apply`` makes."""
-    request = SweepRequest(kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY)
+    """Make the sweep that ``reconciler sweep --apply --yes`` makes."""
+    request = SweepRequest(
+        kind=SweepKind.ALL, writing=Writing.ROWS, asked_by=ASKED_BY, approved=True
+    )
     account = configured.account(None)
     with open_account(configured, account, clock, writes_rows=True) as opened:
         return opened.sweep(request, progress)

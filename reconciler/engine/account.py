@@ -26,6 +26,7 @@ from reconciler.engine.ports import (
     SweepRequests,
 )
 from reconciler.engine.report import Mode, SweepReport, SweepRequest, Writing
+from reconciler.engine.requester import Requester
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
@@ -98,29 +99,33 @@ class OpenAccount:
     rechecks: ClaimedRechecks
     has_schema: bool
 
-    def sweep(self, request: SweepRequest, progress: Progress) -> SweepReport:
+    def sweep(
+        self, request: SweepRequest, progress: Progress, requester: Requester | None = None
+    ) -> SweepReport:
         """Make one sweep that a person asks for. If the service holds the account, the service makes it.
 
         Raises ConfigurationError or LeaseHeldError if the sweep cannot begin.
         """
         if not self.has_schema:
             # a dry run without the schema has no lease that it could lose
-            return self.sweep_under(0, lambda: None, request, progress)
+            return self.sweep_under(0, lambda: None, request, progress, requester)
         try:
             with self._lease() as lease:
-                return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
+                return self.sweep_under(
+                    lease.epoch, lease.raise_if_lost, request, progress, requester
+                )
         except LeaseHeldError:
             # imported here: a sweep of its own does not need it
             from reconciler.engine.sweep_requests.hand_over import hand_over
 
             requests = self.ports.new_requests()
-            report = hand_over(requests, request, self.name, self.clock, progress)
+            report = hand_over(requests, request, self.name, self.clock, progress, requester)
         if report is not None:
             return report
 
         # no service holds the account, or the service has ended meanwhile
         with self._lease() as lease:
-            return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress)
+            return self.sweep_under(lease.epoch, lease.raise_if_lost, request, progress, requester)
 
     def sweep_under(
         self,
@@ -128,6 +133,7 @@ class OpenAccount:
         check_lease: Callable[[], None],
         request: SweepRequest,
         progress: Progress,
+        requester: Requester | None = None,
     ) -> SweepReport:
         """Make one sweep under a lease that the caller holds. An error of ``check_lease`` ends it, not complete.
 
@@ -149,7 +155,8 @@ class OpenAccount:
             again=request.again,
         )
         try:
-            report = Sweep(self._sweep_context(), request, actor, check_lease, progress).run()
+            context = self._sweep_context()
+            report = Sweep(context, request, actor, check_lease, progress, requester).run()
         finally:
             # what is read outside a sweep is read for a person
             self.limits.source_quota.begin(Source.PERSON, by_service=False)

@@ -244,6 +244,10 @@ class Store(Protocol):
         """How many rows the service has corrected in the last so many seconds, by the database's clock."""
         ...
 
+    def outbox_waiting(self) -> int:
+        """How many rows of the outbox wait to be acted on."""
+        ...
+
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """Store that a sweep begins (kind, mode, applied, asked_by); returns its number."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -15,6 +15,7 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.engine.review import ChangedLine, Review
 from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ReconcilerError
 
@@ -59,6 +60,8 @@ class SweepRequest:
 
     ``since`` and ``until`` bound the time of creation. If ``intents`` names single intents, ``kind`` does not matter.
     ``again`` is the sweep whose reverted corrections are made once more; None for an ordinary sweep.
+    ``approved`` is whether the person has allowed any number of corrections. With a ``review``, the intents are those
+    of its lines, and only what its lines say is written.
     """
 
     kind: SweepKind
@@ -69,6 +72,18 @@ class SweepRequest:
     intents: tuple[str, ...] = ()
     claimed_by: str | None = None
     again: int | None = None
+    approved: bool = False
+    review: Review | None = None
+
+    @property
+    def names_intents(self) -> bool:
+        """Whether only the intents that a person named are examined. A review without lines examines nothing."""
+        return bool(self.intents) or self.review is not None
+
+    @property
+    def named_intents(self) -> tuple[str, ...]:
+        """The intents that a person named."""
+        return self.intents if self.review is None else self.review.intents
 
 
 class DecisionKind(StrEnum):
@@ -93,6 +108,7 @@ class ReportLine:
     stripe: str | None = None
     to_status: str | None = None
     why: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +162,16 @@ class SweepReport:
     rate_limited: int = 0
     seconds: float = 0.0
     lines: list[ReportLine] = field(default_factory=list)
+    line_count: int = 0
+    """How many lines there were; ``lines`` has only the first of them."""
+    on_line: Callable[[ReportLine], None] | None = field(default=None, repr=False)
+    """Called with each line as soon as it is known."""
+    expected: int | None = None
+    """How many intents the sweep will have examined at its end, as far as it knows."""
+    changed: tuple[ChangedLine, ...] = ()
+    """The lines of a reviewed preview that are not so any more. Nothing was written for them."""
+    outbox_waiting: int | None = None
+    """How many rows of the account's outbox wait to be acted on; None if the sweep may not correct rows."""
     unexamined: list[Unexamined] = field(default_factory=list)
     unexamined_count: int = 0
     stopped: str | None = None
@@ -161,6 +187,21 @@ class SweepReport:
         default_factory=dict, init=False, repr=False
     )
     """What each payment counts for in ``total_stakes``, by its intent or row and the currency."""
+
+    @classmethod
+    def of(
+        cls, request: SweepRequest, account: str, mode: Mode, sweep: int | None = None
+    ) -> SweepReport:
+        """The report of a sweep that only begins."""
+        return cls(
+            account=account,
+            kind=request.kind,
+            mode=mode,
+            writing=request.writing,
+            asked_by=request.asked_by,
+            claimed_by=request.claimed_by,
+            sweep=sweep,
+        )
 
     def add_decisions(self, decisions: Iterable[tuple[Match, Decision]]) -> None:
         """Count the final decisions about matches. Each discrepancy counts once in a sweep."""
@@ -214,7 +255,10 @@ class SweepReport:
             self.total_stakes[stake.currency] += stake.amount - counted
 
     def add_line(self, line: ReportLine) -> None:
-        """Keep one decision for the reader."""
+        """Keep one decision for the reader, and pass it on."""
+        self.line_count += 1
+        if self.on_line is not None:
+            self.on_line(line)
         if len(self.lines) < LONGEST_LIST:
             self.lines.append(line)
 
@@ -260,6 +304,8 @@ class SweepReport:
             "held_back": self.held_back,
             "waiting": self.waiting,
             "abandoned": self.abandoned,
+            "changed": len(self.changed),
+            "outbox_waiting": self.outbox_waiting,
             "discrepancies": {kind.value: n for kind, n in sorted(self.discrepancies.items())},
             "at_stake": [
                 {"kind": kind.value, "currency": currency, "amount": amount}
@@ -300,4 +346,5 @@ def _finding_line(match: Match, finding: Finding, to_status: str | None) -> Repo
         stripe=intent.status if isinstance(intent, Intent) else "not found",
         to_status=to_status,
         why=finding.reason.value if finding.reason else None,
+        fingerprint=finding.fingerprint,
     )

@@ -131,7 +131,7 @@ def _make_one_off_sweeps(environ: Mapping[str, str], intents: list[str]) -> None
 
     for arguments in (single, ["--kind", "window"]):
         done = subprocess.run(
-            [sys.executable, "-m", "reconciler", "sweep", "--apply", "--json", *arguments],
+            [sys.executable, "-m", "reconciler", "sweep", "--apply", "--yes", "--json", *arguments],
             cwd=REPOSITORY,
             env={"PATH": os.defpath, **environ},
             capture_output=True,

@@ -92,7 +92,7 @@ class Reason(StrEnum):
     REPORT_MODE = "report_mode"
     """In the configured mode Reconciler writes no row of the merchant."""
     NOT_APPLIED = "not_applied"
-    """A person asked for a sweep that records findings and corrects nothing."""
+    """A person asked for a sweep that does not correct it: one that only records, or one of a reviewed file."""
     HOURLY_LIMIT = "hourly_limit"
     """The service has corrected as many rows in this hour as the configuration allows."""
     WRONG_MODE = "wrong_mode"

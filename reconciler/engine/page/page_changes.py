@@ -21,6 +21,7 @@ from reconciler.domain.polling.next_poll import next_poll
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.engine.report import Mode, Writing
+from reconciler.engine.review import Review
 from reconciler.engine.sweep_context import Actor
 
 REFUSED_AGAIN: Final = timedelta(hours=6)
@@ -54,6 +55,7 @@ class PageChanges:
         corrections_left: int | None,
         refused: Mapping[str, RefusedWrite],
         waiting: Sequence[Recheck],
+        review: Review | None = None,
     ) -> None:
         self._now = now
         self._actor = actor
@@ -62,6 +64,7 @@ class PageChanges:
         self._stored = stored
         self._corrections_left = corrections_left
         self._refused = refused
+        self._review = review
         self._waiting = {recheck.payment_intent: recheck for recheck in waiting}
         self._writes: list[RowWrite] = []
         self._updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
@@ -147,15 +150,15 @@ class PageChanges:
             self._rechecks.append(Recheck(match.intent.id, self._now, why))
             return Wait(self._now, why)
 
-        why_not = self._why_not_written(len(decision.payments))
+        why_not = self._why_not_written(decision)
         if why_not is not None:
             findings = tuple(
                 replace(finding, reason=why_not) if finding.kind.is_correctable else finding
                 for finding in decision.findings
             )
             self._add_verdict(match, findings, corrected=False)
-            # only the hourly limit makes it another decision; a dry run or a report still shows it as a correction
-            return Flag(findings) if why_not is Reason.HOURLY_LIMIT else decision
+            # a sweep that may write and does not has decided otherwise; a dry run or a report shows a correction
+            return Flag(findings) if self._actor.writing is Writing.ROWS else decision
 
         if self._corrections_left is not None:
             self._corrections_left -= len(decision.payments)
@@ -191,11 +194,16 @@ class PageChanges:
         self._add_verdict(match, findings, corrected=False, recheck=recheck)
         return Flag(findings)
 
-    def _why_not_written(self, rows: int) -> Reason | None:
-        """Why so many rows, which are written all or none, are not written; None if they are."""
+    def _why_not_written(self, decision: Correct) -> Reason | None:
+        """Why the rows of a correction, which are written all or none, are not written; None if they are."""
+        rows = len(decision.payments)
         if self._actor.writing is not Writing.ROWS:
             is_report_mode = self._actor.mode is Mode.REPORT
             return Reason.REPORT_MODE if is_report_mode else Reason.NOT_APPLIED
+        if self._review is not None:
+            correctable = (found for found in decision.findings if found.kind.is_correctable)
+            if not all(self._review.allows(found, decision.status) for found in correctable):
+                return Reason.NOT_APPLIED
         if self._corrections_left is not None and self._corrections_left < rows:
             self.held_back += rows
             return Reason.HOURLY_LIMIT

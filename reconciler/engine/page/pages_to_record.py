@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind
@@ -13,7 +15,9 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.rules.decision import Correct, Decision, Flag
+from reconciler.engine.page.brake import BrakeReachedError, PersonLimits
 from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
+from reconciler.engine.page.held_page import HeldPage
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
 from reconciler.engine.reads.fact_reader import FactReader
@@ -42,40 +46,16 @@ LONGEST_WAIT_SECONDS: Final = 10.0
 """How long a decided page waits for others."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldPage:
-    """A decided page with the answers from Stripe that it is made of."""
-
-    decided_page: DecidedPage
-    answers: tuple[FetchedIntent, ...]
-
-    @property
-    def oldest(self) -> float:
-        """When its oldest answer was asked for, by the monotonic clock."""
-        return min((answer.at for answer in self.answers), default=0.0)
-
-    @property
-    def newest(self) -> float:
-        """When its newest answer was asked for, by the monotonic clock."""
-        return max((answer.at for answer in self.answers), default=0.0)
-
-    @property
-    def seen_at(self) -> datetime:
-        """Stripe's time of its oldest answer."""
-        return min(answer.intent.seen_at for answer in self.answers)
-
-    @property
-    def name(self) -> str:
-        """How a report names the page."""
-        first, last = self.answers[0].intent.id, self.answers[-1].intent.id
-        return first if first == last else f"{first} to {last}"
-
-
 class PagesToRecord:
     """Holds decided pages and records them."""
 
     def __init__(
-        self, context: SweepContext, actor: Actor, fetcher: Fetcher, report: SweepReport
+        self,
+        context: SweepContext,
+        actor: Actor,
+        fetcher: Fetcher,
+        report: SweepReport,
+        limits: PersonLimits,
     ) -> None:
         self._store = context.store
         self._source_quota = context.source_quota
@@ -89,8 +69,14 @@ class PagesToRecord:
         self._database_failures = 0
         self.recent_events = RecentEventReader(context.stripe)
         self._order_questions: dict[str, tuple[Match, FetchedIntent]] = {}
+        self._brake = limits.brake
         self.reconciler = PageReconciler(
-            context.store, context.rules, actor, context.per_hour, FactReader(context.stripe)
+            context.store,
+            context.rules,
+            actor,
+            context.per_hour,
+            FactReader(context.stripe),
+            limits,
         )
 
     def add(self, decided_page: DecidedPage, answers: Sequence[FetchedIntent]) -> None:
@@ -153,19 +139,20 @@ class PagesToRecord:
         """
         check_lease()
         self._store_next_polls()
-        held, self._held = self._held, []
+        held, self._held = deque(self._held), []
         recent: RecentEvents | None = None
         read_at = 0.0
-        for position, old in enumerate(held):
+        while held:
             check_lease()
-            page = self._without_stale_answers(old)
+            page = self._without_stale_answers(held[0])
             if not page.answers:
+                held.popleft()
                 continue
 
             # One reading serves every page whose answers are older than it. It reaches back far enough for all of them.
             if not page.decided_page.agrees and (recent is None or page.newest > read_at):
                 read_at = self._clock.monotonic()
-                waiting = [page, *held[position + 1 :]]
+                waiting = [page, *islice(held, 1, None)]
                 since = min(one.seen_at for one in waiting)
                 try:
                     recent = self.recent_events.read(
@@ -174,7 +161,14 @@ class PagesToRecord:
                 except StripeUnavailableError as error:
                     self._report_unexamined(waiting, error)
                     return
-            self._record(page, recent)
+            try:
+                self._record(page, recent)
+            except BrakeReachedError:
+                self._brake.ask()
+                # the answer may have taken long: the page is held against Stripe again
+                recent = None
+                continue
+            held.popleft()
 
     def _unexplained_since(self, pages: Sequence[HeldPage]) -> datetime | None:
         """The earliest change of which a row missed the webhook, and Stripe still lists the events; None if none did."""

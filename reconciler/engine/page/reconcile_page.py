@@ -18,6 +18,7 @@ from reconciler.domain.model.page import Loaded, RefusedWrite, WriteResult
 from reconciler.domain.rules.decision import decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, reportable_without_row
+from reconciler.engine.page.brake import PersonLimits
 from reconciler.engine.page.decided_page import (
     DecidedPage,
     MatchDecision,
@@ -51,13 +52,20 @@ class PageReconciler:
     """Decides about pages of one account and records them. ``per_hour`` limits the corrections of the service."""
 
     def __init__(
-        self, store: Store, rules: Rules, actor: Actor, per_hour: int, facts: FactReader
+        self,
+        store: Store,
+        rules: Rules,
+        actor: Actor,
+        per_hour: int,
+        facts: FactReader,
+        limits: PersonLimits,
     ) -> None:
         self._store = store
         self._facts = facts
         self._rules = rules
         self._actor = actor
         self._per_hour = per_hour
+        self._limits = limits
 
     def load_and_decide(
         self,
@@ -172,7 +180,7 @@ class PageReconciler:
         """Write a page in one transaction, after deciding again about the rows as they are now.
 
         ``recent`` are the recent events by intent, ``now`` is Stripe's time when they were read. Raises what the Store
-        raises, and DatabaseBusyError if rows kept changing. Then nothing was written.
+        raises, BrakeReachedError, and DatabaseBusyError if rows kept changing. Then nothing was written.
         """
         moved: frozenset[str] = frozenset()
         for _ in range(TRIES):
@@ -230,6 +238,7 @@ class PageReconciler:
                 corrections_left,
                 refused,
                 again.waiting,
+                self._limits.review,
             )
             final = []
             for item in decisions:
@@ -240,6 +249,7 @@ class PageReconciler:
 
             most_an_hour = None if corrections_left is None else self._per_hour
             record = page_changes.page(decided_page.loaded.rechecks, most_an_hour)
+            self._limits.brake.check(len(record.writes), len(final))
             result = WriteResult() if record.is_empty else transaction.write(record)
             if not result.refused:
                 return PageResult(final, len(record.writes), page_changes.held_back)

@@ -49,6 +49,8 @@ class DueSource:
         open_count = self._context.store.count_open(created, due_by)
         if not open_count:
             return
+        # what a window of this sweep has examined counts too
+        self._reader.report.expected = self._reader.report.examined + open_count
 
         chosen: Plan | None = None
         if self._needs_plan(open_count):

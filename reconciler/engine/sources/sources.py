@@ -46,9 +46,12 @@ class Sources:
     def pages(self) -> Iterator[FetchedPage]:
         """All pages of the sweep. The window comes first: what its lists show is not retrieved one by one."""
         request, kind = self._request, self._request.kind
-        if request.intents:
+        if request.names_intents:
             self._begin(Source.PERSON)
-            yield from self._reader.fetcher.retrieve_pages(self._reader.unmet(request.intents))
+            self._reader.report.expected = len(request.named_intents)
+            yield from self._reader.fetcher.retrieve_pages(
+                self._reader.unmet(request.named_intents)
+            )
             return
 
         is_bounded = request.since is not None or request.until is not None

@@ -11,6 +11,7 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.engine.page.brake import Brake, PersonLimits
 from reconciler.engine.page.decided_page import DecidedPage
 from reconciler.engine.page.intents_elsewhere import IntentsElsewhere
 from reconciler.engine.page.pages_to_record import PagesToRecord
@@ -18,9 +19,11 @@ from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
 from reconciler.engine.report import SweepReport, SweepRequest, Writing
+from reconciler.engine.requester import NoRequester, Requester
 from reconciler.engine.sources.sources import Sources
 from reconciler.engine.sweep.listing_totals import ListingTotals
 from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
+from reconciler.engine.sweep.sweep_lines import SweepLines
 from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
 from reconciler.errors import (
     DatabaseBusyError,
@@ -57,6 +60,7 @@ class Sweep:
         actor: Actor,
         check_lease: Callable[[], None],
         progress: Progress,
+        requester: Requester | None = None,
     ) -> None:
         self._context = context
         self._request = request
@@ -70,15 +74,10 @@ class Sweep:
         self._listed_from: datetime | None = None
         self._totals = ListingTotals()
         self._lost_pages = 0
-        self.report = SweepReport(
-            account=actor.account,
-            kind=request.kind,
-            mode=actor.mode,
-            writing=actor.writing,
-            asked_by=actor.asked_by,
-            claimed_by=actor.claimed_by,
-            sweep=actor.sweep,
-        )
+        self.report = SweepReport.of(request, actor.account, actor.mode, actor.sweep)
+        requester = requester or NoRequester()
+        self._lines = SweepLines(self.report, request, requester)
+        self._limits = PersonLimits(Brake(request, actor, self.report, requester), request.review)
         self._unmatched = UnmatchedIntents(context, actor, self.report)
         self._elsewhere = IntentsElsewhere(context.rules)
 
@@ -95,6 +94,7 @@ class Sweep:
             # the person still gets the report of what was recorded before
             report.complete = False
             report.stopped = "It was interrupted; what had been recorded stays."
+        self._lines.compare_with_review()
         report.notes.extend(report.row_ids.notes())
         report.reads = context.stripe.reads - reads
         report.rate_limited = context.stripe.rate_limited - rate_limited
@@ -105,7 +105,9 @@ class Sweep:
     def _read_and_record(self) -> None:
         context = self._context
         with Fetcher(context.stripe, context.clock, context.workers, context.page_size) as fetcher:
-            pages_to_record = PagesToRecord(context, self._actor, fetcher, self.report)
+            pages_to_record = PagesToRecord(
+                context, self._actor, fetcher, self.report, self._limits
+            )
             sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
                 self._process_all(sources, pages_to_record, fetcher)
@@ -253,7 +255,7 @@ class Sweep:
         part = max(FEWEST_A_BOOKING, round(QUOTA_PART_A_BOOKING * quota.allowed))
         if quota.unbooked >= min(READS_A_BOOKING, part):
             self._book_reads()
-        self._progress.advance(self.report.examined, None)
+        self._progress.advance(self.report.examined, self.report.expected)
 
     def _add_evidence(
         self, origin: Origin, decided_page: DecidedPage, answers: tuple[FetchedIntent, ...]
@@ -276,7 +278,7 @@ class Sweep:
 
     def _report_unknown(self, decided_page: DecidedPage) -> None:
         """Report the intents that a person named and that neither side knows."""
-        if not self._request.intents:
+        if not self._request.names_intents:
             return
         why = "Neither Stripe nor the table knows it: check the id, the key and the account."
         for item in decided_page.decisions:
@@ -321,6 +323,8 @@ class Sweep:
             self._book_reads()
             if sweep is None or self._actor.writing is Writing.NOTHING:
                 return
+            if self._actor.writing is Writing.ROWS and not self._by_service:
+                self.report.outbox_waiting = self._context.store.outbox_waiting()
 
             # the ledger holds no fractions, so its entry has whole milliseconds
             body = dict(self.report.as_json())

@@ -14,6 +14,8 @@ from reconciler.clock import Clock
 from reconciler.domain.model.sweep_request import RequestState, RequestStatus
 from reconciler.engine.ports import Progress, SweepRequests
 from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.requester import NoRequester, Requester
+from reconciler.engine.review import Review, ReviewedLine
 from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
 from reconciler.errors import (
     DatabaseBusyError,
@@ -39,9 +41,22 @@ def as_options(request: SweepRequest) -> dict[str, object]:
         "writing": request.writing.value,
         "since": _moment_value(request.since),
         "until": _moment_value(request.until),
-        "intents": list(request.intents),
+        # a service of an earlier version knows no review: it refuses what is not a list, instead of sweeping everything
+        "intents": _intents_value(request),
         "claimed_by": request.claimed_by,
         "again": request.again,
+        "approved": request.approved,
+    }
+
+
+def _intents_value(request: SweepRequest) -> object:
+    if request.review is None:
+        return list(request.intents)
+    lines = request.review.lines
+    return {
+        "reviewed": [
+            [line.payment_intent, line.kind, line.fingerprint, line.to_status] for line in lines
+        ]
     }
 
 
@@ -58,6 +73,10 @@ def as_request(options: object, asked_by: str) -> SweepRequest:
 
 def _parsed(options: Any, asked_by: str) -> SweepRequest:
     intents = options["intents"]
+    review = None
+    if isinstance(intents, dict):
+        review = Review(tuple(_reviewed_line(*line) for line in intents["reviewed"]))
+        intents = []
     if not isinstance(intents, list) or not all(isinstance(item, str) for item in intents):
         raise TypeError
     # a command of an earlier version gives no name
@@ -76,7 +95,18 @@ def _parsed(options: Any, asked_by: str) -> SweepRequest:
         intents=tuple(intents),
         claimed_by=claimed_by,
         again=again,
+        approved=options.get("approved") is True,
+        review=review,
     )
+
+
+def _reviewed_line(intent: Any, kind: Any, fingerprint: Any, to_status: Any) -> ReviewedLine:
+    optional = (kind, fingerprint, to_status)
+    if not isinstance(intent, str) or not all(
+        item is None or isinstance(item, str) for item in optional
+    ):
+        raise TypeError
+    return ReviewedLine(intent, *optional)
 
 
 def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
@@ -87,7 +117,12 @@ def capped(request: SweepRequest, mode: Mode) -> SweepRequest:
 
 
 def hand_over(
-    requests: SweepRequests, request: SweepRequest, account: str, clock: Clock, progress: Progress
+    requests: SweepRequests,
+    request: SweepRequest,
+    account: str,
+    clock: Clock,
+    progress: Progress,
+    requester: Requester | None = None,
 ) -> SweepReport | None:
     """Ask the service for a sweep and wait for its report. None if no service holds the account any more.
 
@@ -97,19 +132,18 @@ def hand_over(
     service = requests.at_work()
     if service is None:
         return None
+    requester = requester or NoRequester()
+    if request.writing is Writing.ROWS and capped(request, Mode(service.mode)) is not request:
+        requester.tell(
+            f'The service {service.holder} holds account {account} in the mode "report": this sweep will only record'
+            " findings, and change no row."
+        )
     # from here on the sweep belongs to the service, also if this command ends
     number = requests.ask(request.asked_by, as_options(request))
     try:
         state = _wait_for_answer(requests, number, clock, progress)
     except KeyboardInterrupt:
-        report = SweepReport(
-            account=account,
-            kind=request.kind,
-            mode=Mode(service.mode),
-            writing=request.writing,
-            asked_by=request.asked_by,
-            claimed_by=request.claimed_by,
-        )
+        report = SweepReport.of(request, account, Mode(service.mode))
         report.complete = False
         report.stopped = _stop_waiting(requests, number)
         return report
@@ -121,7 +155,10 @@ def hand_over(
             f"The service {service.holder} refused the sweep: {state.answer}",
             "Correct what it names, and ask again.",
         )
-    return from_dict(state.result)
+    answer = from_dict(state.result)
+    for line in answer.lines:
+        requester.take_line(line)
+    return answer
 
 
 def _wait_for_answer(

@@ -22,6 +22,7 @@ from reconciler.engine.report import (
     Unexamined,
     Writing,
 )
+from reconciler.engine.review import ChangedLine, ReviewedLine
 from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 
@@ -36,6 +37,7 @@ _SAME_FIELDS: Final = (
     "held_back",
     "waiting",
     "abandoned",
+    "outbox_waiting",
     "reads",
     "rate_limited",
     "seconds",
@@ -48,6 +50,8 @@ def to_dict(report: SweepReport) -> dict[str, object]:
     return {
         **report.as_json(),
         "lines": [_line_dict(line) for line in report.lines],
+        "line_count": report.line_count,
+        "changed_lines": [_changed_dict(item) for item in report.changed],
         "unexamined_items": [[item.what, item.why] for item in report.unexamined],
         "failure": None if report.failure is None else _failure_dict(report.failure),
     }
@@ -85,6 +89,8 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
         )
         report.notes = list(fields["notes"])
         report.lines = [_line(item) for item in fields["lines"]]
+        report.line_count = fields["line_count"]
+        report.changed = tuple(_changed(*item) for item in fields["changed_lines"])
         report.failure = _failure(fields["failure"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReconcilerError(
@@ -112,7 +118,19 @@ def _line_dict(line: ReportLine) -> Mapping[str, object]:
         "stripe": line.stripe,
         "to_status": line.to_status,
         "why": line.why,
+        "fingerprint": line.fingerprint,
     }
+
+
+def _changed_dict(item: ChangedLine) -> list[object]:
+    line = item.line
+    return [line.payment_intent, line.kind, line.fingerprint, line.to_status, item.now]
+
+
+def _changed(
+    intent: str, kind: str | None, fingerprint: str | None, to_status: str | None, now: str
+) -> ChangedLine:
+    return ChangedLine(ReviewedLine(intent, kind, fingerprint, to_status), now)
 
 
 def _line(fields: Mapping[str, Any]) -> ReportLine:
@@ -128,6 +146,7 @@ def _line(fields: Mapping[str, Any]) -> ReportLine:
         stripe=fields["stripe"],
         to_status=fields["to_status"],
         why=fields["why"],
+        fingerprint=fields["fingerprint"],
     )
 
 

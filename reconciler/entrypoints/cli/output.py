@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any, Final, Generic, TextIO, TypeVar
+from typing import Any, Final, Generic, Literal, TextIO, TypeVar
 
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.money import Money
@@ -23,9 +23,11 @@ from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.masking import map_texts, may_hold_secret, redact, visible, visible_json
 
 Row = TypeVar("Row")
+Quoting = Literal[0, 1]
+"""csv.QUOTE_MINIMAL or csv.QUOTE_ALL."""
 _GAP: Final = "   "
 """The most that rich draws between two columns."""
-_FORMULA_STARTS: Final = (
+FORMULA_STARTS: Final = (
     "=",
     "+",
     "-",
@@ -147,17 +149,25 @@ def write_csv(
 
     A text has at most 2 kB, unless the cells are to be ``whole``.
     """
-    writer = csv.writer(out, lineterminator="\n")
-    # csv itself quotes a line feed, but not a carriage return, which also ends a line for some programs
-    quoting_writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(names)
+    writers = {
+        quoting: csv.writer(out, lineterminator="\n", quoting=quoting)
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    }
+    writers[csv.QUOTE_MINIMAL].writerow(names)
     count = 0
     for row in rows:
-        cells = [_csv_cell(row[name], whole=whole) for name in names]
-        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
-        (quoting_writer if has_return else writer).writerow(cells)
+        cells, quoting = csv_cells([row[name] for name in names], whole=whole)
+        writers[quoting].writerow(cells)
         count += 1
     return count
+
+
+def csv_cells(values: Sequence[object], *, whole: bool = False) -> tuple[list[object], Quoting]:
+    """The cells of one row, and how they have to be quoted."""
+    cells = [_csv_cell(value, whole=whole) for value in values]
+    # csv itself quotes a line feed, but not a carriage return, which also ends a line for some programs
+    has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    return cells, csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
 
 
 def _csv_cell(value: object, *, whole: bool) -> object:
@@ -171,7 +181,7 @@ def _csv_cell(value: object, *, whole: bool) -> object:
             return as_plain(value)
         case str():
             shown = visible(redact(value), keep=_KEPT) if whole else cell_text(value, keep=_KEPT)
-            return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+            return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown
         case int() | float():
             return value
         case Mapping() | list() | tuple():

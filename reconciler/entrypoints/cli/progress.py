@@ -5,13 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from reconciler.engine.ports import Progress
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+
+class ProgressDisplay(Protocol):
+    """Shows the progress of a sweep. It is a Progress that can make room for a message."""
+
+    def advance(self, examined: int, total: int | None) -> None:
+        """So many payments have been examined, of ``total`` if that is known."""
+        ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Take the display off the terminal during the block, so that a message can stand there."""
+        ...
 
 
 class NoProgress:
@@ -20,9 +32,14 @@ class NoProgress:
     def advance(self, examined: int, total: int | None) -> None:
         """Ignore it."""
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """There is nothing to take off."""
+        yield
+
 
 class ProgressBar:
-    """A bar that shows how many payments were examined, and of how many if the sweep knows."""
+    """A bar that shows how many payments were examined, of how many, and how long the rest may take."""
 
     def __init__(self, bar: Bar, task: TaskID) -> None:
         self._bar = bar
@@ -30,25 +47,43 @@ class ProgressBar:
 
     def advance(self, examined: int, total: int | None) -> None:
         """Move the bar. ``total`` is None if the sweep does not know it."""
-        self._bar.update(self._task, completed=examined, total=total)
+        of = "" if total is None else f" of {total:,}"
+        self._bar.update(self._task, completed=examined, total=total, of=of)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Remove the bar during the block."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
 
 @contextmanager
-def showing_progress(account: str) -> Iterator[Progress]:
+def showing_progress(account: str) -> Iterator[ProgressDisplay]:
     """The progress display of a sweep. A bar is drawn during the block and removed after it."""
     if not sys.stderr.isatty():
         yield NoProgress()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,} examined"),
+        TextColumn("{task.completed:,}{task.fields[of]} examined"),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield ProgressBar(bar, bar.add_task(account, total=None))
+        yield ProgressBar(bar, bar.add_task(account, total=None, of=""))

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.review import Review
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     ByOption,
     FormatOption,
     JsonOption,
+    OutputFormat,
     chosen_format,
     parse_intent_id,
     parse_name,
     time_range,
 )
 from reconciler.entrypoints.cli.output import warn, warn_of_error
+from reconciler.entrypoints.cli.preview import PreviewWriter
 from reconciler.entrypoints.cli.progress import showing_progress
+from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.sweep_report import write_report
+from reconciler.entrypoints.cli.terminal_requester import TerminalRequester
 from reconciler.entrypoints.invocation import Invocation, invocation
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import BrakeError, ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import Account, Settings
 
@@ -34,6 +41,21 @@ def sweep(
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Store the findings, and change no row of yours.")
+    ] = False,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --apply: examine the lines of this preview anew (from --format csv or json), and write only what "
+            "they say.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="With --apply: do not stop before more than 500 corrections, or a tenth of the examined rows.",
+        ),
     ] = False,
     kind: Annotated[
         SweepKind,
@@ -87,6 +109,8 @@ def sweep(
             "--payment-intent cannot be combined with --since or --until.",
             "Use either single payments or a range of time.",
         )
+    if yes and not apply:
+        raise UsageError("--yes needs --apply.", "A sweep without --apply corrects nothing.")
 
     if again is not None and (intents or begin is not None or end is not None):
         raise UsageError(
@@ -95,6 +119,10 @@ def sweep(
         )
 
     call = invocation(context)
+    command = SweepCommand(
+        call.config, kind, since, until, intents, account, by, only, applies=apply, again=again
+    )
+    _raise_if_only_is_combined(command, apply=apply)
     request = SweepRequest(
         kind=kind,
         writing=Writing.ROWS if apply else Writing.FINDINGS if record else Writing.NOTHING,
@@ -104,13 +132,60 @@ def sweep(
         intents=intents,
         claimed_by=parse_name(by),
         again=again,
+        approved=yes,
     )
     settings = call.settings()
     accounts = _accounts(settings, account, again)
+    requests = _requests(request, accounts, only)
+    reports = _sweep_all(call, settings, requests, command, chosen)
+    return int(_exit_code(reports, asked=exit_code, wanted=request.writing))
+
+
+def _raise_if_only_is_combined(command: SweepCommand, *, apply: bool) -> None:
+    if command.only is None:
+        return
+    if not apply:
+        raise UsageError("--only needs --apply.", f"Write: {command.text('--apply')}")
+    has_range = command.since is not None or command.until is not None
+    if command.payment_intents or command.again or has_range or command.kind is not SweepKind.ALL:
+        raise UsageError(
+            "--only cannot be combined with --again, --kind, --since, --until or --payment-intent.",
+            "The file says which payments are examined.",
+        )
+
+
+def _requests(
+    request: SweepRequest, accounts: Sequence[Account], only: Path | None
+) -> Mapping[Account, SweepRequest]:
+    """The request of each account that is to be swept. With --only, accounts without a line are left out."""
+    if only is None:
+        return dict.fromkeys(accounts, request)
+    from reconciler.entrypoints.cli.review_file import read_reviews
+
+    reviews: Mapping[str, Review] = read_reviews(only, [one.name for one in accounts])
+    return {
+        one: replace(request, review=reviews[one.name]) for one in accounts if one.name in reviews
+    }
+
+
+def _sweep_all(
+    call: Invocation,
+    settings: Settings,
+    requests: Mapping[Account, SweepRequest],
+    command: SweepCommand,
+    chosen: OutputFormat,
+) -> list[SweepReport]:
+    """Sweep each account, and write the report. Raises UsageError if only Stripe's clock shows a wrong argument."""
+    preview = PreviewWriter(chosen)
     reports = []
-    for one in accounts:
-        reports.append(_sweep(call, settings, one, request))
-        if reports[-1].stopped is not None and reports[-1].failure is None:
+    for one, request in requests.items():
+        report = _sweep(call, settings, one, request, preview)
+        if isinstance(report.failure, BrakeError):
+            # the engine does not know the command line
+            allow = command.text("--apply", "--yes", account=_name(one, settings))
+            report.stop(BrakeError(report.failure.what, f"If they are right: {allow}"))
+        reports.append(report)
+        if report.stopped is not None and report.failure is None:
             break  # a person interrupted it, and so does not want the sweep of the next account
 
     # a wrong argument may be seen only when Stripe's clock is known; it is then the only answer
@@ -119,9 +194,20 @@ def sweep(
     )
     if usage is not None:
         raise usage
-    write_report(reports, chosen)
+    write_report(reports, chosen, preview, command)
     _report_early_ends(reports)
-    return int(_exit_code(reports, asked=exit_code))
+    lines = sum(report.line_count for report in reports)
+    if chosen is not OutputFormat.TABLE and preview.count < lines:
+        raise ReconcilerError(
+            f"The preview is not complete: the service hands over {preview.count:,} of its {lines:,} lines.",
+            "Narrow it with --since and --until, or stop the service for this sweep.",
+        )
+    return reports
+
+
+def _name(account: Account, settings: Settings) -> str | None:
+    """The account as a hint has to name it: not at all if there is only one."""
+    return account.name if len(settings.accounts) > 1 else None
 
 
 def _accounts(settings: Settings, named: str | None, again: int | None) -> tuple[Account, ...]:
@@ -134,7 +220,11 @@ def _accounts(settings: Settings, named: str | None, again: int | None) -> tuple
 
 
 def _sweep(
-    call: Invocation, settings: Settings, account: Account, request: SweepRequest
+    call: Invocation,
+    settings: Settings,
+    account: Account,
+    request: SweepRequest,
+    preview: PreviewWriter,
 ) -> SweepReport:
     """One account's sweep. An error that prevents it is in its report, so that the other accounts are swept too."""
     from reconciler.wiring.account import open_account
@@ -143,24 +233,26 @@ def _sweep(
     try:
         with (
             open_account(settings, account, call.clock, writes_rows=writes) as opened,
-            showing_progress(account.name) as progress,
+            showing_progress(account.name) as display,
         ):
             if request.again is not None:
                 from reconciler.engine.actions.again import request_again
 
                 request = request_again(opened, request)
-            return opened.sweep(request, progress)
+            requester = TerminalRequester(account.name, display, preview)
+            report = opened.sweep(request, display, requester)
+            if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
+                report = opened.sweep(replace(request, approved=True), display, requester)
+            return report
     except ReconcilerError as error:
-        report = SweepReport(
-            account=account.name,
-            kind=request.kind,
-            mode=settings.corrections.mode,
-            writing=request.writing,
-            asked_by=request.asked_by,
-            claimed_by=request.claimed_by,
-        )
+        report = SweepReport.of(request, account.name, settings.corrections.mode)
         report.stop(error)
         return report
+
+
+def _allows(stop: BrakeError, requester: TerminalRequester) -> bool:
+    """Whether the person allows what the service was not allowed. It could not ask them."""
+    return not requester.was_asked and requester.confirms(f"{stop.what} Go on?")
 
 
 def _report_early_ends(reports: Sequence[SweepReport]) -> None:
@@ -172,12 +264,21 @@ def _report_early_ends(reports: Sequence[SweepReport]) -> None:
             warn(f"reconciler: account {report.account}: {report.stopped}")
 
 
-def _exit_code(reports: Sequence[SweepReport], *, asked: bool) -> ExitCode:
+def _exit_code(
+    reports: Sequence[SweepReport], *, asked: bool, wanted: Writing = Writing.NOTHING
+) -> ExitCode:
     # of several accounts the most severe code wins: 78 before 75
     failures = [report.failure.exit_code for report in reports if report.failure is not None]
     if failures:
         return max(failures)
     if not all(report.complete for report in reports):
+        return ExitCode.TEMPORARY
+    # the service only records in its mode "report", and a reviewed line that has changed is not written
+    if any(
+        report.changed or report.writing is not wanted
+        for report in reports
+        if wanted is Writing.ROWS
+    ):
         return ExitCode.TEMPORARY
     # what was corrected disagrees no longer
     disagreeing = sum(report.discrepancies.total() - report.corrected for report in reports)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,35 +9,23 @@ from typing import Final
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import DecisionKind, NotExamined, ReportLine, SweepReport, Writing
+from reconciler.engine.review import ChangedLine
 from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     Row,
     money_text,
     non_empty,
-    write_csv,
-    write_json,
     write_line,
     write_table,
 )
+from reconciler.entrypoints.cli.preview import PreviewWriter
+from reconciler.entrypoints.cli.sweep_command import SweepCommand
+from reconciler.entrypoints.cli.sweep_hints import hints
 from reconciler.masking import redact
 
 MOST_LINES: Final = 200
 """How many lines the text shows of each kind of decision; --format csv has all of them."""
-CSV_NAMES: Final = (
-    "account",
-    "decision",
-    "kind",
-    "severity",
-    "payment_intent",
-    "payment",
-    "local",
-    "stripe",
-    "to_status",
-    "amount",
-    "currency",
-    "why",
-)
 _SUMMED: Final = (
     "examined",
     "corrected",
@@ -46,6 +33,8 @@ _SUMMED: Final = (
     "held_back",
     "waiting",
     "abandoned",
+    "changed",
+    "outbox_waiting",
     "unexamined",
     "other_ids",
     "client_secrets",
@@ -66,7 +55,13 @@ _COLUMNS: Final = (
     OutputColumn[ReportLine](
         "at stake", lambda line: money_text(line.stake) if line.stake else "", right=True
     ),
-    OutputColumn[ReportLine]("why", lambda line: line.why or ""),
+    OutputColumn[ReportLine]("reason", lambda line: line.why or ""),
+)
+_CHANGED: Final = (
+    OutputColumn[ChangedLine]("payment_intent", lambda item: item.line.payment_intent),
+    OutputColumn[ChangedLine]("kind", lambda item: item.line.kind or ""),
+    OutputColumn[ChangedLine]("set to", lambda item: item.line.to_status or ""),
+    OutputColumn[ChangedLine]("now", lambda item: item.now),
 )
 _KINDS: Final = (
     OutputColumn[tuple[str, int, str]]("kind", lambda row: row[0]),
@@ -86,22 +81,49 @@ _UNEXAMINED: Final = (
 )
 
 
-def write_report(reports: Sequence[SweepReport], output_format: OutputFormat) -> None:
-    """Write the reports of a sweep over one account or several."""
+def write_report(
+    reports: Sequence[SweepReport],
+    output_format: OutputFormat,
+    preview: PreviewWriter,
+    command: SweepCommand,
+) -> None:
+    """Write the reports of a sweep over one account or several. ``preview`` has written their lines, except of a table.
+
+    ``command`` is what was typed: the hints are the same command with another option.
+    """
     for report in reports:
         # an error may quote the configuration, and a person may have written a secret into a wrong key of it
         report.stopped = None if report.stopped is None else redact(report.stopped)
     match output_format:
         case OutputFormat.JSON:
-            write_json(reports[0].as_json() if len(reports) == 1 else summed(reports))
+            preview.finish(_with_changed(reports) if len(reports) == 1 else summed(reports))
         case OutputFormat.CSV:
-            rows = (_row(report, line) for report in reports for line in report.lines)
-            write_csv(CSV_NAMES, rows, sys.stdout)
+            preview.finish({})
         case OutputFormat.TABLE:
             for number, report in enumerate(reports):
                 if number:
                     write_line()
                 _write(report)
+            for hint in hints(reports, command):
+                write_line(hint)
+
+
+def _with_changed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
+    return {**reports[0].as_json(), "changed_lines": _changed_lines(reports)}
+
+
+def _changed_lines(reports: Sequence[SweepReport]) -> list[Mapping[str, object]]:
+    return [
+        {
+            "account": report.account,
+            "payment_intent": item.line.payment_intent,
+            "kind": item.line.kind,
+            "to_status": item.line.to_status,
+            "now": item.now,
+        }
+        for report in reports
+        for item in report.changed
+    ]
 
 
 def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
@@ -134,6 +156,7 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
         ],
         "not_examined": [missed for one in each for missed in _list(one["not_examined"])],
         "notes": [note for report in reports for note in report.notes],
+        "changed_lines": _changed_lines(reports),
         "accounts": each,
     }
     for name in _SUMMED:
@@ -141,23 +164,6 @@ def summed(reports: Sequence[SweepReport]) -> Mapping[str, object]:
         numbers = [item[name] for item in each]
         whole[name] = sum(number for number in numbers if isinstance(number, int | float))
     return whole
-
-
-def _row(report: SweepReport, line: ReportLine) -> dict[str, object]:
-    return {
-        "account": report.account,
-        "decision": line.decision.value,
-        "kind": line.kind.value if line.kind else None,
-        "severity": line.severity.value if line.severity else None,
-        "payment_intent": line.payment_intent,
-        "payment": " ".join(line.keys),
-        "local": line.local,
-        "stripe": line.stripe,
-        "to_status": line.to_status,
-        "amount": line.stake.amount if line.stake else None,
-        "currency": line.stake.currency if line.stake else None,
-        "why": line.why,
-    }
 
 
 def _write(report: SweepReport) -> None:
@@ -176,6 +182,10 @@ def _write(report: SweepReport) -> None:
     if report.discrepancies:
         write_line()
         write_table(_KINDS, _kinds(report))
+    if report.changed:
+        write_line()
+        write_line("Changed since the preview, and not written:")
+        _write_first_lines(_CHANGED, report.changed, "; --json has all of them")
     if report.unexamined:
         write_line()
         write_table(_UNEXAMINED, report.missed)
@@ -268,6 +278,4 @@ def _ending(report: SweepReport) -> str:
         # the reason may have several lines, and the ending is one
         stopped = " ".join((report.stopped or "Run it again.").split())
         return f"The sweep is not complete. {missing}{stopped}"
-    if report.writing is not Writing.ROWS and report.would_correct:
-        return "The sweep is complete. To correct the rows: reconciler sweep --apply"
     return "The sweep is complete."

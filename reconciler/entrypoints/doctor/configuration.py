@@ -88,7 +88,7 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.OK,
-            'corrections.mode is "report": only reconciler sweep --apply corrects rows',
+            'corrections.mode is "report": the service corrects no row, and while it runs neither does sweep --apply',
         )
 
 

@@ -41,14 +41,15 @@ def test_its_report_is_the_same(installation: ServiceInstallation) -> None:
 
 
 def test_the_mode_caps_it(installation: ServiceInstallation) -> None:
-    """A service in the mode "report" changes no row for a request either."""
+    """A service in the mode "report" changes no row for a request either: the command says so first, and ends with 75."""
     installation.configure_service(mode="report")
     installation.add_payments(1)
     daemon = installation.start()
     daemon.wait_for("sweep.finished", job="due")
-    code, out, _ = installation.run("sweep", "--apply", "--json")
+    code, out, err = installation.run("sweep", "--apply", "--json")
     found = json.loads(out)
-    assert (code, found["applied"], found["recorded"]) == (0, False, True)
+    assert (code, found["applied"], found["recorded"]) == (75, False, True)
+    assert 'in the mode "report": this sweep will only record' in err
     assert installation.count_by_status() == {"pending": 1}
     assert daemon.end() == 0
 

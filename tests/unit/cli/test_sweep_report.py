@@ -12,7 +12,9 @@ from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
 from reconciler.engine.report import DecisionKind, Mode, ReportLine, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import OutputFormat
+from reconciler.entrypoints.cli.preview import PreviewWriter
 from reconciler.entrypoints.cli.sweep import _exit_code
+from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
 from reconciler.errors import ConfigurationError, DatabaseUnavailableError, WrongKeyError
 from reconciler.exit_codes import ExitCode
@@ -31,6 +33,9 @@ DOCUMENTED = {
     "rate_limited",
     "seconds",
 }
+
+
+COMMAND = SweepCommand(kind=SweepKind.DUE, since="30d", account="eu", by="o'neill")
 
 
 def report(account: str = "default", writing: Writing = Writing.NOTHING) -> SweepReport:
@@ -79,7 +84,11 @@ def shown(
     *reports: SweepReport,
     output_format: OutputFormat = OutputFormat.TABLE,
 ) -> str:
-    write_report(reports, output_format)
+    preview = PreviewWriter(output_format)
+    for one in reports:
+        for line in one.lines:
+            preview.take(one.account, line)
+    write_report(reports, output_format, preview, COMMAND)
     return capsys.readouterr().out
 
 
@@ -90,7 +99,8 @@ def test_the_text_of_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1,200 examined; 1 to correct; 2 waiting; 14 reads; 3.2 s." in text
     assert text.index("Would correct:") < text.index("pi_1") < text.index("Flagged for a person:")
     assert "999.00 EUR" in text
-    assert text.rstrip().endswith("reconciler sweep --apply")
+    hint = """reconciler sweep --apply --kind due --since 30d --account eu --by 'o'"'"'neill'"""
+    assert text.rstrip().endswith(hint)
 
 
 def test_the_text_of_a_sweep_that_corrected(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +112,9 @@ def test_the_text_of_a_sweep_that_corrected(capsys: pytest.CaptureFixture[str]) 
     assert "1 corrected" in text
     assert "Corrected:" in text
     assert "--apply" not in text
+    assert "To take them back: reconciler revert 17 --account eu" in text
+    made.outbox_waiting = 12
+    assert "In the outbox 12 rows wait" in shown(capsys, made)
 
 
 def test_the_text_of_an_incomplete_sweep(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,10 +142,10 @@ def test_only_the_text_shortens_long_lists(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
-    """The sweep of one account is one object on one line, with every documented key."""
+    """The sweep of one account is one object, with a line for each item and every documented key."""
     text = shown(capsys, report(), output_format=OutputFormat.JSON)
     found = json.loads(text)
-    assert text.count("\n") == 1
+    assert text.count("\n") == 2 + len(found["items"])
     assert found.keys() >= DOCUMENTED
     assert found["discrepancies"] == {"contradicted": 1, "missed_outcome": 1}
 

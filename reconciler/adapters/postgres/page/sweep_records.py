@@ -76,6 +76,12 @@ class PostgresSweepRecords:
             answer = connection.execute(_SQL["corrections_by_service"], parameters)
         return _number(answer)
 
+    def outbox_waiting(self) -> int:
+        """See ``engine.ports.Store``."""
+        parameters = {"account": self._account}
+        with self._database.connection("counting the outbox") as connection:
+            return _number(connection.execute(_SQL["outbox_waiting"], parameters))
+
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """See ``engine.ports.Store``."""
         parameters = {**facts, "account": self._account}

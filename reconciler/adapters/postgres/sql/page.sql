@@ -173,3 +173,7 @@ FROM unnest(%(ids)s::pg_catalog.text[], %(intents)s::pg_catalog.text[], %(rechec
 ORDER BY n.stored_id
 ON CONFLICT (account, stored_id) DO UPDATE
 SET payment_intent = excluded.payment_intent, recheck_at = excluded.recheck_at, checked_at = pg_catalog.now()
+
+-- name: outbox_waiting
+-- After a person's sweep: a corrected status ships nothing until these rows are acted on.
+SELECT pg_catalog.count(*) FROM reconciler.outbox WHERE account OPERATOR(pg_catalog.=) %(account)s AND delivered_at IS NULL

@@ -1,0 +1,37 @@
+"""Who asked for a sweep, as far as they can be reached while it runs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reconciler.engine.report import ReportLine
+
+
+class Requester(Protocol):
+    """The person at the terminal, or whatever stands in their place."""
+
+    def tell(self, text: str) -> None:
+        """Say something that the person should know before the sweep goes on."""
+        ...
+
+    def confirms(self, question: str) -> bool:
+        """Ask whether the sweep may go on. False if nobody can be asked."""
+        ...
+
+    def take_line(self, line: ReportLine) -> None:
+        """Take one line of the report as soon as it is known. A report itself keeps only the first lines."""
+        ...
+
+
+class NoRequester:
+    """Nobody can be reached: the service sweeps, or a program called the engine."""
+
+    def tell(self, text: str) -> None:
+        """Say it to nobody."""
+
+    def confirms(self, question: str) -> bool:  # noqa: ARG002 - a Requester
+        """Nobody confirms."""
+        return False
+
+    def take_line(self, line: ReportLine) -> None:
+        """Leave the line to the report."""

@@ -1,0 +1,44 @@
+"""What to do after a sweep, as text: the next command, with the selection of the one that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.engine.page.brake import is_above_brake
+from reconciler.engine.report import SweepReport, Writing
+from reconciler.entrypoints.cli.sweep_command import SweepCommand
+
+
+def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str]:
+    """The lines after the reports: how to apply a preview, or what an applied sweep has left behind."""
+    several = len(reports) > 1
+    for report in reports:
+        if report.writing is Writing.ROWS and report.sweep is not None and report.corrected:
+            yield from _after_apply(report, command, several=several)
+        if report.changed:
+            yield "hint: Look at what changed in a new preview, and apply that one."
+    would_correct = sum(report.would_correct for report in reports)
+    # what was not examined is not previewed, so an incomplete preview is not to be applied
+    if would_correct and command.applies:
+        yield (
+            'The service only recorded, because corrections.mode is "report". To correct the rows, set it to "update" and'
+            f" reload the service; or stop the service, and run: {command.text('--apply')}"
+        )
+    elif would_correct and all(report.complete for report in reports):
+        if any(is_above_brake(report.would_correct, report.examined) for report in reports):
+            yield (
+                "So many corrections may mean a wrong mapping: with --apply it stops before most of them and asks, unless"
+                " --yes is given."
+            )
+        yield f"To correct the rows: {command.text('--apply')}"
+
+
+def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:
+    account = command.account or (report.account if several else None)
+    undo = command.revert_text(report.sweep or 0, account)
+    yield f"Written: {report.corrected:,} rows, by sweep {report.sweep}. To take them back: {undo}"
+    if report.outbox_waiting:
+        yield (
+            f"In the outbox {report.outbox_waiting:,} rows wait for your worker or your webhook endpoint: a corrected"
+            " status alone ships nothing."
+        )
