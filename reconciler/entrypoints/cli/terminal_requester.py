@@ -14,7 +14,7 @@ _YES = {"y", "yes"}
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at a terminal who can read a question and answer it."""
+    """Whether a person at a terminal can read a question and answer it."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
