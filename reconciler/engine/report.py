@@ -255,7 +255,7 @@ class SweepReport:
             self.total_stakes[stake.currency] += stake.amount - counted
 
     def add_line(self, line: ReportLine) -> None:
-        """Keep one decision for the reader, and pass it on."""
+        """Keep one decision for the reader, and hand it on."""
         self.line_count += 1
         if self.on_line is not None:
             self.on_line(line)

@@ -8,14 +8,14 @@ from reconciler.engine.report import ReportLine
 
 
 class Requester(Protocol):
-    """The person at the terminal, or whatever stands in their place."""
+    """The person at the terminal, if there is one."""
 
     def tell(self, text: str) -> None:
         """Say something that the person should know before the sweep goes on."""
         ...
 
     def confirms(self, question: str) -> bool:
-        """Ask whether the sweep may go on. False if nobody can be asked."""
+        """Ask whether the sweep may go on. False if no person can be asked."""
         ...
 
     def take_line(self, line: ReportLine) -> None:
@@ -24,13 +24,13 @@ class Requester(Protocol):
 
 
 class NoRequester:
-    """Nobody can be reached: the service sweeps, or a program called the engine."""
+    """No person can be reached: the service sweeps, or a program called the engine."""
 
     def tell(self, text: str) -> None:
-        """Say it to nobody."""
+        """Say it to no one."""
 
     def confirms(self, question: str) -> bool:  # noqa: ARG002 - a Requester
-        """Nobody confirms."""
+        """No one confirms."""
         return False
 
     def take_line(self, line: ReportLine) -> None:

@@ -28,7 +28,7 @@ def is_above_brake(corrections: int, examined: int) -> bool:
 
 
 class BrakeReachedError(Exception):
-    """The page in hand would bring the sweep above the brake. Never leaves the program.
+    """The page being recorded would bring the sweep above the brake. Never leaves the program.
 
     It is raised before the page is written, so that no row stays locked while a person is asked.
     """

@@ -8,7 +8,7 @@ from reconciler.engine.review import ReviewedLine
 
 
 class SweepLines:
-    """Passes each line of a report on to the requester, and keeps what a review is compared with."""
+    """Hands each line of a report to the requester, and keeps what a review is compared with."""
 
     def __init__(self, report: SweepReport, request: SweepRequest, requester: Requester) -> None:
         self._report = report
