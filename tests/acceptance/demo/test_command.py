@@ -132,6 +132,16 @@ def test_the_json_is_one_object_with_a_clean_verdict(
     assert list(scratch.iterdir()) == []
 
 
+def test_the_readme_shows_a_report_of_the_program(scratch: Path) -> None:
+    """Each line of the report that the README shows is a line of that demonstration's report."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (shown,) = (part for part in readme.split("```") if "A shop with" in part)
+    code, out, err = _run(scratch, "--seed", "7")
+    assert (code, err) == (0, "")
+    lines = [line for line in shown.removeprefix("text\n").splitlines() if line]
+    assert [line for line in lines if line not in out.splitlines()] == []
+
+
 def test_people_get_sentences_and_tables(scratch: Path) -> None:
     """The report says what was wrong, corrected and left and why, the cost, the verdict and what to do next; it is plain
     text in a pipe."""
