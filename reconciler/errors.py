@@ -139,6 +139,10 @@ class StoppedError(ReconcilerError):
     """The process was asked to end, or to take a new configuration: the sweep ends after the current page."""
 
 
+class PausedError(ReconcilerError):
+    """A person has paused all writes to the account's rows. Nothing was written."""
+
+
 class UnexpectedError(ReconcilerError):
     """A job of the service ended with an error that nothing expects: a bug in Reconciler. Its log has the traceback."""
 

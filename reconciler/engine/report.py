@@ -128,6 +128,10 @@ class NotExamined:
     why: str
 
 
+PAUSED_NOTE: Final = (
+    "Writes to this account's rows are paused: what would have been corrected is recorded as a finding with the reason"
+    " paused. To write again, run: reconciler resume"
+)
 MOST_NAMED: Final = 5
 LONGEST_LIST: Final = 10_000
 """The most lines, and the most unexamined things, that a report keeps. The counts go on after that."""

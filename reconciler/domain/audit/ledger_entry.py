@@ -23,6 +23,8 @@ class Action(StrEnum):
     REVERT = "revert"
     NOTE = "note"
     REBIND = "rebind"
+    PAUSE = "pause"
+    RESUME = "resume"
     DAY_TOTALS = "day_totals"
     SWEEP = "sweep"
     """A sweep has ended. The first versions wrote "pass" instead."""  # banned-words: allowed, it is in old entries

@@ -93,6 +93,8 @@ class Reason(StrEnum):
     """In the configured mode Reconciler writes no row of the merchant."""
     NOT_APPLIED = "not_applied"
     """A person asked for a sweep that does not correct it: one that only records, or one of a reviewed file."""
+    PAUSED = "paused"
+    """A person has paused all writes to the account's rows."""
     HOURLY_LIMIT = "hourly_limit"
     """The service has corrected as many rows in this hour as the configuration allows."""
     WRONG_MODE = "wrong_mode"

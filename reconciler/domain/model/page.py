@@ -55,6 +55,8 @@ class Loaded:
     at: datetime
     waiting: tuple[Recheck, ...] = ()
     """The rechecks of the page's intents, without those that only schedule a poll."""
+    is_paused: bool = False
+    """Whether a person has paused all writes to the account's rows. Known only if the rows were locked to be written."""
 
     @property
     def rechecks(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Severity
+from reconciler.domain.model.pause import Pause
 from reconciler.engine.health.rate_usage import RateUsage
 
 LATE: Final = 3
@@ -149,6 +150,7 @@ class AccountStatus:
     """Why the merchant's table cannot be read, so that its open payments are not counted."""
     outbox: OutboxStatus = OutboxStatus()
     refusals: tuple[Refusals, ...] = ()
+    pause: Pause | None = None
 
     def age(self, source: str) -> float | None:
         """Seconds since the last complete sweep of a source, None if there was none."""
@@ -226,6 +228,10 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
 def _of_service(status: AccountStatus) -> Iterator[Remark]:
     # an error of the service has line breaks, and a remark is one line
     lease = status.lease
+    if status.pause is not None:
+        yield Remark(
+            StatusLevel.WARNING, f"writes to your rows are {status.pause.text}: reconciler resume"
+        )
     if lease.error is not None:
         level = StatusLevel.CRITICAL if lease.needs_person else StatusLevel.WARNING
         yield Remark(level, " ".join(lease.error.split()))

@@ -74,11 +74,12 @@ class DecidedPage:
 
 @dataclass(slots=True)
 class PageResult:
-    """What became of a page: the final decisions, and how many corrections were written or held back."""
+    """What became of a page: the final decisions, and how many corrections were written, held back or paused."""
 
     decisions: list[MatchDecision] = field(default_factory=list)
     corrected: int = 0
     held_back: int = 0
+    paused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class PageChanges:
     ``stored`` has the stored discrepancies by their subject. ``now`` is Stripe's time. ``corrections_left`` is how
     many rows may still be corrected in this hour, None if that is not limited. ``refused`` are the rows, by key, that the
     merchant's table refused in this transaction: they are reported, and take nothing of the limit. ``waiting`` are the
-    rechecks of the page's intents.
+    rechecks of the page's intents. ``is_paused`` is whether a person has paused all writes.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class PageChanges:
         refused: Mapping[str, RefusedWrite],
         waiting: Sequence[Recheck],
         review: Review | None = None,
+        *,
+        is_paused: bool = False,
     ) -> None:
         self._now = now
         self._actor = actor
@@ -72,7 +74,9 @@ class PageChanges:
         self._rechecks: list[Recheck] = []
         self._settled: list[str] = []
         self._events: list[Event] = []
+        self._is_paused = is_paused
         self.held_back = 0
+        self.paused = 0
 
     def add(self, match: Match, decision: Decision, events: Sequence[Event]) -> Decision:
         """Take the decision about one match, with the recent events that are known of its intent.
@@ -204,6 +208,9 @@ class PageChanges:
             correctable = (found for found in decision.findings if found.kind.is_correctable)
             if not all(self._review.allows(found, decision.status) for found in correctable):
                 return Reason.NOT_APPLIED
+        if self._is_paused:
+            self.paused += rows
+            return Reason.PAUSED
         if self._corrections_left is not None and self._corrections_left < rows:
             self.held_back += rows
             return Reason.HOURLY_LIMIT

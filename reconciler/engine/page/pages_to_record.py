@@ -29,7 +29,7 @@ from reconciler.engine.reads.recent_events import (
     RecentEventReader,
     RecentEvents,
 )
-from reconciler.engine.report import SweepReport, Writing
+from reconciler.engine.report import PAUSED_NOTE, SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
 from reconciler.errors import (
     DatabaseBusyError,
@@ -313,6 +313,8 @@ class PagesToRecord:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)
         self._report.corrected += result.corrected
         self._report.held_back += result.held_back
+        if result.paused and PAUSED_NOTE not in self._report.notes:
+            self._report.notes.append(PAUSED_NOTE)
 
 
 def _is_unexplained(decision: Decision) -> bool:

@@ -36,6 +36,7 @@ from reconciler.engine.sweep_context import Actor
 from reconciler.errors import (
     DatabaseBusyError,
     HourlyLimitError,
+    PausedError,
     RowMovedError,
     StripeUnavailableError,
 )
@@ -183,16 +184,27 @@ class PageReconciler:
         raises, BrakeReachedError, and DatabaseBusyError if rows kept changing. Then nothing was written.
         """
         moved: frozenset[str] = frozenset()
+        is_paused = False
         for _ in range(TRIES):
             try:
                 corrections_left = self._corrections_left()
                 with self._store.transaction(self._actor.epoch) as transaction:
                     return self._record(
-                        transaction, decided_page, recent, now, history, corrections_left, moved
+                        transaction,
+                        decided_page,
+                        recent,
+                        now,
+                        history,
+                        corrections_left,
+                        moved,
+                        is_paused=is_paused,
                     )
             except RowMovedError as error:
                 # these rows wait in the next try, so that the others of the page can be written
                 moved |= error.keys
+            except PausedError:
+                # a person has paused the account since this page read whether it is paused
+                is_paused = True
             except HourlyLimitError:
                 continue  # another sweep of the service was faster: count the corrections that are left again
         raise DatabaseBusyError(
@@ -215,6 +227,8 @@ class PageReconciler:
         history: EventHistory,
         corrections_left: int | None,
         moved: frozenset[str],
+        *,
+        is_paused: bool,
     ) -> PageResult:
         matches = [item.match for item in decided_page.decisions]
         again = transaction.read_again(
@@ -239,6 +253,7 @@ class PageReconciler:
                 refused,
                 again.waiting,
                 self._limits.review,
+                is_paused=is_paused or again.is_paused,
             )
             final = []
             for item in decisions:
@@ -252,7 +267,9 @@ class PageReconciler:
             self._limits.brake.check(len(record.writes), len(final))
             result = WriteResult() if record.is_empty else transaction.write(record)
             if not result.refused:
-                return PageResult(final, len(record.writes), page_changes.held_back)
+                return PageResult(
+                    final, len(record.writes), page_changes.held_back, page_changes.paused
+                )
             # the others are written without the refused rows, which become findings
             refused = {**refused, **result.refused}
 

@@ -23,6 +23,7 @@ from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
+from reconciler.entrypoints.cli.pause import pause, resume
 from reconciler.entrypoints.cli.plan import plan
 from reconciler.entrypoints.cli.reopen import reopen
 from reconciler.entrypoints.cli.resolve import resolve
@@ -162,6 +163,8 @@ for _command in (
     resolve,
     reopen,
     revert,
+    pause,
+    resume,
     export,
     verify,
     migrate,

@@ -136,6 +136,13 @@ def as_json(
         "since": lease.since,
         "error": lease.error,
         "error_at": lease.error_at,
+        "paused": None
+        if one.pause is None
+        else {
+            "since": one.pause.since,
+            "until": one.pause.until,
+            "asked_by": one.pause.asked_by,
+        },
         "sweeps": [
             {
                 "kind": item.kind,
@@ -217,6 +224,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("held by", holder),
             ("lease", left),
             ("mode", lease.mode or ""),
+            ("writes", "" if one.pause is None else one.pause.text),
             ("open payments", open_payments or "none"),
             ("tail", _tail_text(one, expected)),
             ("reads, 30 days", reads),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.report import PAUSED_NOTE, SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.review import Review
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
@@ -271,7 +271,8 @@ def _exit_code(
     failures = [report.failure.exit_code for report in reports if report.failure is not None]
     if failures:
         return max(failures)
-    if not all(report.complete for report in reports):
+    # a person asked for corrections, and a pause has kept some back
+    if not all(report.complete and PAUSED_NOTE not in report.notes for report in reports):
         return ExitCode.TEMPORARY
     # the service only records in its mode "report", and a reviewed line that has changed is not written
     if any(

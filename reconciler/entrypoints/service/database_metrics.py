@@ -152,11 +152,13 @@ def _service(statuses: Sequence[AccountStatus], gauge: Gauge) -> Iterator[GaugeM
         "lease_seconds_left", "Seconds until the account's lease ends; -1 if no process holds it."
     )
     person = gauge("needs_person", "1 if the service cannot go on until a person acts.")
+    paused = gauge("paused", "1 if a person has paused all writes to the account's rows.")
     for status in statuses:
+        paused.add_metric((status.account,), int(status.pause is not None))
         left = status.lease.seconds_left
         lease.add_metric((status.account,), -1 if left is None else left)
         person.add_metric((status.account,), int(status.lease.needs_person))
-    yield from (lease, person)
+    yield from (lease, person, paused)
 
 
 def _outbox(statuses: Sequence[AccountStatus], gauge: Gauge) -> Iterator[GaugeMetricFamily]:

@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Severity
+from reconciler.domain.model.pause import Pause
 from reconciler.engine.health.rate_usage import from_dict
 from reconciler.engine.health.status import (
     AccountStatus,
@@ -68,6 +69,7 @@ def _read_status(
     table_fault: str | None,
 ) -> AccountStatus:
     status = PostgresStatus(database, account)
+    pause = status.pause()
     return AccountStatus(
         account=account,
         lease=LeaseStatus(*status.lease()),
@@ -84,6 +86,7 @@ def _read_status(
         tail_lag=status.lag(CURSOR),
         rate_usage=from_dict(*status.rate_usage()),
         outbox=OutboxStatus(*status.outbox()),
+        pause=None if pause is None else Pause(*pause),
     )
 
 

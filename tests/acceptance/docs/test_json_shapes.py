@@ -123,7 +123,9 @@ def test_status(tutorial: Tutorial) -> None:
     tutorial.execute(
         "UPDATE reconciler.leases SET holder = 'machine:1', expires_at = now() + interval '1 minute'"
     )
+    tutorial.run("reconciler pause --for 1h")
     after = json.loads(tutorial.run("reconciler status --json").out)
+    tutorial.run("reconciler resume")
     check("status", before, after)
     assert set(after[0]["rate_usage"]["endpoints"]["list"]) == set(
         after[0]["rate_usage"]["overall"]

@@ -128,7 +128,8 @@ def test_the_dashboard_loads() -> None:
 
 
 def test_each_alert_is_complete() -> None:
-    """Each alert has a unique name, a query, a severity, a summary and a description."""
+    """Each alert has a unique name, a query, a severity, a summary, a description, and a section of the runbook."""
+    runbook = (CONFIG.parent / "docs" / "how-to" / "troubleshoot-at-night.md").read_text("utf-8")
     text = RULES.read_text(encoding="utf-8")
     alerts = re.split(r"^      - alert: ", text, flags=re.MULTILINE)[1:]
     names = [alert.splitlines()[0] for alert in alerts]
@@ -136,6 +137,10 @@ def test_each_alert_is_complete() -> None:
     for alert in alerts:
         for part in ("        expr: ", "severity: ", "summary: ", "description: "):
             assert part in alert
+        name = alert.splitlines()[0]
+        (url,) = re.findall(r'runbook_url: "(.*)"', alert)
+        assert url == f"docs/how-to/troubleshoot-at-night.md#{name.lower()}"
+        assert f"\n## {name}\n" in runbook
         (query,) = re.findall(r"expr: (.*)", alert)
         assert query.count("(") == query.count(")")
         assert query.count("{") == query.count("}")

@@ -26,6 +26,11 @@ class PostgresStatus:
         """holder, seconds left, whether a service, its mode, since, error, error_at, needs_person."""
         return self._rows("status_lease")[0]
 
+    def pause(self) -> TupleRow | None:
+        """since, until and asked_by of the account's pause; None if it is not paused."""
+        rows = self._rows("pause_of_account")
+        return rows[0] if rows else None
+
     def sweeps(self) -> list[TupleRow]:
         """For each kind of sweep: id, end, age in seconds and asker of the last complete one; id, end, complete and
         stopped of the last that ended, with its count of other ids and an example."""

@@ -7,7 +7,7 @@ key, the discrepancies by id, the update, the lease, Reconciler's tables, and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg
@@ -27,8 +27,9 @@ from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts,
 from reconciler.adapters.postgres.statements import STATEMENTS, stored_texts
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
+from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.payment import Payment
-from reconciler.errors import HourlyLimitError, RowMovedError
+from reconciler.errors import HourlyLimitError, PausedError, RowMovedError
 
 _SQL: Final = STATEMENTS["page"]
 _OUTBOX: Final = STATEMENTS["outbox"]
@@ -42,6 +43,7 @@ class Stored:
 
     lease: Cursor
     corrected: Cursor | None
+    pause: Cursor | None
 
 
 class PostgresPageTransaction:
@@ -94,11 +96,13 @@ class PostgresPageTransaction:
             facts = ask_for_stored_facts(
                 self._connection, self._account, [*intents, *also_known], readable=True, lock=True
             )
+            pause = self._ask_for_pause() if lock else None
         self._has_locked = lock
         if self._pairs.take(pairs, intents):
             held = table.intents([*intents, *self._pairs.ids_of(intents)])
             rows = self._connection.execute(statement, {**parameters, "intents": held})
-        return facts.loaded(self._read(rows.fetchall()))
+        loaded = facts.loaded(self._read(rows.fetchall()))
+        return replace(loaded, is_paused=pause is not None and pause.fetchone() is not None)
 
     def _read(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
         self._pairs.fetch((row[1] for row in rows if row[1] is not None), self._connection)
@@ -129,7 +133,7 @@ class PostgresPageTransaction:
             refusal_or_busy(error)
         else:
             # the answers are there now; what is raised here rolls the page back
-            raise_if_lease_lost(stored.lease, self._account)
+            self._raise_if_not_allowed(stored)
             faults = self._rows.faults(attempt)
             if faults and not self._has_locked:
                 # only a row that this transaction has locked cannot have moved
@@ -150,9 +154,22 @@ class PostgresPageTransaction:
         # together the table refuses them, one after another it does not: then they are written like that
         with self._connection.pipeline():
             stored = self._store(record)
-        raise_if_lease_lost(stored.lease, self._account)
+        self._raise_if_not_allowed(stored)
         _raise_if_over_limit(record, stored.corrected)
         return WriteResult()
+
+    def _raise_if_not_allowed(self, stored: Stored) -> None:
+        """Raise LeaseLostError or PausedError, which roll the page back."""
+        raise_if_lease_lost(stored.lease, self._account)
+        row = None if stored.pause is None else stored.pause.fetchone()
+        if row is not None:
+            raise PausedError(
+                f"Account {self._account} is {Pause(*row).text}: no row was written.",
+                f"To write again, run: reconciler resume --account {self._account}",
+            )
+
+    def _ask_for_pause(self) -> Cursor:
+        return self._connection.execute(_SQL["page_pause"], {"account": self._account})
 
     def _store(self, record: PageRecord) -> Stored:
         """Store what stands in Reconciler's own tables. Meant for a pipeline."""
@@ -160,7 +177,9 @@ class PostgresPageTransaction:
         store_facts(self._connection, self._account, record)
         self._append(record)
         # counted after the ledger's head is locked, so that two pages cannot both be the last that is allowed
-        return Stored(lease, self._count_corrections(record))
+        corrected = self._count_corrections(record)
+        # the same holds for a pause, which adds an entry too
+        return Stored(lease, corrected, self._ask_for_pause() if record.writes else None)
 
     def _begin_once(self) -> None:
         if not self._has_begun:

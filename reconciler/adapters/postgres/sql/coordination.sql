@@ -357,3 +357,18 @@ FROM (
 ) AS named
 ORDER BY named.seq DESC
 LIMIT %(limit)s
+
+-- name: pause
+-- The entry in the ledger and the pause, together.
+SELECT reconciler.pause(%(account)s, %(seconds)s, %(asked_by)s, %(body)s)
+
+-- name: resume
+-- The entry in the ledger and the end of the pause, together.
+SELECT reconciler.resume(%(account)s, %(body)s)
+
+-- name: pause_of_account
+-- A pause whose time is over is none.
+SELECT p.since, p.until, p.asked_by
+FROM reconciler.pauses AS p
+WHERE p.account OPERATOR(pg_catalog.=) %(account)s
+    AND (p.until IS NULL OR p.until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())

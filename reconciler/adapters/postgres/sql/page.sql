@@ -53,7 +53,7 @@ UPDATE reconciler.rechecks AS c
 SET due_at = pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 minute'
 FROM reconciler.discrepancies AS d
 WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.due_at OPERATOR(pg_catalog.>) pg_catalog.now() AND d.account OPERATOR(pg_catalog.=) c.account AND d.payment_intent OPERATOR(pg_catalog.=) c.payment_intent
-    AND d.state OPERATOR(pg_catalog.=) 'open' AND d.reason OPERATOR(pg_catalog.=) ANY (ARRAY['report_mode', 'not_applied'])
+    AND d.state OPERATOR(pg_catalog.=) 'open' AND d.reason OPERATOR(pg_catalog.=) ANY (ARRAY['report_mode', 'not_applied', 'paused'])
 
 -- name: events_of_intents
 -- The events known of a page's intents, oldest first.
@@ -177,3 +177,10 @@ SET payment_intent = excluded.payment_intent, recheck_at = excluded.recheck_at, 
 -- name: outbox_waiting
 -- After a person's sweep: a corrected status ships nothing until these rows are acted on.
 SELECT pg_catalog.count(*) FROM reconciler.outbox WHERE account OPERATOR(pg_catalog.=) %(account)s AND delivered_at IS NULL
+
+-- name: page_pause
+-- Whether this account is paused. Asked again after the ledger's head is locked: a pause locks it too.
+SELECT p.since, p.until, p.asked_by
+FROM reconciler.pauses AS p
+WHERE p.account OPERATOR(pg_catalog.=) %(account)s
+    AND (p.until IS NULL OR p.until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())

@@ -36,6 +36,8 @@ GRANT INSERT, UPDATE, DELETE ON
     reconciler.rechecks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
     reconciler.sweeps TO {role};
 GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};
+GRANT EXECUTE ON FUNCTION reconciler.pause(text, double precision, text, text) TO {role};
+GRANT EXECUTE ON FUNCTION reconciler.resume(text, text) TO {role};
 
 -- name: grant_auditor
 -- The database sets author and time of a note, so that an auditor cannot sign for another person.
