@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import typer
 
@@ -12,14 +13,25 @@ from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, 
 from reconciler.entrypoints.invocation import Invocation, invocation
 
 
-def doctor(context: typer.Context, json: JsonOption = False) -> int:
+def doctor(
+    context: typer.Context,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Try the writes of a sweep although a trigger of your table may act outside of the database.",
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> int:
     """Check everything that a sweep needs.
 
     Checks the configuration, the database, the table, privileges, indexes, keys, each key's permissions and the clock,
-    and shows every fault with a hint. Writes nothing. Exits with 78 if there is a fault, and with 75 if Stripe or the
+    and shows every fault with a hint. Tries what a sweep would write on up to three rows for each outcome, and takes it
+    back: nothing stays written. Exits with 78 if there is a fault, and with 75 if Stripe or the
     database is unavailable.
     """
-    checks = list(_checks(invocation(context)))
+    checks = list(_checks(invocation(context), probe=probe))
     code = exit_code(checks)
     if json:
         write_json(
@@ -41,7 +53,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> int:
     return int(code)
 
 
-def _checks(call: Invocation) -> Iterator[DoctorCheck]:
+def _checks(call: Invocation, *, probe: bool) -> Iterator[DoctorCheck]:
     from reconciler.entrypoints.doctor.configuration import (
         certificate_checks,
         key_checks,
@@ -61,7 +73,7 @@ def _checks(call: Invocation) -> Iterator[DoctorCheck]:
     yield from key_checks(settings)
     yield from certificate_checks(settings)
     yield from file_checks(settings, call.environ)
-    found = list(database_checks(settings))
+    found = list(database_checks(settings, probe=probe))
     yield from found
     # a database that cannot be reached, or refuses the role, is reported once
     if any(check.about == "database" and check.level is CheckLevel.OK for check in found):

@@ -12,6 +12,7 @@ from reconciler.adapters.postgres.schema.schema_state import pending_migrations,
 from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.entrypoints.doctor.row_ids import id_checks
+from reconciler.entrypoints.doctor.tried_writes import write_checks
 from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
 from reconciler.wiring.table_binding import table_guard
@@ -21,8 +22,11 @@ OLDEST_SERVER: Final = 140000
 SCHEMA: Final = "schema reconciler"
 
 
-def database_checks(settings: Settings) -> Iterator[DoctorCheck]:
-    """Every check of the database that the configuration allows."""
+def database_checks(settings: Settings, *, probe: bool = False) -> Iterator[DoctorCheck]:
+    """Every check of the database that the configuration allows.
+
+    ``probe`` is whether writes are tried although a trigger may act outside of the database.
+    """
     if settings.database.url is None:
         yield DoctorCheck("database", CheckLevel.SKIPPED, "no database is configured")
         return
@@ -30,7 +34,7 @@ def database_checks(settings: Settings) -> Iterator[DoctorCheck]:
         with Database(settings.database_url.get_secret_value()) as database:
             yield from _server_checks(database)
             yield from _separately(SCHEMA, _schema_checks(settings, database))
-            yield from _separately("table", _table_checks(settings, database))
+            yield from _separately("table", _table_checks(settings, database, probe=probe))
     except ReconcilerError as error:
         yield failed("database", error)
 
@@ -87,7 +91,7 @@ def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorChe
         )
 
 
-def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorCheck]:
+def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Iterator[DoctorCheck]:
     if settings.payments is None:
         yield DoctorCheck("table", CheckLevel.SKIPPED, "no table is configured")
         return
@@ -121,6 +125,9 @@ def _table_checks(settings: Settings, database: Database) -> Iterator[DoctorChec
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
     yield from id_checks(about, found)
     yield from _binding_checks(about, settings, database, found)
+    if must_write and not faults:
+        accounts = [account.rows for account in settings.accounts]
+        yield from write_checks(about, database, found, accounts, probe=probe)
     if not faults:
         yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")
 

@@ -20,8 +20,6 @@ _numbers = itertools.count(1)
 
 NOT_BUILT: Mapping[str, str] = {
     "test_orders_that_are_not_known.py::test_the_doctor_says_that_orders_are_blind": "the doctor does not know about orders",
-    "test_refused_by_the_table.py::test_a_privilege_that_a_trigger_needs": "the doctor does not try the writes",
-    "test_refused_by_the_table.py::test_the_doctor_tries_and_takes_back": "the doctor does not try the writes",
     "test_whose_rows.py::test_a_row_that_left_is_out_of_scope": "a row that left is closed as agreement",
     "test_whose_rows.py::test_rows_of_no_account_are_counted": "rows of no configured account are not counted",
     "test_whose_rows.py::test_what_was_open_over_money_is_closed_as_out_of_scope": "what row_excluded replaces is closed as superseded",

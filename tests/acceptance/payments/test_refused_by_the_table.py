@@ -259,6 +259,20 @@ def test_the_doctor_tries_and_takes_back(open_shop: OpenShop) -> None:
         assert shop.rows() == before
 
 
+def test_a_trigger_that_reaches_outside_is_not_tried(open_shop: OpenShop) -> None:
+    """What it does there would stay. The doctor names its function, and --probe tries it all the same."""
+    outward = "PERFORM nextval('tried'); /* dblink_exec('the accounts') */"
+    shop = open_shop(after=trigger(outward))
+    shop.row(1, "pi_1")
+    shop.stripe.serve(payment_intent("pi_1"))
+    answer = shop.run("doctor")
+    assert "rule of its triggers may act outside" in answer.out
+    assert shop.ask("SELECT is_called FROM tried") == [(False,)]
+    assert "was tried on 1 rows" in shop.run("doctor", "--probe").out
+    assert shop.ask("SELECT is_called FROM tried") == [(True,)]
+    assert shop.statuses() == {1: "pending"}
+
+
 VIEW = "CREATE VIEW shown AS SELECT p.* FROM payments p JOIN (SELECT 1 AS one) x ON true;"
 INSTEAD = """
 CREATE FUNCTION shown_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

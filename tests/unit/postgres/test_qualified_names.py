@@ -174,7 +174,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     """Every statement that is composed for a table."""
     for name in (
         "rows_of_intents", "rows_again", "rows_locked", "rows_claimable", "rows_paid", "rows_of_orders", "holders",
-        "rows_by_key", "references_newest", "open_by_status", "ids_sampled",
+        "rows_by_key", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
     ):  # fmt: skip
         yield getattr(table, name)
     yield table.update(linking=True)

@@ -120,6 +120,11 @@ class MerchantTable:
         return self._compose("references_newest")
 
     @cached_property
+    def rows_to_try(self) -> bytes:
+        """Up to ``limit`` rows with one of ``statuses``, locked, without those that another session has locked."""
+        return self._compose("rows_to_try", locking=_LOCKING)
+
+    @cached_property
     def open_by_status(self) -> bytes:
         """How many rows have each of the statuses ``open``."""
         return self._compose("open_payments_by_status")

@@ -328,6 +328,50 @@ WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
 ORDER BY 1
 LIMIT 2000
 
+-- name: rows_to_try
+-- Rows whose present status could be corrected, for the doctor. No order: a sort would read the whole table.
+SELECT {row}
+FROM {table} AS t
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) '' AND {key} IS NOT NULL
+    AND {status} {equals_status} ANY(%(statuses)s::{status_type}[]) AND {of_account}
+LIMIT %(limit)s
+{locking}
+
+-- name: outward_functions
+-- The functions of triggers on the table, on the tables below a view and on partitions, that may act outside of the
+-- database. The languages internal and C are untrusted too, but the functions of PostgreSQL itself act inside.
+WITH RECURSIVE below (relation) AS (
+    SELECT %(relation)s::pg_catalog.regclass::pg_catalog.oid
+    UNION
+    SELECT found.relation
+    FROM below AS b
+    CROSS JOIN LATERAL (
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent OPERATOR(pg_catalog.=) b.relation
+        UNION ALL
+        SELECT d.refobjid
+        FROM pg_catalog.pg_rewrite AS r
+        JOIN pg_catalog.pg_depend AS d
+            ON d.objid OPERATOR(pg_catalog.=) r.oid
+            AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
+            AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        WHERE r.ev_class OPERATOR(pg_catalog.=) b.relation
+    ) AS found (relation)
+)
+SELECT DISTINCT p.proname::pg_catalog.text
+FROM below AS b
+JOIN pg_catalog.pg_trigger AS t ON t.tgrelid OPERATOR(pg_catalog.=) b.relation AND NOT t.tgisinternal
+JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid
+JOIN pg_catalog.pg_language AS l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
+    AND t.tgenabled OPERATOR(pg_catalog.<>) 'D'
+    AND (
+        (NOT l.lanpltrusted AND l.lanname OPERATOR(pg_catalog.<>) 'sql')
+        OR p.prosrc OPERATOR(pg_catalog.~*)
+            '(dblink|http_(get|post|put|delete|patch|head)|[^a-z_]http *[(]|net[.]http|program|lo_export|pg_(read|write)_file|pg_file_)'
+    )
+ORDER BY 1
+
 -- name: open_payments_by_status
 -- How many open rows there are, by the local status, for the status command.
 SELECT pg_catalog.rtrim({status}::pg_catalog.text), pg_catalog.count(*)

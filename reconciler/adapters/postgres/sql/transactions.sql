@@ -10,6 +10,10 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- For this transaction alone: the checkout must never wait for Reconciler.
 SELECT pg_catalog.set_config('lock_timeout', '1s', true), pg_catalog.set_config('statement_timeout', '10s', true)
 
+-- name: set_probe_timeout
+-- For this transaction alone: a write that is only tried must not keep the checkout waiting.
+SELECT pg_catalog.set_config('lock_timeout', '100ms', true)
+
 -- name: set_count_timeout
 -- For this transaction alone: a count may read a whole table, but must end.
 SELECT pg_catalog.set_config('statement_timeout', '60s', true)

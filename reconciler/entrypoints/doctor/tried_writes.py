@@ -1,0 +1,62 @@
+"""Checks that the merchant's table takes what a sweep would write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.inspection import Inspection
+from reconciler.adapters.postgres.merchant.write_probe import (
+    TriedWrites,
+    outward_functions,
+    try_writes,
+)
+from reconciler.domain.model.payment import AccountRows
+from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
+
+
+def write_checks(
+    about: str,
+    database: Database,
+    found: Inspection,
+    accounts: Sequence[AccountRows],
+    *,
+    probe: bool,
+) -> Iterator[DoctorCheck]:
+    """Each outcome's write, tried on some rows and rolled back.
+
+    With ``probe`` also if a trigger may act outside of the database, where nothing can be rolled back.
+    """
+    table, relation = found.table, found.relation
+    if table is None or relation is None:
+        return
+    outward = outward_functions(database, relation)
+    if outward and not probe:
+        yield DoctorCheck(
+            about,
+            CheckLevel.WARNING,
+            f"the writes were not tried: {', '.join(outward)} of its triggers may act outside of the database",
+            "If that does no harm, try them with: reconciler doctor --probe",
+        )
+        return
+    for tried in try_writes(database, table, accounts):
+        yield _check(about, tried, relation.role)
+
+
+def _check(about: str, tried: TriedWrites, role: str) -> DoctorCheck:
+    write = f'the write of "{tried.status}" ({tried.outcome.value})'
+    if not tried.tried:
+        what = f"{write} was not tried: no unlocked row could be corrected to it"
+        return DoctorCheck(about, CheckLevel.SKIPPED, what)
+    if not tried.refused:
+        what = f"{write} was tried on {tried.tried} rows and taken back"
+        return DoctorCheck(about, CheckLevel.OK, what)
+
+    first = tried.refused[0]
+    rule = f" by {first.constraint}" if first.constraint else ""
+    return DoctorCheck(
+        about,
+        CheckLevel.FAULT if len(tried.refused) == tried.tried else CheckLevel.WARNING,
+        f"{write} is refused{rule} for {len(tried.refused)} of {tried.tried} tried rows: {first.message}",
+        f"Change that rule of the table, or GRANT the role {role} what the rule's function needs.",
+    )
