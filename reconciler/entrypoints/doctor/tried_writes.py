@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import Inspection
-from reconciler.adapters.postgres.merchant.write_probe import (
+from reconciler.adapters.postgres.page.write_probe import (
     TriedWrites,
     outward_functions,
     try_writes,
