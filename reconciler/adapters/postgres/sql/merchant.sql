@@ -368,7 +368,7 @@ WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
     AND (
         (NOT l.lanpltrusted AND l.lanname OPERATOR(pg_catalog.<>) 'sql')
         OR p.prosrc OPERATOR(pg_catalog.~*)
-            '(dblink|http_(get|post|put|delete|patch|head)|[^a-z_]http *[(]|net[.]http|program|lo_export|pg_(read|write)_file|pg_file_)'
+            '(dblink|http_(get|post|put|delete|patch|head)|[^a-z_]http *[(]|program|lo_export|pg_(read|write)_file|pg_file_)'
     )
 ORDER BY 1
 
