@@ -99,12 +99,15 @@ _SHARED: Final[tuple[Processor, ...]] = (
 """The processors for every event, from Reconciler or a library. Masking is the last."""
 
 
-def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
+def _formatter(
+    stream: TextIO, journal_stream: str | None, *, is_text: bool | None = None
+) -> logging.Formatter:
     # on a terminal people read, elsewhere programs
     renderer: Processor
     escapes: tuple[Processor, ...] = ()
-    if stream.isatty():
-        renderer, escapes = structlog.dev.ConsoleRenderer(), (escape_controls,)
+    if stream.isatty() if is_text is None else is_text:
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        escapes = (escape_controls,)
     else:
         renderer = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
     return structlog.stdlib.ProcessorFormatter(
@@ -115,6 +118,12 @@ def _formatter(stream: TextIO, journal_stream: str | None) -> logging.Formatter:
             MaskedRenderer(renderer, with_priority=is_journal(journal_stream, stream)),
         ],
     )
+
+
+def set_format(stream: TextIO, *, journal_stream: str | None, is_text: bool) -> None:
+    """Write readable lines, or JSON, to the stream that ``configure`` was given, on a terminal and elsewhere."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_formatter(stream, journal_stream, is_text=is_text))
 
 
 def configure(level: str, stream: TextIO, *, journal_stream: str | None = None) -> None:

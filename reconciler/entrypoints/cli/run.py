@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from reconciler.entrypoints.invocation import invocation
+from reconciler.log import set_format
+from reconciler.settings import JOURNAL_VARIABLE
 
 UNUSED: Final = ("requests", "pygments", "httpx._main")
 """Modules that Stripe's SDK and httpx import if they are installed, and that the service does not use: another HTTP
 client and httpx's command line. Without them a process that runs for months is 7 MB smaller."""
 
 
-def run(context: typer.Context) -> int:
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    context: typer.Context,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            metavar="text|json",
+            help="How the log is written.  [default: text on a terminal, else json]",
+        ),
+    ] = None,
+) -> int:
     """Run as a service until it is stopped.
 
     It makes sweeps on a schedule, for every account whose lease is free. Several machines that run it share the
@@ -32,4 +51,7 @@ def run(context: typer.Context) -> int:
         del sys.modules[name]
     block_signals()
     call = invocation(context)
+    if log_format is not None:
+        journal = call.environ.get(JOURNAL_VARIABLE)
+        set_format(sys.stderr, journal_stream=journal, is_text=log_format is LogFormat.TEXT)
     return int(Daemon(partial(call.settings, need_delivery=True), call.environ, call.clock).run())

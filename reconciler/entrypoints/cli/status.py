@@ -70,6 +70,9 @@ def status(
     ] = None,
     json: JsonOption = False,
     account: AccountOption = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if anything is a warning or critical.")
+    ] = False,
 ) -> int:
     """Show each account's process, its last sweeps, and what needs a person.
 
@@ -103,7 +106,8 @@ def status(
             )
         case StatusFormat.NAGIOS:
             return _write_nagios(statuses, remarks_of, expected)
-    return int(ExitCode.DONE)
+    has_remark = any(remarks_of.values())
+    return int(ExitCode.NO if exit_code and has_remark else ExitCode.DONE)
 
 
 def _read(

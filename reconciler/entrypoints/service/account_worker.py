@@ -264,13 +264,18 @@ class AccountWorker(threading.Thread):
                 # after an error the query also finds out whether the database works again
                 if was_notified or rounds % ROUNDS_A_POLL == 0 or failing_since is not None:
                     self._serve_waiting(opened, lease, steps)
+                    if failing_since is not None:
+                        log.info("requests.reachable", account=self.account)
                     failing_since = None
             except (DatabaseUnavailableError, DatabaseBusyError) as error:
                 now = clock.monotonic()
-                failing_since = failing_since or now
+                if failing_since is None:
+                    # once an outage: the query is tried again every second
+                    failing_since = now
+                    why = redact(str(error))
+                    log.warning("requests.unreachable", account=self.account, why=why)
                 if now - failing_since > self._service.settings.service.lease.total_seconds():
                     raise
-                log.warning("requests.unreachable", account=self.account, why=redact(str(error)))
                 with steps.resting():
                     clock.wait(self._stopping, NOTIFICATION_SECONDS)
 

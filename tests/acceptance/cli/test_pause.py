@@ -27,6 +27,9 @@ def test_pause_and_resume(town: Town) -> None:
     (one,) = json.loads(town.run("status", "--json").out)
     assert one["paused"]["asked_by"] == town.ask("SELECT asked_by FROM reconciler.pauses")[0][0]
     assert one["paused"]["until"] is not None
+    assert town.run("status").code == 0
+    assert town.run("status", "--exit-code").code == 1
+    assert town.run("status", "--json", "--exit-code").code == 1
     nagios = town.run("status", "--format", "nagios")
     assert nagios.code >= 1
     assert "writes to your rows are paused" in nagios.out

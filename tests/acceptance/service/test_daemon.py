@@ -91,6 +91,17 @@ def test_a_faulty_configuration_ends_it(
     assert any(line.startswith("hint: ") for line in shown)
 
 
+def test_the_log_for_eyes(installation: ServiceInstallation) -> None:
+    """``--log-format text`` writes readable lines without colours, also where no terminal is."""
+    installation.execute("DROP SCHEMA reconciler CASCADE")
+    command = installation.start_command("run", "--log-format", "text")
+    _, err = command.communicate(timeout=40)
+    assert command.returncode == 78
+    (line,) = [line for line in err.splitlines() if "service.starting" in line]
+    assert not line.startswith("{")
+    assert "\x1b" not in err
+
+
 def test_pending_migrations_end_it(installation: ServiceInstallation) -> None:
     """Without Reconciler's tables the service ends with 78 and names the command migrate."""
     installation.execute("DROP SCHEMA reconciler CASCADE")
