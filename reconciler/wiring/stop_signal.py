@@ -19,7 +19,7 @@ STOPPING: Final = threading.Event()
 STOP_SECONDS: Final = 4.0
 INTERRUPTED: Final = 130
 """The exit code that a shell shows for a program that was ended by SIGINT."""
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LATE: Final = (
     b"reconciler: interrupted; it did not end by itself within 4 s. What had been recorded stays.\n"
 )

@@ -220,13 +220,19 @@ def _accept_any_character() -> None:
 
 
 def terminate_like_interrupt() -> None:
-    """Make SIGTERM end a command as Ctrl-C does, so that a sweep finishes its page and still prints its report."""
+    """Make SIGTERM, and the end of the terminal, end a command as Ctrl-C does.
+
+    So a sweep finishes its page, gives its lease back, and still prints its report.
+    """
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
     # run is not affected: the service blocks its signals and reads them itself
     signal.signal(signal.SIGTERM, interrupt)
+    # nohup ignores SIGHUP on purpose, and the command then outlives its terminal
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, interrupt)
 
 
 def _show_usage_error(error: typer.TyperException) -> None:

@@ -28,6 +28,13 @@ def migrate(
             metavar="ROLE", help="Grant this role to read the schema reconciler and to add notes."
         ),
     ] = None,
+    worker_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE",
+            help="Grant this role to read the outbox and to mark its rows as delivered.",
+        ),
+    ] = None,
     rebind: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +67,9 @@ def migrate(
             write_line("The schema reconciler is up to date.")
         return int(ExitCode.NO if missing else ExitCode.DONE)
 
-    for name in apply_migrations(url, daemon_role=daemon_role, auditor_role=auditor_role):
+    for name in apply_migrations(
+        url, daemon_role=daemon_role, auditor_role=auditor_role, worker_role=worker_role
+    ):
         write_line(f"applied: {name}")
     write_line("The schema reconciler is up to date.")
     if rebound is not None:

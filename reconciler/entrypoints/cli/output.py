@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, Literal, TextIO, TypeVar
 
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.money import Money
+from reconciler.entrypoints.cli.cards import card_lines
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.masking import map_texts, may_hold_secret, redact, visible, visible_json
 
@@ -47,6 +48,8 @@ _MOST_CELL_BYTES: Final = 2000
 _MOST_LINE_CHARACTERS: Final = 8000
 _WIDEST_PADDED: Final = 260
 """A wider cell does not widen its column. Ids of Stripe have 255 characters at most."""
+_SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow"}
+"""rich leaves colours out if NO_COLOR is set; the word says the severity without them."""
 _CHECK_CONFIGURATION: Final = "Correct the configuration, and check it with: reconciler doctor"
 
 
@@ -193,9 +196,9 @@ def _csv_cell(value: object, *, whole: bool) -> object:
 def write_table(
     columns: Sequence[OutputColumn[Row]], rows: Iterable[Row], *, indent: int = 0
 ) -> None:
-    """Write a table to standard output: drawn if it fits into the terminal, else aligned with spaces.
+    """Write a table to standard output: drawn on a terminal, or as cards if it does not fit; in a pipe, aligned with spaces.
 
-    No cell is cut off or wrapped, so that an id can be copied.
+    No id is cut off or broken, so that it can be copied.
     """
     # the text is escaped before it is measured, because escapes are longer
     cells = [[cell_text(column.text(row)) for column in columns] for row in rows]
@@ -206,7 +209,10 @@ def write_table(
         terminal_width, _ = get_terminal_size()
         if sum(widths) + len(_GAP) * len(widths) <= terminal_width:
             _draw(columns, cells)
-            return
+        else:
+            for text in card_lines(titles, cells, terminal_width, indent):
+                sys.stdout.write(text + "\n")
+        return
 
     for line in [[title.upper() for title in titles], *cells]:
         padded = [
@@ -234,7 +240,7 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
     for line in cells:
         # a Text is not parsed for rich's markup, which data may contain
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*(Text(cell, style=_SEVERITY_STYLES.get(cell, "")) for cell in line))
     Console(file=sys.stdout).print(table)
 
 

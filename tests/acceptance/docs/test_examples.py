@@ -168,9 +168,9 @@ def test_worker_takes_what_waits(tutorial: Tutorial, role: RoleFactory) -> None:
     """The worker of the page about the outbox takes every row that waits, once, with the role of the page alone."""
     page = HOW_TO / "consume-the-outbox.md"
     name, url_of = role("worker")
-    grants = example(page, "sql", "CREATE ROLE worker LOGIN")
-    _, _, rest = grants.partition(";\n")
-    tutorial.execute(re.sub(r"\bworker\b", name, rest))
+    line = example(page, "console", "--worker-role").strip().splitlines()[-1]
+    _, _, command = line.partition('" ')
+    assert tutorial.run(command.replace(" worker", f" {name}")).code == 0
     statements = [
         re.sub(r"--[^\n]*", "", one).strip()
         for one in example(page, "sql", "SKIP LOCKED").split(";")

@@ -270,3 +270,18 @@ def test_the_daemons_role_is_enough_to_deliver(stocked, roles):
         assert outbox.claim(epoch, 60).message == first.message
         outbox.delivered(second.message.number)
         assert PostgresStatus(database, "default").outbox()[:2] == (1, 0)
+
+
+def test_the_workers_role_may_only_mark_rows_as_delivered(stocked, role):
+    """--worker-role is enough for the documented worker's SELECT … FOR UPDATE and UPDATE, and for nothing else."""
+    worker, as_worker = role("worker")
+    migrate(stocked.url, daemon_role=None, auditor_role=None, worker_role=worker)
+    url = as_worker(stocked.url)
+    assert not refused(
+        url,
+        "SELECT account, id, kind FROM reconciler.outbox WHERE delivered_at IS NULL FOR UPDATE SKIP LOCKED",
+    )
+    assert not refused(url, "UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 1")
+    assert refused(url, "UPDATE reconciler.outbox SET to_status = 'x'")
+    assert refused(url, "DELETE FROM reconciler.outbox")
+    assert refused(url, "SELECT FROM reconciler.ledger")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.entrypoints.cli import output
+from reconciler.entrypoints.cli.cards import card_lines
 from reconciler.entrypoints.cli.output import OutputColumn
 from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 
@@ -40,12 +41,21 @@ def test_a_table_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_narrow_terminal_keeps_ids_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the terminal is too narrow, the table becomes plain lines, because a wrapped id cannot be copied."""
+    """If the terminal is too narrow, each row becomes a card; its id stands whole on a line of its own."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", "40")
-    output.write_table(COLUMNS, [(LONG, 3)])
-    assert f"\n{LONG}      3\n" in terminal.getvalue()
+    output.write_table(COLUMNS, [(LONG, 3), ("pi_1", 4)])
+    assert terminal.getvalue() == f"id\n  {LONG}\ncount  3\n\nid     pi_1\ncount  4\n"
+
+
+@pytest.mark.parametrize("width", [20, 50, 80])
+def test_cards_break_between_words_only(width: int) -> None:
+    """On any width a card keeps every word whole, and no line is longer than the terminal if its words fit."""
+    text = "Its Checkout Session is open until tomorrow-noon."
+    lines = list(card_lines(("payment", "reason"), [("7", text)], width, 0))
+    assert " ".join(" ".join(lines[1:]).split()) == f"reason {text}"
+    assert all(len(line) <= width for line in lines)
 
 
 def test_a_wide_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 FOLDER = Path(package.__path__[0])
 FILES = sorted(path.stem for path in (FOLDER / "sql").glob("*.sql"))
 CODE = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
-GRANTS = {"grant_daemon", "grant_auditor"}
+GRANTS = {"grant_daemon", "grant_auditor", "grant_worker"}
 NAMED = [(file, name) for file in FILES for name in TEMPLATES[file]]
 
 

@@ -62,11 +62,18 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         }
 
 
-def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> tuple[str, ...]:
+def migrate(
+    dsn: str,
+    *,
+    daemon_role: str | None,
+    auditor_role: str | None,
+    worker_role: str | None = None,
+) -> tuple[str, ...]:
     """Bring the schema up to date and grant the roles what they need; the names of what was applied.
 
     The roles must exist. The daemon's role may use the schema, but never UPDATE or DELETE the ledger; SELECT and UPDATE
     on the merchant's table are for the merchant to grant. The auditor's role reads the schema and adds notes.
+    The worker's role reads the outbox and marks its rows as delivered.
 
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
     another session holds a lock on a table of the schema for more than 3 s: what was applied before stays, and another
@@ -80,7 +87,11 @@ def migrate(dsn: str, *, daemon_role: str | None, auditor_role: str | None) -> t
 
         # granted every time: a new table has no grants yet
         with connection.transaction():
-            for role, grants in ((daemon_role, "grant_daemon"), (auditor_role, "grant_auditor")):
+            for role, grants in (
+                (daemon_role, "grant_daemon"),
+                (auditor_role, "grant_auditor"),
+                (worker_role, "grant_worker"),
+            ):
                 if role is not None:
                     _grant(connection, role, grants)
         return applied

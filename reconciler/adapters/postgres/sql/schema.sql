@@ -45,6 +45,12 @@ GRANT USAGE ON SCHEMA reconciler TO {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
 GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
 
+-- name: grant_worker
+-- A worker of the merchant reads the outbox and marks rows as delivered. It can change nothing else.
+GRANT USAGE ON SCHEMA reconciler TO {role};
+GRANT SELECT ON reconciler.outbox TO {role};
+GRANT UPDATE (delivered_at) ON reconciler.outbox TO {role};
+
 -- name: schema_access
 -- Whether the schema exists, whether this role may read it, whether it may write what a sweep writes, and whether it may
 -- read which migrations were applied.
