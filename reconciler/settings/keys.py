@@ -118,7 +118,7 @@ def read_key_file(path: Path, origin: str) -> FoundKey:
         return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is not text.", _ONE_LINE))
     except ValueError:
         return FoundKey(
-            fault=ConfigurationFault(f"{origin}: this is no path of a file.", _ONE_LINE)
+            fault=ConfigurationFault(f"{origin}: this is not the path of a file.", _ONE_LINE)
         )
     if not key:
         return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is empty.", _ONE_LINE))

@@ -122,7 +122,7 @@ class PaymentsSection(Section):
     where: Condition | None = Field(
         default=None,
         description='SQL that a row must fulfil to belong to this table\'s payments, such as "deleted_at IS NULL"; unset: '
-        "every row. Other rows are never written. They count only as other rows of an order, or as holders of a PaymentIntent.",
+        "every row. Reconciler never writes other rows. It reads them only to see which rows share an order or a PaymentIntent.",
     )
     read: dict[LocalStatus, ReadOutcome] = Field(
         description="The outcome that each local status means: incomplete, failed, processing, authorized, "

@@ -72,7 +72,7 @@ def _checked(secret: str, origin: str, faults: list[ConfigurationFault]) -> Secr
         return SecretStr(secret)
     faults.append(
         ConfigurationFault(
-            f"{origin}: a signing secret is {PREFIX} and {SHORTEST - len(PREFIX)} or more random letters and digits.",
+            f"{origin}: a signing secret is {PREFIX} followed by {SHORTEST - len(PREFIX)} or more random letters and digits.",
             f'Make one with: echo "{PREFIX}$(openssl rand -hex 32)"',
         )
     )

@@ -41,8 +41,8 @@ class HttpFailure(Enum):
     STOPPED = "the program is stopping"
     BROKEN = "the connection broke"
     CUT_SHORT = "the answer is cut short"
-    HEAD_TOO_LONG = "the headers of the answer do not end"
-    BODY_TOO_LONG = "the answer does not end"
+    HEAD_TOO_LONG = "the headers of the answer are too long"
+    BODY_TOO_LONG = "the answer is too long"
     WRONG_ENCODING = "the answer is not encoded as its headers say"
 
 

@@ -192,7 +192,7 @@ def origin_of(url: str) -> HttpOrigin:
     except (ValueError, KeyError):
         host = b""
     if not host or host.startswith(b"."):
-        fault = ConfigurationFault("The URL has no host that can exist.")
+        fault = ConfigurationFault("The URL's host name is not valid.")
         raise ConfigurationError((fault,))
     return HttpOrigin(parts.scheme.encode(), host, port)
 

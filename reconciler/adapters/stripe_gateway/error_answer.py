@@ -137,7 +137,7 @@ class ErrorAnswer:
             hint = "Lower budget.share, or let fewer programs use this account at the same time."
         else:
             reason = f"it answered with status {status}{self.quote()}"
-            hint = "See Stripe's status page; the next sweep tries again."
+            hint = "Check https://status.stripe.com. The next sweep tries again."
         return AttemptError(reason, hint, retry=retry, least_wait=retry_after(self.answer))
 
     def _key_refused(self, account: str, key_prefix: str) -> StripeRefusedError:

@@ -188,7 +188,7 @@ def page_items(
 def raise_if_too_many(items: Sequence[object]) -> None:
     """Raise AttemptError for a page with more items than were requested."""
     if len(items) > PAGE_SIZE:
-        raise malformed_answer("the page has more items than were requested")
+        raise malformed_answer("the page has more objects than Reconciler asked for")
 
 
 def _items_one_by_one(
@@ -202,7 +202,7 @@ def _items_one_by_one(
         raise_if_too_many(page.data)
         items = [read_item(raw, number, item_decoder) for number, raw in enumerate(page.data, 1)]
         return items, page.has_more
-    raise malformed_answer(f"{field} is not what a list has there")
+    raise malformed_answer(f"the field {field} is not as Stripe's API defines it for a list")
 
 
 def read_item(
@@ -265,7 +265,7 @@ def next_cursor(
         raise malformed_answer("the page's last object has no readable id to continue from")
     cursor = last.name if isinstance(last, UnreadableItem) else last.id
     if cursor == after:
-        raise malformed_answer("the list does not move on")
+        raise malformed_answer("the list names its last page as the next one")
     return cursor
 
 

@@ -175,8 +175,8 @@ class Lookups:
                 raise SearchRefusedError(
                     "Stripe does not offer its search to this account"
                     f"{refusal.quote()}, so that Reconciler cannot find the payment intents of an order by it.",
-                    "Stripe offers no search to merchants in India. Reconciler makes no order failed or canceled "
-                    "without knowing its other payment intents.",
+                    "Stripe offers no search to merchants in India. Reconciler sets no row of an order to failed or "
+                    "canceled unless it knows the other payment intents of the order.",
                 )
             return None
 

@@ -126,7 +126,7 @@ def parse_object(
     # a fault in the right object would come again; a wrong object may be a proxy's, and the next try may be right
     head = head_of(answer.body)
     if head is None or head.object != requested.object or head.id != requested.id:
-        raise malformed_answer(f"the answer is not that {requested.noun}")
+        raise malformed_answer(f"the answer is not the {requested.noun} that was requested")
     raise broken_promise(str(requested), field)
 
 
@@ -207,12 +207,12 @@ def parse_search_page(
     except FieldError as error:
         field = error.field
     if field:
-        raise malformed_answer(f"{field} is not what a search has there")
+        raise malformed_answer(f"the field {field} is not as Stripe's API defines it for a search")
 
     # the answer may say that more follows, and must then say where
     next_page = found.next_page if found.has_more else None
     if found.has_more and (not next_page or next_page == page):
-        raise malformed_answer("the search does not move on")
+        raise malformed_answer("the search names its last page as the next one")
 
     raise_if_too_many(found.data)
     items = [read_item(raw, number, _FOUND_INTENT) for number, raw in enumerate(found.data, 1)]
@@ -229,7 +229,7 @@ def parse_heads(answer: HttpAnswer) -> tuple[WireHead, ...]:
         return tuple(decode(item, _HEAD) for item in page.data)
     except FieldError as error:
         field = error.field
-    raise malformed_answer(f"{field} is not what a list has there")
+    raise malformed_answer(f"the field {field} is not as Stripe's API defines it for a list")
 
 
 def _raise_if_of_other_charge(wire: WireRefund | WireDispute, charge_id: str) -> None:

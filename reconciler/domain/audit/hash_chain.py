@@ -41,7 +41,7 @@ def rfc3339(moment: datetime) -> str:
     Raises TypeError for a time without a zone, because each machine would read it in its own zone.
     """
     if moment.tzinfo is None:
-        raise TypeError("a time without a zone has no canonical form in the ledger")
+        raise TypeError("a time without a zone cannot be written to the ledger")
     # most times are in UTC already, and a ledger has millions
     in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     naive = in_utc.replace(tzinfo=None)
@@ -68,7 +68,7 @@ def _plain(value: object) -> object:
         case list() | tuple():
             return [_plain(item) for item in value]
         case _:
-            raise TypeError(f"{type(value).__name__} has no canonical form in the ledger")
+            raise TypeError(f"{type(value).__name__} cannot be written to the ledger")
 
 
 def entry_hash(
@@ -138,7 +138,9 @@ def _fault(entry: Entry, account: str, seq: int, prev: str) -> ChainBreak | None
         )
     except (ValueError, TypeError, RecursionError):
         # such as text that is not UTF-8
-        return ChainBreak(account, entry.seq, "its content has no canonical form")
+        return ChainBreak(
+            account, entry.seq, "its content cannot be written in the form that the ledger hashes"
+        )
     if entry.hash != recomputed:
         return ChainBreak(account, entry.seq, "its content does not match its hash: it was changed")
     return None

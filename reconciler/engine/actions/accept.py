@@ -196,18 +196,18 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
     if paid is not None:
         raise AnotherRowPaidError(
             f"row {paid.key} holds {intent.id} too and says that it was paid.",
-            "Put the rows right by hand and resolve the discrepancy with a note.",
+            "Correct the rows by hand and resolve the discrepancy with a note.",
         )
     if payment.outcome is outcome and payment.payment_intent == intent.id:
         raise CannotAcceptError(
             f"row {key} already says {outcome.value}: there is no outcome to write.",
-            "Put the amount or the currency right by hand and resolve it with a note.",
+            "Correct the amount or the currency by hand and resolve it with a note.",
         )
     if payment.stored_id is not None and payment.payment_intent != intent.id:
         raise CannotAcceptError(
             f"row {key} holds a Checkout Session, a charge or a client secret, which is never replaced:"
             f" {intent.id} cannot be written to it.",
-            "Put the row right by hand and resolve the discrepancy with a note.",
+            "Correct the row by hand and resolve the discrepancy with a note.",
         )
     _raise_if_amount_differs(payment, acceptance)
     return payment
@@ -220,7 +220,7 @@ def _raise_if_intent_not_writable(
         raise CannotAcceptError(
             f"row {payment.key} does not hold {acceptance.intent.id}, and [payments] payment_intent is an SQL text,"
             " which cannot be written.",
-            "Put the row right by hand and resolve the discrepancy with a note.",
+            "Correct the row by hand and resolve the discrepancy with a note.",
         )
 
 

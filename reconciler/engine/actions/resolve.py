@@ -78,7 +78,7 @@ def _key(discrepancy: Discrepancy, row: str | None) -> str:
     if discrepancy.payment_intent is None:
         raise UsageError(
             f"discrepancy {discrepancy.id} is about no PaymentIntent: there is no outcome to accept.",
-            "Put the row right by hand and resolve it with a note.",
+            "Correct the row by hand and resolve it with a note.",
         )
     if row is not None:
         # a discrepancy has a key with a secret in it masked

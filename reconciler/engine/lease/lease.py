@@ -56,8 +56,8 @@ class Lease:
             other = self._store.holder() or "another process"
             raise LeaseHeldError(
                 f"{other} is working on this account.",
-                "Wait until it has finished, or stop it; its lease ends by itself"
-                f" within {self._seconds:.0f} s of its death.",
+                "Wait until it has finished, or stop it. If it has crashed, its lease ends"
+                f" within {self._seconds:.0f} s.",
             )
         self.epoch = epoch
         self._until = asked_at + self._seconds

@@ -151,7 +151,7 @@ class OrderQuestions:
         self._report.examined += len(answers)
         self._report.waiting += len(answers)
         for one in answers:
-            line = f"its order could not be found out: {why}"
+            line = f"its order could not be read: {why}"
             self._report.add_line(ReportLine(DecisionKind.WAIT, one.intent.id, (), why=line))
 
 

@@ -28,8 +28,8 @@ REFUSED_CURSOR: Final = "search_refused"
 REFUSED_FOR: Final = timedelta(days=1)
 _FRESH: Final = timedelta(seconds=STALE_SECONDS)
 SEARCH_REFUSED: Final = (
-    "Stripe refuses searches for this account, so orders outside the listed range cannot be found out: their rows are"
-    " not made failed or canceled (reason order_not_known)."
+    "Stripe refuses searches for this account, so Reconciler does not know every PaymentIntent of an order outside the"
+    " listed range. It sets no row of such an order to failed or canceled (reason order_not_known)."
 )
 
 
@@ -144,7 +144,7 @@ class OrderIntents:
                 known.update(found.values)
             elif len(found.values) == 1:
                 raise StripeUnavailableError(
-                    "Stripe's search has more intents for an order than are read for it.",
+                    "Stripe's search shows more PaymentIntents for an order than Reconciler reads.",
                     "Look at the order in Stripe's dashboard; the sweep tries again.",
                 )
             else:

@@ -76,7 +76,11 @@ class DueSource:
         # the tail leaves the others to the next sweep of due, which reports what it cannot read
         if are_more and not is_tail:
             is_bound = most == MOST_RECHECKS
-            why = "More of them are due than one sweep reads." if is_bound else QUOTA_SHORT
+            why = (
+                "One sweep reads no more of them. The next sweep reads the rest."
+                if is_bound
+                else QUOTA_SHORT
+            )
             self._reader.report.miss("further rechecks", why)
         yield from self._reader.fetcher.retrieve_pages(self._reader.unmet(rechecks))
 

@@ -33,8 +33,8 @@ from reconciler.errors import (
 )
 
 KEY_IN_DOUBT: Final = (
-    "Stripe knew none of the rows that were asked for, so the key may be another account's: what has no row is not"
-    " recorded."
+    "Stripe knew none of the PaymentIntents that rows name, so the key may belong to another account. PaymentIntents"
+    " without a row were not recorded."
 )
 EARLIEST_ROW: Final = timedelta(days=1)
 """How long before its intent a row may have been created that holds the intent's Checkout Session: it lives a day."""

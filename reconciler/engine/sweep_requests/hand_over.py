@@ -31,7 +31,7 @@ CHECK_SECONDS: Final = 0.5
 """How often the command reads how far the sweep is."""
 PROGRESS_SECONDS: Final = 0.5
 """How often the service stores how far the sweep is."""
-_WITHDRAWN: Final = "The command that asked has withdrawn it."
+_WITHDRAWN: Final = "The command that asked for the sweep has withdrawn the request."
 
 
 def as_options(request: SweepRequest) -> dict[str, object]:
@@ -67,7 +67,7 @@ def as_request(options: object, asked_by: str) -> SweepRequest:
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise UsageError(
             "The service cannot read this request: its options are not those of the service's version.",
-            "Ask again with reconciler sweep of the version that the service runs.",
+            "Run reconciler sweep in the same version as the service.",
         ) from None
 
 
@@ -153,7 +153,7 @@ def hand_over(
     if state.status is RequestStatus.REFUSED or state.result is None:
         raise LeaseHeldError(
             f"The service {service.holder} refused the sweep: {state.answer}",
-            "Correct what it names, and ask again.",
+            "Correct what this message names, and run the command again.",
         )
     answer = from_dict(state.result)
     for line in answer.lines:
@@ -182,7 +182,7 @@ def _stop_waiting(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
         return "It was interrupted before the service had taken the request: nothing was done."
     return (
-        "It was interrupted here; the service goes on with the sweep. reconciler status shows it."
+        "The command was interrupted; the service continues the sweep. reconciler status shows it."
     )
 
 

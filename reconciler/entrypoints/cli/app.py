@@ -75,7 +75,7 @@ class Program(TyperGroup):
             _discard_output()
             raise OutputError(
                 f"The result could not be written ({error.strerror}).",
-                "Write it where there is room. Reconciler's own tables have what was recorded.",
+                "Write the output to a disk with free space. Reconciler's own tables have what was recorded.",
             ) from None
         return result
 

@@ -88,7 +88,7 @@ def discrepancies(
     ] = None,
     kind: Annotated[
         list[Kind] | None,
-        typer.Option(metavar="KIND", help="Such as missed_outcome; can be repeated."),
+        typer.Option(metavar="KIND", help="A kind, such as missed_outcome; can be repeated."),
     ] = None,
     severity: Annotated[
         list[Severity] | None,

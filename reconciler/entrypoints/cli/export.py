@@ -155,7 +155,7 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"{folder} cannot be made a folder ({error.strerror}).",
+            f"{folder} cannot be created as a folder ({error.strerror}).",
             "Name another one with --output.",
         ) from None
     ledgers = LedgerExport(audit, accounts)

@@ -43,5 +43,5 @@ def reopen(
         for item in done:
             name = item.payment_intent or ", ".join(item.keys)
             write_line(f"Discrepancy {item.id} ({item.kind.value}, {name}) is open again.")
-        write_line("Decide anew with: reconciler sweep --apply")
+        write_line("To decide again, run: reconciler sweep --apply")
     return int(ExitCode.DONE)

@@ -34,7 +34,7 @@ def resolve(
     discrepancy: Annotated[
         int, typer.Argument(metavar="ID", min=1, help="The discrepancy's number.")
     ],
-    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; the ledger keeps it.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the ledger keeps it.")],
     accept: Annotated[
         AcceptedSide | None,
         typer.Option(

@@ -90,7 +90,7 @@ def verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare with heads that were noted outside the database: the output of an earlier verify --json, or a "
+            help="Compare with anchors that were kept outside the database: the output of an earlier verify --json, or a "
             "line for each with account, seq, hash and at.",
         ),
     ] = None,
@@ -211,4 +211,6 @@ def _write_anchored(name: str, anchored: AnchorVerdict | None) -> None:
         return
     write_line(f"{name}: BROKEN, {anchored.state.value}: {anchored.what}.".replace("?.", "?"))
     if anchored.last_agreeing:
-        write_line(f"  the last anchor that agrees is of entry {anchored.last_agreeing:,}")
+        write_line(
+            f"  the newest anchor that agrees with the ledger is that of entry {anchored.last_agreeing:,}"
+        )

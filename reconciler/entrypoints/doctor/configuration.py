@@ -51,7 +51,7 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.WARNING,
-            f"stripe.api_base is {address}: everyone on the way can read the key",
+            f"stripe.api_base is {address}: every machine on the way can read the key",
             "Use https, or a proxy on this machine.",
         )
     url = settings.delivery.url
@@ -74,7 +74,7 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
             CheckLevel.WARNING,
             f"[payments.read] maps {', '.join(partial)} to refunded, which means that all of the money went back: each"
             " partial refund would be a critical refund_missing",
-            "Map a word for a partial refund to succeeded.",
+            "Map a status that means a partial refund to succeeded.",
         )
     # both are legal, and a person may wonder later why no row is corrected
     if not settings.table.write:
@@ -126,6 +126,6 @@ def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
                 yield DoctorCheck(
                     about,
                     CheckLevel.WARNING,
-                    "its prefix says neither its kind nor its mode",
+                    "its prefix shows neither the kind of key nor its mode",
                     "Set livemode, so that Reconciler notices a key of the other mode.",
                 )

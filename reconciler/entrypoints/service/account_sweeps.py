@@ -239,7 +239,7 @@ class AccountSweeps:
         if self._account.stopping.is_set():
             raise StoppedError(
                 "The service was stopped; the pages that were recorded stay.",
-                "Nothing to do: the next sweep goes on.",
+                "Nothing to do: the next sweep continues the work.",
             )
         lease = self._lease
         if lease is None:

@@ -175,10 +175,10 @@ def _outbox(statuses: Sequence[AccountStatus], gauge: Gauge) -> Iterator[GaugeMe
 
 
 def _rates(statuses: Iterable[AccountStatus], gauge: Gauge) -> Iterator[GaugeMetricFamily]:
-    limit = gauge("rate_limit", "Reads a second that Reconciler sends at most.", "endpoint")
+    limit = gauge("rate_limit", "The most reads a second that Reconciler sends.", "endpoint")
     rate = gauge(
-        "rate_rate",
-        "Reads a second that it sends at most now, slowed down by Stripe's refusals.",
+        "rate_now",
+        "The most reads a second that Reconciler sends now, after Stripe's refusals have slowed it down.",
         "endpoint",
     )
     busiest = gauge(

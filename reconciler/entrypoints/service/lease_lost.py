@@ -12,7 +12,7 @@ def raise_if_lease_lost(account: str, lease: Lease) -> None:
     if lease.has_run_out:
         raise LeaseLostError(
             f"The lease on account {account} was not renewed in time; nothing is read or written without it.",
-            "Nothing to do: this process or another replica takes it again.",
+            "Nothing to do: this process or another replica takes over the account again.",
         )
 
 
@@ -20,5 +20,5 @@ def lease_gone(account: str) -> LeaseLostError:
     """The error for a lease that this process has given back."""
     return LeaseLostError(
         f"This process has given the lease on account {account} back.",
-        "Nothing to do: the process that takes it goes on.",
+        "Nothing to do: the process that takes over the account continues its work.",
     )

@@ -25,10 +25,8 @@ _SECONDS: Final[Buckets] = (0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28_800)
 _SWEEPS: Final = "Sweeps that ended, by result: complete, incomplete or failed."
 _HELD_BACK: Final = "Corrections that the hourly limit held back."
 _DISCREPANCIES_MET: Final = "Discrepancies that sweeps found; each sweep counts them again."
-_DELAY: Final = "From Stripe's newest event of a payment to Reconciler's correction of its row."
-_JOBS: Final = (
-    "Ticks that did not become a sweep: failed (a bug), missed or skipped (the last one still ran)."
-)
+_DELAY: Final = "Seconds from Stripe's newest event about a payment to the correction of its row."
+_JOBS: Final = "Planned sweeps that did not start: failed (a bug), missed (too late) or skipped (the sweep before still ran)."
 _DELIVERIES: Final = (
     "Attempts to deliver an outbox row to the merchant's endpoint, by result: delivered, failed, or given_up"
     " (failed for the last time)."

@@ -65,7 +65,7 @@ def test_the_command_may_be_interrupted(installation: ServiceInstallation) -> No
     command.send_signal(signal.SIGINT)
     out, _ = command.communicate(timeout=30)
     assert command.returncode == 75
-    assert "goes on" in out
+    assert "continues the sweep" in out
 
     daemon.wait_for("sweep.finished", job="request", complete=True, corrected=120)
     assert installation.count_by_status() == {"paid": 120}

@@ -103,12 +103,12 @@ def test_an_intent_shown_twice_is_one_intent(serve: Serve) -> None:
 
 BAD_PAGES = {
     "empty with more": (page([], has_more=True), "empty and claims"),
-    "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "not move on"),
+    "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "names its last page as the next"),
     "oldest first": (page([at(0, "pi_a"), at(1, "pi_b")]), "not newest first"),
     "no readable cursor": (page([at(1, "pi_b"), at(0, "") | {"id": 4}], has_more=True), "continue from"),
-    "no data": ({"object": "list", "has_more": False}, "data is not what a list has"),
-    "no has_more": ({"object": "list", "data": []}, "has_more is not what a list has"),
-    "another object": (intent(), "is not what a list has"),
+    "no data": ({"object": "list", "has_more": False}, "field data is not as Stripe"),
+    "no has_more": ({"object": "list", "data": []}, "field has_more is not as Stripe"),
+    "another object": (intent(), "is not as Stripe's API defines it for a list"),
     "data is no list": ({"object": "list", "has_more": False, "data": {}}, "data is not"),
 }  # fmt: skip
 

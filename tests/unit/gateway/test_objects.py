@@ -279,7 +279,7 @@ def test_a_missing_field_is_never_read_as_zero(serve: Serve, field: str) -> None
 def test_an_answer_about_another_object_is_requested_again(serve: Serve, body: Any) -> None:
     """An answer that is not the requested intent says nothing about it: five tries, then an error."""
     served = serve(reply(body))
-    with pytest.raises(MalformedAnswerError, match="not that payment intent"):
+    with pytest.raises(MalformedAnswerError, match="not the payment intent that was requested"):
         served.gateway.retrieve("pi_1")
     assert served.gateway.reads == 5
 

@@ -54,7 +54,11 @@ class PostgresSweepRequests:
 
     def withdraw(self, number: int, why: str) -> bool:
         """Take a request back; False if a live service has taken it, or if it was answered."""
-        return bool(self._count("request_withdraw", "taking a request back", id=number, answer=why))
+        return bool(
+            self._count(
+                "request_withdraw", "withdrawing a request for a sweep", id=number, answer=why
+            )
+        )
 
     def take(self, epoch: int) -> TakenRequest | None:
         """The oldest request that waits, taken under the lease of this epoch; None if none waits."""

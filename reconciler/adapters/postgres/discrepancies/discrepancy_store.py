@@ -71,7 +71,7 @@ class PostgresDiscrepancyStore:
     def reverted_intents(self, sweep: int) -> tuple[str, ...]:
         """See ``engine.ports.DiscrepancyStore``."""
         parameters = {"account": self._account, "sweep": sweep}
-        with self._database.connection("reading what was taken back") as connection:
+        with self._database.connection("reading the corrections that were undone") as connection:
             rows = connection.execute(_SQL["reverted_intents"], parameters).fetchall()
         return tuple(row[0] for row in rows)
 

@@ -163,7 +163,9 @@ class IdPairs:
         if connection is not None:
             rows = connection.execute(_SQL["pairs_of_ids"], parameters).fetchall()
         else:
-            with self._database.connection("reading what ids belong to") as own:
+            with self._database.connection(
+                "reading the PaymentIntents of sessions and charges"
+            ) as own:
                 rows = own.execute(_SQL["pairs_of_ids"], parameters).fetchall()
         self._keep(IdPair(*row) for row in rows)
 
@@ -188,7 +190,9 @@ class IdPairs:
             "intents": [pair.payment_intent for pair in pairs],
             "rechecks": [pair.recheck_at for pair in pairs],
         }
-        with self._database.connection("storing what ids belong to") as connection:
+        with self._database.connection(
+            "storing the PaymentIntents of sessions and charges"
+        ) as connection:
             connection.execute(_SQL["pairs_put"], parameters)
 
     def _keep(self, pairs: Iterable[IdPair]) -> None:
