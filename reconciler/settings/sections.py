@@ -235,7 +235,7 @@ class ServiceSection(Section):
     )
     window: PositiveDuration = Field(
         default=timedelta(days=1),
-        description="How often everything created within the horizon is compared, in both directions.",
+        description="How often the service compares every payment that was created within the horizon: each row, and each PaymentIntent.",
     )
     housekeeping: PositiveDuration = Field(
         default=timedelta(hours=1),

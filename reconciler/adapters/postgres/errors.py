@@ -43,7 +43,7 @@ _UNAVAILABLE: Final[dict[type[psycopg.Error], str]] = {
     errors.TooManyConnections: "the server has no connection left",
     errors.DiskFull: "the server's disk is full",
     errors.OutOfMemory: "the server is out of memory",
-    errors.IdleInTransactionSessionTimeout: "the server cut an idle transaction",
+    errors.IdleInTransactionSessionTimeout: "the server ended an idle transaction",
 }
 _NAMED: Final[dict[type[psycopg.Error], str]] = {
     errors.InsufficientPrivilege: _PRIVILEGE,

@@ -92,7 +92,7 @@ def _sweeps_and_payments(
     payments = gauge("open_payments", "Rows of payments that are still open.", "outcome")
     lag = gauge(
         "tail_lag_seconds",
-        "Seconds between now and the newest event up to which every event was handled.",
+        "Age in seconds of the newest Stripe event up to which all events are handled.",
     )
     for status in statuses:
         for sweep in status.sweeps:

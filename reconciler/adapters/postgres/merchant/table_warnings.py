@@ -43,7 +43,7 @@ def warnings_of(inspection: Inspection) -> tuple[Warned, ...]:
             Warned(
                 f"Row security hides rows of {relation.full_name} from the role {relation.role}:"
                 " payments in them would be reported as missing.",
-                "Let it see all rows, with a policy or BYPASSRLS.",
+                "Let the role see all rows: give it a policy or BYPASSRLS.",
             )
         )
     return tuple(warnings)

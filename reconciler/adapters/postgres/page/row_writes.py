@@ -164,7 +164,7 @@ class RowWriter:
     def _fault(self, write: RowWrite, returned: int, kept: Sequence[Payment]) -> str | None:
         """What is wrong with a row after its write, None if nothing is. It is compared by meaning, not by letter."""
         if returned > 1 or len(kept) > 1:
-            return "The key names several rows."
+            return "Several rows have the same key."
         if not kept:
             return "The row is gone after the write."
         if returned == 0:
