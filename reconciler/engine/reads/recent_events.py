@@ -139,7 +139,7 @@ class RecentEventReader:
                 return page.seen_at
         raise StripeUnavailableError(
             f"more than {MOST_PAGES * 100:,} events have happened since {begin.isoformat()}:"
-            " the reading of the recent events did not end.",
+            " Reconciler stopped reading them.",
             "Run the sweep again, with a shorter grace or at a quieter hour.",
         )
 

@@ -227,7 +227,7 @@ def _mapping_faults(
     # an UPDATE cannot set one column to a status and to the time
     if writes and mapping.updated in (mapping.status, mapping.payment_intent, mapping.key):
         yield Fault(
-            f"[payments] updated: {mapping.updated} has another part already.",
+            f"[payments] updated: {mapping.updated} is mapped to something else already.",
             "Name the column that keeps the time.",
         )
 
@@ -296,12 +296,12 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
         if column.kind is ColumnKind.ENUM and value not in held:
             yield Fault(
                 f"{said} is no member of {column.declared}, which has {', '.join(column.members)}.",
-                "Write one of these.",
+                "Write one of these values.",
             )
         elif value not in held:
             yield Fault(
                 f"{said} cannot be a value of {column.name} ({column.declared}).",
-                "Write one that can.",
+                "Write a value that the column can hold.",
             )
         elif column.length is not None and len(value) > column.length:
             yield Fault(
