@@ -149,9 +149,9 @@ def test_a_command_whose_stripe_hangs(
 
 def test_a_command_whose_database_hangs(installation: ServiceInstallation) -> None:
     """A main thread that waits for the database is ended from outside of it, and a line says so."""
-    with frozen_server(installation) as url:
-        command = installation.start_command("status", DATABASE_URL=url)
-        SystemClock().wait(threading.Event(), 1.5)
+    with frozen_server() as server:
+        command = installation.start_command("status", DATABASE_URL=url_of(server))
+        assert server.asked.wait(30)
         assert command.poll() is None
         with in_time():
             command.send_signal(signal.SIGTERM)
@@ -161,17 +161,21 @@ def test_a_command_whose_database_hangs(installation: ServiceInstallation) -> No
 
 
 @contextmanager
-def frozen_server(installation: ServiceInstallation) -> Iterator[str]:
-    """The URL of a database server that accepts connections and then says nothing."""
+def frozen_server() -> Iterator[RawServer]:
+    """A database server that accepts connections and then says nothing."""
     with RawServer(repeated(b"", b""), reads_request=False) as server:
-        yield f"postgresql://127.0.0.1:{server.port}/shop?connect_timeout=60&sslmode=disable"
+        yield server
+
+
+def url_of(server: RawServer) -> str:
+    return f"postgresql://127.0.0.1:{server.port}/shop?connect_timeout=60&sslmode=disable"
 
 
 def test_a_second_signal_does_not_help_a_hang(installation: ServiceInstallation) -> None:
     """The limit counts from the first signal: impatience neither prolongs it nor leaves a traceback."""
-    with frozen_server(installation) as url:
-        command = installation.start_command("verify", DATABASE_URL=url)
-        SystemClock().wait(threading.Event(), 1.5)
+    with frozen_server() as server:
+        command = installation.start_command("verify", DATABASE_URL=url_of(server))
+        assert server.asked.wait(30)
         with in_time():
             for _ in range(3):
                 command.send_signal(signal.SIGINT)
