@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
+from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.found_intents import FoundIntents
@@ -112,6 +113,10 @@ class PageTransaction(Protocol):
 
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """As ``Store.rows_of_orders``, as the rows are now. They are not locked."""
+        ...
+
+    def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
+        """What the columns of [payments.set] hold now, by key and column. The rows are locked."""
         ...
 
     def write(self, record: PageRecord) -> WriteResult:

@@ -28,6 +28,7 @@ def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
         faults += _currency(payments)
         faults += _link(payments)
         faults += _statuses(payments)
+        faults += _set(payments)
         faults += _account_column(payments, accounts)
     return faults + _stall(raw) + _accounts(accounts) + _rows_of_accounts(accounts)
 
@@ -93,6 +94,21 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
                 )
             )
     return faults
+
+
+def _set(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
+    columns, write = payments.get("set"), payments.get("write")
+    if not isinstance(columns, Mapping):
+        return []
+    written = write if isinstance(write, Mapping) else {}
+    return [
+        ConfigurationFault(
+            f"payments.set.{outcome}: payments.write has no status for {outcome}.",
+            f"Write the status that such a row has then as payments.write.{outcome}.",
+        )
+        for outcome in columns
+        if outcome in AT_STRIPE and written.get(outcome, KEEP) == KEEP
+    ]
 
 
 def _keep(outcome: str, read: Mapping[str, Any]) -> list[ConfigurationFault]:

@@ -31,6 +31,7 @@ from reconciler.settings.values import (
     ModeName,
     Number,
     ReadOutcome,
+    SetValue,
     StripeAccount,
     Table,
     WriteOutcome,
@@ -132,6 +133,12 @@ class PaymentsSection(Section):
         default_factory=dict,
         description='The local status to write for each outcome; an outcome without one is flagged for a person. "keep", for '
         "failed and canceled only, lets rows stay that mean incomplete or failed.",
+    )
+
+    set: dict[WriteOutcome, dict[Column, SetValue]] = Field(
+        default_factory=dict,
+        description='For each outcome the other columns that a correction to it writes: a value, or { sql = "…" } over the '
+        "row t.",
     )
 
     @property

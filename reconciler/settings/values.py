@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
@@ -254,6 +255,18 @@ def status_word(value: object) -> object:
     return str(value) if isinstance(value, int) and value.bit_length() < 64 else value
 
 
+def _set_value(value: object) -> str | SqlText:
+    """A value to write, as PostgreSQL takes it from a text."""
+    if isinstance(value, Mapping | SqlText):
+        return sql_text(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    text = str(value) if isinstance(value, float) else status_word(value)
+    if not isinstance(text, str) or "\0" in text:
+        raise InvalidValueError('this must be a value, or { sql = "…" }; NULL is { sql = "NULL" }.')
+    return text
+
+
 def _not_empty(value: str) -> str:
     if not value:
         raise InvalidValueError("the text may not be empty.")
@@ -267,6 +280,7 @@ ColumnOrSql = Annotated[str | SqlText, PlainValidator(_column_or_sql)]
 Table = Annotated[str, AfterValidator(_table)]
 Condition = Annotated[str, AfterValidator(_condition)]
 LocalStatus = Annotated[str, BeforeValidator(status_word), AfterValidator(_not_empty)]
+SetValue = Annotated[str | SqlText, PlainValidator(_set_value)]
 ReadOutcome = Annotated[Outcome, BeforeValidator(_outcome)]
 WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]
 ModeName = Annotated[Mode, BeforeValidator(_mode)]

@@ -151,14 +151,22 @@ def as_toml(sections: Mapping[str, Any]) -> str:
         tables = {key: value for key, value in section.items() if isinstance(value, Mapping)}
         lines.append(f"[{name}]")
         lines += [
-            f"{_quoted(key)} = {json.dumps(value)}"
+            f"{_quoted(key)} = {_value(value)}"
             for key, value in section.items()
             if key not in tables
         ]
         for key, table in tables.items():
             lines.append(f"[{name}.{_quoted(key)}]")
-            lines += [f"{_quoted(inner)} = {json.dumps(value)}" for inner, value in table.items()]
+            lines += [f"{_quoted(inner)} = {_value(value)}" for inner, value in table.items()]
     return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    """A value on one line; a table becomes an inline table."""
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    inner = ", ".join(f"{_quoted(key)} = {_value(item)}" for key, item in value.items())
+    return f"{{ {inner} }}"
 
 
 def _quoted(key: str) -> str:

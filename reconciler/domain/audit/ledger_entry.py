@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from reconciler.domain.audit.written_value import WrittenValue
 
 
 class Action(StrEnum):
@@ -88,3 +90,5 @@ class CorrectionEntry:
     before: Mapping[str, str | None]
     after: Mapping[str, str | None]
     reverted: bool
+    columns: Mapping[str, Mapping[str, WrittenValue]] = field(default_factory=dict)
+    """The columns of [payments.set] that were written: ``before`` and ``after``, by the column's name."""

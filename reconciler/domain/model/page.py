@@ -12,6 +12,7 @@ from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
+from reconciler.domain.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class RowWrite:
     payment_intent: str | None
     entry: Draft
     """The ledger entry of the write; the outbox names it too."""
+    sets: Outcome | None = None
+    """The outcome whose [payments.set] is written; None if no other column is."""
+    restore: Mapping[str, str | None] | None = None
+    """The other columns that a revert puts back, as PostgreSQL prints their values."""
 
 
 @dataclass(frozen=True, slots=True)

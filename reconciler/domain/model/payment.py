@@ -142,6 +142,8 @@ class TableMapping:
     order: str | SqlText | None = None
     account: str | SqlText | None = None
     where: str | None = None
+    set: Mapping[Outcome, Mapping[str, str | SqlText]] = field(default_factory=dict)
+    """What a correction to an outcome writes besides the status: a text in the column's form or an expression, by column."""
 
 
 _SECRET: Final = re.compile(r"(pi_[A-Za-z0-9_]{1,252}?)_secret_.*", re.DOTALL)

@@ -154,7 +154,9 @@ def _write(
             updates = _updates(account, discrepancy, acceptance, payment, again)
             result = transaction.write(
                 PageRecord(
-                    writes=(RowWrite(payment, acceptance.status, intent.id, entry),),
+                    writes=(
+                        RowWrite(payment, acceptance.status, intent.id, entry, acceptance.outcome),
+                    ),
                     updates=tuple(updates),
                     # the entry of the write settles the discrepancy itself, and has no values of the others
                     drafts=tuple(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
+from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.finding_entry import finding_entry
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
-from reconciler.engine.ports import Store
+from reconciler.engine.ports import PageTransaction, Store
 from reconciler.errors import RowMovedError, UsageError
 from reconciler.masking import is_masked, storable
 
@@ -120,6 +121,7 @@ def _revert_page(
                 again = transaction.read_again(intents, keys, lock=True)
                 # the ledger has a key with a secret in it masked, and the row is found by its intent
                 rows = {storable(row.key): row for row in again.payments if row.key not in moved}
+                columns = _columns_now(transaction, entries, rows)
                 stored = {(item.subject, item.kind): item for item in again.known}
 
                 writes: list[RowWrite] = []
@@ -127,7 +129,9 @@ def _revert_page(
                 updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
                 for entry in entries:
                     row = rows.get(entry.key)
-                    why = _why_not(row, entry, refused)
+                    why = _why_not(row, entry, refused) or _why_not_columns(
+                        entry, columns.get(entry.key, {})
+                    )
                     if row is None or why is not None:
                         skipped.append(_skipped(entry, why or ROW_CHANGED))
                         continue
@@ -167,6 +171,28 @@ def _why_not(
     return None
 
 
+def _columns_now(
+    transaction: PageTransaction, entries: Sequence[CorrectionEntry], rows: Mapping[str, Payment]
+) -> Mapping[str, Mapping[str, WrittenValue]]:
+    """What the other written columns hold now, by the key of the entry."""
+    if not any(entry.columns for entry in entries):
+        return {}
+    found = transaction.columns_now([row.key for row in rows.values()])
+    return {storable(key): values for key, values in found.items()}
+
+
+def _why_not_columns(entry: CorrectionEntry, now: Mapping[str, WrittenValue]) -> str | None:
+    """Why the other columns of a correction cannot be put back; None if they can."""
+    for name, values in entry.columns.items():
+        if name not in now:
+            return f"[payments.set] does not name its column {name} any more"
+        if now[name] != values["after"]:
+            return f"its column {name} has changed since"
+        if isinstance(values["before"], Mapping):
+            return f"the ledger has only the SHA-256 of what its column {name} held"
+    return None
+
+
 def _identities(row: Payment, entry: CorrectionEntry) -> tuple[tuple[str, Kind], ...]:
     """The discrepancies that a correction of this row may have ended."""
     return (
@@ -197,6 +223,12 @@ def _row_write(row: Payment, entry: CorrectionEntry, sweep: int, by: AskedBy) ->
         to_status=before_status or "",
         payment_intent=entry.before["payment_intent"],
         entry=Draft(Action.REVERT, body),
+        restore={
+            name: before
+            for name, values in entry.columns.items()
+            if not isinstance(before := values["before"], Mapping)
+        }
+        or None,
     )
 
 

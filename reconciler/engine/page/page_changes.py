@@ -172,6 +172,7 @@ class PageChanges:
                 to_status=decision.status,
                 payment_intent=decision.to_intent or match.intent.id,
                 entry=self._correction_entry(match, decision, payment),
+                sets=decision.outcome,
             )
             for payment in decision.payments
         )

@@ -19,8 +19,9 @@ from pglast import parser
 from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
-from reconciler.domain.model.payment import TableMapping
+from reconciler.domain.model.payment import SqlText, TableMapping
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.outcome import Outcome
 from tests.conftest import COLUMNS, STATUSES
 
 WITHOUT_A_NAME = {"AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_NULLIF"}
@@ -148,6 +149,14 @@ def tables() -> dict[str, MerchantTable]:
     )
     own = {"schema": "ext", "equality": ("ext", "="), "greater": ("ext", ">")}
     made = {"plain": plain, "client secrets": replace(plain, has_secrets=True)}
+    set_mapping = replace(
+        mapping, set={Outcome.SUCCEEDED: {"note": "x", "paid_at": SqlText("NULL")}}
+    )
+    made["set"] = replace(
+        plain,
+        mapping=set_mapping,
+        set_columns=(column("note", "text"), column("paid_at", "timestamptz")),
+    )
     made["no index"] = replace(plain, order_is_indexed=False)
     made["own types"] = replace(
         plain,
@@ -177,6 +186,8 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         "rows_by_key", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
     ):  # fmt: skip
         yield getattr(table, name)
+    if table.set_columns:
+        yield table.set_values(lock=True)
     yield table.update(linking=True)
     yield table.update(linking=False)
     for created in RANGES:
@@ -191,7 +202,8 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["plain", "no index", "client secrets", "own types", "timestamp", "date", "s", "ms"]
+    "kind",
+    ["plain", "no index", "set", "client secrets", "own types", "timestamp", "date", "s", "ms"],
 )
 def test_a_composed_statement_names_every_schema(kind: str) -> None:
     """A statement on the merchant's table, which keeps the role's search_path for the table's triggers."""
@@ -201,7 +213,7 @@ def test_a_composed_statement_names_every_schema(kind: str) -> None:
 
 def test_every_template_of_the_merchants_table_is_composed() -> None:
     """A new template does not escape the check above."""
-    kinds = (tables()["plain"], tables()["no index"])
+    kinds = (tables()["plain"], tables()["no index"], tables()["set"])
     text = b"\n".join(statement for table in kinds for statement in composed(table)).decode()
     whole = {name for name in TEMPLATES["merchant"] if name not in STATEMENTS["merchant"]}
     not_named = {name for name in whole if f"-- {name}\n" not in text}
@@ -210,5 +222,9 @@ def test_every_template_of_the_merchants_table_is_composed() -> None:
         "expression_sample",
         "expression_type",
         "intent_without_secret",
+        # filled into the statement that writes rows
+        "restored_value",
+        "set_value",
+        "value_check",
     }
     assert faults(tables()["client secrets"].rows_of_intents) == []

@@ -172,6 +172,11 @@ class TableColumn:
         return ColumnKind.TEXT if self.category == "S" else ColumnKind.OTHER
 
     @property
+    def is_scalar(self) -> bool:
+        """Whether it holds one value that its text says whole: no document, no list and no bytes."""
+        return self.kind is not ColumnKind.OTHER or self.category in "NDTBSEI"
+
+    @property
     def shown(self) -> str:
         """What it is and its name, for a message."""
         return f"the column {self.name}" if self.sql_text is None else f'the SQL text "{self.name}"'

@@ -24,6 +24,7 @@ from reconciler.adapters.postgres.merchant.id_sample import NO_SAMPLE, IdSample,
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.privilege_faults import privilege_faults
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
+from reconciler.adapters.postgres.merchant.set_columns import read_set_columns, status_text_faults
 from reconciler.adapters.postgres.merchant.sql_texts import read_sql_texts
 from reconciler.domain.model.payment import AccountRows, SqlText, StatusMap, TableMapping
 from reconciler.errors import ConfigurationError
@@ -112,6 +113,7 @@ def inspect(
     found = {role: by_name[name] for role, name in names.items() if name in by_name}
     expressions, refused = read_sql_texts(database, relation, _sql_texts(mapping))
     found |= expressions
+    set_columns, of_set = read_set_columns(database, relation, mapping, writes=writes)
     faults = (
         *refused,
         *_name_faults(relation, names, by_name),
@@ -119,7 +121,8 @@ def inspect(
         *(fault for role, column in found.items() for fault in _type_faults(mapping, role, column)),
         *privilege_faults(relation, found, writes=writes, links=links),
         *_status_faults(mapping.statuses, found.get("status")),
-        *_unwritable_status_faults(mapping, found.get("status"), writes=writes),
+        *(status_text_faults(mapping, found.get("status")) if writes else ()),
+        *of_set,
         *(() if mapping.where is None else condition_faults(database, relation, mapping.where)),
     )
     if faults:
@@ -131,6 +134,7 @@ def inspect(
         has_secrets=False,
         order_is_indexed=_is_indexed(relation, found.get("order")),
         account_rows=None,
+        set_columns=set_columns,
         **found,
     )
     ids = sample_ids(database, table)
@@ -265,17 +269,6 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
         yield Fault(f'{said}: say what it counts since 1970, with created_unit = "s" or "ms".')
     elif unit == "ms" and column.type_name in ("int2", "int4"):
         yield Fault(f"{said}, which is too small for milliseconds.", "Correct created_unit.")
-
-
-def _unwritable_status_faults(
-    mapping: TableMapping, column: TableColumn | None, *, writes: bool
-) -> Iterator[Fault]:
-    """An SQL text has no place for a status."""
-    if writes and mapping.statuses.write and column is not None and column.sql_text is not None:
-        yield Fault(
-            f"[payments] status: {column.shown} cannot be written.",
-            "Map a column, or leave [payments.write] out: differences are then only reported.",
-        )
 
 
 def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[Fault]:

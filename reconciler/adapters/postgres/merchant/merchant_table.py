@@ -10,6 +10,7 @@ from typing import Final
 from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn, in_parentheses
+from reconciler.adapters.postgres.merchant.set_columns import assignments
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.domain.model.payment import AccountRows, TableMapping
 from reconciler.domain.model.time_range import TimeRange
@@ -31,7 +32,8 @@ class MerchantTable:
 
     ``has_secrets`` is whether rows are also found by the id in front of a client secret. No index of the column serves
     that, so it is False until a row with a client secret was met. ``order_is_indexed`` is whether an index serves
-    lookups by order: without one, the orders of a page are looked up in one scan of the table.
+    lookups by order: without one, the orders of a page are looked up in one scan of the table. ``set_columns`` are
+    the columns that [payments.set] names.
 
     ``account_rows`` says which rows belong to the account that is worked on; None: those that hold the account's name.
 
@@ -53,6 +55,7 @@ class MerchantTable:
     has_secrets: bool = False
     order_is_indexed: bool = True
     account_rows: AccountRows | None = None
+    set_columns: tuple[TableColumn, ...] = ()
 
     @cached_property
     def open_statuses(self) -> list[str]:
@@ -185,9 +188,6 @@ class MerchantTable:
 
         Without ``linking`` the PaymentIntent's column is not written, so that no privilege on it is needed.
         """
-        # columns on the left of SET stand without the table's alias
-        assign = sql.SQL("{} = {}")
-        changes = [assign.format(sql.Identifier(self.status.name), sql.SQL("w.to_status"))]
         not_held: sql.Composable = _TRUE
         if linking:
             # an intent that another row holds by now is that row's money: the late webhook wins
@@ -198,17 +198,16 @@ class MerchantTable:
                 equals_intent=self._equals_intent,
                 equals_key=self.key.equals,
             )
-            # a row that is not linked keeps its text: it may be a client secret, by which the webhook finds the row
-            linked = sql.SQL("CASE WHEN w.links THEN w.to_intent ELSE {} END").format(
-                self.payment_intent.identifier
-            )
-            changes.append(assign.format(sql.Identifier(self.payment_intent.name), linked))
-        if self.updated is not None:
-            now = self.updated.now(self.mapping.created_unit)
-            changes.append(assign.format(sql.Identifier(self.updated.name), now))
-        return self._compose(
-            "update_rows", assignments=sql.SQL(", ").join(changes), not_held=not_held
+        changes = assignments(self, linking=linking)
+        return self._compose("update_rows", assignments=changes, not_held=not_held)
+
+    def set_values(self, *, lock: bool) -> bytes:
+        """The columns of [payments.set] of the rows that have one of ``keys``, and whether the row is in the mapping."""
+        columns = sql.SQL(", ").join(
+            sql.SQL("{}::pg_catalog.text").format(column.identifier) for column in self.set_columns
         )
+        locking = sql.SQL("FOR NO KEY UPDATE OF t") if lock else sql.SQL("")
+        return self._compose("set_values", columns=columns, locking=locking)
 
     def _filters(
         self, created: TimeRange, only_open: bool, due: str | None = None

@@ -6,7 +6,7 @@ key, the discrepancies by id, the update, the lease, Reconciler's tables, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,6 +26,7 @@ from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, ref
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
 from reconciler.adapters.postgres.statements import STATEMENTS, stored_texts
 from reconciler.domain.audit.ledger_entry import Action
+from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
 from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.payment import Payment
@@ -117,8 +118,15 @@ class PostgresPageTransaction:
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
         return self._read(rows.fetchall())
 
+    def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
+        """As ``engine.ports.PageTransaction`` has it."""
+        self._begin_once()
+        return self._rows.columns_now(keys)
+
     def write(self, record: PageRecord) -> WriteResult:
         """As ``engine.ports.PageTransaction`` has it; one round trip if no row is refused. The block's end commits."""
+        if record.writes and self._table.set_columns:
+            return self._write_with_columns(record)
         attempt = Attempt(record.writes)
         try:
             with self._connection.pipeline():
@@ -143,6 +151,32 @@ class PostgresPageTransaction:
                 return WriteResult()
         return self._write_one_by_one(record)
 
+    def _write_with_columns(self, record: PageRecord) -> WriteResult:
+        """Write the rows, and store the rest in a second round trip: the ledger has what the columns held after the write."""
+        attempt = Attempt(record.writes)
+        try:
+            with self._connection.pipeline():
+                self._begin_once()
+                self._rows.send(attempt)
+        except psycopg.Error as error:
+            if attempt.has_answered:
+                raise
+            refusal_or_busy(error)
+        else:
+            faults = self._rows.faults(attempt)
+            if faults and not self._has_locked:
+                raise RowMovedError(frozenset(faults))
+            if not faults:
+                return self._store_after_rows(record)
+        return self._write_one_by_one(record)
+
+    def _store_after_rows(self, record: PageRecord) -> WriteResult:
+        with self._connection.pipeline():
+            stored = self._store(self._rows.with_columns(record))
+        self._raise_if_not_allowed(stored)
+        _raise_if_over_limit(record, stored.corrected)
+        return WriteResult()
+
     def _write_one_by_one(self, record: PageRecord) -> WriteResult:
         """Find out which rows of a record the table refuses. Without one, store the rest of the record too."""
         self._rows.take_back()
@@ -152,11 +186,7 @@ class PostgresPageTransaction:
             return WriteResult(refused)
 
         # together the table refuses them, one after another it does not: then they are written like that
-        with self._connection.pipeline():
-            stored = self._store(record)
-        self._raise_if_not_allowed(stored)
-        _raise_if_over_limit(record, stored.corrected)
-        return WriteResult()
+        return self._store_after_rows(record)
 
     def _raise_if_not_allowed(self, stored: Stored) -> None:
         """Raise LeaseLostError or PausedError, which roll the page back."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 import psycopg
 from psycopg.pq import ExecStatus
+from psycopg.types.json import Jsonb
 
 from reconciler.adapters.postgres.database import Connection, Cursor
 from reconciler.adapters.postgres.errors import mapped
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_reader import RowReader
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.written_value import WrittenValue, written_value
 from reconciler.domain.findings.discrepancy import Reason
-from reconciler.domain.model.page import RefusedWrite, RowWrite
+from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
 from reconciler.masking import redact
@@ -39,6 +42,8 @@ class Attempt:
         self.writes = tuple(writes)
         self.written: Cursor | None = None
         self.read_back: Cursor | None = None
+        self.columns_before: Cursor | None = None
+        self.columns_after: Cursor | None = None
 
     @property
     def has_answered(self) -> bool:
@@ -57,6 +62,7 @@ class RowWriter:
         self._table = table
         self._reader = reader
         self._account = account
+        self._columns: dict[str, Mapping[str, Mapping[str, WrittenValue]]] = {}
 
     def send(self, attempt: Attempt) -> None:
         """Send the statements of an attempt. Meant for a pipeline."""
@@ -75,14 +81,69 @@ class RowWriter:
         kept: defaultdict[str, list[Payment]] = defaultdict(list)
         for payment in self._reader.payments(attempt.read_back.fetchall()):
             kept[payment.key].append(payment)
+        left = self._take_columns(attempt)
 
         faults = {}
         for write in attempt.writes:
             key = write.payment.key
             fault = self._fault(write, returned[key], kept[key])
+            if fault is None and key in left:
+                fault = "After the write the row is outside of [payments] where."
             if fault is not None:
                 faults[key] = fault
         return faults
+
+    def with_columns(self, record: PageRecord) -> PageRecord:
+        """The record with what was written to the columns of [payments.set] in the ledger's entries."""
+        writes = tuple(
+            replace(
+                write, entry=replace(write.entry, body={**write.entry.body, "columns": columns})
+            )
+            if (columns := self._columns.get(write.payment.key))
+            else write
+            for write in record.writes
+        )
+        return replace(record, writes=writes)
+
+    def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
+        """What the columns of [payments.set] hold, by key; the rows are locked."""
+        if not self._table.set_columns:
+            return {}
+        parameters = {"account": self._account, "keys": self._table.key.held(keys)}
+        found = self._connection.execute(self._table.set_values(lock=True), parameters)
+        return {row[0]: self._values(row) for row in found.fetchall()}
+
+    def _values(self, row: Sequence[Any]) -> Mapping[str, WrittenValue]:
+        texts = row[1 : 1 + len(self._table.set_columns)]
+        return {
+            column.name: written_value(text, is_scalar=column.is_scalar)
+            for column, text in zip(self._table.set_columns, texts, strict=True)
+        }
+
+    def _take_columns(self, attempt: Attempt) -> frozenset[str]:
+        """Keep what was written, for the ledger. Returns the keys of the rows that have left the mapping by [payments.set]."""
+        if attempt.columns_before is None or attempt.columns_after is None:
+            return frozenset()
+        before = {row[0]: self._values(row) for row in attempt.columns_before.fetchall()}
+        rows_after = {row[0]: row for row in attempt.columns_after.fetchall()}
+        left: set[str] = set()
+        for write in attempt.writes:
+            key = write.payment.key
+            names = self._written_columns(write)
+            if not names or key not in before or key not in rows_after:
+                continue
+            if write.restore is None and rows_after[key][-1] is not True:
+                left.add(key)
+            after = self._values(rows_after[key])
+            self._columns[key] = {
+                name: {"before": before[key][name], "after": after[name]} for name in names
+            }
+        return frozenset(left)
+
+    def _written_columns(self, write: RowWrite) -> Sequence[str]:
+        if write.restore is not None:
+            return list(write.restore)
+        return [] if write.sets is None else list(self._table.mapping.set.get(write.sets, ()))
 
     def write_one_by_one(self, writes: Sequence[RowWrite]) -> dict[str, RefusedWrite]:
         """Write the rows again after ``take_back``, the rows of each intent together; returns those that are refused.
@@ -153,13 +214,25 @@ class RowWriter:
             "to_statuses": [write.to_status for write in writes],
             "to_intents": [write.payment_intent for write in writes],
             "links": [write.payment_intent != write.payment.payment_intent for write in writes],
+            "sets": [None if write.sets is None else write.sets.value for write in writes],
+            "restores": [
+                None if write.restore is None else Jsonb(dict(write.restore)) for write in writes
+            ],
         }
+        with_columns = any(self._written_columns(write) for write in writes)
+        of_keys = {"account": self._account, "keys": keys}
+        if with_columns:
+            attempt.columns_before = self._connection.execute(
+                self._table.set_values(lock=True), of_keys
+            )
         attempt.written = self._connection.execute(self._table.update(linking=linking), parameters)
         # before the rows are read back: a deferred trigger may still change them
         self._connection.execute(_SQL["constraints_now"])
-        attempt.read_back = self._connection.execute(
-            self._table.rows_by_key, {"account": self._account, "keys": keys}
-        )
+        attempt.read_back = self._connection.execute(self._table.rows_by_key, of_keys)
+        if with_columns:
+            attempt.columns_after = self._connection.execute(
+                self._table.set_values(lock=False), of_keys
+            )
 
     def _fault(self, write: RowWrite, returned: int, kept: Sequence[Payment]) -> str | None:
         """What is wrong with a row after its write, None if nothing is. It is compared by meaning, not by letter."""

@@ -137,7 +137,8 @@ SELECT
         FROM reconciler.ledger AS r
         WHERE r.account OPERATOR(pg_catalog.=) c.account AND r.action OPERATOR(pg_catalog.=) 'revert' AND r.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) (c.body OPERATOR(pg_catalog.->) 'sweep')
             AND r.body OPERATOR(pg_catalog.->) 'correction' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(c.seq)
-    )
+    ),
+    coalesce(c.body OPERATOR(pg_catalog.->) 'columns', pg_catalog.jsonb_build_object())
 FROM reconciler.ledger AS c
 WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.action OPERATOR(pg_catalog.=) 'correction' AND c.body OPERATOR(pg_catalog.->) 'sweep' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::bigint)
 ORDER BY c.seq

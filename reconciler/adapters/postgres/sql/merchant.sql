@@ -217,8 +217,8 @@ SET {assignments}
 FROM unnest(
     %(keys)s::{key_type}[], %(payment_intents)s::pg_catalog.text[], %(statuses)s::pg_catalog.text[], %(amounts)s::pg_catalog.text[],
     %(currencies)s::pg_catalog.text[], %(to_statuses)s::{status_type}[], %(to_intents)s::{payment_intent_type}[],
-    %(links)s::boolean[]
-) AS w (key, stored_id, status, amount, currency, to_status, to_intent, links)
+    %(links)s::boolean[], %(sets)s::pg_catalog.text[], %(restores)s::pg_catalog.jsonb[]
+) AS w (key, stored_id, status, amount, currency, to_status, to_intent, links, sets, restores)
 WHERE {key} {equals_key} w.key AND {of_account_in_update}
     AND NULLIF({stored_id}, '') IS NOT DISTINCT FROM w.stored_id
     AND {status}::pg_catalog.text IS NOT DISTINCT FROM w.status
@@ -417,6 +417,32 @@ ORDER BY {key}
 SELECT {row}
 FROM {table} AS t
 WHERE {key} {equals_key} ANY(%(keys)s::{key_type}[]) AND {in_account}
+
+-- name: set_values
+-- The columns of [payments.set], before a write and after it, and whether the row is in the mapping.
+SELECT {key}::pg_catalog.text, {columns}, {of_account}
+FROM {table} AS t
+WHERE {key} {equals_key} ANY(%(keys)s::{key_type}[]) AND {in_account}
+ORDER BY {key}
+{locking}
+
+-- name: restored_value
+-- What a revert writes to a column, and what a correction writes; every other row keeps its value.
+CASE
+    WHEN w.restores IS NOT NULL AND pg_catalog.jsonb_exists(w.restores, {name})
+        THEN (w.restores OPERATOR(pg_catalog.->>) {name})::{type}
+    {values}
+    ELSE {column}
+END
+
+-- name: set_value
+-- One outcome of restored_value.
+WHEN w.sets OPERATOR(pg_catalog.=) {outcome} THEN ({value})::{type}
+
+-- name: value_check
+-- A value of [payments.set] as its column takes it, for some rows.
+SELECT pg_catalog.count(sample.value::pg_catalog.text)
+FROM (SELECT ({value})::{type} AS value FROM {table} AS t LIMIT 100) AS sample
 
 -- name: condition_check
 -- The configured condition is evaluated on some rows before any statement relies on it.
