@@ -21,6 +21,7 @@ from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
 from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
+from reconciler.entrypoints.cli.help import help_
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
 from reconciler.entrypoints.cli.pause import pause, resume
@@ -153,6 +154,7 @@ def program(
 
 
 app.command(short_help="Show a complete example on this machine.")(demo)
+app.command("help")(help_)
 for _command in (
     run_service,
     sweep,

@@ -17,11 +17,13 @@ import psycopg
 
 from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
+from reconciler.entrypoints.cli.help import TEXT as HELP_TEXT
 from tests.acceptance.docs import facts_database, facts_program, facts_rules
 from tests.acceptance.docs.pages import DOCS, Block, block_names, regenerated
 from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 
 COMMANDS: Final = DOCS / "reference" / "commands.md"
+KINDS: Final = DOCS / "reference" / "kinds-and-reasons.md"
 SCHEMA: Final = DOCS / "reference" / "database-schema.md"
 
 
@@ -83,6 +85,8 @@ def main() -> None:
     for path in pages():
         if path not in (SCHEMA, PAGE):
             _rewrite(path, program_blocks())
+    # the documentation is not installed, and ``reconciler help`` reads this page
+    HELP_TEXT.write_bytes(KINDS.read_bytes())
     _rewrite_with_database()
 
 
