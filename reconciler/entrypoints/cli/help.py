@@ -18,7 +18,7 @@ from reconciler.entrypoints.invocation import PROGRAM
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 
-TEXT: Final = Path(__file__).with_name("kinds_and_reasons.md")
+TEXT: Final = Path(__file__).with_name("kinds_and_reasons.txt")
 """A copy of docs/reference/kinds-and-reasons.md, because the documentation is not installed."""
 _WIDEST: Final = 100
 _ROW: Final = re.compile(r"^\| \[?`(\w+)`\]?[^|]*\| (.*) \|$", re.MULTILINE)
@@ -56,27 +56,27 @@ def help_(
 def kind_texts(text: str) -> Mapping[str, list[str]]:
     """What the page says of each kind: its row of the table, and its section."""
     cells = _rows(text, "All kinds")
-    told = {}
+    texts = {}
     for kind in Kind:
         stands, severity, stake, meaning = cells[kind.value]
         section = text.split(f"\n### {kind.value}\n", 1)[1]
         section = re.split(r"\n##", section, maxsplit=1)[0]
-        told[kind.value] = [
+        texts[kind.value] = [
             f"{kind.value}: {meaning}.",
             f"Severity: {severity}. Money at stake: {stake}. It stands {stands}.",
             *(_plain(part) for part in section.strip().split("\n\n")),
         ]
-    return told
+    return texts
 
 
 def reason_texts(text: str) -> Mapping[str, list[str]]:
     """What the page says of each reason: its meaning, and what a person can do."""
     cells = _rows(text, "Reasons")
-    told = {}
+    texts = {}
     for reason in Reason:
         meaning, advice = cells[reason.value]
-        told[reason.value] = [f"{reason.value}: {meaning}", f"What you can do: {advice}"]
-    return told
+        texts[reason.value] = [f"{reason.value}: {meaning}", f"What you can do: {advice}"]
+    return texts
 
 
 def _rows(text: str, section: str) -> Mapping[str, list[str]]:
