@@ -152,8 +152,8 @@ class ErrorAnswer:
         if permission is None:
             return StripeRefusedError(
                 f"Stripe does not let the key {key_prefix} of account {account} read {what}{self.quote()}.",
-                "Give the restricted key Read on PaymentIntents, Charges and Refunds, Events and Disputes. If "
-                "stripe_account is set, check that the key may act for it.",
+                "Give the restricted key Read on PaymentIntents, Charges and Refunds, Events and Disputes, and on Checkout "
+                "Sessions if rows hold them. If stripe_account is set, check that the key may act for it.",
             )
         return StripeRefusedError(
             f"The key {key_prefix} of account {account} lacks the permission {permission} to read {what}{self.quote()}.",

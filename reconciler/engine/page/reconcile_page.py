@@ -1,6 +1,6 @@
 """One page: load, compare, decide, record. This is the core of a sweep; the rest feeds it and reports on it.
 
-Nothing here reads either side twice for one decision, and nothing is written outside ``PageReconciler.record``.
+Nothing here reads either side twice for one decision, and nothing of a page is written outside ``PageReconciler.record``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.connection_security import (
@@ -34,7 +36,21 @@ def file_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Doct
         if path is not None:
             yield from _file_checks(name, path, is_secret=True)
     if settings.source is not None:
-        yield from _file_checks("the configuration file", settings.source, is_secret=False)
+        holds_password = _holds_password(settings.source)
+        name = "the configuration file" + (
+            " with the database's password" if holds_password else ""
+        )
+        yield from _file_checks(name, settings.source, is_secret=holds_password)
+
+
+def _holds_password(configuration: Path) -> bool:
+    """Whether database.url in the file has a password. DATABASE_URL is not in the file, and does not count."""
+    try:
+        url = tomllib.loads(configuration.read_text()).get("database", {}).get("url", "")
+        return "password=" in url or urlsplit(url).password is not None
+    except (OSError, ValueError):
+        # a file or a URL that cannot be read is a fault of the configuration, and reported there
+        return False
 
 
 def _file_checks(name: str, path: Path, *, is_secret: bool) -> Iterator[DoctorCheck]:

@@ -63,6 +63,29 @@ def test_permissions_of_a_key_file(town: Town, keyed: Path, mode: int, words: st
     assert hint == f"Run: chmod 640 {keyed}"
 
 
+@pytest.mark.parametrize(
+    ("url", "is_secret"),
+    [
+        ("postgresql://shop:word@localhost/shop", True),
+        ("host=localhost dbname=shop password=word", True),
+        ("postgresql:///shop", False),
+    ],
+)
+def test_a_configuration_with_a_password(
+    town: Town, keyed: Path, url: str, is_secret: bool
+) -> None:
+    """A configuration that holds the database's password is a secret as a key file is; another one may be read."""
+    town.configure(
+        f'[database]\nurl = "{url}"\n[[accounts]]\nname = "default"\nkey_file = "{keyed}"\n'
+    )
+    town.config.chmod(0o644)
+    checks = found(town, "file permissions")
+    words = (
+        "every user of this machine may read the configuration file with the database's password"
+    )
+    assert [words in what for _, what, _ in checks] == ([True] if is_secret else [])
+
+
 def test_permissions_of_the_configuration(town: Town, keyed: Path) -> None:
     """A configuration that others may change could send the key to another server."""
     town.config.chmod(0o664)

@@ -22,7 +22,7 @@ from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
-from reconciler.masking import redact
+from reconciler.masking import MASK, redact
 
 _SQL: Final = STATEMENTS["transactions"]
 
@@ -279,7 +279,7 @@ def refusal_or_busy(error: psycopg.Error, password: str = "") -> RefusedWrite | 
     function = _FUNCTION.search(diag.context or "")
     named = diag.constraint_name or (function.group(1) if function else None)
     said = " ".join((diag.message_primary or "").split())
-    message = redact(said.replace(password, "***") if password else said)
+    message = redact(said.replace(password, MASK) if password else said)
     return RefusedWrite(Reason.REFUSED_BY_TABLE, named, message[:LONGEST_MESSAGE])
 
 
