@@ -15,9 +15,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from reconciler.adapters.postgres.errors import connection_error, mapped
+from reconciler.adapters.postgres.errors import connection_error, lease_lost, mapped
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
+from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 _SQL: Final = STATEMENTS["transactions"]
 
@@ -259,8 +259,4 @@ def lock_lease(connection: Connection, account: str, epoch: int) -> Cursor:
 def raise_if_lease_lost(locked: Cursor, account: str) -> None:
     """Raise LeaseLostError if ``lock_lease`` found no lease of this epoch that still lasts."""
     if locked.fetchone() is None:
-        raise LeaseLostError(
-            f"The lease on account {account} has ended, or another process has taken it over."
-            " Nothing was written.",
-            "Run the sweep again when the other process has finished.",
-        )
+        raise lease_lost(account)

@@ -16,6 +16,7 @@ from reconciler.errors import (
     DatabaseBusyError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    LeaseLostError,
     ReconcilerError,
     RowRefusedError,
 )
@@ -58,6 +59,9 @@ _NAMED: Final[dict[type[psycopg.Error], str]] = {
 _SERVER_FAILURES: Final = ("08", "53", "57", "58", "XX")
 """Classes of SQLSTATE for a server that fails by itself: connections, resources, operators, disks, bugs."""
 
+LEASE_LOST: Final = "RC001"
+"""The SQLSTATE of ``reconciler.append_ledger`` if the account has no lease of the given epoch."""
+
 _LOGIN_REFUSED: Final = re.compile(
     r'password authentication failed|no password supplied|role ".*" does not exist|database ".*" does not exist'
     r"|no pg_hba\.conf entry|authentication failed|permission denied for database|is not permitted to log in"
@@ -92,7 +96,16 @@ def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
         return DatabaseUnavailableError(
             f"PostgreSQL was lost while {doing} ({error.sqlstate}).", _REACH
         )
-    return _refused_row(error, doing)
+    return lease_lost() if error.sqlstate == LEASE_LOST else _refused_row(error, doing)
+
+
+def lease_lost(account: str | None = None) -> LeaseLostError:
+    """The error for a lease that has ended, or that another process has taken over."""
+    on = "" if account is None else f" on account {account}"
+    return LeaseLostError(
+        f"The lease{on} has ended, or another process has taken it over. Nothing was written.",
+        "Run the sweep again when the other process has finished.",
+    )
 
 
 def connection_error(error: psycopg.Error, address: str) -> ReconcilerError:

@@ -1,10 +1,10 @@
 """How ledger entries are hashed and chained, and how a broken chain is found.
 
-An auditor can recompute every hash from an export. An entry is ``{account, seq, at, action, body, prev}``. Its canonical
-JSON is UTF-8 with sorted keys and no spaces; amounts are integers; times are RFC 3339 in UTC with microseconds. The
+An auditor can recompute every hash from an export. An entry is ``{account, seq, at, action, body, prev, role, v}``, and
+``v`` is 2; by the first recipe an entry has neither ``role`` nor ``v``. Its canonical JSON is UTF-8 with sorted keys and no spaces; amounts are integers; times are RFC 3339 in UTC with microseconds. The
 hash is the SHA-256 of that text, in hex. ``prev`` is the hash of the entry before, and 64 zeros in the first entry. Each
 account has a chain of its own.
-The database hashes an entry when it appends it, by the same recipe in SQL (``reconciler.append_ledger``).
+The database hashes an entry when it appends it, by the same recipe in SQL (``reconciler.append_entries``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from reconciler.domain.audit.read_entry import PlainObject, UnreadableEntryError
 
 GENESIS: Final = "0" * 64
 """``prev`` of the first entry of an account."""
+RECIPE: Final = 2
+"""``v`` of an entry that names the role. The entries of the first recipe have no ``v``."""
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
@@ -78,9 +80,10 @@ def entry_hash(
     action: str,
     body: Mapping[str, object],
     prev: str,
+    role: str | None = None,
 ) -> str:
-    """SHA-256, in hex, of an entry's canonical JSON."""
-    entry = {
+    """SHA-256, in hex, of an entry's canonical JSON. Without a role it is an entry of the first recipe."""
+    entry: dict[str, object] = {
         "account": account,
         "seq": seq,
         "at": rfc3339(at),
@@ -88,6 +91,8 @@ def entry_hash(
         "body": _plain(body),
         "prev": prev,
     }
+    if role is not None:
+        entry |= {"role": role, "v": RECIPE}
     return hashlib.sha256(_ENCODER.encode(entry).encode()).hexdigest()
 
 
@@ -100,13 +105,17 @@ def first_break(
     the number and the hash of the last entry as the database keeps them apart, None if it keeps none. Only the head
     shows that the last entries were cut off.
     """
-    prev, seq = GENESIS, 0
+    prev, seq, has_role = GENESIS, 0, False
     try:
         for entry in entries:
             fault = _fault(entry, account, seq, prev)
             if fault is not None:
                 return fault
-            prev, seq = entry.hash, entry.seq
+            if has_role and entry.role is None:
+                # the function that writes the ledger names the role in every entry
+                what = "it names no role, but the entry before it does"
+                return ChainBreak(account, entry.seq, what)
+            prev, seq, has_role = entry.hash, entry.seq, entry.role is not None
     except UnreadableEntryError as error:
         return _missing(account, seq, error.seq) or ChainBreak(account, error.seq, error.what)
 
@@ -135,6 +144,7 @@ def _fault(entry: Entry, account: str, seq: int, prev: str) -> ChainBreak | None
             entry.action,
             entry.body,
             entry.prev,
+            entry.role,
         )
     except (ValueError, TypeError, RecursionError):
         # such as text that is not UTF-8

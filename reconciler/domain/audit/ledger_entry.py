@@ -63,7 +63,8 @@ class Entry:
     """A recorded entry.
 
     ``seq`` counts the entries of an account from 1. ``at`` is the database's time of the record. ``prev`` is the hash
-    of the entry before. ``action`` is text, because old entries hold values that ``Action`` no longer has.
+    of the entry before. ``action`` is text, because old entries hold values that ``Action`` no longer has. ``role`` is
+    the database role that connected; None in an entry of the first recipe.
     """
 
     account: str
@@ -73,6 +74,7 @@ class Entry:
     body: Mapping[str, object]
     prev: str
     hash: str
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ def read_entry(
     body: str | None,
     prev: str,
     hash: str,  # noqa: A002 - the name of the field in the recipe
+    role: str | None = None,
 ) -> Entry:
     """The entry that these texts hold. ``at`` is in UTC, without a zone; ``body`` is None if it is too large to read.
 
@@ -46,7 +47,7 @@ def read_entry(
     if body is None:
         raise UnreadableEntryError(seq, "its content is too large to be read")
     try:
-        return Entry(account, seq, moment, action, read_object(body), prev, hash)
+        return Entry(account, seq, moment, action, read_object(body), prev, hash, role)
     except (ValueError, RecursionError) as error:
         raise UnreadableEntryError(seq, f"its content cannot be read: {_why(error)}") from None
 

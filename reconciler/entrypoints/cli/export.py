@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
-from reconciler.domain.audit.hash_chain import canonical_json
+from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
@@ -26,7 +26,7 @@ from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
 if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
 
-ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash")
+ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash", "v", "role")
 HEAD_NAMES: Final = ("account", "seq", "hash")
 
 
@@ -85,7 +85,11 @@ def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, o
 
 
 def _entry(entry: Entry) -> Mapping[str, object]:
-    """The fields of an entry. ``body`` is an object here; the hash is made of its canonical JSON."""
+    """The fields of an entry. ``body`` is an object here; the hash is made of its canonical JSON.
+
+    An entry of the first recipe has neither ``v`` nor ``role``, so that the fields are always those that were hashed.
+    """
+    role = {} if entry.role is None else {"v": RECIPE, "role": entry.role}
     return {
         "account": entry.account,
         "seq": entry.seq,
@@ -94,6 +98,7 @@ def _entry(entry: Entry) -> Mapping[str, object]:
         "body": entry.body,
         "prev": entry.prev,
         "hash": entry.hash,
+        **role,
     }
 
 
@@ -164,7 +169,10 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
         (
             "ledger",
             ENTRY_NAMES,
-            ({**entry, "body": _body_text(entry["body"])} for entry in ledgers.entries()),
+            (
+                {"v": None, "role": None, **entry, "body": _body_text(entry["body"])}
+                for entry in ledgers.entries()
+            ),
         ),
         ("ledger_heads", HEAD_NAMES, ledgers.heads),
     )

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from reconciler.adapters.postgres.schema.ledger_owner import LEDGER_ROLE, ledger_owner
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.engine.lease.table_binding import Rebound
-from reconciler.entrypoints.cli.output import write_line
+from reconciler.entrypoints.cli.output import warn, write_line
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
 
@@ -71,6 +72,7 @@ def migrate(
         url, daemon_role=daemon_role, auditor_role=auditor_role, worker_role=worker_role
     ):
         write_line(f"applied: {name}")
+    _warn_of_owner(ledger_owner(url))
     write_line("The schema reconciler is up to date.")
     if rebound is not None:
         _write_rebound(rebound.name, rebind_account(settings, rebound, call.clock, call.asked_by))
@@ -80,6 +82,7 @@ def migrate(
     return int(ExitCode.DONE)
 
 
+<<<<<<< HEAD
 def _write_rebound(account: str, done: Rebound) -> None:
     before = "no table" if done.before is None else done.before.described
     write_line(
@@ -88,4 +91,14 @@ def _write_rebound(account: str, done: Rebound) -> None:
     if done.looked_for:
         write_line(
             f"Of {done.looked_for} rows that its ledger names, {done.found} are in this table with the same PaymentIntent."
+=======
+def _warn_of_owner(owner: str) -> None:
+    """Say if the functions that write the ledger have more rights than they need."""
+    if owner != LEDGER_ROLE:
+        warn(
+            f"The functions that write the ledger have the rights of {owner}: this role may not create the role"
+            f" {LEDGER_ROLE}, or may not act for it. The service's role still cannot write the ledger by itself.\n"
+            f"hint: As a role that may: CREATE ROLE {LEDGER_ROLE} NOLOGIN; GRANT {LEDGER_ROLE} TO {owner}; then run"
+            " reconciler migrate again."
+>>>>>>> 34a2173 (Let only functions of a role without login write the ledger)
         )

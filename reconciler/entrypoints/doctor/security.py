@@ -14,12 +14,14 @@ from reconciler.adapters.postgres.schema.connection_security import (
     open_schemas,
     transport,
 )
+from reconciler.adapters.postgres.schema.grants import compare_daemons_rights
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Settings, key_path
 
 FILES = "file permissions"
 PATH = "search_path"
+RIGHTS = "grants"
 
 
 def file_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
@@ -80,6 +82,7 @@ def connection_checks(settings: Settings) -> Iterator[DoctorCheck]:
         with Database(settings.database_url.get_secret_value(), size=1) as database:
             yield from _transport_checks(database)
             yield from _path_checks(database)
+            yield from _rights_checks(database)
     except ReconcilerError as error:
         yield failed(PATH, error)
 
@@ -111,3 +114,22 @@ def _path_checks(database: Database) -> Iterator[DoctorCheck]:
     if not schemas:
         what = "only owners may create objects in its schemas"
         yield DoctorCheck(PATH, CheckLevel.OK, what)
+
+
+def _rights_checks(database: Database) -> Iterator[DoctorCheck]:
+    found = compare_daemons_rights(database)
+    if found is None:
+        return
+    if found.missing:
+        run = " ".join(right.statement("GRANT", found.role) for right in found.missing)
+        what = f"the role {found.role} has too few rights in the schema reconciler"
+        yield DoctorCheck(RIGHTS, CheckLevel.FAULT, what, f"Run as the owner of the schema: {run}")
+    if found.excess:
+        run = " ".join(right.statement("REVOKE", found.role) for right in found.excess)
+        what = f"the role {found.role} may do more in the schema reconciler than the service needs"
+        yield DoctorCheck(
+            RIGHTS, CheckLevel.WARNING, what, f"Run as the owner of the schema: {run}"
+        )
+    if not (found.missing or found.excess):
+        what = f"the role {found.role} may do what the service needs, and nothing else"
+        yield DoctorCheck(RIGHTS, CheckLevel.OK, what)

@@ -145,6 +145,23 @@ def test_what_is_not_on_the_path_does_not_matter(town: Town, role: MakeRole) -> 
     assert (level, "schema elsewhere" in what) == ("fault", True)
 
 
+def test_the_rights_of_the_services_role(town: Town, role: MakeRole) -> None:
+    """A right too few is a fault with its GRANT, one too many a warning with its REVOKE; both can be run as they stand."""
+    name, as_role = role("daemon")
+    assert town.run("migrate", "--daemon-role", name).code == 0
+    url = as_role(town.shop.url)
+    assert [level for level, _, _ in found(town, "grants", DATABASE_URL=url)] == ["ok"]
+    town.shop.execute(f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM {name}")
+    town.shop.execute(f"GRANT INSERT ON reconciler.ledger TO {name}")
+    missing, excess = found(town, "grants", DATABASE_URL=url)
+    assert (missing[0], excess[0]) == ("fault", "warning")
+    for _, _, hint in (missing, excess):
+        town.shop.execute(hint.partition("schema: ")[2])
+    assert [level for level, _, _ in found(town, "grants", DATABASE_URL=url)] == ["ok"]
+    # the owner may do everything
+    assert found(town, "grants") == []
+
+
 @pytest.mark.parametrize(
     ("transport", "words"),
     [

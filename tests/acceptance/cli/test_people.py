@@ -239,7 +239,9 @@ def test_export_lets_an_auditor_recompute_the_ledger(swept: Town) -> None:
     entries = [line for line in lines if line["type"] == "ledger"]
     for number, entry in enumerate(entries, start=1):
         assert (entry["seq"], entry["prev"]) == (number, prev)
-        content = {name: entry[name] for name in ("account", "seq", "at", "action", "body", "prev")}
+        names = ("account", "seq", "at", "action", "body", "prev", "role", "v")
+        content = {name: entry[name] for name in names}
+        assert (content["role"], content["v"]) == ("postgres", 2)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         prev = hashlib.sha256(canonical.encode()).hexdigest()
         assert entry["hash"] == prev

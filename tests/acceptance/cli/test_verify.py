@@ -166,11 +166,11 @@ def test_a_cut_tail(shop: Town) -> None:
 def rewrite(town: Town, seq: int, body: str) -> None:
     """Change one entry and write the chain anew from there, with the head, as a forger does who knows the recipe."""
     prev, number = GENESIS, 0
-    for number, at, action, stored in town.ask(
-        "SELECT seq, at, action, body FROM reconciler.ledger ORDER BY seq"
+    for number, at, action, stored, role in town.ask(
+        "SELECT seq, at, action, body, role FROM reconciler.ledger ORDER BY seq"
     ):
         content = stored | json.loads(body) if number == seq else stored
-        digest = entry_hash("default", number, at, action, content, prev)
+        digest = entry_hash("default", number, at, action, content, prev, role)
         change = f"body = '{json.dumps(content)}', prev = '{prev}', hash = '{digest}'"
         tamper(town, f"UPDATE reconciler.ledger SET {change} WHERE seq = {number}")
         prev = digest

@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
+from reconciler.adapters.postgres.schema.grants import Right, rights_of
 from tests.acceptance.docs.pages import Block, table
 
 _TABLES = """
@@ -27,14 +28,6 @@ FROM pg_constraint
 WHERE conrelid = format('reconciler.%%I', %(table)s::text)::regclass AND contype IN ('p', 'u', 'f')
 ORDER BY contype = 'p' DESC, contype, conname
 """
-_PRIVILEGES = """
-SELECT p.name,
-    has_table_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), p.name),
-    has_any_column_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), p.name)
-FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p (name)
-UNION ALL
-SELECT 'DELETE', has_table_privilege(%(role)s, format('reconciler.%%I', %(table)s::text), 'DELETE'), false
-"""
 
 
 def table_names(connection: psycopg.Connection) -> list[str]:
@@ -47,7 +40,7 @@ def blocks(connection: psycopg.Connection, daemon: str, auditor: str) -> dict[st
     names = table_names(connection)
     return {
         **{f"table {name}": partial(_table_block, connection, name) for name in names},
-        "privileges": partial(_privileges, connection, names, daemon, auditor),
+        "privileges": partial(_privileges, connection, daemon, auditor),
     }
 
 
@@ -66,21 +59,26 @@ def _table_block(connection: psycopg.Connection, name: str, old: str) -> str:
     return table(("column", "type", "meaning"), columns, old, by_hand=1) + "\n\n" + "\n".join(keys)
 
 
-def _privileges(
-    connection: psycopg.Connection, names: list[str], daemon: str, auditor: str, old: str
-) -> str:
+def _privileges(connection: psycopg.Connection, daemon: str, auditor: str, old: str) -> str:
+    rights = [rights_of(connection, role) for role in (daemon, auditor)]
+    objects = sorted({(right.kind, right.name) for found in rights for right in found})
     rows = [
-        [f"`{name}`", *(_of_role(connection, role, name) for role in (daemon, auditor))]
-        for name in names
+        [f"{kind.lower()} `{name}`", *(_of_role(found, kind, name) for found in rights)]
+        for kind, name in objects
     ]
-    return table(("table", "the daemon's role", "the auditor's role"), rows, old)
+    return table(("object", "the daemon's role", "the auditor's role"), rows, old)
 
 
-def _of_role(connection: psycopg.Connection, role: str, name: str) -> str:
-    found = []
-    for privilege, whole, some in _rows(connection, _PRIVILEGES, role=role, table=name):
-        if whole:
-            found.append(str(privilege))
-        elif some:
-            found.append(f"{privilege} of some columns")
-    return ", ".join(found) or "none"
+def _of_role(rights: frozenset[Right], kind: str, name: str) -> str:
+    order = ("USAGE", "EXECUTE", "SELECT", "INSERT", "UPDATE", "DELETE")
+    found = sorted(
+        (right for right in rights if (right.kind, right.name) == (kind, name)),
+        key=lambda right: order.index(right.privilege),
+    )
+    return ", ".join(_words(right) for right in found) or "none"
+
+
+def _words(right: Right) -> str:
+    if not right.columns:
+        return right.privilege
+    return f"{right.privilege} of {', '.join(f'`{column}`' for column in right.columns)}"

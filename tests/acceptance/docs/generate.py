@@ -25,6 +25,7 @@ from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 COMMANDS: Final = DOCS / "reference" / "commands.md"
 KINDS: Final = DOCS / "reference" / "kinds-and-reasons.md"
 SCHEMA: Final = DOCS / "reference" / "database-schema.md"
+GRANTS: Final = DOCS / "reference" / "grants.md"
 
 
 def pages() -> list[Path]:
@@ -64,7 +65,7 @@ def _rewrite(path: Path, blocks: dict[str, Block]) -> None:
 
 
 def _rewrite_with_database() -> None:
-    """Rewrite the two pages that show what a database answers."""
+    """Rewrite the pages that show what a database answers."""
     postgres = EmbeddedPostgres()
     try:
         url = postgres.start()
@@ -72,7 +73,9 @@ def _rewrite_with_database() -> None:
             connection.execute("CREATE ROLE daemon")
             connection.execute("CREATE ROLE auditor")
             migrate(url, daemon_role="daemon", auditor_role="auditor")
-            _rewrite(SCHEMA, facts_database.blocks(connection, "daemon", "auditor"))
+            blocks = facts_database.blocks(connection, "daemon", "auditor")
+            _rewrite(SCHEMA, blocks)
+            _rewrite(GRANTS, blocks)
             # the tutorial begins without the schema
             connection.execute("DROP SCHEMA reconciler CASCADE")
         with tempfile.TemporaryDirectory() as folder, Tutorial(url, Path(folder)) as tutorial:
@@ -83,7 +86,7 @@ def _rewrite_with_database() -> None:
 
 def main() -> None:
     for path in pages():
-        if path not in (SCHEMA, PAGE):
+        if path not in (SCHEMA, GRANTS, PAGE):
             _rewrite(path, program_blocks())
     # the documentation is not installed, and ``reconciler help`` reads this page
     HELP_TEXT.write_bytes(KINDS.read_bytes())

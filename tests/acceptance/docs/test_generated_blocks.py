@@ -16,6 +16,7 @@ from reconciler.domain.findings.discrepancy import Kind
 from tests.acceptance.docs import facts_database, facts_program
 from tests.acceptance.docs.generate import (
     COMMANDS,
+    GRANTS,
     SCHEMA,
     fresh,
     pages,
@@ -26,7 +27,7 @@ from tests.acceptance.docs.pages import DOCS, UNWRITTEN, block_names, sections
 from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 
 STALE = "the page is stale; run: python -m tests.acceptance.docs.generate"
-WITHOUT_DATABASE = [path for path in pages() if path not in (SCHEMA, PAGE)]
+WITHOUT_DATABASE = [path for path in pages() if path not in (SCHEMA, GRANTS, PAGE)]
 
 
 def name_of(path: Path) -> str:
@@ -43,14 +44,14 @@ def test_page_is_fresh(path: Path) -> None:
 def test_schema_page_is_fresh(
     database: str, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
-    """The page of the schema has every table, column, key and privilege of a migrated database, and no other."""
+    """The pages of the schema and of the grants have what a migrated database has, and nothing else."""
     (daemon, _), (auditor, _) = role("daemon"), role("auditor")
     migrate(database, daemon_role=daemon, auditor_role=auditor)
     with psycopg.connect(database, autocommit=True) as connection:
         blocks = facts_database.blocks(connection, daemon, auditor)
-        text = SCHEMA.read_text(encoding="utf-8")
-        assert fresh(SCHEMA, blocks) == text, STALE
-    assert set(block_names(text)) == set(blocks)
+        texts = [page.read_text(encoding="utf-8") for page in (SCHEMA, GRANTS)]
+        assert [fresh(SCHEMA, blocks), fresh(GRANTS, blocks)] == texts, STALE
+    assert {name for text in texts for name in block_names(text)} == set(blocks)
 
 
 def test_tutorial_is_fresh(tutorial: Tutorial) -> None:

@@ -207,7 +207,7 @@ def test_the_corrections_of_a_sweep(table, make_correction):
 
 def test_a_long_ledger_is_read_in_parts(table):
     """A chain of 2,500 entries comes through a cursor on the server, and verifies."""
-    table.write(PageRecord(drafts=tuple(Draft(Action.NOTE, {"n": n}) for n in range(2500))))
+    table.write(PageRecord(drafts=tuple(Draft(Action.DAY_TOTALS, {"n": n}) for n in range(2500))))
     with PostgresLedger(table.database).chain("default") as chain:
         assert first_break(chain.entries, chain.head, "default") is None
     with PostgresLedger(table.database).chain("default") as chain:

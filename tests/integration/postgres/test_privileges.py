@@ -145,7 +145,9 @@ def test_the_auditor_reads_everything_and_writes_only_notes(
     table = bench(stocked)
     table.write(
         PageRecord(
-            updates=(make_update(make_finding()),), drafts=(Draft(Action.NOTE, {}),), seen_at=seen
+            updates=(make_update(make_finding()),),
+            drafts=(Draft(Action.DAY_TOTALS, {}),),
+            seen_at=seen,
         )
     )
     url = roles[1]
@@ -161,7 +163,9 @@ def test_the_auditor_reads_everything_and_writes_only_notes(
         url,
         "INSERT INTO reconciler.notes (account, discrepancy, note, at) VALUES ('default', 1, 'x', now())",
     )
-    assert refused(url, "SELECT reconciler.append_ledger('default', '{note}', '{\"{}\"}')")
+    assert refused(
+        url, "SELECT reconciler.append_ledger('default', NULL, '{resolution}', '{\"{}\"}')"
+    )
     assert refused(url, "SELECT * FROM payments")
     with Database(url) as database:
         book = PostgresDiscrepancyStore(database, "default")

@@ -100,12 +100,12 @@ def test_an_error_in_the_block_leaves_nothing(stocked, bench, full, failure):
 def test_the_outbox_names_its_ledger_entry(stocked, bench, make_correction):
     """Each outbox row has both statuses, the outcome and the number of the entry that records its write."""
     table = bench(stocked)
-    table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+    table.write(PageRecord(drafts=(Draft(Action.DAY_TOTALS, {}),)))
     with table.store.transaction(table.epoch) as page:
         rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
         writes = tuple(make_correction(row, n=n) for n, row in enumerate(rows))
         revert = replace(writes[1], to_status="canceled", entry=Draft(Action.REVERT, {"n": 1}))
-        page.write(PageRecord(writes=(writes[0], revert), drafts=(Draft(Action.NOTE, {}),)))
+        page.write(PageRecord(writes=(writes[0], revert), drafts=(Draft(Action.DAY_TOTALS, {}),)))
     assert table.all(
         "SELECT o.payment_key, o.payment_intent, o.kind, o.from_status, o.to_status, o.outcome, l.action, l.body -> 'n'"
         " FROM reconciler.outbox o JOIN reconciler.ledger l ON (l.account, l.seq) = (o.account, o.ledger_seq) ORDER BY o.id"
@@ -120,7 +120,7 @@ def test_a_correction_notifies_the_merchants_worker(stocked, bench, full):
     table = bench(stocked)
     with psycopg.connect(stocked.url, autocommit=True) as listener:
         listener.execute("LISTEN reconciler_outbox")
-        table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+        table.write(PageRecord(drafts=(Draft(Action.DAY_TOTALS, {}),)))
         with table.store.transaction(table.epoch) as page:
             rows = page.read_again(["pi_1", "pi_2"], [], lock=True).payments
             record = full(rows[0])
@@ -347,7 +347,7 @@ def test_a_lock_that_is_not_free_is_busy(stocked, bench, full):
         table.store.transaction(table.epoch) as page,
     ):
         page.read_again(["pi_1"], [], lock=True)
-    table.write(PageRecord(drafts=(Draft(Action.NOTE, {}),)))
+    table.write(PageRecord(drafts=(Draft(Action.DAY_TOTALS, {}),)))
     with (
         other(stocked.url, "SELECT * FROM reconciler.ledger_heads FOR UPDATE"),
         pytest.raises(DatabaseBusyError),

@@ -67,6 +67,18 @@ def old_database(empty_database: str) -> str:
     return empty_database
 
 
+def append_now(connection: psycopg.Connection, action: str, body: dict[str, object]) -> None:
+    """Append as this version does: under a lease."""
+    connection.execute(
+        "INSERT INTO reconciler.leases (account, epoch, holder, expires_at)"
+        " VALUES ('default', 1, 'me', now() + interval '1 hour')"
+    )
+    connection.execute(
+        "SELECT reconciler.append_ledger('default', 1, ARRAY[%s], ARRAY[%s])",
+        [action, canonical_json(body)],
+    )
+
+
 def entries(url: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(
@@ -99,11 +111,13 @@ def test_old_ledger_entries_stay_and_verify(old_database: str) -> None:
     assert [entry[2] for entry in before] == ["correction", OLD_ACTION]
 
     with psycopg.connect(old_database, autocommit=True) as connection:
-        append(connection, "sweep", {"sweep": 2})
+        append_now(connection, "sweep", {"sweep": 2})
     with Database(old_database) as database, PostgresLedger(database).chain("default") as chain:
         found = list(chain.entries)
         assert [entry.action for entry in found] == ["correction", OLD_ACTION, "sweep"]
         assert first_break(found, chain.head, "default") is None
+    # both recipes are in one chain, and only the later one names the role
+    assert [entry.role for entry in found] == [None, None, "postgres"]
 
 
 def test_old_notes_get_their_ledger_entries(old_database: str) -> None:

@@ -66,7 +66,9 @@ def rehashed(entries: list[Entry]) -> list[Entry]:
     prev = GENESIS
     forged = []
     for entry in entries:
-        made = entry_hash(entry.account, entry.seq, entry.at, entry.action, entry.body, prev)
+        made = entry_hash(
+            entry.account, entry.seq, entry.at, entry.action, entry.body, prev, entry.role
+        )
         forged.append(replace(entry, prev=prev, hash=made))
         prev = made
     return forged
@@ -109,6 +111,29 @@ def test_a_known_hash_never_changes() -> None:
     text += "0" * 64 + '","seq":1}'
     expected = hashlib.sha256(text.encode("utf-8")).hexdigest()
     assert entry_hash("default", 1, AT, Action.NOTE, {"text": "é"}, GENESIS) == expected
+
+
+def test_a_known_hash_of_the_second_recipe_never_changes() -> None:
+    """The role that connected and the number of the recipe are hashed too."""
+    text = '{"account":"default","action":"note","at":"2026-06-10T12:00:00.000123Z","body":{"text":"é"},"prev":"'
+    text += "0" * 64 + '","role":"rêconciler","seq":1,"v":2}'
+    expected = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    made = entry_hash("default", 1, AT, Action.NOTE, {"text": "é"}, GENESIS, "rêconciler")
+    assert made == expected
+
+
+@pytest.mark.parametrize(
+    ("roles", "broken_at"),
+    [((None, None), None), ((None, "r"), None), (("r", "s"), None), (("r", None), 2)],
+)
+def test_an_entry_without_a_role_comes_only_before_those_with_one(
+    roles: tuple[str | None, ...], broken_at: int | None
+) -> None:
+    """Old entries are followed by new ones. An entry that was added without the function is a break."""
+    entries = [replace(entry, role=role) for entry, role in zip(chain(2), roles, strict=True)]
+    entries = rehashed(entries)
+    found = first_break(entries, head_of(entries), "default")
+    assert (found and found.seq) == broken_at
 
 
 @pytest.mark.parametrize(

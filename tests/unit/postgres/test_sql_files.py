@@ -14,7 +14,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 FOLDER = Path(package.__path__[0])
 FILES = sorted(path.stem for path in (FOLDER / "sql").glob("*.sql"))
 CODE = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
-GRANTS = {"grant_daemon", "grant_auditor", "grant_worker"}
+GRANTS = {"grant_ledger_role"}
 NAMED = [(file, name) for file in FILES for name in TEMPLATES[file]]
 
 
@@ -26,7 +26,7 @@ def test_each_file_belongs_to_a_folder(file):
 
 @pytest.mark.parametrize(("file", "name"), NAMED, ids=lambda value: value)
 def test_each_statement_is_used(file, name):
-    """The code uses every name, and a name is one statement; a GRANT is several that belong together."""
+    """The code uses every name, and a name is one statement; the GRANTs of a role are several that belong together."""
     assert f'"{name}"' in CODE
     if name not in GRANTS:
         assert len(sqlparse.split(TEMPLATES[file][name].as_string(None))) == 1
@@ -59,7 +59,7 @@ def test_every_statement_named_in_the_code_exists():
 
 def test_only_statements_without_identifiers_are_ready_to_run():
     """A statement with a placeholder is no statement to execute: its identifiers have to be filled in first."""
-    assert "grant_daemon" not in STATEMENTS["schema"]
+    assert "grant_right" not in STATEMENTS["schema"]
     assert "migrations_applied" in STATEMENTS["schema"]
 
 

@@ -23,16 +23,19 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 """No entry of Reconciler's comes near this size, so a larger body is not read at all."""
 
 
-def append(connection: Connection, account: str, drafts: Sequence[Draft]) -> None:
+def append(
+    connection: Connection, account: str, epoch: int | None, drafts: Sequence[Draft]
+) -> None:
     """Add entries to an account's chain, in order; its head stays locked until the transaction ends.
 
-    The database numbers, stamps and hashes them in the same statement. A secret in a body is masked. Raises TypeError
+    ``epoch`` is that of the account's lease; None is for a person's verdict, which needs no lease. The database numbers, stamps and hashes them in the same statement. A secret in a body is masked. Raises TypeError
     for a body that has no canonical form.
     """
     if not drafts:
         return
     parameters = {
         "account": account,
+        "epoch": epoch,
         "actions": [draft.action.value for draft in drafts],
         "bodies": [stored_json(draft.body) for draft in drafts],
     }
@@ -87,11 +90,12 @@ class PostgresLedger:
 
 
 def _entries(
-    connection: Connection, rows: Iterable[tuple[str, int, str, str, str | None, str, str]]
+    connection: Connection,
+    rows: Iterable[tuple[str, int, str, str, str | None, str, str, str | None]],
 ) -> Iterator[Entry]:
-    for account, seq, at, action, small_body, prev, digest in rows:
+    for account, seq, at, action, small_body, prev, digest, role in rows:
         body = _large_body(connection, account, seq) if small_body is None else small_body
-        yield read_entry(account, seq, at, action, body, prev, digest)
+        yield read_entry(account, seq, at, action, body, prev, digest, role)
 
 
 def _large_body(connection: Connection, account: str, seq: int) -> str | None:

@@ -57,7 +57,7 @@ class PostgresDiscrepancyStore:
                     _SQL["discrepancy_settle"],
                     {**self._of(discrepancy_id), "state": state.value, "note": note, "by": by},
                 )
-                append(connection, self._account, [entry])
+                append(connection, self._account, None, [entry])
             if settled.fetchone() is None:
                 raise self._unknown(discrepancy_id)
 

@@ -230,7 +230,7 @@ class PostgresPageTransaction:
         """Append to the ledger, and add an outbox row for each write that names its entry."""
         # the entries of the writes first: outbox_put counts its entries from the first one
         drafts = [*(write.entry for write in record.writes), *record.drafts]
-        append(self._connection, self._account, drafts)
+        append(self._connection, self._account, self._epoch, drafts)
         if not record.writes:
             return
 

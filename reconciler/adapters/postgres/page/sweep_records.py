@@ -109,7 +109,7 @@ class PostgresSweepRecords:
                 ended = connection.execute(_SQL["sweep_finish"], parameters)
                 locked = lock_lease(connection, self._account, epoch)
                 # the ledger's head last, as everywhere, so that two transactions never wait in a circle
-                append(connection, self._account, entries)
+                append(connection, self._account, epoch, entries)
 
             raise_if_lease_lost(locked, self._account)
             if ended.fetchone() is None:

@@ -10,21 +10,19 @@ from __future__ import annotations
 from typing import Final
 from uuid import uuid4
 
-from psycopg import errors, sql
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
 from reconciler.adapters.postgres.database import Connection, connect, map_errors
+from reconciler.adapters.postgres.schema.grants import RoleKind, grant
+from reconciler.adapters.postgres.schema.ledger_owner import give_functions_to_ledger_role
 from reconciler.adapters.postgres.schema.schema_state import raise_if_newer
-from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
-from reconciler.errors import DatabaseRefusedError
+from reconciler.adapters.postgres.statements import STATEMENTS
 
 _SQL: Final = STATEMENTS["schema"]
-_TEMPLATES: Final = TEMPLATES["schema"]
 
-SCHEMA: Final = "reconciler"
 _SOURCE: Final = "package:reconciler.adapters.postgres:migrations"
 
 
@@ -87,13 +85,15 @@ def migrate(
 
         # granted every time: a new table has no grants yet
         with connection.transaction():
-            for role, grants in (
-                (daemon_role, "grant_daemon"),
-                (auditor_role, "grant_auditor"),
-                (worker_role, "grant_worker"),
+            for role, kind in (
+                (daemon_role, RoleKind.DAEMON),
+                (auditor_role, RoleKind.AUDITOR),
+                (worker_role, RoleKind.WORKER),
             ):
                 if role is not None:
-                    _grant(connection, role, grants)
+                    grant(connection, role, kind)
+            # after the grants: this role may no longer grant what another role owns
+            give_functions_to_ledger_role(connection)
         return applied
 
 
@@ -116,13 +116,3 @@ def _apply(connection: Connection) -> tuple[str, ...]:
     for migration in missing:
         backend.apply_whole(migration)
     return tuple(migration.id for migration in missing)
-
-
-def _grant(connection: Connection, role: str, grants: str) -> None:
-    try:
-        connection.execute(_TEMPLATES[grants].format(role=sql.Identifier(role)))
-    except errors.UndefinedObject:
-        raise DatabaseRefusedError(
-            f"There is no role {role} to grant privileges to.",
-            f"Create it first: CREATE ROLE {sql.Identifier(role).as_string()} LOGIN.",
-        ) from None

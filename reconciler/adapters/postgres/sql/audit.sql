@@ -1,7 +1,8 @@
 -- name: ledger_append
--- The function numbers, stamps and hashes the entries under the lock of the account's head.
-SELECT ord, seq
-FROM reconciler.append_ledger(%(account)s, %(actions)s::pg_catalog.text[], %(bodies)s::pg_catalog.text[])
+-- The function checks the lease, and numbers, stamps and hashes the entries under the lock of the account's head.
+SELECT reconciler.append_ledger(
+    %(account)s, %(epoch)s::pg_catalog.int8, %(actions)s::pg_catalog.text[], %(bodies)s::pg_catalog.text[]
+)
 
 -- name: ledger_accounts
 -- From every table that goes with the ledger: a chain that was removed must be missed.
@@ -25,9 +26,9 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s
 -- name: ledger_entries
 -- In order, to verify the chain and to export it. Time and body are text, because a forger may have stored what psycopg
 -- cannot read. A large body is read alone, so that a page of entries stays small. OFFSET 0 makes each body text once.
-SELECT account, seq, at, action, CASE WHEN pg_catalog.octet_length(body) OPERATOR(pg_catalog.<=) %(most)s THEN body END, prev, hash
+SELECT account, seq, at, action, CASE WHEN pg_catalog.octet_length(body) OPERATOR(pg_catalog.<=) %(most)s THEN body END, prev, hash, role
 FROM (
-    SELECT account, seq, (at AT TIME ZONE 'UTC')::pg_catalog.text AS at, action, body::pg_catalog.text AS body, prev, hash
+    SELECT account, seq, (at AT TIME ZONE 'UTC')::pg_catalog.text AS at, action, body::pg_catalog.text AS body, prev, hash, role
     FROM reconciler.ledger
     WHERE account OPERATOR(pg_catalog.=) %(account)s
     ORDER BY seq

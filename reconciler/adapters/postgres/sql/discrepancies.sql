@@ -171,8 +171,7 @@ ON CONFLICT (account, payment_intent) DO UPDATE SET due_at = excluded.due_at, re
 
 -- name: note_add
 -- The daemon's role adds a note in a person's name.
-INSERT INTO reconciler.notes (account, discrepancy, author, note)
-VALUES (%(account)s, %(id)s, %(by)s, %(note)s)
+SELECT reconciler.add_note(%(account)s, %(id)s::pg_catalog.int8, %(by)s, %(note)s)
 
 -- name: note_add_as_auditor
 -- The author is the database role: the auditor cannot sign for another person.

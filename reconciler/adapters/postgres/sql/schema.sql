@@ -22,41 +22,124 @@ SELECT pg_catalog.to_regclass('reconciler._yoyo_migration')::pg_catalog.oid, pg_
 -- Every command asks this when it starts, to refuse a database of another version.
 SELECT migration_id FROM reconciler._yoyo_migration
 
--- name: grant_daemon
--- What the daemon's role may do, and nothing else.
-GRANT USAGE ON SCHEMA reconciler TO {role};
-GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
-GRANT INSERT ON reconciler.ledger TO {role};
-GRANT INSERT ON reconciler.notes TO {role};
-GRANT INSERT ON reconciler.table_bindings TO {role};
-GRANT INSERT, UPDATE ON
-    reconciler.ledger_heads, reconciler.leases, reconciler.cursors, reconciler.sweep_requests,
-    reconciler.discrepancies, reconciler.services, reconciler.stored_ids TO {role};
-GRANT INSERT, UPDATE, DELETE ON
-    reconciler.rechecks, reconciler.events, reconciler.outbox, reconciler.reads, reconciler.replicas,
-    reconciler.sweeps TO {role};
-GRANT EXECUTE ON FUNCTION reconciler.append_ledger(text, text[], text[]) TO {role};
-GRANT EXECUTE ON FUNCTION reconciler.pause(text, double precision, text, text) TO {role};
-GRANT EXECUTE ON FUNCTION reconciler.resume(text, text) TO {role};
+-- name: grant_right
+-- One right of a role; the list of them is in grants.py.
+{right}
 
--- name: grant_auditor
--- The database sets author and time of a note, so that an auditor cannot sign for another person.
-GRANT USAGE ON SCHEMA reconciler TO {role};
-GRANT SELECT ON ALL TABLES IN SCHEMA reconciler TO {role};
-GRANT INSERT (account, discrepancy, note) ON reconciler.notes TO {role};
+-- name: revoke_right
+-- A right that a role has, and that the list does not have.
+{right}
 
--- name: grant_worker
--- A worker of the merchant reads the outbox and marks rows as delivered. It can change nothing else.
-GRANT USAGE ON SCHEMA reconciler TO {role};
-GRANT SELECT ON reconciler.outbox TO {role};
-GRANT UPDATE (delivered_at) ON reconciler.outbox TO {role};
+-- name: current_role
+-- The role that is connected, whether the schema exists, whether the role may do everything in it, and whether it is
+-- recent enough to have the function that writes the ledger.
+SELECT
+    CURRENT_USER::pg_catalog.text,
+    n.oid IS NOT NULL,
+    coalesce(pg_catalog.pg_has_role(n.nspowner, 'USAGE'), false),
+    EXISTS (
+        SELECT FROM pg_catalog.pg_proc AS f
+        WHERE f.pronamespace OPERATOR(pg_catalog.=) n.oid AND f.proname OPERATOR(pg_catalog.=) 'append_entries'
+    )
+FROM (SELECT pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid AS oid) AS found
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) found.oid
+
+-- name: role_is_owner
+-- A superuser counts as a member of every role.
+SELECT pg_catalog.pg_has_role(%(role)s::pg_catalog.name, n.nspowner, 'USAGE')
+FROM pg_catalog.pg_namespace AS n
+WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
+
+-- name: rights_of_role
+-- Everything that a role may do in the schema, also through another role or PUBLIC. yoyo's other tables are its own affair.
+WITH objects AS (
+    SELECT c.oid, c.relname::pg_catalog.text AS name, c.relkind
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
+)
+SELECT 'TABLE', o.name, p.privilege, NULL::pg_catalog.text[]
+FROM objects AS o
+CROSS JOIN pg_catalog.unnest(
+    ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
+) AS p (privilege)
+WHERE o.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
+    AND pg_catalog.has_table_privilege(%(role)s::pg_catalog.name, o.oid, p.privilege)
+UNION ALL
+SELECT 'TABLE', o.name, p.privilege, pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attname)
+FROM objects AS o
+JOIN pg_catalog.pg_attribute AS a
+    ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+CROSS JOIN pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS p (privilege)
+WHERE o.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
+    AND pg_catalog.has_column_privilege(%(role)s::pg_catalog.name, o.oid, a.attnum, p.privilege)
+    AND NOT pg_catalog.has_table_privilege(%(role)s::pg_catalog.name, o.oid, p.privilege)
+GROUP BY o.name, p.privilege
+UNION ALL
+SELECT 'SEQUENCE', o.name, p.privilege, NULL
+FROM objects AS o
+CROSS JOIN pg_catalog.unnest(ARRAY['SELECT', 'UPDATE', 'USAGE']) AS p (privilege)
+WHERE o.relkind OPERATOR(pg_catalog.=) 'S'
+    AND pg_catalog.has_sequence_privilege(%(role)s::pg_catalog.name, o.oid, p.privilege)
+UNION ALL
+SELECT
+    'FUNCTION',
+    pg_catalog.concat(f.proname, '(', pg_catalog.oidvectortypes(f.proargtypes), ')'),
+    'EXECUTE', NULL
+FROM pg_catalog.pg_proc AS f
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
+WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
+    AND pg_catalog.has_function_privilege(%(role)s::pg_catalog.name, f.oid, 'EXECUTE')
+UNION ALL
+SELECT 'SCHEMA', n.nspname::pg_catalog.text, p.privilege, NULL
+FROM pg_catalog.pg_namespace AS n
+CROSS JOIN pg_catalog.unnest(ARRAY['USAGE', 'CREATE']) AS p (privilege)
+WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
+    AND pg_catalog.has_schema_privilege(%(role)s::pg_catalog.name, n.oid, p.privilege)
+
+-- name: ledger_role
+-- Whether the owner of the ledger's functions may do more than that, and whether this role may act for it.
+SELECT
+    rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication,
+    pg_catalog.pg_has_role(CURRENT_USER, oid, 'USAGE')
+FROM pg_catalog.pg_roles
+WHERE rolname OPERATOR(pg_catalog.=) 'reconciler_ledger'
+
+-- name: create_ledger_role
+-- It owns the functions that write the ledger, and nothing else.
+CREATE ROLE reconciler_ledger NOLOGIN
+
+-- name: join_ledger_role
+-- Only a member may make it the owner, and replace the functions later.
+GRANT reconciler_ledger TO CURRENT_USER
+
+-- name: grant_ledger_role
+-- What the functions need. CREATE is needed for the moment in which the owner changes.
+GRANT USAGE, CREATE ON SCHEMA reconciler TO reconciler_ledger;
+GRANT INSERT ON reconciler.ledger TO reconciler_ledger;
+GRANT SELECT, INSERT, UPDATE ON reconciler.ledger_heads TO reconciler_ledger;
+GRANT SELECT ON reconciler.leases TO reconciler_ledger;
+GRANT INSERT (account, discrepancy, author, note) ON reconciler.notes TO reconciler_ledger;
+ALTER FUNCTION reconciler.append_entries(pg_catalog.text, pg_catalog.text[], pg_catalog.text[]) OWNER TO reconciler_ledger;
+ALTER FUNCTION reconciler.append_ledger(pg_catalog.text, bigint, pg_catalog.text[], pg_catalog.text[]) OWNER TO reconciler_ledger;
+ALTER FUNCTION reconciler.add_note(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.text) OWNER TO reconciler_ledger;
+ALTER FUNCTION reconciler.append_note_entry() OWNER TO reconciler_ledger;
+ALTER FUNCTION reconciler.note_entry_body(reconciler.notes) OWNER TO reconciler_ledger;
+REVOKE CREATE ON SCHEMA reconciler FROM reconciler_ledger;
+
+-- name: ledger_functions_owner
+-- The role whose rights the functions have.
+SELECT pg_catalog.pg_get_userbyid(proowner)::pg_catalog.text
+FROM pg_catalog.pg_proc
+WHERE oid OPERATOR(pg_catalog.=)
+    pg_catalog.to_regprocedure('reconciler.append_ledger(text, bigint, text[], text[])')::pg_catalog.oid
 
 -- name: schema_access
 -- Whether the schema exists, whether this role may read it, whether it may write what a sweep writes, and whether it may
 -- read which migrations were applied.
 WITH wanted (name, privilege) AS (
     VALUES
-        ('ledger', 'INSERT'), ('ledger_heads', 'UPDATE'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
+        ('ledger', 'SELECT'), ('ledger_heads', 'SELECT'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
         ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE'),
         ('table_bindings', 'INSERT')

@@ -1,0 +1,175 @@
+"""What each role may do in the schema reconciler: the one list that migrate grants, and doctor and the tests compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from psycopg import errors, sql
+
+from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
+from reconciler.errors import DatabaseRefusedError
+
+_SQL: Final = STATEMENTS["schema"]
+_TEMPLATES: Final = TEMPLATES["schema"]
+SCHEMA: Final = "reconciler"
+
+APPEND: Final = "append_ledger(text, bigint, text[], text[])"
+ADD_NOTE: Final = "add_note(text, bigint, text, text)"
+PAUSE: Final = "pause(text, double precision, text, text)"
+RESUME: Final = "resume(text, text)"
+MIGRATIONS: Final = "_yoyo_migration"
+
+
+class RoleKind(StrEnum):
+    """The roles that ``migrate`` grants rights to."""
+
+    DAEMON = "daemon"
+    AUDITOR = "auditor"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """A right on one object. ``kind`` is TABLE, FUNCTION, SEQUENCE or SCHEMA; ``columns`` is for a right on some columns."""
+
+    kind: str
+    name: str
+    privilege: str
+    columns: tuple[str, ...] = ()
+
+    def statement(self, verb: str, role: str) -> str:
+        """The GRANT or REVOKE of it. ``verb`` is one of these words."""
+        columns = f" ({', '.join(_quoted(name) for name in self.columns)})" if self.columns else ""
+        link = "TO" if verb == "GRANT" else "FROM"
+        return f"{verb} {self.privilege}{columns} ON {self.kind} {self._object()} {link} {_quoted(role)};"
+
+    def _object(self) -> str:
+        if self.kind == "SCHEMA":
+            return _quoted(self.name)
+        if self.kind == "FUNCTION":
+            # its argument types follow the name
+            name, _, arguments = self.name.partition("(")
+            return f"{SCHEMA}.{_quoted(name)}({arguments}"
+        return f"{SCHEMA}.{_quoted(self.name)}"
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string()
+
+
+_SELECT: Final = (
+    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "notes", "outbox", "pauses", "reads", "rechecks",
+    "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
+    MIGRATIONS,
+)  # fmt: skip
+_KEPT: Final = (
+    "cursors", "discrepancies", "leases", "outbox", "services", "stored_ids", "sweep_requests",
+)  # fmt: skip
+"""Tables whose rows the service adds and changes, and never deletes."""
+_DELETED: Final = ("events", "reads", "rechecks", "replicas", "sweeps")
+"""Tables from which the service also deletes."""
+
+
+def _tables(names: Iterable[str], *privileges: str) -> set[Right]:
+    return {Right("TABLE", name, privilege) for name in names for privilege in privileges}
+
+
+_READING: Final = _tables(_SELECT, "SELECT") | {Right("SCHEMA", SCHEMA, "USAGE")}
+RIGHTS: Final = {
+    RoleKind.DAEMON: frozenset(
+        _READING
+        | _tables(_KEPT, "INSERT", "UPDATE")
+        | _tables(("table_bindings",), "INSERT")
+        | _tables(_DELETED, "INSERT", "UPDATE", "DELETE")
+        | {Right("FUNCTION", name, "EXECUTE") for name in (APPEND, ADD_NOTE, PAUSE, RESUME)}
+    ),
+    # the database sets author and time of a note, so that an auditor cannot sign for another person
+    RoleKind.AUDITOR: frozenset(
+        _READING | {Right("TABLE", "notes", "INSERT", ("account", "discrepancy", "note"))}
+    ),
+    # a worker of the merchant marks rows as delivered
+    RoleKind.WORKER: frozenset(
+        {
+            Right("SCHEMA", SCHEMA, "USAGE"),
+            Right("TABLE", "outbox", "SELECT"),
+            Right("TABLE", "outbox", "UPDATE", ("delivered_at",)),
+        }
+    ),
+}
+"""All that a role may do in the schema reconciler."""
+
+
+def grant(connection: Connection, role: str, kind: RoleKind) -> None:
+    """Grant a role its rights, and revoke those that earlier versions granted. Raises DatabaseRefusedError.
+
+    The role keeps what it owns, so a role that owns the schema may do everything.
+    """
+    try:
+        for right in sorted(RIGHTS[kind]):
+            connection.execute(_composed("grant_right", right, role))
+        found = _rights(connection, role)
+        # only direct grants of a role that is no owner can be revoked
+        for right in sorted(found - RIGHTS[kind]):
+            if not is_owner(connection, role):
+                connection.execute(_composed("revoke_right", right, role))
+    except errors.UndefinedObject:
+        raise DatabaseRefusedError(
+            f"There is no role {role} to grant privileges to.",
+            f"Create it first: CREATE ROLE {_quoted(role)} LOGIN.",
+        ) from None
+
+
+def _composed(name: str, right: Right, role: str) -> sql.Composed:
+    verb = "GRANT" if name == "grant_right" else "REVOKE"
+    return _TEMPLATES[name].format(right=sql.SQL(right.statement(verb, role)))
+
+
+@dataclass(frozen=True, slots=True)
+class RightsComparison:
+    """How the rights of a role differ from those of the service: what is missing, and what is too much."""
+
+    role: str
+    missing: tuple[Right, ...]
+    excess: tuple[Right, ...]
+
+
+def compare_daemons_rights(database: Database) -> RightsComparison | None:
+    """Compare the rights of the role that is connected with those of the service.
+
+    None if there is no schema or a migration is pending, for a role without any right, and for a superuser and the
+    schema's owner, who may do everything.
+    """
+    with database.connection("asking what this role may do") as connection:
+        row = connection.execute(_SQL["current_role"]).fetchone()
+        role, exists, is_free, is_current = row or ("", False, False, False)
+        if not exists or is_free or not is_current:
+            return None
+        found = _rights(connection, role)
+    # a role for dry runs has no right at all, and an older schema has other objects
+    if Right("SCHEMA", SCHEMA, "USAGE") not in found:
+        return None
+    wanted = RIGHTS[RoleKind.DAEMON]
+    return RightsComparison(role, tuple(sorted(wanted - found)), tuple(sorted(found - wanted)))
+
+
+def rights_of(connection: Connection, role: str) -> frozenset[Right]:
+    """Every right of a role in the schema, also those that it has through PUBLIC or another role."""
+    return frozenset(_rights(connection, role))
+
+
+def is_owner(connection: Connection, role: str) -> bool:
+    """Whether a role owns the schema or is a superuser."""
+    row = connection.execute(_SQL["role_is_owner"], {"role": role}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _rights(connection: Connection, role: str) -> set[Right]:
+    rows = connection.execute(_SQL["rights_of_role"], {"role": role}).fetchall()
+    return {
+        Right(kind, name, privilege, tuple(columns or ()))
+        for kind, name, privilege, columns in rows
+    }
