@@ -294,7 +294,7 @@ def test_the_ledger_of_several_sweeps_verifies(sweeps: SweepRunner) -> None:
     entries = [
         Entry(**row)  # type: ignore[arg-type]
         for row in sweeps.query(
-            "SELECT account, seq, at, action, body, prev, hash FROM reconciler.ledger ORDER BY seq"
+            "SELECT account, seq, at, action, body, prev, hash, role FROM reconciler.ledger ORDER BY seq"
         )
     ]
     (head,) = sweeps.query("SELECT seq, hash FROM reconciler.ledger_heads")
