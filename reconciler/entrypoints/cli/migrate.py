@@ -82,7 +82,6 @@ def migrate(
     return int(ExitCode.DONE)
 
 
-<<<<<<< HEAD
 def _write_rebound(account: str, done: Rebound) -> None:
     before = "no table" if done.before is None else done.before.described
     write_line(
@@ -91,7 +90,9 @@ def _write_rebound(account: str, done: Rebound) -> None:
     if done.looked_for:
         write_line(
             f"Of {done.looked_for} rows that its ledger names, {done.found} are in this table with the same PaymentIntent."
-=======
+        )
+
+
 def _warn_of_owner(owner: str) -> None:
     """Say if the functions that write the ledger have more rights than they need."""
     if owner != LEDGER_ROLE:
@@ -100,5 +101,4 @@ def _warn_of_owner(owner: str) -> None:
             f" {LEDGER_ROLE}, or may not act for it. The service's role still cannot write the ledger by itself.\n"
             f"hint: As a role that may: CREATE ROLE {LEDGER_ROLE} NOLOGIN; GRANT {LEDGER_ROLE} TO {owner}; then run"
             " reconciler migrate again."
->>>>>>> 34a2173 (Let only functions of a role without login write the ledger)
         )

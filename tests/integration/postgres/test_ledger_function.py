@@ -59,6 +59,7 @@ def error_of(url: str, query: str) -> str | None:
         "SELECT reconciler.append_ledger('default', 7, '{sweep}', '{\"{}\",\"{}\"}')",
         "SELECT reconciler.append_ledger('default', NULL, '{correction}', '{\"{}\"}')",
         "SELECT reconciler.append_ledger('default', NULL, '{resolution}', ARRAY['{\"asked_by\":\"service\"}'])",
+        "SELECT reconciler.append_ledger('default', 7, '{rebind}', '{\"{}\"}')",
         f"SET ROLE {LEDGER_ROLE}",
     ],
 )

@@ -84,7 +84,7 @@ class PostgresTableBindings:
                 begin(connection)
                 locked = lock_lease(connection, self._account, epoch)
                 connection.execute(_SQL["binding_replace"], parameters)
-                append(connection, self._account, (entry,))
+                append(connection, self._account, epoch, (entry,))
             raise_if_lease_lost(locked, self._account)
 
 

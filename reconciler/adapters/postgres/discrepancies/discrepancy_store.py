@@ -85,7 +85,7 @@ class PostgresDiscrepancyStore:
             begin(connection)
             connection.execute(_SQL["discrepancies_reopen"], parameters)
             connection.execute(_SQL["rechecks_of_reopened"], parameters)
-            append(connection, self._account, drafts)
+            append(connection, self._account, None, drafts)
 
     def last_rebind(self) -> int:
         """The number of the ledger's last entry that bound the account to another table, 0 if there is none."""

@@ -54,17 +54,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(actions) IS DISTINCT FROM cardinality(bodies)
         OR NOT actions <@ ARRAY[
-            'correction', 'finding_opened', 'finding_changed', 'resolution', 'revert', 'day_totals', 'sweep'
+            'correction', 'finding_opened', 'finding_changed', 'resolution', 'reopening', 'revert', 'rebind', 'day_totals',
+            'sweep'
         ]
+        -- only a role that may bind an account to another table may say that it was bound
+        OR 'rebind' = ANY (actions) AND NOT has_table_privilege(session_user, 'reconciler.table_bindings', 'UPDATE')
     THEN
         RAISE EXCEPTION 'reconciler.append_ledger takes no such entries' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF epoch IS NULL THEN
-        -- a person's verdict changes no row and needs no lease
-        IF NOT actions <@ ARRAY['resolution']
+        -- what a person decides changes no row and needs no lease
+        IF NOT actions <@ ARRAY['resolution', 'reopening']
             OR EXISTS (SELECT FROM unnest(bodies) AS b (body) WHERE b.body::jsonb ->> 'asked_by' = 'service')
         THEN
-            RAISE EXCEPTION 'reconciler.append_ledger takes only a person''s verdict without a lease'
+            RAISE EXCEPTION 'reconciler.append_ledger takes only a person''s decision without a lease'
                 USING ERRCODE = 'insufficient_privilege';
         END IF;
     ELSE
