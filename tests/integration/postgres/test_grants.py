@@ -25,7 +25,12 @@ def roles(database: str, role: RoleFactory) -> dict[RoleKind, tuple[str, str]]:
     """Name and URL of each role, with the rights that migrate gives."""
     made = {kind: role(kind.value) for kind in RoleKind}
     names = {kind: name for kind, (name, _) in made.items()}
-    migrate(database, daemon_role=names[RoleKind.DAEMON], auditor_role=names[RoleKind.AUDITOR])
+    migrate(
+        database,
+        daemon_role=names[RoleKind.DAEMON],
+        auditor_role=names[RoleKind.AUDITOR],
+        worker_role=names[RoleKind.WORKER],
+    )
     return {kind: (name, as_role(database)) for kind, (name, as_role) in made.items()}
 
 
