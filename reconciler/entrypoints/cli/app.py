@@ -228,10 +228,17 @@ def terminate_like_interrupt() -> None:
     """
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
+        # a second one would interrupt the end that the first has begun; that end has a limit of its own
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     # run is not affected: the service blocks its signals and reads them itself
+    numbers = (signal.SIGTERM, signal.SIGINT)
     signal.signal(signal.SIGTERM, interrupt)
+    # a shell ignores SIGINT for what it starts in the background
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     # nohup ignores SIGHUP on purpose, and the command then outlives its terminal
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, interrupt)
