@@ -119,6 +119,10 @@ class PageTransaction(Protocol):
         """What the columns of [payments.set] hold now, by key and column. The rows are locked."""
         ...
 
+    def keys_in_mapping(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys that a row of the account inside the mapping has now, locked by another session or not."""
+        ...
+
     def write(self, record: PageRecord) -> WriteResult:
         """Write everything at once. The lease is checked and the ledger's head is taken last.
 

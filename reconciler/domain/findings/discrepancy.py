@@ -151,6 +151,8 @@ class Closing(StrEnum):
     """The row and the intent have a finding of another kind instead."""
     CONDITION_GONE = "condition_gone"
     """The condition of a side finding does not hold any more."""
+    OUT_OF_SCOPE = "out_of_scope"
+    """Its row is not in the mapping any more: it was deleted, is outside ``where``, or belongs to another account."""
 
 
 def subject_of(kind: Kind, payment_intent: str | None, keys: tuple[str, ...]) -> str:
@@ -209,6 +211,14 @@ class StoredDiscrepancy:
     reason: Reason | None = None
     payment_intent: str | None = None
     revert: Revert | None = None
+    keys: tuple[str, ...] = ()
+
+    @property
+    def is_about_rows(self) -> bool:
+        """Whether it is open and about rows of the mapping, and not about an intent that no such row holds."""
+        return (
+            self.state is State.OPEN and self.kind is not Kind.MISSING_LOCALLY and bool(self.keys)
+        )
 
     @property
     def intent(self) -> str:

@@ -39,13 +39,14 @@ def updates_after_verdict(
     corrected: bool,
     shown: bool = True,
     unseen: frozenset[Kind] = frozenset(),
+    left: frozenset[int] = frozenset(),
 ) -> tuple[DiscrepancyUpdate, ...]:
     """What the verdict about one subject does to its discrepancies. A match that waits has no verdict.
 
     ``known`` are all discrepancies stored for the subject, in every state. ``corrected`` is whether its missed_outcome
     was just written to the row. ``shown`` is whether Stripe showed the intent: a 404 says nothing about the money, so
     it closes only what its own finding replaces. ``unseen`` are the side kinds that this examination could not judge,
-    so that they stay open.
+    so that they stay open. ``left`` are the numbers of the discrepancies whose rows are not in the mapping any more.
     """
     # missing_at_stripe is a 404, even if the caller does not say so
     stored_by_kind = {stored.kind: stored for stored in known}
@@ -60,10 +61,14 @@ def updates_after_verdict(
     for stored in known:
         if stored.kind in present or stored.kind in unseen or stored.state is not State.OPEN:
             continue
-        # after a 404 only the finding that replaces another one is certain
-        if not shown and (stored.kind.is_side or not has_pair_finding):
+        # after a 404 it is certain that the row left, and what another finding replaces
+        is_certain = shown or (has_pair_finding and not stored.kind.is_side)
+        if stored.id in left:
+            closing = Closing.OUT_OF_SCOPE
+        elif is_certain:
+            closing = _closing(stored.kind, has_pair_finding=has_pair_finding)
+        else:
             continue
-        closing = _closing(stored.kind, has_pair_finding=has_pair_finding)
         result.append(
             DiscrepancyUpdate(
                 stored.id, stored.subject, stored.kind, State.CLOSED, None, True, closing

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import Question
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.rules.decision import Correct, Decision, Keep
+from reconciler.engine.ports import PageTransaction
+from reconciler.masking import is_masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +160,19 @@ def _same_row(loaded: Payment, rows: Sequence[Payment]) -> Payment | None:
     return next(
         (row for row in same if row.order == loaded.order), same[0] if len(same) == 1 else None
     )
+
+
+def rows_that_left(
+    decisions: Sequence[MatchDecision],
+    stored: Mapping[str, tuple[StoredDiscrepancy, ...]],
+    transaction: PageTransaction,
+) -> frozenset[int]:
+    """The open discrepancies, by number, of which no row is in the mapping any more. Rows are looked up by their keys."""
+    without_row = [item.match.intent.id for item in decisions if not item.match.payments]
+    sought = [one for intent in without_row for one in stored.get(intent, ()) if one.is_about_rows]
+    # a key that held a secret is stored masked, and no row can be found by it
+    sought = [one for one in sought if not any(map(is_masked, one.keys))]
+    if not sought:
+        return frozenset()
+    present = transaction.keys_in_mapping(sorted({key for one in sought for key in one.keys}))
+    return frozenset(one.id for one in sought if present.isdisjoint(one.keys))

@@ -44,6 +44,7 @@ class PageChanges:
     many rows may still be corrected in this hour, None if that is not limited. ``refused`` are the rows, by key, that the
     merchant's table refused in this transaction: they are reported, and take nothing of the limit. ``waiting`` are the
     rechecks of the page's intents. ``is_paused`` is whether a person has paused all writes.
+    ``left`` are the discrepancies, by number, whose rows are not in the mapping any more.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class PageChanges:
         refused: Mapping[str, RefusedWrite],
         waiting: Sequence[Recheck],
         review: Review | None = None,
+        left: frozenset[int] = frozenset(),
         *,
         is_paused: bool = False,
     ) -> None:
@@ -67,6 +69,7 @@ class PageChanges:
         self._corrections_left = corrections_left
         self._refused = refused
         self._review = review
+        self._left = left
         self._waiting = {recheck.payment_intent: recheck for recheck in waiting}
         self._writes: list[RowWrite] = []
         self._updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
@@ -255,6 +258,7 @@ class PageChanges:
             corrected=corrected,
             shown=isinstance(intent, Intent),
             unseen=frozenset(unseen),
+            left=self._left,
         ):
             self._updates[update.subject, update.kind] = update
 

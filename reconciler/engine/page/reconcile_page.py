@@ -26,6 +26,7 @@ from reconciler.engine.page.decided_page import (
     Unanswered,
     as_they_are_now,
     row_changes,
+    rows_that_left,
 )
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.ports import PageTransaction, Store
@@ -241,6 +242,7 @@ class PageReconciler:
         )
         decided_page = _with_order_rows_of_now(decided_page, transaction)
         decisions = self._decide_again(decided_page, again, recent, now, history, moved)
+        left = rows_that_left(decisions, stored_by_intent(again.known), transaction)
         refused: Mapping[str, RefusedWrite] = {}
         while True:
             # collect what is to be written; the hourly limit may still turn a correction into a flag
@@ -253,6 +255,7 @@ class PageReconciler:
                 refused,
                 again.waiting,
                 self._limits.review,
+                left,
                 is_paused=is_paused or again.is_paused,
             )
             final = []

@@ -345,3 +345,34 @@ def test_migrate_does_not_need_the_table(open_shop: OpenShop) -> None:
     assert answer.code == 0
     assert "not bound to the table public.later yet" in answer.out
     assert shop.ask("SELECT count(*) FROM reconciler.table_bindings") == [(0,)]
+
+
+def test_a_locked_row_has_not_left(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """A row that another transaction holds, or that holds another intent now, is in the mapping."""
+    shop = open_shop()
+    stripe.serve(payment_intent("pi_1", "canceled"), payment_intent("pi_2"))
+    shop.row(1, "pi_1", "paid")
+    shop.sweep("--kind", "window")
+    shop.execute("UPDATE payments SET intent = 'pi_2' WHERE id = 1")
+    stripe.offset = HOUR
+    with shop.locked("SELECT FROM payments FOR UPDATE"):
+        shop.sweep("--kind", "window")
+    (closed,) = [one for one in shop.discrepancies() if one["payment_intent"] == "pi_1"]
+    assert (closed["state"], closed["closing"]) == ("closed", "agreement")
+    shop.assert_sound()
+
+
+def test_a_row_that_left_and_an_intent_that_stripe_does_not_know(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """A deleted row's missing_at_stripe is closed at the next look."""
+    shop = open_shop()
+    stripe.serve(payment_intent("pi_1"))
+    shop.row(1, "pi_1", "paid")
+    shop.row(2, "pi_gone", "paid")
+    shop.sweep("--payment-intent", "pi_gone", "--payment-intent", "pi_1")
+    assert shop.open_kinds() == ["missing_at_stripe"]
+    shop.execute("DELETE FROM payments WHERE id = 2")
+    shop.run("sweep", "--apply", "--payment-intent", "pi_gone", "--payment-intent", "pi_1")
+    (closed,) = shop.discrepancies()
+    assert (closed["state"], closed["closing"]) == ("closed", "out_of_scope")

@@ -310,3 +310,29 @@ def test_a_kind_that_the_verdict_could_not_judge_stays_open() -> None:
     assert [update.state for update in updates_after_verdict((item,), (), corrected=False)] == [
         State.CLOSED
     ]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("found", [(), (Kind.MISSING_LOCALLY,)])
+def test_a_row_that_left_closes_its_discrepancies(shown: bool, found: tuple[Kind, ...]) -> None:
+    """What is about a row outside the mapping is out of scope, also if another finding or a 404 stands in its place."""
+    known = (
+        StoredDiscrepancy(1, "pi_1", Kind.AMOUNT_MISMATCH, State.OPEN, "f", keys=("1",)),
+        StoredDiscrepancy(2, "pi_1", Kind.CAPTURE_EXPIRING, State.OPEN, "f", keys=("1",)),
+        StoredDiscrepancy(3, "pi_1", Kind.OVERDUE, State.RESOLVED, "f", keys=("1",)),
+    )
+    findings = tuple(_finding(kind) for kind in found)
+    updates = updates_after_verdict(
+        known, findings, corrected=False, shown=shown, left=frozenset({1, 2, 3})
+    )
+    closed = {update.id: update.closing for update in updates if update.state is State.CLOSED}
+    assert closed == {1: Closing.OUT_OF_SCOPE, 2: Closing.OUT_OF_SCOPE}
+
+
+def test_what_is_about_rows() -> None:
+    """Only an open discrepancy about a row can lose its row; missing_locally is about an intent without one."""
+    about_row = StoredDiscrepancy(1, "pi_1", Kind.CONTRADICTED, State.OPEN, "f", keys=("1",))
+    assert about_row.is_about_rows
+    assert not replace(about_row, state=State.CLOSED).is_about_rows
+    assert not replace(about_row, kind=Kind.MISSING_LOCALLY).is_about_rows
+    assert not replace(about_row, keys=()).is_about_rows

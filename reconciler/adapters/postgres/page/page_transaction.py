@@ -123,6 +123,12 @@ class PostgresPageTransaction:
         self._begin_once()
         return self._rows.columns_now(keys)
 
+    def keys_in_mapping(self, keys: Sequence[str]) -> frozenset[str]:
+        """As ``engine.ports.PageTransaction`` has it."""
+        parameters = {"account": self._account, "intents": [], "keys": self._table.key.held(keys)}
+        rows = self._connection.execute(self._table.rows_again, parameters).fetchall()
+        return frozenset(row[0] for row in rows)
+
     def write(self, record: PageRecord) -> WriteResult:
         """As ``engine.ports.PageTransaction`` has it; one round trip if no row is refused. The block's end commits."""
         if record.writes and self._table.set_columns:

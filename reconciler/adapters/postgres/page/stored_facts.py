@@ -88,6 +88,7 @@ def _stored_discrepancy(
     reason: str | None,
     payment_intent: str | None,
     reverted: dict[str, Any] | None,
+    keys: Sequence[str],
 ) -> StoredDiscrepancy:
     return StoredDiscrepancy(
         id=number,
@@ -98,6 +99,7 @@ def _stored_discrepancy(
         reason=None if reason is None else Reason(reason),
         payment_intent=payment_intent if subject.startswith("row:") else None,
         revert=None if reverted is None else _revert(reverted),
+        keys=tuple(keys),
     )
 
 

@@ -4,14 +4,14 @@ SELECT pg_catalog.clock_timestamp()
 
 -- name: stored_discrepancies
 -- What is stored about a page's intents.
-SELECT id, subject, kind, state, fingerprint, reason, payment_intent, reverted
+SELECT id, subject, kind, state, fingerprint, reason, payment_intent, reverted, keys
 FROM reconciler.discrepancies
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND (subject OPERATOR(pg_catalog.=) ANY(%(intents)s) OR kind OPERATOR(pg_catalog.=) 'paid_by_other_intent' AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s))
 
 -- name: stored_discrepancies_locked
 -- Locked, so that a person's decision meanwhile is neither missed nor overwritten.
-SELECT id, subject, kind, state, fingerprint, reason, payment_intent, reverted
+SELECT id, subject, kind, state, fingerprint, reason, payment_intent, reverted, keys
 FROM reconciler.discrepancies
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND (subject OPERATOR(pg_catalog.=) ANY(%(intents)s) OR kind OPERATOR(pg_catalog.=) 'paid_by_other_intent' AND payment_intent OPERATOR(pg_catalog.=) ANY(%(intents)s))
