@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Final
 
 from reconciler.clock import Clock
@@ -98,6 +99,8 @@ class OpenAccount:
     rules: Rules
     rechecks: ClaimedRechecks
     has_schema: bool
+    zone: tzinfo = UTC
+    """The time zone of the books."""
 
     def sweep(
         self, request: SweepRequest, progress: Progress, requester: Requester | None = None
@@ -240,4 +243,5 @@ class OpenAccount:
             budget=limits.budget,
             source_quota=limits.source_quota,
             rechecks=self.rechecks,
+            zone=self.zone,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
@@ -216,6 +216,16 @@ class Store(Protocol):
         """The rows of ``payments_between`` from the first due row to the last, counted by time.
 
         The due rows are those of ``open_payments``.
+        """
+        ...
+
+    def sums_by_day(
+        self, created: TimeRange, zone: tzinfo
+    ) -> Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]]:
+        """The table's own sums of a range: for each day and currency, by outcome, ``count`` and ``amount`` in minor units.
+
+        Only rows that hold a PaymentIntent, or what belongs to one, are in them, by the time at which the row was
+        created. A row whose amount is no whole number of minor units is left out, because no sum can hold it.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Final
 
 from reconciler.clock import Clock
@@ -110,6 +111,8 @@ class SweepContext:
     budget: Budget
     source_quota: SourceQuota
     rechecks: ClaimedRechecks
+    zone: tzinfo = UTC
+    """The time zone of the books, in which the totals of a day are made."""
 
 
 class StopToken:

@@ -41,6 +41,7 @@ from reconciler.settings.sections import (
     DeliverySection,
     PaymentsSection,
     ServiceSection,
+    StatementSection,
     StripeSection,
     SweepSection,
 )
@@ -99,6 +100,7 @@ class Settings:
     budget: BudgetSection
     sweep: SweepSection
     accounts: tuple[Account, ...]
+    statement: StatementSection = field(default_factory=StatementSection)
     service: ServiceSection = field(default_factory=ServiceSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
     signing_secret: SecretStr | None = None
@@ -170,6 +172,7 @@ def load(
         corrections=configuration.corrections,
         budget=configuration.budget,
         sweep=configuration.sweep,
+        statement=configuration.statement,
         accounts=_accounts(configuration, keys),
         service=configuration.service,
         delivery=configuration.delivery,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -34,7 +34,9 @@ from reconciler.settings.values import (
     SetValue,
     StripeAccount,
     Table,
+    TimeZone,
     WriteOutcome,
+    zone_of,
 )
 
 
@@ -180,6 +182,21 @@ class CorrectionsSection(Section):
             " (paid_by_other_intent)."
         ),
     )
+
+
+class StatementSection(Section):
+    """The statement of a period, for finance."""
+
+    timezone: TimeZone = Field(
+        default="UTC",
+        description="The time zone of the books: a day of a statement begins at its midnight. Change it only between"
+        " two periods, because the days before were added up in the old one.",
+    )
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the books."""
+        return zone_of(self.timezone)
 
 
 class BudgetSection(Section):
@@ -334,6 +351,7 @@ class Configuration(BaseSettings):
     corrections: CorrectionsSection = CorrectionsSection()
     budget: BudgetSection = BudgetSection()
     sweep: SweepSection = SweepSection()
+    statement: StatementSection = StatementSection()
     service: ServiceSection = ServiceSection()
     delivery: DeliverySection = DeliverySection()
     accounts: tuple[AccountSection, ...] = ()

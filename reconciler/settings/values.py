@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import UTC, date, time, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
@@ -273,6 +274,23 @@ def _not_empty(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        zone_of(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidValueError(
+            f'"{value}" is no time zone that this machine knows.',
+            'Write a name such as "Europe/Berlin" or "UTC"; Debian has them in the package tzdata.',
+        ) from None
+    return value
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of a name. Raises ZoneInfoNotFoundError, ValueError or OSError if this machine does not know it."""
+    # UTC is known without the system's files
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
@@ -292,5 +310,6 @@ HostName = Annotated[str, AfterValidator(_host_name)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 AccountValue = Annotated[str, AfterValidator(_account_value)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 MetadataKey = Annotated[str, AfterValidator(_not_empty)]
 KeyFile = Path

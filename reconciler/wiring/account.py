@@ -187,6 +187,7 @@ def open_account(
                 count_allowed=partial(reads_allowed, settings, store, clock),
             ),
             rules=rules_of(settings),
+            zone=settings.statement.zone,
             rechecks=rechecks or ClaimedRechecks(),
             has_schema=store.has_schema,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from reconciler.domain.audit.hash_chain import canonical_json
@@ -180,6 +181,10 @@ class Finding:
     reason: Reason | None = None
     cause: Cause | None = None
     evidence: Mapping[str, object] = field(default_factory=dict)
+    difference: Mapping[str, int] = field(default_factory=dict)
+    """By currency, in minor units: what the rows call paid less what Stripe received. Of one payment's findings one has it."""
+    payment_created: datetime | None = None
+    """When the payment of the difference was created, by Stripe's clock; the row's time if Stripe has no intent."""
 
     @property
     def subject(self) -> str:

@@ -36,4 +36,9 @@ def finding_entry(update: DiscrepancyUpdate, sweep: int | None, asked_by: AskedB
             "evidence": finding.evidence,
             "fingerprint": finding.fingerprint,
         }
+        if finding.difference:
+            body |= {
+                "difference": finding.difference,
+                "payment_created": finding.payment_created,
+            }
     return Draft(action, body)

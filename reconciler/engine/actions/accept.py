@@ -20,6 +20,7 @@ from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.money_kept import MoneyKept, money_kept
+from reconciler.domain.statement.payment_difference import with_difference
 from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.errors import (
     DatabaseBusyError,
@@ -305,7 +306,7 @@ def _remaining(
         if needed.question is Question.ORDER:
             return ()
         raise
-    return [finding for finding in found if not finding.kind.is_side]
+    return with_difference(match, tuple(one for one in found if not one.kind.is_side))
 
 
 def _remark(acceptance: Acceptance) -> str | None:

@@ -20,6 +20,7 @@ from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.domain.polling.next_poll import next_poll
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.domain.statement.payment_difference import with_difference
 from reconciler.engine.report import Mode, Writing
 from reconciler.engine.review import Review
 from reconciler.engine.sweep_context import Actor
@@ -230,6 +231,7 @@ class PageChanges:
     ) -> None:
         """Store a verdict. ``recheck`` takes the place of the recheck that the service would store."""
         intent = match.intent
+        findings = with_difference(match, findings)
         stays_open = any(not (corrected and finding.kind.is_correctable) for finding in findings)
         if recheck is not None:
             self._rechecks.append(recheck)

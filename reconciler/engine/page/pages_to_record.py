@@ -15,6 +15,7 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.rules.decision import Correct, Decision, Flag
+from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.engine.page.brake import BrakeReachedError, PersonLimits
 from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
 from reconciler.engine.page.held_page import HeldPage
@@ -56,7 +57,9 @@ class PagesToRecord:
         fetcher: Fetcher,
         report: SweepReport,
         limits: PersonLimits,
+        totals: DayTotals | None = None,
     ) -> None:
+        """``totals`` gets every final decision; None if they are not needed."""
         self._store = context.store
         self._source_quota = context.source_quota
         self._clock = context.clock
@@ -64,6 +67,7 @@ class PagesToRecord:
         self._actor = actor
         self._fetcher = fetcher
         self._report = report
+        self.totals = totals
         self._held: list[HeldPage] = []
         self._next_polls: list[Recheck] = []
         self._database_failures = 0
@@ -311,6 +315,8 @@ class PagesToRecord:
 
     def _count(self, result: PageResult) -> None:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)
+        if self.totals is not None:
+            self.totals.add((item.match, item.decision) for item in result.decisions)
         self._report.corrected += result.corrected
         self._report.held_back += result.held_back
         if result.paused and PAUSED_NOTE not in self._report.notes:

@@ -234,6 +234,9 @@ class UnmatchedIntents:
         pages_to_record.store_rechecks(
             [Recheck(answer.intent.id, until, WHY_WAIT) for answer in answers]
         )
+        if pages_to_record.totals is not None:
+            intents = (one.intent for one in answers if isinstance(one.intent, Intent))
+            pages_to_record.totals.add_waiting(intents)
         self._report.examined += len(answers)
         self._report.waiting += len(answers)
         for answer in answers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
@@ -11,6 +12,8 @@ from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.statement.day_totals import DayTotals
+from reconciler.domain.statement.period import Period, whole_days
 from reconciler.engine.page.brake import Brake, PersonLimits
 from reconciler.engine.page.decided_page import DecidedPage
 from reconciler.engine.page.intents_elsewhere import IntentsElsewhere
@@ -21,7 +24,7 @@ from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher,
 from reconciler.engine.report import SweepReport, SweepRequest, Writing
 from reconciler.engine.requester import NoRequester, Requester
 from reconciler.engine.sources.sources import Sources
-from reconciler.engine.sweep.listing_totals import ListingTotals
+from reconciler.engine.sweep.listing_statistics import ListingStatistics
 from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
 from reconciler.engine.sweep.sweep_lines import SweepLines
 from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
@@ -36,6 +39,8 @@ KEY_IN_DOUBT: Final = (
     "Stripe knew none of the PaymentIntents that rows name, so the key may belong to another account. PaymentIntents"
     " without a row were not recorded."
 )
+FIRST_DAY: Final = datetime(2010, 1, 1, tzinfo=UTC)
+"""Before Stripe had payments: where a range without a beginning begins."""
 EARLIEST_ROW: Final = timedelta(days=1)
 """How long before its intent a row may have been created that holds the intent's Checkout Session: it lives a day."""
 LOST_PAGES: Final = 2
@@ -72,7 +77,11 @@ class Sweep:
         self._paid_siblings: dict[str, list[PaidSibling]] = {}
         self._listed: TimeRange | None = None
         self._listed_from: datetime | None = None
-        self._totals = ListingTotals()
+        self._statistics = ListingStatistics()
+        # a dry run stores none
+        is_stored = actor.sweep is not None and actor.writing is not Writing.NOTHING
+        writes_rows = actor.writing is Writing.ROWS
+        self._totals = DayTotals(context.zone, writes_rows=writes_rows) if is_stored else None
         self._lost_pages = 0
         self.report = SweepReport.of(request, actor.account, actor.mode, actor.sweep)
         requester = requester or NoRequester()
@@ -106,7 +115,7 @@ class Sweep:
         context = self._context
         with Fetcher(context.stripe, context.clock, context.workers, context.page_size) as fetcher:
             pages_to_record = PagesToRecord(
-                context, self._actor, fetcher, self.report, self._limits
+                context, self._actor, fetcher, self.report, self._limits, self._totals
             )
             sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
@@ -272,7 +281,7 @@ class Sweep:
                 if with_rows:
                     self._key_check.add_listed_and_named()
                 if origin is Origin.LIST:
-                    self._totals.add_page([answer.intent for answer in answers], with_rows)
+                    self._statistics.add_page([answer.intent for answer in answers], with_rows)
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -332,18 +341,35 @@ class Sweep:
             entry = Draft(Action.SWEEP, {**body, "milliseconds": round(self.report.seconds * 1000)})
 
             # an incomplete sweep may lack payments of a day, so it has no totals
-            totals: tuple[Draft, ...] = ()
-            if self._listed is not None and self._listed_from is not None and self.report.complete:
-                totals = self._totals.day_entries(sweep, self._listed, self._listed_from)
+            days = self._whole_days() if self.report.complete else None
+            totals = () if days is None else self._day_entries(sweep, days)
+            if days is not None:
+                body["days"] = {"first": days.first.isoformat(), "last": days.last.isoformat()}
+                body["timezone"] = str(days.zone)
+                entry = replace(
+                    entry, body={**entry.body, "days": body["days"], "timezone": body["timezone"]}
+                )
             self._context.store.finish_sweep(
                 sweep,
-                {**body, "seconds": seconds, **self._totals.statistics()},
+                {**body, "seconds": seconds, **self._statistics.as_body()},
                 () if self._is_uneventful else (*totals, entry),
                 self._actor.epoch,
             )
         except ReconcilerError as error:
             if self.report.failure is None:
                 self.report.stop(error)
+
+    def _whole_days(self) -> Period | None:
+        """The days of which this sweep listed every payment."""
+        if self._listed is None or self._listed_from is None:
+            return None
+        return whole_days(self._listed, self._context.zone, FIRST_DAY, self._listed_from)
+
+    def _day_entries(self, sweep: int, days: Period) -> tuple[Draft, ...]:
+        if self._totals is None:
+            return ()
+        local = self._context.store.sums_by_day(TimeRange(days.start, days.end), days.zone)
+        return self._totals.entries(sweep, days.days, local)
 
 
 def _page_name(answers: tuple[FetchedIntent, ...]) -> str:

@@ -31,6 +31,7 @@ from reconciler.entrypoints.cli.resolve import resolve
 from reconciler.entrypoints.cli.revert import revert
 from reconciler.entrypoints.cli.run import run as run_service
 from reconciler.entrypoints.cli.sandbox import sandbox
+from reconciler.entrypoints.cli.statement import statement
 from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
 from reconciler.entrypoints.cli.verify import verify
@@ -168,6 +169,7 @@ for _command in (
     pause,
     resume,
     export,
+    statement,
     verify,
     migrate,
     doctor,

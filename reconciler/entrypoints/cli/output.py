@@ -88,8 +88,10 @@ def moment_text(moment: datetime | None) -> str:
 def money_text(money: Money) -> str:
     """An amount as a person reads it: in the major unit, with a separator of thousands, such as 12,345.67 EUR."""
     number, _, currency = str(money).partition(" ")
-    whole, point, rest = number.partition(".")
-    return f"{int(whole):,}{point}{rest} {currency}"
+    whole, point, rest = number.lstrip("-").partition(".")
+    # the sign stands apart: less than one unit has none in its whole part
+    sign = "-" if money.amount < 0 else ""
+    return f"{sign}{int(whole):,}{point}{rest} {currency}"
 
 
 def as_plain(value: object) -> Any:

@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.clock import SystemClock
 from reconciler.demo import report as demo_report
 from reconciler.domain.outbox_message import MessageType, OutboxMessage, message_body
 from reconciler.entrypoints.cli.discrepancies import NAMES
@@ -201,6 +202,17 @@ def test_verify(tutorial: Tutorial, tmp_path: Path) -> None:
     broken = tutorial.run("reconciler verify --json")
     assert broken.code == 1
     check("verify", intact, json.loads(compared.out), json.loads(broken.out))
+
+
+def test_statement(tutorial: Tutorial) -> None:
+    """A day of which not everything is explained by a correction, and one that was not examined."""
+    long_ago = SystemClock().now() - timedelta(days=3)
+    paid = tutorial.stripe.create_payment(1250, "eur", at=long_ago)
+    tutorial.stripe.succeed(paid.id, at=long_ago)
+    tutorial.run("reconciler sweep --kind window --since 90d --record")
+    whole = tutorial.run("reconciler statement --from 2020-01-01 --to 2100-01-01 --json")
+    assert whole.code == 75
+    check("statement", json.loads(whole.out))
 
 
 def test_doctor(shared_tutorial: Tutorial) -> None:

@@ -191,6 +191,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     yield table.update(linking=True)
     yield table.update(linking=False)
     for created in RANGES:
+        yield table.sums_by_day(created)
         for scheduled in (True, False):
             yield table.histogram(created, scheduled=scheduled)
             yield table.histogram_span(created, scheduled=scheduled)

@@ -173,6 +173,12 @@ class MerchantTable:
         filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
         return self._compose("histogram", **filters)
 
+    def sums_by_day(self, created: TimeRange) -> bytes:
+        """A range's rows that hold an intent, counted and summed by day, status and currency."""
+        return self._compose(
+            "sums_by_day", within=self._filters(created, only_open=False)["within"]
+        )
+
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
         """The parameters ``since`` and ``until`` in the column's own type."""
         unit = self.mapping.created_unit

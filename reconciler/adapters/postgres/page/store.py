@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from reconciler.adapters.postgres.database import (
     Cursor,
     Database,
 )
+from reconciler.adapters.postgres.merchant.day_sums import sums_by_day
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
@@ -225,6 +226,12 @@ class PostgresStore(PostgresSweepRecords):
         margin = (listing_model.latest - listing_model.earliest) / 2
         known = due_by if self.can_read_schema else None
         return self._counts.histogram(created, ratio, known, margin)
+
+    def sums_by_day(
+        self, created: TimeRange, zone: tzinfo
+    ) -> Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]]:
+        """See ``engine.ports.Store``."""
+        return sums_by_day(self._database, self._table, self._account, created, zone)
 
     def listing_model(self) -> ListingModel:
         """See ``engine.ports.Store``."""

@@ -130,3 +130,57 @@ WHERE e.account OPERATOR(pg_catalog.=) %(account)s AND e.action OPERATOR(pg_cata
     AND NOT EXISTS (
         SELECT FROM reconciler.notes AS n WHERE n.account OPERATOR(pg_catalog.=) e.account AND pg_catalog.to_jsonb(n.id) OPERATOR(pg_catalog.=) (e.body OPERATOR(pg_catalog.->) 'note')
     )
+
+-- name: statement_sweeps
+-- The sweeps that examined every payment of some days. What a statement shows of a day is what the last of them saw.
+SELECT
+    seq, at, body OPERATOR(pg_catalog.->) 'sweep',
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first',
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last',
+    body OPERATOR(pg_catalog.->>) 'timezone'
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
+    AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.<=) %(cut)s
+ORDER BY seq
+
+-- name: statement_days
+-- The money of each day. A later sweep has counted the same days again, so several may be there for one.
+SELECT body
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
+    AND at OPERATOR(pg_catalog.<=) %(cut)s
+    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.>=) %(first)s
+    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.<=) %(last)s
+ORDER BY seq
+
+-- name: statement_findings
+-- Every entry about a finding whose payment differed at some time, to know whether it still did at another.
+WITH differing AS (
+    SELECT DISTINCT
+        body OPERATOR(pg_catalog.->>) 'subject' AS subject, body OPERATOR(pg_catalog.->>) 'kind' AS kind
+    FROM reconciler.ledger
+    WHERE account OPERATOR(pg_catalog.=) %(account)s
+        AND action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
+        AND body OPERATOR(pg_catalog.?) 'difference' AND at OPERATOR(pg_catalog.<=) %(cut)s
+)
+SELECT
+    l.seq, l.at, d.subject, d.kind, l.body OPERATOR(pg_catalog.->>) 'state',
+    l.body OPERATOR(pg_catalog.->) 'difference',
+    (l.body OPERATOR(pg_catalog.->>) 'payment_created')::pg_catalog.timestamptz,
+    l.body OPERATOR(pg_catalog.->>) 'severity', l.body OPERATOR(pg_catalog.->>) 'reason'
+FROM reconciler.ledger AS l
+JOIN differing AS d
+    ON d.subject OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'subject')
+    AND d.kind OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'kind')
+WHERE l.account OPERATOR(pg_catalog.=) %(account)s
+    AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
+    AND l.at OPERATOR(pg_catalog.<=) %(cut)s
+ORDER BY l.seq
+
+-- name: ledger_head_at
+-- The last entry of a chain at a moment: what a statement of that moment was made of.
+SELECT seq, hash
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND at OPERATOR(pg_catalog.<=) %(cut)s
+ORDER BY seq DESC
+LIMIT 1

@@ -503,3 +503,36 @@ WHERE CASE WHEN called.schema IS NULL
 END
 ORDER BY 1
 LIMIT 1
+
+-- name: sums_by_day
+-- The table's own sums, for a statement: independent of what was matched. A sum of amounts that are no whole number of
+-- minor units would be rounded, so those rows are left out, and so is what is no number.
+SELECT day, status, currency, pg_catalog.count(*), pg_catalog.sum(minor)::pg_catalog.text
+FROM (
+    SELECT
+        pg_catalog.timezone(%(zone)s::pg_catalog.text, {created})::pg_catalog.date AS day,
+        {status}::pg_catalog.text AS status,
+        one.currency,
+        CASE
+            WHEN one.amount OPERATOR(pg_catalog.=) ANY (ARRAY['NaN', 'Infinity', '-Infinity']::pg_catalog.numeric[]) THEN NULL
+            ELSE one.amount OPERATOR(pg_catalog.*) CASE
+                WHEN %(is_minor)s THEN 1::pg_catalog.numeric
+                WHEN one.currency OPERATOR(pg_catalog.=) ANY (%(zero_decimal)s::pg_catalog.text[]) THEN 1::pg_catalog.numeric
+                WHEN one.currency OPERATOR(pg_catalog.=) ANY (%(three_decimal)s::pg_catalog.text[])
+                    THEN 1000::pg_catalog.numeric
+                ELSE 100::pg_catalog.numeric
+            END
+        END AS minor
+    FROM {table} AS t
+    CROSS JOIN LATERAL (
+        SELECT
+            {amount}::pg_catalog.numeric AS amount,
+            pg_catalog.lower(
+                pg_catalog.btrim(coalesce({currency}::pg_catalog.text, %(constant)s::pg_catalog.text))
+            ) AS currency
+    ) AS one
+    WHERE {payment_intent} IS NOT NULL AND {within} AND {of_account}
+        AND pg_catalog.starts_with({paired_intent}, 'pi_')
+) AS counted
+WHERE currency OPERATOR(pg_catalog.<>) '' AND minor OPERATOR(pg_catalog.=) pg_catalog.trunc(minor)
+GROUP BY day, status, currency

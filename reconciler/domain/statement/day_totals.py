@@ -1,0 +1,230 @@
+"""What the payments of each day add up to, as a sweep over a whole range saw them.
+
+The day of a payment is the day on which Stripe created its intent, in the time zone of the books. Payments that agree
+leave no other trace, and a statement must be reproducible when the merchant's table has changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, tzinfo
+from typing import assert_never
+
+from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.match_facts import FactNeededError
+from reconciler.domain.model.money_back import DisputePhase
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
+from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.money_kept import money_kept
+from reconciler.domain.statement.payment_difference import PaidRow, difference, paid_rows
+
+
+@dataclass(slots=True)
+class Count:
+    """How many payments, and their money in minor units."""
+
+    count: int = 0
+    amount: int = 0
+
+    def add(self, amount: int, count: int = 1) -> None:
+        """Add payments of this amount together."""
+        self.count += count
+        self.amount += amount
+
+    def as_body(self) -> dict[str, int]:
+        """The count as the ledger holds it."""
+        return {"count": self.count, "amount": self.amount}
+
+
+@dataclass(slots=True)
+class DayMoney:
+    """The money of one day and currency, in minor units.
+
+    ``stripe`` counts Stripe's payments by outcome. ``received`` is what Stripe received for payments of this table, ``refunded`` and ``disputed`` (lost) are what went
+    back of it. The rest explains differences for which there is no finding: ``moved`` is money of rows that were created
+    on another day than their intents, ``waiting`` is the difference of payments whose webhook may be on its way,
+    ``returned`` that of payments of which both sides kept nothing. ``unrelated`` and ``outside_mapping`` is money at
+    Stripe that no row of the mapping should hold; it is in none of the sums.
+    """
+
+    stripe: dict[Outcome, Count] = field(default_factory=dict)
+    received: Count = field(default_factory=Count)
+    refunded: int = 0
+    disputed: int = 0
+    moved: int = 0
+    waiting: int = 0
+    returned: int = 0
+    unrelated: Count = field(default_factory=Count)
+    outside_mapping: Count = field(default_factory=Count)
+
+    def as_body(self) -> dict[str, object]:
+        """The sums as a ledger entry holds them."""
+        return {
+            "stripe": {outcome.value: count.as_body() for outcome, count in self.stripe.items()},
+            "received": self.received.as_body(),
+            "refunded": self.refunded,
+            "disputed": self.disputed,
+            "moved": self.moved,
+            "waiting": self.waiting,
+            "returned": self.returned,
+            "unrelated": self.unrelated.as_body(),
+            "outside_mapping": self.outside_mapping.as_body(),
+        }
+
+
+class DayTotals:
+    """Adds up what a sweep decided. Each intent comes once. ``zone`` is the time zone of the books.
+
+    ``writes_rows`` is whether a decision to correct was written.
+    """
+
+    def __init__(self, zone: tzinfo, *, writes_rows: bool) -> None:
+        self._zone = zone
+        self._writes_rows = writes_rows
+        self._days: defaultdict[tuple[date, str], DayMoney] = defaultdict(DayMoney)
+
+    def add(self, decided: Iterable[tuple[Match, Decision]]) -> None:
+        """Add the final decisions of a page."""
+        for match, decision in decided:
+            self._add(match, decision)
+
+    def add_waiting(self, intents: Iterable[Intent]) -> None:
+        """Add intents that no row holds and that wait without a decision."""
+        self.add((Match("", intent, ()), Wait(intent.seen_at, "")) for intent in intents)
+
+    def entries(
+        self,
+        sweep: int | None,
+        days: Sequence[date],
+        local: Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]],
+    ) -> tuple[Draft, ...]:
+        """A ledger entry for each of these days and each currency that has money on it, in their order.
+
+        ``local`` is the table's own count by outcome for each day and currency.
+        """
+        found = {key for key in self._days.keys() | local.keys() if key[0] in set(days)}
+        return tuple(
+            Draft(
+                Action.DAY_TOTALS,
+                {
+                    "sweep": sweep,
+                    "day": day.isoformat(),
+                    "currency": currency,
+                    "local": local.get((day, currency), {}),
+                    **self._days.get((day, currency), DayMoney()).as_body(),
+                },
+            )
+            for day, currency in sorted(found)
+        )
+
+    def _add(self, match: Match, decision: Decision) -> None:
+        intent = match.intent if isinstance(match.intent, Intent) else None
+        rows = self._paid_rows(match, decision)
+        paying = _intent_after(match, decision) or intent
+        if paying is not None:
+            self._add_moved(rows, paying.created)
+        if intent is None:
+            return
+
+        day = self.day_of(intent.created)
+        money = self._days[day, intent.currency]
+        if not _is_of_table(match, decision):
+            excluded = money.outside_mapping if match.facts.excluded_rows else money.unrelated
+            if intent.amount_received:
+                excluded.add(intent.amount_received)
+            return
+        money.stripe.setdefault(intent.outcome, Count()).add(intent.settled_amount)
+        self._add_received(match, intent, money)
+        for currency, amount in difference(rows, paying).items():
+            self._explain(match, intent, decision, self._days[day, currency], amount)
+
+    @staticmethod
+    def _explain(
+        match: Match, intent: Intent, decision: Decision, money: DayMoney, amount: int
+    ) -> None:
+        """Explain the difference of a payment, unless a finding carries it."""
+        match decision:
+            case Wait():
+                money.waiting += amount
+            case Keep():
+                if _keeps_nothing(match, intent):
+                    money.returned += amount
+            case Correct() | Flag():
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _paid_rows(self, match: Match, decision: Decision) -> tuple[PaidRow, ...]:
+        """The paid rows of a match as they are after the decision."""
+        if not isinstance(decision, Correct) or not self._writes_rows:
+            return paid_rows(match)
+        written = {row.key for row in decision.payments}
+        after = [
+            # a row that was found by its order, or is pointed at the paying intent, holds an intent now
+            replace(row, outcome=decision.outcome, payment_intent=match.intent.id)
+            if row.key in written
+            else row
+            for row in match.payments
+        ]
+        return paid_rows(match, after)
+
+    def _add_moved(self, rows: Iterable[PaidRow], created: datetime) -> None:
+        day = self.day_of(created)
+        for row in rows:
+            own = None if row.created is None else self.day_of(row.created)
+            if own != day:
+                self._days[day, row.currency].moved -= row.amount
+                # a row without a time is in no day's own sum
+                if own is not None:
+                    self._days[own, row.currency].moved += row.amount
+
+    @staticmethod
+    def _add_received(match: Match, intent: Intent, money: DayMoney) -> None:
+        if not intent.amount_received:
+            return
+        money.received.add(intent.amount_received)
+        try:
+            back = money_kept(match, intent)
+        except FactNeededError:
+            # no verdict depended on it, so nothing was read: the charge's own sum is as much as is known
+            charge = intent.charge
+            shown = 0 if charge is None else min(charge.amount_refunded, charge.amount_captured)
+            money.refunded += shown
+            return
+        money.refunded += back.refunded or 0
+        if back.dispute is not None and back.dispute.phase is DisputePhase.LOST:
+            money.disputed += back.dispute.amount
+
+    def day_of(self, moment: datetime) -> date:
+        """The day of the books on which a moment lies."""
+        return moment.astimezone(self._zone).date()
+
+
+def _is_of_table(match: Match, decision: Decision) -> bool:
+    """Whether the money of an intent belongs to the table: a row holds it, a finding names it, or it still waits."""
+    return (
+        bool(match.payments)
+        or match.facts.pays_for_row
+        or isinstance(decision, Correct | Flag | Wait)
+    )
+
+
+def _intent_after(match: Match, decision: Decision) -> Intent | None:
+    """The intent at which a decision points the row; None if the row keeps its own."""
+    if not isinstance(decision, Correct) or decision.to_intent is None:
+        return None
+    facts = match.facts.order
+    intents = () if facts is None else facts.intents
+    return next((intent for intent in intents if intent.id == decision.to_intent), None)
+
+
+def _keeps_nothing(match: Match, intent: Intent) -> bool:
+    try:
+        return money_kept(match, intent).kept == 0
+    except FactNeededError:
+        return False

@@ -1,0 +1,116 @@
+"""Reconciling items: findings whose payment differs between the table and Stripe, as the ledger knew them at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import State
+
+DIFFERS_STILL: Final = frozenset({State.OPEN.value, State.RESOLVED.value, State.IGNORED.value})
+"""The states in which the two sides of a finding still differ. What a person settled with a note was not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """A ledger entry about a finding: what was found, its end, or what a person accepted.
+
+    ``difference`` is by currency, in minor units, what the rows call paid less what Stripe received. ``state`` is text,
+    because old entries may hold what is no state any more.
+    """
+
+    seq: int
+    at: datetime
+    subject: str
+    kind: str
+    state: str
+    difference: Mapping[str, int]
+    payment_created: datetime | None
+    severity: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilingItem:
+    """One payment that explains a part of the difference between the two sides. ``since`` is when it was found."""
+
+    subject: str
+    kind: str
+    state: str
+    currency: str
+    amount: int
+    payment_created: datetime
+    since: datetime
+    severity: str | None = None
+    reason: str | None = None
+
+
+class ReconcilingItems:
+    """Every finding that had a difference at some time, with its history."""
+
+    def __init__(self, records: Iterable[FindingRecord]) -> None:
+        """``records`` come in the order of ``seq``."""
+        self._histories: dict[tuple[str, str], list[FindingRecord]] = {}
+        for record in records:
+            self._histories.setdefault((record.subject, record.kind), []).append(record)
+
+    def at_entry(self, seq: int) -> tuple[ReconcilingItem, ...]:
+        """The items as they were when the entry of this number was recorded."""
+        found = []
+        for history in self._histories.values():
+            found += _items([record for record in history if record.seq <= seq])
+        return tuple(found)
+
+    def at_time(self, moment: datetime) -> tuple[ReconcilingItem, ...]:
+        """The items as they were at a moment."""
+        found = []
+        for history in self._histories.values():
+            found += _items([record for record in history if record.at <= moment])
+        return tuple(found)
+
+    def between(self, start: datetime, end: datetime) -> tuple[ReconcilingItem, ...]:
+        """The items that came up after ``start``, and were gone again at ``end``, as they were last."""
+        found = []
+        for history in self._histories.values():
+            if _items([record for record in history if record.at <= start]):
+                continue
+            until = [record for record in history if record.at <= end]
+            if _items(until):
+                continue
+            while until and not _items(until):
+                until.pop()
+            if until and until[-1].at > start:
+                found += _items(until)
+        return tuple(found)
+
+
+def _items(history: Sequence[FindingRecord]) -> list[ReconcilingItem]:
+    """What a finding explains after the entries of its history: an item for each currency."""
+    if not history:
+        return []
+    last = history[-1]
+    created = last.payment_created
+    if last.state not in DIFFERS_STILL or created is None:
+        return []
+    since = last.at
+    for record in reversed(history):
+        if record.state not in DIFFERS_STILL or not record.difference:
+            break
+        since = record.at
+    return [
+        ReconcilingItem(
+            subject=last.subject,
+            kind=last.kind,
+            state=last.state,
+            currency=currency,
+            amount=amount,
+            payment_created=created,
+            since=since,
+            severity=last.severity,
+            reason=last.reason,
+        )
+        for currency, amount in last.difference.items()
+        if amount
+    ]

@@ -1,0 +1,156 @@
+"""The statement of a period ties the table to Stripe's payments, and what is not explained stands first."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cli.conftest import Town
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=3)
+DAY = NOON.date().isoformat()
+PERIOD = ("--from", DAY, "--to", DAY)
+
+
+def pay(town: Town, key: int | None, status: str = "pending", amount: int = 1250) -> str:
+    """A payment of three days ago that was paid at Stripe; without a row if there is no key."""
+    intent = town.stripe.create_payment(amount, "eur", at=NOON)
+    town.stripe.succeed(intent.id, at=NOON)
+    if key is not None:
+        town.shop.insert(
+            key=key,
+            payment_intent=intent.id,
+            created=NOON.isoformat(),
+            status=status,
+            amount=amount,
+        )
+    return intent.id
+
+
+def statement(town: Town, *options: str) -> dict[str, Any]:
+    """The statement of the day, as JSON."""
+    answer = town.run("statement", *PERIOD, *options, "--json")
+    assert answer.code == 0, answer.err
+    (found,) = answer.json
+    return dict(found)
+
+
+@pytest.fixture
+def shop(town: Town) -> Town:
+    """Three payments: one agrees, one is behind Stripe, one has no row."""
+    pay(town, 1, "paid", 1000)
+    pay(town, 2)
+    pay(town, None, amount=99)
+    return town
+
+
+def test_nothing_is_unexplained(shop: Town) -> None:
+    """Findings explain the difference, and a correction ends what it corrected."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    (eur,) = statement(shop)["currencies"]
+    assert (eur["local"], eur["local_count"]) == (1000, 1)
+    assert (eur["stripe"], eur["stripe_count"]) == (2349, 3)
+    assert (eur["difference"], eur["explained"], eur["unexplained"]) == (-1349, -1349, 0)
+    assert {item["kind"]: item["amount"] for item in eur["items"]} == {
+        "missed_outcome": -1250,
+        "missing_locally": -99,
+    }
+
+    assert shop.run("sweep", "--kind", "window", "--apply").code == 0
+    (eur,) = statement(shop)["currencies"]
+    assert (eur["local"], eur["difference"], eur["unexplained"]) == (2250, -99, 0)
+    assert [item["kind"] for item in eur["items"]] == ["missing_locally"]
+
+
+def test_what_no_finding_explains_stands_first(shop: Town) -> None:
+    """A row that says paid and that no sweep has judged as it is now."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    shop.shop.execute(
+        "ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL;"
+        " UPDATE reconciler.ledger SET body = body - 'difference' WHERE body ->> 'kind' = 'missing_locally'"
+    )
+    (eur,) = statement(shop)["currencies"]
+    assert eur["unexplained"] == -99
+    assert "EUR: unexplained -0.99 EUR" in shop.run("statement", *PERIOD).out
+
+
+def test_it_can_be_made_again_as_of_a_past_moment(shop: Town) -> None:
+    """What came later changes nothing of what it was."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    ((then,),) = shop.ask("SELECT max(at) FROM reconciler.ledger")
+    before = statement(shop, "--as-of", then.isoformat())
+    assert shop.run("sweep", "--kind", "window", "--apply").code == 0
+    assert statement(shop) != before
+    assert statement(shop, "--as-of", then.isoformat()) == before
+    ((seq, digest),) = shop.ask(
+        f"SELECT seq, hash FROM reconciler.ledger WHERE at <= '{then.isoformat()}' ORDER BY seq DESC LIMIT 1"
+    )
+    assert before["head"] == {"seq": seq, "hash": digest}
+
+
+def test_a_day_that_was_not_examined_is_named(shop: Town) -> None:
+    """Its money is in no sum, and the exit code says that the statement is not complete."""
+    answer = shop.run("statement", *PERIOD)
+    assert (answer.code, answer.out) == (75, "")
+    assert "No sweep has recorded anything yet" in answer.err
+    assert shop.run("sweep", "--kind", "window", "--since", "1d", "--record").code == 0
+    answer = shop.run("statement", *PERIOD)
+    assert answer.code == 75
+    assert f"Not examined: {DAY}." in answer.out
+    (found,) = shop.run("statement", *PERIOD, "--json").json
+    assert (found["complete"], found["days_not_examined"], found["currencies"]) == (
+        False,
+        [DAY],
+        [],
+    )
+
+
+def test_the_items_are_a_file_for_finance(shop: Town) -> None:
+    """One line for each finding that explains a part of the difference."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    answer = shop.run("statement", *PERIOD, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(answer.out)))
+    assert [(row["kind"], row["amount"]) for row in rows] == [
+        ("missed_outcome", "-1250"),
+        ("missing_locally", "-99"),
+    ]
+
+
+def test_the_day_is_that_of_the_books(shop: Town) -> None:
+    """A day that was added up in another time zone is another day, so it counts as not examined."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    shop.configure('[statement]\ntimezone = "Pacific/Kiritimati"\n')
+    assert shop.run("statement", *PERIOD).code == 75
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    # noon in UTC is the next day there
+    after = (NOON + timedelta(days=1)).date().isoformat()
+    (found,) = shop.run("statement", "--from", after, "--to", after, "--json").json
+    assert found["timezone"] == "Pacific/Kiritimati"
+    assert found["currencies"][0]["stripe_count"] == 3
+    shop.configure('[statement]\ntimezone = "Mars/Olympus"\n')
+    assert shop.run("statement", *PERIOD).code == 78
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (),
+        ("2026-13",),
+        ("October",),
+        ("2026-10", "--from", "2026-10-01"),
+        ("--from", "2026-10-02"),
+        ("--from", "2026-10-02", "--to", "2026-10-01"),
+        ("--from", "yesterday", "--to", "2026-10-01"),
+        ("2026-10", "--cutoff", "5d"),
+        ("2026-10", "--as-of", "soon"),
+    ],
+)
+def test_a_period_that_is_none(shop: Town, wrong: tuple[str, ...]) -> None:
+    """The message says what to write."""
+    answer = shop.run("statement", *wrong)
+    assert answer.code == 64
+    assert "hint:" in answer.err

@@ -1,0 +1,63 @@
+"""In the demonstration's world everything is found, so nothing of its statement is unexplained."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.demo import demonstration
+from reconciler.demo.demonstration import DemoPlan, demonstrate
+from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.settings import Settings
+from reconciler.wiring.audit import open_audit
+
+ALL_DAYS = Period(date(2026, 8, 1), date(2026, 12, 31), UTC)
+LATE = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class NoProgress:
+    """Shows no progress."""
+
+    def advance(self, examined: int, total: int | None) -> None:
+        """Nothing."""
+
+
+def statement_of_demo(seed: int, monkeypatch: pytest.MonkeyPatch) -> Statement:
+    """The statement of a demonstration, made before its database is removed."""
+    made: list[Statement] = []
+    verify = demonstration._is_ledger_unbroken
+
+    def with_statement(configured: Settings) -> bool:
+        with open_audit(configured) as audit:
+            found = audit.statement_records("default", ALL_DAYS, LATE)
+            made.append(
+                statement_of("default", ALL_DAYS, LATE, found.sweeps, found.days, found.items)
+            )
+        return verify(configured)
+
+    monkeypatch.setattr(demonstration, "_is_ledger_unbroken", with_statement)
+    assert demonstrate(DemoPlan(90, 0.3, seed), SystemClock(), NoProgress()).is_clean
+    (found,) = made
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_unexplained(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every difference has a finding, and there are differences."""
+    found = statement_of_demo(seed, monkeypatch)
+    assert {one.currency: one.unexplained for one in found.currencies if one.unexplained} == {}
+    assert sum(len(one.items) for one in found.currencies) >= 3
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_nothing_is_unexplained_in_many_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for fifty seeds."""
+    for seed in range(3, 53):
+        found = statement_of_demo(seed, monkeypatch)
+        unexplained = {one.currency: one.unexplained for one in found.currencies if one.unexplained}
+        assert unexplained == {}, seed
+        monkeypatch.undo()
