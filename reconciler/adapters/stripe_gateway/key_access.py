@@ -54,6 +54,8 @@ class KeyAccess:
     resources: tuple[ResourceAccess, ...]
     seen_livemode: bool | None
     skew: timedelta | None
+    metadata_keys: tuple[str, ...] = ()
+    """The keys of the newest PaymentIntent's metadata, sorted."""
 
 
 def read_key_access(gateway: StripeGateway) -> KeyAccess:
@@ -65,6 +67,7 @@ def read_key_access(gateway: StripeGateway) -> KeyAccess:
     """
     resources: list[ResourceAccess] = []
     modes: set[bool] = set()
+    metadata_keys: set[str] = set()
     for resource, permission in (NEEDED | OPTIONAL).items():
         found = gateway.read_one(resource)
         if isinstance(found, ErrorAnswer):
@@ -73,10 +76,14 @@ def read_key_access(gateway: StripeGateway) -> KeyAccess:
             resources.append(ResourceAccess(resource, missing, permission_hint(missing)))
             continue
         resources.append(ResourceAccess(resource))
+        if resource == "payment_intents":
+            for head in found:
+                metadata_keys |= set(head.metadata) if isinstance(head.metadata, dict) else set()
         modes |= {head.livemode for head in found if isinstance(head.livemode, bool)}
 
     return KeyAccess(
         resources=tuple(resources),
         seen_livemode=modes.pop() if len(modes) == 1 else None,
         skew=gateway.clock_skew,
+        metadata_keys=tuple(sorted(metadata_keys)),
     )

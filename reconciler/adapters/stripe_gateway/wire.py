@@ -223,11 +223,12 @@ class WireSearchPage(msgspec.Struct, gc=False):
 
 
 class WireHead(msgspec.Struct, gc=False):
-    """The fields that say which object this is, and of which mode. None of them is certain."""
+    """The fields that say which object this is, of which mode, and what names it. None of them is certain."""
 
     id: Any = None
     object: Any = None
     livemode: Any = None
+    metadata: Any = None
 
 
 class WireError(msgspec.Struct, gc=False):

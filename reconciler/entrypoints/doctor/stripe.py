@@ -14,10 +14,12 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.stripe_gateway.key_access import KeyAccess, read_key_access
 from reconciler.clock import Clock
+from reconciler.domain.outcome import NEGATIVE
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.reserved_share import PART, with_reserved_share
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.errors import ReconcilerError
+from reconciler.masking import redact, visible
 from reconciler.settings import Account, Settings
 from reconciler.wiring.account import open_gateway
 from reconciler.wiring.limits import limits_of
@@ -84,6 +86,7 @@ def _account_checks(
         yield failed(about, error)
         return
     yield from _permissions(about, access)
+    yield from _orders(about, settings, access)
     yield from _mode(about, account, access)
     yield from _clock(about, access)
 
@@ -130,6 +133,35 @@ def _permissions(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:
         level = CheckLevel.WARNING if resource.is_optional else CheckLevel.FAULT
         what = f"the key cannot read {name}: its permission {resource.missing} is missing"
         yield DoctorCheck(about, level, f"{what}; {_NEEDED_BY[resource.resource]}", resource.hint)
+
+
+def _orders(about: str, settings: Settings, access: KeyAccess) -> Iterator[DoctorCheck]:
+    """Whether the other payments of an order can be found before one of its rows is made failed or canceled."""
+    payments = settings.payments
+    negative = None if payments is None else NEGATIVE & payments.statuses.write.keys()
+    if payments is None or not negative:
+        return
+    missing = [
+        name
+        for name, value in (
+            ("payments.order", payments.mapping.order),
+            ("payments.link_metadata", payments.link_metadata),
+        )
+        if value is None
+    ]
+    if not missing:
+        return
+    likely = [key for key in access.metadata_keys if "order" in key.lower()]
+    hint = f"Set {' and '.join(missing)}."
+    if likely and payments.link_metadata is None:
+        hint += f' The metadata key "{visible(redact(likely[0]))}" of the newest PaymentIntent seems to hold the order.'
+    yield DoctorCheck(
+        about,
+        CheckLevel.WARNING,
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: a sweep that makes a row"
+        f" {' or '.join(sorted(negative))} cannot see whether its order was paid with another PaymentIntent",
+        hint,
+    )
 
 
 def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorCheck]:

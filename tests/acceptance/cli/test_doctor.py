@@ -44,6 +44,7 @@ def healthy(town: Town) -> None:
     town.stripe.add_key(RESTRICTED, permissions=PERMISSIONS)
     town.environ["STRIPE_API_KEY"] = RESTRICTED
     town.configure("[stripe]\nlivemode = false\n")
+    town.environ["RECONCILER_PAYMENTS__LINK_METADATA"] = "order_id"
     for column in ("stripe_payment_intent_id", "created_at", "order_id"):
         town.shop.execute(f"CREATE INDEX ON public.payments ({column})")
     town.pay(1)

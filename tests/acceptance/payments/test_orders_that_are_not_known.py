@@ -301,5 +301,10 @@ def test_the_doctor_says_that_orders_are_blind(open_shop: OpenShop) -> None:
     for key in range(1, 6):
         unpaid(shop, key)
     answer = shop.run("doctor")
-    assert "link_metadata" in answer.out
-    assert "order_id" in answer.out
+    assert "payments.link_metadata is not set" in answer.out
+    assert (
+        'The metadata key "order_id" of the newest PaymentIntent seems to hold the order'
+        in answer.out
+    )
+    linked = open_shop(**LINKED)
+    assert "link_metadata is not set" not in linked.run("doctor").out
