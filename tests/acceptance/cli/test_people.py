@@ -291,7 +291,8 @@ def test_migrate(town: Town, empty_database: str) -> None:
     assert "pending: " in before.out
     assert "applied: " in town.run("migrate", DATABASE_URL=empty_database).out
     again = town.run("migrate", DATABASE_URL=empty_database)
-    assert (again.code, again.out) == (0, "The schema reconciler is up to date.\n")
+    assert again.code == 0
+    assert again.out.startswith("The schema reconciler is up to date.\n")
     assert town.run("migrate", "--check", DATABASE_URL=empty_database).code == 0
 
 

@@ -226,9 +226,9 @@ def test_a_restored_database(shop: Town) -> None:
             "its state is open",
         ),
         (
-            "UPDATE reconciler.discrepancies SET state = 'open', resolved_by = NULL WHERE kind = 'missed_outcome'",
+            "UPDATE reconciler.discrepancies SET state = 'corrected' WHERE kind = 'missed_outcome'",
             "discrepancy",
-            "its state is open",
+            "its state is corrected",
         ),
         (
             "UPDATE reconciler.discrepancies SET fingerprint = repeat('0', 64) WHERE kind = 'paid_after_cancel'",
