@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent, MissingIntent
@@ -187,6 +187,8 @@ def next_step(
             number = numbers.get(worst.kind)
             named = Subject(subject.payment_intent, number, subject.account)
             return step_for(worst.kind, worst.reason, named)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _text_if_agreed(match: Match, intent: Intent | MissingIntent) -> str:

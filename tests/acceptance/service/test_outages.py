@@ -304,7 +304,7 @@ def test_a_clock_that_is_set_changes_nothing(
         assert installation.query("SELECT epoch FROM reconciler.leases") == epoch
         assert service.errors() == {}
     finally:
-        assert service.stop(lambda: None, 30.0, leaves=True)
+        assert service.stop(lambda: False, leaves=True)
     (found,) = json.loads(installation.run("status", "--json")[1])
     assert found["tail_lag_seconds"] < 60
     assert found["error"] is None

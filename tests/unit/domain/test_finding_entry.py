@@ -11,7 +11,8 @@ from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, decide
-from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
+from reconciler.domain.statement.payment_difference import with_difference
+from tests.unit.domain.samples import AMOUNT, CREATED, NOW, intent_of, match_of, payment, rules
 
 BY = AskedBy("ana@shop")
 CLOSED = DiscrepancyUpdate(
@@ -52,3 +53,15 @@ def test_a_new_discrepancy() -> None:
     assert "closing" not in entry.body
     assert (entry.body["keys"], entry.body["fingerprint"]) == (["p1"], found.fingerprint)
     assert entry.body["stake"] == {"amount": found.stake.amount, "currency": "eur"}
+    assert "difference" not in entry.body
+
+
+def test_a_finding_whose_payment_differs() -> None:
+    """A statement is made of it."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    decision = decide(match, rules(), NOW)
+    assert isinstance(decision, Correct)
+    (found,) = with_difference(match, decision.findings)
+    entry = finding_entry(replace(CLOSED, finding=found), 3, BY)
+    assert entry.body["difference"] == {"eur": -AMOUNT}
+    assert entry.body["payment_created"] == CREATED
