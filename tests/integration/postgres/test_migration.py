@@ -12,9 +12,15 @@ from psycopg.conninfo import conninfo_to_dict
 
 import reconciler.adapters.postgres
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.schema import migration
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
-from reconciler.errors import DatabaseRefusedError, NewerSchemaError, ReconcilerError
+from reconciler.errors import (
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    NewerSchemaError,
+    ReconcilerError,
+)
 
 FOLDER = Path(reconciler.adapters.postgres.__path__[0]) / "migrations"
 ALL = tuple(sorted(path.stem for path in FOLDER.glob("*.sql")))
@@ -81,6 +87,19 @@ def test_runs_at_the_same_moment_apply_each_migration_once(empty_database):
         thread.join()
     assert failed == []
     assert sorted(done) == [(), (), ALL]
+
+
+def test_a_role_that_holds_the_lock_is_named(empty_database, monkeypatch):
+    """Any role may take the lock of the migration: migrate waits for a time, and says who holds it."""
+    monkeypatch.setattr(migration, "LONGEST_WAIT_SECONDS", 1)
+    with psycopg.connect(empty_database) as holder:
+        holder.execute("SELECT pg_advisory_lock(7326624537)")
+        pid, role = holder.execute("SELECT pg_backend_pid(), current_user").fetchone()
+        with pytest.raises(DatabaseBusyError, match=f'process {pid} of the role "{role}"') as busy:
+            up(empty_database)
+        assert "pg_terminate_backend" in busy.value.hint
+        assert pending_migrations(empty_database) == ALL
+    assert up(empty_database) == ALL
 
 
 def test_a_lock_left_by_a_crash_does_not_block(empty_database):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import uuid4
 
+from psycopg.errors import LockNotAvailable
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
@@ -20,9 +21,12 @@ from reconciler.adapters.postgres.schema.grants import RoleKind, grant
 from reconciler.adapters.postgres.schema.ledger_owner import give_functions_to_ledger_role
 from reconciler.adapters.postgres.schema.schema_state import raise_if_newer
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.errors import DatabaseBusyError
 
 _SQL: Final = STATEMENTS["schema"]
 
+LONGEST_WAIT_SECONDS: Final = 60
+"""How long a migrate waits for another one. Any role may take the lock, so it must not wait without end."""
 _SOURCE: Final = "package:reconciler.adapters.postgres:migrations"
 
 
@@ -74,12 +78,11 @@ def migrate(
     The worker's role reads the outbox and marks its rows as delivered.
 
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
-    another session holds a lock on a table of the schema for more than 3 s: what was applied before stays, and another
-    call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.
+    another session keeps migrating for longer than LONGEST_WAIT_SECONDS, or holds a lock on a table of the schema for
+    more than 3 s: what was applied before stays, and another call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.
     """
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
-        # the lock before its timeout: a second migrate may wait for the first as long as that takes
-        connection.execute(_SQL["migration_lock"])
+        _lock(connection)
         connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)
 
@@ -95,6 +98,23 @@ def migrate(
             # after the grants: this role may no longer grant what another role owns
             give_functions_to_ledger_role(connection)
         return applied
+
+
+def _lock(connection: Connection) -> None:
+    """Take the lock under which one process migrates. Raises DatabaseBusyError that names who holds it for too long."""
+    milliseconds = str(LONGEST_WAIT_SECONDS * 1000)
+    connection.execute(_SQL["migration_lock_timeout"], {"milliseconds": milliseconds})
+    try:
+        connection.execute(_SQL["migration_lock"])
+    except LockNotAvailable:
+        found = connection.execute(_SQL["migration_lock_holder"]).fetchone()
+        pid, role = found if found is not None else (None, None)
+        holder = "another session" if pid is None else f'process {pid} of the role "{role}"'
+        raise DatabaseBusyError(
+            f"the lock of the migration was not free for {LONGEST_WAIT_SECONDS} s: {holder} holds it.",
+            "If that is another migrate, wait until it is done. Else end that session with pg_terminate_backend:"
+            " nothing but migrate needs this lock.",
+        ) from None
 
 
 def _apply(connection: Connection) -> tuple[str, ...]:

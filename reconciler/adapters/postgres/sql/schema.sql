@@ -6,6 +6,24 @@ CREATE SCHEMA reconciler
 -- One migration at a time; the lock ends with the connection. The number is "reconciler" on a phone's keys.
 SELECT pg_catalog.pg_advisory_lock(7326624537)
 
+-- name: migration_lock_timeout
+-- Any role may hold that lock, so the wait for it has an end.
+SELECT pg_catalog.set_config('lock_timeout', %(milliseconds)s::pg_catalog.text, false)
+
+-- name: migration_lock_holder
+-- Who holds the lock: its number is in two halves there.
+SELECT l.pid, a.usename::pg_catalog.text
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid
+WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted
+    AND l.database OPERATOR(pg_catalog.=) (
+        SELECT d.oid FROM pg_catalog.pg_database AS d
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+    )
+    AND l.classid OPERATOR(pg_catalog.=) 1::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) 3031657241::pg_catalog.oid
+    AND l.objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2
+LIMIT 1
+
 -- name: migration_timeout
 -- A migration that waits for a lock makes every later session wait too: the merchant's worker may hold outbox rows.
 SELECT pg_catalog.set_config('lock_timeout', '3s', false)
