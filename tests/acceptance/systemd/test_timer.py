@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.systemd.machine import CHECKOUT, UNITS, Machine
+from tests.acceptance.systemd.machine import Machine
 
 ONCE = "reconciler-once.service"
 TIMER = "reconciler-once.timer"
@@ -21,9 +21,7 @@ AccuracySec=1ms
 
 @pytest.fixture
 def timed(booted: Machine) -> Iterator[Machine]:
-    """The machine with the documented timer installed, with short intervals; it is not started."""
-    for name in (ONCE, TIMER):
-        booted.run("install", "-m", "0644", f"{CHECKOUT}/systemd/{name}", UNITS)
+    """The machine with the installed timer, with short intervals; it is not started."""
     booted.drop_in(TIMER, "short-intervals", SHORT_INTERVALS)
     booted.configure()
     yield booted
