@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.domain.outcome import Outcome
+from reconciler.entrypoints.init.presets import PresetMode, load_preset
+from reconciler.errors import UsageError
 from reconciler.settings import Configuration, PaymentsSection, load
 from reconciler.settings.environment import sections_of
 from tests.unit.settings.configuration import ENVIRON, EXAMPLE, REPOSITORY
@@ -70,8 +72,23 @@ def test_there_are_presets() -> None:
     assert len(PRESETS) >= 3
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_every_preset_is_valid(preset: Path) -> None:
-    """Every preset loads, and can write that a payment succeeded."""
-    settings = load(preset, ENVIRON)
-    assert Outcome.SUCCEEDED in settings.table.statuses.write
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_valid(path: Path) -> None:
+    """Every preset loads and has its page. One whose rows may be corrected can write that a payment succeeded."""
+    preset = load_preset(path.stem)
+    assert (REPOSITORY / preset.head.page).is_file()
+    writes = Outcome.SUCCEEDED in preset.section.statuses.write
+    assert writes is (preset.head.mode is PresetMode.CORRECT)
+
+
+def test_a_preset_that_does_not_exist() -> None:
+    """The message names the presets; a path is no name."""
+    for name in ("odo", "../reconciler"):
+        with pytest.raises(UsageError) as caught:
+            load_preset(name)
+        assert "dj-stripe" in caught.value.hint
+
+
+def test_the_example_leaves_nothing_out() -> None:
+    """Who copies the example and keeps a line that they do not understand still sees every PaymentIntent without a row."""
+    assert load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"}).table.metadata == {}
