@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
@@ -42,16 +42,15 @@ class Actor:
     claimed_by: str | None = None
     again: int | None = None
     """The sweep whose reverted corrections a person wants to have made once more."""
+    person: AskedBy = field(init=False)
+    """Who asked, as a ledger entry names it."""
+    is_service: bool = field(init=False)
+    """Whether the service sweeps. It keeps a schedule, and reads a payment again only when that is due."""
 
-    @property
-    def person(self) -> AskedBy:
-        """Who asked, as a ledger entry names it."""
-        return AskedBy(self.asked_by, self.claimed_by)
-
-    @property
-    def is_service(self) -> bool:
-        """Whether the service sweeps. It keeps a schedule, and reads a payment again only when that is due."""
-        return self.asked_by == SERVICE
+    def __post_init__(self) -> None:
+        # the class is frozen, and both follow from the other fields
+        object.__setattr__(self, "person", AskedBy(self.asked_by, self.claimed_by))
+        object.__setattr__(self, "is_service", self.asked_by == SERVICE)
 
 
 class ClaimedRechecks:

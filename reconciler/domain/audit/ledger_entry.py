@@ -42,12 +42,15 @@ class AskedBy:
 
     name: str
     claimed: str | None = None
+    fields: Mapping[str, object] = field(init=False, repr=False, compare=False)
+    """The fields of an entry's body. It has ``claimed_by`` only if a name was given."""
 
-    @property
-    def fields(self) -> Mapping[str, object]:
-        """The fields of an entry's body. It has ``claimed_by`` only if a name was given."""
+    def __post_init__(self) -> None:
         fields = {"asked_by": self.name}
-        return fields if self.claimed is None else {**fields, "claimed_by": self.claimed}
+        if self.claimed is not None:
+            fields["claimed_by"] = self.claimed
+        # the class is frozen, and the fields follow from the names
+        object.__setattr__(self, "fields", fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.findings.reverted_correction import Revert
@@ -40,20 +41,19 @@ class Kind(StrEnum):
     EXHAUSTED = "exhausted"
     PARTIALLY_FUNDED = "partially_funded"
 
-    @property
-    def is_correctable(self) -> bool:
-        """Whether a sweep may end it by a write: it brings a row to Stripe's outcome."""
-        return self in {Kind.MISSED_OUTCOME, Kind.PAID_BY_OTHER_INTENT}
+    is_correctable: bool
+    """Whether a sweep may end it by a write: it brings a row to Stripe's outcome."""
+    is_side: bool
+    """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
 
-    @property
-    def is_side(self) -> bool:
-        """Whether it may stand beside another finding. Of the other kinds, a row and its intent have at most one."""
-        return self in {
-            Kind.DUPLICATE_PAYMENT,
-            Kind.CAPTURE_EXPIRING,
-            Kind.OVERDUE,
-            Kind.EXHAUSTED,
-            Kind.PARTIALLY_FUNDED,
+    def __init__(self, name: str) -> None:
+        self.is_correctable = name in {"missed_outcome", "paid_by_other_intent"}
+        self.is_side = name in {
+            "duplicate_payment",
+            "capture_expiring",
+            "overdue",
+            "exhausted",
+            "partially_funded",
         }
 
 
@@ -163,7 +163,7 @@ def subject_of(kind: Kind, payment_intent: str | None, keys: tuple[str, ...]) ->
     return payment_intent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One disagreement, as one examination saw it.
 
@@ -185,11 +185,13 @@ class Finding:
     """By currency, in minor units: what the rows call paid less what Stripe received. Of one payment's findings one has it."""
     payment_created: datetime | None = None
     """When the payment of the difference was created, by Stripe's clock; the row's time if Stripe has no intent."""
+    subject: str = field(init=False)
+    """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
 
-    @property
-    def subject(self) -> str:
-        """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
-        return subject_of(self.kind, self.payment_intent, self.keys)
+    def __post_init__(self) -> None:
+        # the class is frozen, and the subject follows from the other fields
+        subject = subject_of(self.kind, self.payment_intent, self.keys)
+        object.__setattr__(self, "subject", subject)
 
     def belongs_to(self, intent_id: str) -> bool:
         """Whether it is examined together with this intent: it is about it, or about a row that holds it."""
@@ -197,9 +199,9 @@ class Finding:
             self.kind is Kind.PAID_BY_OTHER_INTENT and self.payment_intent == intent_id
         )
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of the kind and both sides' values."""
+        """SHA-256, in hex, of the kind and both sides' values. It is asked for several times, and made once."""
         text = canonical_json({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -94,28 +94,25 @@ class Intent:
     """The id of Stripe's customer: compared, never stored or shown."""
     outcome: Outcome = field(init=False)
     """What the status means, in the words that both sides share."""
+    changed_at: datetime = field(init=False)
+    """The time of the latest change that the intent itself shows. An event may show a later one."""
+    is_paid: bool = field(init=False)
+    """Whether the money was taken and has not been given back in full."""
 
     def __post_init__(self) -> None:
         outcome = outcome_of_status(self.status, last_attempt_failed=self.failure_code is not None)
-        # the class is frozen, and the outcome follows from the other fields
-        object.__setattr__(self, "outcome", outcome)
-
-    @property
-    def changed_at(self) -> datetime:
-        """The time of the latest change that the intent itself shows. An event may show a later one."""
         # Stripe has no time of the last change, so the known times stand for it
-        times = [self.created]
+        changed_at, given_back = self.created, False
         if self.canceled_at is not None:
-            times.append(self.canceled_at)
+            changed_at = max(changed_at, self.canceled_at)
         if self.charge is not None:
-            times.append(self.charge.created)
-        return max(times)
+            changed_at = max(changed_at, self.charge.created)
+            given_back = self.charge.refunded
 
-    @property
-    def is_paid(self) -> bool:
-        """Whether the money was taken and has not been given back in full."""
-        given_back = self.charge is not None and self.charge.refunded
-        return self.outcome is Outcome.SUCCEEDED and not given_back
+        # the class is frozen, and these follow from the other fields
+        object.__setattr__(self, "outcome", outcome)
+        object.__setattr__(self, "changed_at", changed_at)
+        object.__setattr__(self, "is_paid", outcome is Outcome.SUCCEEDED and not given_back)
 
     @property
     def settled_amount(self) -> int:

@@ -99,7 +99,7 @@ def decide(
 
     # a person decided this with the same values, so it takes a new fact to decide otherwise
     missed = next(found for found in findings if found.kind.is_correctable)
-    if is_settled_by_person(known, missed):
+    if known and is_settled_by_person(known, missed):
         return Flag(findings)
     paid = comparison.relink_to
     outcome = intent.outcome if paid is None else paid.outcome
@@ -107,7 +107,7 @@ def decide(
     to_intent = None if paid is None else paid.id
 
     # what a person took back is made again only if a person says so
-    revert = revert_of(known, missed, outcome.value)
+    revert = revert_of(known, missed, outcome.value) if known else None
     if revert is not None and revert.sweep != again:
         held = replace(
             missed,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, State
-from reconciler.domain.findings.finding_entry import finding_entry
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, finding_entry
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
@@ -21,7 +20,7 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.money_kept import MoneyKept, money_kept
 from reconciler.domain.statement.payment_difference import with_difference
-from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.engine.reads.charge_facts import with_fact
 from reconciler.errors import (
     DatabaseBusyError,
     ReconcilerError,
@@ -122,12 +121,11 @@ def _money(account: OpenAccount, intent: Intent) -> tuple[Match, MoneyKept | Non
     match = Match(account.name, intent, ())
     if intent.outcome is not Outcome.SUCCEEDED:
         return match, None
-    facts = FactReader(account.ports.stripe)
     while True:
         try:
             return match, money_kept(match, intent)
         except FactNeededError as needed:
-            match = facts.answer(match, needed.question)
+            match = with_fact(account.ports.stripe, match, needed.question)
 
 
 def _outcome_with_money(intent: Intent, money: MoneyKept | None) -> Outcome:

@@ -21,7 +21,7 @@ from reconciler.domain.rules.matching import match_by_id, match_by_order, named_
 from reconciler.domain.rules.next_step import NextStep, Subject, next_step
 from reconciler.domain.rules.payment_method_deadlines import known_deadline
 from reconciler.engine.ports import Store, Stripe
-from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.engine.reads.charge_facts import with_fact
 from reconciler.engine.reads.order_intents import SEARCH_LAG
 from reconciler.engine.reads.recent_events import read_recent_events
 from reconciler.errors import SearchRefusedError
@@ -114,7 +114,7 @@ def _with_disputes(stripe: Stripe, match: Match) -> Match:
     charge = match.intent.charge if isinstance(match.intent, Intent) else None
     if charge is None or not charge.disputed or match.facts.disputes is not None:
         return match
-    return FactReader(stripe).answer(match, Question.DISPUTES)
+    return with_fact(stripe, match, Question.DISPUTES)
 
 
 def _decide(
@@ -127,7 +127,6 @@ def _decide(
     stored: tuple[StoredDiscrepancy, ...],
 ) -> tuple[Match, Decision]:
     """The decision, after everything that it depends on was read; and the match with what was read."""
-    facts = FactReader(stripe)
     while True:
         try:
             return match, decide(match, rules, now, events=events, known=stored)
@@ -140,7 +139,7 @@ def _decide(
             paid = store.unmatched_payments()
             match = replace(match, facts=replace(match.facts, order=order, unmatched_paid=paid))
         else:
-            match = facts.answer(match, question)
+            match = with_fact(stripe, match, question)
 
 
 def _order_facts(stripe: Stripe, store: Store, rules: Rules, order: str) -> OrderFacts:

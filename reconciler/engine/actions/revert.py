@@ -11,8 +11,7 @@ from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
 from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
-from reconciler.domain.findings.finding_entry import finding_entry
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, finding_entry
 from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment

@@ -27,6 +27,10 @@ FEWEST_READS: Final = 10_000
 RECENT_EVENTS_PART: Final = 0.05
 """The part of the reads that a plan leaves for the recent events. One reading of them serves up to twenty pages."""
 FEWEST_FOR_RECENT_EVENTS: Final = 2
+READS_A_BOOKING: Final = 500
+QUOTA_PART_A_BOOKING: Final = 0.005
+"""An account with few reads books more often: a crash never loses more than this part of its 30-day read quota."""
+FEWEST_A_BOOKING: Final = 25
 
 
 class QuotaSpentError(StripeUnavailableError):
@@ -96,10 +100,11 @@ class ReadQuota:
             self._taken[source] += 1
 
     @property
-    def unbooked(self) -> int:
-        """The reads that were taken and are not booked yet."""
+    def has_to_be_booked(self) -> bool:
+        """Whether so many reads are not booked yet that a crash would lose too many."""
+        part = max(FEWEST_A_BOOKING, round(QUOTA_PART_A_BOOKING * self.reserves.allowed))
         with self._lock:
-            return self._taken.total()
+            return self._taken.total() >= min(READS_A_BOOKING, part)
 
     def renew(self, read_booked: Callable[[], ReadsSpent]) -> None:
         """Read anew what is booked: another process may have read since, and the oldest days no longer count."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event
@@ -13,6 +14,7 @@ from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.rules.decision import Correct, Decision, Keep
 from reconciler.engine.ports import PageTransaction
+from reconciler.engine.reads.fetcher import FetchedIntent
 from reconciler.masking import is_masked
 
 
@@ -72,6 +74,35 @@ class DecidedPage:
             is_unchanged = item.agrees and item.match.intent.id not in touched
             (unchanged if is_unchanged else rest).append(item)
         return unchanged, replace(self, decisions=tuple(rest)) if rest else None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPage:
+    """A decided page with the answers from Stripe that it is made of."""
+
+    decided_page: DecidedPage
+    answers: tuple[FetchedIntent, ...]
+
+    @property
+    def oldest(self) -> float:
+        """When its oldest answer was asked for, by the monotonic clock."""
+        return min((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def newest(self) -> float:
+        """When its newest answer was asked for, by the monotonic clock."""
+        return max((answer.at for answer in self.answers), default=0.0)
+
+    @property
+    def seen_at(self) -> datetime:
+        """Stripe's time of its oldest answer."""
+        return min(answer.intent.seen_at for answer in self.answers)
+
+    @property
+    def name(self) -> str:
+        """How a report names the page."""
+        first, last = self.answers[0].intent.id, self.answers[-1].intent.id
+        return first if first == last else f"{first} to {last}"
 
 
 @dataclass(slots=True)

@@ -10,8 +10,11 @@ from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, StoredDiscrepancy
-from reconciler.domain.findings.finding_entry import finding_entry
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, updates_after_verdict
+from reconciler.domain.findings.lifecycle import (
+    DiscrepancyUpdate,
+    finding_entry,
+    updates_after_verdict,
+)
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite

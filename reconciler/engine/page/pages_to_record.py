@@ -17,11 +17,15 @@ from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.rules.decision import Correct, Decision, Flag
 from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.engine.page.brake import BrakeReachedError, PersonLimits
-from reconciler.engine.page.decided_page import DecidedPage, MatchDecision, PageResult, Unanswered
-from reconciler.engine.page.held_page import HeldPage
+from reconciler.engine.page.decided_page import (
+    DecidedPage,
+    HeldPage,
+    MatchDecision,
+    PageResult,
+    Unanswered,
+)
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
-from reconciler.engine.reads.fact_reader import FactReader
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import (
     MOST_HISTORY_PAGES,
@@ -75,12 +79,7 @@ class PagesToRecord:
         self._order_questions: dict[str, tuple[Match, FetchedIntent]] = {}
         self._brake = limits.brake
         self.reconciler = PageReconciler(
-            context.store,
-            context.rules,
-            actor,
-            context.per_hour,
-            FactReader(context.stripe),
-            limits,
+            context.store, context.stripe, context.rules, actor, context.per_hour, limits
         )
 
     def add(self, decided_page: DecidedPage, answers: Sequence[FetchedIntent]) -> None:

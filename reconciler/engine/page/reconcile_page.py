@@ -29,8 +29,8 @@ from reconciler.engine.page.decided_page import (
     rows_that_left,
 )
 from reconciler.engine.page.page_changes import PageChanges
-from reconciler.engine.ports import PageTransaction, Store
-from reconciler.engine.reads.fact_reader import FactReader
+from reconciler.engine.ports import PageTransaction, Store, Stripe
+from reconciler.engine.reads.charge_facts import with_fact
 from reconciler.engine.reads.recent_events import NO_HISTORY, EventHistory
 from reconciler.engine.report import Writing
 from reconciler.engine.sweep_context import Actor
@@ -56,14 +56,14 @@ class PageReconciler:
     def __init__(
         self,
         store: Store,
+        stripe: Stripe,
         rules: Rules,
         actor: Actor,
         per_hour: int,
-        facts: FactReader,
         limits: PersonLimits,
     ) -> None:
         self._store = store
-        self._facts = facts
+        self._stripe = stripe
         self._rules = rules
         self._actor = actor
         self._per_hour = per_hour
@@ -119,8 +119,8 @@ class PageReconciler:
         """Decide about matches.
 
         ``events`` are those because of which the tail read the intents, ``recent`` are the recent events, both by
-        intent. ``now`` is Stripe's time; None is the time of each answer. ``history`` says why webhooks were missed. With ``reads_facts`` Stripe is asked for what
-        a verdict depends on; without it such a match stays unanswered.
+        intent. ``now`` is Stripe's time; None is the time of each answer. ``history`` says why webhooks were missed.
+        With ``reads_facts`` Stripe is asked for what a verdict depends on; without it such a match stays unanswered.
         """
         stored = stored_by_intent(loaded.known)
         decisions: list[MatchDecision] = []
@@ -168,7 +168,7 @@ class PageReconciler:
             if question is Question.ORDER or not reads_facts:
                 return Unanswered(match, question)
             try:
-                match = self._facts.answer(match, question)
+                match = with_fact(self._stripe, match, question)
             except StripeUnavailableError as error:
                 return Unanswered(match, question, str(error))
 

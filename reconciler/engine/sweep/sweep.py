@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.statement.day_totals import DayTotals
-from reconciler.domain.statement.period import Period, whole_days
 from reconciler.engine.page.brake import Brake, PersonLimits
 from reconciler.engine.page.decided_page import DecidedPage
-from reconciler.engine.page.intents_elsewhere import IntentsElsewhere
 from reconciler.engine.page.pages_to_record import PagesToRecord
-from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
-from reconciler.engine.report import SweepReport, SweepRequest, Writing
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.requester import NoRequester, Requester
+from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.engine.sources.sources import Sources
-from reconciler.engine.sweep.listing_statistics import ListingStatistics
 from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
-from reconciler.engine.sweep.sweep_lines import SweepLines
 from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
 from reconciler.errors import (
     DatabaseBusyError,
@@ -35,20 +30,14 @@ from reconciler.errors import (
     WrongKeyError,
 )
 
-KEY_IN_DOUBT: Final = (
-    "Stripe knew none of the PaymentIntents that rows name, so the key may belong to another account. PaymentIntents"
-    " without a row were not recorded."
-)
-FIRST_DAY: Final = datetime(2010, 1, 1, tzinfo=UTC)
-"""Before Stripe had payments: where a range without a beginning begins."""
-EARLIEST_ROW: Final = timedelta(days=1)
-"""How long before its intent a row may have been created that holds the intent's Checkout Session: it lives a day."""
+if TYPE_CHECKING:
+    # imported when a sweep needs them: most sweeps list nothing, and know a row of every intent
+    from reconciler.engine.sweep.late_decisions import LateDecisions
+    from reconciler.engine.sweep.listed_window import ListedWindow
+    from reconciler.engine.sweep.review_comparison import ReviewComparison
+
 LOST_PAGES: Final = 2
 """After so many pages in a row without any answer from Stripe the sweep ends, because it would only wait."""
-READS_A_BOOKING: Final = 500
-QUOTA_PART_A_BOOKING: Final = 0.005
-"""An account with few reads books more often: a crash never loses more than this part of its 30-day read quota."""
-FEWEST_A_BOOKING: Final = 25
 
 
 class Sweep:
@@ -77,18 +66,14 @@ class Sweep:
         self._paid_siblings: dict[str, list[PaidSibling]] = {}
         self._listed: TimeRange | None = None
         self._listed_from: datetime | None = None
-        self._statistics = ListingStatistics()
-        # a dry run stores none
-        is_stored = actor.sweep is not None and actor.writing is not Writing.NOTHING
-        writes_rows = actor.writing is Writing.ROWS
-        self._totals = DayTotals(context.zone, writes_rows=writes_rows) if is_stored else None
         self._lost_pages = 0
         self.report = SweepReport.of(request, actor.account, actor.mode, actor.sweep)
         requester = requester or NoRequester()
-        self._lines = SweepLines(self.report, request, requester)
+        self.report.on_line = requester.take_line
+        self._comparison = self._compared_with_review(requester)
         self._limits = PersonLimits(Brake(request, actor, self.report, requester), request.review)
-        self._unmatched = UnmatchedIntents(context, actor, self.report)
-        self._elsewhere = IntentsElsewhere(context.rules)
+        self._window = self._new_window()
+        self._late: LateDecisions | None = None
 
     def run(self) -> SweepReport:
         """Make the sweep. Always returns a report; its ``failure`` is the error that ended the sweep early."""
@@ -103,19 +88,55 @@ class Sweep:
             # the person still gets the report of what was recorded before
             report.complete = False
             report.stopped = "It was interrupted; what had been recorded stays."
-        self._lines.compare_with_review()
-        report.notes.extend(report.row_ids.notes())
+        if self._comparison is not None:
+            self._comparison.report_changes()
+        if report.row_ids != RowIdCounts():
+            report.notes.extend(report.row_ids.notes())
         report.reads = context.stripe.reads - reads
         report.rate_limited = context.stripe.rate_limited - rate_limited
         report.seconds = context.clock.monotonic() - began
         self._store_end()
         return report
 
+    def _compared_with_review(self, requester: Requester) -> ReviewComparison | None:
+        review = self._request.review
+        if review is None:
+            return None
+        from reconciler.engine.sweep.review_comparison import ReviewComparison
+
+        comparison = ReviewComparison(self.report, review, requester.take_line)
+        self.report.on_line = comparison.take
+        return comparison
+
+    def _new_window(self) -> ListedWindow | None:
+        """What the lists of a window are counted in; None if none is listed, or in a dry run, which stores nothing."""
+        actor, request = self._actor, self._request
+        if actor.sweep is None or actor.writing is Writing.NOTHING:
+            return None
+        # the tail lists a window too if its events are too old
+        if request.kind is SweepKind.DUE or request.names_intents:
+            return None
+        from reconciler.engine.sweep.listed_window import ListedWindow
+
+        return ListedWindow(self._context.zone, writes_rows=actor.writing is Writing.ROWS)
+
+    def _late_decisions(self) -> LateDecisions:
+        if self._late is None:
+            from reconciler.engine.sweep.late_decisions import LateDecisions
+
+            self._late = LateDecisions(self._context, self._actor, self.report, self._stop_token)
+        return self._late
+
     def _read_and_record(self) -> None:
         context = self._context
         with Fetcher(context.stripe, context.clock, context.workers, context.page_size) as fetcher:
             pages_to_record = PagesToRecord(
-                context, self._actor, fetcher, self.report, self._limits, self._totals
+                context,
+                self._actor,
+                fetcher,
+                self.report,
+                self._limits,
+                None if self._window is None else self._window.totals,
             )
             sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
@@ -132,50 +153,27 @@ class Sweep:
                 self._end_early(pages_to_record)
 
         # nothing may be recorded before the key is proved
-        if self._unmatched or self._key_check.is_doubtful:
+        has_unmatched = self._late is not None and self._late.has_unmatched
+        if has_unmatched or self._key_check.is_doubtful:
             self._check_key_by_newest_rows(fetcher, sources)
         self._key_check.conclude()
         pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
         self._stop_token.raise_if_stopping()
 
-        self._listed, self._listed_from = sources.listed, sources.listed_from
-        if self._unmatched and self._key_check.is_doubtful:
-            # the key may be another account's, and so may be the intents without a row
-            self._unmatched.drop(KEY_IN_DOUBT)
-        if self._unmatched and self._listed is None:
-            # one of these intents may belong to a row that holds a session and was not read in this sweep
-            sources.find_intents_of_other_ids(TimeRange(self._unmatched.oldest - EARLIEST_ROW))
-        self._decide_at_the_end(pages_to_record, fetcher)
+        self._decide_at_the_end(pages_to_record, fetcher, sources)
         sources.finish()
 
-    def _decide_at_the_end(self, pages_to_record: PagesToRecord, fetcher: Fetcher) -> None:
+    def _decide_at_the_end(
+        self, pages_to_record: PagesToRecord, fetcher: Fetcher, sources: Sources
+    ) -> None:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
+        self._listed, self._listed_from = sources.listed, sources.listed_from
         # most sweeps have neither, and need to know no order
-        if not self._unmatched and not pages_to_record.has_order_questions:
+        if self._late is None and not pages_to_record.has_order_questions:
             return
-        from reconciler.engine.page.order_questions import OrderQuestions
-        from reconciler.engine.reads.order_intents import OrderIntents
-
-        intents = OrderIntents(
-            self._context,
-            self._actor,
-            fetcher,
-            self.report,
-            self._unmatched.intents,
-            self._elsewhere,
-            self._listed_from,
-        )
-        orders = OrderQuestions(self._context, self.report, intents)
-        orders.decide_all(pages_to_record, self._known_range, self._stop_token)
-        self._unmatched.exclude(frozenset(orders.pays_for_row))
-        self._unmatched.decide_all(pages_to_record, fetcher, self._known_range, self._stop_token)
-        # a row that was found by its order may have to become canceled too
-        orders.decide_all(pages_to_record, self._known_range, self._stop_token)
-
-    @property
-    def _known_range(self) -> TimeRange | None:
-        """The range of creation in which this sweep knows every intent that may be an order's money."""
-        return self._listed if self._unmatched.is_whole and self._elsewhere.is_whole else None
+        late = self._late_decisions()
+        late.prepare(sources, key_is_doubtful=self._key_check.is_doubtful)
+        late.decide_all(pages_to_record, fetcher, self._listed, self._listed_from)
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
         """Record the held pages if the key is proved by now, and raise the StoppedError.
@@ -213,10 +211,12 @@ class Sweep:
 
         self._add_evidence(page.origin, decided_page, answers)
         self._remember_paid(decided_page)
-        self._elsewhere.add(item.match for item in decided_page.decisions)
+        if self._context.rules.link_metadata is not None:
+            self._late_decisions().add_examined(item.match for item in decided_page.decisions)
         if unmatched:
             later = {intent.id for intent in unmatched}
-            self._unmatched.add([one for one in answers if one.intent.id in later], page.events)
+            kept = [one for one in answers if one.intent.id in later]
+            self._late_decisions().add_unmatched(kept, page.events)
         self._keep(decided_page, answers, pages_to_record)
 
     def _report_failures(self, page: FetchedPage) -> None:
@@ -259,10 +259,7 @@ class Sweep:
         if self._key_check.is_proved and pages_to_record.is_full:
             pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
 
-        # book often enough that a crash loses little, and seldom enough that it costs little
-        quota = self._context.source_quota.quota
-        part = max(FEWEST_A_BOOKING, round(QUOTA_PART_A_BOOKING * quota.allowed))
-        if quota.unbooked >= min(READS_A_BOOKING, part):
+        if self._context.source_quota.quota.has_to_be_booked:
             self._book_reads()
         self._progress.advance(self.report.examined, self.report.expected)
 
@@ -280,8 +277,8 @@ class Sweep:
                 with_rows = [item.match for item in decided_page.decisions if item.match.payments]
                 if with_rows:
                     self._key_check.add_listed_and_named()
-                if origin is Origin.LIST:
-                    self._statistics.add_page([answer.intent for answer in answers], with_rows)
+                if origin is Origin.LIST and self._window is not None:
+                    self._window.add_page([answer.intent for answer in answers], with_rows)
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -340,36 +337,26 @@ class Sweep:
             seconds = body.pop("seconds")
             entry = Draft(Action.SWEEP, {**body, "milliseconds": round(self.report.seconds * 1000)})
 
-            # an incomplete sweep may lack payments of a day, so it has no totals
-            days = self._whole_days() if self.report.complete else None
-            totals = () if days is None else self._day_entries(sweep, days)
-            if days is not None:
-                body["days"] = {"first": days.first.isoformat(), "last": days.last.isoformat()}
-                body["timezone"] = str(days.zone)
-                entry = replace(
-                    entry, body={**entry.body, "days": body["days"], "timezone": body["timezone"]}
-                )
+            totals: tuple[Draft, ...] = ()
+            if self._window is not None:
+                days = self._window.whole_days(self._listed, self._listed_from)
+                # an incomplete sweep may lack payments of a day, so it has no totals
+                if days is not None and self.report.complete:
+                    totals = self._window.day_entries(sweep, days, self._context.store)
+                    body["days"] = {"first": days.first.isoformat(), "last": days.last.isoformat()}
+                    body["timezone"] = str(days.zone)
+                    named = {"days": body["days"], "timezone": body["timezone"]}
+                    entry = replace(entry, body={**entry.body, **named})
+                body |= self._window.as_body()
             self._context.store.finish_sweep(
                 sweep,
-                {**body, "seconds": seconds, **self._statistics.as_body()},
+                {**body, "seconds": seconds},
                 () if self._is_uneventful else (*totals, entry),
                 self._actor.epoch,
             )
         except ReconcilerError as error:
             if self.report.failure is None:
                 self.report.stop(error)
-
-    def _whole_days(self) -> Period | None:
-        """The days of which this sweep listed every payment."""
-        if self._listed is None or self._listed_from is None:
-            return None
-        return whole_days(self._listed, self._context.zone, FIRST_DAY, self._listed_from)
-
-    def _day_entries(self, sweep: int, days: Period) -> tuple[Draft, ...]:
-        if self._totals is None:
-            return ()
-        local = self._context.store.sums_by_day(TimeRange(days.start, days.end), days.zone)
-        return self._totals.entries(sweep, days.days, local)
 
 
 def _page_name(answers: tuple[FetchedIntent, ...]) -> str:

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from reconciler.domain.audit.ledger_entry import Action, AskedBy
 from reconciler.domain.findings.discrepancy import Closing, Kind, State
-from reconciler.domain.findings.finding_entry import finding_entry
-from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
+from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, finding_entry
 from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, decide

@@ -80,7 +80,8 @@ def test_what_was_taken_is_booked_once_for_each_source() -> None:
     quota.book(booked.append)
     quota.book(booked.append)
     assert booked == [{Source.TAIL: 1, Source.DUE: 2}]
-    assert (quota.unbooked, quota.left(Source.PERSON)) == (0, 997)
+    assert not quota.has_to_be_booked
+    assert quota.left(Source.PERSON) == 997
 
 
 def test_the_number_of_transactions_changes() -> None:

@@ -1,12 +1,21 @@
-"""What the lists of a window sweep show for later plans: intents for each row, and how far the two sides' times differ."""
+"""What a sweep keeps of the lists of a window: the totals of whole days, and statistics for later plans."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
+from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.time_range import TimeRange
+from reconciler.domain.statement.day_totals import DayTotals
+from reconciler.domain.statement.period import Period, whole_days
+from reconciler.engine.ports import Store
+
+FIRST_DAY: Final = datetime(2010, 1, 1, tzinfo=UTC)
+"""Before Stripe had payments: where a range without a beginning begins."""
 
 MOST_SAMPLES: Final = 10_000
 """The most differences in time that a sweep keeps."""
@@ -14,10 +23,12 @@ TRIMMED: Final = 200
 """One in so many is left out at either end, so that a few imported rows do not widen every list."""
 
 
-class ListingStatistics:
-    """Counts the pages of a window's lists."""
+class ListedWindow:
+    """Counts the pages of a window's lists, and adds up their days in the time zone of the books."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo, *, writes_rows: bool) -> None:
+        self.totals = DayTotals(zone, writes_rows=writes_rows)
+        self._zone = zone
         self._listed = 0
         self._rows = 0
         self._skews: list[float] = []
@@ -35,6 +46,17 @@ class ListingStatistics:
                     for payment in match.payments
                     if payment.created is not None
                 ]
+
+    def whole_days(self, listed: TimeRange | None, listed_from: datetime | None) -> Period | None:
+        """The days of which the lists showed every payment; None if there are none."""
+        if listed is None or listed_from is None:
+            return None
+        return whole_days(listed, self._zone, FIRST_DAY, listed_from)
+
+    def day_entries(self, sweep: int, days: Period, store: Store) -> tuple[Draft, ...]:
+        """The ledger's entries of these days, Stripe's side beside the merchant's table."""
+        local = store.sums_by_day(TimeRange(days.start, days.end), days.zone)
+        return self.totals.entries(sweep, days.days, local)
 
     def as_body(self) -> Mapping[str, object]:
         """How many intents were listed, how many rows hold them, and how far their times differ.
