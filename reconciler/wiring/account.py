@@ -7,7 +7,6 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -143,8 +142,8 @@ def open_account(
             writes=writes_rows,
             links=payments.link_metadata is not None,
             accounts=[one.rows for one in settings.accounts],
+            account_rows=account.rows,
         ).table_or_raise()
-        table = replace(table, account_rows=account.rows)
         store = PostgresStore(database, table, account.name)
         table_guard = TableGuard(
             account.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -213,6 +213,12 @@ class Database:
             raise mapped(error, doing) from None
         finally:
             self._pool.putconn(connection)
+
+    def number(self, doing: str, statement: bytes, parameters: Mapping[str, object]) -> int:
+        """The one number that a statement answers with; 0 without an answer. ``doing`` completes "while" in messages."""
+        with self.connection(doing) as connection:
+            row = connection.execute(statement, parameters).fetchone()
+        return 0 if row is None else int(row[0])
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[Connection]:

@@ -53,9 +53,17 @@ STATEMENTS: Final[Mapping[str, Mapping[str, bytes]]] = {
 
 def stored_json(value: object) -> str:
     """The canonical JSON of a value, without secrets. Raises TypeError for a value that has no canonical form."""
-    text = canonical_json(value)
-    # a secret is rare, and to search each value for one is slow
-    return canonical_json(map_texts(value, storable)) if may_hold_secret(text) else text
+    return stored_jsons((value,))[0]
+
+
+def stored_jsons(values: Iterable[object]) -> list[str]:
+    """The canonical JSON of each value, as ``stored_json`` makes it."""
+    texts = []
+    for value in values:
+        text = canonical_json(value)
+        # a secret is rare, and to search each value for one is slow
+        texts.append(canonical_json(map_texts(value, storable)) if may_hold_secret(text) else text)
+    return texts
 
 
 def stored_texts(texts: Iterable[str | None]) -> list[str | None]:

@@ -62,7 +62,11 @@ class Lease:
         self.epoch = epoch
         self._until = asked_at + self._seconds
         try:
-            self._take_over_rate_limits()
+            if self._rate_limiter is not None:
+                last_second = self._store.last_second()
+                # another process may be reading with the reserved share, for which no holder has made room yet
+                self._rate_limiter.keep_to(1 - PART, ROOM_SECONDS)
+                self._rate_limiter.recall(last_second)
         except ReconcilerError:
             with contextlib.suppress(ReconcilerError):
                 self._store.release(self._holder, epoch)
@@ -83,12 +87,6 @@ class Lease:
             with contextlib.suppress(ReconcilerError):
                 last_second = 0 if self._rate_limiter is None else self._rate_limiter.last_second
                 self._store.release(self._holder, self.epoch, last_second)
-
-    def _take_over_rate_limits(self) -> None:
-        if self._rate_limiter is not None:
-            # another process may be reading with the reserved share, for which no holder has made room yet
-            self._rate_limiter.keep_to(1 - PART, ROOM_SECONDS)
-            self._rate_limiter.recall(self._store.last_second())
 
     @property
     def has_run_out(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.statements import STATEMENTS, stored_json
+from reconciler.adapters.postgres.statements import STATEMENTS, stored_jsons
 from reconciler.domain.audit.ledger_entry import Draft, Entry
 from reconciler.domain.audit.read_entry import read_entry
 from reconciler.domain.audit.records import RecordFault
@@ -28,8 +28,9 @@ def append(
 ) -> None:
     """Add entries to an account's chain, in order; its head stays locked until the transaction ends.
 
-    ``epoch`` is that of the account's lease; None is for a person's verdict, which needs no lease. The database numbers, stamps and hashes them in the same statement. A secret in a body is masked. Raises TypeError
-    for a body that has no canonical form.
+    ``epoch`` is that of the account's lease; None is for a person's verdict, which needs no lease. The database numbers,
+    stamps and hashes them in the same statement. A secret in a body is masked. Raises TypeError for a body that has no
+    canonical form.
     """
     if not drafts:
         return
@@ -37,7 +38,7 @@ def append(
         "account": account,
         "epoch": epoch,
         "actions": [draft.action.value for draft in drafts],
-        "bodies": [stored_json(draft.body) for draft in drafts],
+        "bodies": stored_jsons([draft.body for draft in drafts]),
     }
     connection.execute(_SQL["ledger_append"], parameters)
 

@@ -41,8 +41,9 @@ NO_SAMPLE: Final = IdSample()
 
 def sample_ids(database: Database, table: MerchantTable) -> IdSample:
     """Look at the newest rows. A client secret stays in the database."""
+    statement = table.ids_sampled
     with database.counting("looking at the newest ids") as connection:
-        found = connection.execute(table.ids_sampled, {"limit": SAMPLE}).fetchall()
+        found = connection.execute(statement, {"limit": SAMPLE}).fetchall()
     kinds = Counter(stored_id(text).kind for text, _ in found)
     others = (text for text, _ in found if stored_id(text).kind is StoredIdKind.FOREIGN)
     example = next(others, None)

@@ -95,12 +95,13 @@ def inspect(
     writes: bool,
     links: bool = False,
     accounts: Sequence[AccountRows] = (AccountRows("default"),),
+    account_rows: AccountRows | None = None,
 ) -> Inspection:
     """Compare the mapping with the catalog.
 
     ``writes`` is whether rows are going to be corrected, ``links`` whether their PaymentIntent may be filled in: they
-    decide which privileges are needed. ``accounts`` says which rows belong to each account. Raises only what the
-    database's connection raises.
+    decide which privileges are needed. ``accounts`` says which rows belong to each account, ``account_rows`` which to
+    the one that is worked on. Raises only what the database's connection raises.
     """
     names = _names(mapping)
     relation = find_relation(database, mapping.table)
@@ -111,17 +112,22 @@ def inspect(
     # every fault at once: a person should not have to start the program again for each
     by_name = {column.name: column for column in relation.columns}
     found = {role: by_name[name] for role, name in names.items() if name in by_name}
-    expressions, refused = read_sql_texts(database, relation, _sql_texts(mapping))
-    found |= expressions
-    set_columns, of_set = read_set_columns(database, relation, mapping, writes=writes)
-    faults = (
-        *refused,
+    faults: tuple[Fault, ...] = ()
+    if texts := _sql_texts(mapping):
+        expressions, faults = read_sql_texts(database, relation, texts)
+        found |= expressions
+    set_columns: tuple[TableColumn, ...] = ()
+    of_set: tuple[Fault, ...] = ()
+    if mapping.set:
+        set_columns, of_set = read_set_columns(database, relation, mapping, writes=writes)
+    status = found.get("status")
+    faults += (
         *_name_faults(relation, names, by_name),
         *_mapping_faults(mapping, found, accounts, writes=writes),
         *(fault for role, column in found.items() for fault in _type_faults(mapping, role, column)),
         *privilege_faults(relation, found, writes=writes, links=links),
-        *_status_faults(mapping.statuses, found.get("status")),
-        *(status_text_faults(mapping, found.get("status")) if writes else ()),
+        *_status_faults(mapping.statuses, status),
+        *(status_text_faults(mapping) if writes and status and status.sql_text else ()),
         *of_set,
         *(() if mapping.where is None else condition_faults(database, relation, mapping.where)),
     )
@@ -133,12 +139,13 @@ def inspect(
         relation.name,
         has_secrets=False,
         order_is_indexed=_is_indexed(relation, found.get("order")),
-        account_rows=None,
+        account_rows=account_rows,
         set_columns=set_columns,
         **found,
     )
     ids = sample_ids(database, table)
-    table = replace(table, has_secrets=ids.client_secrets > 0)
+    if ids.client_secrets:
+        table = replace(table, has_secrets=True)
     return Inspection(mapping, relation, found, (), table, ids)
 
 
@@ -237,38 +244,48 @@ def _mapping_faults(
 
 
 def _type_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[Fault]:
-    said = f"[payments] {role}: {column.shown} is {column.declared}"
     if role in _TIMES:
         yield from _time_faults(mapping, role, column)
     elif column.kind is ColumnKind.FLOAT:
         what = "money" if role == "amount" else "it"
         yield Fault(
-            f"{said}, and floating point cannot hold {what} exactly.", "Change its type to numeric."
+            f"{_declared(role, column)}, and floating point cannot hold {what} exactly.",
+            "Change its type to numeric.",
         )
     elif role in _ACCEPTED and column.kind not in _ACCEPTED[role][0]:
         yield Fault(
-            f"{said}; it has to be {_ACCEPTED[role][1]}.",
+            f"{_declared(role, column)}; it has to be {_ACCEPTED[role][1]}.",
             "Map another column, or a view that casts it.",
         )
 
 
 def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Iterator[Fault]:
     unit = mapping.created_unit
-    said = f"[payments] {role}: {column.shown} is {column.declared}"
     if column.kind in TIMESTAMPS:
         if role == "created" and unit is not None:
             yield Fault(
-                f'{said}, and created_unit = "{unit}" is for numbers.', "Leave created_unit out."
+                f'{_declared(role, column)}, and created_unit = "{unit}" is for numbers.',
+                "Leave created_unit out.",
             )
     elif column.kind not in NUMBERS:
         yield Fault(
-            f"{said}; it has to be a timestamp, a date or a number.",
+            f"{_declared(role, column)}; it has to be a timestamp, a date or a number.",
             "Map another column, or a view that casts it.",
         )
     elif unit is None:
-        yield Fault(f'{said}: say what it counts since 1970, with created_unit = "s" or "ms".')
+        yield Fault(
+            f"{_declared(role, column)}: say what it counts since 1970, with"
+            ' created_unit = "s" or "ms".'
+        )
     elif unit == "ms" and column.type_name in ("int2", "int4"):
-        yield Fault(f"{said}, which is too small for milliseconds.", "Correct created_unit.")
+        yield Fault(
+            f"{_declared(role, column)}, which is too small for milliseconds.",
+            "Correct created_unit.",
+        )
+
+
+def _declared(role: str, column: TableColumn) -> str:
+    return f"[payments] {role}: {column.shown} is {column.declared}"
 
 
 def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[Fault]:

@@ -40,8 +40,9 @@ class PaymentCounts:
 
     def rows(self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None) -> int:
         """Rows that name an intent and were created in a range; with ``due_by`` the open ones that are due by then."""
+        statement, parameters = self._count(created, only_open=only_open, due_by=due_by)
         with self._database.counting("counting payments") as connection:
-            return self._rows(connection, created, only_open=only_open, due_by=due_by)
+            return int(connection.execute(statement, parameters).fetchall()[0][0])
 
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None, margin: timedelta
@@ -61,7 +62,8 @@ class PaymentCounts:
 
             # only rows near the due ones say what a list of them would cost
             first, last = first - margin - _TICK, last + margin + _TICK
-            rows = self._rows(connection, _within(created, first, last), only_open=False)
+            count = self._count(_within(created, first, last), only_open=False)
+            rows = int(connection.execute(*count).fetchall()[0][0])
             width = bucket_width(last - first, rows, ratio)
 
             # whole buckets, so that none has fewer rows than it says
@@ -70,19 +72,14 @@ class PaymentCounts:
             size = joined_bucket_size(rows, ratio)
             return Histogram(tuple(join_buckets(counted, ratio, size)), undated)
 
-    def _rows(
-        self,
-        connection: Connection,
-        created: TimeRange,
-        *,
-        only_open: bool,
-        due_by: datetime | None = None,
-    ) -> int:
-        parameters = self._parameters(created, due_by)
-        query = self._table.references_count(
+    def _count(
+        self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None
+    ) -> tuple[bytes, dict[str, object]]:
+        """The statement that counts a range's rows, and its parameters."""
+        statement = self._table.references_count(
             created, only_open=only_open, scheduled=due_by is not None
         )
-        return int(connection.execute(query, parameters).fetchall()[0][0])
+        return statement, self._parameters(created, due_by)
 
     def _buckets(
         self, connection: Connection, created: TimeRange, width: timedelta, due_by: datetime | None

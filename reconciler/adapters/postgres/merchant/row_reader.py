@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.payment import Payment, TableMapping, is_looked_up
 from reconciler.domain.money import to_minor
+from reconciler.domain.outcome import Outcome
 
 Row = tuple[
     str,
@@ -35,21 +36,22 @@ LARGEST_AMOUNT: Final = 2**63 - 1
 class RowReader:
     """Turns one account's rows of a mapped table into payments."""
 
-    def __init__(
-        self,
-        mapping: TableMapping,
-        account: str,
-        intent_of: Callable[[str], str | None] = lambda _: None,
-    ) -> None:
-        """``intent_of`` is the intent of a Checkout Session or a charge, None if it is not known."""
-        self._intent_of = intent_of
+    def __init__(self, mapping: TableMapping, account: str, pairs: IdPairs | None = None) -> None:
+        """Without ``pairs``, a row that holds a Checkout Session or a charge keeps that id as its intent."""
+        self._pairs = pairs
         self._account = account
-        self._statuses = mapping.statuses
+        self._outcomes = mapping.statuses.read
         self._is_minor = mapping.amount_unit == "minor"
         self._constant = mapping.currency_constant and mapping.currency_constant.lower()
 
+    def read(self, rows: Sequence[Row], connection: Connection) -> tuple[Payment, ...]:
+        """The payments that rows stand for, in their order, after reading which intents their ids belong to."""
+        if self._pairs is not None:
+            self._pairs.fetch((row[1] for row in rows if row[1] is not None), connection)
+        return self.payments(rows)
+
     def payments(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
-        """The payments that rows stand for, in their order."""
+        """The payments that rows stand for, in their order, as far as the intents of their ids are known."""
         return tuple(self._payment(*row) for row in rows)
 
     def _payment(
@@ -64,7 +66,9 @@ class RowReader:
         stored_id: str | None,
         refunded_at: datetime | None,
     ) -> Payment:
-        intent = payment_intent and (self._intent_of(payment_intent) or payment_intent)
+        intent = payment_intent
+        if intent is not None and self._pairs is not None:
+            intent = self._pairs.intent_of(intent) or intent
         # a padded column has blanks, and merchants write EUR as often as eur
         currency = self._constant
         if currency is None and stored_currency is not None:
@@ -75,7 +79,9 @@ class RowReader:
             payment_intent=intent,
             status=status,
             amount=self._minor(amount, currency),
-            outcome=self._statuses.outcome(status),
+            outcome=Outcome.UNKNOWN
+            if status is None
+            else self._outcomes.get(status, Outcome.UNKNOWN),
             currency=currency,
             created=created,
             order=order,

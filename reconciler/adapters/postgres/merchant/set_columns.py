@@ -168,10 +168,8 @@ def _value_faults(
             )
 
 
-def status_text_faults(mapping: TableMapping, column: TableColumn | None) -> Iterator[Fault]:
-    """A status that is an SQL text changes only by the columns that it reads."""
-    if column is None or column.sql_text is None:
-        return
+def status_text_faults(mapping: TableMapping) -> Iterator[Fault]:
+    """The faults of a mapping with an SQL text for the status: that changes only by the columns that it reads."""
     for outcome in mapping.statuses.write:
         if not mapping.set.get(outcome):
             yield Fault(

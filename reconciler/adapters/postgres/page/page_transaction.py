@@ -7,7 +7,7 @@ key, the discrepancies by id, the update, the lease, Reconciler's tables, and th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -21,7 +21,7 @@ from reconciler.adapters.postgres.database import (
     raise_if_lease_lost,
 )
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
-from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
+from reconciler.adapters.postgres.merchant.row_reader import IdPairs, RowReader
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
 from reconciler.adapters.postgres.statements import STATEMENTS, stored_texts
@@ -95,19 +95,18 @@ class PostgresPageTransaction:
             pairs = self._pairs.ask(self._connection, intents)
             rows = self._connection.execute(statement, parameters)
             facts = ask_for_stored_facts(
-                self._connection, self._account, [*intents, *also_known], readable=True, lock=True
+                self._connection,
+                self._account,
+                [*intents, *also_known],
+                readable=True,
+                lock=True,
+                with_pause=lock,
             )
-            pause = self._ask_for_pause() if lock else None
         self._has_locked = lock
         if self._pairs.take(pairs, intents):
             held = table.intents([*intents, *self._pairs.ids_of(intents)])
             rows = self._connection.execute(statement, {**parameters, "intents": held})
-        loaded = facts.loaded(self._read(rows.fetchall()))
-        return replace(loaded, is_paused=pause is not None and pause.fetchone() is not None)
-
-    def _read(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
-        self._pairs.fetch((row[1] for row in rows if row[1] is not None), self._connection)
-        return self._reader.payments(rows)
+        return facts.loaded(self._reader.read(rows.fetchall(), self._connection))
 
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """As ``engine.ports.PageTransaction`` has it."""
@@ -116,7 +115,7 @@ class PostgresPageTransaction:
             return ()
         self._begin_once()
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
-        return self._read(rows.fetchall())
+        return self._reader.read(rows.fetchall(), self._connection)
 
     def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
         """As ``engine.ports.PageTransaction`` has it."""

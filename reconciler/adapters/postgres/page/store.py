@@ -48,7 +48,7 @@ class PostgresStore(PostgresSweepRecords):
         self._table = table
         self._counts = PaymentCounts(database, table, account)
         self._pairs = IdPairs(database, account, readable=self.can_read_schema)
-        self._reader = RowReader(table.mapping, account, self._pairs.intent_of)
+        self._reader = RowReader(table.mapping, account, self._pairs)
 
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """See ``engine.ports.Store``; one round trip."""
@@ -72,8 +72,7 @@ class PostgresStore(PostgresSweepRecords):
             )
 
     def _read(self, connection: Connection, rows: Sequence[Row]) -> tuple[Payment, ...]:
-        self._pairs.fetch((row[1] for row in rows if row[1] is not None), connection)
-        return self._reader.payments(rows)
+        return self._reader.read(rows, connection)
 
     def _ask_for_rows(
         self, connection: Connection, intents: Sequence[str], orders: Sequence[str]

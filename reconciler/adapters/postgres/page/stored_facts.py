@@ -35,6 +35,7 @@ class StoredFacts:
     known: Cursor | None = None
     events: Cursor | None = None
     rechecks: Cursor | None = None
+    pause: Cursor | None = None
 
     def loaded(
         self,
@@ -54,13 +55,23 @@ class StoredFacts:
             events=tuple(Event(*row) for row in self.events or ()),
             at=row[0],
             waiting=tuple(Recheck(*row) for row in self.rechecks or ()),
+            is_paused=self.pause is not None and self.pause.fetchone() is not None,
         )
 
 
 def ask_for_stored_facts(
-    connection: Connection, account: str, intents: Sequence[str], *, readable: bool, lock: bool
+    connection: Connection,
+    account: str,
+    intents: Sequence[str],
+    *,
+    readable: bool,
+    lock: bool,
+    with_pause: bool = False,
 ) -> StoredFacts:
-    """Ask about these intents. ``lock`` keeps a person from settling their discrepancies until the transaction ends."""
+    """Ask about these intents; ``with_pause`` also whether a person has paused all writes to the account's rows.
+
+    ``lock`` keeps a person from settling their discrepancies until the transaction ends.
+    """
     at = connection.execute(_SQL["current_time"])
     if not readable:
         return StoredFacts(at)
@@ -76,6 +87,7 @@ def ask_for_stored_facts(
         ),
         events=connection.execute(_SQL["events_of_intents"], parameters),
         rechecks=connection.execute(_SQL["rechecks_of_intents"], parameters),
+        pause=connection.execute(_SQL["page_pause"], {"account": account}) if with_pause else None,
     )
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger import append
 from reconciler.adapters.postgres.database import (
-    Cursor,
     Database,
     begin,
     lock_lease,
@@ -72,22 +71,19 @@ class PostgresSweepRecords:
         if not self.can_read_schema:
             return 0
         parameters = {"account": self._account, "seconds": since_seconds}
-        with self._database.connection("counting the service's corrections") as connection:
-            answer = connection.execute(_SQL["corrections_by_service"], parameters)
-        return _number(answer)
+        doing = "counting the service's corrections"
+        return self._database.number(doing, _SQL["corrections_by_service"], parameters)
 
     def outbox_waiting(self) -> int:
         """See ``engine.ports.Store``."""
         parameters = {"account": self._account}
-        with self._database.connection("counting the outbox") as connection:
-            return _number(connection.execute(_SQL["outbox_waiting"], parameters))
+        return self._database.number("counting the outbox", _SQL["outbox_waiting"], parameters)
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """See ``engine.ports.Store``."""
         parameters = {**facts, "account": self._account}
-        with self._database.connection("recording the start of a sweep") as connection:
-            answer = connection.execute(_SQL["sweep_start"], parameters)
-        return _number(answer)
+        doing = "recording the start of a sweep"
+        return self._database.number(doing, _SQL["sweep_start"], parameters)
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
@@ -139,12 +135,6 @@ class PostgresSweepRecords:
         }
         with self._database.connection("booking reads") as connection:
             connection.execute(_SQL["reads_book"], parameters)
-
-
-def _number(answer: Cursor) -> int:
-    """The one number that a statement always answers with."""
-    row = answer.fetchone()
-    return int(row[0]) if row is not None else 0
 
 
 def _as_json(value: object) -> str:
