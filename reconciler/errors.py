@@ -127,6 +127,10 @@ class BrokenLedgerError(ReconcilerError):
     exit_code = ExitCode.NO
 
 
+class AnchorError(ReconcilerError):
+    """The ledger's head could not be anchored outside the database. The ledger itself is whole."""
+
+
 class LeaseLostError(ReconcilerError):
     """Another process has taken over this account, so this one may write nothing more."""
 

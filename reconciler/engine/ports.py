@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 
-from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft
+from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft, LedgerHead
 from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
@@ -273,8 +273,15 @@ class Store(Protocol):
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
-    ) -> None:
-        """Store how a sweep ended, with its ledger entries, in one transaction."""
+    ) -> LedgerHead | None:
+        """Store how a sweep ended, with its ledger entries, in one transaction.
+
+        Returns the ledger's head after them; None if there are no entries.
+        """
+        ...
+
+    def note_anchor_error(self, sweep: int, error: str) -> None:
+        """Add to a stored report why the ledger's head was not anchored after the sweep."""
         ...
 
     def booked_reads(self) -> ReadsSpent:

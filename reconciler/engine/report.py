@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final, assert_never
 
+from reconciler.domain.audit.ledger_entry import LedgerHead
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
@@ -183,6 +184,8 @@ class SweepReport:
     notes: list[str] = field(default_factory=list)
     """What a reader should know about how the sweep went."""
     row_ids: RowIdCounts = field(default_factory=RowIdCounts)
+    ledger_head: LedgerHead | None = None
+    """The ledger's head after this sweep's entries; None if this process has added none."""
     failure: ReconcilerError | None = None
     """The error that ended the sweep early. Its exit code is the command's."""
     _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)

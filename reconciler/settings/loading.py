@@ -39,6 +39,7 @@ from reconciler.settings.sections import (
     CorrectionsSection,
     DatabaseSection,
     DeliverySection,
+    LedgerSection,
     PaymentsSection,
     ServiceSection,
     StatementSection,
@@ -101,6 +102,7 @@ class Settings:
     sweep: SweepSection
     accounts: tuple[Account, ...]
     statement: StatementSection = field(default_factory=StatementSection)
+    ledger: LedgerSection = field(default_factory=LedgerSection)
     service: ServiceSection = field(default_factory=ServiceSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
     signing_secret: SecretStr | None = None
@@ -173,6 +175,7 @@ def load(
         budget=configuration.budget,
         sweep=configuration.sweep,
         statement=configuration.statement,
+        ledger=configuration.ledger,
         accounts=_accounts(configuration, keys),
         service=configuration.service,
         delivery=configuration.delivery,

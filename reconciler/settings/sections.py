@@ -16,9 +16,11 @@ from reconciler.settings.values import (
     KEEP,
     AccountName,
     AccountValue,
+    AnchorFile,
     ApiBase,
     Column,
     ColumnOrSql,
+    Command,
     Condition,
     Count,
     Currency,
@@ -199,6 +201,26 @@ class StatementSection(Section):
         return zone_of(self.timezone)
 
 
+class LedgerSection(Section):
+    """Where the head of the ledger is anchored outside the database, after each sweep that added entries."""
+
+    anchor_file: AnchorFile | None = Field(
+        default=None,
+        description="The file to which a line with account, seq, hash and at is added, for verify --anchor; an absolute path. "
+        "unset: none.",
+    )
+    anchor_command: Command = Field(
+        default=(),
+        description="A program and its arguments, started without a shell. It gets the same line as its standard input, and "
+        "is killed after 10 s; unset: none.",
+    )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a head is written anywhere."""
+        return self.anchor_file is not None or bool(self.anchor_command)
+
+
 class BudgetSection(Section):
     """The part of Stripe's limits that Reconciler uses. The rest is left to the merchant's checkout."""
 
@@ -352,6 +374,7 @@ class Configuration(BaseSettings):
     budget: BudgetSection = BudgetSection()
     sweep: SweepSection = SweepSection()
     statement: StatementSection = StatementSection()
+    ledger: LedgerSection = LedgerSection()
     service: ServiceSection = ServiceSection()
     delivery: DeliverySection = DeliverySection()
     accounts: tuple[AccountSection, ...] = ()

@@ -37,6 +37,9 @@ LONGEST_SHOWN: Final = 120
 _SQL_HINT: Final = "Write one expression over the row t, such as { sql = \"t.data->>'id'\" }."
 
 
+_COMMAND_HINT: Final = 'Write a list, such as ["/usr/bin/logger", "--tag", "ledger"].'
+
+
 def _number(value: object) -> object:
     # pydantic would read true as 1
     if isinstance(value, bool):
@@ -291,6 +294,22 @@ def zone_of(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
+def _anchor_file(value: Path) -> Path:
+    if not value.is_absolute():
+        raise InvalidValueError("the path must be absolute.", "Begin it with a slash.")
+    if "\0" in str(value):
+        raise InvalidValueError("the path has a NUL in it.")
+    return value
+
+
+def _command(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value and not value[0]:
+        raise InvalidValueError("the program's name is empty.", _COMMAND_HINT)
+    if any("\0" in text for text in value):
+        raise InvalidValueError("an argument has a NUL in it.")
+    return value
+
+
 Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
@@ -313,3 +332,5 @@ StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 MetadataKey = Annotated[str, AfterValidator(_not_empty)]
 KeyFile = Path
+AnchorFile = Annotated[Path, AfterValidator(_anchor_file)]
+Command = Annotated[tuple[str, ...], AfterValidator(_command)]

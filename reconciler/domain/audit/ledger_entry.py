@@ -81,6 +81,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """The last entry of an account's chain: its number, its hash, and the time at which it was recorded."""
+
+    seq: int
+    hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CorrectionEntry:
     """A correction as the ledger holds it: what a revert needs.
 

@@ -73,6 +73,8 @@ class SweepStatus:
     other_ids: int = 0
     """Rows without a PaymentIntent's id that the last sweep counted, and what one of them holds."""
     other_id_example: str | None = None
+    anchor_error: str | None = None
+    """Why the ledger's head was not written outside the database after the last sweep, which a person made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,9 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
                 f"the last complete {source} sweep was {duration_text(age)} ago",
             )
     for sweep in status.sweeps:
+        if sweep.anchor_error is not None:
+            what = f"sweep {sweep.last}: {' '.join(sweep.anchor_error.split())}"
+            yield Remark(StatusLevel.WARNING, what)
         if sweep.kind in expected.every and sweep.last_complete is False:
             why = f": {' '.join(sweep.stopped.split())}" if sweep.stopped else ""
             yield Remark(StatusLevel.WARNING, f"the last {sweep.kind} sweep was not complete{why}")

@@ -348,7 +348,7 @@ class Sweep:
                     named = {"days": body["days"], "timezone": body["timezone"]}
                     entry = replace(entry, body={**entry.body, **named})
                 body |= self._window.as_body()
-            self._context.store.finish_sweep(
+            self.report.ledger_head = self._context.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds},
                 () if self._is_uneventful else (*totals, entry),

@@ -159,6 +159,7 @@ def as_json(
                 "last_complete": item.last_complete,
                 "stopped": item.stopped,
                 "other_ids": item.other_ids,
+                "anchor_error": item.anchor_error,
             }
             for item in one.sweeps
         ],

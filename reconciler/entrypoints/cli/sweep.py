@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
+from reconciler.domain.audit.ledger_entry import LedgerHead
 from reconciler.engine.report import PAUSED_NOTE, SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.review import Review
 from reconciler.entrypoints.cli.arguments import (
@@ -32,6 +34,11 @@ from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.errors import BrakeError, ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import Account, Settings
+
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
+
+log = structlog.stdlib.get_logger()
 
 
 def sweep(
@@ -243,11 +250,34 @@ def _sweep(
             report = opened.sweep(request, display, requester)
             if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
                 report = opened.sweep(replace(request, approved=True), display, requester)
+            if report.ledger_head is not None:
+                _anchor(call, settings, opened, report, report.ledger_head)
             return report
     except ReconcilerError as error:
         report = SweepReport.of(request, account.name, settings.corrections.mode)
         report.stop(error)
         return report
+
+
+def _anchor(
+    call: Invocation,
+    settings: Settings,
+    opened: OpenAccount,
+    report: SweepReport,
+    head: LedgerHead,
+) -> None:
+    """Note the ledger's head outside the database. A failure is told, and does not change the sweep."""
+    log.info("ledger.head", account=report.account, seq=head.seq, hash=head.hash)
+    if not settings.ledger.is_used:
+        return
+    from reconciler.wiring.anchoring import anchor_head
+
+    stopping = opened.limits.rate_limiter.stopping
+    error = anchor_head(settings.ledger, report.account, head, call.clock, stopping)
+    if error is not None:
+        warn_of_error(error, f"account {report.account}")
+        if report.sweep is not None:
+            opened.ports.store.note_anchor_error(report.sweep, str(error))
 
 
 def _allows(stop: BrakeError, requester: TerminalRequester) -> bool:

@@ -12,6 +12,7 @@ import structlog
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
+from reconciler.domain.audit.ledger_entry import LedgerHead
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.status import COVERING
 from reconciler.engine.health.watchdog import Steps
@@ -33,6 +34,7 @@ from reconciler.entrypoints.service.sweep_slots import SweepSlots
 from reconciler.entrypoints.service.unexpected_errors import BUG_HINT
 from reconciler.errors import LeaseLostError, ReconcilerError, StoppedError, UnexpectedError
 from reconciler.masking import redact
+from reconciler.wiring.anchoring import anchor_head
 
 AT_ONCE_UP_TO_SECONDS: Final = 3600.0
 """After a takeover a job with at most this interval runs at once; a rarer job runs when it is next due."""
@@ -40,6 +42,8 @@ LONGEST_DELAY_SECONDS: Final = 2.0
 """How long a page that is being read may go on trying after a stop, or when the account goes to another process."""
 REQUESTS: Final = "request"
 HOUSEKEEPING: Final = "housekeeping"
+ANCHOR: Final = "anchor"
+"""The name in AccountErrors of an error in writing the ledger's head outside the database."""
 ACCOUNT: Final = "account"
 """The name in AccountErrors of an error that no job met: the lease or the account could not be opened."""
 
@@ -252,6 +256,9 @@ class AccountSweeps:
         if report.complete:
             self.last_covered_at = self.last_ended_at
 
+        if report.ledger_head is not None:
+            self._anchor(report.ledger_head)
+
         # a stop or a lost lease is no fault of the account, and a request's failure is its requester's answer
         if not isinstance(failure, StoppedError | LeaseLostError) and job != REQUESTS:
             self.set_error(job, failure)
@@ -266,6 +273,17 @@ class AccountSweeps:
         # a stop leaves a sweep incomplete, but is nothing to warn of
         level = log.info if report.complete or isinstance(failure, StoppedError) else log.warning
         level("sweep.finished", job=job, **report_fields(report))
+
+    def _anchor(self, head: LedgerHead) -> None:
+        """Note the ledger's head outside the database. A failure is told, and does not change the sweep."""
+        log.info("ledger.head", account=self._account.name, seq=head.seq, hash=head.hash)
+        section = self._service.settings.ledger
+        if section.is_used:
+            stopping = self._account.stopping
+            error = anchor_head(section, self._account.name, head, self._service.clock, stopping)
+            if error is not None:
+                log.warning("anchor.failed", account=self._account.name, why=redact(str(error)))
+            self.set_error(ANCHOR, error)
 
     def _run_housekeeping(self, row: ServiceStatusRow, steps: Steps) -> None:
         """Delete old rows, and adapt the quota and the tail's interval to the number of transactions."""
@@ -334,7 +352,7 @@ class AccountSweeps:
 
         If one job was refused, only the same job's success shows it.
         """
-        # taking a lease and delivering need no Stripe key, and housekeeping does not show that it works
-        if job in (ACCOUNT, DELIVER, HOUSEKEEPING):
+        # taking a lease, anchoring and delivering need no Stripe key, and housekeeping does not show that it works
+        if job in (ACCOUNT, ANCHOR, DELIVER, HOUSEKEEPING):
             return False
         return self._refused_job in (None, ACCOUNT, job)

@@ -11,7 +11,7 @@ import structlog
 
 from reconciler.adapters.postgres.coordination.service_record import PostgresServiceRecord
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
-from reconciler.adapters.postgres.coordination.sweep_requests import RequestListener
+from reconciler.adapters.postgres.coordination.sweep_requests import DEAF_SECONDS, RequestListener
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.page.stored_facts import recheck_reported_findings
 from reconciler.engine.account import OpenAccount
@@ -156,7 +156,7 @@ class AccountWorker(threading.Thread):
         with ExitStack() as stack:
             # all jobs of the account share this pool; the listener has a connection of its own
             database = stack.enter_context(Database(url, CONNECTIONS))
-            listener = RequestListener(url, self.account)
+            listener = RequestListener(url, self.account, self._service.clock, self._stopping)
             stack.callback(listener.close)
             account_opener = partial(
                 open_account,
@@ -259,7 +259,10 @@ class AccountWorker(threading.Thread):
 
             # the wait is short, so that a lost lease or a stop is noticed soon
             try:
+                was_deaf = listener.is_deaf
                 was_notified = listener.wait(NOTIFICATION_SECONDS)
+                if listener.is_deaf and not was_deaf:
+                    log.warning("requests.flooded", account=self.account, seconds=DEAF_SECONDS)
                 rounds += 1
                 # after an error the query also finds out whether the database works again
                 if was_notified or rounds % ROUNDS_A_POLL == 0 or failing_since is not None:

@@ -85,6 +85,26 @@ def test_the_difference_is_found_and_its_statements_correct_it(
         assert (found.missing, found.excess) == ((), ())
 
 
+def test_the_right_to_maintain_is_too_much(
+    database: str, roles: dict[RoleKind, tuple[str, str]]
+) -> None:
+    """PostgreSQL 17 and later: who may VACUUM FULL or LOCK a table of Reconciler's can stop it; migrate takes that away."""
+    name, url = roles[RoleKind.DAEMON]
+    with psycopg.connect(database, autocommit=True) as connection:
+        if connection.info.server_version < 170000:
+            pytest.skip("this PostgreSQL does not know the right")
+        connection.execute(f"GRANT MAINTAIN ON reconciler.ledger TO {name}")  # type: ignore[call-overload]
+    with Database(url) as as_daemon:
+        found = compare_daemons_rights(as_daemon)
+    assert found is not None
+    (excess,) = found.excess
+    assert excess == Right("TABLE", "ledger", "MAINTAIN")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(excess.statement("REVOKE", name))  # type: ignore[call-overload]
+    with connect(database) as connection:
+        assert rights_of(connection, name) == RIGHTS[RoleKind.DAEMON]
+
+
 def test_an_owner_and_an_absent_schema_are_not_compared(database: str, empty_database: str) -> None:
     """A superuser may do everything; without the schema there is nothing to compare."""
     for url in (database, empty_database):

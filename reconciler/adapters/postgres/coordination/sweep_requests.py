@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Connection, Database, connect, map_errors
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.clock import Clock
 from reconciler.domain.model.sweep_request import (
     RequestState,
     RequestStatus,
@@ -20,6 +22,10 @@ from reconciler.masking import map_texts, storable
 
 _SQL: Final = STATEMENTS["coordination"]
 _LISTENING: Final = "listening for requests"
+
+MOST_A_SECOND: Final = 20
+"""Notifications of the channel. People ask for fewer sweeps than that."""
+DEAF_SECONDS: Final = 30.0
 
 
 class PostgresSweepRequests:
@@ -111,18 +117,37 @@ class PostgresSweepRequests:
 
 
 class RequestListener:
-    """Waits for a person's request for a sweep of this account, on a connection of its own."""
+    """Waits for a person's request for a sweep of this account, on a connection of its own.
 
-    def __init__(self, dsn: str, account: str) -> None:
+    Every role of the database may notify the channel. So a notification only says when to look; if there are too many,
+    none is listened for during ``DEAF_SECONDS``, and the caller's own interval decides when it looks.
+    """
+
+    def __init__(self, dsn: str, account: str, clock: Clock, stopping: threading.Event) -> None:
         self._dsn = dsn
         self._account = account
+        self._clock = clock
+        self._stopping = stopping
         self._connection: Connection | None = None
+        self._second_began_at = 0.0
+        self._in_this_second = 0
+        self._deaf_until: float | None = None
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether there were too many notifications, so that none is listened for at present."""
+        return self._deaf_until is not None
 
     def wait(self, seconds: float) -> bool:
         """Wait for a notification; False if none came in time.
 
         Raises DatabaseUnavailableError and the like if the connection is lost; the next call connects anew.
         """
+        if self._deaf_until is not None:
+            if self._clock.monotonic() < self._deaf_until:
+                self._clock.wait(self._stopping, seconds)
+                return False
+            self._deaf_until = None
         if self._connection is None:
             self._connection = connect(self._dsn)
             with map_errors(_LISTENING):
@@ -132,11 +157,31 @@ class RequestListener:
 
         try:
             with map_errors(_LISTENING):
-                notices = self._connection.notifies(timeout=seconds, stop_after=1)
-                return any(notice.payload == self._account for notice in notices)
+                payloads = self._payloads(seconds)
         except BaseException:
             self.close()
             raise
+        if self._are_too_many(len(payloads)):
+            self.close()
+            self._deaf_until = self._clock.monotonic() + DEAF_SECONDS
+        return self._account in payloads
+
+    def _payloads(self, seconds: float) -> list[str]:
+        """What came until the first packet with a notification, or until the time was over."""
+        # the connection is idle, so all that is received is what came in one packet
+        connection = cast(Connection, self._connection)
+        try:
+            return [notice.payload for notice in connection.notifies(timeout=seconds, stop_after=1)]
+        except UnicodeDecodeError:
+            # a database without an encoding forwards any bytes
+            return [""]
+
+    def _are_too_many(self, count: int) -> bool:
+        now = self._clock.monotonic()
+        if now - self._second_began_at > 1:
+            self._second_began_at, self._in_this_second = now, 0
+        self._in_this_second += count
+        return self._in_this_second > MOST_A_SECOND
 
     def close(self) -> None:
         """Stop listening."""

@@ -17,12 +17,13 @@ from reconciler.adapters.postgres.database import (
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
-from reconciler.domain.audit.ledger_entry import Draft
+from reconciler.domain.audit.ledger_entry import Draft, LedgerHead
 from reconciler.domain.read_limits_and_shortage import QUOTA_DAYS, ReadsSpent, Source
 from reconciler.errors import DatabaseRefusedError
 from reconciler.masking import map_texts, storable
 
 _SQL: Final = STATEMENTS["page"]
+_AUDIT: Final = STATEMENTS["audit"]
 
 
 class PostgresSweepRecords:
@@ -87,7 +88,7 @@ class PostgresSweepRecords:
 
     def finish_sweep(
         self, sweep: int, report: Mapping[str, object], entries: Sequence[Draft], epoch: int
-    ) -> None:
+    ) -> LedgerHead | None:
         """See ``engine.ports.Store``; ``report`` has ``complete``.
 
         Raises LeaseLostError as a page does, and DatabaseRefusedError if the sweep is not running.
@@ -106,6 +107,9 @@ class PostgresSweepRecords:
                 locked = lock_lease(connection, self._account, epoch)
                 # the ledger's head last, as everywhere, so that two transactions never wait in a circle
                 append(connection, self._account, epoch, entries)
+                head = (
+                    connection.execute(_AUDIT["ledger_head_entry"], parameters) if entries else None
+                )
 
             raise_if_lease_lost(locked, self._account)
             if ended.fetchone() is None:
@@ -113,6 +117,14 @@ class PostgresSweepRecords:
                     f"Sweep {sweep} of account {self._account} is not running: it has ended already.",
                     "Start another sweep.",
                 )
+            found = None if head is None else head.fetchone()
+        return None if found is None else LedgerHead(*found)
+
+    def note_anchor_error(self, sweep: int, error: str) -> None:
+        """See ``engine.ports.Store``."""
+        parameters = {"account": self._account, "sweep": sweep, "error": storable(error)}
+        with self._database.connection("recording a fault of the ledger's anchors") as connection:
+            connection.execute(_SQL["sweep_anchor_error"], parameters)
 
     def booked_reads(self) -> ReadsSpent:
         """See ``engine.ports.Store``."""

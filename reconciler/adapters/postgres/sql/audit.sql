@@ -23,6 +23,13 @@ SELECT seq, hash
 FROM reconciler.ledger_heads
 WHERE account OPERATOR(pg_catalog.=) %(account)s
 
+-- name: ledger_head_entry
+-- With its time, to anchor it. In the transaction that added entries it is the last of them.
+SELECT l.seq, l.hash, l.at
+FROM reconciler.ledger_heads AS h
+JOIN reconciler.ledger AS l ON l.account OPERATOR(pg_catalog.=) h.account AND l.seq OPERATOR(pg_catalog.=) h.seq
+WHERE h.account OPERATOR(pg_catalog.=) %(account)s
+
 -- name: ledger_entries
 -- In order, to verify the chain and to export it. Time and body are text, because a forger may have stored what psycopg
 -- cannot read. A large body is read alone, so that a page of entries stays small. OFFSET 0 makes each body text once.

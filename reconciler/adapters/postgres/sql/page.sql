@@ -129,6 +129,12 @@ SET finished_at = greatest(pg_catalog.now(), started_at), complete = %(complete)
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(sweep)s AND finished_at IS NULL
 RETURNING id
 
+-- name: sweep_anchor_error
+-- What becomes of an anchor is known only after the sweep's report is stored.
+UPDATE reconciler.sweeps
+SET report = report OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('anchor_error', %(error)s::pg_catalog.text)
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(sweep)s
+
 -- name: reads_book
 -- Reads are summed by hour and source: Stripe's limit is a rolling sum over 30 days.
 INSERT INTO reconciler.reads AS r (account, hour, source, count)

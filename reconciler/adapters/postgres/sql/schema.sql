@@ -70,6 +70,7 @@ WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
 
 -- name: rights_of_role
 -- Everything that a role may do in the schema, also through another role or PUBLIC. yoyo's other tables are its own affair.
+-- PostgreSQL 17 brought MAINTAIN; an earlier one does not know the word.
 WITH objects AS (
     SELECT c.oid, c.relname::pg_catalog.text AS name, c.relkind
     FROM pg_catalog.pg_class AS c
@@ -78,9 +79,11 @@ WITH objects AS (
 )
 SELECT 'TABLE', o.name, p.privilege, NULL::pg_catalog.text[]
 FROM objects AS o
-CROSS JOIN pg_catalog.unnest(
-    ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
-) AS p (privilege)
+CROSS JOIN pg_catalog.unnest(pg_catalog.array_cat(
+    ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'],
+    CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000
+        THEN ARRAY['MAINTAIN'] END
+)) AS p (privilege)
 WHERE o.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f'])
     AND pg_catalog.has_table_privilege(%(role)s::pg_catalog.name, o.oid, p.privilege)
 UNION ALL
