@@ -54,7 +54,7 @@ def test_a_dry_run_anchors_nothing(town: Town) -> None:
     assert not file.exists()
 
 
-def test_an_unwritable_file_is_told_and_loses_no_sweep(town: Town) -> None:
+def test_an_unwritable_file_is_reported_and_loses_no_sweep(town: Town) -> None:
     """The sweep stays complete with its corrections; standard error and status say what is wrong, until it is right."""
     town.configure(f'[ledger]\nanchor_file = "{town.folder}/missing/anchors.jsonl"\n')
     town.pay(1)
