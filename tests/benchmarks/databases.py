@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -28,11 +28,15 @@ CREATE TABLE payments (
     status text NOT NULL,
     amount bigint NOT NULL,
     currency text NOT NULL,
-    created_at timestamptz
+    created_at timestamptz,
+    order_id text,
+    updated_at timestamptz
 )
 """
+COLUMNS = "id, pi, status, amount, currency, created_at, order_id"
 INDEXES = ("CREATE INDEX ON payments (pi)", "CREATE INDEX ON payments (created_at)")
-Row = tuple[int, str, str, int, str, datetime]
+ORDER_INDEX = "CREATE INDEX ON payments (order_id)"
+Row = tuple[int, str, str, int, str, datetime, str]
 
 _numbers = itertools.count(1)
 
@@ -70,8 +74,13 @@ class Databases:
         return str(shown[0]) if shown else "unknown"
 
     @contextmanager
-    def filled(self, rows: Iterable[Row] = (), generated: str | None = None) -> Iterator[str]:
-        """The name of a migrated database whose payments table has these rows, or the rows of the SELECT ``generated``.
+    def filled(
+        self,
+        rows: Iterable[Row] = (),
+        generated: str | None = None,
+        indexes: Sequence[str] = (*INDEXES, ORDER_INDEX),
+    ) -> Iterator[str]:
+        """The name of a migrated database whose payments table has these rows, and the rows of the SELECT ``generated``.
 
         Copy it with ``copy_of``. It is dropped at the end of the block.
         """
@@ -81,11 +90,13 @@ class Databases:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(TABLE)
                 if generated is not None:
-                    connection.execute(f"INSERT INTO payments {generated}".encode())
-                with connection.cursor().copy("COPY payments FROM STDIN") as copy:
+                    connection.execute(f"INSERT INTO payments ({COLUMNS}) {generated}".encode())
+                with connection.cursor().copy(
+                    f"COPY payments ({COLUMNS}) FROM STDIN".encode()
+                ) as copy:
                     for row in rows:
                         copy.write_row(row)
-                for index in INDEXES:
+                for index in indexes:
                     connection.execute(index.encode())
                 connection.execute("VACUUM ANALYZE payments")
 

@@ -22,7 +22,7 @@ import psycopg
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.sweep_context import SERVICE
-from tests.benchmarks.databases import Databases
+from tests.benchmarks.databases import COLUMNS, Databases
 from tests.benchmarks.figures import Figure, load, print_line
 from tests.benchmarks.generated_rows import GeneratedRows
 from tests.benchmarks.measured_sweeps import NoProgress, benchmark_account, with_ports
@@ -92,7 +92,7 @@ class SimulatedShop:
         self.written = made.stop
         if not made:
             return
-        query = f"INSERT INTO payments {self.rows.select(self.stripe, made)}"
+        query = f"INSERT INTO payments ({COLUMNS}) {self.rows.select(self.stripe, made)}"
         self.connection.execute(query.encode())
         for number in made if counted else ():
             if self.stripe.is_paid(number):

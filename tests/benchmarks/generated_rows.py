@@ -69,7 +69,7 @@ class GeneratedRows:
         return (
             f"SELECT n, '{PREFIX}' || {digits},"
             f" CASE WHEN {is_open} THEN 'pending' ELSE 'paid' END, {AMOUNT}, 'eur',"
-            f" timestamptz '{base}' + ({created}) * interval '1 second'"
+            f" timestamptz '{base}' + ({created}) * interval '1 second', n::text"
             f" FROM generate_series({wanted.start}::bigint, {wanted.stop - 1}) AS n"
         )
 

@@ -129,7 +129,8 @@ class Customers(threading.Thread):
         with psycopg.connect(self._database, autocommit=True) as connection:
             while not self.stopping.wait(self._every):
                 connection.execute(
-                    "INSERT INTO payments VALUES (%s, %s, 'pending', %s, 'eur', now())",
+                    "INSERT INTO payments (id, pi, status, amount, currency, created_at)"
+                    " VALUES (%s, %s, 'pending', %s, 'eur', now())",
                     (self._key, self._stripe.open_payment(), OPENED_AMOUNT),
                 )
                 self._key += 1

@@ -41,7 +41,9 @@ def large_shop(
         intent = pair.intent
         created = datetime.fromtimestamp(intent.created, UTC)
         wrong += pair.local == "pending" and intent.status == "succeeded"
-        rows.append((number, intent.id, pair.local, intent.amount, intent.currency, created))
+        rows.append(
+            (number, intent.id, pair.local, intent.amount, intent.currency, created, str(number))
+        )
 
     with (
         Databases(options.postgres) as databases,

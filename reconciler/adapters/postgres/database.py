@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from reconciler.adapters.postgres.errors import connection_error, lease_lost, mapped
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.adapters.postgres.text_arrays import TextArrayDumper
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 _SQL: Final = STATEMENTS["transactions"]
@@ -122,6 +123,7 @@ def _configure(connection: Connection) -> None:
 
     The time zone stays as it is: the merchant's triggers may depend on it.
     """
+    connection.adapters.register_dumper(list, TextArrayDumper)
     style = connection.info.parameter_status("DateStyle") or "ISO"
     if not style.startswith("ISO"):
         connection.execute(_SQL["set_date_style"])

@@ -62,32 +62,40 @@ class Siblings:
         paid: Iterable[Payment],
         remembered: Mapping[str, Sequence[PaidSibling]],
     ) -> None:
-        self._by_order: dict[str, dict[str, PaidSibling]] = defaultdict(dict)
-        # what Stripe says now comes last, because it replaces what a row or an earlier page said
+        self._rows: dict[str, list[Payment]] = {}
+        self._intents: dict[str, list[tuple[Intent, Payment]]] = {}
+        self._remembered = remembered
         for payment in paid:
             if payment.order:
-                self._add(payment.order, PaidSibling.of_row(payment))
-        for order, siblings in remembered.items():
-            for sibling in siblings:
-                self._add(order, sibling)
+                self._rows.setdefault(payment.order, []).append(payment)
         for intent in intents:
             held = rows.get(intent.id, ())
             named = _order_of(held)
             if named and isinstance(intent, Intent) and intent.is_paid:
-                self._add(named, PaidSibling.of_intent(intent, held[0]))
-
-    def _add(self, order: str, sibling: PaidSibling) -> None:
-        self._by_order[order][sibling.payment_intent or f"row:{sibling.key}"] = sibling
+                self._intents.setdefault(named, []).append((intent, held[0]))
 
     def of(self, order: str | None, intent_id: str) -> tuple[PaidSibling, ...]:
         """The other intents that were paid for the order of an intent."""
-        if order is None or order not in self._by_order:
+        if order is None:
             return ()
-        return tuple(
-            sibling
-            for sibling in self._by_order[order].values()
-            if sibling.payment_intent != intent_id
+        rows, intents = self._rows.get(order, ()), self._intents.get(order, ())
+        # nearly every order was paid by one intent, so a sibling is only made for the others
+        is_alone = (
+            order not in self._remembered
+            and all(row.payment_intent == intent_id for row in rows)
+            and all(intent.id == intent_id for intent, _ in intents)
         )
+        if is_alone:
+            return ()
+
+        # what Stripe says now comes last, because it replaces what a row or an earlier page said
+        siblings = [
+            *map(PaidSibling.of_row, rows),
+            *self._remembered.get(order, ()),
+            *(PaidSibling.of_intent(intent, row) for intent, row in intents),
+        ]
+        by_name = {sibling.payment_intent or f"row:{sibling.key}": sibling for sibling in siblings}
+        return tuple(one for one in by_name.values() if one.payment_intent != intent_id)
 
 
 def named_order(intent: Intent, rules: Rules) -> str | None:

@@ -15,6 +15,9 @@ from reconciler.domain.outcome import Outcome
 
 SATURDAY: Final = 5
 """``weekday()`` of the first day of the weekend."""
+BUSINESS_DAYS: Final = 5
+"""Business days in a week."""
+_DAY: Final = timedelta(days=1)
 CAPTURE_WARNING: Final = timedelta(hours=24)
 """How long before its end an authorization that is not captured becomes a finding."""
 VOUCHER_DAYS: Final = 3
@@ -72,12 +75,17 @@ OTHER_AUTHORIZATIONS: Final = timedelta(days=7)
 
 def add_business_days(start: datetime, days: int) -> datetime:
     """The same time of day, this many business days later."""
+    if days <= 0:
+        return start
+    # the odd days first, which end on a business day: from there five business days are a week
+    weeks, odd = divmod(days - 1, BUSINESS_DAYS)
     moment = start
-    while days > 0:
-        moment += timedelta(days=1)
+    odd += 1
+    while odd:
+        moment += _DAY
         if moment.weekday() < SATURDAY:
-            days -= 1
-    return moment
+            odd -= 1
+    return moment + timedelta(weeks=weeks)
 
 
 def processing_deadline(intent: Intent) -> datetime:

@@ -92,7 +92,7 @@ def duplicate_payments(match: Match, intent: Intent) -> tuple[Finding, ...]:
 
     A finding about a later sibling belongs to the sibling's identity, not to this match.
     """
-    if match.order is None or not intent.is_paid:
+    if match.order is None or not match.siblings or not intent.is_paid:
         return ()
     this = PaidSibling.of_intent(intent, match.payments[0] if match.payments else None)
     same_money = [

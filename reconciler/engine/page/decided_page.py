@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Event
@@ -76,6 +77,10 @@ class DecidedPage:
         return unchanged, replace(self, decisions=tuple(rest)) if rest else None
 
 
+MOST_TOGETHER: Final = 30
+"""So many matches of several pages are recorded in one transaction: their rows stay locked for some milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldPage:
     """A decided page with the answers from Stripe that it is made of."""
@@ -103,6 +108,60 @@ class HeldPage:
         """How a report names the page."""
         first, last = self.answers[0].intent.id, self.answers[-1].intent.id
         return first if first == last else f"{first} to {last}"
+
+    def with_page(self, other: HeldPage) -> HeldPage:
+        """Both pages as one, to be recorded in one transaction."""
+        first, second = self.decided_page, other.decided_page
+        loaded = replace(
+            first.loaded,
+            payments=first.loaded.payments + second.loaded.payments,
+            claimable=first.loaded.claimable + second.loaded.claimable,
+            paid=first.loaded.paid + second.loaded.paid,
+            known=first.loaded.known + second.loaded.known,
+            events=first.loaded.events + second.loaded.events,
+            waiting=first.loaded.waiting + second.loaded.waiting,
+        )
+        page = replace(
+            first,
+            decisions=first.decisions + second.decisions,
+            loaded=loaded,
+            locks_rows=first.locks_rows or second.locks_rows,
+            events={**first.events, **second.events},
+        )
+        return HeldPage(page, self.answers + other.answers)
+
+
+def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
+    """The pages in their order, small ones together: most pages have a few matches that are not as they should be.
+
+    A page that points a row at another intent stays alone, and so does a second page about the same intent or row.
+    """
+    result: list[HeldPage] = []
+    names: set[str] = set()
+    for page in pages:
+        decisions = page.decided_page.decisions
+        own = {item.match.intent.id for item in decisions}
+        own |= {f"row {row.key}" for item in decisions for row in item.match.payments}
+        last = result[-1] if result else None
+        fits = (
+            last is not None
+            and len(last.decided_page.decisions) + len(decisions) <= MOST_TOGETHER
+            and last.decided_page.locks_rows == page.decided_page.locks_rows
+            and names.isdisjoint(own)
+            and not any(changes_intent(item) for item in (*last.decided_page.decisions, *decisions))
+        )
+        if last is not None and fits:
+            result[-1] = last.with_page(page)
+            names |= own
+        else:
+            result.append(page)
+            names = own
+    return result
+
+
+def changes_intent(item: MatchDecision) -> bool:
+    """Whether a decision points a row at another intent."""
+    return isinstance(item.decision, Correct) and item.decision.to_intent is not None
 
 
 @dataclass(slots=True)

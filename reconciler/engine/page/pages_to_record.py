@@ -23,6 +23,8 @@ from reconciler.engine.page.decided_page import (
     MatchDecision,
     PageResult,
     Unanswered,
+    changes_intent,
+    joined,
 )
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
@@ -142,7 +144,7 @@ class PagesToRecord:
         """
         check_lease()
         self._store_next_polls()
-        held, self._held = deque(self._held), []
+        held, self._held = deque(joined(self._held)), []
         recent: RecentEvents | None = None
         read_at = 0.0
         while held:
@@ -335,13 +337,9 @@ def _parted(page: DecidedPage) -> list[DecidedPage]:
 
     Such a write stands alone in its transaction: if another row takes the intent meanwhile, nothing else is undone.
     """
-    alone = [item for item in page.decisions if _changes_intent(item)]
+    alone = [item for item in page.decisions if changes_intent(item)]
     if not alone:
         return [page]
-    others = tuple(item for item in page.decisions if not _changes_intent(item))
+    others = tuple(item for item in page.decisions if not changes_intent(item))
     pages = [replace(page, decisions=(item,)) for item in alone]
     return [*([replace(page, decisions=others)] if others else []), *pages]
-
-
-def _changes_intent(item: MatchDecision) -> bool:
-    return isinstance(item.decision, Correct) and item.decision.to_intent is not None

@@ -10,7 +10,13 @@ from itertools import islice
 from typing import Final
 
 from reconciler.domain.model.looked_up_id import IdPair, pair_of_charge, pair_of_session
-from reconciler.domain.model.payment import RowReference, StoredIdKind, is_looked_up, stored_id
+from reconciler.domain.model.payment import (
+    RowReference,
+    StoredIdKind,
+    is_intent_id,
+    is_looked_up,
+    stored_id,
+)
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher
 from reconciler.engine.report import Moment, SweepReport, SweepRequest, Writing
@@ -161,6 +167,9 @@ class RowIds:
         for row in rows:
             if row.holds_secret and self._is_new(row):
                 self._ids.client_secrets += 1
+            if is_intent_id(row.payment_intent):
+                yield row.payment_intent
+                continue
             found = stored_id(row.payment_intent)
             match found.kind:
                 case StoredIdKind.INTENT | StoredIdKind.CLIENT_SECRET:

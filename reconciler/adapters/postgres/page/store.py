@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
-from functools import partial
 from typing import Final
 
 from psycopg.rows import TupleRow
@@ -64,12 +63,30 @@ class PostgresStore(PostgresSweepRecords):
                 # rows that hold a Checkout Session or a charge of these intents, learned only now
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
 
-            read = partial(self._read, connection)
+            rows = held.fetchall()
+            payments = self._read(connection, rows)
             return facts.loaded(
-                payments=read(held.fetchall()),
-                claimable=read(claimable.fetchall() if claimable else ()),
-                paid=read(paid.fetchall() if paid else ()),
+                payments=payments,
+                claimable=self._read(connection, claimable.fetchall() if claimable else ()),
+                paid=self._read_paid(connection, paid.fetchall() if paid else (), rows, payments),
             )
+
+    def _read_paid(
+        self,
+        connection: Connection,
+        rows: Sequence[Row],
+        held: Sequence[Row],
+        payments: Sequence[Payment],
+    ) -> tuple[Payment, ...]:
+        """The payments of paid rows. Nearly all of them are rows of the page itself, which are read already."""
+        read = {row[0]: (row, payment) for row, payment in zip(held, payments, strict=True)}
+        others = [row for row in rows if row[0] not in read or read[row[0]][0] != row]
+        if not others:
+            return tuple(read[row[0]][1] for row in rows)
+        return (
+            *(read[row[0]][1] for row in rows if row[0] in read and read[row[0]][0] == row),
+            *self._read(connection, others),
+        )
 
     def _read(self, connection: Connection, rows: Sequence[Row]) -> tuple[Payment, ...]:
         return self._reader.read(rows, connection)
