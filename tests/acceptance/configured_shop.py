@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -86,6 +86,14 @@ class ConfiguredShop:
         self.shop.execute(statement)
 
 
+NO_RATE_LIMIT: Final = {
+    "RECONCILER_BUDGET__GLOBAL_PER_SECOND": "100000",
+    "RECONCILER_BUDGET__ENDPOINT_PER_SECOND": "100000",
+    "RECONCILER_BUDGET__SEARCH_PER_SECOND": "100000",
+}
+"""A simulated Stripe has no limits, and a test that waits for them only takes longer."""
+
+
 def service_sections(
     *,
     mode: str = "update",
@@ -105,6 +113,7 @@ def service_sections(
             "reads_per_30_days": 100_000_000,
             "global_per_second": requests_per_second,
             "endpoint_per_second": requests_per_second,
+            "search_per_second": requests_per_second,
         },
         "service": {"listen": "127.0.0.1:0", "lease": lease, "stall": stall, "due": due},
     }

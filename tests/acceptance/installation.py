@@ -34,7 +34,12 @@ EVENTS = "GET /v1/events"
 TRIES = 5
 """How many tries the gateway makes for one read."""
 CLIENT_SECRET = re.compile(r"_secret_[A-Za-z0-9]")
-NO_RATE_LIMIT = {"global_per_second": 100_000, "endpoint_per_second": 100_000, "share": 1}
+NO_RATE_LIMIT = {
+    "global_per_second": 100_000,
+    "endpoint_per_second": 100_000,
+    "search_per_second": 100_000,
+    "share": 1,
+}
 TABLES_OF_EVERY_SWEEP = ("sweeps", "reads", "leases", "ledger", "ledger_heads")
 """A sweep that changes nothing still writes to these."""
 

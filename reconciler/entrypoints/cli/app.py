@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -190,7 +191,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         warn(f"{PROGRAM}: an argument is not text in UTF-8.")
         warn(f"hint: See: {PROGRAM} --help")
         return int(ExitCode.USAGE)
-    command = typer.main.get_command(app)
+    command = _program()
     # standalone mode would exit the process itself, with its own exit code 2 for a wrong command line
     try:
         result = command.main(
@@ -205,6 +206,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     # --help and --version return no exit code
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+@cache
+def _program() -> Any:
+    # a process that runs many command lines, as the tests do, builds the tree of commands once
+    return typer.main.get_command(app)
 
 
 def _is_text(argument: str) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
-from tests.acceptance.configured_shop import REPOSITORY
+from tests.acceptance.configured_shop import NO_RATE_LIMIT, REPOSITORY
 from tests.acceptance.installation import Answer
 from tests.conftest import MakeShop, Shop
 
@@ -65,6 +65,7 @@ class Town:
             "DATABASE_URL": shop.url,
             "RECONCILER_CONFIG": str(self.config),
             "RECONCILER_STRIPE__API_BASE": server.url,
+            **NO_RATE_LIMIT,
         }
         self.configure()
 

@@ -20,6 +20,7 @@ from reconciler.clock import ManualClock, SystemClock
 from reconciler.entrypoints.cli.app import run
 from reconciler.entrypoints.cli.sandbox import _add_payments
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
+from tests.acceptance.configured_shop import NO_RATE_LIMIT
 from tests.acceptance.docs.pages import DOCS
 
 PAGE: Final = DOCS / "tutorial" / "first-reconciliation.md"
@@ -76,6 +77,7 @@ class Tutorial:
             "STRIPE_API_KEY": TEST_KEY,
             "RECONCILER_CONFIG": str(self._folder / "reconciler.toml"),
             "RECONCILER_STRIPE__API_BASE": self._server.url,
+            **NO_RATE_LIMIT,
             **environ,
         }
         with contextlib.redirect_stdout(out):
