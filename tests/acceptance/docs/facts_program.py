@@ -182,6 +182,7 @@ class LogEvent:
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
+@cache
 def log_events() -> list[LogEvent]:
     """Every event that a call of a logger in the program names, in the order of the names."""
     found: dict[str, tuple[set[str], dict[str, None]]] = {}
