@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
+from reconciler.domain.model.looked_up_id import pair_of_charge, pair_of_session
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
 from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.payment import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import MISSED_WEBHOOK
+from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
 from reconciler.domain.rules.grace import Wait
@@ -62,9 +64,53 @@ def explain_intent(
                 ports.stripe, ports.store, account.rules, account.name, intent_id, named_account
             )
     finally:
-        # the reads count even if the explanation failed
-        if account.has_schema:
-            account.limits.quota.book(ports.store.book_reads)
+        _book_reads(account)
+
+
+def intent_of_id(account: OpenAccount, text: str) -> str | None:
+    """The PaymentIntent of a Checkout Session or a charge, by one read; None if Stripe names none.
+
+    Rows that hold the id are read as rows of that PaymentIntent from now on, by this process alone.
+    """
+    ports = account.ports
+    account.renew_quota()
+    try:
+        with account.reading_beside_holder():
+            now = ports.stripe.now()
+            if stored_id(text).kind is StoredIdKind.SESSION:
+                pair = pair_of_session(text, ports.stripe.session(text), now)
+            else:
+                pair = pair_of_charge(text, ports.stripe.charge_intent(text), now)
+    finally:
+        _book_reads(account)
+    ports.store.remember_pairs([pair], store=False)
+    return pair.payment_intent
+
+
+def intents_of_order(account: OpenAccount, order: str) -> tuple[str, ...]:
+    """The PaymentIntents at Stripe that name an order, those with money first; none if orders are not linked.
+
+    For a row that holds no PaymentIntent.
+    """
+    if account.rules.link_metadata is None:
+        return ()
+    ports = account.ports
+    account.renew_quota()
+    try:
+        with account.reading_beside_holder():
+            facts = _order_facts(ports.stripe, ports.store, account.rules, order)
+    finally:
+        _book_reads(account)
+    money = (Outcome.SUCCEEDED, Outcome.AUTHORIZED)
+    found = [intent for intent in facts.intents if intent.id not in facts.held]
+    found.sort(key=lambda intent: (intent.outcome in money, intent.created), reverse=True)
+    return tuple(intent.id for intent in found)
+
+
+def _book_reads(account: OpenAccount) -> None:
+    # the reads count even if the explanation failed
+    if account.has_schema:
+        account.limits.quota.book(account.ports.store.book_reads)
 
 
 def _explain(

@@ -153,17 +153,29 @@ def time_range(since: str | None, until: str | None) -> tuple[Moment | None, Mom
 def parse_intent_id(text: str) -> str:
     """The id of a PaymentIntent. Raises UsageError that says what the text is instead."""
     found = text.strip()
-    if found.startswith("pi_") and "_secret_" in found:
+    # the message may quote any other text, so a secret is caught first
+    _raise_if_secret(found)
+    if is_intent_id(found):
+        return found
+    prefix = next((item for item in _OTHER_IDS if found.startswith(item)), None)
+    description = f"is {_OTHER_IDS[prefix]}" if prefix else "is not a PaymentIntent's id"
+    raise UsageError(f'"{found[:60]}" {description}.', _INTENT_ID_HINT)
+
+
+def parse_payment_name(text: str) -> str:
+    """What a person calls a payment. Raises UsageError for a secret, and for a text that names nothing."""
+    found = text.strip()
+    _raise_if_secret(found)
+    if not found:
+        raise UsageError("The name of the payment is empty.", _INTENT_ID_HINT)
+    return found
+
+
+def _raise_if_secret(found: str) -> None:
+    if found.startswith(("pi_", "cs_", "seti_")) and "_secret_" in found:
         raise UsageError(
             "This is a client_secret, not a PaymentIntent's id.",
             "Use the part before _secret_, and treat the secret as leaked: it is in your shell's history.",
         )
-    if is_intent_id(found):
-        return found
-
-    # the message may quote any other text, so a key is caught first
     if found.startswith(_SECRET_PREFIXES):
         raise UsageError("This is a key, not a PaymentIntent's id.", _INTENT_ID_HINT)
-    prefix = next((item for item in _OTHER_IDS if found.startswith(item)), None)
-    description = f"is {_OTHER_IDS[prefix]}" if prefix else "is not a PaymentIntent's id"
-    raise UsageError(f'"{found[:60]}" {description}.', _INTENT_ID_HINT)

@@ -1,318 +1,206 @@
-"""``explain``: shows both sides of one payment, and what a sweep would decide about it."""
+"""``explain``: finds a payment by any of its names, and shows its history, both sides, and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from reconciler.domain.findings.discrepancy import Finding
-from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
-from reconciler.domain.model.money_back import Dispute
-from reconciler.domain.model.payment import Payment
-from reconciler.domain.money import Money
-from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
-from reconciler.domain.rules.grace import Wait
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.payment import is_intent_id, is_looked_up
 from reconciler.domain.rules.next_step import dashboard_url
-from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
-from reconciler.engine.actions.explain import Explanation, explain_intent
-from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_intent_id
-from reconciler.entrypoints.cli.output import (
-    OutputColumn,
-    moment_text,
-    money_text,
-    non_empty,
-    write_json,
-    write_line,
-    write_pairs,
-    write_table,
-)
-from reconciler.entrypoints.invocation import invocation
+from reconciler.engine.actions.find_payment import LocalSide, NamedPayment
+from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_payment_name
+from reconciler.entrypoints.cli.explain_json import explained_json, match_json
+from reconciler.entrypoints.cli.explain_text import write_explained, write_named
+from reconciler.entrypoints.cli.output import warn_of_error, write_json, write_line
+from reconciler.entrypoints.cli.timed_work import TimedWork
+from reconciler.entrypoints.invocation import PROGRAM, Invocation, invocation
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
-from reconciler.settings import Account
+from reconciler.settings import Account, Settings
+
+if TYPE_CHECKING:
+    from reconciler.engine.actions.find_payment import PaymentFinder
+    from reconciler.wiring.payment_explanation import ExplainedPayment
+
+MOST_EXPLAINED: Final = 5
+"""If a text names more payments than this, they are only listed."""
+
+
+@dataclass
+class _Found:
+    """What was found so far; shown as far as it is complete if the rest fails or takes too long."""
+
+    named: tuple[NamedPayment, ...] = ()
+    locals: list[LocalSide] = field(default_factory=list)
+    explained: list[ExplainedPayment] = field(default_factory=list)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the payments can only be listed: they are many, or those of several accounts."""
+        return len(self.named) > MOST_EXPLAINED or len({one.account for one in self.named}) > 1
 
 
 def explain(
     context: typer.Context,
-    payment_intent: Annotated[
-        str, typer.Argument(metavar="PI", help="The PaymentIntent's id (pi_…).")
-    ],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PAYMENT",
+            help="A PaymentIntent (pi_…), Checkout Session (cs_…) or charge (ch_…, py_…), or a row's key or order.",
+        ),
+    ] = None,
+    discrepancy: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="ID", help="The payment that this discrepancy is about."),
+    ] = None,
     account: AccountOption = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=3600,
+            metavar="SECONDS",
+            help="End with what is known by then if Stripe or the database does not answer.",
+        ),
+    ] = 30.0,
     json: JsonOption = False,
 ) -> int:
-    """Show both sides of a payment, and what a sweep would do.
+    """Find a payment by any of its names: its history, both sides, and what to do.
 
-    Also shows every attempt with its failure, the events, the next action with its deadline, and the rule of the
-    decision. Writes nothing.
+    Every account is searched, unless --account names one. Also shows each attempt with its failure, the events, and the
+    rule of the decision. Writes nothing. If Stripe is unavailable, the rest is shown, and the exit code is 75.
     """
-    from reconciler.wiring.account import open_account
-
-    wanted = parse_intent_id(payment_intent)
+    if (name is None) == (discrepancy is None):
+        raise UsageError(
+            "explain needs the name of a payment (PAYMENT), or --discrepancy ID.",
+            f"Such as: {PROGRAM} explain pi_3Nabc",
+        )
+    wanted = None if name is None else parse_payment_name(name)
     call = invocation(context)
     settings = call.settings()
-    chosen = settings.account(account)
-    named = chosen.name if len(settings.accounts) > 1 else None
-    with open_account(settings, chosen, call.clock) as opened:
-        found = explain_intent(opened, wanted, named)
-    url = _url(found, chosen)
+    accounts = settings.accounts if account is None else (settings.account(account),)
 
-    if json:
-        write_json(as_json(found, url))
-    else:
-        _write(found, url)
-    return int(ExitCode.DONE)
-
-
-def _url(found: Explanation, account: Account) -> str | None:
-    intent = found.match.intent
-    livemode = intent.livemode if isinstance(intent, Intent) else None
-    return dashboard_url(intent.id, livemode, account.stripe_account)
-
-
-def as_json(found: Explanation, url: str | None = None) -> Mapping[str, object]:
-    """The documented, stable shape of ``explain --json``."""
-    intent = found.match.intent
-    return {
-        "account": found.match.account,
-        "payment_intent": intent.id,
-        "now": found.now,
-        "stripe": _stripe(intent),
-        "next_action": _next_action(intent),
-        "deadline": found.deadline,
-        "payments": [
-            {**local_values(row), "created": row.created, "order": row.order}
-            for row in found.match.payments
-        ],
-        "attempts": [_attempt(charge) for charge in found.attempts],
-        "disputes": [_dispute(one) for one in found.disputes],
-        "events": [_event(event) for event in found.events],
-        "discrepancies": [
-            {"id": item.id, "kind": item.kind, "state": item.state, "reason": item.reason}
-            for item in found.stored
-        ],
-        "decision": _decision(found.decision),
-        "rule": found.rule,
-        "next_step": {"text": found.next_step.text, "command": found.next_step.command},
-        "dashboard_url": url,
-    }
-
-
-def _stripe(intent: Intent | MissingIntent) -> Mapping[str, object]:
-    if isinstance(intent, MissingIntent):
-        return {"missing": True, "other_mode": intent.other_mode, "request_id": intent.request_id}
-    return {"missing": False, **stripe_values(intent), "evidence": evidence(intent)}
-
-
-def _next_action(intent: Intent | MissingIntent) -> Mapping[str, object] | None:
-    if not isinstance(intent, Intent) or intent.next_action is None:
-        return None
-    return {"type": intent.next_action.type, "expires_at": intent.next_action.expires_at}
-
-
-def _attempt(charge: Charge) -> Mapping[str, object]:
-    return {
-        "id": charge.id,
-        "status": charge.status,
-        "created": charge.created,
-        "amount": charge.amount,
-        "amount_captured": charge.amount_captured,
-        "amount_refunded": charge.amount_refunded,
-        "refunded": charge.refunded,
-        "disputed": charge.disputed,
-        "failure_code": charge.failure_code,
-        "method": charge.method,
-        "capture_before": charge.capture_before,
-    }
-
-
-def _dispute(one: Dispute) -> Mapping[str, object]:
-    return {
-        "id": one.id,
-        "status": one.status,
-        "amount": one.amount,
-        "currency": one.currency,
-        "created": one.created,
-        "evidence_due_by": one.evidence_due_by,
-    }
-
-
-def _event(event: Event) -> Mapping[str, object]:
-    return {
-        "id": event.id,
-        "type": event.type,
-        "created": event.created,
-        "delivered": event.delivered,
-    }
-
-
-def _finding(finding: Finding) -> Mapping[str, object]:
-    return {
-        "kind": finding.kind,
-        "severity": finding.severity,
-        "reason": finding.reason,
-        "cause": finding.cause,
-        "amount": finding.stake.amount,
-        "currency": finding.stake.currency,
-        "payments": list(finding.keys),
-    }
-
-
-def _decision(decision: Decision) -> Mapping[str, object]:
-    match decision:
-        case Keep(abandoned):
-            return {"act": "keep", "abandoned": abandoned, "findings": []}
-        case Wait(until, why):
-            return {"act": "wait", "until": until, "why": why, "findings": []}
-        case Correct(outcome=outcome, status=status, findings=findings):
-            return {
-                "act": "correct",
-                "payment": decision.payment.key,
-                "outcome": outcome,
-                "to_status": status,
-                "findings": [_finding(found) for found in findings],
-            }
-        case Flag(findings):
-            return {"act": "flag", "findings": [_finding(found) for found in findings]}
-        case _ as unreachable:
-            assert_never(unreachable)
-
-
-def _money_back(charge: Charge) -> str:
-    if charge.disputed:
-        return "disputed"
-    if charge.refunded:
-        return "refunded"
-    return "partly refunded" if charge.has_refund else ""
-
-
-_ATTEMPTS = (
-    OutputColumn[Charge]("attempt", lambda charge: charge.id),
-    OutputColumn[Charge]("when", lambda charge: moment_text(charge.created)),
-    OutputColumn[Charge]("status", lambda charge: charge.status),
-    OutputColumn[Charge]("method", lambda charge: charge.method or ""),
-    OutputColumn[Charge]("failure", lambda charge: charge.failure_code or ""),
-    OutputColumn[Charge]("money back", _money_back),
-)
-_DISPUTES = (
-    OutputColumn[Dispute]("dispute", lambda one: one.id),
-    OutputColumn[Dispute]("status", lambda one: one.status),
-    OutputColumn[Dispute]("since", lambda one: moment_text(one.created)),
-    OutputColumn[Dispute]("evidence due by", lambda one: moment_text(one.evidence_due_by)),
-    OutputColumn[Dispute](
-        "disputed", lambda one: money_text(Money(one.amount, one.currency)), right=True
-    ),
-)
-_EVENTS = (
-    OutputColumn[Event]("event", lambda event: event.id),
-    OutputColumn[Event]("when", lambda event: moment_text(event.created)),
-    OutputColumn[Event]("type", lambda event: event.type),
-    OutputColumn[Event]("delivered", lambda event: "yes" if event.delivered else "no"),
-)
-_FINDINGS = (
-    OutputColumn[Finding]("finding", lambda found: found.kind.value),
-    OutputColumn[Finding]("severity", lambda found: found.severity.value),
-    OutputColumn[Finding]("at stake", lambda found: money_text(found.stake), right=True),
-    OutputColumn[Finding]("payment", lambda found: ", ".join(found.keys)),
-    OutputColumn[Finding]("reason", lambda found: found.reason.value if found.reason else ""),
-    OutputColumn[Finding]("cause", lambda found: found.cause.value if found.cause else ""),
-)
-
-
-def _write(found: Explanation, url: str | None) -> None:
-    intent = found.match.intent
-    write_line(f"{intent.id}, as seen at {moment_text(found.now)} UTC")
-    write_line()
-    write_line("Stripe")
-    match intent:
-        case Intent():
-            write_pairs(_stripe_pairs(intent, found))
-        case MissingIntent():
-            write_pairs(_missing_pairs(intent))
-    write_line()
-    write_line("Your table")
-    if not found.match.payments:
-        write_line("  no row has this PaymentIntent")
-    for payment in found.match.payments:
-        write_pairs(_row_pairs(payment))
-    if found.attempts:
-        write_line()
-        write_table(_ATTEMPTS, found.attempts)
-    if found.disputes:
-        write_line()
-        write_table(non_empty(_DISPUTES, found.disputes), found.disputes)
-    if found.events:
-        write_line()
-        write_table(_EVENTS, found.events)
-    _write_verdict(found)
-    if url is not None:
-        write_line(f"In Stripe's dashboard: {url}")
-
-
-def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:
-    action = intent.next_action
-    until = f", until {moment_text(action.expires_at)} UTC" if action and action.expires_at else ""
-    return [
-        ("status", f"{intent.status} ({intent.outcome.value})"),
-        ("amount", money_text(Money(intent.amount, intent.currency))),
-        ("received", money_text(Money(intent.amount_received, intent.currency))),
-        (
-            "capturable",
-            money_text(Money(intent.amount_capturable, intent.currency))
-            if intent.amount_capturable
-            else "",
-        ),
-        ("created", f"{moment_text(intent.created)} UTC"),
-        ("canceled", f"{moment_text(intent.canceled_at)} UTC" if intent.canceled_at else ""),
-        ("method", intent.method or ""),
-        ("last failure", intent.failure_code or ""),
-        ("next action", f"{action.type}{until}" if action else ""),
-        ("deadline", f"{moment_text(found.deadline)} UTC" if found.deadline else ""),
-        ("mode", "live" if intent.livemode else "test"),
-        ("request", intent.request_id or ""),
-    ]
-
-
-def _missing_pairs(intent: MissingIntent) -> list[tuple[str, str]]:
-    status = (
-        "it exists in the other mode (live or test)" if intent.other_mode else "not found (404)"
-    )
-    return [("status", status), ("request", intent.request_id or "")]
-
-
-def _row_pairs(payment: Payment) -> list[tuple[str, str]]:
-    amount = (
-        ""
-        if payment.amount is None
-        else money_text(Money(payment.amount, payment.currency or "xxx"))
-    )
-    return [
-        ("payment", payment.key),
-        ("status", f"{payment.status} ({payment.outcome.value})"),
-        ("amount", amount or f"{payment.stored_amount} {payment.stored_currency or ''}".strip()),
-        ("created", f"{moment_text(payment.created)} UTC" if payment.created else ""),
-        ("order", payment.order or ""),
-        ("holds", payment.payment_intent or "no PaymentIntent yet; matched by its order"),
-    ]
-
-
-def _write_verdict(found: Explanation) -> None:
-    write_line()
-    write_line(f"Decision: {_decision(found.decision)['act']}")
-    write_line(f"  {found.rule}")
-    findings = found.decision.findings if isinstance(found.decision, Correct | Flag) else ()
-    if findings:
-        write_line()
-        write_table(_FINDINGS, findings)
-    if found.stored:
-        write_line()
-        write_line(
-            "Stored discrepancies: "
-            + ", ".join(
-                f"{item.id} ({item.kind.value}, {item.state.value})" for item in found.stored
-            )
+    found = _Found()
+    work = TimedWork[None](call.clock)
+    error: ReconcilerError | None = None
+    try:
+        work.run(
+            lambda: _explain(call, settings, accounts, wanted, discrepancy, found, work), timeout
         )
-    write_line()
-    write_line(f"What to do next: {found.next_step.text}")
-    if found.next_step.command is not None:
-        write_line(f"  {found.next_step.command}")
+    except ReconcilerError as raised:
+        # the local side is worth showing also if Stripe's is not there
+        if not found.locals:
+            raise
+        error = raised
+    if json:
+        write_json(_as_json(found, error))
+    else:
+        _write(found, wanted)
+    if error is not None:
+        warn_of_error(error)
+        return int(error.exit_code)
+    return int(ExitCode.NO if found.is_ambiguous else ExitCode.DONE)
+
+
+def _explain(
+    call: Invocation,
+    settings: Settings,
+    accounts: Sequence[Account],
+    wanted: str | None,
+    discrepancy: int | None,
+    found: _Found,
+    work: TimedWork[None],
+) -> None:
+    from reconciler.wiring.payment_explanation import explain_payment
+    from reconciler.wiring.payment_finder import open_payment_finder
+
+    with open_payment_finder(settings) as finder:
+        named = _named(finder, wanted, discrepancy)
+        # an account that was named does not hide that another one holds the payment
+        own = [one for one in named if one.account in {item.name for item in accounts}]
+        found.named = tuple(own or named)
+        if found.is_ambiguous:
+            return
+        found.locals = [finder.local_side(one) for one in found.named]
+        work.waits_for = "Stripe"
+        for local in found.locals:
+            among = accounts if local.named.account is None else settings.accounts
+            explained = explain_payment(settings, call.clock, finder, local, among, work.stopping)
+            found.explained.append(explained)
+
+
+def _named(
+    finder: PaymentFinder, wanted: str | None, discrepancy: int | None
+) -> tuple[NamedPayment, ...]:
+    if wanted is not None:
+        named = finder.find(wanted)
+        if not named:
+            raise UsageError(
+                f'No row of any account has the key or the order "{wanted[:60]}".',
+                "Use a PaymentIntent's id (pi_…), a Checkout Session's (cs_…), a charge's (ch_…), or a row's key or order.",
+            )
+        return named
+    one = finder.of_discrepancy(discrepancy or 0)
+    if one is None:
+        raise UsageError(
+            f"There is no discrepancy {discrepancy}.", f"List them with: {PROGRAM} discrepancies"
+        )
+    return (one,)
+
+
+def _as_json(found: _Found, error: ReconcilerError | None) -> dict[str, object]:
+    text = None if error is None else str(error)
+    shown = [explained_json(one.local, one.explanation, _url(one), None) for one in found.explained]
+    shown += [explained_json(one, None, None, text) for one in found.locals[len(shown) :]]
+    matches = [match_json(one) for one in found.named]
+    if not shown:
+        return {"matches": matches, "others": []}
+    return {**shown[0], "matches": matches, "others": shown[1:]}
+
+
+def _write(found: _Found, wanted: str | None) -> None:
+    if len(found.named) > 1:
+        write_line(f'"{wanted}" names {len(found.named)} payments.')
+        write_line()
+        write_named(found.named)
+        write_line()
+    if found.is_ambiguous:
+        accounts = {one.account for one in found.named}
+        if len(accounts) > 1:
+            write_line(f"Name one account: {PROGRAM} explain {wanted} --account NAME")
+        else:
+            write_line(f"Name one payment: {PROGRAM} explain PAYMENT")
+    for number, local in enumerate(found.locals):
+        if number:
+            write_line()
+        if number < len(found.explained):
+            one = found.explained[number]
+            write_explained(one.local, one.explanation, _url(one))
+            if one.explanation is None:
+                write_line()
+                write_line(f"Stripe was not asked: {_why_not_asked(one.local.named)}")
+        else:
+            write_explained(local, None, None)
+
+
+def _why_not_asked(named: NamedPayment) -> str:
+    if named.looked_up is not None:
+        return "it names no PaymentIntent for this id."
+    held = [row.payment.column_text or "" for row in named.rows]
+    if any(text and not is_intent_id(text) and not is_looked_up(text) for text in held):
+        return "the row holds no id of a PaymentIntent."
+    if any(row.account is None for row in named.rows):
+        return "the row belongs to no account of the configuration."
+    return "no PaymentIntent is known for it."
+
+
+def _url(one: ExplainedPayment) -> str | None:
+    if one.explanation is None or one.account is None:
+        return None
+    intent = one.explanation.match.intent
+    livemode = intent.livemode if isinstance(intent, Intent) else None
+    return dashboard_url(intent.id, livemode, one.account.stripe_account)

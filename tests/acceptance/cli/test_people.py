@@ -116,7 +116,7 @@ def test_explain(swept: Town) -> None:
         assert words in text
     found = swept.run("explain", intent, "--json").json
     assert found["stripe"]["status"] == "succeeded"
-    assert found["payments"][0]["status"] == "canceled"
+    assert found["local"][0]["status"] == "canceled"
     assert found["attempts"][0]["status"] == "succeeded"
     assert found["decision"]["act"] == "flag"
     assert found["decision"]["findings"][0]["kind"] == "paid_after_cancel"

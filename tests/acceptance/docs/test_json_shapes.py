@@ -77,7 +77,8 @@ class Observed:
         if path == "left_out_steps":
             path = "steps"
         for item in items:
-            self._walk(item, f"{path}[].")
+            # a further payment has the fields of the first
+            self._walk(item, "" if path == "others" else f"{path}[].")
 
     def _note(self, is_right: bool, path: str, value: object) -> None:
         if not is_right:
@@ -134,7 +135,7 @@ def test_status(tutorial: Tutorial) -> None:
 
 
 def test_explain(tutorial: Tutorial) -> None:
-    """Every decision; an intent that Stripe does not know; one that waits for the customer; one that just changed."""
+    """Every decision; an intent that Stripe does not know; one that waits for the customer; several payments; no Stripe."""
     waiting = tutorial.stripe.create_payment(500, "eur").id
     tutorial.stripe.require_action(waiting)
     boleto = tutorial.stripe.create_payment(500, "brl", method="boleto").id
@@ -156,10 +157,19 @@ def test_explain(tutorial: Tutorial) -> None:
         paid,
         old,
         "pi_1Unknown",
+        "cs_test_unknown",
     ]
+    tutorial.execute("ALTER TABLE payments ADD order_id text DEFAULT '5'")
+    ordered = {"RECONCILER_PAYMENTS__ORDER": "order_id"}
+    for line in ("resolve 2 --note x --by Ana", "reopen 2"):
+        tutorial.run(f"reconciler {line}")
+    tutorial.execute("UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 1")
+    silent = {"RECONCILER_STRIPE__API_BASE": "http://127.0.0.1:9"}
     check(
         "explain",
         *(json.loads(tutorial.run(f"reconciler explain {one} --json").out) for one in intents),
+        json.loads(tutorial.run("reconciler explain 1 --timeout 0.2 --json", **silent).out),
+        json.loads(tutorial.run("reconciler explain 5 --json", **ordered).out),
     )
 
 

@@ -181,6 +181,11 @@ class TableColumn:
         """What it is and its name, for a message."""
         return f"the column {self.name}" if self.sql_text is None else f'the SQL text "{self.name}"'
 
+    @property
+    def can_check(self) -> bool:
+        """Whether ``held`` knows for certain which texts the type takes."""
+        return self.kind is not ColumnKind.OTHER and self.kind not in (*_CREATED, ColumnKind.FLOAT)
+
     def held(self, values: Iterable[str]) -> list[str]:
         """Those of the values that this column can hold, in their order.
 

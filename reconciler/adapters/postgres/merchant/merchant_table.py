@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal
 
 from psycopg import sql
 
@@ -116,6 +116,29 @@ class MerchantTable:
     def rows_by_key(self) -> bytes:
         """Rows that have one of ``keys``."""
         return self._compose("rows_by_key")
+
+    def rows_named_by(self, part: Literal["payment_intent", "key", "order"]) -> bytes:
+        """Every row of which this part is one of ``texts``: of any account, and outside the mapping's condition too.
+
+        Besides the row, the text of its account column, and whether the condition is true for it.
+        """
+        parts = self._parts
+        column, equals, kind = {
+            "payment_intent": ("payment_intent", "equals_intent", "lookup_type"),
+            "key": ("key", "equals_key", "key_type"),
+            "order": ("order", "equals_order", "order_type"),
+        }[part]
+        named = sql.SQL("{} {} ANY(%(texts)s::{}[])").format(
+            parts[column], parts[equals], parts[kind]
+        )
+        if part == "key" and not self.key.can_check:
+            # a text that the type does not take would make the statement fail
+            named = sql.SQL("{}::pg_catalog.text {} ANY(%(texts)s)").format(parts["key"], _EQUALS)
+        account: sql.Composable = sql.SQL("NULL::pg_catalog.text")
+        if self.account is not None:
+            account = sql.SQL("{}::pg_catalog.text").format(self.account.identifier)
+        where, _ = _condition(self.mapping.where)
+        return self._compose("rows_a_person_names", named=named, account=account, where=where)
 
     @cached_property
     def references_newest(self) -> bytes:

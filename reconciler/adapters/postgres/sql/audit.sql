@@ -191,3 +191,15 @@ FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND at OPERATOR(pg_catalog.<=) %(cut)s
 ORDER BY seq DESC
 LIMIT 1
+
+-- name: ledger_of_payment
+-- The last entries about a payment, by the subject of a finding or the PaymentIntent of a write; an index serves it.
+SELECT
+    account, seq, (at AT TIME ZONE 'UTC')::pg_catalog.text, action,
+    CASE WHEN pg_catalog.octet_length(body::pg_catalog.text) OPERATOR(pg_catalog.<=) %(most)s THEN body::pg_catalog.text END,
+    prev, hash, role
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND coalesce(body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) ANY(%(subjects)s)
+ORDER BY seq DESC
+LIMIT %(limit)s

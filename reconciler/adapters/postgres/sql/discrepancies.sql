@@ -190,3 +190,11 @@ ORDER BY id
 SELECT COALESCE(pg_catalog.max(seq), 0)
 FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'rebind'
+
+-- name: discrepancies_of_payments
+-- Those about a payment, by its PaymentIntent or by its row.
+SELECT account, id, subject, kind, payment_intent
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s)
+    AND (subject OPERATOR(pg_catalog.=) ANY(%(subjects)s) OR payment_intent OPERATOR(pg_catalog.=) ANY(%(subjects)s))
+ORDER BY account, id

@@ -412,6 +412,15 @@ FROM {table} AS t
 WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
 ORDER BY {key}
 
+-- name: rows_a_person_names
+-- Of any account, and outside the mapping too: a person must not hear that no row exists because of a filter. One row
+-- more than are shown, which says that there are more.
+SELECT {row}, {account}, ({where}) IS TRUE
+FROM {table} AS t
+WHERE {named}
+ORDER BY {key}
+LIMIT 101
+
 -- name: rows_by_key
 -- The rows after a write, as the database keeps them after its triggers and rules.
 SELECT {row}

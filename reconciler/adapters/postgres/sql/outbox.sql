@@ -66,3 +66,10 @@ UPDATE reconciler.outbox
 SET next_attempt_at = NULL
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
     AND attempts OPERATOR(pg_catalog.<=) %(most_attempts)s
+
+-- name: outbox_of_entries
+-- The rows that announce writes of the ledger, and their delivery. A worker of the merchant's may have deleted some.
+SELECT id, ledger_seq, payment_key, created_at, attempts, delivered_at, given_up_at, next_attempt_at, last_error
+FROM reconciler.outbox
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND ledger_seq OPERATOR(pg_catalog.=) ANY(%(seqs)s)
+ORDER BY id

@@ -190,3 +190,11 @@ SELECT p.since, p.until, p.asked_by
 FROM reconciler.pauses AS p
 WHERE p.account OPERATOR(pg_catalog.=) %(account)s
     AND (p.until IS NULL OR p.until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())
+
+-- name: pairs_of_any_account
+-- What a person names may belong to any account.
+SELECT account, stored_id, payment_intent
+FROM reconciler.stored_ids
+WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s)
+    AND (stored_id OPERATOR(pg_catalog.=) ANY(%(texts)s) OR payment_intent OPERATOR(pg_catalog.=) ANY(%(texts)s))
+ORDER BY account, stored_id
