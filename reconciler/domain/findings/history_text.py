@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.domain.findings.payment_history import HistoryEvent, HistoryItem
+from reconciler.domain.findings.history_item import HistoryEvent, HistoryItem
 
 _TEXTS: Final = {
     HistoryEvent.FOUND: "found {kind}{sweep}{why}",

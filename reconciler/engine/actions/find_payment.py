@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from reconciler.domain.findings.history_item import HistoryItem
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.domain.findings.payment_history import HistoryItem
 from reconciler.domain.model.found_row import FoundRow, ReadAs
 from reconciler.domain.model.payment import StoredIdKind, is_intent_id, is_looked_up, stored_id
 from reconciler.masking import storable
@@ -41,12 +41,12 @@ class PaymentLookup(Protocol):
 
 
 class PaymentRecords(Protocol):
-    """What Reconciler's own tables say of payments. A subject is a PaymentIntent, or ``row:KEY``."""
+    """What Reconciler's own tables say of payments. A name is a PaymentIntent's id, or ``row:KEY``."""
 
     def discrepancies(
-        self, accounts: Sequence[str], subjects: Sequence[str]
+        self, accounts: Sequence[str], names: Sequence[str]
     ) -> tuple[Discrepancy, ...]:
-        """The discrepancies of these accounts about these subjects, by number."""
+        """The discrepancies of these accounts about the payments of these names, by number."""
         ...
 
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
@@ -54,7 +54,7 @@ class PaymentRecords(Protocol):
         ...
 
     def history(
-        self, account: str, subjects: Sequence[str], discrepancies: Sequence[Discrepancy]
+        self, account: str, names: Sequence[str], discrepancies: Sequence[Discrepancy]
     ) -> tuple[HistoryItem, ...]:
         """Everything that happened to a payment, oldest first."""
         ...
@@ -75,7 +75,7 @@ class NamedPayment:
     looked_up: str | None = None
 
     @property
-    def subjects(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Under which names Reconciler's tables may know the payment."""
         keys = [f"row:{row.payment.key}" for row in self.rows]
         intents = [self.payment_intent] if self.payment_intent is not None else []
@@ -138,9 +138,9 @@ class PaymentFinder:
         if named.account is None:
             return LocalSide(named)
         # a relinked row has the subject of the row, and names the PaymentIntent that it held before
-        discrepancies = self.records.discrepancies([named.account], named.subjects)
-        subjects = dict.fromkeys((*named.subjects, *(one.subject for one in discrepancies)))
-        history = self.records.history(named.account, tuple(subjects), discrepancies)
+        discrepancies = self.records.discrepancies([named.account], named.names)
+        names = dict.fromkeys((*named.names, *(one.subject for one in discrepancies)))
+        history = self.records.history(named.account, tuple(names), discrepancies)
         return LocalSide(named, discrepancies, history)
 
     def in_account(self, named: NamedPayment, account: str, intent: str | None) -> NamedPayment:

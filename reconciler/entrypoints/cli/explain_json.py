@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from reconciler.domain.findings.discrepancy import Finding
+from reconciler.domain.findings.history_item import HistoryItem
 from reconciler.domain.findings.history_text import history_text
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.domain.findings.payment_history import HistoryItem
 from reconciler.domain.model.found_row import FoundRow
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.money_back import Dispute

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.domain.findings.discrepancy import Finding
+from reconciler.domain.findings.history_item import HistoryItem
 from reconciler.domain.findings.history_text import by_text, history_text
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.domain.findings.payment_history import HistoryItem
 from reconciler.domain.model.found_row import FoundRow
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.money_back import Dispute

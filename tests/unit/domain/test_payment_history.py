@@ -7,13 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.domain.audit.ledger_entry import Entry
+from reconciler.domain.findings.history_item import HistoryItem, HistoryNote, OutboxRow
 from reconciler.domain.findings.history_text import by_text, history_text
-from reconciler.domain.findings.payment_history import (
-    HistoryItem,
-    HistoryNote,
-    OutboxRow,
-    payment_history,
-)
+from reconciler.domain.findings.payment_history import payment_history
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 NUMBERS = {("pi_1", "missed_outcome"): 7}

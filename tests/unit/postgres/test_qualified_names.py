@@ -188,6 +188,8 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         yield getattr(table, name)
     if table.set_columns:
         yield table.set_values(lock=True)
+    yield from (table.rows_named_by("payment_intent"), table.rows_named_by("key"))
+    yield table.rows_named_by("order")
     yield table.update(linking=True)
     yield table.update(linking=False)
     for created in RANGES:

@@ -14,13 +14,9 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_store import Postgre
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
+from reconciler.domain.findings.history_item import HistoryItem, HistoryNote, OutboxRow
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.domain.findings.payment_history import (
-    HistoryItem,
-    HistoryNote,
-    OutboxRow,
-    payment_history,
-)
+from reconciler.domain.findings.payment_history import payment_history
 
 MOST_ENTRIES: Final = 500
 """The latest entries about one payment that are read."""
@@ -35,10 +31,10 @@ class PostgresPaymentRecords:
         self._can_read_schema = can_read_schema
 
     def discrepancies(
-        self, accounts: Sequence[str], subjects: Sequence[str]
+        self, accounts: Sequence[str], names: Sequence[str]
     ) -> tuple[Discrepancy, ...]:
         """The discrepancies of these accounts about these PaymentIntents or rows (``row:KEY``), by number."""
-        named = [subject for subject in subjects if "\x00" not in subject]
+        named = [name for name in names if "\x00" not in name]
         if not self._can_read_schema or not named:
             return ()
         parameters = {"accounts": list(accounts), "subjects": named}
@@ -57,10 +53,10 @@ class PostgresPaymentRecords:
         return found[0] if found else None
 
     def history(
-        self, account: str, subjects: Sequence[str], discrepancies: Sequence[Discrepancy]
+        self, account: str, names: Sequence[str], discrepancies: Sequence[Discrepancy]
     ) -> tuple[HistoryItem, ...]:
         """Everything that happened to a payment, oldest first."""
-        named = [subject for subject in subjects if "\x00" not in subject]
+        named = [name for name in names if "\x00" not in name]
         if not self._can_read_schema or not named:
             return ()
         entries = self._entries(account, named)
@@ -73,10 +69,10 @@ class PostgresPaymentRecords:
         numbers = {(one.subject, one.kind.value): one.id for one in discrepancies}
         return payment_history(entries, notes, self.outbox(account, entries), numbers)
 
-    def _entries(self, account: str, subjects: Sequence[str]) -> list[Entry]:
+    def _entries(self, account: str, names: Sequence[str]) -> list[Entry]:
         parameters = {
             "account": account,
-            "subjects": list(subjects),
+            "subjects": list(names),
             "most": _MOST_BYTES,
             "limit": MOST_ENTRIES,
         }

@@ -89,11 +89,12 @@ class PostgresPaymentLookup:
         *columns, account_text, is_mapped = row
         account = self._account_of(account_text if isinstance(account_text, str) else None)
 
-        def intent_of(text: str) -> str | None:
-            return None if account is None else paired.get((account, text))
-
-        reader = RowReader(self._table.mapping, account or "", intent_of)
+        reader = RowReader(self._table.mapping, account or "")
         (payment,) = reader.payments([tuple(columns)])  # type: ignore[list-item]
+        held = payment.payment_intent
+        intent = paired.get((account or "", held or ""))
+        if intent is not None:
+            payment = replace(payment, payment_intent=intent, stored_id=held)
         return FoundRow(
             replace(payment, excluded=account is None or not is_mapped),
             account,
