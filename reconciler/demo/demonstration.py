@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -78,7 +79,13 @@ class DemoResult:
         return self.verdict.is_clean and self.report.complete and self.ledger_ok
 
 
-def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
+WhileOpen = Callable[[DemoResult, Settings], None]
+"""What is done with the result while the database is still there."""
+
+
+def demonstrate(
+    plan: DemoPlan, clock: Clock, progress: Progress, while_open: WhileOpen | None = None
+) -> DemoResult:
     """Run the demonstration, and remove everything it made, also if it is interrupted.
 
     Raises KeyboardInterrupt for Ctrl-C and SIGTERM, and what EmbeddedPostgres raises if the server is unavailable.
@@ -90,7 +97,11 @@ def demonstrate(plan: DemoPlan, clock: Clock, progress: Progress) -> DemoResult:
         cleanup.callback(postgres.stop)
         url = postgres.start()
         with interruption.allowed():
-            result = _simulate_and_sweep(plan, url, clock, progress, interruption, began)
+            result, configured = _simulate_and_sweep(
+                plan, url, clock, progress, interruption, began
+            )
+            if while_open is not None:
+                while_open(result, configured)
     return result
 
 
@@ -101,7 +112,7 @@ def _simulate_and_sweep(
     progress: Progress,
     interruption: Interruption,
     began: float,
-) -> DemoResult:
+) -> tuple[DemoResult, Settings]:
     with closing(DemoShop(url)) as shop:
         shop.create()
         simulation = _new_simulation(plan, shop, clock)
@@ -118,7 +129,7 @@ def _simulate_and_sweep(
         # read by statements of its own, not through Reconciler
         findings = shop.findings()
         state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
-        return DemoResult(
+        result = DemoResult(
             plan=plan,
             payments=simulation.expected.payments,
             webhooks=webhooks,
@@ -130,6 +141,7 @@ def _simulate_and_sweep(
             one_by_one=sum(row.payment_intent is not None for row in before.values()),
             seconds=clock.monotonic() - began,
         )
+        return result, configured
 
 
 def _new_simulation(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Simulation:

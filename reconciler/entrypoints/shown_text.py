@@ -9,6 +9,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -116,7 +117,7 @@ def _csv_cell(value: object, *, whole: bool) -> object:
         case str():
             shown = visible(redact(value), keep=_KEPT) if whole else cell_text(value, keep=_KEPT)
             return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown
-        case int() | float():
+        case int() | float() | Decimal():
             return value
         case Mapping() | list() | tuple():
             return json_text(value if whole else map_texts(value, cell_text))

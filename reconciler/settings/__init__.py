@@ -16,6 +16,7 @@ from reconciler.settings.sections import (
     ServiceSection,
     StripeSection,
     SweepSection,
+    WebSection,
 )
 from reconciler.settings.values import is_loopback
 
@@ -34,6 +35,7 @@ __all__ = [
     "Settings",
     "StripeSection",
     "SweepSection",
+    "WebSection",
     "current_environment",
     "find_file",
     "is_loopback",

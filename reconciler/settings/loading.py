@@ -45,6 +45,7 @@ from reconciler.settings.sections import (
     StatementSection,
     StripeSection,
     SweepSection,
+    WebSection,
 )
 from reconciler.settings.signing import signing_secret
 
@@ -105,6 +106,7 @@ class Settings:
     ledger: LedgerSection = field(default_factory=LedgerSection)
     service: ServiceSection = field(default_factory=ServiceSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
+    web: WebSection = field(default_factory=WebSection)
     signing_secret: SecretStr | None = None
 
     @property
@@ -179,6 +181,7 @@ def load(
         accounts=_accounts(configuration, keys),
         service=configuration.service,
         delivery=configuration.delivery,
+        web=configuration.web,
         signing_secret=secret,
     )
 

@@ -25,12 +25,14 @@ from reconciler.settings.values import (
     Count,
     Currency,
     EndpointUrl,
+    HeaderName,
     HostName,
     KeyFile,
     Listen,
     LocalStatus,
     MetadataKey,
     ModeName,
+    Network,
     Number,
     ReadOutcome,
     SetValue,
@@ -334,6 +336,31 @@ class DeliverySection(Section):
     )
 
 
+class WebSection(Section):
+    """The finance pages: where they are served, and who may see them."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:9465",
+        description="The address and port of the pages. Passwords cross the network in plain text, so an address other "
+        "than this machine's own needs a reverse proxy with TLS in trusted_proxies.",
+    )
+    users_file: KeyFile | None = Field(
+        default=None,
+        description="The file with a line for each person: name, viewer or reviewer, and the hash of a password. A relative path "
+        "is searched for as that of a key_file is.",
+    )
+    user_header: HeaderName | None = Field(
+        default=None,
+        description='The header in which a reverse proxy names the person who has logged in there, such as "X-Forwarded-User"; '
+        "unset: none is read.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        description="The addresses or networks of the reverse proxies whose user_header counts. A request from elsewhere that has "
+        "the header is refused.",
+    )
+
+
 class AccountSection(Section):
     """One Stripe account of several. Without this table there is one account, named default."""
 
@@ -377,6 +404,7 @@ class Configuration(BaseSettings):
     ledger: LedgerSection = LedgerSection()
     service: ServiceSection = ServiceSection()
     delivery: DeliverySection = DeliverySection()
+    web: WebSection = WebSection()
     accounts: tuple[AccountSection, ...] = ()
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, time, tzinfo
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
@@ -174,6 +174,24 @@ def _listen(value: str) -> str:
     return value
 
 
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise InvalidValueError(
+            "this is not the name of a header.", 'Write a name such as "X-Forwarded-User".'
+        )
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise InvalidValueError(
+            "this is not an address or a network.", 'Write "127.0.0.1" or "10.0.0.0/24".'
+        ) from None
+    return value
+
+
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
         raise InvalidValueError(
@@ -326,6 +344,8 @@ ApiBase = Annotated[str, AfterValidator(_api_base)]
 EndpointUrl = Annotated[str, AfterValidator(_endpoint)]
 Listen = Annotated[str, AfterValidator(_listen)]
 HostName = Annotated[str, AfterValidator(_host_name)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+Network = Annotated[str, AfterValidator(_network)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 AccountValue = Annotated[str, AfterValidator(_account_value)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]

@@ -55,7 +55,7 @@ class PostgresDiscrepancyList:
             rows = connection.execute(
                 _SQL["discrepancies_find"], wanted.parameters(limit)
             ).fetchall()
-        return tuple(_discrepancy(*row) for row in rows)
+        return tuple(discrepancy_of_row(*row) for row in rows)
 
     def account_of(self, discrepancy_id: int) -> str | None:
         """The account that has this discrepancy, None if there is no such discrepancy."""
@@ -81,10 +81,10 @@ class PostgresDiscrepancyList:
             connection.cursor("discrepancies") as rows,
         ):
             rows.execute(_SQL["discrepancies_find"], wanted.parameters(None))
-            yield (_discrepancy(*row) for row in rows)
+            yield (discrepancy_of_row(*row) for row in rows)
 
 
-def _discrepancy(
+def discrepancy_of_row(
     number: int,
     account: str,
     kind: str,
@@ -106,6 +106,7 @@ def _discrepancy(
     stripe: dict[str, object],
     evidence: dict[str, object],
 ) -> Discrepancy:
+    """A row of the statement ``discrepancies_find``."""
     return Discrepancy(
         id=number,
         account=account,

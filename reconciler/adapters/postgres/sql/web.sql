@@ -1,0 +1,172 @@
+-- name: web_discrepancies
+-- One part of a list, from a place in its order on. Not prepared, so that PostgreSQL plans it for the filters that are set.
+SELECT
+    id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
+    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
+FROM reconciler.discrepancies AS d
+WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
+    AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
+    AND (%(kinds)s::pg_catalog.text[] IS NULL OR d.kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
+    AND (%(severities)s::pg_catalog.text[] IS NULL OR d.severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
+    AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
+    AND (
+        %(text)s::pg_catalog.text IS NULL
+        OR d.payment_intent OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
+        OR d.keys OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
+    )
+    AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
+ORDER BY d.{column} {direction}, d.id {direction}
+LIMIT %(limit)s
+
+-- name: web_accounts
+-- Every account that has recorded something.
+SELECT account FROM reconciler.ledger_heads ORDER BY account
+
+-- name: web_open_by_kind
+-- What is open, by everything that the overview shows. A payment counts once in once_amount, under its greatest stake.
+SELECT severity, kind, currency, age, pg_catalog.count(*), pg_catalog.sum(stake_amount)::bigint,
+    coalesce(pg_catalog.sum(stake_amount) FILTER (WHERE is_greatest), 0)::bigint
+FROM (
+    SELECT severity, kind, currency, stake_amount,
+        CASE
+            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '2 days') THEN 0
+            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '8 days') THEN 1
+            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '31 days') THEN 2
+            ELSE 3
+        END AS age,
+        (pg_catalog.row_number() OVER (
+            PARTITION BY coalesce(payment_intent, subject), currency ORDER BY stake_amount DESC, id
+        )) OPERATOR(pg_catalog.=) 1 AS is_greatest
+    FROM reconciler.discrepancies
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
+) AS d
+GROUP BY 1, 2, 3, 4
+
+-- name: web_corrected_by_day
+-- The corrections of the last days, by day of the books and currency.
+SELECT (at AT TIME ZONE %(zone)s)::pg_catalog.date, coalesce(body OPERATOR(pg_catalog.->>) 'currency', ''), pg_catalog.count(*),
+    coalesce(pg_catalog.sum((body OPERATOR(pg_catalog.->>) 'amount')::bigint), 0)::bigint
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'correction'
+    AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+GROUP BY 1, 2
+ORDER BY 1, 2
+
+-- name: web_activity
+-- How often each thing happened in the last days, and whether the service did it.
+SELECT action, coalesce(body OPERATOR(pg_catalog.->>) 'state', ''), coalesce(body OPERATOR(pg_catalog.->>) 'closing', ''),
+    (body OPERATOR(pg_catalog.->>) 'asked_by') OPERATOR(pg_catalog.=) 'service', pg_catalog.count(*)
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'finding_changed', 'resolution', 'reopening', 'revert'])
+    AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+GROUP BY 1, 2, 3, 4
+
+-- name: web_delays
+-- From the last event of a corrected payment to its correction, in seconds: the median, the 95th percentile, how many.
+SELECT pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY delay), pg_catalog.percentile_cont(0.95) WITHIN GROUP (ORDER BY delay),
+    pg_catalog.count(delay)
+FROM (
+    SELECT (
+        SELECT extract(epoch FROM l.at OPERATOR(pg_catalog.-) pg_catalog.max(e.created))::pg_catalog.float8
+        FROM reconciler.events AS e
+        WHERE e.account OPERATOR(pg_catalog.=) l.account AND e.payment_intent OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'payment_intent')
+            AND e.created OPERATOR(pg_catalog.<=) l.at
+    ) AS delay
+    FROM reconciler.ledger AS l
+    WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'correction'
+        AND l.at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    ORDER BY l.at DESC
+    LIMIT 10000
+) AS corrections
+
+-- name: web_settled
+-- How many payments of the last days were at each outcome at Stripe, as the last sweep of each day saw it.
+SELECT coalesce(pg_catalog.sum((side.value OPERATOR(pg_catalog.->>) 'count')::bigint), 0)::bigint
+FROM (
+    SELECT DISTINCT ON (body OPERATOR(pg_catalog.->>) 'day', body OPERATOR(pg_catalog.->>) 'currency') body
+    FROM reconciler.ledger
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
+        AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    ORDER BY body OPERATOR(pg_catalog.->>) 'day', body OPERATOR(pg_catalog.->>) 'currency', seq DESC
+) AS days, pg_catalog.jsonb_each(days.body OPERATOR(pg_catalog.->) 'stripe') AS side
+WHERE side.key OPERATOR(pg_catalog.<>) 'incomplete'
+
+-- name: web_last_window
+-- The last sweep that examined a whole range.
+SELECT id, finished_at, kind, complete,
+    coalesce((report OPERATOR(pg_catalog.->>) 'examined')::bigint, 0),
+    report OPERATOR(pg_catalog.->) 'discrepancies'
+FROM reconciler.sweeps
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) ANY (ARRAY['window', 'all'])
+    AND complete
+ORDER BY id DESC
+LIMIT 1
+
+-- name: web_ledger
+-- One part of an account's ledger, the newest entry first. Not prepared, so that an action's own index serves it.
+SELECT seq, at, action, body, hash, role
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (%(before)s::bigint IS NULL OR seq OPERATOR(pg_catalog.<) %(before)s::bigint)
+    AND (%(actions)s::pg_catalog.text[] IS NULL OR action OPERATOR(pg_catalog.=) ANY (%(actions)s::pg_catalog.text[]))
+ORDER BY seq DESC
+LIMIT %(limit)s
+
+-- name: web_sweeps
+-- One part of an account's sweeps, the newest first. A report with very many lines is not opened here.
+SELECT id, kind, mode, applied, asked_by, started_at, finished_at, complete,
+    CASE WHEN pg_catalog.pg_column_size(report) OPERATOR(pg_catalog.<) 200000 THEN report OPERATOR(pg_catalog.-) 'lines'::pg_catalog.text END
+FROM reconciler.sweeps
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (%(before)s::bigint IS NULL OR id OPERATOR(pg_catalog.<) %(before)s::bigint)
+    AND (%(kind)s::pg_catalog.text IS NULL OR kind OPERATOR(pg_catalog.=) %(kind)s::pg_catalog.text)
+ORDER BY id DESC
+LIMIT %(limit)s
+
+-- name: web_payment_discrepancies
+-- Everything that is stored about a payment, by its intent or by the key of a row.
+SELECT
+    id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
+    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (payment_intent OPERATOR(pg_catalog.=) %(name)s OR keys OPERATOR(pg_catalog.@>) ARRAY[%(name)s::pg_catalog.text])
+ORDER BY state OPERATOR(pg_catalog.<>) 'open', id
+
+-- name: web_discrepancy_place
+-- The account, intent and keys of one discrepancy, to find its payment.
+SELECT account, payment_intent, keys, subject FROM reconciler.discrepancies WHERE id OPERATOR(pg_catalog.=) %(id)s
+
+-- name: web_payment_entries
+-- The ledger's entries about a payment.
+SELECT seq, at, action, body, hash, role
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND (
+        (body OPERATOR(pg_catalog.->>) 'subject') OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+        OR (body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+    )
+ORDER BY seq
+LIMIT 1000
+
+-- name: web_payment_events
+-- Stripe's events about an intent that a sweep has met.
+SELECT id, type, created, delivered
+FROM reconciler.events
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+ORDER BY created
+
+-- name: web_payment_notes
+-- What people wrote about a payment's discrepancies.
+SELECT discrepancy, author, note, at
+FROM reconciler.notes
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) ANY (%(ids)s::bigint[])
+ORDER BY id
+
+-- name: web_payment_outbox
+-- The messages to the merchant's own code about a payment.
+SELECT id, payment_key, from_status, to_status, created_at, delivered_at, attempts, last_error
+FROM reconciler.outbox
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+ORDER BY id

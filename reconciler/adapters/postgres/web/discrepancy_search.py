@@ -1,0 +1,108 @@
+"""One part of the list of discrepancies, in the order that a reader wants, from a place in that order on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from psycopg import sql
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import discrepancy_of_row
+from reconciler.adapters.postgres.statements import TEMPLATES
+from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+
+_TEMPLATE: Final = TEMPLATES["web"]["web_discrepancies"]
+
+
+class Order(Enum):
+    """The order of a list: the column, its type, and whether the largest value comes first."""
+
+    LAST_SEEN = ("last_seen", "timestamptz", True)
+    OLDEST = ("first_seen", "timestamptz", False)
+    NEWEST = ("first_seen", "timestamptz", True)
+    AMOUNT = ("stake_amount", "int8", True)
+
+    def value_of(self, found: Discrepancy) -> datetime | int:
+        """The value of a discrepancy by which the list is ordered."""
+        match self:
+            case Order.LAST_SEEN:
+                return found.last_seen
+            case Order.OLDEST | Order.NEWEST:
+                return found.first_seen
+            case Order.AMOUNT:
+                return found.stake.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a list: the value by which it is ordered and the number of the last discrepancy before it."""
+
+    value: datetime | int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiscrepancySearch:
+    """Which discrepancies a reader wants, and in which order. ``text`` is a PaymentIntent or the key of a row."""
+
+    account: str | None = None
+    states: tuple[State, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    currency: str | None = None
+    text: str | None = None
+    order: Order = Order.LAST_SEEN
+
+    def statement(self) -> sql.Composed:
+        """The statement of this order."""
+        column, type_name, is_descending = self.order.value
+        return _TEMPLATE.format(
+            column=sql.Identifier(column),
+            type=sql.SQL(type_name),
+            beyond=sql.SQL("<" if is_descending else ">"),
+            direction=sql.SQL("DESC" if is_descending else "ASC"),
+        )
+
+    def parameters(self, after: Place | None, limit: int | None) -> dict[str, object]:
+        """The statement's parameters; None selects all."""
+        return {
+            "account": self.account,
+            "states": [state.value for state in self.states] or None,
+            "kinds": [kind.value for kind in self.kinds] or None,
+            "severities": [severity.value for severity in self.severities] or None,
+            "currency": self.currency,
+            "text": self.text,
+            "after": None if after is None else after.value,
+            "after_id": None if after is None else after.id,
+            "limit": limit,
+        }
+
+
+def search_discrepancies(
+    database: Database, wanted: DiscrepancySearch, after: Place | None, limit: int
+) -> tuple[Discrepancy, ...]:
+    """At most ``limit`` discrepancies behind ``after``; from the first one on if that is None."""
+    with database.connection("listing discrepancies") as connection:
+        rows = connection.execute(
+            wanted.statement(), wanted.parameters(after, limit), prepare=False
+        ).fetchall()
+    return tuple(discrepancy_of_row(*row) for row in rows)
+
+
+@contextmanager
+def reading_discrepancies(
+    database: Database, wanted: DiscrepancySearch
+) -> Iterator[Iterator[Discrepancy]]:
+    """All of them from one snapshot, one at a time from a cursor on the server. Read them inside the block."""
+    with (
+        database.snapshot("reading discrepancies") as connection,
+        connection.cursor("web_discrepancies") as rows,
+    ):
+        rows.execute(wanted.statement(), wanted.parameters(None, None))
+        yield (discrepancy_of_row(*row) for row in rows)

@@ -1,0 +1,120 @@
+"""The figures of the overview: what is open, what was corrected, and how payments reached the merchant's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.statements import STATEMENTS
+
+_SQL: Final = STATEMENTS["web"]
+DAYS: Final = 30
+"""The days that the overview looks back on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFigure:
+    """Open discrepancies of one severity, kind, currency and age. Amounts are minor units.
+
+    ``age`` is 0 for up to one day, 1 for up to 7 days, 2 for up to 30 days, 3 for more. In ``amount_once`` a payment
+    with several discrepancies counts only under its greatest stake.
+    """
+
+    severity: str
+    kind: str
+    currency: str
+    age: int
+    count: int
+    amount: int
+    amount_once: int
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedFigure:
+    """The corrections of one day and currency. The amount is in minor units."""
+
+    day: date
+    currency: str
+    count: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How many ledger entries of the last days say that something happened. ``closing`` and ``state`` may be empty."""
+
+    action: str
+    state: str
+    closing: str
+    by_service: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds from the last event of a payment to its correction; None if no event of a corrected payment is known."""
+
+    median: float | None
+    slow: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastWindow:
+    """The last complete sweep that examined every payment of a range."""
+
+    sweep: int
+    finished_at: datetime
+    examined: int
+    discrepancies: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewFigures:
+    """What the overview shows of one account, beside its statement. ``settled`` counts payments at Stripe."""
+
+    open: tuple[OpenFigure, ...]
+    corrected: tuple[CorrectedFigure, ...]
+    activity: tuple[Activity, ...]
+    delays: Delays
+    settled: int
+    window: LastWindow | None
+
+
+def overview_figures(database: Database, account: str, zone: str) -> OverviewFigures:
+    """Read the figures of an account from one snapshot. ``zone`` is the time zone of the books."""
+    parameters = {"account": account, "days": DAYS, "zone": zone}
+    with database.counting("adding up the overview") as connection:
+        open_rows = connection.execute(_SQL["web_open_by_kind"], parameters).fetchall()
+        corrected = connection.execute(_SQL["web_corrected_by_day"], parameters).fetchall()
+        activity = connection.execute(_SQL["web_activity"], parameters).fetchall()
+        delays = connection.execute(_SQL["web_delays"], parameters).fetchone()
+        settled = connection.execute(_SQL["web_settled"], parameters).fetchone()
+        window = connection.execute(_SQL["web_last_window"], parameters).fetchone()
+    return OverviewFigures(
+        open=tuple(OpenFigure(*row) for row in open_rows),
+        corrected=tuple(CorrectedFigure(*row) for row in corrected),
+        activity=tuple(
+            Activity(action, state, closing, bool(by_service), count)
+            for action, state, closing, by_service, count in activity
+        ),
+        delays=Delays(None, None, 0) if delays is None else Delays(*delays),
+        settled=0 if settled is None else int(settled[0]),
+        window=None if window is None else _window(window),
+    )
+
+
+def _window(row: tuple[object, ...]) -> LastWindow | None:
+    sweep, finished_at, _, _, examined, discrepancies = row
+    if not isinstance(sweep, int) or not isinstance(finished_at, datetime):
+        return None
+    counts = discrepancies if isinstance(discrepancies, Mapping) else {}
+    return LastWindow(
+        sweep,
+        finished_at,
+        examined if isinstance(examined, int) else 0,
+        {str(kind): int(count) for kind, count in counts.items() if isinstance(count, int)},
+    )

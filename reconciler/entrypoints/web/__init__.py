@@ -1,0 +1,1 @@
+"""The finance pages: a web server that reads Reconciler's own tables, and never Stripe."""

@@ -1,0 +1,171 @@
+"""The list of discrepancies: filtered, ordered, searched, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order, Place
+from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.entrypoints.web.call import Call, View, WrongAddressError
+from reconciler.entrypoints.web.tables import (
+    Column,
+    Table,
+    address,
+    moment_column,
+    money_column,
+    text_column,
+)
+from reconciler.entrypoints.web.templating import words
+
+ROWS: Final = 50
+"""The discrepancies on one page."""
+
+
+class Sort(StrEnum):
+    """The orders that a reader can choose."""
+
+    LAST_SEEN = "last seen"
+    OLDEST = "oldest first"
+    NEWEST = "newest first"
+    AMOUNT = "most money first"
+
+    @property
+    def order(self) -> Order:
+        """The order of the list."""
+        return Order[self.name]
+
+
+def discrepancies(call: Call) -> View:
+    """The page."""
+    accounts = call.records.accounts()
+    if not accounts:
+        return View("nothing_yet.html", "Discrepancies")
+    sort = call.choice("sort", Sort) or Sort.LAST_SEEN
+    wanted = DiscrepancySearch(
+        account=call.account(accounts) if call.text("account") else None,
+        states=call.choices("state", State),
+        kinds=call.choices("kind", Kind),
+        severities=call.choices("severity", Severity),
+        currency=_currency(call),
+        text=call.text("q"),
+        order=sort.order,
+    )
+    # one more than is shown says whether there is a next part
+    found = call.records.discrepancies(wanted, _place(call, sort), ROWS + 1)
+    shown = found[:ROWS]
+    chosen = {
+        name: call.query.getlist(name)
+        for name in ("account", "state", "kind", "severity", "currency", "q", "sort")
+    }
+    table = Table(
+        "discrepancies",
+        "Discrepancies",
+        columns(several_accounts=len(accounts) > 1),
+        shown,
+        empty="No discrepancy fits these filters.",
+        all_rows=partial(call.records.all_discrepancies, wanted),
+        row_id=lambda one: one.id,
+    )
+    values = {
+        "accounts": accounts,
+        "chosen": chosen,
+        "sorts": list(Sort),
+        "states": list(State),
+        "kinds": list(Kind),
+        "severities": list(Severity),
+        "sort": sort,
+        "next": _next(chosen, shown, sort) if len(found) > ROWS else None,
+        "is_first": call.text("after_id") is None,
+        "first": address("/discrepancies", **chosen),
+    }
+    return View("discrepancies.html", "Discrepancies", values, (table,))
+
+
+def columns(*, several_accounts: bool) -> list[Column[Discrepancy]]:
+    """The columns of a list of discrepancies."""
+    made: list[Column[Discrepancy]] = [
+        text_column(
+            "Payment",
+            lambda one: one.payment_intent or " ".join(one.keys),
+            href=payment_address,
+            note=lambda one: " ".join(one.keys) if one.payment_intent else None,
+        ),
+        text_column(
+            "Kind",
+            lambda one: words(one.kind.value),
+            note=lambda one: words(one.reason) if one.reason else None,
+        ),
+        text_column(
+            "Severity",
+            lambda one: words(one.severity.value),
+            tone=lambda one: f"severity-{one.severity.value}",
+        ),
+        text_column("State", lambda one: words(one.state.value), note=lambda one: one.resolved_by),
+        money_column("At stake", lambda one: one.stake),
+        text_column("Your table", lambda one: side_text(one.local)),
+        text_column("Stripe", lambda one: side_text(one.stripe)),
+        moment_column("First seen", lambda one: one.first_seen),
+        moment_column("Last seen", lambda one: one.last_seen),
+    ]
+    if several_accounts:
+        made.insert(0, text_column("Account", lambda one: one.account))
+    return made
+
+
+def payment_address(one: Discrepancy) -> str:
+    """The page of a discrepancy's payment."""
+    name = one.payment_intent or (one.keys[0] if one.keys else one.subject)
+    return address("/payment", account=one.account, name=name)
+
+
+def side_text(values: object) -> str:
+    """What one side says in a word: its status, or that there is none."""
+    if not isinstance(values, dict) or not values:
+        return "no row"
+    rows = values.get("rows")
+    if isinstance(rows, list):
+        return f"{len(rows)} rows"
+    status = values.get("status") or values.get("outcome")
+    if values.get("missing"):
+        return "not found"
+    return str(status) if status else ""
+
+
+def _currency(call: Call) -> str | None:
+    text = call.text("currency")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isalnum() or len(text) > 8:
+        raise WrongAddressError(f'"{text[:40]}" is no currency.', "Write it such as EUR.")
+    return text.lower()
+
+
+def _place(call: Call, sort: Sort) -> Place | None:
+    """The place from which on the address wants the list."""
+    number = call.number("after_id")
+    value = call.text("after")
+    if number is None or value is None:
+        return None
+    if sort is Sort.AMOUNT:
+        return Place(call.number("after") or 0, number)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongAddressError(
+            f'after is "{value[:40]}", which is no place.', "Begin at the first page."
+        )
+    return Place(moment, number)
+
+
+def _next(chosen: dict[str, list[str]], shown: Sequence[Discrepancy], sort: Sort) -> str:
+    last = shown[-1]
+    value = sort.order.value_of(last)
+    place = value.isoformat() if isinstance(value, datetime) else str(value)
+    return address("/discrepancies", **chosen, after=place, after_id=last.id)

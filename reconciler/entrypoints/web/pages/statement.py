@@ -1,0 +1,166 @@
+"""The statement of a month: your table against Stripe, and what explains the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.money import Money
+from reconciler.domain.statement.reconciling_item import ReconcilingItem
+from reconciler.domain.statement.statement import CurrencyStatement, Movement, Statement
+from reconciler.entrypoints.web.call import Call, View
+from reconciler.entrypoints.web.months import asked_month, month_statement
+from reconciler.entrypoints.web.tables import (
+    Table,
+    address,
+    moment_column,
+    money_column,
+    number_column,
+    text_column,
+)
+from reconciler.entrypoints.web.templating import words
+
+MOST_ITEMS: Final = 200
+"""The items that the page shows of each currency; a file has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the statement. ``count`` is of payments, rows or findings."""
+
+    name: str
+    count: int | None
+    money: Money
+    is_total: bool = False
+
+
+def statement(call: Call) -> View:
+    """The page."""
+    accounts = call.records.accounts()
+    account = call.account(accounts)
+    if account is None:
+        return View("nothing_yet.html", "Statement")
+    month = asked_month(call)
+    found = month_statement(call, account, month)
+    tables: list[Table[Line] | Table[ReconcilingItem]] = []
+    for currency in found.currencies:
+        tables.append(_lines_table(currency))
+        tables.append(_roll_forward(currency))
+        tables.append(_items_table(account, currency))
+    values = {
+        "account": account,
+        "accounts": accounts,
+        "month": month,
+        "previous": address("/statement", account=account, month=month.before.code),
+        "following": address("/statement", account=account, month=month.after.code),
+        "found": found,
+        "headlines": [_headline(one) for one in found.currencies],
+        "zone": call.settings.statement.timezone,
+        "months": _months(found),
+    }
+    return View("statement.html", f"Statement of {month.name}", values, tuple(tables))
+
+
+def _months(found: Statement) -> str:
+    days = found.days_not_examined
+    named = ", ".join(day.isoformat() for day in days[:10])
+    return f"{named} and {len(days) - 10} more" if len(days) > 10 else named
+
+
+def _headline(one: CurrencyStatement) -> tuple[str, Money, bool]:
+    return one.currency.upper(), Money(one.unexplained, one.currency), one.unexplained == 0
+
+
+def _lines_table(one: CurrencyStatement) -> Table[Line]:
+    def money(amount: int) -> Money:
+        return Money(amount, one.currency)
+
+    by_kind: dict[str, Movement] = {}
+    for item in one.items:
+        by_kind[item.kind] = by_kind.get(item.kind, Movement()) + Movement(1, item.amount)
+    lines = [
+        Line("Your table calls paid", one.local_count, money(one.local)),
+        Line("Stripe received", one.stripe_count, money(one.stripe)),
+        Line("Difference", None, money(one.difference), is_total=True),
+        *(
+            Line(f"of it {words(kind).lower()}", by_kind[kind].count, money(by_kind[kind].amount))
+            for kind in _ordered(by_kind)
+        ),
+        *(
+            Line(name, None, money(amount))
+            for name, amount in (
+                ("of it created on another day here", one.moved),
+                ("of it a webhook that may be on its way", one.waiting),
+                ("of it nothing kept on either side", one.returned),
+            )
+            if amount
+        ),
+        Line("Explained", None, money(one.explained), is_total=True),
+        Line("Unexplained", None, money(one.unexplained), is_total=True),
+    ]
+    return Table(
+        f"statement_{one.currency}",
+        f"{one.currency.upper()}: your table against Stripe",
+        (
+            text_column("Line", lambda line: line.name, tone=_total),
+            number_column("Number", lambda line: line.count),
+            money_column("Amount", lambda line: line.money),
+        ),
+        lines,
+    )
+
+
+def _total(line: Line) -> str | None:
+    return "total" if line.is_total else None
+
+
+def _ordered(by_kind: dict[str, Movement]) -> list[str]:
+    order = [kind.value for kind in Kind]
+    return sorted(by_kind, key=lambda kind: (order.index(kind) if kind in order else 99, kind))
+
+
+def _roll_forward(one: CurrencyStatement) -> Table[Line]:
+    def line(name: str, movement: Movement, *, is_total: bool = False) -> Line:
+        return Line(name, movement.count, Money(movement.amount, one.currency), is_total)
+
+    lines = [
+        line("Open at the beginning", one.opening),
+        line("New", one.new),
+        line("Cleared", Movement(one.cleared.count, -one.cleared.amount)),
+        line("Open at the end", one.closing, is_total=True),
+    ]
+    return Table(
+        f"roll_forward_{one.currency}",
+        f"{one.currency.upper()}: open differences",
+        (
+            text_column("Line", lambda item: item.name, tone=_total),
+            number_column("Number", lambda item: item.count),
+            money_column("Amount", lambda item: item.money),
+        ),
+        lines,
+    )
+
+
+def _items_table(account: str, one: CurrencyStatement) -> Table[ReconcilingItem]:
+    def href(item: ReconcilingItem) -> str:
+        name = item.subject.removeprefix("row:").split(",")[0]
+        return address("/payment", account=account, name=name)
+
+    items: Sequence[ReconcilingItem] = one.items
+    return Table(
+        f"items_{one.currency}",
+        f"{one.currency.upper()}: what explains the difference",
+        (
+            text_column("Payment", lambda item: item.subject, href=href),
+            text_column("Kind", lambda item: words(item.kind)),
+            text_column("State", lambda item: words(item.state)),
+            text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
+            moment_column("Payment created", lambda item: item.payment_created),
+            moment_column("Since", lambda item: item.since),
+            money_column("Amount", lambda item: Money(item.amount, item.currency)),
+        ),
+        items,
+        empty="No finding explains a part of the difference.",
+    )

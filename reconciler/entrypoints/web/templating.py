@@ -1,0 +1,55 @@
+"""Fills the templates. Whatever is no template's own text is masked, made visible and escaped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reconciler.domain.money import Money
+from reconciler.entrypoints.shown_text import cell_text, moment_text, money_text
+from reconciler.entrypoints.web.tables import address
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+
+
+def environment() -> Environment:
+    """The environment of the templates."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    made.filters["words"] = words
+    made.filters["moment"] = moment_text
+    made.globals["address"] = address
+    return made
+
+
+def words(name: str) -> str:
+    """A name of the program as words: missed_outcome is "Missed outcome"."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _shown(value: Any) -> Any:
+    """What an expression of a template becomes. Only Markup, which the program itself made, stays as it is."""
+    match value:
+        case Markup():
+            return value
+        case None:
+            return ""
+        case Money():
+            return money_text(value)
+        case datetime():
+            return moment_text(value)
+        case str():
+            return cell_text(value, keep="\n")
+        case _:
+            return value

@@ -1,0 +1,102 @@
+"""What the finance pages read: Reconciler's own tables, over connections that live as long as the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.adapters.postgres.audit.statement_records import (
+    StatementRecords,
+    statement_records,
+)
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.postgres.web.discrepancy_search import (
+    DiscrepancySearch,
+    Place,
+    reading_discrepancies,
+    search_discrepancies,
+)
+from reconciler.adapters.postgres.web.ledger_and_sweeps import (
+    ListedEntry,
+    ListedSweep,
+    account_names,
+    ledger_part,
+    sweeps_part,
+)
+from reconciler.adapters.postgres.web.overview_figures import OverviewFigures, overview_figures
+from reconciler.adapters.postgres.web.payment_records import (
+    PaymentRecords,
+    payment_of_discrepancy,
+    payment_records,
+)
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.statement.period import Period
+from reconciler.settings import Settings
+
+CONNECTIONS: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class WebRecords:
+    """Every read that the pages make. Safe to share between threads."""
+
+    _database: Database
+
+    def accounts(self) -> tuple[str, ...]:
+        """Every account that has recorded something."""
+        return account_names(self._database)
+
+    def discrepancies(
+        self, wanted: DiscrepancySearch, after: Place | None, limit: int
+    ) -> tuple[Discrepancy, ...]:
+        """One part of a list."""
+        return search_discrepancies(self._database, wanted, after, limit)
+
+    def all_discrepancies(
+        self, wanted: DiscrepancySearch
+    ) -> AbstractContextManager[Iterator[Discrepancy]]:
+        """A whole list, for a file."""
+        return reading_discrepancies(self._database, wanted)
+
+    def overview(self, account: str, zone: str) -> OverviewFigures:
+        """The figures of the overview."""
+        return overview_figures(self._database, account, zone)
+
+    def statement_records(self, account: str, period: Period, cut: datetime) -> StatementRecords:
+        """What the ledger held at ``cut`` about a period."""
+        return statement_records(self._database, account, period, cut)
+
+    def ledger(
+        self, account: str, before: int | None, actions: tuple[str, ...], limit: int
+    ) -> tuple[ListedEntry, ...]:
+        """One part of the ledger."""
+        return ledger_part(self._database, account, before, actions, limit)
+
+    def sweeps(
+        self, account: str, before: int | None, kind: str | None, limit: int
+    ) -> tuple[ListedSweep, ...]:
+        """One part of the sweeps."""
+        return sweeps_part(self._database, account, before, kind, limit)
+
+    def payment_of_discrepancy(self, number: int) -> tuple[str, str] | None:
+        """The account and the payment's name of a discrepancy."""
+        return payment_of_discrepancy(self._database, number)
+
+    def payment(self, account: str, name: str) -> PaymentRecords:
+        """Everything that is stored about a payment."""
+        return payment_records(self._database, account, name)
+
+
+@contextmanager
+def open_web_records(settings: Settings) -> Iterator[WebRecords]:
+    """The reads of the pages, for the length of the block. Needs no Stripe key and no table.
+
+    Raises NewerSchemaError if a newer version has migrated the schema.
+    """
+    with Database(settings.database_url.get_secret_value(), CONNECTIONS) as database:
+        # only for what it raises
+        schema_access(database)
+        yield WebRecords(database)
