@@ -38,6 +38,7 @@ from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
 from reconciler.entrypoints.cli.systemd import systemd
 from reconciler.entrypoints.cli.verify import verify
+from reconciler.entrypoints.cli.web import web
 from reconciler.entrypoints.invocation import PROGRAM, Invocation
 from reconciler.errors import ReconcilerError
 from reconciler.exit_codes import ExitCode
@@ -174,6 +175,7 @@ for _command in (
     export,
     statement,
     verify,
+    web,
     migrate,
     doctor,
     sandbox,

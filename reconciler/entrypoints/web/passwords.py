@@ -51,9 +51,10 @@ class Passwords:
     Wrong ones are counted for each name and for each address. After some, the next one has to wait, longer each time.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, hasher: PasswordHasher | None = None) -> None:
+        """``hasher`` is for tests, which want a check that costs little."""
         self._clock = clock
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         # a name that does not exist costs as much time as one that does
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
         self._secret = secrets.token_bytes()

@@ -26,6 +26,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
+    made.globals["money"] = Money
     made.filters["words"] = words
     made.filters["moment"] = moment_text
     made.globals["address"] = address

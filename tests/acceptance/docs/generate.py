@@ -17,7 +17,7 @@ import psycopg
 
 from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
-from reconciler.entrypoints.cli.help import TEXT as HELP_TEXT
+from reconciler.entrypoints.explained_kinds import TEXT as HELP_TEXT
 from tests.acceptance.docs import facts_database, facts_program, facts_rules
 from tests.acceptance.docs.pages import DOCS, Block, block_names, regenerated
 from tests.acceptance.docs.played_tutorial import PAGE, Tutorial

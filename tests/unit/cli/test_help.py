@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, Reason
 from reconciler.entrypoints.cli.app import run
-from reconciler.entrypoints.cli.help import TEXT
+from reconciler.entrypoints.explained_kinds import TEXT
 from tests.acceptance.configured_shop import REPOSITORY
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ from reconciler.entrypoints.web.charts import Bar, bar_chart, column_chart
 from reconciler.entrypoints.web.months import Month, month_of, month_statement
 from reconciler.entrypoints.web.pages.learning_figures import Figure, learning_figures
 from reconciler.entrypoints.web.tables import (
+    Column,
     Table,
     address,
     money_column,
@@ -35,6 +37,7 @@ from reconciler.entrypoints.web.templating import words
 AGES: Final = ("up to 1 day", "2 to 7 days", "8 to 30 days", "over 30 days")
 _TONES: Final = {"critical": "critical", "warning": "warning", "info": "plain"}
 _MOST_PICTURES: Final = 2
+_SPANS: Final = {1: "today", 7: "in 7 days", DAYS: f"in {DAYS} days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def _unexplained_table(
         for month, statement in statements
         for currency in statement.currencies
     ]
-    rows.sort(key=lambda row: (row.money.amount == 0, row.month.name), reverse=False)
+    rows.sort(key=lambda row: row.money.amount == 0)
     return Table(
         "unexplained",
         "Unexplained money, by month of the payment",
@@ -131,14 +134,14 @@ def _money(row: Unexplained, amount: int) -> Money:
     return Money(amount, row.currency.currency)
 
 
-def _lines(figures: Iterable[OpenFigure], name: object) -> list[OpenLine]:
+def _lines(figures: Iterable[OpenFigure], name: Callable[[OpenFigure], str]) -> list[OpenLine]:
     """The figures added up by a name and currency, the largest amount first."""
     counts: Counter[tuple[str, str]] = Counter()
     amounts: Counter[tuple[str, str]] = Counter()
     severities: dict[tuple[str, str], str] = {}
     order = [severity.value for severity in Severity]
     for figure in figures:
-        key = (name(figure), figure.currency)  # type: ignore[operator]
+        key = (name(figure), figure.currency)
         counts[key] += figure.count
         amounts[key] += figure.amount
         worst = severities.get(key, figure.severity)
@@ -164,7 +167,7 @@ def _open_table(
                 words(filter_name),
                 lambda line: words(line.name),
                 href=href,
-                tone=lambda line: f"severity-{line.severity}",
+                tone=lambda line: None if filter_name == "age" else f"severity-{line.severity}",
             ),
             number_column("Discrepancies", lambda line: line.count),
             money_column("At stake", lambda line: line.money),
@@ -217,33 +220,45 @@ def _days_picture(figures: Sequence[CorrectedFigure], today: date) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedLine:
-    """The corrections of the last days, in one currency."""
+    """The corrections in one currency, by how many days back they go."""
 
-    name: str
-    count: int
-    money: Money
+    currency: str
+    by_days: Mapping[int, tuple[int, Money]]
 
 
 def _corrected_table(figures: Sequence[CorrectedFigure], today: date) -> Table[CorrectedLine]:
     lines = []
-    for name, days in (("today", 1), ("7 days", 7), (f"{DAYS} days", DAYS)):
-        first = today - timedelta(days=days - 1)
-        currencies = sorted({figure.currency for figure in figures if figure.day >= first})
-        for currency in currencies:
+    for currency in sorted({figure.currency for figure in figures}):
+        by_days = {}
+        for days in _SPANS:
+            first = today - timedelta(days=days - 1)
             of = [one for one in figures if one.day >= first and one.currency == currency]
             money = Money(sum(one.amount for one in of), currency)
-            lines.append(CorrectedLine(name, sum(one.count for one in of), money))
+            by_days[days] = (sum(one.count for one in of), money)
+        lines.append(CorrectedLine(currency, by_days))
+    columns: list[Column[CorrectedLine]] = [
+        text_column("Currency", lambda line: line.currency.upper())
+    ]
+    for days, name in _SPANS.items():
+        columns += [
+            number_column(f"Rows {name}", partial(_rows_of, days)),
+            money_column(f"Worth {name}", partial(_worth_of, days)),
+        ]
     return Table(
         "corrected",
-        "Corrected rows",
-        (
-            text_column("In the last", lambda line: line.name),
-            number_column("Rows", lambda line: line.count),
-            money_column("Worth", lambda line: line.money),
-        ),
+        "Corrected rows, by currency",
+        columns,
         lines,
         empty=f"Nothing was corrected in {DAYS} days.",
     )
+
+
+def _rows_of(days: int, line: CorrectedLine) -> int:
+    return line.by_days[days][0]
+
+
+def _worth_of(days: int, line: CorrectedLine) -> Money:
+    return line.by_days[days][1]
 
 
 def _days_table(figures: Sequence[CorrectedFigure]) -> Table[CorrectedFigure]:

@@ -1,0 +1,234 @@
+"""One payment: both sides beside each other, what was decided and why, what to do next, and the whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from reconciler.adapters.postgres.web.payment_records import PaymentRecords
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.money import Money
+from reconciler.domain.rules.next_step import Subject, dashboard_url, step_for
+from reconciler.entrypoints.shown_text import money_text
+from reconciler.entrypoints.web.call import Call, NotFoundError, View
+from reconciler.entrypoints.web.pages.kinds import explained_kinds, explained_reasons
+from reconciler.entrypoints.web.pages.ledger import actor_of, entry_text
+from reconciler.entrypoints.web.tables import Column, Table, moment_column, text_column
+from reconciler.entrypoints.web.templating import words
+
+_SIDES: Final = (
+    ("status", "Status"),
+    ("outcome", "Outcome"),
+    ("amount", "Amount"),
+    ("currency", "Currency"),
+    ("payment_intent", "PaymentIntent"),
+)
+_OF_STRIPE: Final = (
+    ("amount_received", "Received"),
+    ("amount_capturable", "Can be captured"),
+    ("amount_refunded", "Refunded"),
+    ("refunded", "Fully refunded"),
+    ("disputed", "Disputed"),
+    ("charge", "Charge"),
+)
+_COMPARED: Final = {"outcome", "amount", "currency"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One value of both sides. ``differs`` is whether they disagree."""
+
+    name: str
+    local: str
+    stripe: str
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened to a payment."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A discrepancy of the payment as the page shows it."""
+
+    discrepancy: Discrepancy
+    meaning: str
+    reason: str
+    step: str
+    command: str | None
+    sides: Sequence[Compared]
+
+
+def payment(call: Call) -> View:
+    """The page. Raises NotFoundError if nothing is stored about the payment."""
+    accounts = call.records.accounts()
+    account = call.account(accounts)
+    name = call.text("name")
+    if account is None or name is None:
+        raise NotFoundError("The address names no payment.", "Search for it in the discrepancies.")
+    records = call.records.payment(account, name)
+    if not records.discrepancies and not records.entries:
+        raise NotFoundError(
+            f'Nothing is recorded about "{name[:80]}" in account {account}.',
+            "A payment without a discrepancy leaves no record. Ask both sides with: reconciler explain",
+        )
+    several = len(call.settings.accounts or accounts) > 1
+    findings = [_finding(one, account if several else None) for one in records.discrepancies]
+    story = sorted(_story(records), key=lambda one: one.at)
+    values = {
+        "account": account,
+        "accounts": accounts,
+        "name": name,
+        "findings": findings,
+        "url": _url(call, records),
+        "orders": [],
+    }
+    table = Table("story", "Everything that happened, oldest first", _STORY, story)
+    return View("payment.html", f"Payment {name}", values, (table,))
+
+
+_STORY: Final[tuple[Column[Moment], ...]] = (
+    moment_column("Time", lambda one: one.at),
+    text_column("Who", lambda one: one.who),
+    text_column("What", lambda one: one.what, note=lambda one: one.detail),
+)
+
+
+def _finding(one: Discrepancy, account: str | None) -> Finding:
+    explained = explained_kinds()[one.kind.value]
+    reasons = explained_reasons()
+    step = step_for(one.kind, one.reason, Subject(one.payment_intent, one.id, account))
+    is_open = one.state is State.OPEN
+    return Finding(
+        one,
+        explained.meaning,
+        reasons.get(one.reason or "", ("", ""))[0],
+        step.text if is_open else "",
+        step.command if is_open else None,
+        list(_compared(one)),
+    )
+
+
+def _compared(one: Discrepancy) -> Iterator[Compared]:
+    """Each value of both sides. Several rows stand one after another."""
+    rows = one.local.get("rows")
+    here = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    here = here or ([one.local] if one.local else [])
+    for number, row in enumerate(here, start=1):
+        yield from _compared_row(one, row, f"Row {number}: " if len(here) > 1 else "")
+    if not here:
+        yield Compared("Row", "no row", "", differs=True)
+        for field, name in _SIDES:
+            yield Compared(name, "", _shown(one.stripe, field), differs=False)
+    for field, name in _OF_STRIPE:
+        there = _shown(one.stripe, field)
+        if there and there != "no":
+            yield Compared(name, "", there, differs=False)
+
+
+def _compared_row(one: Discrepancy, row: Mapping[str, object], title: str) -> Iterator[Compared]:
+    yield Compared(f"{title}Row", _shown(row, "key"), "", differs=False)
+    for field, name in _SIDES:
+        here = _shown(row, field)
+        there = (
+            (one.payment_intent or "") if field == "payment_intent" else _shown(one.stripe, field)
+        )
+        if here or there:
+            differs = field in _COMPARED and bool(one.stripe) and here != there
+            yield Compared(f"{title}{name}", here, there, differs)
+
+
+def _shown(values: Mapping[str, object], field: str) -> str:
+    value = values.get(field)
+    if field.startswith("amount") and isinstance(value, int):
+        currency = values.get("currency")
+        if value == 0 and field != "amount":
+            return ""
+        return money_text(Money(value, currency)) if isinstance(currency, str) else f"{value:,}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if field == "currency" and isinstance(value, str):
+        return value.upper()
+    return "" if value is None else str(value)
+
+
+def _url(call: Call, records: PaymentRecords) -> str | None:
+    for one in records.discrepancies:
+        livemode = one.evidence.get("livemode")
+        accounts = {account.name: account.stripe_account for account in call.settings.accounts}
+        url = dashboard_url(
+            one.payment_intent,
+            livemode if isinstance(livemode, bool) else None,
+            accounts.get(one.account),
+        )
+        if url is not None:
+            return url
+    return None
+
+
+def _story(records: PaymentRecords) -> Iterator[Moment]:
+    yield from _of_evidence(records)
+    for event in records.events:
+        pending = "" if event.delivered else "a delivery of it was pending"
+        yield Moment(event.created, "Stripe", f"Event {event.type}", pending)
+    for entry in records.entries:
+        if entry.action != "note":
+            yield Moment(
+                entry.at,
+                actor_of(entry.body) or "Reconciler",
+                entry_text(entry.action, entry.body),
+                f"ledger entry {entry.seq}",
+            )
+    for note in records.notes:
+        yield Moment(note.at, note.author, "Note", note.text or "(removed)")
+    for message in records.messages:
+        change = f"{message.before or 'no status'} → {message.after or 'no status'}"
+        yield Moment(
+            message.created_at,
+            "Reconciler",
+            f"Message to your code: {change}",
+            f"outbox {message.id}",
+        )
+        if message.delivered_at is not None:
+            yield Moment(message.delivered_at, "Your code", f"Message {message.id} delivered")
+
+
+def _of_evidence(records: PaymentRecords) -> Iterator[Moment]:
+    """When the intent and its latest charge were made, as the newest finding saw them."""
+    for one in records.discrepancies[:1]:
+        created = _moment(one.evidence.get("created"))
+        if created is not None:
+            method = one.evidence.get("method")
+            yield Moment(created, "Customer", "Payment began", str(method) if method else "")
+        charge = one.evidence.get("charge")
+        if isinstance(charge, Mapping):
+            charged = _moment(charge.get("created"))
+            failure = charge.get("failure_code")
+            if charged is not None:
+                detail = f"declined: {failure}" if failure else str(charge.get("id") or "")
+                yield Moment(
+                    charged, "Stripe", f"Attempt {words(str(charge.get('status') or ''))}", detail
+                )
+        canceled = _moment(one.evidence.get("canceled_at"))
+        if canceled is not None:
+            yield Moment(canceled, "Stripe", "Payment canceled")
+
+
+def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
