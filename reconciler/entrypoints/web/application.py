@@ -25,7 +25,6 @@ from starlette.routing import Route
 
 from reconciler.clock import Clock
 from reconciler.entrypoints.web.call import Call, NotFoundError, PageFunction, View
-from reconciler.entrypoints.web.form_token import FormTokens
 from reconciler.entrypoints.web.identity import (
     Credentials,
     ForgedHeaderError,
@@ -34,6 +33,7 @@ from reconciler.entrypoints.web.identity import (
     Reader,
     TooManyTriesError,
 )
+from reconciler.entrypoints.web.page_token import PageTokens
 from reconciler.entrypoints.web.pages.discrepancies import discrepancies
 from reconciler.entrypoints.web.pages.kinds import kinds
 from reconciler.entrypoints.web.pages.ledger import ledger
@@ -75,7 +75,7 @@ class Site:
     settings: Settings
     clock: Clock
     identification: Identification
-    tokens: FormTokens
+    tokens: PageTokens
     templates: Environment
     fixed_reader: Reader | None = None
     """The person of every request, for the demonstration alone; None: each request says who sends it."""
@@ -89,7 +89,7 @@ def application(
     fixed_reader: Reader | None = None,
 ) -> ResponseHeaders:
     """The application, with its response headers."""
-    site = Site(records, settings, clock, identification, FormTokens(), environment(), fixed_reader)
+    site = Site(records, settings, clock, identification, PageTokens(), environment(), fixed_reader)
     routes = [Route(path, _page(site, page), methods=["GET"]) for path, _, page in PAGES]
     routes += [
         Route("/payment", _page(site, payment), methods=["GET"]),

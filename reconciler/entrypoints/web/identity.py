@@ -52,7 +52,7 @@ class User:
 
 
 class NotLoggedInError(Exception):
-    """Nobody has logged in, or with a wrong password."""
+    """No person has logged in, or with a wrong password."""
 
 
 class TooManyTriesError(Exception):
@@ -94,10 +94,10 @@ class Identification:
     def reader(self, given: Credentials) -> Reader:
         """The person. Raises NotLoggedInError, TooManyTriesError or ForgedHeaderError."""
         if self.user_header is not None and given.named:
-            # anybody can send the header, so that only the proxy's word counts
+            # every program can send the header, so that only the proxy's word counts
             if not _is_in(given.peer, self._proxies):
                 raise ForgedHeaderError
-            # two of them: one is the proxy's, and nobody knows which
+            # two of them: one is the proxy's, and it is not known which
             if len(given.named) > 1:
                 raise ForgedHeaderError
             return self._named(given.named[0].strip())

@@ -56,7 +56,7 @@ class Passwords:
         self._clock = clock
         self._hasher = hasher or PasswordHasher()
         # a name that does not exist costs as much time as one that does
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._no_one_hash = self._hasher.hash(secrets.token_urlsafe())
         self._secret = secrets.token_bytes()
         self._known: dict[bytes, float] = {}
         self._failures: dict[str, _Failures] = {}
@@ -101,7 +101,7 @@ class Passwords:
             return False
         with self._checking:
             try:
-                self._hasher.verify(hash_ or self._nobody, password)
+                self._hasher.verify(hash_ or self._no_one_hash, password)
             except (VerificationError, InvalidHashError):
                 return False
         return hash_ is not None

@@ -13,7 +13,7 @@ HEADERS: Final = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # not "no-referrer": a browser would then send "null" as the origin of a form
+    # not "no-referrer": a browser would then send "null" as the origin of a POST
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -29,7 +29,7 @@ class ResponseHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Hand a request on."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -42,14 +42,14 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
     if web.users_file is None and web.user_header is None:
         faults.append(
             ConfigurationFault(
-                "web.users_file is missing: nobody could log in.",
+                "web.users_file is missing: no person could log in.",
                 "Name a file with a line for each person, or the user_header of your reverse proxy.",
             )
         )
     if (web.user_header is None) != (not web.trusted_proxies):
         faults.append(
             ConfigurationFault(
-                "web.user_header and web.trusted_proxies go together: anybody could send the header, or nobody is asked for it.",
+                "web.user_header and web.trusted_proxies go together: without the second every program could send the header.",
                 "Set both, or neither.",
             )
         )

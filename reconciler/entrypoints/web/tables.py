@@ -51,7 +51,7 @@ class Table(Generic[Row]):
     empty: str = "Nothing to show."
     all_rows: Callable[[], AbstractContextManager[Iterator[Row]]] | None = field(default=None)
     row_id: Callable[[Row], int] | None = field(default=None)
-    """The number of a row for a form, None if rows are not chosen."""
+    """The number of a row for a choice, None if rows are not chosen."""
 
     def cells(self) -> Iterator[list[tuple[Column[Row], Cell]]]:
         """The cells of each row with their columns."""

@@ -1,4 +1,4 @@
-"""Fills the templates. Whatever is no template's own text is masked, made visible and escaped."""
+"""Fills the templates. Every text that is not a template's own is masked, made visible and escaped."""
 
 from __future__ import annotations
 

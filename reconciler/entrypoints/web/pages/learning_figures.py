@@ -33,7 +33,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
     return [
         _agreement(figures),
         Figure(
-            "First learnt from Reconciler",
+            "First known through Reconciler",
             _share(corrected, figures.settled),
             "Of the payments that reached an outcome at Stripe, the part whose webhook never arrived.",
         ),
