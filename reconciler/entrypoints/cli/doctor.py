@@ -12,6 +12,8 @@ from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, exit_code
 from reconciler.entrypoints.invocation import Invocation, invocation
 
+_UNUSABLE = (CheckLevel.FAULT, CheckLevel.UNREACHABLE, CheckLevel.SKIPPED)
+
 
 def doctor(
     context: typer.Context,
@@ -26,8 +28,8 @@ def doctor(
 ) -> int:
     """Check everything that a sweep needs.
 
-    Checks the configuration, the database, the table, privileges, indexes, keys, each key's permissions and the clock,
-    and shows every fault with a hint. Tries what a sweep would write on up to three rows for each outcome, and takes it
+    Checks the configuration, the database, the table, privileges, indexes, keys, each key's permissions, the clock, and
+    whether some hundred rows fit the mapping and Stripe, and shows every fault with a hint. Tries what a sweep would write on up to three rows for each outcome, and takes it
     back: nothing stays written. Exits with 78 if there is a fault, and with 75 if Stripe or the
     database is unavailable.
     """
@@ -59,9 +61,10 @@ def _checks(call: Invocation, *, probe: bool) -> Iterator[DoctorCheck]:
         key_checks,
         load_settings,
     )
+    from reconciler.entrypoints.doctor.data import data_checks
     from reconciler.entrypoints.doctor.database import database_checks
     from reconciler.entrypoints.doctor.security import connection_checks, file_checks
-    from reconciler.entrypoints.doctor.stripe import stripe_checks
+    from reconciler.entrypoints.doctor.stripe import stripe_checks, subject_of
 
     settings, checks = load_settings(call)
     yield from checks
@@ -78,7 +81,13 @@ def _checks(call: Invocation, *, probe: bool) -> Iterator[DoctorCheck]:
     # a database that cannot be reached, or refuses the role, is reported once
     if any(check.about == "database" and check.level is CheckLevel.OK for check in found):
         yield from connection_checks(settings)
-    yield from stripe_checks(settings, call.clock)
+    of_stripe = list(stripe_checks(settings, call.clock))
+    yield from of_stripe
+    # a database that cannot be used is reported above, and so is a key
+    if any(check.about == "database" and check.level is CheckLevel.OK for check in found):
+        unusable = {check.about for check in of_stripe if check.level in _UNUSABLE}
+        readable = {one.name for one in settings.accounts if subject_of(one) not in unusable}
+        yield from data_checks(settings, call.clock, readable)
 
 
 def _write(checks: Sequence[DoctorCheck]) -> None:

@@ -123,7 +123,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
             if fault not in faults:
                 what = f"For sweep --apply: {fault.what}"
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
-    yield from id_checks(about, found)
+    yield from id_checks(about, found, database)
     yield from _binding_checks(about, settings, database, found)
     if must_write and not faults:
         accounts = [account.rows for account in settings.accounts]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 
+from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import Inspection
+from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.sampling.row_sample import SampleTooSlowError, sample_rows
+from reconciler.domain.sample.row_conditions import separating_condition
+from reconciler.domain.sample.sampled_table import SampledTable, reference
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck
 
 
-def id_checks(about: str, found: Inspection) -> Iterator[DoctorCheck]:
-    """Whether the ids are PaymentIntents', and whether client secrets stand in the column."""
+def id_checks(about: str, found: Inspection, database: Database) -> Iterator[DoctorCheck]:
+    """Whether the ids are PaymentIntents', and whether client secrets stand in the column.
+
+    If some are another gateway's, the hint is a condition that leaves them out.
+    """
     ids, table = found.ids, found.table
     if table is None or found.relation is None or not ids.rows:
         return
@@ -27,7 +37,7 @@ def id_checks(about: str, found: Inspection) -> Iterator[DoctorCheck]:
             CheckLevel.WARNING,
             f"{ids.other:,} of the {ids.rows:,} newest ids in {column} are no PaymentIntent's, such as {ids.example}:"
             " Stripe is not asked about them",
-            "If they are no payments with Stripe, leave them out with [payments] where.",
+            f"If they are no payments with Stripe, leave them out: {_condition(found, table, database)}",
         )
     if ids.client_secrets:
         yield DoctorCheck(
@@ -38,3 +48,22 @@ def id_checks(about: str, found: Inspection) -> Iterator[DoctorCheck]:
             "Store only the part before _secret_. Until then run: CREATE INDEX CONCURRENTLY ON"
             f" {found.relation.quoted_name} ({table.intent_without_secret});",
         )
+
+
+def _condition(found: Inspection, table: MerchantTable, database: Database) -> str:
+    """The line of a configuration that leaves out what is no payment with Stripe, together with the present condition."""
+    column = table.payment_intent
+    text = reference(column.name) if column.sql_text is None else f"({column.sql_text})"
+    sample = SampledTable(table.name, (), ())
+    if found.relation is not None:
+        # without a sample the condition compares the ids themselves
+        with contextlib.suppress(SampleTooSlowError):
+            sample = sample_rows(database, found.relation)
+    named = [one for one in sample.columns if column.name in (one.name, one.sql)]
+    if not named:
+        sample = SampledTable(table.name, (), ())
+    ids = sample.values(named[0]) if named else []
+    condition = separating_condition(sample, ids, text)
+    if found.mapping.where is not None:
+        condition = f"({found.mapping.where}) AND {condition}"
+    return f"where = {json.dumps(condition, ensure_ascii=False)}"

@@ -12,6 +12,7 @@ from typing import Final
 from reconciler.adapters.postgres.coordination.lease_store import PostgresReservedShare
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.stripe_gateway.gateway import StripeGateway
 from reconciler.adapters.stripe_gateway.key_access import KeyAccess, read_key_access
 from reconciler.clock import Clock
 from reconciler.domain.outcome import NEGATIVE
@@ -69,6 +70,11 @@ def stripe_checks(
             yield from found
 
 
+def subject_of(account: Account) -> str:
+    """What the checks of an account's key are about."""
+    return f"Stripe, account {account.name}"
+
+
 def _account_checks(
     settings: Settings,
     account: Account,
@@ -76,7 +82,7 @@ def _account_checks(
     own: RateLimiter | None,
     stopping: threading.Event | None,
 ) -> Iterator[DoctorCheck]:
-    about = f"Stripe, account {account.name}"
+    about = subject_of(account)
     if account.key is None:
         yield DoctorCheck(about, CheckLevel.SKIPPED, "there is no usable key")
         return
@@ -98,12 +104,24 @@ def _probed(
     own: RateLimiter | None,
     stopping: threading.Event | None,
 ) -> KeyAccess:
+    with gateway_on_reserved_share(settings, account, clock, own, stopping) as gateway:
+        return read_key_access(gateway)
+
+
+@contextmanager
+def gateway_on_reserved_share(
+    settings: Settings,
+    account: Account,
+    clock: Clock,
+    own: RateLimiter | None = None,
+    stopping: threading.Event | None = None,
+) -> Iterator[StripeGateway]:
+    """The account's gateway. Its reads use the reserved share of the rate limits, or those of ``own``."""
     with ExitStack() as stack:
         rate_limiter = own or RateLimiter(limits_of(settings, account), clock, stopping or STOPPING)
         if own is None:
             stack.enter_context(_reserved_share(settings, account, rate_limiter, clock))
-        gateway = stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
-        return read_key_access(gateway)
+        yield stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from functools import cache
 
 import pytest
 from pglast import parser
+from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
@@ -186,6 +187,8 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         "rows_by_key", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
     ):  # fmt: skip
         yield getattr(table, name)
+    nothing, true = sql.SQL(""), sql.SQL("true")
+    yield table.sampled_payments(nothing, nothing, true)
     if table.set_columns:
         yield table.set_values(lock=True)
     yield from (table.rows_named_by("payment_intent"), table.rows_named_by("key"))
@@ -231,3 +234,22 @@ def test_every_template_of_the_merchants_table_is_composed() -> None:
         "value_check",
     }
     assert faults(tables()["client secrets"].rows_of_intents) == []
+
+
+def test_the_templates_of_samples_name_every_schema() -> None:
+    """A sample is read before it is known what the table is, on the role's own path."""
+    name = sql.Identifier("t", "a")
+    parts = {
+        "columns": sql.SQL(", ").join(
+            TEMPLATES["sampling"][template].format(column=name)
+            for template in ("sampled_json", "sampled_text", "sampled_time")
+        ),
+        "table": sql.Identifier("public", "payments"),
+        "sampled": sql.SQL(""),
+        "condition": sql.SQL("true"),
+        "ordered": sql.SQL(""),
+    }
+    assert faults(TEMPLATES["sampling"]["sampled_rows"].format(**parts).as_bytes(None)) == []
+    codes = TEMPLATES["sampling"]["holds_currency_codes"]
+    parts = {"column": sql.Identifier("code"), "table": sql.Identifier("public", "currency")}
+    assert faults(codes.format(**parts).as_bytes(None)) == []

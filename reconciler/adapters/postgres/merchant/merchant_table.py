@@ -324,6 +324,14 @@ class MerchantTable:
         """What the ``limit`` rows created last hold: the id without a secret, and whether there is a secret."""
         return self._compose("ids_sampled")
 
+    def sampled_payments(
+        self, sampled: sql.Composable, ordered: sql.Composable, is_ordered: sql.Composable
+    ) -> bytes:
+        """Some rows of the account; the arguments say how they are reached, as ``how_to_sample`` gives them."""
+        return self._compose(
+            "sampled_payments", sampled=sampled, ordered=ordered, is_ordered=is_ordered
+        )
+
     def _in_account(self, column: TableColumn) -> sql.Composable:
         """The condition that a row belongs to the account."""
         rows = self.account_rows
@@ -352,6 +360,7 @@ class MerchantTable:
         column = self.payment_intent.identifier
         return {
             "in_account": of_account,
+            "in_mapping": where,
             "of_account": sql.SQL("{} AND {}").format(of_account, where),
             "of_account_in_update": sql.SQL("{} AND {}").format(of_account, where_in_update),
             "table": sql.Identifier(self.schema, self.name),

@@ -45,7 +45,7 @@ SELECT newest.id, newest.holds_secret
 FROM (
     SELECT {shown_intent} AS id, {holds_secret} AS holds_secret
     FROM {table} AS t
-    WHERE {payment_intent} IS NOT NULL AND {created_column} IS NOT NULL
+    WHERE {payment_intent} IS NOT NULL AND {created_column} IS NOT NULL AND {in_mapping}
     ORDER BY {created_column} DESC
     LIMIT %(limit)s
 ) AS newest
@@ -545,3 +545,11 @@ FROM (
 ) AS counted
 WHERE currency OPERATOR(pg_catalog.<>) '' AND minor OPERATOR(pg_catalog.=) pg_catalog.trunc(minor)
 GROUP BY day, status, currency
+
+-- name: sampled_payments
+-- Some rows as the mapping reads them, the newest if an index gives them.
+SELECT {row}
+FROM {table} AS t {sampled}
+WHERE {of_account} AND {is_ordered}
+{ordered}
+LIMIT %(limit)s

@@ -1,0 +1,289 @@
+"""Reads some hundred rows of a table, the newest if an index gives them, and never the whole of a large table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.merchant.catalog import (
+    TIMESTAMPS,
+    ColumnKind,
+    Relation,
+    RelationKind,
+    TableColumn,
+    in_parentheses,
+)
+from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
+from reconciler.domain.sample.sampled_table import (
+    SampledColumn,
+    SampledTable,
+    ValueKind,
+    literal,
+    reference,
+)
+
+SAMPLE: Final = 500
+"""Rows of a sample."""
+SMALL: Final = 200_000
+"""A table with fewer rows may be read whole."""
+MOST_COLUMNS: Final = 200
+MOST_KEYS: Final = 60
+"""Keys of a document that count as columns."""
+SECONDS: Final = 5
+_SQL: Final = STATEMENTS["sampling"]
+_TEMPLATES: Final = TEMPLATES["sampling"]
+_NOTHING: Final = sql.SQL("")
+_TRUE: Final = sql.SQL("true")
+_KINDS: Final = {
+    ColumnKind.TEXT: ValueKind.TEXT,
+    ColumnKind.PADDED: ValueKind.TEXT,
+    ColumnKind.ENUM: ValueKind.TEXT,
+    ColumnKind.UUID: ValueKind.TEXT,
+    ColumnKind.INTEGER: ValueKind.INTEGER,
+    ColumnKind.NUMERIC: ValueKind.NUMERIC,
+    ColumnKind.FLOAT: ValueKind.NUMERIC,
+    ColumnKind.BOOLEAN: ValueKind.BOOLEAN,
+    ColumnKind.TIMESTAMPTZ: ValueKind.TIME,
+    ColumnKind.TIMESTAMP: ValueKind.TIME,
+    ColumnKind.DATE: ValueKind.TIME,
+}
+_KEY: Final = re.compile(r"[A-Za-z0-9_ .-]{1,60}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}([.][0-9]{1,18})?")
+_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+
+
+class SampleTooSlowError(Exception):
+    """The database did not give the sample in time."""
+
+
+def how_to_sample(
+    connection: Connection, relation: Relation, created: TableColumn | None = None
+) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
+    """How some rows are reached without reading the table: a TABLESAMPLE, an ORDER BY, and the condition that it needs.
+
+    The newest rows by an index on the time or on the key, a random part of a large table, or any rows of a small one.
+    """
+    leading = {index.columns[0] for index in relation.indexes if index.columns}
+    times = [column for column in relation.columns if column.kind in TIMESTAMPS]
+    keys = [
+        column
+        for column in relation.columns
+        for index in relation.indexes
+        if index.is_unique and index.columns == (column.name,)
+    ]
+    created_first = [created] if created is not None else _named(times, "creat")
+    for column in [*created_first, *keys]:
+        if column.name in leading and column.sql_text is None and column.may_select:
+            name = sql.Identifier("t", column.name)
+            ordered = sql.SQL("ORDER BY {} DESC").format(name)
+            return _NOTHING, ordered, sql.SQL("{} IS NOT NULL").format(name)
+
+    if relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED, RelationKind.MATERIALIZED):
+        rows = estimated_rows(connection, relation)
+        if rows > SMALL:
+            part = sql.Literal(max(100 * 20 * SAMPLE / rows, 0.001))
+            return sql.SQL("TABLESAMPLE SYSTEM ({})").format(part), _NOTHING, _TRUE
+    return _NOTHING, _NOTHING, _TRUE
+
+
+def _named(columns: Sequence[TableColumn], part: str) -> list[TableColumn]:
+    return [column for column in columns if part in column.name.lower()]
+
+
+def estimated_rows(connection: Connection, relation: Relation) -> int:
+    """How many rows the planner believes a table to have; 0 if it does not know."""
+    found = connection.execute(_SQL["estimated_rows"], {"relation": relation.quoted_name})
+    row = found.fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def set_sample_timeout(connection: Connection, seconds: int = SECONDS) -> None:
+    """End a statement of this transaction after some seconds."""
+    connection.execute(_SQL["set_sample_timeout"], {"timeout": f"{seconds}s"})
+
+
+def sample_rows(
+    database: Database, relation: Relation, *, ids: Sequence[str] = (), intent: str | None = None
+) -> SampledTable:
+    """Some rows with every column that the role may read, documents one level deep.
+
+    With ``ids`` those rows in which ``intent``, an SQL text, gives one of them.
+    Raises SampleTooSlowError.
+    """
+    # psycopg reads a % in a name as the start of a parameter
+    read = [
+        column
+        for column in relation.columns
+        if column.may_select and _is_read(column) and "%" not in column.name
+    ]
+    read = read[:MOST_COLUMNS]
+    with database.snapshot(f"sampling {relation.full_name}") as connection:
+        set_sample_timeout(connection)
+        try:
+            lookups = _currency_lookups(connection, relation)
+            sampled, ordered, condition = how_to_sample(connection, relation)
+            if intent is not None:
+                sampled, ordered = _NOTHING, _NOTHING
+                condition = sql.SQL("{}::pg_catalog.text OPERATOR(pg_catalog.=) ANY({})").format(
+                    in_parentheses(intent), sql.Literal(list(ids))
+                )
+            columns = [
+                *(_expression(column) for column in read),
+                *(sql.SQL("{}").format(in_parentheses(found.reference)) for found in lookups),
+            ]
+            query = _TEMPLATES["sampled_rows"].format(
+                columns=sql.SQL(", ").join(columns),
+                table=sql.Identifier(relation.schema, relation.name),
+                sampled=sampled,
+                condition=condition,
+                ordered=ordered,
+            )
+            limit = 2 * SAMPLE if intent is not None else SAMPLE
+            rows = connection.execute(query.as_bytes(None), {"limit": limit}).fetchall()
+        except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
+            raise SampleTooSlowError(relation.full_name) from None
+    return _as_table(relation, read, lookups, rows)
+
+
+def _is_read(column: TableColumn) -> bool:
+    return column.kind in _KINDS or column.type_name in ("json", "jsonb", "money", "citext")
+
+
+def _is_document(column: TableColumn) -> bool:
+    return column.type_name in ("json", "jsonb")
+
+
+def _expression(column: TableColumn) -> sql.Composable:
+    name = sql.Identifier("t", column.name)
+    if _is_document(column):
+        return _TEMPLATES["sampled_json"].format(column=name)
+    if column.kind in TIMESTAMPS:
+        return _TEMPLATES["sampled_time"].format(column=name)
+    if column.type_name == "money":
+        return sql.SQL("{}::pg_catalog.numeric::pg_catalog.text").format(name)
+    return _TEMPLATES["sampled_text"].format(column=name)
+
+
+def _currency_lookups(connection: Connection, relation: Relation) -> list[SampledColumn]:
+    """The texts that give a currency's code from a table next door."""
+    parameters = {"relation": relation.quoted_name}
+    found = connection.execute(_SQL["referenced_tables"], parameters).fetchall()
+    lookups = []
+    for own, schema, table, key, code in found:
+        query = _TEMPLATES["holds_currency_codes"].format(
+            column=sql.Identifier(code), table=sql.Identifier(schema, table)
+        )
+        rows, codes = connection.execute(query.as_bytes(None)).fetchone() or (0, 0)
+        if rows and rows == codes:
+            text = (
+                _TEMPLATES["currency_lookup"]
+                .format(
+                    code=sql.Identifier(code),
+                    table=sql.Identifier(schema, table),
+                    key=sql.Identifier(key),
+                    own=sql.SQL(reference(own)),
+                )
+                .as_string()
+                .partition("\n")[2]
+            )
+            lookups.append(SampledColumn(f"{table}.{code} by {own}", ValueKind.TEXT, text))
+    return lookups
+
+
+def _as_table(
+    relation: Relation,
+    read: Sequence[TableColumn],
+    lookups: Sequence[SampledColumn],
+    rows: Sequence[Sequence[str | None]],
+) -> SampledTable:
+    unique = {
+        index.columns[0]
+        for index in relation.indexes
+        if index.is_unique and len(index.columns) == 1
+    }
+    columns: list[SampledColumn] = []
+    values: list[list[str | None]] = []
+    for place, column in enumerate(read):
+        texts = [row[place] for row in rows]
+        if _is_document(column):
+            for found, inner in _document_columns(column, texts):
+                columns.append(found)
+                values.append(inner)
+            continue
+        columns.append(_sampled_column(column, is_unique=column.name in unique))
+        values.append(texts)
+    for place, lookup in enumerate(lookups, start=len(read)):
+        columns.append(lookup)
+        values.append([row[place] for row in rows])
+    turned = tuple(zip(*values, strict=True)) if values and rows else ()
+    return SampledTable(relation.full_name, tuple(columns), turned)
+
+
+def _sampled_column(column: TableColumn, *, is_unique: bool) -> SampledColumn:
+    kind = _KINDS.get(column.kind, ValueKind.TEXT)
+    number = None
+    # floating point and money cannot be mapped as they are
+    if column.kind is ColumnKind.FLOAT or column.type_name == "money":
+        kind, number = ValueKind.NUMERIC, f"{reference(column.name)}::numeric"
+    return SampledColumn(
+        column.name,
+        kind,
+        number_sql=number,
+        is_unique=is_unique,
+        is_nullable=column.is_nullable,
+    )
+
+
+def _seconds(text: str) -> str | None:
+    """A time of a document in seconds since 1970; one without a zone is read as UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return str((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _document_columns(
+    column: TableColumn, texts: Sequence[str | None]
+) -> list[tuple[SampledColumn, list[str | None]]]:
+    """The keys of a document as columns, the most frequent first."""
+    documents = [json.loads(text) if text else {} for text in texts]
+    counted = Counter(key for document in documents for key in document if _KEY.fullmatch(key))
+    return [
+        _document_column(column, key, [document.get(key) for document in documents])
+        for key, _ in counted.most_common(MOST_KEYS)
+    ]
+
+
+def _document_column(
+    column: TableColumn, key: str, values: list[str | None]
+) -> tuple[SampledColumn, list[str | None]]:
+    text = f"{reference(column.name)}->>{literal(key)}"
+    name = f"{column.name}->>{key}"
+    present = [value for value in values if value is not None and value.strip()]
+
+    def all_are(pattern: re.Pattern[str]) -> bool:
+        return bool(present) and all(pattern.fullmatch(value) for value in present)
+
+    # a cast that fails on one row of a million would end every sweep, so only what looks right is converted
+    if all_are(_NUMBER):
+        number = f"CASE WHEN {text} ~ '^-?[0-9]+([.][0-9]+)?$' THEN ({text})::numeric END"
+        kind = ValueKind.INTEGER if all_are(_WHOLE) else ValueKind.NUMERIC
+        return SampledColumn(name, kind, text, number_sql=number), values
+    if all_are(_ISO):
+        time = (
+            f"CASE WHEN {text} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}'"
+            f" THEN ({text})::timestamptz END"
+        )
+        seconds = [None if value is None else _seconds(value) for value in values]
+        return SampledColumn(name, ValueKind.TIME, text, time_sql=time), seconds
+    return SampledColumn(name, ValueKind.TEXT, text), values
