@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import RateLimits, Source, retrieve_page_size
 from reconciler.engine.lease.lease import Lease
@@ -101,6 +102,8 @@ class OpenAccount:
     has_schema: bool
     zone: tzinfo = UTC
     """The time zone of the books."""
+    count_rows_of_no_account: Callable[[], RowsOfNoAccount] | None = None
+    """Counts the rows that no configured account has; None if the table has no account column."""
 
     def sweep(
         self, request: SweepRequest, progress: Progress, requester: Requester | None = None
@@ -244,4 +247,5 @@ class OpenAccount:
             source_quota=limits.source_quota,
             rechecks=self.rechecks,
             zone=self.zone,
+            count_rows_of_no_account=self.count_rows_of_no_account,
         )

@@ -13,6 +13,7 @@ from reconciler.domain.audit.ledger_entry import LedgerHead
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
@@ -183,6 +184,8 @@ class SweepReport:
     """Why the sweep ended early, None if it did not."""
     notes: list[str] = field(default_factory=list)
     """What a reader should know about how the sweep went."""
+    rows_of_no_account: RowsOfNoAccount | None = None
+    """Rows that belong to no configured account; None if they were not counted."""
     row_ids: RowIdCounts = field(default_factory=RowIdCounts)
     ledger_head: LedgerHead | None = None
     """The ledger's head after this sweep's entries; None if this process has added none."""
@@ -331,6 +334,9 @@ class SweepReport:
             "other_id_example": self.row_ids.other_example,
             "client_secrets": self.row_ids.client_secrets,
             "ids_without_intent": self.row_ids.without_intent,
+            "rows_of_no_account": (
+                None if self.rows_of_no_account is None else self.rows_of_no_account.to_dict()
+            ),
             "notes": list(self.notes),
             "reads": self.reads,
             "rate_limited": self.rate_limited,

@@ -11,6 +11,7 @@ from typing import Final
 from reconciler.clock import Clock
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.match import Rules
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.planning.plan import Budget
 from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.ports import Store, Stripe
@@ -112,6 +113,8 @@ class SweepContext:
     rechecks: ClaimedRechecks
     zone: tzinfo = UTC
     """The time zone of the books, in which the totals of a day are made."""
+    count_rows_of_no_account: Callable[[], RowsOfNoAccount] | None = None
+    """Counts the rows that no configured account has; None if the table has no account column."""
 
 
 class StopToken:

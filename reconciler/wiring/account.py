@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.postgres.discrepancies.discrepancy_store import (
         PostgresDiscrepancyStore,
     )
+    from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+    from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -189,7 +191,22 @@ def open_account(
             zone=settings.statement.zone,
             rechecks=rechecks or ClaimedRechecks(),
             has_schema=store.has_schema,
+            count_rows_of_no_account=(
+                None
+                if table.account is None
+                else partial(_rows_of_no_account, database, table, settings)
+            ),
         )
+
+
+def _rows_of_no_account(
+    database: Database, table: MerchantTable, settings: Settings
+) -> RowsOfNoAccount:
+    # imported here: a table without an account column does not need it
+    from reconciler.adapters.postgres.merchant.rows_of_no_account import count_rows_of_no_account
+
+    accounts = [one.rows for one in settings.accounts]
+    return count_rows_of_no_account(database, table, accounts)
 
 
 def _discrepancy_store(database: Database, account: str) -> PostgresDiscrepancyStore:

@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.model.pause import Pause
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.engine.health.rate_usage import RateUsage
 
 LATE: Final = 3
@@ -75,6 +76,8 @@ class SweepStatus:
     other_id_example: str | None = None
     anchor_error: str | None = None
     """Why the ledger's head was not written outside the database after the last sweep, which a person made."""
+    rows_of_no_account: RowsOfNoAccount | None = None
+    """Rows that belong to no configured account, as the last sweep counted them; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)

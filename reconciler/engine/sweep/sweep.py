@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import PaidSibling
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
 from reconciler.engine.page.brake import Brake, PersonLimits
@@ -92,11 +93,30 @@ class Sweep:
             self._comparison.report_changes()
         if report.row_ids != RowIdCounts():
             report.notes.extend(report.row_ids.notes())
+        if context.count_rows_of_no_account is not None:
+            self._count_rows_of_no_account(context.count_rows_of_no_account)
         report.reads = context.stripe.reads - reads
         report.rate_limited = context.stripe.rate_limited - rate_limited
         report.seconds = context.clock.monotonic() - began
         self._store_end()
         return report
+
+    def _count_rows_of_no_account(self, count: Callable[[], RowsOfNoAccount]) -> None:
+        """Count them for a person and once in each window. It reads the whole table, so the frequent sweeps do not."""
+        report = self.report
+        is_frequent = self._by_service and self._request.kind is not SweepKind.WINDOW
+        if is_frequent or self._request.names_intents or report.stopped is not None:
+            return
+        try:
+            found = report.rows_of_no_account = count()
+        except ReconcilerError as error:
+            report.notes.append(f"Rows that belong to no account were not counted: {error}")
+            return
+        if found.rows:
+            report.notes.append(
+                f"Rows that belong to no configured account: {found.rows:,}, by what their account column holds:"
+                f" {found.text}. No sweep examines them."
+            )
 
     def _compared_with_review(self, requester: Requester) -> ReviewComparison | None:
         review = self._request.review

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reconciler import errors
 from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.money import Money
 from reconciler.engine.report import (
     DecisionKind,
@@ -87,6 +88,8 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
             client_secrets=fields["client_secrets"],
             without_intent=fields["ids_without_intent"],
         )
+        counted = fields["rows_of_no_account"]
+        report.rows_of_no_account = None if counted is None else RowsOfNoAccount.of_dict(counted)
         report.notes = list(fields["notes"])
         report.lines = [_line(item) for item in fields["lines"]]
         report.line_count = fields["line_count"]

@@ -160,6 +160,9 @@ def as_json(
                 "stopped": item.stopped,
                 "other_ids": item.other_ids,
                 "anchor_error": item.anchor_error,
+                "rows_of_no_account": (
+                    None if item.rows_of_no_account is None else item.rows_of_no_account.to_dict()
+                ),
             }
             for item in one.sweeps
         ],
@@ -236,6 +239,7 @@ def _write(one: AccountStatus, found: Sequence[Remark], expected: Expectations) 
             ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
             ("requests", str(one.requests) if one.requests else ""),
             ("other ids", _other_ids_text(one)),
+            ("of no account", _no_account_text(one)),
             ("outbox", _outbox_text(one.outbox)),
         ]
     )
@@ -248,6 +252,19 @@ def _other_ids_text(one: AccountStatus) -> str:
     if most is None or not most.other_ids:
         return ""
     return f"{most.other_ids:,} rows hold no PaymentIntent id, such as {most.other_id_example} (sweep {most.last})"
+
+
+def _no_account_text(one: AccountStatus) -> str:
+    # only a window and a person's sweep count them
+    counted = [(item.last or 0, item.rows_of_no_account) for item in one.sweeps]
+    sweep, latest = max(
+        ((sweep, found) for sweep, found in counted if found is not None),
+        key=lambda pair: pair[0],
+        default=(0, None),
+    )
+    if latest is None or not latest.rows:
+        return ""
+    return f"{latest.rows:,} rows belong to no account: {latest.text} (sweep {sweep})"
 
 
 def _write_tables(one: AccountStatus) -> None:

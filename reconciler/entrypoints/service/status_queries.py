@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
@@ -14,6 +15,7 @@ from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.clock import Clock
 from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.model.pause import Pause
+from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.engine.health.rate_usage import from_dict
 from reconciler.engine.health.status import (
     AccountStatus,
@@ -73,7 +75,7 @@ def _read_status(
     return AccountStatus(
         account=account,
         lease=LeaseStatus(*status.lease()),
-        sweeps=tuple(SweepStatus(*row) for row in status.sweeps()),
+        sweeps=tuple(_sweep_status(*row) for row in status.sweeps()),
         open_payments={} if table is None else status.open_payments(table),
         table_fault=table_fault,
         findings=tuple(
@@ -88,6 +90,12 @@ def _read_status(
         outbox=OutboxStatus(*status.outbox()),
         pause=None if pause is None else Pause(*pause),
     )
+
+
+def _sweep_status(*row: Any) -> SweepStatus:
+    # the last column is JSON
+    counted = None if row[-1] is None else RowsOfNoAccount.of_dict(row[-1])
+    return replace(SweepStatus(*row), rows_of_no_account=counted)
 
 
 def _inspect_table(

@@ -376,3 +376,29 @@ def test_a_row_that_left_and_an_intent_that_stripe_does_not_know(
     shop.run("sweep", "--apply", "--payment-intent", "pi_gone", "--payment-intent", "pi_1")
     (closed,) = shop.discrepancies()
     assert (closed["state"], closed["closing"]) == ("closed", "out_of_scope")
+
+
+def test_rows_of_no_account_keep_to_where_and_to_other_accounts(
+    open_shop: OpenShop, stripe: ExactStripe
+) -> None:
+    """Rows outside where, and rows of every configured account (by value, by name, by NULL), are not counted."""
+    shop = open_shop(account="account", where="order_id IS NULL OR order_id <> 'old%'")
+    shop.configure_accounts({"name": "a", "value": "eu"}, {"name": "b", "holds_null": True})
+    for key, account in enumerate(["eu", "b", None, "a", "x\x1b[31m" + "y" * 80], 1):
+        shop.row(key, f"pi_{key}", account=account)
+    shop.row(9, "pi_9", account="gone", order="old%")
+    answer = shop.run("sweep", "--kind", "due", "--account", "a", "--json")
+    counted = answer.json["rows_of_no_account"]
+    assert (counted["rows"], counted["values"]) == (2, 2)
+    assert [one["value"][:1] for one in counted["most"]] == ["a", "x"]
+    text = shop.run("sweep", "--kind", "due", "--account", "a").out
+    assert "\x1b" not in text + answer.out
+    assert "gone" not in text
+
+
+def test_a_table_of_one_account_has_none(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """Without an account column nothing is counted."""
+    shop = open_shop()
+    stripe.serve(payment_intent("pi_1"))
+    shop.row(1, "pi_1")
+    assert shop.sweep("--kind", "due")["rows_of_no_account"] is None

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.rows_of_no_account import statement_of
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.domain.model.payment import SqlText, TableMapping
 from reconciler.domain.model.time_range import TimeRange
@@ -193,6 +194,8 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         yield table.set_values(lock=True)
     yield from (table.rows_named_by("payment_intent"), table.rows_named_by("key"))
     yield table.rows_named_by("order")
+    if table.account is not None:
+        yield statement_of(table, table.account)
     yield table.update(linking=True)
     yield table.update(linking=False)
     for created in RANGES:

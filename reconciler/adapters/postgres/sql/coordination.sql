@@ -198,7 +198,7 @@ SELECT k.kind,
     done.id, done.finished_at, extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) done.finished_at)::pg_catalog.float8,
     done.asked_by, last.id, last.finished_at, last.complete, last.report OPERATOR(pg_catalog.->>) 'stopped',
     coalesce((last.report OPERATOR(pg_catalog.->>) 'other_ids')::bigint, 0), last.report OPERATOR(pg_catalog.->>) 'other_id_example',
-    last.report OPERATOR(pg_catalog.->>) 'anchor_error'
+    last.report OPERATOR(pg_catalog.->>) 'anchor_error', nullif(last.report OPERATOR(pg_catalog.->) 'rows_of_no_account', 'null'::pg_catalog.jsonb)
 FROM k
 LEFT JOIN LATERAL (
     SELECT id, finished_at, asked_by FROM reconciler.sweeps

@@ -380,6 +380,21 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATO
     AND {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
 GROUP BY 1
 
+-- name: rows_of_no_account
+-- Rows that no sweep examines, by what the account column holds. The sums over all values come with each line.
+SELECT
+    pg_catalog.rtrim({account}::pg_catalog.text), pg_catalog.count(*),
+    (pg_catalog.sum(pg_catalog.count(*)) OVER ())::pg_catalog.int8, pg_catalog.count(*) OVER ()
+FROM {table} AS t
+WHERE CASE
+        WHEN {account} IS NULL THEN NOT %(null_is_held)s::pg_catalog.bool
+        ELSE NOT {account} {equals_account} ANY(%(held)s::{account_type}[])
+    END
+    AND {where}
+GROUP BY 1
+ORDER BY 2 DESC, 1
+LIMIT %(most)s
+
 -- name: rows_of_orders
 -- Before a row is made failed or canceled, every row of its order counts: of any account, mapped or not. At most 101 an
 -- order, which shows that there are more than 100: an order that 1,000 rows share is no order.
