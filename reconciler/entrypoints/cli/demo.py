@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -16,14 +18,18 @@ from reconciler.entrypoints.cli.output import (
     write_table,
 )
 from reconciler.entrypoints.cli.progress import showing_progress
-from reconciler.entrypoints.invocation import invocation
+from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.exit_codes import ExitCode
 from reconciler.wiring.stop_signal import ignore_stop_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.demo.demonstration import DemoResult
+    from reconciler.settings import Settings
 
 _SEEDS: Final = 1_000_000
+_OPEN: Final = "The finance pages are open at {address} until you press Ctrl-C. Then the demonstration removes itself."
 _NEXT_STEPS: Final = (
     "Next, your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
     "reconciler sweep writes nothing without --apply or --record; reconciler revert undoes a sweep's corrections.",
@@ -56,6 +62,10 @@ def demo(
             help="The same number gives the same demonstration.  [default: random]",
         ),
     ] = None,
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="Leave the finance pages open at the end, until Ctrl-C."),
+    ] = False,
     json: JsonOption = False,
 ) -> int:
     """Show a complete example: an embedded PostgreSQL, a sandbox Stripe and a shop that loses webhooks.
@@ -72,14 +82,45 @@ def demo(
     call = invocation(context)
     # the seed is shown in the report, so that a demonstration that failed can be repeated
     plan = DemoPlan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
-    with showing_progress("demo") as progress:
-        result = demonstrate(plan, call.clock, progress)
-    if json:
-        write_json(as_json(result))
-    else:
-        _write(result)
-    _report_faults(result)
-    return int(ExitCode.DONE if result.is_clean else ExitCode.NO)
+    serve_pages = _pages(call) if web else None
+    ended_pages: list[DemoResult] = []
+
+    def while_open(result: DemoResult, configured: Settings) -> None:
+        if json:
+            write_json(as_json(result))
+        else:
+            _write(result)
+        _report_faults(result)
+        if serve_pages is not None:
+            serve_pages(configured)
+            ended_pages.append(result)
+
+    shown: list[DemoResult] = []
+    try:
+        with showing_progress("demo") as progress:
+            shown.append(demonstrate(plan, call.clock, progress, while_open))
+    except KeyboardInterrupt:
+        # that is how the pages end; everything before them was shown
+        if not ended_pages:
+            raise
+    return int(ExitCode.DONE if (ended_pages or shown)[0].is_clean else ExitCode.NO)
+
+
+def _pages(call: Invocation) -> Callable[[Settings], None]:
+    """Serves the finance pages on a free port of this machine. Raises ConfigurationError if they are not installed."""
+    from reconciler.entrypoints.cli.web import raise_if_not_installed
+
+    # before the demonstration, not after it
+    raise_if_not_installed()
+
+    def serve_pages(configured: Settings) -> None:
+        from reconciler.entrypoints.web.demo_pages import serve_demo
+
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            serve_demo(configured, call.clock, lambda address: warn(_OPEN.format(address=address)))
+
+    return serve_pages
 
 
 def _write(result: DemoResult) -> None:

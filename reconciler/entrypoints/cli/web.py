@@ -45,13 +45,14 @@ def web(
     They read Reconciler's own tables, and never Stripe. The section [web] of the configuration says where, and who may
     see them.
     """
-    _raise_if_not_installed()
+    raise_if_not_installed()
     if new_user is not None:
         return _write_user(new_user, role)
     return _serve(invocation(context))
 
 
-def _raise_if_not_installed() -> None:
+def raise_if_not_installed() -> None:
+    """Raises ConfigurationError if the libraries of the pages are missing."""
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("argon2", "jinja2", "starlette", "svg", "uvicorn")):

@@ -64,6 +64,7 @@ PAGES: Final[tuple[tuple[str, str, PageFunction], ...]] = (
     ("/kinds", "What each kind means", kinds),
 )
 """The pages of the menu, in its order."""
+_LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 _log = structlog.get_logger()
 
 
@@ -117,6 +118,9 @@ Endpoint = Callable[[Request], Response]
 def reader_of(site: Site, request: Request) -> Reader:
     """Who sends a request. Raises NotLoggedInError, TooManyTriesError or ForgedHeaderError."""
     if site.fixed_reader is not None:
+        # a foreign page could give its own name this machine's address, and read on
+        if request.url.hostname not in _LOOPBACK:
+            raise HTTPException(HTTPStatus.MISDIRECTED_REQUEST)
         return site.fixed_reader
     header = site.identification.user_header
     given = Credentials(

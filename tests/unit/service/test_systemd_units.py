@@ -88,6 +88,20 @@ def test_both_services_are_confined_alike() -> None:
     }
 
 
+def test_the_pages_are_confined_like_the_service() -> None:
+    """The finance pages may do what the service may, less what they do not need: no Stripe key, another port and folder."""
+    service, web = (options(UNITS / f"{name}.service") for name in ("reconciler", "reconciler-web"))
+    own = {
+        "Type", "NotifyAccess", "ExecStart", "ExecReload", "TimeoutStopSec", "WatchdogSec", "TimeoutStopFailureMode",
+        "TimeoutStartFailureMode", "SocketBindAllow", "ExecPaths", "NoExecPaths", "TasksMax", "Environment", "StateDirectory",
+        "LoadCredential", "SyslogIdentifier", "MemoryHigh", "MemoryMax",
+    }  # fmt: skip
+    assert {name: value for name, value in service.items() if name not in own} == {
+        name: value for name, value in web.items() if name not in own
+    }
+    assert not any("stripe" in value for value in web["LoadCredential"])
+
+
 def test_systemd_never_stops_restarting_the_service() -> None:
     """After an outage of the database the service is restarted, however often; after a configuration fault it is not."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
