@@ -43,13 +43,11 @@ TESTS = Path(__file__).parent
 LONG = (
     TESTS / "acceptance" / "benchmarks",
     TESTS / "acceptance" / "systemd",
-    TESTS / "acceptance" / "service" / "test_outages.py",
-    TESTS / "acceptance" / "service" / "test_rate_limits.py",
-    TESTS / "acceptance" / "service" / "test_chaos.py",
-    TESTS / "acceptance" / "service" / "test_hangs.py",
-    TESTS / "acceptance" / "service" / "test_replicas.py",
+    TESTS / "acceptance" / "package" / "test_wheel.py",
+    TESTS / "acceptance" / "service",
+    TESTS / "integration" / "engine" / "test_cut_off_sweeps.py",
 )
-"""Tests of many real processes, of outages, of a booted machine. They take minutes and run only with ``-m long``."""
+"""Tests of real processes and their intervals, of outages, of a booted machine. Only ``-m long`` runs them."""
 
 SERVER_SETTINGS = (
     "fsync=off",

@@ -167,6 +167,7 @@ def test_people_get_sentences_and_tables(scratch: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_random_seed_is_reported(scratch: Path) -> None:
     """A demonstration can be repeated: its seed is in the report, and the same seed gives the same figures."""
     _, out, _ = _run(scratch, "--json", "--payments", "60")
@@ -246,6 +247,7 @@ MOMENTS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("is_reached", MOMENTS.values(), ids=MOMENTS)
 def test_an_interrupted_demonstration_leaves_nothing_behind(

@@ -69,6 +69,7 @@ def test_the_units_limit_is_the_one_that_is_meant() -> None:
     assert re.search(r"^MemoryMax=256M$", unit, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_all_threads_together_stay_inside_the_units_memory() -> None:
     """Sixteen threads that read the worst bodies at the same time: few large bodies are in memory at once, and one is parsed
     at a time. Twice the bodies and the growth of one parsed answer fit beside the idle service."""
