@@ -9,7 +9,6 @@ from typing import Protocol
 
 from reconciler.domain.audit.ledger_entry import CorrectionEntry, Draft, LedgerHead
 from reconciler.domain.audit.written_value import WrittenValue
-from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.found_intents import FoundIntents
 from reconciler.domain.model.intent import Charge, Intent, MissingIntent
@@ -294,21 +293,10 @@ class Store(Protocol):
 
 
 class DiscrepancyStore(Protocol):
-    """The discrepancies and corrections of one account, for a person to settle."""
+    """The discrepancies and corrections of one account, for a person who writes its rows."""
 
     def discrepancy(self, discrepancy_id: int) -> Discrepancy | None:
         """The discrepancy with this number, None if there is none."""
-        ...
-
-    def settle(self, discrepancy_id: int, state: State, note: str, by: str, entry: Draft) -> None:
-        """Store a person's decision with its ledger entry, in one transaction."""
-        ...
-
-    def reopen(self, discrepancy_ids: Sequence[int], drafts: Sequence[Draft]) -> None:
-        """Open these discrepancies again with their ledger entries, in one transaction.
-
-        Their reverts end, and their payments are read again by the next sweep.
-        """
         ...
 
     def corrections(self, sweep: int) -> tuple[CorrectionEntry, ...]:

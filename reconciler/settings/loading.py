@@ -31,6 +31,7 @@ from reconciler.settings.keys import (
     mode_fault,
     read_key_file,
 )
+from reconciler.settings.review_section import ReviewSection
 from reconciler.settings.rules import joint_faults, shown_name
 from reconciler.settings.sections import (
     AccountSection,
@@ -104,6 +105,7 @@ class Settings:
     accounts: tuple[Account, ...]
     statement: StatementSection = field(default_factory=StatementSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
+    review: ReviewSection = field(default_factory=ReviewSection)
     service: ServiceSection = field(default_factory=ServiceSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
     web: WebSection = field(default_factory=WebSection)
@@ -178,6 +180,7 @@ def load(
         sweep=configuration.sweep,
         statement=configuration.statement,
         ledger=configuration.ledger,
+        review=configuration.review,
         accounts=_accounts(configuration, keys),
         service=configuration.service,
         delivery=configuration.delivery,

@@ -14,6 +14,7 @@ from typing import Any
 from reconciler.domain.outcome import AT_STRIPE, NEGATIVE
 from reconciler.errors import ConfigurationFault
 from reconciler.settings.durations import parse_duration
+from reconciler.settings.review_rules import people_faults
 from reconciler.settings.sections import DeliverySection, ServiceSection
 from reconciler.settings.values import KEEP, LONGEST_SHOWN, status_word
 
@@ -30,7 +31,13 @@ def joint_faults(raw: Mapping[str, Any]) -> list[ConfigurationFault]:
         faults += _statuses(payments)
         faults += _set(payments)
         faults += _account_column(payments, accounts)
-    return faults + _stall(raw) + _accounts(accounts) + _rows_of_accounts(accounts)
+    return (
+        faults
+        + _stall(raw)
+        + _accounts(accounts)
+        + _rows_of_accounts(accounts)
+        + people_faults(raw)
+    )
 
 
 def _list(value: object) -> list[Any]:

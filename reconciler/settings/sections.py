@@ -6,12 +6,14 @@ from dataclasses import fields
 from datetime import timedelta, tzinfo
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.engine.report import Mode
+from reconciler.settings.base_section import Section
 from reconciler.settings.durations import Duration, PositiveDuration, RequestDuration
+from reconciler.settings.review_section import ReviewSection
 from reconciler.settings.values import (
     KEEP,
     AccountName,
@@ -42,12 +44,6 @@ from reconciler.settings.values import (
     WriteOutcome,
     zone_of,
 )
-
-
-class Section(BaseModel):
-    """One section of the file. It is frozen, and an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class StripeSection(Section):
@@ -402,6 +398,7 @@ class Configuration(BaseSettings):
     sweep: SweepSection = SweepSection()
     statement: StatementSection = StatementSection()
     ledger: LedgerSection = LedgerSection()
+    review: ReviewSection = ReviewSection()
     service: ServiceSection = ServiceSection()
     delivery: DeliverySection = DeliverySection()
     web: WebSection = WebSection()

@@ -184,7 +184,9 @@ class Finding:
     difference: Mapping[str, int] = field(default_factory=dict)
     """By currency, in minor units: what the rows call paid less what Stripe received. Of one payment's findings one has it."""
     payment_created: datetime | None = None
-    """When the payment of the difference was created, by Stripe's clock; the row's time if Stripe has no intent."""
+    """When the payment was created, by Stripe's clock; the row's time if Stripe has no intent."""
+    order: str | None = None
+    """The merchant's order that the payment is for; None if it is not known."""
     subject: str = field(init=False)
     """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
 

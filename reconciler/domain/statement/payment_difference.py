@@ -51,23 +51,37 @@ def difference(rows: Sequence[PaidRow], intent: Intent | None) -> Mapping[str, i
 
 
 def with_difference(match: Match, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings of a match, of which one carries the difference of the payment, so that it counts once.
+    """The findings of a match with order and time, of which one carries the payment's difference, so that it counts once.
 
     That is the pair finding: a side finding stands beside an agreement, or beside the pair finding that carries it.
     """
-    pair = next((found for found in findings if not found.kind.is_side), None)
-    if pair is None:
+    if not findings:
         return findings
     intent = match.intent if isinstance(match.intent, Intent) else None
     created = _created(match) if intent is None else intent.created
+    order = match.order or next((row.order for row in match.payments if row.order), None)
+    # a side finding may be about another payment of the order, which has another time
+    dated = [
+        replace(
+            found,
+            order=order,
+            payment_created=created if found.belongs_to(match.intent.id) else None,
+        )
+        for found in findings
+    ]
+    position = next((n for n, found in enumerate(findings) if not found.kind.is_side), None)
+    if position is None:
+        return tuple(dated)
+
+    pair = dated[position]
     differing = difference(paid_rows(match), intent)
     if pair.kind is Kind.PAID_BY_OTHER_INTENT:
         # the money is the paying intent's, which no row holds
         paying = _paying_intent(match, pair)
         if paying is not None:
             differing, created = difference((), paying), paying.created
-    carried = replace(pair, difference=differing, payment_created=created)
-    return tuple(carried if found is pair else found for found in findings)
+    dated[position] = replace(pair, difference=differing, payment_created=created)
+    return tuple(dated)
 
 
 def _paying_intent(match: Match, finding: Finding) -> Intent | None:

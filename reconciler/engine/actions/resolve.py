@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.engine.actions.accept import AcceptedBy, accept, resolution_body
-from reconciler.engine.ports import DiscrepancyStore
+from reconciler.engine.actions.find_discrepancies import locked_discrepancies
+from reconciler.engine.actions.note import checked_text
+from reconciler.engine.actions.review_store import ReviewStore
 from reconciler.errors import UsageError
 from reconciler.masking import storable
 
@@ -32,15 +35,34 @@ class Resolution:
     remark: str | None = None
 
 
-def resolve_discrepancy(
-    account: OpenAccount,
-    discrepancy_id: int,
-    accepted: AcceptedBy,
+def resolve(
+    store: ReviewStore,
+    discrepancy_ids: Sequence[int],
+    note: str,
+    by: AskedBy,
     *,
-    accept_stripe: bool = False,
     ignore: bool = False,
-) -> Resolution:
-    """Settle a discrepancy. With ``accept_stripe``, write Stripe's present outcome to its row in the same transaction.
+) -> tuple[Resolution, ...]:
+    """Settle discrepancies of any accounts without a write to a row; all or none of them.
+
+    Raises UsageError if one of them does not exist, or if the note is empty.
+    """
+    accepted = AcceptedBy(by, checked_text(note, "the note"))
+    state = State.IGNORED if ignore else State.RESOLVED
+    with store.transaction() as transaction:
+        found = locked_discrepancies(transaction, discrepancy_ids)
+        transaction.settle([item.id for item in found], state, accepted.note, by.name)
+        transaction.append(
+            [
+                (item.account, Draft(Action.RESOLUTION, resolution_body(item, state, accepted)))
+                for item in found
+            ]
+        )
+    return tuple(Resolution(item, state) for item in found)
+
+
+def accept_stripe(account: OpenAccount, discrepancy_id: int, accepted: AcceptedBy) -> Resolution:
+    """Write Stripe's present outcome to the row of a discrepancy, and settle it in the same transaction.
 
     Raises ConfigurationError if Reconciler's schema does not exist, UsageError if the discrepancy does not exist, or
     has no single row or intent to accept for. Raises CannotAcceptError if the outcome cannot be written to this row,
@@ -48,29 +70,17 @@ def resolve_discrepancy(
     """
     account.raise_if_no_schema()
     store = account.ports.new_discrepancy_store()
-    if not accept_stripe:
-        return settle(store, discrepancy_id, accepted, ignore=ignore)
-    discrepancy = _existing(store, discrepancy_id)
+    discrepancy = store.discrepancy(discrepancy_id)
+    if discrepancy is None:
+        raise UsageError(
+            f"account {account.name} has no discrepancy {discrepancy_id}.",
+            "List them with: reconciler discrepancies",
+        )
     key = _key(discrepancy, accepted.row)
     done = accept(account, discrepancy, key, accepted)
     return Resolution(
         discrepancy, State.RESOLVED, done.payment.key, done.payment.status, done.status, done.remark
     )
-
-
-def settle(
-    discrepancy_store: DiscrepancyStore,
-    discrepancy_id: int,
-    accepted: AcceptedBy,
-    *,
-    ignore: bool = False,
-) -> Resolution:
-    """Settle a discrepancy without a write to a row."""
-    discrepancy = _existing(discrepancy_store, discrepancy_id)
-    state = State.IGNORED if ignore else State.RESOLVED
-    entry = Draft(Action.RESOLUTION, resolution_body(discrepancy, state, accepted))
-    discrepancy_store.settle(discrepancy.id, state, accepted.note, accepted.by.name, entry)
-    return Resolution(discrepancy, state)
 
 
 def _key(discrepancy: Discrepancy, row: str | None) -> str:
@@ -95,12 +105,3 @@ def _key(discrepancy: Discrepancy, row: str | None) -> str:
             "Choose one row with --row KEY, or correct the rows by hand and then resolve the discrepancy with a note.",
         )
     return discrepancy.keys[0]
-
-
-def _existing(discrepancy_store: DiscrepancyStore, discrepancy_id: int) -> Discrepancy:
-    discrepancy = discrepancy_store.discrepancy(discrepancy_id)
-    if discrepancy is None:
-        raise UsageError(
-            f"there is no discrepancy {discrepancy_id}.", "List them with: reconciler discrepancies"
-        )
-    return discrepancy

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from reconciler import log
+from reconciler.entrypoints.cli.assign import assign
 from reconciler.entrypoints.cli.demo import demo
 from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
@@ -25,6 +26,7 @@ from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.files import files
 from reconciler.entrypoints.cli.help import help_
 from reconciler.entrypoints.cli.migrate import migrate
+from reconciler.entrypoints.cli.note import note
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
 from reconciler.entrypoints.cli.pause import pause, resume
 from reconciler.entrypoints.cli.plan import plan
@@ -167,6 +169,8 @@ for _command in (
     status,
     explain,
     discrepancies,
+    note,
+    assign,
     resolve,
     reopen,
     revert,

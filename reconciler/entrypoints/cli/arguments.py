@@ -66,6 +66,10 @@ ByOption = Annotated[
         help="Your name, for the ledger. It stands beside the account of the operating system, and does not replace it.",
     ),
 ]
+ApplyOption = Annotated[
+    bool,
+    typer.Option("--apply", help="Do it for what the options select; without it they are shown."),
+]
 LONGEST_NAME: Final = 200
 
 

@@ -4,201 +4,183 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Final
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
-from reconciler.clock import Clock
-from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.domain.rules.next_step import Subject, dashboard_url, step_for
+from reconciler.domain.money import Money
+from reconciler.domain.review.ageing import AgedMoney
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     FormatOption,
     JsonOption,
     OutputFormat,
     chosen_format,
-    parse_moment,
 )
+from reconciler.entrypoints.cli.discrepancy_fields import (
+    LIST_NAMES,
+    USUAL_COLUMNS,
+    ListFields,
+    chosen_names,
+)
+from reconciler.entrypoints.cli.long_table import write_long_table
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
-    moment_text,
     money_text,
-    non_empty,
     write_csv,
+    write_json,
     write_json_array,
     write_line,
     write_table,
 )
+from reconciler.entrypoints.cli.selection import Selection, takes_selection
 from reconciler.entrypoints.invocation import invocation
+from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
-from reconciler.settings import Settings
 
-NAMES: Final = (
-    "id",
-    "account",
-    "kind",
-    "severity",
-    "state",
-    "payment_intent",
-    "payment",
-    "amount",
-    "currency",
-    "reason",
-    "cause",
-    "closing",
-    "note",
-    "resolved_by",
-    "first_seen",
-    "last_seen",
-    "fingerprint",
-    "local",
-    "stripe",
-    "evidence",
-)
-"""The fields of a discrepancy in JSON, CSV and an export. ``amount`` is in minor units. ``payment`` is the row's key, or
-the keys of several rows with a space between them."""
+if TYPE_CHECKING:
+    from reconciler.wiring.audit import Audit
 
-_COLUMNS: Final = (
-    OutputColumn[Discrepancy]("id", lambda found: str(found.id), right=True),
-    OutputColumn[Discrepancy]("account", lambda found: found.account),
-    OutputColumn[Discrepancy]("state", lambda found: found.state.value),
-    OutputColumn[Discrepancy]("severity", lambda found: found.severity.value),
-    OutputColumn[Discrepancy]("kind", lambda found: found.kind.value),
-    OutputColumn[Discrepancy]("payment_intent", lambda found: found.payment_intent or ""),
-    OutputColumn[Discrepancy]("payment", lambda found: " ".join(found.keys)),
-    OutputColumn[Discrepancy]("at stake", lambda found: money_text(found.stake), right=True),
-    OutputColumn[Discrepancy]("reason", lambda found: found.reason or found.closing or ""),
-    OutputColumn[Discrepancy]("cause", lambda found: found.cause or ""),
-    OutputColumn[Discrepancy]("first seen", lambda found: moment_text(found.first_seen)),
-    OutputColumn[Discrepancy]("last seen", lambda found: moment_text(found.last_seen)),
-)
+AGED_NAMES = ("currency", "days", "count", "amount")
 
 
+class SortName(StrEnum):
+    """By what a list is sorted."""
+
+    AMOUNT = "amount"
+    AGE = "age"
+    DUE = "due"
+    LAST_SEEN = "last_seen"
+    PAID = "paid"
+    ID = "id"
+
+
+@takes_selection()
 def discrepancies(
     context: typer.Context,
-    state: Annotated[
-        list[State] | None,
+    selection: Selection,
+    sort: Annotated[
+        SortName,
         typer.Option(
-            metavar="STATE",
-            help="open, corrected, closed, resolved or ignored; can be repeated.",
+            metavar="NAME",
+            help="amount (most money first), age (oldest first), due (soonest first), last_seen, paid (newest first) or id.",
         ),
+    ] = SortName.AMOUNT,
+    limit: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="List at most so many.")
     ] = None,
-    kind: Annotated[
-        list[Kind] | None,
-        typer.Option(metavar="KIND", help="A kind, such as missed_outcome; can be repeated."),
-    ] = None,
-    severity: Annotated[
-        list[Severity] | None,
-        typer.Option(metavar="SEVERITY", help="info, warning or critical; can be repeated."),
-    ] = None,
-    since: Annotated[
+    columns: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME",
-            help="Only what was last seen since then: a date, a time, or a duration before now such as 30d.",
+            metavar="NAMES",
+            help="Show only these columns, in this order, such as id,order,at_stake.",
         ),
     ] = None,
+    ageing: Annotated[
+        bool,
+        typer.Option(
+            "--ageing", help="Show the open money by currency and age, in place of a list."
+        ),
+    ] = False,
     account: AccountOption = None,
     output_format: FormatOption = None,
     json: JsonOption = False,
 ) -> int:
     """List discrepancies, open and settled.
 
-    All states are listed unless --state is given, the one seen last first. Needs only the database.
+    All states are listed unless --state is given, the most money at stake first. Amounts of different currencies are
+    compared by their minor units, without conversion. Needs only the database.
     """
     from reconciler.wiring.audit import open_audit
 
     # the options are checked before the configuration, so that a wrong one is reported first
     chosen = chosen_format(output_format, json)
     call = invocation(context)
-    seen_since = _absolute(since, call.clock)
+    now = call.clock.now()
+    wanted = selection.filter_at(now, account=account)
+    if ageing and not (selection.is_empty and columns is None and limit is None):
+        raise UsageError("--ageing is about everything that is open.", "Give it --account only.")
     # an auditor has neither a Stripe key nor the mapping of the table
     settings = call.settings(need_stripe=False, need_table=False)
-    wanted = DiscrepancyFilter(
-        account=account,
-        states=tuple(state or ()),
-        kinds=tuple(kind or ()),
-        severities=tuple(severity or ()),
-        since=seen_since,
-    )
-    with open_audit(settings) as audit, audit.discrepancies.reading(wanted) as found:
-        _write(found, chosen, settings)
+    wanted = replace(wanted, due=settings.review.due_rules, sort=Sort[sort.name])
+    listing = Listing(ListFields(settings, now), chosen, columns)
+    with open_audit(settings) as audit:
+        if ageing:
+            _write_aged(audit.discrepancies.aged(account, now), chosen)
+        else:
+            listing.write(audit, wanted, limit)
     return int(ExitCode.DONE)
 
 
-def _absolute(text: str | None, clock: Clock) -> datetime | None:
-    """The time that --since names. A duration counts back from this machine's clock, since Stripe is not asked."""
-    found = parse_moment(text, "--since")
-    return found if found is None or isinstance(found, datetime) else clock.now() - found
+class Listing:
+    """A list in one of the formats. Raises UsageError for columns that the format does not have."""
+
+    def __init__(
+        self, fields: ListFields, output_format: OutputFormat, columns: str | None
+    ) -> None:
+        self._fields = fields
+        self._format = output_format
+        self._columns = fields.columns()
+        known = self._columns if output_format is OutputFormat.TABLE else LIST_NAMES
+        self._names = chosen_names(columns, tuple(known))
+
+    def write(self, audit: Audit, wanted: DiscrepancyFilter, limit: int | None) -> None:
+        """Write what the filter selects, while it is read."""
+        with audit.discrepancies.reading(wanted, limit) as found:
+            match self._format:
+                case OutputFormat.JSON:
+                    write_json_array(self._as_json(item) for item in found)
+                case OutputFormat.CSV:
+                    names = self._names or LIST_NAMES
+                    write_csv(names, (self._fields.as_json(item) for item in found), sys.stdout)
+                case OutputFormat.TABLE:
+                    self._write_table(found)
+
+    def _as_json(self, item: Discrepancy) -> Mapping[str, object]:
+        fields = self._fields.as_json(item)
+        if self._names is not None:
+            return {name: fields[name] for name in self._names}
+        return {**fields, "next_step": self._fields.next_step(item)}
+
+    def _write_table(self, found: Iterator[Discrepancy]) -> None:
+        names = self._names or USUAL_COLUMNS
+        count = write_long_table(
+            [self._columns[name] for name in names],
+            found,
+            keep_all=self._names is not None,
+            once=("account",),
+        )
+        if not count:
+            write_line("There are no such discrepancies.")
 
 
-def _write(found: Iterator[Discrepancy], output_format: OutputFormat, settings: Settings) -> None:
+def _write_aged(found: Sequence[AgedMoney], output_format: OutputFormat) -> None:
+    rows = [
+        dict(zip(AGED_NAMES, (one.currency, one.bucket, one.count, one.amount), strict=True))
+        for one in found
+    ]
     match output_format:
         case OutputFormat.JSON:
-            write_json_array({**as_json(item), **_what_next(item, settings)} for item in found)
+            write_json(rows)
         case OutputFormat.CSV:
-            write_csv(NAMES, (as_json(item) for item in found), sys.stdout)
+            write_csv(AGED_NAMES, rows, sys.stdout)
         case OutputFormat.TABLE:
-            # a table needs the width of every row; JSON and CSV are written while they are read
-            listed = list(found)
-            if listed:
-                write_table(_columns(listed), listed)
-            else:
-                write_line("There are no such discrepancies.")
-
-
-def _what_next(found: Discrepancy, settings: Settings) -> Mapping[str, object]:
-    """What settles an open discrepancy, and the payment's page in Stripe's dashboard."""
-    accounts = {account.name: account for account in settings.accounts}
-    account = accounts.get(found.account)
-    step = None
-    if found.state is State.OPEN:
-        named = found.account if len(accounts) > 1 else None
-        step = step_for(found.kind, found.reason, Subject(found.payment_intent, found.id, named))
-    livemode = found.evidence.get("livemode")
-    url = dashboard_url(
-        found.payment_intent,
-        livemode if isinstance(livemode, bool) else None,
-        None if account is None else account.stripe_account,
-    )
-    next_step = None if step is None else {"text": step.text, "command": step.command}
-    return {"next_step": next_step, "dashboard_url": url}
-
-
-def _columns(listed: Sequence[Discrepancy]) -> list[OutputColumn[Discrepancy]]:
-    """The columns that are not empty, and the account only if there are several."""
-    one_account = len({found.account for found in listed}) == 1
-    return [
-        column
-        for column in non_empty(_COLUMNS, listed)
-        if not (one_account and column.title == "account")
-    ]
-
-
-def as_json(found: Discrepancy) -> Mapping[str, object]:
-    """The documented, stable shape of a discrepancy."""
-    return {
-        "id": found.id,
-        "account": found.account,
-        "kind": found.kind.value,
-        "severity": found.severity.value,
-        "state": found.state.value,
-        "payment_intent": found.payment_intent,
-        "payment": " ".join(found.keys) or None,
-        "amount": found.stake.amount,
-        "currency": found.stake.currency,
-        "reason": found.reason,
-        "cause": found.cause,
-        "closing": found.closing,
-        "note": found.note,
-        "resolved_by": found.resolved_by,
-        "first_seen": found.first_seen,
-        "last_seen": found.last_seen,
-        "fingerprint": found.fingerprint,
-        "local": found.local,
-        "stripe": found.stripe,
-        "evidence": found.evidence,
-    }
+            if not found:
+                write_line("Nothing is open.")
+                return
+            write_table(
+                (
+                    OutputColumn[AgedMoney]("days open", lambda one: one.bucket),
+                    OutputColumn[AgedMoney]("payments", lambda one: f"{one.count:,}", right=True),
+                    OutputColumn[AgedMoney](
+                        "at stake",
+                        lambda one: money_text(Money(one.amount, one.currency)),
+                        right=True,
+                    ),
+                ),
+                found,
+            )

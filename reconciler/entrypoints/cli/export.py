@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
-from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
 from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
-from reconciler.entrypoints.cli.discrepancies import NAMES, as_json
+from reconciler.entrypoints.cli.discrepancy_fields import NAMES, as_json
 from reconciler.entrypoints.cli.output import json_text, takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import BrokenLedgerError, UsageError
@@ -79,7 +79,9 @@ def export(
 
 
 def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, object]]:
-    with audit.discrepancies.reading(DiscrepancyFilter(account=account)) as found:
+    with audit.discrepancies.reading(
+        DiscrepancyFilter(account=account, sort=Sort.LAST_SEEN)
+    ) as found:
         for item in found:
             yield as_json(item)
 

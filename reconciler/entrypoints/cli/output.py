@@ -33,7 +33,7 @@ Row = TypeVar("Row")
 _GAP: Final = "   "
 """The most that rich draws between two columns."""
 _MOST_LINE_CHARACTERS: Final = 8000
-_WIDEST_PADDED: Final = 260
+WIDEST_PADDED: Final = 260
 """A wider cell does not widen its column. Ids of Stripe have 255 characters at most."""
 _SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow"}
 """rich leaves colours out if NO_COLOR is set; the word says the severity without them."""
@@ -121,7 +121,7 @@ def write_table(
         padded = [
             cell.rjust(width) if column.right else cell.ljust(width)
             for cell, width, column in zip(
-                line, (min(width, _WIDEST_PADDED) for width in widths), columns, strict=True
+                line, (min(width, WIDEST_PADDED) for width in widths), columns, strict=True
             )
         ]
         sys.stdout.write(" " * indent + "  ".join(padded).rstrip() + "\n")

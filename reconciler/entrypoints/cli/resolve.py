@@ -1,26 +1,33 @@
-"""``resolve``: a person settles a discrepancy."""
+"""``resolve``: a person settles discrepancies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.findings.discrepancy import State
 from reconciler.engine.actions.resolve import Resolution
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
+    ApplyOption,
     ByOption,
     JsonOption,
     parse_name,
 )
+from reconciler.entrypoints.cli.bulk import Bulk
 from reconciler.entrypoints.cli.output import write_json, write_line
-from reconciler.entrypoints.invocation import invocation
+from reconciler.entrypoints.cli.selection import Selection, option_words, takes_selection
+from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
+
+if TYPE_CHECKING:
+    from reconciler.engine.actions.accept import AcceptedBy
 
 
 class AcceptedSide(StrEnum):
@@ -29,16 +36,21 @@ class AcceptedSide(StrEnum):
     STRIPE = "stripe"
 
 
+@takes_selection()
 def resolve(
     context: typer.Context,
-    discrepancy: Annotated[
-        int, typer.Argument(metavar="ID", min=1, help="The discrepancy's number.")
-    ],
     note: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the ledger keeps it.")],
+    selection: Selection,
+    discrepancy: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="ID", min=1, help="The numbers of the discrepancies."),
+    ] = None,
+    apply: ApplyOption = False,
     accept: Annotated[
         AcceptedSide | None,
         typer.Option(
-            metavar="stripe", help="Write Stripe's outcome to the row, although the rules do not."
+            metavar="stripe",
+            help="Write Stripe's outcome to the row, although the rules do not; one discrepancy at a time.",
         ),
     ] = None,
     ignore: Annotated[
@@ -62,43 +74,92 @@ def resolve(
     by: ByOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Settle a discrepancy, as a person.
+    """Settle discrepancies, as a person: those that are named, or those that options select.
 
-    It stays settled until a value of either side changes. With --accept stripe, Reconciler writes Stripe's current
-    outcome to the row, as safely as any correction.
+    They stay settled until a value of either side changes. A selection is only shown, unless --apply is given; without
+    --state it is about open ones. Needs only the database, unless --accept is given: then Reconciler writes Stripe's
+    current outcome to the row, as safely as any correction.
     """
-    from reconciler.engine.actions.accept import AcceptedBy
-    from reconciler.engine.actions.resolve import resolve_discrepancy
-    from reconciler.wiring.account import open_account
-    from reconciler.wiring.people import account_of_discrepancy
+    ids = tuple(dict.fromkeys(discrepancy or ()))
+    _raise_if_contradictory(note, accept, ids, selection, ignore=ignore)
+    if accept is None and (row is not None or amount_differs):
+        raise UsageError("--row and --amount-differs belong to --accept.", "Add --accept stripe.")
 
+    call = invocation(context)
+    asked_by = AskedBy(call.asked_by, parse_name(by))
+    if accept is not None:
+        from reconciler.engine.actions.accept import AcceptedBy
+
+        # a note may quote what was pasted by mistake, and the ledger keeps it
+        accepted = AcceptedBy(asked_by, redact(note.strip()), row, amount_differs)
+        done: Sequence[Resolution] = (_accept(call, account, ids[0], accepted),)
+    else:
+        words = ["resolve", "--note", note, *(["--ignore"] if ignore else [])]
+        bulk = Bulk(
+            call=call,
+            settings=call.settings(need_stripe=False, need_table=False),
+            ids=ids,
+            selection=selection,
+            account=account,
+            apply=apply,
+            words=[*words, *option_words({"--by": by})],
+            states=(State.OPEN,),
+        )
+        settled = _settle(bulk, note, asked_by, ignore=ignore)
+        if settled is None:
+            return int(ExitCode.DONE)
+        done = settled
+    if json:
+        found = [_as_json(one) for one in done]
+        write_json(found[0] if len(ids) == 1 else found)
+    else:
+        for one in done:
+            _write(one)
+        if not done:
+            write_line("There are no such discrepancies.")
+    return int(ExitCode.DONE)
+
+
+def _raise_if_contradictory(
+    note: str,
+    accept: AcceptedSide | None,
+    ids: Sequence[int],
+    selection: Selection,
+    *,
+    ignore: bool,
+) -> None:
     if not note.strip():
         raise UsageError("--note is empty.", "Write in a few words why.")
     if ignore and accept is not None:
         raise UsageError("--ignore and --accept contradict each other.", "Use only one of them.")
-
-    if accept is None and (row is not None or amount_differs):
-        raise UsageError("--row and --amount-differs belong to --accept.", "Add --accept stripe.")
-
-    # without --accept nothing is written to the merchant's table, so no privilege for that is needed
-    call = invocation(context)
-    asked_by = AskedBy(call.asked_by, parse_name(by))
-    settings = call.settings()
-    chosen, writes = account_of_discrepancy(settings, account, discrepancy), accept is not None
-    with open_account(settings, chosen, call.clock, writes_rows=writes) as opened:
-        done = resolve_discrepancy(
-            opened,
-            discrepancy,
-            # a note may quote what was pasted by mistake, and the ledger keeps it
-            AcceptedBy(asked_by, redact(note.strip()), row, amount_differs),
-            accept_stripe=writes,
-            ignore=ignore,
+    if accept is not None and (len(ids) != 1 or not selection.is_empty):
+        raise UsageError(
+            "--accept is about one discrepancy at a time.",
+            "Name one number: reconciler resolve ID --accept stripe --note TEXT",
         )
-    if json:
-        write_json(_as_json(done))
-    else:
-        _write(done)
-    return int(ExitCode.DONE)
+
+
+def _accept(call: Invocation, account: str | None, number: int, accepted: AcceptedBy) -> Resolution:
+    from reconciler.engine.actions.resolve import accept_stripe
+    from reconciler.wiring.account import open_account
+    from reconciler.wiring.people import account_of_discrepancy
+
+    settings = call.settings()
+    chosen = account_of_discrepancy(settings, account, number)
+    with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
+        return accept_stripe(opened, number, accepted)
+
+
+def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolution, ...] | None:
+    from reconciler.engine.actions.resolve import resolve as settle
+    from reconciler.wiring.review import open_review
+
+    bulk.raise_if_contradictory()
+    with open_review(bulk.settings) as review:
+        chosen = bulk.chosen(review)
+        if chosen is None:
+            return None
+        return settle(review.store, chosen, note, by, ignore=ignore)
 
 
 def _as_json(done: Resolution) -> Mapping[str, object]:

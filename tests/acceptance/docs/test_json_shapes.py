@@ -17,7 +17,8 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.demo import report as demo_report
 from reconciler.domain.outbox_message import MessageType, OutboxMessage, message_body
-from reconciler.entrypoints.cli.discrepancies import NAMES
+from reconciler.domain.review.ageing import BUCKETS
+from reconciler.entrypoints.cli.discrepancy_fields import LIST_NAMES, NAMES
 from reconciler.entrypoints.cli.export import ENTRY_NAMES, HEAD_NAMES
 from tests.acceptance.docs.pages import DOCS, sections
 from tests.acceptance.docs.played_tutorial import AGE, Tutorial
@@ -177,9 +178,29 @@ def test_discrepancies(shared_tutorial: Tutorial) -> None:
     """Open ones and settled ones; CSV has the same columns, without what to do next."""
     check("discrepancies", json.loads(shared_tutorial.run("reconciler discrepancies --json").out))
     header = shared_tutorial.run("reconciler discrepancies --format csv").out.splitlines()[0]
-    more = {"next_step", "next_step.text", "next_step.command", "dashboard_url"}
+    more = {"next_step", "next_step.text", "next_step.command"}
     columns = [name for name in documented("discrepancies") if name not in more]
-    assert header.split(",") == columns == list(NAMES)
+    assert header.split(",") == columns == list(LIST_NAMES)
+
+
+def test_discrepancies_by_age(shared_tutorial: Tutorial) -> None:
+    """Every currency with every bucket."""
+    aged = json.loads(shared_tutorial.run("reconciler discrepancies --ageing --json").out)
+    check("discrepancies by age", aged)
+    assert [one["days"] for one in aged[:4]] == list(BUCKETS)
+
+
+def test_note_and_assign(tutorial: Tutorial, tmp_path: Path) -> None:
+    """A note with a file and a name, the same blanked, and a new owner."""
+    (tmp_path / "letter.txt").write_text("Dear customer")
+    lines = (
+        f"reconciler note 1 asked --attach {tmp_path}/letter.txt --by ana --json",
+        "reconciler note --redact 1 --json",
+        "reconciler note 1 --json",
+    )
+    check("note", *(json.loads(tutorial.run(line).out) for line in lines))
+    owners = ("reconciler assign 1 ana --json", "reconciler assign 1 --nobody --json")
+    check("assign", *(json.loads(tutorial.run(line).out) for line in owners))
 
 
 def test_resolve_and_revert(tutorial: Tutorial) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
+from reconciler.adapters.postgres.discrepancies.review_store import PostgresReviewStore
 from reconciler.clock import SystemClock
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.findings.discrepancy import Kind, State
-from reconciler.engine.actions.accept import AcceptedBy
-from reconciler.engine.actions.resolve import settle
+from reconciler.engine.actions.resolve import resolve
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import SweepKind, Writing
 from reconciler.errors import LeaseHeldError, LeaseLostError
@@ -206,9 +205,8 @@ def test_a_sweep_that_was_suspended_too_long_writes_nothing(sweeps: SweepRunner)
 def _settle(sweeps: SweepRunner, *, ignore: bool) -> None:
     (found,) = sweeps.query("SELECT id FROM reconciler.discrepancies")
     with Database(sweeps.shop.url) as database:
-        discrepancy_store = PostgresDiscrepancyStore(database, "default")
-        accepted = AcceptedBy(AskedBy("ann@desk"), "I know")
-        settle(discrepancy_store, int(str(found["id"])), accepted, ignore=ignore)
+        store = PostgresReviewStore(database)
+        resolve(store, [int(str(found["id"]))], "I know", AskedBy("ann@desk"), ignore=ignore)
 
 
 @pytest.mark.parametrize("ignore", [False, True])

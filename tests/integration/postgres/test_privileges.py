@@ -9,14 +9,17 @@ from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
+from reconciler.adapters.postgres.discrepancies.review_store import (
+    PostgresReviewStore,
+    record_look,
+)
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.adapters.postgres.outbox.outbox import PostgresOutbox
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
 from reconciler.domain.audit.hash_chain import first_break
-from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
@@ -24,6 +27,11 @@ from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.read_limits_and_shortage import Source
+from reconciler.domain.review.note import Attachment
+from reconciler.engine.actions.assign import assign
+from reconciler.engine.actions.note import add_note, redact_note
+from reconciler.engine.actions.reopen import reopen
+from reconciler.engine.actions.resolve import resolve
 from reconciler.errors import DatabaseRefusedError
 
 TABLES = (
@@ -90,9 +98,13 @@ def test_the_daemons_role_is_enough_for_a_sweep(
         )
     table.store.book_reads({Source.DUE: 3})
     table.store.finish_sweep(sweep, {"complete": True}, [Draft(Action.SWEEP, {})], table.epoch)
-    book = PostgresDiscrepancyStore(table.database, "default")
-    book.settle(1, State.RESOLVED, "fine", "jo", Draft(Action.RESOLUTION, {}))
-    book.add_note(1, "a note", "jo")
+    review = PostgresReviewStore(table.database)
+    jo = AskedBy("jo")
+    resolve(review, [1], "fine", jo)
+    reopen(review, [1], jo)
+    assign(review, [1], "ana", jo)
+    redact_note(review, add_note(review, 1, "a note", jo).id, jo)
+    record_look(table.database, "default", "pi_1", "jo")
     table.leases.release("bench", table.epoch)
     assert stocked.rows()["1"]["status"] == "paid"
     assert pending_migrations(roles[0]) == ()
@@ -168,13 +180,19 @@ def test_the_auditor_reads_everything_and_writes_only_notes(
     )
     assert refused(url, "SELECT * FROM payments")
     with Database(url) as database:
-        book = PostgresDiscrepancyStore(database, "default")
-        book.add_note(1, "seen by audit", "another person")
-        [note] = book.notes(1)
+        review = PostgresReviewStore(database)
+        other = AskedBy("another person")
+        note = add_note(review, 1, "seen by audit", other, Attachment("a.pdf", "0" * 64))
         assert note.author.startswith("auditor_")
-        assert note.note == "seen by audit"
-        with pytest.raises(DatabaseRefusedError, match="permission denied"):
-            book.settle(1, State.RESOLVED, "x", "y", Draft(Action.RESOLUTION, {}))
+        assert (note.text, note.attachment) == ("seen by audit", Attachment("a.pdf", "0" * 64))
+        record_look(database, "default", "pi_1", "the auditor")
+        for decide in (
+            lambda: resolve(review, [1], "x", other),
+            lambda: assign(review, [1], "x", other),
+            lambda: redact_note(review, note.id, other),
+        ):
+            with pytest.raises(DatabaseRefusedError, match="permission denied"):
+                decide()
         with PostgresLedger(database).chain("default") as chain:
             entries = list(chain.entries)
             assert first_break(entries, chain.head, "default") is None

@@ -10,7 +10,7 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
     DiscrepancyFilter,
     PostgresDiscrepancyList,
 )
-from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
+from reconciler.adapters.postgres.discrepancies.review_store import PostgresReviewStore
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
@@ -48,7 +48,7 @@ class PostgresPaymentRecords:
         """The discrepancy of this number, of any account if none is given."""
         if not self._can_read_schema:
             return None
-        wanted = DiscrepancyFilter(id=number, account=account)
+        wanted = DiscrepancyFilter(ids=(number,), account=account)
         found = PostgresDiscrepancyList(self._database).find(wanted)
         return found[0] if found else None
 
@@ -60,11 +60,11 @@ class PostgresPaymentRecords:
         if not self._can_read_schema or not named:
             return ()
         entries = self._entries(account, named)
-        store = PostgresDiscrepancyStore(self._database, account)
+        store = PostgresReviewStore(self._database)
         notes = [
-            HistoryNote(one.id, note.author, note.note, note.at)
+            HistoryNote(one.id, note.author, note.text, note.at)
             for one in discrepancies
-            for note in store.notes(one.id)
+            for note in store.notes(one)
         ]
         numbers = {(one.subject, one.kind.value): one.id for one in discrepancies}
         return payment_history(entries, notes, self.outbox(account, entries), numbers)

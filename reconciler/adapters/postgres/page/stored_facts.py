@@ -188,6 +188,8 @@ def _values(update: DiscrepancyUpdate, finding: Finding) -> dict[str, object]:
         "note": update.note,
         "settled_by": update.by,
         "ends_revert": update.ends_revert,
+        "order_reference": finding.order,
+        "payment_created": finding.payment_created,
     }
 
 

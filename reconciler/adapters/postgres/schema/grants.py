@@ -18,7 +18,9 @@ _TEMPLATES: Final = TEMPLATES["schema"]
 SCHEMA: Final = "reconciler"
 
 APPEND: Final = "append_ledger(text, bigint, text[], text[])"
-ADD_NOTE: Final = "add_note(text, bigint, text, text)"
+ADD_NOTE: Final = "add_note(text, bigint, text, text, text, text, text)"
+REDACT_NOTE: Final = "redact_note(text, bigint, text, text)"
+RECORD_LOOK: Final = "record_look(text, text, text)"
 PAUSE: Final = "pause(text, double precision, text, text)"
 RESUME: Final = "resume(text, text)"
 MIGRATIONS: Final = "_yoyo_migration"
@@ -62,7 +64,7 @@ def _quoted(name: str) -> str:
 
 
 _SELECT: Final = (
-    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "notes", "outbox", "pauses", "reads", "rechecks",
+    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "looks", "notes", "outbox", "pauses", "reads", "rechecks",
     "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
     MIGRATIONS,
 )  # fmt: skip
@@ -85,11 +87,24 @@ RIGHTS: Final = {
         | _tables(_KEPT, "INSERT", "UPDATE")
         | _tables(("table_bindings",), "INSERT")
         | _tables(_DELETED, "INSERT", "UPDATE", "DELETE")
-        | {Right("FUNCTION", name, "EXECUTE") for name in (APPEND, ADD_NOTE, PAUSE, RESUME)}
+        | _tables(("looks",), "DELETE")
+        | {
+            Right("FUNCTION", name, "EXECUTE")
+            for name in (APPEND, ADD_NOTE, REDACT_NOTE, RECORD_LOOK, PAUSE, RESUME)
+        }
     ),
     # the database sets author and time of a note, so that an auditor cannot sign for another person
     RoleKind.AUDITOR: frozenset(
-        _READING | {Right("TABLE", "notes", "INSERT", ("account", "discrepancy", "note"))}
+        _READING
+        | {
+            Right(
+                "TABLE",
+                "notes",
+                "INSERT",
+                ("account", "attachment_name", "attachment_sha256", "discrepancy", "note"),
+            ),
+            Right("FUNCTION", RECORD_LOOK, "EXECUTE"),
+        }
     ),
     # a worker of the merchant marks rows as delivered
     RoleKind.WORKER: frozenset(

@@ -116,7 +116,8 @@ WHERE o.account OPERATOR(pg_catalog.=) %(account)s
     )
 
 -- name: notes_beside_ledger
--- Notes without the entry that has their text's SHA-256, and whether there is another entry of them.
+-- Notes without the entry that has their text's SHA-256, and whether there is another entry of them. A text that was
+-- blanked needs the entry of that.
 SELECT n.id, e.seq IS NOT NULL
 FROM reconciler.notes AS n
 LEFT JOIN reconciler.ledger AS e
@@ -124,7 +125,17 @@ LEFT JOIN reconciler.ledger AS e
 WHERE n.account OPERATOR(pg_catalog.=) %(account)s
     AND (
         e.seq IS NULL
-        OR e.body OPERATOR(pg_catalog.->>) 'sha256' IS DISTINCT FROM pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(n.note, 'UTF8')), 'hex')
+        OR n.redacted_at IS NULL AND (
+            e.body OPERATOR(pg_catalog.->>) 'sha256' IS DISTINCT FROM pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(n.note, 'UTF8')), 'hex')
+            OR e.body OPERATOR(pg_catalog.->) 'attachment' OPERATOR(pg_catalog.->>) 'name_sha256'
+                IS DISTINCT FROM pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(n.attachment_name, 'UTF8')), 'hex')
+        )
+        OR n.redacted_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM reconciler.ledger AS r
+            WHERE r.account OPERATOR(pg_catalog.=) n.account AND r.action OPERATOR(pg_catalog.=) 'note_redacted'
+                AND r.body OPERATOR(pg_catalog.->) 'note' OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(n.id)
+        )
+        OR e.body OPERATOR(pg_catalog.->) 'attachment' OPERATOR(pg_catalog.->>) 'sha256' IS DISTINCT FROM n.attachment_sha256
         OR e.body OPERATOR(pg_catalog.->) 'discrepancy' IS DISTINCT FROM pg_catalog.to_jsonb(n.discrepancy)
         OR e.body OPERATOR(pg_catalog.->>) 'asked_by' IS DISTINCT FROM n.author
     )

@@ -140,20 +140,23 @@ GRANT USAGE, CREATE ON SCHEMA reconciler TO reconciler_ledger;
 GRANT INSERT ON reconciler.ledger TO reconciler_ledger;
 GRANT SELECT, INSERT, UPDATE ON reconciler.ledger_heads TO reconciler_ledger;
 GRANT SELECT ON reconciler.leases TO reconciler_ledger;
-GRANT INSERT (account, discrepancy, author, note) ON reconciler.notes TO reconciler_ledger;
+GRANT SELECT (id), INSERT (account, discrepancy, author, claimed_by, note, attachment_name, attachment_sha256) ON reconciler.notes TO reconciler_ledger;
 ALTER FUNCTION reconciler.append_entries(pg_catalog.text, pg_catalog.text[], pg_catalog.text[]) OWNER TO reconciler_ledger;
 ALTER FUNCTION reconciler.append_ledger(pg_catalog.text, bigint, pg_catalog.text[], pg_catalog.text[]) OWNER TO reconciler_ledger;
-ALTER FUNCTION reconciler.add_note(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.text) OWNER TO reconciler_ledger;
+ALTER FUNCTION reconciler.add_note(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) OWNER TO reconciler_ledger;
 ALTER FUNCTION reconciler.append_note_entry() OWNER TO reconciler_ledger;
 ALTER FUNCTION reconciler.note_entry_body(reconciler.notes) OWNER TO reconciler_ledger;
 REVOKE CREATE ON SCHEMA reconciler FROM reconciler_ledger;
 
 -- name: ledger_functions_owner
--- The role whose rights the functions have.
-SELECT pg_catalog.pg_get_userbyid(proowner)::pg_catalog.text
-FROM pg_catalog.pg_proc
-WHERE oid OPERATOR(pg_catalog.=)
-    pg_catalog.to_regprocedure('reconciler.append_ledger(text, bigint, text[], text[])')::pg_catalog.oid
+-- The role whose rights the functions have. A function that a migration has made anew belongs to the role that migrated.
+SELECT pg_catalog.pg_get_userbyid(f.proowner)::pg_catalog.text
+FROM pg_catalog.pg_proc AS f
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
+WHERE n.nspname OPERATOR(pg_catalog.=) 'reconciler'
+    AND f.proname OPERATOR(pg_catalog.=) ANY (ARRAY['append_ledger', 'append_entries', 'add_note', 'append_note_entry', 'note_entry_body'])
+ORDER BY pg_catalog.pg_get_userbyid(f.proowner) OPERATOR(pg_catalog.=) 'reconciler_ledger'
+LIMIT 1
 
 -- name: schema_access
 -- Whether the schema exists, whether this role may read it, whether it may write what a sweep writes, and whether it may

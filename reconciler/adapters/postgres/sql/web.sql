@@ -2,7 +2,8 @@
 -- One part of a list, from a place in its order on. Not prepared, so that PostgreSQL plans it for the filters that are set.
 SELECT
     id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
-    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
+    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence,
+    order_reference, payment_created, opened_at, owner, NULL::pg_catalog.timestamptz, seen_at, changed_at, NULL, NULL, NULL
 FROM reconciler.discrepancies AS d
 WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
     AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
@@ -128,7 +129,8 @@ LIMIT %(limit)s
 -- Everything that is stored about a payment, by its intent or by the key of a row.
 SELECT
     id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
-    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence
+    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence,
+    order_reference, payment_created, opened_at, owner, NULL::pg_catalog.timestamptz, seen_at, changed_at, NULL, NULL, NULL
 FROM reconciler.discrepancies
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND (payment_intent OPERATOR(pg_catalog.=) %(name)s OR keys OPERATOR(pg_catalog.@>) ARRAY[%(name)s::pg_catalog.text])

@@ -49,9 +49,21 @@ def test_one_finding_carries_the_difference() -> None:
     """It is the pair finding, so that a payment with several findings counts once."""
     match = match_of(SUCCEEDED, payment(Outcome.INCOMPLETE))
     side, pair = with_difference(match, (SIDE, PAIR))
-    assert side is SIDE
+    assert side == replace(SIDE, payment_created=pair.payment_created)
     assert (pair.difference, pair.payment_created) == ({"eur": -AMOUNT}, CREATED)
-    assert with_difference(match, (SIDE,)) == (SIDE,)
+    assert with_difference(match, (SIDE,)) == (replace(SIDE, payment_created=CREATED),)
+    assert with_difference(match, ()) == ()
+
+
+def test_every_finding_has_the_order_and_its_payments_time() -> None:
+    """The order is the match's or a row's; a side finding about another payment of the order has no time of this one."""
+    sibling = replace(SIDE, kind=Kind.DUPLICATE_PAYMENT, payment_intent="pi_9")
+    match = match_of(SUCCEEDED, payment(Outcome.INCOMPLETE, order="A-1"))
+    found = with_difference(match, (sibling, PAIR))
+    assert [one.order for one in found] == ["A-1", "A-1"]
+    assert [one.payment_created for one in found] == [None, CREATED]
+    named = match_of(SUCCEEDED, payment(Outcome.INCOMPLETE, order="A-1"), order="A-2")
+    assert with_difference(named, (PAIR,))[0].order == "A-2"
 
 
 def test_without_an_intent_the_row_says_when_it_was_created() -> None:
