@@ -28,7 +28,7 @@ class ReviewTransaction(Protocol):
         ...
 
     def assign(self, ids: Sequence[int], owner: str | None) -> None:
-        """Store whose they are; None: nobody's."""
+        """Store whose they are; None: it has no owner."""
         ...
 
     def append(self, entries: Sequence[tuple[str, Draft]]) -> None:

@@ -23,7 +23,7 @@ from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 
 
-@takes_selection(without=("nobody",))
+@takes_selection(without=("without_owner",))
 def assign(
     context: typer.Context,
     selection: Selection,
@@ -34,7 +34,7 @@ def assign(
             help="The numbers of the discrepancies, and the new owner, such as an e-mail address.",
         ),
     ] = None,
-    nobody: Annotated[
+    no_owner: Annotated[
         bool, typer.Option("--nobody", help="Take the owner away, in place of a name.")
     ] = False,
     apply: ApplyOption = False,
@@ -50,7 +50,7 @@ def assign(
     from reconciler.engine.actions.assign import assign as give
     from reconciler.wiring.review import open_review
 
-    ids, to = _ids_and_name(words or [], nobody=nobody)
+    ids, to = _ids_and_name(words or [], no_owner=no_owner)
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
     typed = ["assign", *(["--nobody"] if to is None else [to]), *option_words({"--by": by})]
@@ -76,16 +76,16 @@ def assign(
         return int(ExitCode.DONE)
     for one in changed:
         name = one.payment_intent or ", ".join(one.keys)
-        write_line(f"Discrepancy {one.id} ({one.kind.value}, {name}): owner {owner or 'nobody'}.")
+        write_line(f"Discrepancy {one.id} ({one.kind.value}, {name}): owner {owner or 'none'}.")
     unchanged = len(chosen) - len(changed)
     if unchanged:
         write_line(f"Unchanged: {unchanged:,}.")
     return int(ExitCode.DONE)
 
 
-def _ids_and_name(words: list[str], *, nobody: bool) -> tuple[tuple[int, ...], str | None]:
+def _ids_and_name(words: list[str], *, no_owner: bool) -> tuple[tuple[int, ...], str | None]:
     """The numbers, and the name that stands after them; None with --nobody. Raises UsageError."""
-    numbers, name = (words, None) if nobody else (words[:-1], words[-1] if words else "")
+    numbers, name = (words, None) if no_owner else (words[:-1], words[-1] if words else "")
     if name is not None and (not name.strip() or name.isdecimal()):
         raise UsageError(
             "the name of the owner is missing.", "Write: reconciler assign ID NAME, or ID --nobody"

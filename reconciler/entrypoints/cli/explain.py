@@ -117,6 +117,7 @@ def _explain(
 ) -> None:
     from reconciler.wiring.payment_explanation import explain_payment
     from reconciler.wiring.payment_finder import open_payment_finder
+    from reconciler.wiring.payment_views import record_payment_view
 
     with open_payment_finder(settings) as finder:
         named = _named(finder, wanted, discrepancy)
@@ -126,6 +127,8 @@ def _explain(
         if found.is_ambiguous:
             return
         found.locals = [finder.local_side(one) for one in found.named]
+        for one in found.named:
+            record_payment_view(settings, one.account, one.names, call.asked_by)
         work.waits_for = "Stripe"
         for local in found.locals:
             among = accounts if local.named.account is None else settings.accounts

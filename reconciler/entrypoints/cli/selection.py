@@ -102,7 +102,7 @@ class Selection:
         default=None,
         metadata={"option": typer.Option(metavar="NAME", help="Only what this person deals with.")},
     )
-    nobody: bool = field(
+    without_owner: bool = field(
         default=False,
         metadata={"option": typer.Option("--nobody", help="Only what has no owner.")},
     )
@@ -140,7 +140,8 @@ class Selection:
         """The options as they were typed, for a command line."""
         words: list[str] = []
         for one in fields(self):
-            name, value = f"--{one.name.replace('_', '-')}", getattr(self, one.name)
+            names = one.metadata["option"].param_decls or [f"--{one.name.replace('_', '-')}"]
+            name, value = names[0], getattr(self, one.name)
             if value is True:
                 words.append(name)
             elif value:
@@ -160,7 +161,7 @@ class Selection:
 
         Raises UsageError that names the option, and for options that contradict each other.
         """
-        if self.owner is not None and self.nobody:
+        if self.owner is not None and self.without_owner:
             raise UsageError("--owner and --nobody contradict each other.", "Use only one of them.")
         opened_before = None
         if self.older_than is not None:
@@ -183,7 +184,7 @@ class Selection:
             max_amount=_amount(self.max_amount, "--max-amount"),
             currency=None if self.currency is None else self.currency.lower(),
             owner=self.owner,
-            nobody=self.nobody,
+            without_owner=self.without_owner,
             unseen=self.unseen,
             due_before=now if self.overdue else None,
             opened_before=opened_before,

@@ -18,7 +18,7 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
 from reconciler.adapters.postgres.discrepancies.discrepancy_store import PostgresDiscrepancyStore
 from reconciler.adapters.postgres.discrepancies.review_store import (
     PostgresReviewStore,
-    record_look,
+    record_view,
 )
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
@@ -264,11 +264,11 @@ def test_owners(recorded):
             assign(store, [1], wrong, JO)
 
 
-def test_what_nobody_has_seen(table, make_finding, make_update, seen):
-    """A look, a note, an owner and a decision each count; a change of the finding makes it unseen again."""
+def test_what_no_person_has_seen(table, make_finding, make_update, seen):
+    """A view, a note, an owner and a decision each count; a change of the finding makes it unseen again."""
     listing, store = PostgresDiscrepancyList(table.database), PostgresReviewStore(table.database)
     acts = (
-        lambda: record_look(table.database, "default", "pi_1", "jo"),
+        lambda: record_view(table.database, "default", ["pi_1", "row:1"], "jo"),
         lambda: add_note(store, 2, "x", JO),
         lambda: assign(store, [3], "ana", JO),
         lambda: resolve(store, [4], "x", JO),
@@ -284,7 +284,7 @@ def test_what_nobody_has_seen(table, make_finding, make_update, seen):
     for n, act in enumerate(acts, start=1):
         act()
         assert unseen() == list(range(n + 1, 6))
-    assert table.all("SELECT account, subject, reader, role FROM reconciler.looks") == [
+    assert table.all("SELECT account, subject, viewer, role FROM reconciler.payment_views") == [
         ("default", "pi_1", "jo", "postgres")
     ]
     again = make_update(make_finding("pi_1", stripe={"status": "canceled"}), number=1)
@@ -366,7 +366,7 @@ def test_ageing_in_number_and_money(table, make_finding, make_update, seen):
         ({"max_amount": Decimal(1300)}, [2, 3, 1]),
         ({"paid_since": timedelta(0)}, [2]),
         ({"paid_until": timedelta(0)}, [1]),
-        ({"nobody": True}, [2, 3]),
+        ({"without_owner": True}, [2, 3]),
         ({"owner": "ana"}, [1]),
         ({"opened_before": timedelta(seconds=1)}, [1]),
         ({"sort": Sort.PAID}, [2, 1, 3]),

@@ -11,7 +11,7 @@ from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.review_store import (
     PostgresReviewStore,
-    record_look,
+    record_view,
 )
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
@@ -104,7 +104,7 @@ def test_the_daemons_role_is_enough_for_a_sweep(
     reopen(review, [1], jo)
     assign(review, [1], "ana", jo)
     redact_note(review, add_note(review, 1, "a note", jo).id, jo)
-    record_look(table.database, "default", "pi_1", "jo")
+    record_view(table.database, "default", ["pi_1", "row:1"], "jo")
     table.leases.release("bench", table.epoch)
     assert stocked.rows()["1"]["status"] == "paid"
     assert pending_migrations(roles[0]) == ()
@@ -185,7 +185,7 @@ def test_the_auditor_reads_everything_and_writes_only_notes(
         note = add_note(review, 1, "seen by audit", other, Attachment("a.pdf", "0" * 64))
         assert note.author.startswith("auditor_")
         assert (note.text, note.attachment) == ("seen by audit", Attachment("a.pdf", "0" * 64))
-        record_look(database, "default", "pi_1", "the auditor")
+        record_view(database, "default", ["pi_1"], "the auditor")
         for decide in (
             lambda: resolve(review, [1], "x", other),
             lambda: assign(review, [1], "x", other),

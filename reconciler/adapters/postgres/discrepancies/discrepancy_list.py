@@ -70,7 +70,7 @@ class DiscrepancyFilter:
     opened_before: datetime | None = None
     due_before: datetime | None = None
     owner: str | None = None
-    nobody: bool = False
+    without_owner: bool = False
     unseen: bool = False
     min_amount: Decimal | None = None
     max_amount: Decimal | None = None
@@ -96,7 +96,7 @@ class DiscrepancyFilter:
             "opened_before": self.opened_before,
             "due_before": self.due_before,
             "owner": self.owner,
-            "nobody": self.nobody,
+            "without_owner": self.without_owner,
             "unseen": self.unseen,
             "least_amounts": _amounts(self.min_amount, ROUND_CEILING),
             "most_amounts": _amounts(self.max_amount, ROUND_FLOOR),

@@ -131,15 +131,16 @@ class PostgresReviewStore:
         return row is not None and row[0] is not None
 
 
-def record_look(database: Database, account: str, subject: str, reader: str) -> None:
-    """Store that a person looked at a payment: ``subject`` is its PaymentIntent, or ``row:KEY``.
+def record_view(database: Database, account: str, names: Sequence[str], viewer: str) -> None:
+    """Store that a person looked at a payment: ``names`` are its PaymentIntent and its rows, as ``row:KEY``.
 
     Nothing is stored if the schema does not exist, or if this role has no right to, as one for dry runs.
     """
-    with database.connection("storing a look") as connection:
-        if connection.execute(_SQL["may_record_look"]).fetchone() == (True,):
-            values = {"account": account, "subject": subject, "reader": reader}
-            connection.execute(_SQL["look_record"], values)
+    with database.connection("storing a view") as connection:
+        if connection.execute(_SQL["may_record_view"]).fetchone() != (True,):
+            return
+        values = {"account": account, "names": list(dict.fromkeys(names)), "viewer": viewer}
+        connection.execute(_SQL["view_record"], values)
 
 
 def _notes(connection: Connection, name: str, **values: object) -> tuple[Note, ...]:

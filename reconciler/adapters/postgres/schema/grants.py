@@ -20,7 +20,7 @@ SCHEMA: Final = "reconciler"
 APPEND: Final = "append_ledger(text, bigint, text[], text[])"
 ADD_NOTE: Final = "add_note(text, bigint, text, text, text, text, text)"
 REDACT_NOTE: Final = "redact_note(text, bigint, text, text)"
-RECORD_LOOK: Final = "record_look(text, text, text)"
+RECORD_VIEW: Final = "record_view(text, text[], text)"
 PAUSE: Final = "pause(text, double precision, text, text)"
 RESUME: Final = "resume(text, text)"
 MIGRATIONS: Final = "_yoyo_migration"
@@ -64,7 +64,7 @@ def _quoted(name: str) -> str:
 
 
 _SELECT: Final = (
-    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "looks", "notes", "outbox", "pauses", "reads", "rechecks",
+    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
     "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
     MIGRATIONS,
 )  # fmt: skip
@@ -87,10 +87,10 @@ RIGHTS: Final = {
         | _tables(_KEPT, "INSERT", "UPDATE")
         | _tables(("table_bindings",), "INSERT")
         | _tables(_DELETED, "INSERT", "UPDATE", "DELETE")
-        | _tables(("looks",), "DELETE")
+        | _tables(("payment_views",), "DELETE")
         | {
             Right("FUNCTION", name, "EXECUTE")
-            for name in (APPEND, ADD_NOTE, REDACT_NOTE, RECORD_LOOK, PAUSE, RESUME)
+            for name in (APPEND, ADD_NOTE, REDACT_NOTE, RECORD_VIEW, PAUSE, RESUME)
         }
     ),
     # the database sets author and time of a note, so that an auditor cannot sign for another person
@@ -103,7 +103,7 @@ RIGHTS: Final = {
                 "INSERT",
                 ("account", "attachment_name", "attachment_sha256", "discrepancy", "note"),
             ),
-            Right("FUNCTION", RECORD_LOOK, "EXECUTE"),
+            Right("FUNCTION", RECORD_VIEW, "EXECUTE"),
         }
     ),
     # a worker of the merchant marks rows as delivered

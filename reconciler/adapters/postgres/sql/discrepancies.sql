@@ -71,7 +71,7 @@ SET
     opened_at = CASE
         WHEN c.state OPERATOR(pg_catalog.=) 'open' AND d.state OPERATOR(pg_catalog.<>) 'open' THEN %(seen_at)s ELSE d.opened_at
     END,
-    -- what has changed since, nobody has seen
+    -- what has changed since, no person has seen
     seen_at = CASE
         WHEN c.settled_by IS NOT NULL THEN pg_catalog.now() WHEN NOT c.is_news THEN d.seen_at
     END
@@ -155,7 +155,7 @@ FROM (
         AND (%(opened_before)s::pg_catalog.timestamptz IS NULL OR d.opened_at OPERATOR(pg_catalog.<) %(opened_before)s::pg_catalog.timestamptz)
         AND (%(due_before)s::pg_catalog.timestamptz IS NULL OR d.due_at OPERATOR(pg_catalog.<) %(due_before)s::pg_catalog.timestamptz)
         AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
-        AND (NOT %(nobody)s::pg_catalog.bool OR d.owner IS NULL)
+        AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
         AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
         -- by the decimals of the currency: none, two, three
         AND (%(least_amounts)s::pg_catalog.int8[] IS NULL OR d.stake_amount OPERATOR(pg_catalog.>=) (%(least_amounts)s::pg_catalog.int8[])[
@@ -171,7 +171,8 @@ LEFT JOIN LATERAL (
     SELECT l.at, l.body OPERATOR(pg_catalog.->>) 'asked_by' AS asked_by, (l.body OPERATOR(pg_catalog.->>) 'sweep')::pg_catalog.int8 AS sweep
     FROM reconciler.ledger AS l
     WHERE p.state OPERATOR(pg_catalog.=) 'corrected' AND l.account OPERATOR(pg_catalog.=) p.account AND l.action OPERATOR(pg_catalog.=) 'correction'
-        AND (l.body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) coalesce(p.evidence OPERATOR(pg_catalog.->>) 'paying_intent', p.payment_intent)
+        AND coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent')
+            OPERATOR(pg_catalog.=) coalesce(p.evidence OPERATOR(pg_catalog.->>) 'paying_intent', p.payment_intent)
     ORDER BY l.seq DESC
     LIMIT 1
 ) AS c ON true
@@ -302,13 +303,13 @@ FROM reconciler.notes
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) %(id)s
 ORDER BY id
 
--- name: look_record
+-- name: view_record
 -- Who looked at which payment; what is stored about it counts as seen.
-SELECT reconciler.record_look(%(account)s, %(subject)s, %(reader)s)
+SELECT reconciler.record_view(%(account)s, %(names)s::pg_catalog.text[], %(viewer)s)
 
--- name: may_record_look
+-- name: may_record_view
 -- A role for dry runs has no right in the schema, and the schema may not exist.
-SELECT coalesce(pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('reconciler.record_look(text, text, text)')::pg_catalog.oid, 'EXECUTE'), false)
+SELECT coalesce(pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('reconciler.record_view(text, text[], text)')::pg_catalog.oid, 'EXECUTE'), false)
     AND coalesce(pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid, 'USAGE'), false)
     AND NOT pg_catalog.pg_is_in_recovery()
 

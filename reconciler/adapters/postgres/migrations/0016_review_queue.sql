@@ -1,4 +1,4 @@
--- depends: 0014_ledger_function 0014_out_of_scope
+-- depends: 0015_history_of_payment
 -- The queue of findings: who has looked at one, whose it is, since when it is open, and what people wrote about it.
 
 ALTER TABLE reconciler.discrepancies
@@ -26,9 +26,6 @@ WHERE n.account = d.account AND n.discrepancy = d.id AND d.seen_at IS NULL;
 CREATE INDEX discrepancies_by_amount ON reconciler.discrepancies (stake_amount DESC NULLS LAST, id DESC);
 CREATE INDEX discrepancies_by_id ON reconciler.discrepancies (id);
 CREATE INDEX discrepancies_of_order ON reconciler.discrepancies (account, order_reference) WHERE order_reference IS NOT NULL;
--- who corrected a payment
-CREATE INDEX ledger_corrections_of_intent ON reconciler.ledger (account, (body ->> 'payment_intent'))
-    WHERE action = 'correction';
 -- the steps of closing a period
 CREATE INDEX ledger_of_periods ON reconciler.ledger (account, seq)
     WHERE action IN ('period_prepared', 'period_signed', 'period_reopened');
@@ -50,31 +47,32 @@ COMMENT ON COLUMN reconciler.notes.note IS 'The text; NULL after reconciler note
 COMMENT ON COLUMN reconciler.notes.claimed_by IS 'The name of --by, which nothing has checked.';
 COMMENT ON COLUMN reconciler.notes.attachment_sha256 IS 'SHA-256 of the file that the note names. The file itself is not stored.';
 
-CREATE TABLE reconciler.looks (
+CREATE TABLE reconciler.payment_views (
     account text NOT NULL CHECK (account <> ''),
     id bigint GENERATED ALWAYS AS IDENTITY,
     subject text NOT NULL CHECK (subject <> ''),
-    reader text NOT NULL CHECK (reader <> ''),
+    viewer text NOT NULL CHECK (viewer <> ''),
     role text NOT NULL DEFAULT session_user CHECK (role <> ''),
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account, id)
 );
-CREATE INDEX looks_of_subject ON reconciler.looks (account, subject, at);
-CREATE INDEX looks_by_time ON reconciler.looks (account, at);
-COMMENT ON TABLE reconciler.looks IS 'Who looked at which payment. Housekeeping deletes old rows.';
-COMMENT ON COLUMN reconciler.looks.subject IS 'The PaymentIntent, or row:<key>.';
+CREATE INDEX payment_views_of_subject ON reconciler.payment_views (account, subject, at);
+CREATE INDEX payment_views_by_time ON reconciler.payment_views (account, at);
+COMMENT ON TABLE reconciler.payment_views IS 'Who looked at which payment. Housekeeping deletes old rows.';
+COMMENT ON COLUMN reconciler.payment_views.subject IS 'The PaymentIntent, or row:<key>.';
 
-CREATE FUNCTION reconciler.record_look(account text, subject text, reader text) RETURNS void
+CREATE FUNCTION reconciler.record_view(account text, names text[], viewer text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
--- Stores a look, and marks what is stored about the payment as seen. A discrepancy that a sweep is writing is left as it is.
+-- Stores who looked at a payment, by its first name, and marks what is stored about it as seen. A discrepancy that a sweep
+-- is writing is left as it is.
 BEGIN
-    INSERT INTO reconciler.looks (account, subject, reader)
-        VALUES (record_look.account, record_look.subject, record_look.reader);
+    INSERT INTO reconciler.payment_views (account, subject, viewer)
+        VALUES (record_view.account, names[1], record_view.viewer);
     UPDATE reconciler.discrepancies AS d SET seen_at = now()
-    WHERE d.account = record_look.account AND d.id = ANY (ARRAY(
+    WHERE d.account = record_view.account AND d.id = ANY (ARRAY(
         SELECT o.id FROM reconciler.discrepancies AS o
-        WHERE o.account = record_look.account
-            AND (o.subject = record_look.subject OR o.payment_intent = record_look.subject)
+        WHERE o.account = record_view.account
+            AND (o.subject = ANY (record_view.names) OR o.payment_intent = ANY (record_view.names))
             AND o.seen_at IS NULL
         ORDER BY o.id
         FOR NO KEY UPDATE SKIP LOCKED
@@ -90,7 +88,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER notes_are_looks
+CREATE TRIGGER notes_are_views
     AFTER INSERT ON reconciler.notes
     FOR EACH ROW EXECUTE FUNCTION reconciler.mark_noted_as_seen();
 
@@ -195,7 +193,7 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION reconciler.record_look(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION reconciler.record_view(text, text[], text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION reconciler.mark_noted_as_seen() FROM PUBLIC;
 REVOKE ALL ON FUNCTION reconciler.add_note(text, bigint, text, text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION reconciler.redact_note(text, bigint, text, text) FROM PUBLIC;
@@ -211,9 +209,9 @@ BEGIN
         WHERE f.oid = 'reconciler.append_ledger(text, bigint, text[], text[])'::regprocedure
             AND a.grantee NOT IN (0, f.proowner)
     LOOP
-        EXECUTE format('GRANT SELECT, DELETE ON reconciler.looks TO %s', grantee);
+        EXECUTE format('GRANT SELECT, DELETE ON reconciler.payment_views TO %s', grantee);
         EXECUTE format(
-            'GRANT EXECUTE ON FUNCTION reconciler.record_look(text, text, text),'
+            'GRANT EXECUTE ON FUNCTION reconciler.record_view(text, text[], text),'
             ' reconciler.add_note(text, bigint, text, text, text, text, text),'
             ' reconciler.redact_note(text, bigint, text, text) TO %s', grantee);
     END LOOP;
@@ -223,9 +221,9 @@ BEGIN
         WHERE c.attrelid = 'reconciler.notes'::regclass AND c.attname = 'note' AND a.privilege_type = 'INSERT'
             AND pg_get_userbyid(a.grantee) <> 'reconciler_ledger'
     LOOP
-        EXECUTE format('GRANT SELECT ON reconciler.looks TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON reconciler.payment_views TO %s', grantee);
         EXECUTE format('GRANT INSERT (attachment_name, attachment_sha256) ON reconciler.notes TO %s', grantee);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION reconciler.record_look(text, text, text) TO %s', grantee);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION reconciler.record_view(text, text[], text) TO %s', grantee);
     END LOOP;
 END
 $$;
