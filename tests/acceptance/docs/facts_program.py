@@ -123,9 +123,16 @@ def _prefix(name: str, model: type[BaseModel]) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    if info.default_factory is not None:
-        return "none"
-    match info.default:
+    return "none" if info.default_factory is not None else _written(info.default)
+
+
+def _written(value: object) -> str:
+    match value:
+        case dict() as parts if parts:
+            shown = (
+                f"{getattr(key, 'value', key)} = {_written(part)}" for key, part in parts.items()
+            )
+            return f"`{{ {', '.join(shown).replace('`', '')} }}`"
         case x if x is PydanticUndefined:
             return "required"
         case None:

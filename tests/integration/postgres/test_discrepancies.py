@@ -8,7 +8,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from reconciler.domain.findings.finding_entry import finding_entry
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import (
@@ -25,6 +24,7 @@ from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
 from reconciler.domain.audit.records import RecordKind
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
+from reconciler.domain.findings.lifecycle import finding_entry
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.money import Money
 from reconciler.domain.review.due_date import DueRules
