@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.audit.statement_records import (
-    StatementRecords,
-    statement_records,
+    RecordedStatement,
+    recorded_statement,
 )
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
@@ -27,9 +27,20 @@ class Audit:
     ledger: PostgresLedger
     database: Database
 
-    def statement_records(self, account: str, period: Period, cut: datetime) -> StatementRecords:
-        """What the ledger held at ``cut`` about a period."""
-        return statement_records(self.database, account, period, cut)
+    def statement(
+        self,
+        account: str,
+        period: Period,
+        cut: datetime,
+        as_of: datetime | None = None,
+        materiality: Mapping[str, int] | None = None,
+    ) -> RecordedStatement:
+        """The statement of a period: the money as it stood at ``cut``, from what the ledger held at ``as_of``.
+
+        ``materiality`` is by currency, in minor units. Raises BrokenLedgerError if an entry cannot be read.
+        """
+        known = cut if as_of is None else as_of
+        return recorded_statement(self.database, account, period, cut, known, materiality or {})
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import State
@@ -18,7 +19,7 @@ class FindingRecord:
     """A ledger entry about a finding: what was found, its end, or what a person accepted.
 
     ``difference`` is by currency, in minor units, what the rows call paid less what Stripe received. ``state`` is text,
-    because old entries may hold what is no state any more.
+    because old entries may hold what is no state any more. ``paid_at`` is when Stripe charged the customer.
     """
 
     seq: int
@@ -30,6 +31,7 @@ class FindingRecord:
     payment_created: datetime | None
     severity: str | None = None
     reason: str | None = None
+    paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,60 +48,58 @@ class ReconcilingItem:
     severity: str | None = None
     reason: str | None = None
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What stays the same of an item when its amount or its state changes."""
+        return self.subject, self.kind, self.currency
 
-class ReconcilingItems:
-    """Every finding that had a difference at some time, with its history."""
 
-    def __init__(self, records: Iterable[FindingRecord]) -> None:
-        """``records`` come in the order of ``seq``."""
-        self._histories: dict[tuple[str, str], list[FindingRecord]] = {}
-        for record in records:
-            self._histories.setdefault((record.subject, record.kind), []).append(record)
+@dataclass(frozen=True, slots=True)
+class FindingHistory:
+    """The entries about one finding, in the order of ``seq``."""
+
+    records: Sequence[FindingRecord]
 
     def at_entry(self, seq: int) -> tuple[ReconcilingItem, ...]:
-        """The items as they were when the entry of this number was recorded."""
-        found = []
-        for history in self._histories.values():
-            found += _items([record for record in history if record.seq <= seq])
-        return tuple(found)
+        """The items as they were when the entry of this number was recorded: one for each currency that differed."""
+        return _items([record for record in self.records if record.seq <= seq])
 
     def at_time(self, moment: datetime) -> tuple[ReconcilingItem, ...]:
         """The items as they were at a moment."""
-        found = []
-        for history in self._histories.values():
-            found += _items([record for record in history if record.at <= moment])
-        return tuple(found)
+        return _items([record for record in self.records if record.at <= moment])
 
     def between(self, start: datetime, end: datetime) -> tuple[ReconcilingItem, ...]:
         """The items that came up after ``start``, and were gone again at ``end``, as they were last."""
-        found = []
-        for history in self._histories.values():
-            if _items([record for record in history if record.at <= start]):
-                continue
-            until = [record for record in history if record.at <= end]
-            if _items(until):
-                continue
-            while until and not _items(until):
-                until.pop()
-            if until and until[-1].at > start:
-                found += _items(until)
-        return tuple(found)
+        if self.at_time(start):
+            return ()
+        until = [record for record in self.records if record.at <= end]
+        if _items(until):
+            return ()
+        while until and not _items(until):
+            until.pop()
+        return _items(until) if until and until[-1].at > start else ()
 
 
-def _items(history: Sequence[FindingRecord]) -> list[ReconcilingItem]:
+def histories(records: Iterable[FindingRecord]) -> Iterator[FindingHistory]:
+    """The history of each finding. The records of one finding stand together, in the order of ``seq``."""
+    for _, found in groupby(records, key=lambda record: (record.subject, record.kind)):
+        yield FindingHistory(tuple(found))
+
+
+def _items(history: Sequence[FindingRecord]) -> tuple[ReconcilingItem, ...]:
     """What a finding explains after the entries of its history: an item for each currency."""
     if not history:
-        return []
+        return ()
     last = history[-1]
     created = last.payment_created
     if last.state not in DIFFERS_STILL or created is None:
-        return []
+        return ()
     since = last.at
     for record in reversed(history):
         if record.state not in DIFFERS_STILL or not record.difference:
             break
         since = record.at
-    return [
+    return tuple(
         ReconcilingItem(
             subject=last.subject,
             kind=last.kind,
@@ -113,4 +113,4 @@ def _items(history: Sequence[FindingRecord]) -> list[ReconcilingItem]:
         )
         for currency, amount in last.difference.items()
         if amount
-    ]
+    )

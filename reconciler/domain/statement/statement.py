@@ -6,123 +6,74 @@ intents Stripe created on it. Each day stands as the last sweep saw it that exam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from reconciler.domain.outcome import SAYS_PAID
+from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.reconciling_item import ReconcilingItem, ReconcilingItems
+from reconciler.domain.statement.reconciling_item import FindingHistory, ReconcilingItem
+from reconciler.domain.statement.statement_figures import (
+    AGES,
+    CurrencyStatement,
+    DayEntry,
+    Movement,
+    SubsequentEvent,
+    WindowSweep,
+    age_of,
+)
+
+_OF_LOST_WEBHOOKS = frozenset({Kind.MISSED_OUTCOME.value, Kind.MISSING_LOCALLY.value})
+_RIGHT = frozenset({"corrected", "closed"})
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSweep:
-    """A sweep that examined every payment of the days from ``first`` to ``last``. ``seq`` is that of its ledger entry."""
+class AgedItems:
+    """The open items of an age and an owner. ``owner`` is None if they are nobody's."""
 
-    seq: int
-    at: datetime
-    sweep: int
-    first: date
-    last: date
-    timezone: str
-
-
-@dataclass(frozen=True, slots=True)
-class DayEntry:
-    """The money of a day and currency as a sweep recorded it, in minor units."""
-
-    sweep: int
-    day: date
-    currency: str
-    local: Mapping[str, tuple[int, int]]
-    """Count and amount of the table's own rows, by outcome."""
-    received: tuple[int, int]
-    refunded: int
-    disputed: int
-    moved: int
-    waiting: int
-    returned: int
-    unrelated: tuple[int, int]
-    outside_mapping: tuple[int, int]
-
-    @property
-    def paid_here(self) -> tuple[int, int]:
-        """Count and amount of the rows that say that money was taken."""
-        counts = [self.local.get(outcome.value, (0, 0)) for outcome in SAYS_PAID]
-        return sum(count for count, _ in counts), sum(amount for _, amount in counts)
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """How many items, and their signed sum in minor units."""
-
-    count: int = 0
-    amount: int = 0
-
-    def __add__(self, other: Movement) -> Movement:
-        return Movement(self.count + other.count, self.amount + other.amount)
-
-
-@dataclass(slots=True)
-class CurrencyStatement:
-    """One currency of a statement. Amounts are minor units, signed; currencies are never added up.
-
-    ``local_count`` and ``stripe_count`` are the sizes of both populations before matching.
-    """
-
-    currency: str
-    local: int = 0
-    local_count: int = 0
-    stripe: int = 0
-    stripe_count: int = 0
-    refunded: int = 0
-    disputed: int = 0
-    moved: int = 0
-    waiting: int = 0
-    returned: int = 0
-    unrelated: Movement = field(default_factory=Movement)
-    outside_mapping: Movement = field(default_factory=Movement)
-    items: list[ReconcilingItem] = field(default_factory=list)
-    opening: Movement = field(default_factory=Movement)
-    new: Movement = field(default_factory=Movement)
-    cleared: Movement = field(default_factory=Movement)
-    closing: Movement = field(default_factory=Movement)
-
-    @property
-    def difference(self) -> int:
-        """What the table calls paid less what Stripe received."""
-        return self.local - self.stripe
-
-    @property
-    def explained(self) -> int:
-        """The part of the difference that findings and the days' own notes explain."""
-        return sum(item.amount for item in self.items) + self.moved + self.waiting + self.returned
-
-    @property
-    def unexplained(self) -> int:
-        """The rest. In a world in which everything was found it is 0."""
-        return self.difference - self.explained
+    age: str
+    owner: str | None
+    items: Movement
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The statement of one account and period. ``cut`` is the moment as of which it is made.
+    """The statement of one account and period. ``cut`` is the moment as of which the money stands.
 
-    ``days_not_examined`` are the days that no sweep examined to the end by then: their money is in no sum.
+    ``as_of`` is until when the ledger was read: what came after ``cut`` is in ``subsequent`` alone.
+    ``days_not_examined`` are the days that no sweep examined to the end by ``cut``: their money is in no sum.
     """
 
     account: str
     period: Period
     cut: datetime
+    as_of: datetime
     currencies: tuple[CurrencyStatement, ...]
     days_not_examined: tuple[date, ...]
     sweeps: tuple[WindowSweep, ...]
     """The sweeps that the days of the statement come from."""
+    days: tuple[DayEntry, ...]
+    """What those sweeps recorded of each day and currency, in order."""
+    owners: Mapping[tuple[str, str], str]
+    """Whose a finding is, by its subject and kind."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every day of the period was examined."""
         return not self.days_not_examined
+
+    def owner_of(self, item: ReconcilingItem) -> str | None:
+        """Whose an item is; None if it is nobody's."""
+        return self.owners.get((item.subject, item.kind))
+
+    def aged(self, currency: CurrencyStatement) -> tuple[AgedItems, ...]:
+        """The open items of a currency by age and owner, the youngest first. Together they are ``closing``."""
+        found: dict[tuple[str, str | None], Movement] = {}
+        for item in currency.open_items:
+            key = age_of(item.since, self.cut), self.owner_of(item)
+            found[key] = found.get(key, Movement()) + Movement(1, item.amount)
+        ordered = sorted(found, key=lambda key: (AGES.index(key[0]), key[1] is None, key[1] or ""))
+        return tuple(AgedItems(age, owner, found[age, owner]) for age, owner in ordered)
 
 
 def statement_of(
@@ -131,40 +82,38 @@ def statement_of(
     cut: datetime,
     sweeps: Iterable[WindowSweep],
     entries: Iterable[DayEntry],
-    items: ReconcilingItems,
+    findings: Iterable[FindingHistory],
+    *,
+    as_of: datetime | None = None,
+    owners: Mapping[tuple[str, str], str] | None = None,
+    materiality: Mapping[str, int] | None = None,
 ) -> Statement:
-    """Make the statement. ``sweeps``, ``entries`` and ``items`` are what the ledger held at ``cut``."""
-    examined = _last_sweeps(period, sweeps)
-    sums: dict[str, CurrencyStatement] = {}
-    for entry in entries:
-        sweep = examined.get(entry.day)
-        if sweep is not None and sweep.sweep == entry.sweep:
-            _add_day(_of(sums, entry.currency), entry)
+    """Make the statement. ``sweeps`` and ``entries`` are what the ledger held at ``cut``, ``findings`` at ``as_of``.
 
-    # the findings of a day are those that its own sweep knew, so that both are of one moment
-    days_of: dict[WindowSweep, set[date]] = {}
-    for day, sweep in examined.items():
-        days_of.setdefault(sweep, set()).add(day)
-    for sweep, days in days_of.items():
-        for item in items.at_entry(sweep.seq):
-            if item.payment_created.astimezone(period.zone).date() in days:
-                _of(sums, item.currency).items.append(item)
-
-    _roll_forward(sums, items, period.start, cut)
-    for found in sums.values():
-        found.items.sort(key=lambda item: (-abs(item.amount), item.subject, item.kind))
+    The findings are taken one after the other, so they may be many. ``materiality`` is by currency, in minor units.
+    """
+    made = _Making(period, cut, as_of or cut, _last_sweeps(period, sweeps))
+    days = [entry for entry in entries if made.is_of_statement(entry)]
+    for entry in days:
+        made.add_day(entry)
+    for history in findings:
+        made.add_history(history)
+    for currency, found in made.sums.items():
+        found.materiality = (materiality or {}).get(currency, 0)
+        for items in (found.items, found.open_items):
+            items.sort(key=lambda item: (-abs(item.amount), item.subject, item.kind))
+        found.subsequent.sort(key=lambda event: event.at)
     return Statement(
         account=account,
         period=period,
         cut=cut,
-        currencies=tuple(sums[currency] for currency in sorted(sums)),
-        days_not_examined=tuple(day for day in period.days if day not in examined),
-        sweeps=tuple(sorted(days_of, key=lambda sweep: sweep.seq)),
+        as_of=as_of or cut,
+        currencies=tuple(made.sums[currency] for currency in sorted(made.sums)),
+        days_not_examined=tuple(day for day in period.days if day not in made.examined),
+        sweeps=tuple(sorted(set(made.examined.values()), key=lambda sweep: sweep.seq)),
+        days=tuple(sorted(days, key=lambda entry: (entry.day, entry.currency))),
+        owners=owners or {},
     )
-
-
-def _of(sums: dict[str, CurrencyStatement], currency: str) -> CurrencyStatement:
-    return sums.setdefault(currency, CurrencyStatement(currency))
 
 
 def _last_sweeps(period: Period, sweeps: Iterable[WindowSweep]) -> dict[date, WindowSweep]:
@@ -176,48 +125,114 @@ def _last_sweeps(period: Period, sweeps: Iterable[WindowSweep]) -> dict[date, Wi
     return found
 
 
-def _add_day(sums: CurrencyStatement, entry: DayEntry) -> None:
-    count, amount = entry.paid_here
-    sums.local += amount
-    sums.local_count += count
-    sums.stripe += entry.received[1]
-    sums.stripe_count += entry.received[0]
-    sums.refunded += entry.refunded
-    sums.disputed += entry.disputed
-    sums.moved += entry.moved
-    sums.waiting += entry.waiting
-    sums.returned += entry.returned
-    sums.unrelated += Movement(*entry.unrelated)
-    sums.outside_mapping += Movement(*entry.outside_mapping)
+class _Making:
+    """Adds up a statement while its records are read."""
 
+    def __init__(
+        self,
+        period: Period,
+        cut: datetime,
+        as_of: datetime,
+        examined: Mapping[date, WindowSweep],
+    ) -> None:
+        self._period = period
+        self._cut = cut
+        self._as_of = as_of
+        self.examined = examined
+        self.sums: dict[str, CurrencyStatement] = {}
 
-def _roll_forward(
-    sums: dict[str, CurrencyStatement], items: ReconcilingItems, start: datetime, end: datetime
-) -> None:
-    """Opening plus new less cleared is closing, over all items of the account.
+    def _of(self, currency: str) -> CurrencyStatement:
+        return self.sums.setdefault(currency, CurrencyStatement(currency))
 
-    An item whose amount changed was cleared with the old amount and is new with the other.
-    """
-    opening = _by_identity(items.at_time(start))
-    closing = _by_identity(items.at_time(end))
-    for item in opening.values():
-        _of(sums, item.currency).opening += Movement(1, item.amount)
-    for item in closing.values():
-        _of(sums, item.currency).closing += Movement(1, item.amount)
-    for identity in opening.keys() | closing.keys():
-        before, after = opening.get(identity), closing.get(identity)
-        if before is not None and after is not None and before.amount == after.amount:
-            continue
-        if before is not None:
-            _of(sums, before.currency).cleared += Movement(1, before.amount)
-        if after is not None:
-            _of(sums, after.currency).new += Movement(1, after.amount)
-    for item in items.between(start, end):
-        _of(sums, item.currency).new += Movement(1, item.amount)
-        _of(sums, item.currency).cleared += Movement(1, item.amount)
+    def _day(self, moment: datetime) -> date:
+        return moment.astimezone(self._period.zone).date()
 
+    def is_of_statement(self, entry: DayEntry) -> bool:
+        """Whether the last sweep of its day recorded it."""
+        sweep = self.examined.get(entry.day)
+        return sweep is not None and sweep.sweep == entry.sweep
 
-def _by_identity(
-    items: Sequence[ReconcilingItem],
-) -> dict[tuple[str, str, str], ReconcilingItem]:
-    return {(item.subject, item.kind, item.currency): item for item in items}
+    def add_day(self, entry: DayEntry) -> None:
+        sums = self._of(entry.currency)
+        count, amount = entry.paid_here
+        sums.local += amount
+        sums.local_count += count
+        sums.stripe += entry.received[1]
+        sums.stripe_count += entry.received[0]
+        sums.refunded += entry.refunded
+        sums.disputed += entry.disputed
+        sums.moved += entry.moved
+        sums.waiting += entry.waiting
+        sums.returned += entry.returned
+        sums.unrelated += Movement(*entry.unrelated)
+        sums.outside_mapping += Movement(*entry.outside_mapping)
+
+    def add_history(self, history: FindingHistory) -> None:
+        self._roll_forward(history)
+        created = {
+            self._day(record.payment_created)
+            for record in history.records
+            if record.payment_created is not None
+        }
+        # a finding of a day is as the day's own sweep knew it, so that both are of one moment
+        for day in created & self.examined.keys():
+            for item in history.at_entry(self.examined[day].seq):
+                if self._day(item.payment_created) == day:
+                    self._of(item.currency).items.append(item)
+        if any(self._period.first <= day <= self._period.last for day in created):
+            self._add_subsequent(history)
+            self._add_lost_webhook(history)
+
+    def _roll_forward(self, history: FindingHistory) -> None:
+        """Opening plus new less cleared is closing, over all items of the account.
+
+        An item whose amount changed was cleared with the old amount and is new with the other.
+        """
+        start, end = self._period.start, self._cut
+        opening = {item.currency: item for item in history.at_time(start)}
+        closing = {item.currency: item for item in history.at_time(end)}
+        for item in opening.values():
+            self._of(item.currency).opening += Movement(1, item.amount)
+        for item in closing.values():
+            self._of(item.currency).closing += Movement(1, item.amount)
+            self._of(item.currency).open_items.append(item)
+        for currency in opening.keys() | closing.keys():
+            before, after = opening.get(currency), closing.get(currency)
+            if before is not None and after is not None and before.amount == after.amount:
+                continue
+            if before is not None:
+                self._of(currency).cleared += Movement(1, before.amount)
+            if after is not None:
+                self._of(currency).new += Movement(1, after.amount)
+        for item in history.between(start, end):
+            self._of(item.currency).new += Movement(1, item.amount)
+            self._of(item.currency).cleared += Movement(1, item.amount)
+
+    def _add_subsequent(self, history: FindingHistory) -> None:
+        later = [record for record in history.records if self._cut < record.at <= self._as_of]
+        if not later:
+            return
+        before = {item.currency: item for item in history.at_time(self._cut)}
+        after = {item.currency: item for item in history.at_time(self._as_of)}
+        for currency in before.keys() | after.keys():
+            old, new = before.get(currency), after.get(currency)
+            same = old is not None and new is not None and old.amount == new.amount
+            if not same or (old is not None and new is not None and old.state != new.state):
+                event = SubsequentEvent(old, new, later[-1].at, later[-1].state)
+                self._of(currency).subsequent.append(event)
+
+    def _add_lost_webhook(self, history: FindingHistory) -> None:
+        known = [record for record in history.records if record.at <= self._cut]
+        differing = [record for record in known if record.difference]
+        if not differing or differing[0].kind not in _OF_LOST_WEBHOOKS:
+            return
+        first, last = differing[0], known[-1]
+        began = first.paid_at or first.payment_created
+        for currency, amount in first.difference.items():
+            sums = self._of(currency).lost_webhooks
+            sums.lost += Movement(1, abs(amount))
+            if last.state not in _RIGHT:
+                sums.not_right += Movement(1, abs(amount))
+            elif began is not None:
+                took = last.at - began
+                sums.slowest = took if sums.slowest is None else max(sums.slowest, took)

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from reconciler.domain.money import Money, decimals
+from reconciler.domain.money import Money, as_major
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.reconciling_item import ReconcilingItem
-from reconciler.domain.statement.statement import (
-    CurrencyStatement,
-    Movement,
-    Statement,
-    statement_of,
-)
+from reconciler.domain.statement.statement import Statement
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     JsonOption,
@@ -28,7 +22,6 @@ from reconciler.entrypoints.cli.arguments import (
     parse_moment,
 )
 from reconciler.entrypoints.cli.output import (
-    moment_text,
     money_text,
     warn,
     write_csv,
@@ -37,23 +30,22 @@ from reconciler.entrypoints.cli.output import (
     write_pairs,
 )
 from reconciler.entrypoints.invocation import invocation
+from reconciler.entrypoints.statement_files import statement_text
+from reconciler.entrypoints.statement_files.statement_json import Head, as_json, item_json
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from reconciler.wiring.audit import Audit
+    from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
 ITEM_NAMES: Final = (
-    "account", "currency", "subject", "kind", "severity", "reason", "state", "amount", "payment_created", "since",
+    "account", "currency", "subject", "kind", "severity", "reason", "state", "amount", "amount_decimal", "payment_created", "since",
+    "owner",
 )  # fmt: skip
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
-_WHAT_IT_IS: Final = (
-    "It compares your table with Stripe's payments. It does not compare either with the bank: fees, payouts and"
-    " conversions are not in it."
-)
-_DAYS_NAMED: Final = 10
+_CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
 
 class StatementFormat(StrEnum):
@@ -106,13 +98,14 @@ def statement(
     """
     from reconciler.wiring.audit import open_audit
 
-    settings = invocation(context).settings(need_stripe=False, need_table=False)
+    call = invocation(context)
+    settings = call.settings(need_stripe=False, need_table=False)
     days = _period(period, first, last)
     chosen = Period(*days, settings.statement.zone)
-    cut = _cut(chosen, cutoff, as_of)
+    cut, known, shown = _moments(chosen, cutoff, as_of, call.clock.now())
     with open_audit(settings) as audit:
         made = [
-            _made(audit, name, chosen, cut)
+            audit.statement(name, chosen, cut, known, {})
             for name in chosen_accounts(audit.ledger.accounts(), account)
         ]
     if not made:
@@ -121,27 +114,14 @@ def statement(
         return int(ExitCode.TEMPORARY)
     match StatementFormat.JSON if json else output_format:
         case StatementFormat.JSON:
-            write_json([as_json(*one) for one in made])
+            write_json([as_json(one.statement, one.head, shown) for one in made])
         case StatementFormat.CSV:
             write_csv(ITEM_NAMES, _item_rows(made), sys.stdout)
         case StatementFormat.TEXT:
-            for found, head in made:
-                _write(found, head)
-    complete = all(found.is_complete for found, _ in made)
+            for one in made:
+                _write(one.statement, one.head, shown)
+    complete = all(one.statement.is_complete for one in made)
     return int(ExitCode.DONE if complete else ExitCode.TEMPORARY)
-
-
-Head = tuple[int, str] | None
-
-
-def _made(audit: Audit, account: str, period: Period, cut: datetime) -> tuple[Statement, Head]:
-    records = audit.statement_records(account, period, cut)
-    # days that were added up in another time zone are other days
-    sweeps = [sweep for sweep in records.sweeps if sweep.timezone == str(period.zone)]
-    return (
-        statement_of(account, period, cut, sweeps, records.days, records.items),
-        records.head,
-    )
 
 
 def _period(month: str | None, first: str | None, last: str | None) -> tuple[date, date]:
@@ -172,12 +152,19 @@ def _day(text: str, option: str) -> date:
         raise UsageError(f'{option} "{text}" is not a date.', "Write it as 2026-10-31.") from None
 
 
-def _cut(period: Period, cutoff: str | None, as_of: str | None) -> datetime:
-    """The moment as of which the statement is made: the cut-off, or --as-of if that is earlier."""
-    times = [_time(cutoff, "--cutoff") or period.end + CUTOFF_AFTER]
-    if (known := _time(as_of, "--as-of")) is not None:
-        times.append(known)
-    return min(times).astimezone(UTC)
+def _moments(
+    period: Period, cutoff: str | None, as_of: str | None, now: datetime
+) -> tuple[datetime, datetime, datetime]:
+    """As of when the money stands, until when the ledger is read, and the same as it is said to a person.
+
+    The cut-off counts, or --as-of if that is earlier. Without --as-of the whole ledger is read.
+    """
+    cut = _time(cutoff, "--cutoff") or period.end + CUTOFF_AFTER
+    known = _time(as_of, "--as-of")
+    if known is None:
+        # the database's clock may be ahead of this one
+        return cut.astimezone(UTC), max(now, cut).astimezone(UTC) + _CLOCKS_DIFFER_BY, now
+    return min(cut, known).astimezone(UTC), known.astimezone(UTC), known.astimezone(UTC)
 
 
 def _time(text: str | None, option: str) -> datetime | None:
@@ -187,153 +174,38 @@ def _time(text: str | None, option: str) -> datetime | None:
     return moment
 
 
-def as_json(found: Statement, head: Head) -> Mapping[str, object]:
-    """The documented JSON shape of a statement. Amounts are minor units."""
-    return {
-        "account": found.account,
-        "period": {
-            "first": found.period.first.isoformat(),
-            "last": found.period.last.isoformat(),
-        },
-        "timezone": str(found.period.zone),
-        "as_of": found.cut,
-        "complete": found.is_complete,
-        "days_not_examined": [day.isoformat() for day in found.days_not_examined],
-        "sweeps": [sweep.sweep for sweep in found.sweeps],
-        "head": None if head is None else {"seq": head[0], "hash": head[1]},
-        "currencies": [_currency_json(one) for one in found.currencies],
-    }
-
-
-def _currency_json(one: CurrencyStatement) -> Mapping[str, object]:
-    return {
-        "currency": one.currency,
-        "exponent": decimals(one.currency),
-        "local": one.local,
-        "local_count": one.local_count,
-        "stripe": one.stripe,
-        "stripe_count": one.stripe_count,
-        "refunded": one.refunded,
-        "disputed": one.disputed,
-        "difference": one.difference,
-        "explained": one.explained,
-        "unexplained": one.unexplained,
-        "moved": one.moved,
-        "waiting": one.waiting,
-        "returned": one.returned,
-        "unrelated": _movement(one.unrelated),
-        "outside_mapping": _movement(one.outside_mapping),
-        "opening": _movement(one.opening),
-        "new": _movement(one.new),
-        "cleared": _movement(one.cleared),
-        "closing": _movement(one.closing),
-        "items": [_item_json(item) for item in one.items],
-    }
-
-
-def _movement(movement: Movement) -> Mapping[str, int]:
-    return {"count": movement.count, "amount": movement.amount}
-
-
-def _item_json(item: ReconcilingItem) -> Mapping[str, object]:
-    return {
-        "subject": item.subject,
-        "kind": item.kind,
-        "severity": item.severity,
-        "reason": item.reason,
-        "state": item.state,
-        "amount": item.amount,
-        "payment_created": item.payment_created,
-        "since": item.since,
-    }
-
-
-def _item_rows(made: Sequence[tuple[Statement, Head]]) -> Iterator[Mapping[str, object]]:
-    for found, _ in made:
+def _item_rows(made: Sequence[RecordedStatement]) -> Iterator[Mapping[str, object]]:
+    for recorded in made:
+        found = recorded.statement
         for one in found.currencies:
             for item in one.items:
-                yield {"account": found.account, "currency": one.currency, **_item_json(item)}
+                owner = found.owner_of(item)
+                yield {
+                    "account": found.account,
+                    "currency": one.currency,
+                    **item_json(item),
+                    "amount_decimal": str(as_major(item.amount, item.currency)),
+                    "owner": owner,
+                }
 
 
-def _write(found: Statement, head: Head) -> None:
-    period = found.period
-    write_line(
-        f"Account {found.account}, payments created from {period.first} to {period.last} ({period.zone}),"
-        f" as of {moment_text(found.cut)}."
-    )
-    write_line(_WHAT_IT_IS)
+def _write(found: Statement, head: Head, as_of: datetime) -> None:
+    write_line(f"{statement_text.title(found)}.")
+    write_line(statement_text.when(found, as_of))
+    write_line(statement_text.WHAT_IT_IS)
     if not found.currencies:
         write_line("No payment of this period is known.")
     for one in found.currencies:
-        _write_currency(one)
-    if found.days_not_examined:
-        named = ", ".join(str(day) for day in found.days_not_examined[:_DAYS_NAMED])
-        more = len(found.days_not_examined) - _DAYS_NAMED
         write_line()
-        write_line(f"Not examined: {named}{f' and {more} more days' if more > 0 else ''}.")
-        write_line(
-            "Their money is in no sum. Examine them with: reconciler sweep --kind window --record"
-        )
+        unexplained = money_text(Money(one.unexplained, one.currency))
+        write_line(f"{one.currency.upper()}: unexplained {unexplained}")
+        write_pairs([*statement_text.figures(one), *statement_text.ageing(found, one)])
+        for said in (statement_text.lost_webhooks(one), statement_text.subsequent(one)):
+            if said:
+                write_line(f"  {said}")
+    if not found.is_complete:
+        write_line()
+        write_line(statement_text.days_not_examined(found))
+        write_line(f"Their money is in no sum. Examine them with: {statement_text.EXAMINE}")
     write_line()
-    write_line(
-        "The ledger holds no entry."
-        if head is None
-        else f"Made of the ledger up to entry {head[0]}, hash {head[1]}."
-    )
-
-
-def _write_currency(one: CurrencyStatement) -> None:
-    def money(amount: int) -> str:
-        return money_text(Money(amount, one.currency))
-
-    write_line()
-    write_line(f"{one.currency.upper()}: unexplained {money(one.unexplained)}")
-    pairs = [
-        ("Your table calls paid", f"{money(one.local)} (rows: {one.local_count:,})"),
-        ("Stripe received", f"{money(one.stripe)} (payments: {one.stripe_count:,})"),
-        ("Difference", money(one.difference)),
-        ("Explained", money(one.explained)),
-    ]
-    by_kind: dict[str, Movement] = {}
-    for item in one.items:
-        by_kind[item.kind] = by_kind.get(item.kind, Movement()) + Movement(1, item.amount)
-    pairs += [
-        (f"  {kind}", f"{money(movement.amount)} (findings: {movement.count:,})")
-        for kind, movement in sorted(by_kind.items())
-    ]
-    pairs += [
-        (f"  {name}", money(amount))
-        for name, amount in (
-            ("created on another day here", one.moved),
-            ("webhook may be on its way", one.waiting),
-            ("nothing kept on either side", one.returned),
-        )
-        if amount
-    ]
-    pairs += [
-        ("Of it refunded by Stripe", money(one.refunded)),
-        ("Of it lost in disputes", money(one.disputed)),
-        (
-            "Open differences",
-            (
-                f"{money(one.opening.amount)} at the beginning, {money(one.new.amount)} new,"
-                f" {money(one.cleared.amount)} cleared, {money(one.closing.amount)} at the end"
-            ),
-        ),
-    ]
-    if one.unrelated.count:
-        pairs.append(
-            (
-                "Not of this table",
-                f"{money(one.unrelated.amount)} (payments: {one.unrelated.count:,})",
-            )
-        )
-    if one.outside_mapping.count:
-        count = one.outside_mapping.count
-        pairs.append(
-            (
-                "Rows outside the mapping",
-                f"{money(one.outside_mapping.amount)} (payments: {count:,})",
-            )
-        )
-    write_pairs(pairs)
+    write_line(statement_text.head_line(head))

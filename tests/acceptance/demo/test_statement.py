@@ -10,7 +10,7 @@ from reconciler.clock import SystemClock
 from reconciler.demo import demonstration
 from reconciler.demo.demonstration import DemoPlan, demonstrate
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement import Statement
 from reconciler.settings import Settings
 from reconciler.wiring.audit import open_audit
 
@@ -32,10 +32,7 @@ def statement_of_demo(seed: int, monkeypatch: pytest.MonkeyPatch) -> Statement:
 
     def with_statement(configured: Settings) -> bool:
         with open_audit(configured) as audit:
-            found = audit.statement_records("default", ALL_DAYS, LATE)
-            made.append(
-                statement_of("default", ALL_DAYS, LATE, found.sweeps, found.days, found.items)
-            )
+            made.append(audit.statement("default", ALL_DAYS, LATE).statement)
         return verify(configured)
 
     monkeypatch.setattr(demonstration, "_is_ledger_unbroken", with_statement)

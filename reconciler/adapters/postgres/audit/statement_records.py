@@ -10,45 +10,68 @@ from typing import Any, Final
 
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.reconciling_item import FindingRecord, ReconcilingItems
-from reconciler.domain.statement.statement import DayEntry, WindowSweep
+from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
+from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
+_ROWS_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class StatementRecords:
-    """What the ledger of an account held at a moment. ``head`` is its last entry by then, None if it had none."""
+class RecordedStatement:
+    """A statement, and the last entry of the ledger that it is made of: its number and its hash, None if there is none."""
 
-    sweeps: tuple[WindowSweep, ...]
-    days: tuple[DayEntry, ...]
-    items: ReconcilingItems
+    statement: Statement
     head: tuple[int, str] | None
 
 
-def statement_records(
-    database: Database, account: str, period: Period, cut: datetime
-) -> StatementRecords:
-    """Read what the ledger held at ``cut`` about a period.
+def recorded_statement(
+    database: Database,
+    account: str,
+    period: Period,
+    cut: datetime,
+    as_of: datetime,
+    materiality: Mapping[str, int],
+) -> RecordedStatement:
+    """Make the statement of a period from what the ledger held at ``as_of``; the money is as it stood at ``cut``.
 
     Raises BrokenLedgerError if an entry holds what no program wrote.
     """
     parameters = {
         "account": account,
         "cut": cut,
+        "as_of": as_of,
+        "zone": str(period.zone),
         "first": period.first.isoformat(),
         "last": period.last.isoformat(),
+        "days": [day.isoformat() for day in period.days],
+        "start": period.start,
+        # entries hold times as text, which compares as the times do
+        "start_text": rfc3339(period.start),
+        "end_text": rfc3339(period.end),
+        "differing": sorted(DIFFERS_STILL),
     }
     with database.counting("reading the statement") as connection, _readable(account):
         head = connection.execute(_SQL["ledger_head_at"], parameters).fetchone()
-        return StatementRecords(
-            sweeps=tuple(_sweeps(connection, parameters)),
-            days=tuple(_days(connection, parameters)),
-            items=ReconcilingItems(_findings(connection, parameters)),
-            head=None if head is None else (head[0], head[1]),
+        owners = connection.execute(_SQL["statement_owners"], parameters)
+        sweeps = tuple(_sweeps(connection, parameters))
+        numbers = {"sweeps": [str(sweep.sweep) for sweep in sweeps]}
+        made = statement_of(
+            account,
+            period,
+            cut,
+            sweeps,
+            _days(connection, {**parameters, **numbers}),
+            histories(_findings(connection, parameters)),
+            as_of=as_of,
+            owners={(subject, kind): owner for subject, kind, owner in owners if owner},
+            materiality=materiality,
         )
+        return RecordedStatement(made, None if head is None else (head[0], head[1]))
 
 
 @contextmanager
@@ -92,10 +115,15 @@ def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[
 
 
 def _findings(connection: Connection, parameters: Mapping[str, object]) -> Iterator[FindingRecord]:
-    rows = connection.execute(_SQL["statement_findings"], parameters)
-    for seq, at, subject, kind, state, difference, created, severity, reason in rows:
-        amounts = {currency: int(amount) for currency, amount in (difference or {}).items()}
-        yield FindingRecord(seq, at, subject, kind, state, amounts, created, severity, reason)
+    # a year has hundreds of thousands, so they come from a cursor on the server
+    with connection.cursor("statement_findings") as rows:
+        rows.itersize = _ROWS_AT_ONCE
+        rows.execute(_SQL["statement_findings"], parameters)
+        for seq, at, subject, kind, state, difference, created, severity, reason, paid_at in rows:
+            amounts = {currency: int(amount) for currency, amount in (difference or {}).items()}
+            yield FindingRecord(
+                seq, at, subject, kind, state, amounts, created, severity, reason, paid_at
+            )
 
 
 def _count(value: Mapping[str, Any]) -> tuple[int, int]:

@@ -150,56 +150,95 @@ WHERE e.account OPERATOR(pg_catalog.=) %(account)s AND e.action OPERATOR(pg_cata
     )
 
 -- name: statement_sweeps
--- The sweeps that examined every payment of some days. What a statement shows of a day is what the last of them saw.
-SELECT
-    seq, at, body OPERATOR(pg_catalog.->) 'sweep',
-    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first',
-    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last',
-    body OPERATOR(pg_catalog.->>) 'timezone'
-FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
-    AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.<=) %(cut)s
-ORDER BY seq
+-- For each day the last sweep that examined every payment of it: what a statement shows of a day is what that sweep saw.
+-- Days that were added up in another time zone are other days.
+WITH sweeps AS MATERIALIZED (
+    SELECT
+        seq, at, body OPERATOR(pg_catalog.->>) 'sweep' AS sweep,
+        body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first' AS first_day,
+        body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last' AS last_day,
+        body OPERATOR(pg_catalog.->>) 'timezone' AS timezone
+    FROM reconciler.ledger
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
+        AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.<=) %(cut)s
+        AND (body OPERATOR(pg_catalog.->>) 'timezone') OPERATOR(pg_catalog.=) %(zone)s
+        AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first') OPERATOR(pg_catalog.<=) %(last)s
+        AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last') OPERATOR(pg_catalog.>=) %(first)s
+)
+SELECT DISTINCT s.seq, s.at, s.sweep, s.first_day, s.last_day, s.timezone
+FROM pg_catalog.unnest(%(days)s::pg_catalog.text[]) AS d (day),
+    LATERAL (
+        SELECT * FROM sweeps AS one
+        WHERE d.day OPERATOR(pg_catalog.>=) one.first_day AND d.day OPERATOR(pg_catalog.<=) one.last_day
+        ORDER BY one.seq DESC
+        LIMIT 1
+    ) AS s
+ORDER BY s.seq
 
 -- name: statement_days
--- The money of each day. A later sweep has counted the same days again, so several may be there for one.
+-- The money of each day as these sweeps counted it.
 SELECT body
 FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
     AND at OPERATOR(pg_catalog.<=) %(cut)s
-    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.>=) %(first)s
-    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.<=) %(last)s
+    AND (body OPERATOR(pg_catalog.->>) 'sweep') OPERATOR(pg_catalog.=) ANY (%(sweeps)s::pg_catalog.text[])
+    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.=) ANY (%(days)s::pg_catalog.text[])
 ORDER BY seq
 
 -- name: statement_findings
--- Every entry about a finding whose payment differed at some time, to know whether it still did at another.
-WITH differing AS (
-    SELECT DISTINCT
-        body OPERATOR(pg_catalog.->>) 'subject' AS subject, body OPERATOR(pg_catalog.->>) 'kind' AS kind
+-- Every entry about a finding whose payment differed and that a statement is about: the payment is of the period, or the
+-- difference was there at the beginning, or came up since. The greatest pair of seq and 1 is an entry that differs.
+WITH findings AS MATERIALIZED (
+    SELECT
+        seq, at, body OPERATOR(pg_catalog.->>) 'subject' AS subject, body OPERATOR(pg_catalog.->>) 'kind' AS kind,
+        body OPERATOR(pg_catalog.->>) 'state' AS state, body OPERATOR(pg_catalog.->) 'difference' AS difference,
+        body OPERATOR(pg_catalog.->>) 'payment_created' AS payment_created,
+        body OPERATOR(pg_catalog.->>) 'severity' AS severity, body OPERATOR(pg_catalog.->>) 'reason' AS reason,
+        body OPERATOR(pg_catalog.->) 'evidence' OPERATOR(pg_catalog.->) 'charge' OPERATOR(pg_catalog.->>) 'created' AS paid_at
     FROM reconciler.ledger
     WHERE account OPERATOR(pg_catalog.=) %(account)s
         AND action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
-        AND body OPERATOR(pg_catalog.?) 'difference' AND at OPERATOR(pg_catalog.<=) %(cut)s
+        AND at OPERATOR(pg_catalog.<=) %(as_of)s
+),
+wanted AS (
+    SELECT subject, kind
+    FROM findings
+    GROUP BY subject, kind
+    HAVING pg_catalog.count(difference) OPERATOR(pg_catalog.>) 0
+        AND (
+            pg_catalog.bool_or(
+                at OPERATOR(pg_catalog.>) %(start)s AND at OPERATOR(pg_catalog.<=) %(cut)s
+                OR payment_created OPERATOR(pg_catalog.>=) %(start_text)s
+                AND payment_created OPERATOR(pg_catalog.<) %(end_text)s
+            )
+            OR (
+                pg_catalog.max(ARRAY[seq, (
+                    difference IS NOT NULL AND state OPERATOR(pg_catalog.=) ANY (%(differing)s::pg_catalog.text[])
+                )::pg_catalog.int4]) FILTER (WHERE at OPERATOR(pg_catalog.<=) %(start)s)
+            )[2] OPERATOR(pg_catalog.=) 1
+        )
 )
 SELECT
-    l.seq, l.at, d.subject, d.kind, l.body OPERATOR(pg_catalog.->>) 'state',
-    l.body OPERATOR(pg_catalog.->) 'difference',
-    (l.body OPERATOR(pg_catalog.->>) 'payment_created')::pg_catalog.timestamptz,
-    l.body OPERATOR(pg_catalog.->>) 'severity', l.body OPERATOR(pg_catalog.->>) 'reason'
-FROM reconciler.ledger AS l
-JOIN differing AS d
-    ON d.subject OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'subject')
-    AND d.kind OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'kind')
-WHERE l.account OPERATOR(pg_catalog.=) %(account)s
-    AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
-    AND l.at OPERATOR(pg_catalog.<=) %(cut)s
-ORDER BY l.seq
+    f.seq, f.at, f.subject, f.kind, f.state, f.difference, f.payment_created::pg_catalog.timestamptz, f.severity, f.reason,
+    f.paid_at::pg_catalog.timestamptz
+FROM findings AS f
+JOIN wanted AS w ON w.subject OPERATOR(pg_catalog.=) f.subject AND w.kind OPERATOR(pg_catalog.=) f.kind
+ORDER BY f.subject, f.kind, f.seq
+
+-- name: statement_owners
+-- Whose each finding was at a moment.
+SELECT DISTINCT ON (body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'kind')
+    body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'kind', body OPERATOR(pg_catalog.->>) 'owner'
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'assignment'
+    AND at OPERATOR(pg_catalog.<=) %(as_of)s
+ORDER BY body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'kind', seq DESC
 
 -- name: ledger_head_at
 -- The last entry of a chain at a moment: what a statement of that moment was made of.
 SELECT seq, hash
 FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND at OPERATOR(pg_catalog.<=) %(cut)s
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
 ORDER BY seq DESC
 LIMIT 1
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.domain.statement.reconciling_item import FindingRecord, ReconcilingItems
+from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,7 +27,7 @@ CLOSED = replace(FOUND, seq=2, at=START + HOUR, state="closed", difference={}, p
 
 def test_an_item_is_what_was_found() -> None:
     """It carries what a person wants to see of it."""
-    (item,) = ReconcilingItems([FOUND]).at_entry(1)
+    (item,) = FindingHistory([FOUND]).at_entry(1)
     assert (item.subject, item.kind, item.state) == ("pi_1", "missed_outcome", "open")
     assert (item.currency, item.amount) == ("eur", -500)
     assert (item.payment_created, item.since) == (START - HOUR, START)
@@ -36,7 +36,7 @@ def test_an_item_is_what_was_found() -> None:
 
 def test_it_is_there_from_its_entry_to_its_end() -> None:
     """By the number of an entry, or by time."""
-    items = ReconcilingItems([FOUND, CLOSED])
+    items = FindingHistory([FOUND, CLOSED])
     assert [len(items.at_entry(seq)) for seq in (0, 1, 2)] == [0, 1, 0]
     moments = (START - HOUR, START, START + HOUR)
     assert [len(items.at_time(moment)) for moment in moments] == [0, 1, 0]
@@ -54,13 +54,13 @@ def test_it_is_there_from_its_entry_to_its_end() -> None:
 )
 def test_what_a_person_settled_still_differs(state: str, differs: bool) -> None:
     """Only a correction or an examination that found an agreement ends the difference."""
-    assert bool(ReconcilingItems([replace(FOUND, state=state)]).at_entry(1)) is differs
+    assert bool(FindingHistory([replace(FOUND, state=state)]).at_entry(1)) is differs
 
 
 def test_a_difference_in_two_currencies_is_two_items() -> None:
     """Amounts of two currencies are never added up; a currency that agrees is none."""
     two = replace(FOUND, difference={"eur": -500, "usd": 700, "gbp": 0})
-    assert [(item.currency, item.amount) for item in ReconcilingItems([two]).at_entry(1)] == [
+    assert [(item.currency, item.amount) for item in FindingHistory([two]).at_entry(1)] == [
         ("eur", -500),
         ("usd", 700),
     ]
@@ -68,22 +68,22 @@ def test_a_difference_in_two_currencies_is_two_items() -> None:
 
 def test_a_finding_without_a_time_explains_no_day() -> None:
     """Then it is not known to which day its payment belongs."""
-    assert ReconcilingItems([replace(FOUND, payment_created=None)]).at_entry(1) == ()
+    assert FindingHistory([replace(FOUND, payment_created=None)]).at_entry(1) == ()
 
 
 def test_it_is_old_since_it_came_up_last() -> None:
     """Another amount keeps the age; after an agreement it begins anew."""
     other = replace(FOUND, seq=2, at=START + HOUR, difference={"eur": -300})
-    (item,) = ReconcilingItems([FOUND, other]).at_entry(2)
+    (item,) = FindingHistory([FOUND, other]).at_entry(2)
     assert (item.since, item.amount) == (START, -300)
     again = replace(FOUND, seq=3, at=START + 2 * HOUR)
-    (item,) = ReconcilingItems([FOUND, CLOSED, again]).at_entry(3)
+    (item,) = FindingHistory([FOUND, CLOSED, again]).at_entry(3)
     assert item.since == again.at
 
 
 def test_what_came_and_went_between() -> None:
     """Found after the beginning and cleared before the end, with what it was last."""
-    items = ReconcilingItems([FOUND, CLOSED])
+    items = FindingHistory([FOUND, CLOSED])
     later = START + 2 * HOUR
     assert [item.amount for item in items.between(START - HOUR, later)] == [-500]
     # it was there at the beginning, or still is at the end, or was over before
@@ -91,4 +91,4 @@ def test_what_came_and_went_between() -> None:
     assert items.between(START - HOUR, START) == ()
     assert items.between(later, later + HOUR) == ()
     never = replace(FOUND, state="corrected")
-    assert ReconcilingItems([never]).between(START - HOUR, later) == ()
+    assert FindingHistory([never]).between(START - HOUR, later) == ()

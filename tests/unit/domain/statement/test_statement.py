@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
@@ -11,14 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.reconciling_item import FindingRecord, ReconcilingItems
-from reconciler.domain.statement.statement import (
-    DayEntry,
-    Movement,
-    Statement,
-    WindowSweep,
-    statement_of,
-)
+from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord, histories
+from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement_figures import DayEntry, Movement, WindowSweep
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
 CUT = datetime(2026, 11, 5, tzinfo=UTC)
@@ -44,13 +40,18 @@ FOUND = FindingRecord(
 )  # fmt: skip
 
 
+def by_finding(records: Iterable[FindingRecord]) -> Iterator[FindingHistory]:
+    """The histories of records in any order."""
+    return histories(sorted(records, key=lambda one: (one.subject, one.kind, one.seq)))
+
+
 def made(
     *entries: DayEntry,
     items: tuple[FindingRecord, ...] = (),
     sweeps: tuple[WindowSweep, ...] = (SWEEP,),
 ) -> Statement:
     """The statement of October."""
-    return statement_of("default", OCTOBER, CUT, sweeps, entries, ReconcilingItems(items))
+    return statement_of("default", OCTOBER, CUT, sweeps, entries, by_finding(items))
 
 
 def test_the_figures_of_a_currency() -> None:
@@ -199,8 +200,7 @@ def test_where_everything_was_found_nothing_is_unexplained(
             records.append(found)
 
     def unexplained(findings: list[FindingRecord]) -> dict[str, int]:
-        items = ReconcilingItems(findings)
-        found = statement_of("default", period, cut, [sweep], days.values(), items)
+        found = statement_of("default", period, cut, [sweep], days.values(), by_finding(findings))
         return {one.currency: one.unexplained for one in found.currencies if one.unexplained}
 
     assert unexplained(records) == {}

@@ -1,0 +1,1 @@
+"""A statement as JSON, text, HTML and xlsx, for the command line and the web pages."""

@@ -1,0 +1,108 @@
+"""The documented JSON shape of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.domain.money import decimals
+from reconciler.domain.statement.reconciling_item import ReconcilingItem
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import (
+    CurrencyStatement,
+    Movement,
+    SubsequentEvent,
+)
+
+Head = tuple[int, str] | None
+"""The number and the hash of the last entry of the ledger that a statement is made of; None if there is none."""
+
+
+def as_json(found: Statement, head: Head, as_of: datetime) -> Mapping[str, object]:
+    """The documented JSON shape of a statement. Amounts are minor units."""
+    return {
+        "account": found.account,
+        "period": {
+            "first": found.period.first.isoformat(),
+            "last": found.period.last.isoformat(),
+        },
+        "timezone": str(found.period.zone),
+        "cutoff": found.cut,
+        "as_of": as_of,
+        "complete": found.is_complete,
+        "days_not_examined": [day.isoformat() for day in found.days_not_examined],
+        "sweeps": [sweep.sweep for sweep in found.sweeps],
+        "head": None if head is None else {"seq": head[0], "hash": head[1]},
+        "currencies": [_currency_json(found, one) for one in found.currencies],
+    }
+
+
+def _currency_json(found: Statement, one: CurrencyStatement) -> Mapping[str, object]:
+    lost = one.lost_webhooks
+    return {
+        "currency": one.currency,
+        "exponent": decimals(one.currency),
+        "local": one.local,
+        "local_count": one.local_count,
+        "stripe": one.stripe,
+        "stripe_count": one.stripe_count,
+        "refunded": one.refunded,
+        "disputed": one.disputed,
+        "difference": one.difference,
+        "explained": one.explained,
+        "unexplained": one.unexplained,
+        "moved": one.moved,
+        "waiting": one.waiting,
+        "returned": one.returned,
+        "unrelated": _movement(one.unrelated),
+        "outside_mapping": _movement(one.outside_mapping),
+        "opening": _movement(one.opening),
+        "new": _movement(one.new),
+        "cleared": _movement(one.cleared),
+        "closing": _movement(one.closing),
+        "ageing": [
+            {"age": aged.age, "owner": aged.owner, **_movement(aged.items)}
+            for aged in found.aged(one)
+        ],
+        "materiality": one.materiality,
+        "below_materiality": _movement(one.below_materiality),
+        "lost_webhooks": {
+            **_movement(lost.lost),
+            "not_right": _movement(lost.not_right),
+            "slowest_seconds": None
+            if lost.slowest is None
+            else round(lost.slowest.total_seconds()),
+        },
+        "items": [{**item_json(item), "owner": found.owner_of(item)} for item in one.items],
+        "subsequent": [_event_json(event) for event in one.subsequent],
+    }
+
+
+def _movement(movement: Movement) -> Mapping[str, int]:
+    return {"count": movement.count, "amount": movement.amount}
+
+
+def item_json(item: ReconcilingItem) -> Mapping[str, object]:
+    """The fields of an item, without its owner."""
+    return {
+        "subject": item.subject,
+        "kind": item.kind,
+        "severity": item.severity,
+        "reason": item.reason,
+        "state": item.state,
+        "amount": item.amount,
+        "payment_created": item.payment_created,
+        "since": item.since,
+    }
+
+
+def _event_json(event: SubsequentEvent) -> Mapping[str, object]:
+    known = event.after or event.before
+    return {
+        "subject": None if known is None else known.subject,
+        "kind": None if known is None else known.kind,
+        "state": event.state,
+        "at": event.at,
+        "amount_before": 0 if event.before is None else event.before.amount,
+        "amount_after": 0 if event.after is None else event.after.amount,
+    }

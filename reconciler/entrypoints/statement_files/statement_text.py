@@ -1,0 +1,160 @@
+"""A statement as lines of text: what the terminal shows, and what the other formats say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.domain.money import Money
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
+from reconciler.entrypoints.shown_text import moment_text, money_text
+from reconciler.entrypoints.statement_files.statement_json import Head
+
+WHAT_IT_IS: Final = (
+    "It compares your table with Stripe's payments. It does not compare either with the bank: fees, payouts and"
+    " conversions are not in it."
+)
+EXAMINE: Final = "reconciler sweep --kind window --record"
+_DAYS_NAMED: Final = 10
+_DAY: Final = timedelta(days=1)
+_UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def title(found: Statement) -> str:
+    """Which account and which days it is about."""
+    period = found.period
+    return f"Account {found.account}, payments created from {period.first} to {period.last} ({period.zone})"
+
+
+def when(found: Statement, as_of: datetime) -> str:
+    """As of when the money stands, and until when the ledger was read."""
+    if as_of < found.cut:
+        return (
+            f"The money is as it stood at {moment_text(as_of)}; the cut-off, {moment_text(found.cut)},"
+            " has not passed."
+        )
+    return f"The money is as it stood at the cut-off, {moment_text(found.cut)}."
+
+
+def days_not_examined(found: Statement) -> str:
+    """The days whose money is in no sum; empty if there is none."""
+    if found.is_complete:
+        return ""
+    named = ", ".join(str(day) for day in found.days_not_examined[:_DAYS_NAMED])
+    more = len(found.days_not_examined) - _DAYS_NAMED
+    return f"Not examined: {named}{f' and {more} more days' if more > 0 else ''}."
+
+
+def head_line(head: Head) -> str:
+    """The last entry of the ledger that it is made of."""
+    if head is None:
+        return "The ledger holds no entry."
+    return f"Made of the ledger up to entry {head[0]}, hash {head[1]}."
+
+
+def lost_webhooks(one: CurrencyStatement) -> str:
+    """What lost webhooks did to payments of the period; empty if they did nothing."""
+    lost = one.lost_webhooks
+    if not lost.lost.count:
+        return ""
+    said = (
+        f"In this period webhooks lost {_payments(lost.lost.count)} worth {_money(lost.lost, one)}"
+    )
+    within = "" if lost.slowest is None else f" within {_span(lost.slowest)}"
+    if not lost.not_right.count:
+        return f"{said}; all were right{within}."
+    open_ones = f"{lost.not_right.count:,} worth {_money(lost.not_right, one)}"
+    if lost.slowest is None:
+        return f"{said}; at the cut-off none was right."
+    return f"{said}; at the cut-off {open_ones} were not right, the others were right{within}."
+
+
+def explanations(one: CurrencyStatement) -> Iterator[tuple[str, str]]:
+    """What explains the difference: a name and its money for each kind and each note of the days."""
+    by_kind: dict[str, Movement] = {}
+    for item in one.items:
+        by_kind[item.kind] = by_kind.get(item.kind, Movement()) + Movement(1, item.amount)
+    for kind, movement in sorted(by_kind.items()):
+        yield kind, f"{_money(movement, one)} (findings: {movement.count:,})"
+    for name, amount in (
+        ("created on another day here", one.moved),
+        ("webhook may be on its way", one.waiting),
+        ("nothing kept on either side", one.returned),
+    ):
+        if amount:
+            yield name, money_text(Money(amount, one.currency))
+
+
+def figures(one: CurrencyStatement) -> list[tuple[str, str]]:
+    """The figures of a currency, each with its name; those that explain the difference are indented."""
+
+    def money(amount: int) -> str:
+        return money_text(Money(amount, one.currency))
+
+    pairs = [
+        ("Your table calls paid", f"{money(one.local)} (rows: {one.local_count:,})"),
+        ("Stripe received", f"{money(one.stripe)} (payments: {one.stripe_count:,})"),
+        ("Difference", money(one.difference)),
+        ("Explained", money(one.explained)),
+        *((f"  {name}", value) for name, value in explanations(one)),
+        ("Of it refunded by Stripe", money(one.refunded)),
+        ("Of it lost in disputes", money(one.disputed)),
+        (
+            "Open differences",
+            (
+                f"{money(one.opening.amount)} at the beginning, {money(one.new.amount)} new,"
+                f" {money(one.cleared.amount)} cleared, {money(one.closing.amount)} at the end"
+            ),
+        ),
+    ]
+    for name, excluded in (
+        ("Not of this table", one.unrelated),
+        ("Rows outside the mapping", one.outside_mapping),
+    ):
+        if excluded.count:
+            pairs.append((name, f"{_money(excluded, one)} (payments: {excluded.count:,})"))
+    return pairs
+
+
+def ageing(found: Statement, one: CurrencyStatement) -> Iterator[tuple[str, str]]:
+    """The open differences by age and owner."""
+    for aged in found.aged(one):
+        owner = f", owner {aged.owner}" if aged.owner else ", nobody's"
+        yield (
+            f"open for {aged.age} days",
+            f"{_money(aged.items, one)} (findings: {aged.items.count:,}{owner})",
+        )
+
+
+def subsequent(one: CurrencyStatement) -> str:
+    """How many payments changed after the cut-off, and by how much; empty if none did."""
+    if not one.subsequent:
+        return ""
+    change = sum(
+        (event.after.amount if event.after else 0) - (event.before.amount if event.before else 0)
+        for event in one.subsequent
+    )
+    return (
+        f"After the cut-off {_payments(len(one.subsequent))} of this period changed; their differences moved by"
+        f" {money_text(Money(change, one.currency))}. No figure above includes it."
+    )
+
+
+def _payments(count: int) -> str:
+    return f"{count:,} payment{'' if count == 1 else 's'}"
+
+
+def _money(movement: Movement, one: CurrencyStatement) -> str:
+    return money_text(Money(movement.amount, one.currency))
+
+
+def _span(span: timedelta) -> str:
+    """A duration in its greatest unit, rounded up: "all within 2 hours" must not be too little."""
+    seconds = max(1, -(-span // timedelta(seconds=1)))
+    for size, name in _UNITS:
+        if seconds >= size:
+            count = -(-seconds // size)
+            return f"{count:,} {name}{'' if count == 1 else 's'}"
+    raise AssertionError("a span is at least a second")
