@@ -44,10 +44,15 @@ _JSON_LEAVES: Final = re.compile(
 
 def may_hold_secret(text: str) -> bool:
     """False if a text certainly holds no secret. It is much faster than to mask it."""
-    if any(sign in text for sign in _SIGNS):
-        return True
+    # without a generator, because an export asks it of millions of texts
+    for sign in _SIGNS:
+        if sign in text:
+            return True
     lower = text.lower()
-    return any(sign in lower for sign in _SIGNS_IN_ANY_CASE)
+    for sign in _SIGNS_IN_ANY_CASE:  # noqa: SIM110 - for the same reason
+        if sign in lower:
+            return True
+    return False
 
 
 def redact(text: str) -> str:
@@ -111,6 +116,7 @@ def _escaped(char: str) -> str:
 
 def visible_json(text: str) -> str:
     r"""JSON text in which such characters are escaped as JSON does it (``\u202e``), so that it has the same values."""
-    if text.isprintable():
+    # of ASCII, JSON escapes all but this one
+    if text.isascii() and "\x7f" not in text:
         return text
     return _JSON_LEAVES.sub(lambda found: json.dumps(found[0])[1:-1], text)

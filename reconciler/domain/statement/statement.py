@@ -142,7 +142,10 @@ class _Making:
         self.sums: dict[str, CurrencyStatement] = {}
 
     def _of(self, currency: str) -> CurrencyStatement:
-        return self.sums.setdefault(currency, CurrencyStatement(currency))
+        found = self.sums.get(currency)
+        if found is None:
+            found = self.sums[currency] = CurrencyStatement(currency)
+        return found
 
     def _day(self, moment: datetime) -> date:
         return moment.astimezone(self._period.zone).date()

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
-from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
-from reconciler.domain.audit.ledger_entry import Entry
-from reconciler.domain.audit.read_entry import UnreadableEntryError
 from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_fields import NAMES, as_json
-from reconciler.entrypoints.cli.output import json_text, takes_ascii_only, warn, write_csv
+from reconciler.entrypoints.cli.ledger_export import (
+    HEAD_NAMES,
+    LedgerExport,
+    entry_line,
+    write_entries_csv,
+)
+from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.invocation import invocation
-from reconciler.errors import BrokenLedgerError, UsageError
+from reconciler.entrypoints.shown_text import json_text
+from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
-from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
 
 if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
-
-ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash", "v", "role")
-HEAD_NAMES: Final = ("account", "seq", "hash")
 
 
 class ExportFormat(StrEnum):
@@ -86,75 +86,19 @@ def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, o
             yield as_json(item)
 
 
-def _entry(entry: Entry) -> Mapping[str, object]:
-    """The fields of an entry. ``body`` is an object here; the hash is made of its canonical JSON.
-
-    An entry of the first recipe has neither ``v`` nor ``role``, so that the fields are always those that were hashed.
-    """
-    role = {} if entry.role is None else {"v": RECIPE, "role": entry.role}
-    return {
-        "account": entry.account,
-        "seq": entry.seq,
-        "at": entry.at,
-        "action": entry.action,
-        "body": entry.body,
-        "prev": entry.prev,
-        "hash": entry.hash,
-        **role,
-    }
-
-
-def _body_text(body: object) -> str:
-    """The canonical text of a body, so that an auditor can hash the cell.
-
-    A character that could control a terminal is escaped: then the canonical text is that of the JSON in the cell.
-    """
-    text = canonical_json(body)
-    if may_hold_secret(text):
-        text = canonical_json(map_texts(body, redact))
-    return visible_json(text)
-
-
-class LedgerExport:
-    """Reads the ledgers of some accounts once. ``heads`` is complete after every entry was read."""
-
-    def __init__(self, audit: Audit, accounts: Sequence[str]) -> None:
-        self._audit = audit
-        self._accounts = accounts
-        self.heads: list[Mapping[str, object]] = []
-
-    def entries(self) -> Iterator[Mapping[str, object]]:
-        """Every entry, account by account. Each account's entries and its head are of one moment."""
-        for name in self._accounts:
-            with self._audit.ledger.chain(name) as chain:
-                if chain.head is not None:
-                    seq, digest = chain.head
-                    self.heads.append({"account": name, "seq": seq, "hash": digest})
-                try:
-                    for entry in chain.entries:
-                        yield _entry(entry)
-                except UnreadableEntryError as error:
-                    raise BrokenLedgerError(
-                        f"Entry {error.seq} of account {name} cannot be exported: {error.what}.",
-                        "See what else is wrong with: reconciler verify",
-                    ) from None
-
-
 def _write_lines(
     stream: TextIO, audit: Audit, accounts: Sequence[str], account: str | None
 ) -> None:
     ledgers = LedgerExport(audit, accounts)
     ascii_only = takes_ascii_only(stream)
-    types: tuple[tuple[str, Iterable[Mapping[str, object]]], ...] = (
-        ("discrepancy", _discrepancies(audit, account)),
-        ("ledger", ledgers.entries()),
-        # last: the heads are known after every entry was read
-        ("ledger_head", ledgers.heads),
-    )
-    for name, values in types:
-        stream.writelines(
-            json_text({"type": name, **value}, ascii_only=ascii_only) + "\n" for value in values
-        )
+
+    def line(name: str, value: Mapping[str, object]) -> str:
+        return json_text({"type": name, **value}, ascii_only=ascii_only) + "\n"
+
+    stream.writelines(line("discrepancy", value) for value in _discrepancies(audit, account))
+    stream.writelines(entry_line(entry, ascii_only=ascii_only) for entry in ledgers.entries())
+    # last: the heads are known after every entry was read
+    stream.writelines(line("ledger_head", value) for value in ledgers.heads)
 
 
 def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: str | None) -> None:
@@ -166,22 +110,19 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
             "Name another one with --output.",
         ) from None
     ledgers = LedgerExport(audit, accounts)
-    types: tuple[tuple[str, tuple[str, ...], Iterable[Mapping[str, object]]], ...] = (
-        ("discrepancies", NAMES, _discrepancies(audit, account)),
+    writers: tuple[tuple[str, Callable[[TextIO], int]], ...] = (
         (
-            "ledger",
-            ENTRY_NAMES,
-            (
-                {"v": None, "role": None, **entry, "body": _body_text(entry["body"])}
-                for entry in ledgers.entries()
-            ),
+            "discrepancies",
+            lambda stream: write_csv(NAMES, _discrepancies(audit, account), stream, whole=True),
         ),
-        ("ledger_heads", HEAD_NAMES, ledgers.heads),
+        ("ledger", lambda stream: write_entries_csv(ledgers.entries(), stream)),
+        # last: the heads are known after every entry was read
+        ("ledger_heads", lambda stream: write_csv(HEAD_NAMES, ledgers.heads, stream)),
     )
-    for name, columns, rows in types:
+    for name, write in writers:
         path = folder / f"{name}.csv"
         with _replacing(path) as stream:
-            count = write_csv(columns, rows, stream, whole=True)
+            count = write(stream)
         warn(f"{path}: {count:,} lines")
 
 

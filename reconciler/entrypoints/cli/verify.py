@@ -125,7 +125,7 @@ def verify(
 def _verdict(chain: LedgerChain, anchors: Anchors | None) -> LedgerVerdict:
     comparison = AnchorComparison(anchors or Anchors())
     entries = ReadEntries(comparison.entries(chain.entries))
-    broken = first_break(entries, chain.head, chain.account)
+    broken = first_break(entries, chain.head, chain.account, chain.quick_hash)
 
     # a broken chain proves nothing about what else is stored
     records = None if broken is not None else _counted(chain.record_faults)

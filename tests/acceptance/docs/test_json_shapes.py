@@ -19,7 +19,7 @@ from reconciler.demo import report as demo_report
 from reconciler.domain.outbox_message import MessageType, OutboxMessage, message_body
 from reconciler.domain.review.ageing import BUCKETS
 from reconciler.entrypoints.cli.discrepancy_fields import LIST_NAMES, NAMES
-from reconciler.entrypoints.cli.export import ENTRY_NAMES, HEAD_NAMES
+from reconciler.entrypoints.cli.ledger_export import ENTRY_NAMES, HEAD_NAMES
 from tests.acceptance.docs.pages import DOCS, sections
 from tests.acceptance.docs.played_tutorial import AGE, Tutorial
 
@@ -243,7 +243,12 @@ def test_statement(tutorial: Tutorial) -> None:
     tutorial.run("reconciler sweep --kind window --since 90d --record")
     whole = tutorial.run("reconciler statement --from 2020-01-01 --to 2100-01-01 --json")
     assert whole.code == 75
-    check("statement", json.loads(whole.out))
+    before = SystemClock().now().isoformat()
+    tutorial.run("reconciler sweep --kind window --since 90d --apply")
+    later = tutorial.run(
+        f"reconciler statement --from 2020-01-01 --to 2100-01-01 --cutoff {before} --json"
+    )
+    check("statement", json.loads(whole.out), json.loads(later.out))
 
 
 def test_doctor(shared_tutorial: Tutorial) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from reconciler.adapters.postgres.audit.quick_json import quick_hash
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS, stored_jsons
 from reconciler.domain.audit.ledger_entry import Draft, Entry
-from reconciler.domain.audit.read_entry import read_entry
+from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
 from reconciler.domain.audit.records import RecordFault
 
 _SQL: Final = STATEMENTS["audit"]
@@ -43,18 +44,34 @@ def append(
     connection.execute(_SQL["ledger_append"], parameters)
 
 
+class StoredEntry(NamedTuple):
+    """An entry as text. ``at`` is in UTC without a zone; ``body`` is JSON as PostgreSQL writes it."""
+
+    account: str
+    seq: int
+    at: str
+    action: str
+    body: str
+    prev: str
+    hash: str
+    role: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerChain:
     """One account's chain. ``head`` is (seq, hash), or None if there is none; ``entries`` come in order and once.
 
     Reading an entry raises UnreadableEntryError if it holds what no program wrote. ``record_faults`` are the records
-    that do not agree with the ledger; they are searched for when the first is taken.
+    that do not agree with the ledger; they are searched for when the first is taken. ``rows`` are the same entries as
+    they are stored, for an export; take the one or the other. ``quick_hash`` is for ``first_break``.
     """
 
     account: str
     head: tuple[int, str] | None
     entries: Iterator[Entry]
     record_faults: Iterator[RecordFault]
+    rows: Iterator[StoredEntry]
+    quick_hash: Callable[[Entry], str | None] = quick_hash
 
 
 class PostgresLedger:
@@ -87,16 +104,27 @@ class PostgresLedger:
                     head=head,
                     entries=_entries(connection, rows),
                     record_faults=record_faults(connection, account),
+                    rows=_stored(connection, rows),
                 )
 
 
-def _entries(
-    connection: Connection,
-    rows: Iterable[tuple[str, int, str, str, str | None, str, str, str | None]],
-) -> Iterator[Entry]:
+Row = tuple[str, int, str, str, str | None, str, str, str | None]
+
+
+def _entries(connection: Connection, rows: Iterable[Row]) -> Iterator[Entry]:
     for account, seq, at, action, small_body, prev, digest, role in rows:
         body = _large_body(connection, account, seq) if small_body is None else small_body
         yield read_entry(account, seq, at, action, body, prev, digest, role)
+
+
+def _stored(connection: Connection, rows: Iterable[Row]) -> Iterator[StoredEntry]:
+    for row in rows:
+        body = row[4]
+        if body is None:
+            body = _large_body(connection, row[0], row[1])
+        if body is None:
+            raise UnreadableEntryError(row[1], "its content is too large to be read")
+        yield StoredEntry(*row[:4], body, *row[5:])
 
 
 def _large_body(connection: Connection, account: str, seq: int) -> str | None:

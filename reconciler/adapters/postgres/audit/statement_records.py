@@ -18,7 +18,6 @@ from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
-_ROWS_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +114,9 @@ def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[
 
 
 def _findings(connection: Connection, parameters: Mapping[str, object]) -> Iterator[FindingRecord]:
-    # a year has hundreds of thousands, so they come from a cursor on the server
-    with connection.cursor("statement_findings") as rows:
-        rows.itersize = _ROWS_AT_ONCE
-        rows.execute(_SQL["statement_findings"], parameters)
+    # a year may have many, so they are read one by one; for a cursor on the server PostgreSQL would use a single core
+    with connection.cursor() as cursor:
+        rows = cursor.stream(_SQL["statement_findings"], parameters)
         for seq, at, subject, kind, state, difference, created, severity, reason, paid_at in rows:
             amounts = {currency: int(amount) for currency, amount in (difference or {}).items()}
             yield FindingRecord(
