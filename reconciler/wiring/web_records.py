@@ -7,10 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.adapters.postgres.audit.statement_records import (
-    StatementRecords,
-    statement_records,
-)
+from reconciler.adapters.postgres.audit.statement_records import recorded_statement
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.web.discrepancy_search import (
@@ -34,6 +31,7 @@ from reconciler.adapters.postgres.web.payment_records import (
 )
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.statement import Statement
 from reconciler.settings import Settings
 
 CONNECTIONS: int = 6
@@ -65,9 +63,9 @@ class WebRecords:
         """The figures of the overview."""
         return overview_figures(self._database, account, zone)
 
-    def statement_records(self, account: str, period: Period, cut: datetime) -> StatementRecords:
-        """What the ledger held at ``cut`` about a period."""
-        return statement_records(self._database, account, period, cut)
+    def statement(self, account: str, period: Period, cut: datetime) -> Statement:
+        """The statement of a period, of what the ledger held at ``cut``."""
+        return recorded_statement(self._database, account, period, cut, cut, {}).statement
 
     def ledger(
         self, account: str, before: int | None, actions: tuple[str, ...], limit: int

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement import Statement
 from reconciler.entrypoints.web.call import Call, WrongAddressError
 from reconciler.entrypoints.web.tables import address
 
@@ -82,7 +82,4 @@ def month_statement(call: Call, account: str, month: Month) -> Statement:
     """The statement of a month, of what the ledger holds now, at most five days after the month's end."""
     period = Period(month.first, month.last, call.settings.statement.zone)
     cut = min(call.clock.now(), period.end + CUTOFF_AFTER)
-    records = call.records.statement_records(account, period, cut)
-    # days that were added up in another time zone are other days
-    sweeps = [sweep for sweep in records.sweeps if sweep.timezone == str(period.zone)]
-    return statement_of(account, period, cut, sweeps, records.days, records.items)
+    return call.records.statement(account, period, cut)

@@ -18,7 +18,8 @@ from reconciler.adapters.postgres.web.overview_figures import (
 )
 from reconciler.domain.findings.discrepancy import Severity
 from reconciler.domain.money import Money
-from reconciler.domain.statement.statement import CurrencyStatement, Statement
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.charts import Bar, bar_chart, column_chart

@@ -9,7 +9,8 @@ from typing import Final
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
-from reconciler.domain.statement.statement import CurrencyStatement, Movement, Statement
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.months import asked_month, month_statement
 from reconciler.entrypoints.web.tables import (
