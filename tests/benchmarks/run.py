@@ -19,6 +19,7 @@ from tests.benchmarks import (
     checkout,
     day,
     failover,
+    finance,
     held_lock,
     idle,
     lag,
@@ -49,6 +50,9 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "checkout": checkout.run,
     "held-lock": held_lock.run,
     "lag": lag.run,
+    "statement": finance.run_statement,
+    "verify": finance.run_verify,
+    "export": finance.run_export,
 }
 
 
