@@ -29,7 +29,7 @@ _RIGHT = frozenset({"corrected", "closed"})
 
 @dataclass(frozen=True, slots=True)
 class AgedItems:
-    """The open items of an age and an owner. ``owner`` is None if they are nobody's."""
+    """The open items of an age and an owner. ``owner`` is None if they have none."""
 
     age: str
     owner: str | None
@@ -63,7 +63,7 @@ class Statement:
         return not self.days_not_examined
 
     def owner_of(self, item: ReconcilingItem) -> str | None:
-        """Whose an item is; None if it is nobody's."""
+        """Whose an item is; None if it has none."""
         return self.owners.get((item.subject, item.kind))
 
     def aged(self, currency: CurrencyStatement) -> tuple[AgedItems, ...]:
