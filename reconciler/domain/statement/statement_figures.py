@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from reconciler.domain.outcome import SAYS_PAID
+from reconciler.domain.review.ageing import BUCKETS
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
 
-AGES: Final = ("0-1", "2-7", "8-30", "over 30")
+AGES: Final = BUCKETS
 """The ages of open items, in whole days since they were found, the youngest first."""
 _YOUNGER_THAN: Final = (2, 8, 31)
 

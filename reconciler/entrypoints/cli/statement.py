@@ -105,7 +105,7 @@ def statement(
     cut, known, shown = _moments(chosen, cutoff, as_of, call.clock.now())
     with open_audit(settings) as audit:
         made = [
-            audit.statement(name, chosen, cut, known, {})
+            audit.statement(name, chosen, cut, known, settings.review.materiality)
             for name in chosen_accounts(audit.ledger.accounts(), account)
         ]
     if not made:
