@@ -77,6 +77,15 @@ class OrderQuestions:
         except StripeUnavailableError as error:
             self._wait(pages_to_record, answers, str(error))
             return
+        unread = {**known.unread, **self._unread_of_rows(by_order)}
+        if unread:
+            # an order that cannot be read does not keep the others from being decided
+            for order in sorted(unread.keys() & orders):
+                of_order = [answer for match, answer in questions if match.order == order]
+                self._wait(pages_to_record, of_order, unread[order])
+            questions = [one for one in questions if one[0].order not in unread]
+            matches = [match for match, _ in questions]
+            answers = [answer for _, answer in questions]
 
         # an intent of the order may be one that was examined, as it is now
         by_id = {intent.id: intent for intents in known.by_order.values() for intent in intents}
@@ -137,6 +146,16 @@ class OrderQuestions:
         }
         retrieved = self._intents.retrieve(held - own - seen)
         return {**known_here, **{intent.id: intent for intent in retrieved}}
+
+    def _unread_of_rows(self, by_order: Mapping[str, Sequence[Payment]]) -> dict[str, str]:
+        """The orders of which another row's intent could not be read, and why."""
+        lost = self._intents.lost
+        return {
+            order: lost[row.payment_intent]
+            for order, rows in by_order.items()
+            for row in rows
+            if row.payment_intent in lost
+        }
 
     def _wait(
         self, pages_to_record: PagesToRecord, answers: Sequence[FetchedIntent], why: str

@@ -39,6 +39,7 @@ from reconciler.errors import (
     HourlyLimitError,
     PausedError,
     RowMovedError,
+    StripeRequestError,
     StripeUnavailableError,
 )
 
@@ -169,7 +170,7 @@ class PageReconciler:
                 return Unanswered(match, question)
             try:
                 match = with_fact(self._stripe, match, question)
-            except StripeUnavailableError as error:
+            except (StripeUnavailableError, StripeRequestError) as error:
                 return Unanswered(match, question, str(error))
 
     def record(

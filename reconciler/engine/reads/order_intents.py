@@ -15,7 +15,7 @@ from reconciler.domain.outcome import FINAL_AT_STRIPE, PAID_OR_HELD
 from reconciler.engine.reads.fetcher import STALE_SECONDS, Fetcher
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.engine.sweep_context import Actor, SweepContext
-from reconciler.errors import SearchRefusedError, StripeUnavailableError
+from reconciler.errors import SearchRefusedError, StripeRequestError, StripeUnavailableError
 
 SEARCH_LAG: Final = timedelta(hours=1)
 """By so much Stripe's search may be behind in an outage (docs, "Search"); lists are never behind."""
@@ -23,6 +23,11 @@ OVERLAP: Final = timedelta(minutes=1)
 """A list begins so much before the end of the one before it."""
 MOST_LIST_PAGES: Final = 50
 """More new intents than these pages hold are not read for one order."""
+LONGEST_METADATA: Final = 500
+"""Characters of a value (docs, "Metadata")."""
+MOST_SEARCHED: Final = 10
+"""After a search that Stripe refuses, so many orders are searched for one by one."""
+TOO_MANY: Final = "Stripe's search shows more PaymentIntents for the order than Reconciler reads. Look at the order in Stripe's dashboard."
 REFUSED_CURSOR: Final = "search_refused"
 """The cursor that remembers when Stripe last refused a search of this account."""
 REFUSED_FOR: Final = timedelta(days=1)
@@ -35,10 +40,14 @@ SEARCH_REFUSED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class KnownOrders:
-    """The intents that name each order, and the orders of which no other intent can exist."""
+    """The intents that name each order, and the orders of which no other intent can exist.
+
+    ``unread`` are the orders of which something could not be read now, and why.
+    """
 
     by_order: Mapping[str, Sequence[Intent]]
     complete: frozenset[str]
+    unread: Mapping[str, str]
 
 
 class OrderIntents:
@@ -69,19 +78,23 @@ class OrderIntents:
         self._recent_since: datetime | None = None
         self._recent_until: datetime | None = None
         self._is_refused: bool | None = None
+        self._unread: dict[str, str] = {}
+        self.lost: dict[str, str] = {}
+        """Intents that could not be retrieved, and why."""
 
     def of_orders(self, listed: Iterable[str], others: Iterable[str]) -> KnownOrders:
         """What is known of orders. ``listed`` are those of which the sweep's own list shows every intent.
 
         Raises StripeUnavailableError if the others cannot be found out now.
         """
+        self._unread = {}
         wanted = {*listed, *others}
         by_order: defaultdict[str, dict[str, Intent]] = defaultdict(dict)
         self._add(by_order, self._unmatched(), wanted)
         self._add(by_order, self._elsewhere, wanted)
-        complete = set(listed)
-
-        searched = sorted(others)
+        # a longer text stands in no metadata, so that the intents of such an order cannot be known
+        complete = {order for order in listed if len(order) <= LONGEST_METADATA}
+        searched = sorted(order for order in others if len(order) <= LONGEST_METADATA)
         key = self._context.rules.link_metadata
         if complete and key is not None and self._listed_from is not None:
             # the customer may have tried again while the list was read
@@ -99,6 +112,7 @@ class OrderIntents:
         return KnownOrders(
             {order: list(intents.values()) for order, intents in by_order.items()},
             frozenset(complete),
+            dict(self._unread),
         )
 
     def unmatched_payments(self) -> tuple[UnmatchedPayment, ...]:
@@ -132,35 +146,42 @@ class OrderIntents:
     def _search(self, key: str, orders: Sequence[str]) -> tuple[list[Intent], set[str]]:
         """The intents that searches name, each retrieved, and the orders that were searched for to the end.
 
-        A search decides nothing by itself. One takes a few orders; an order that no search took is not known.
+        A search decides nothing by itself. One takes a few orders; an order that no search took is not known, and
+        neither is one that Stripe refuses to search for. None of them keeps the others from being known.
         """
-        names: set[str] = set()
+        names: dict[str, str] = {}
         known: set[str] = set()
         waiting = list(orders)
         while waiting:
-            found = self._context.stripe.search_intents(key, waiting)
-            names.update(intent.id for intent in found.intents)
-            if found.is_whole:
-                known.update(found.values)
-            elif len(found.values) == 1:
-                raise StripeUnavailableError(
-                    "Stripe's search shows more PaymentIntents for an order than Reconciler reads.",
-                    "Look at the order in Stripe's dashboard; the sweep tries again.",
-                )
+            try:
+                found = self._context.stripe.search_intents(key, waiting)
+            except StripeRequestError:
+                values: Sequence[str] = waiting[:MOST_SEARCHED]
+                is_whole = False
             else:
-                # too many results for all of them together: each order alone
-                for order in found.values:
+                values, is_whole = found.values, found.is_whole
+                names |= {one.id: one.metadata.get(key, "") for one in found.intents}
+                if not is_whole and len(values) == 1:
+                    self._unread[values[0]] = TOO_MANY
+            if is_whole:
+                known.update(values)
+            elif len(values) > 1:
+                # together there are too many results, or one of them is refused: each order alone
+                for order in values:
                     more, alone = self._search(key, [order])
-                    names.update(intent.id for intent in more)
+                    names |= {one.id: order for one in more}
                     known |= alone
-            waiting = waiting[max(1, len(found.values)) :]
-        return self.retrieve(names), known
+            waiting = waiting[max(1, len(values)) :]
+        read = self.retrieve(names)
+        self._unread |= {names[one]: why for one, why in self.lost.items() if one in names}
+        return read, known
 
     def retrieve(self, intents: Iterable[str]) -> list[Intent]:
-        """These intents, as Stripe shows them now. Raises StripeUnavailableError if one of them cannot be read."""
+        """These intents, as Stripe shows them now. Those that cannot be read are ``lost``."""
         page = self._fetcher.retrieve_again(sorted(intents))
-        if page.failures:
-            raise StripeUnavailableError(page.failures[0].why, "")
+        for answer in page.answers:
+            self.lost.pop(answer.intent.id, None)
+        self.lost |= {failure.what: failure.why for failure in page.failures}
         return [answer.intent for answer in page.answers if isinstance(answer.intent, Intent)]
 
     def _read_stale_again(self, by_order: Mapping[str, dict[str, Intent]]) -> None:
@@ -175,8 +196,10 @@ class OrderIntents:
         if not stale:
             return
         fresh = {intent.id: intent for intent in self.retrieve(stale)}
-        for intents in by_order.values():
+        for order, intents in by_order.items():
             intents.update({name: fresh[name] for name in intents.keys() & fresh.keys()})
+            for name in intents.keys() & self.lost.keys():
+                self._unread[order] = self.lost[name]
 
     def _created_since(self, since: datetime) -> list[Intent]:
         """Every intent that was created since then, as of now: a search, and an older list, may not show them.
