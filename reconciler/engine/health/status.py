@@ -1,8 +1,8 @@
-"""The status of an account, and what of it needs a person."""
+"""The status of an account: who works on it, its sweeps, its open discrepancies and its outbox."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -13,16 +13,6 @@ from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.engine.health.rate_usage import RateUsage
 
-LATE: Final = 3
-"""If no sweep of a source was complete for so many of its intervals, it is late: a warning."""
-MISSING: Final = 12
-"""If no sweep of a source was complete for so many of its intervals, it is missing: critical."""
-SLACK: Final = timedelta(minutes=5)
-"""How long a sweep may take: it is never late before that."""
-SCARCE: Final = 0.9
-"""The part of the 30-day read quota from which on its use is a warning."""
-UNDELIVERED: Final = timedelta(minutes=15)
-"""If an endpoint is configured, a row of the outbox that waits for longer is a warning."""
 COVERING: Final[Mapping[str, tuple[str, ...]]] = {
     "tail": ("tail", "all"),
     "due": ("due", "all"),
@@ -182,107 +172,6 @@ class AccountStatus:
     def open_count(self, severity: Severity) -> int:
         """The open discrepancies of a severity."""
         return sum(item.count for item in self.findings if item.severity is severity)
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing that a person should know."""
-
-    level: StatusLevel
-    what: str
-
-
-def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]:
-    """Everything that is not as it should be, the worst first."""
-    found = [*_of_sweeps(status, expected), *_of_service(status), *_of_findings(status)]
-    found += _of_outbox(status.outbox, expected)
-    if expected.reads:
-        used = status.reads / expected.reads
-        if used >= SCARCE:
-            level = StatusLevel.CRITICAL if used >= 1 else StatusLevel.WARNING
-            found.append(Remark(level, f"{used:.0%} of the reads of 30 days are used"))
-    return tuple(sorted(found, key=lambda remark: -remark.level))
-
-
-def worst(found: tuple[Remark, ...]) -> StatusLevel:
-    """The highest level of the remarks."""
-    return max((remark.level for remark in found), default=StatusLevel.OK)
-
-
-def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark]:
-    for source, every in expected.every.items():
-        age = status.age(source)
-        if age is None:
-            yield Remark(StatusLevel.CRITICAL, f"no {source} sweep has ever been complete")
-        elif age > (MISSING * every + SLACK).total_seconds():
-            yield Remark(
-                StatusLevel.CRITICAL,
-                f"the last complete {source} sweep was {duration_text(age)} ago",
-            )
-        elif age > (LATE * every + SLACK).total_seconds():
-            yield Remark(
-                StatusLevel.WARNING,
-                f"the last complete {source} sweep was {duration_text(age)} ago",
-            )
-    for sweep in status.sweeps:
-        if sweep.anchor_error is not None:
-            what = f"sweep {sweep.last}: {' '.join(sweep.anchor_error.split())}"
-            yield Remark(StatusLevel.WARNING, what)
-        if sweep.kind in expected.every and sweep.last_complete is False:
-            why = f": {' '.join(sweep.stopped.split())}" if sweep.stopped else ""
-            yield Remark(StatusLevel.WARNING, f"the last {sweep.kind} sweep was not complete{why}")
-
-
-def _of_service(status: AccountStatus) -> Iterator[Remark]:
-    # an error of the service has line breaks, and a remark is one line
-    lease = status.lease
-    if status.pause is not None:
-        yield Remark(
-            StatusLevel.WARNING, f"writes to your rows are {status.pause.text}: reconciler resume"
-        )
-    if lease.error is not None:
-        level = StatusLevel.CRITICAL if lease.needs_person else StatusLevel.WARNING
-        yield Remark(level, " ".join(lease.error.split()))
-    if status.table_fault is not None:
-        yield Remark(StatusLevel.CRITICAL, " ".join(status.table_fault.split()))
-    if lease.since is not None and lease.holder is None:
-        yield Remark(
-            StatusLevel.WARNING, "no service holds the lease on the account; one held it before"
-        )
-
-
-def _of_findings(status: AccountStatus) -> Iterator[Remark]:
-    if status.held_back:
-        what = f"{status.held_back} corrections were held back by per_hour: review them, then run sweep --apply"
-        yield Remark(StatusLevel.CRITICAL, what)
-    for refusals in status.refusals:
-        rule = f" ({refusals.constraint})" if refusals.constraint else ""
-        what = f"the table refuses {refusals.count} corrections{rule}, {refusals.reason}: {' '.join(refusals.message.split())}"
-        yield Remark(StatusLevel.WARNING, what)
-    for severity, level in (
-        (Severity.CRITICAL, StatusLevel.CRITICAL),
-        (Severity.WARNING, StatusLevel.WARNING),
-    ):
-        count = status.open_count(severity)
-        if count:
-            yield Remark(level, f"{count} {severity.value} discrepancies are open")
-
-
-def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]:
-    age = outbox.oldest_age
-    if age is None:
-        return
-    why = f"; the last error: {outbox.last_error}" if outbox.last_error else ""
-    # a given-up row is never delivered by itself, so a person has to act
-    if outbox.given_up:
-        what = (
-            f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"
-            f" the oldest for {duration_text(age)}{why}"
-        )
-        yield Remark(StatusLevel.CRITICAL, what)
-    elif expected.delivers and age > UNDELIVERED.total_seconds():
-        what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {duration_text(age)}{why}"
-        yield Remark(StatusLevel.WARNING, what)
 
 
 def duration_text(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Which state of the outbox is a remark of the status."""
+"""What of the status is a remark, for whom, and which command comes next."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.domain.findings.discrepancy import Severity
+from reconciler.engine.health.remarks import UNDELIVERED, Check, Remark, remarks
 from reconciler.engine.health.status import (
-    UNDELIVERED,
     AccountStatus,
     Expectations,
     LeaseStatus,
+    OpenFindings,
     OutboxStatus,
     StatusLevel,
-    remarks,
 )
 
 STATUS = AccountStatus(
@@ -54,3 +55,23 @@ def test_waiting_rows_are_a_remark(
     for remark in found:
         assert outbox.last_error is not None
         assert outbox.last_error in remark.what
+
+
+def test_each_remark_has_its_command_and_its_check() -> None:
+    """Two checks, because other people answer for payments than for the service."""
+    lease = replace(STATUS.lease, error="the key was refused", needs_person=True)
+    findings = (OpenFindings(Severity.CRITICAL, "contradicted", False, "eur", 2, 100, 100),)
+    found = remarks(replace(STATUS, lease=lease, findings=findings), DELIVERS)
+    assert [(remark.check, remark.command) for remark in found] == [
+        (Check.HEALTH, "doctor"),
+        (Check.FINDINGS, "discrepancies --state open --severity critical"),
+    ]
+
+
+def test_a_command_names_the_account_if_there_are_several() -> None:
+    """doctor is about all accounts; a remark may have no command."""
+    about = Remark(StatusLevel.WARNING, "what", "plan")
+    assert about.command_for(None) == "plan"
+    assert about.command_for("the shop") == "plan --account 'the shop'"
+    assert replace(about, command="doctor").command_for("eu") == "doctor"
+    assert replace(about, command=None).command_for("eu") is None
