@@ -14,6 +14,7 @@ from shutil import get_terminal_size
 from typing import Final, Generic, TextIO, TypeVar
 
 from reconciler.entrypoints.cli.cards import card_lines
+from reconciler.entrypoints.cli.word_wrap import wrapped
 from reconciler.entrypoints.shown_text import (
     FORMULA_STARTS,
     as_plain,
@@ -113,8 +114,7 @@ def write_table(
         if sum(widths) + len(_GAP) * len(widths) <= terminal_width:
             _draw(columns, cells)
         else:
-            for text in card_lines(titles, cells, terminal_width, indent):
-                sys.stdout.write(text + "\n")
+            _write_cards(titles, cells, terminal_width, indent)
         return
 
     for line in [[title.upper() for title in titles], *cells]:
@@ -147,9 +147,33 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
     Console(file=sys.stdout).print(table)
 
 
+def _write_cards(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], width: int, indent: int
+) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    for line in card_lines(titles, cells, width, indent):
+        style = _SEVERITY_STYLES.get(line.split()[-1] if line else "", "")
+        # only the severity's own line is coloured; rich would break the others in its own way
+        if style and line.split()[0] == "severity":
+            console.print(Text(line, style=style), no_wrap=True, crop=False, overflow="ignore")
+        else:
+            sys.stdout.write(line + "\n")
+
+
 def write_line(text: str = "") -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(_line(text) + "\n")
+    """Write a line to standard output; on a terminal it is broken between words."""
+    _write_wrapped(sys.stdout, _line(text))
+
+
+def _write_wrapped(out: TextIO, line: str) -> None:
+    if not out.isatty():
+        out.write(line + "\n")
+        return
+    terminal_width, _ = get_terminal_size()
+    out.writelines(part + "\n" for part in wrapped(line, terminal_width))
 
 
 def _line(text: str) -> str:
@@ -161,15 +185,21 @@ def _line(text: str) -> str:
 
 def write_pairs(pairs: Sequence[tuple[str, str]], *, indent: int = 2) -> None:
     """Write names and values, one pair a line, with the values aligned. A pair without a value is left out."""
-    shown = [(name, value) for name, value in pairs if value]
+    shown = [(name, cell_text(value)) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
+    terminal_width = get_terminal_size().columns if sys.stdout.isatty() else None
     for name, value in shown:
-        write_line(f"{' ' * indent}{name.ljust(width)}  {cell_text(value)}")
+        line = f"{' ' * indent}{name.ljust(width)}  {value}"
+        if terminal_width is None or len(line) <= terminal_width:
+            write_line(line)
+            continue
+        for part in card_lines((name.ljust(width),), ((value,),), terminal_width, indent):
+            sys.stdout.write(part + "\n")
 
 
 def warn(text: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(_line(text) + "\n")
+    """Write a line to standard error; on a terminal it is broken between words."""
+    _write_wrapped(sys.stderr, _line(text))
 
 
 def warn_of_error(error: ReconcilerError, about: str = "") -> None:

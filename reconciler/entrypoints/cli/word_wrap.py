@@ -1,0 +1,74 @@
+"""Breaks a long line between words, and a command so that it can still be copied and run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from reconciler.entrypoints.invocation import PROGRAM
+
+COMMANDS: Final = (
+    "assign",
+    "completion",
+    "config",
+    "demo",
+    "discrepancies",
+    "doctor",
+    "explain",
+    "export",
+    "files",
+    "help",
+    "init",
+    "migrate",
+    "note",
+    "pause",
+    "plan",
+    "reopen",
+    "resolve",
+    "resume",
+    "revert",
+    "run",
+    "sandbox",
+    "statement",
+    "status",
+    "sweep",
+    "sweeps",
+    "systemd",
+    "verify",
+    "web",
+)
+"""What may follow the program's name, so that "the schema reconciler does" is not taken for a command."""
+_COMMAND: Final = re.compile(
+    rf"(?:^|(?<=[ \"]))sudo {PROGRAM} |{PROGRAM} (?:-|(?:{'|'.join(COMMANDS)})(?= |$))"
+)
+_CONTINUED: Final = " \\"
+_LEAST_ROOM: Final = 16
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """The lines of a text on a terminal of this width. No word is broken, so a line may be longer than that.
+
+    Further lines are indented more than the first. From the first command on, a line that goes on ends with a backslash:
+    a shell then takes the whole as one command, and never a part of it.
+    """
+    indent = len(text) - len(text.lstrip(" "))
+    if len(text) <= width:
+        yield text
+        return
+    found = _COMMAND.search(text)
+    command_at = len(text) if found is None else found.start()
+    further = " " * (indent + 2 if width - indent - 2 >= _LEAST_ROOM else 0)
+    line, is_first = " " * indent, True
+    for word in re.finditer(r"[^ ]+", text):
+        is_command = word.start() > command_at
+        # a continued command needs room for its backslash, also before its last word
+        room = width - (len(_CONTINUED) if is_command or word.start() == command_at else 0)
+        if not line.strip():
+            line += word[0]
+        elif len(line) + 1 + len(word[0]) <= room:
+            line += f" {word[0]}"
+        else:
+            yield line + (_CONTINUED if is_command else "")
+            line, is_first = further + word[0], False
+    yield line if not is_first else line.rstrip()

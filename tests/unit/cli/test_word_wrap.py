@@ -1,0 +1,59 @@
+"""A long line is broken between words, and a broken command is still one command."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.entrypoints.cli.app import app
+from reconciler.entrypoints.cli.word_wrap import COMMANDS, wrapped
+
+INTENT = "pi_3mog3aTMOL2M3CUj00000001"
+
+
+def test_prose() -> None:
+    """Further lines are indented, and no word is broken."""
+    text = "  warning: the last complete tail sweep was 3 h ago"
+    assert list(wrapped(text, 30)) == ["  warning: the last complete", "    tail sweep was 3 h ago"]
+    assert list(wrapped(text, 80)) == [text]
+
+
+@pytest.mark.parametrize("width", [30, 50, 79, 80])
+def test_a_command_stays_one_command(width: int) -> None:
+    """A shell reads the broken lines as the same words: a part of it must never run alone."""
+    command = f"reconciler sweep --apply --payment-intent {INTENT} --account eu"
+    lines = list(wrapped(f"To correct the rows: {command}", width))
+    shown = "\n".join(lines)
+    pasted = shown[shown.index("reconciler ") :]
+    assert shlex.split(pasted.replace("\\\n", " ")) == command.split()
+    assert all(line.endswith(" \\") for line in pasted.splitlines()[:-1])
+    assert len(lines) == (1 if width > 100 else len(lines))
+    assert all(len(line) <= max(width, len(INTENT) + 4) for line in lines)
+
+
+def test_a_sentence_about_the_schema_is_no_command() -> None:
+    """Only the program's commands follow its name in a command."""
+    lines = list(
+        wrapped("The schema reconciler does not exist, or this role may not write to it.", 40)
+    )
+    assert not any(line.endswith("\\") for line in lines)
+
+
+def test_every_command_is_known() -> None:
+    """A command that is missing in the list would be broken without a backslash."""
+    names = {
+        command.name or command.callback.__name__.rstrip("_").replace("_", "-")
+        for command in app.registered_commands
+        if command.callback is not None
+    } | {group.name for group in app.registered_groups}
+    names = {"run" if name == "run-service" else name for name in names if name}
+    assert names <= set(COMMANDS)
+
+
+@given(st.text(alphabet="ab -\\", max_size=80), st.integers(1, 60))
+def test_no_word_is_lost(text: str, width: int) -> None:
+    """For any text and width, the words are the same and in order."""
+    assert " ".join(wrapped(text, width)).split() == text.split()
