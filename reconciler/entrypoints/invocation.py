@@ -18,11 +18,12 @@ PROGRAM = "reconciler"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What every command starts with. ``config`` is the file of --config."""
+    """What every command starts with. ``config`` is the file of --config; ``quiet`` leaves out progress and notices."""
 
     environ: Mapping[str, str]
     config: Path | None = None
     clock: Clock = field(default_factory=SystemClock)
+    quiet: bool = False
 
     def settings(
         self, *, need_stripe: bool = True, need_table: bool = True, need_delivery: bool = False

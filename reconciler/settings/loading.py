@@ -155,7 +155,7 @@ def load(
     """
     source = find_file(path, environ)
     faults: list[ConfigurationFault] = []
-    raw, overrides = _written(source, environ, faults)
+    raw, overrides = written(source, environ, faults)
 
     # each step adds its faults and goes on, so that a person sees all of them at once
     configuration = None
@@ -208,7 +208,7 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     return path
 
 
-def _written(
+def written(
     source: Path | None, environ: Mapping[str, str], faults: list[ConfigurationFault]
 ) -> tuple[dict[str, Any], Mapping[tuple[str, ...], str]]:
     """The values of file and environment as they were written, and the variable that set each key."""

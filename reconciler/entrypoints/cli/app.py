@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 from reconciler import log
 from reconciler.entrypoints.cli.assign import assign
+from reconciler.entrypoints.cli.completion import COMPLETE_VARIABLE, completion
+from reconciler.entrypoints.cli.config import config as config_group
 from reconciler.entrypoints.cli.demo import demo
 from reconciler.entrypoints.cli.discrepancies import discrepancies
 from reconciler.entrypoints.cli.doctor import doctor
@@ -28,6 +31,7 @@ from reconciler.entrypoints.cli.help import help_
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.note import note
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
+from reconciler.entrypoints.cli.pager import in_pager
 from reconciler.entrypoints.cli.pause import pause, resume
 from reconciler.entrypoints.cli.plan import plan
 from reconciler.entrypoints.cli.reopen import reopen
@@ -42,7 +46,7 @@ from reconciler.entrypoints.cli.systemd import systemd
 from reconciler.entrypoints.cli.verify import verify
 from reconciler.entrypoints.cli.web import web
 from reconciler.entrypoints.invocation import PROGRAM, Invocation
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import JOURNAL_VARIABLE
 from reconciler.wiring.stop_signal import INTERRUPTED
@@ -51,7 +55,7 @@ READER_CLOSED: Final = 141
 """The exit code that a shell shows for a program that was ended by SIGPIPE."""
 _CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """What the system answers if standard output is on a full disk, or is closed."""
-GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--version")
+GLOBAL_OPTIONS: Final = ("--config", "--log-level", "--quiet", "--verbose", "--version")
 
 
 class LogLevel(StrEnum):
@@ -143,6 +147,19 @@ def program(
             "[default: warning; info for run]",
         ),
     ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            help="Write errors to standard error, and nothing else: no progress, no notice, no warning of the log.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", help="Log each page and each read's trouble, as --log-level info does."
+        ),
+    ] = False,
     version: Annotated[  # noqa: ARG001 - its callback shows the version
         bool,
         typer.Option(
@@ -154,10 +171,18 @@ def program(
     environ: Mapping[str, str] = context.obj
     # the service is read in the journal later; a person at a terminal wants the result only
     default = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other.", "Use only one of them.")
+    if quiet or verbose:
+        default = LogLevel.ERROR if quiet else LogLevel.INFO
     log.configure(
         (log_level or default).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
     )
-    context.obj = Invocation(environ, config)
+    context.obj = Invocation(environ, config, quiet=quiet)
+
+
+PAGED: Final = (discrepancies, explain, plan)
+"""The commands whose answer may be longer than a terminal."""
 
 
 app.command(short_help="Show a complete example on this machine.")(demo)
@@ -184,14 +209,20 @@ for _command in (
     doctor,
     sandbox,
     files,
+    completion,
 ):
-    app.command()(_command)
+    # a long list is read in a pager; what is short, or in a pipe, is not changed
+    app.command()(in_pager(_command) if _command in PAGED else _command)
 app.add_typer(systemd, name="systemd")
+app.add_typer(config_group, name="config")
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command line and return its exit code. An error is on standard error, with a hint."""
     _accept_any_character()
+    if COMPLETE_VARIABLE in environ:
+        # a shell asks what may come next; typer's own classes answer it
+        completion_init()
     # Python reads bytes that are not UTF-8 as halves of characters, which no database and no file of JSON takes
     if not all(_is_text(argument) for argument in arguments):
         warn(f"{PROGRAM}: an argument is not text in UTF-8.")

@@ -97,7 +97,7 @@ def demo(
 
     shown: list[DemoResult] = []
     try:
-        with showing_progress("demo") as progress:
+        with showing_progress("demo", quiet=call.quiet) as progress:
             shown.append(demonstrate(plan, call.clock, progress, while_open))
     except KeyboardInterrupt:
         # that is how the pages end; everything before them was shown

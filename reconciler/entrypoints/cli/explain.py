@@ -85,7 +85,7 @@ def explain(
     accounts = settings.accounts if account is None else (settings.account(account),)
 
     found = _Found()
-    work = TimedWork[None](call.clock)
+    work = TimedWork[None](call.clock, quiet=call.quiet)
     error: ReconcilerError | None = None
     try:
         work.run(

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from shutil import get_terminal_size
-from typing import TextIO
+from typing import Final, TextIO
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+import typer
+
+from reconciler.entrypoints.invocation import invocation
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def in_pager(command: Callable[..., int]) -> Callable[..., int]:
+    """The command, with what it writes to a terminal shown in a pager if it is long."""
+
+    @functools.wraps(command)
+    def run(context: typer.Context, *arguments: object, **options: object) -> int:
+        with paged(invocation(context).environ):
+            return command(context, *arguments, **options)
+
+    return run
 
 
 class _PagedText(io.StringIO):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+
+_WIDTH_OF_BAR: Final = 100
 
 
 class ProgressDisplay(Protocol):
@@ -61,14 +64,15 @@ class ProgressBar:
 
 
 @contextmanager
-def showing_progress(account: str) -> Iterator[ProgressDisplay]:
-    """The progress display of a sweep. A bar is drawn during the block and removed after it."""
-    if not sys.stderr.isatty():
+def showing_progress(account: str, *, quiet: bool = False) -> Iterator[ProgressDisplay]:
+    """The progress display of a sweep. A bar is drawn during the block and removed after it, unless ``quiet``."""
+    if quiet or not sys.stderr.isatty():
         yield NoProgress()
         return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
+        ProgressColumn,
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
@@ -76,7 +80,7 @@ def showing_progress(account: str) -> Iterator[ProgressDisplay]:
     )
     from rich.progress import Progress as Bar
 
-    columns = (
+    columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -85,5 +89,9 @@ def showing_progress(account: str) -> Iterator[ProgressDisplay]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # on a narrow terminal the figures need the room of the bar
+    if console.width < _WIDTH_OF_BAR:
+        columns = tuple(column for column in columns if not isinstance(column, BarColumn))
+    with Bar(*columns, console=console, transient=True) as bar:
         yield ProgressBar(bar, bar.add_task(account, total=None, of=""))

@@ -240,7 +240,7 @@ def _sweep(
     try:
         with (
             open_account(settings, account, call.clock, writes_rows=writes) as opened,
-            showing_progress(account.name) as display,
+            showing_progress(account.name, quiet=call.quiet) as display,
         ):
             if request.again is not None:
                 from reconciler.engine.actions.again import request_again

@@ -33,8 +33,13 @@ class TimedWork(Generic[Result]):
     clock: Clock
     stopping: threading.Event = field(default_factory=threading.Event)
     waits_for: str = "the database"
+    quiet: bool = False
     _result: list[Result] = field(default_factory=list)
     _error: list[BaseException] = field(default_factory=list)
+
+    def _notice(self, text: str) -> None:
+        if not self.quiet:
+            warn(text)
 
     def run(self, work: Callable[[], Result], seconds: float) -> Result:
         """The result of the work. Raises what it raises, or TimeLimitError after so many seconds."""
@@ -52,7 +57,7 @@ class TimedWork(Generic[Result]):
         notice = min(NOTICE_SECONDS, seconds)
         try:
             if not self.clock.wait(done, notice) and seconds > notice:
-                warn(f"{PROGRAM}: waiting for {self.waits_for}, for at most {seconds:g} s.")
+                self._notice(f"{PROGRAM}: waiting for {self.waits_for}, for at most {seconds:g} s.")
                 self.clock.wait(done, seconds - notice)
         finally:
             self.stopping.set()

@@ -1,0 +1,54 @@
+"""``config show``: each value of the configuration, and where it comes from."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import Final
+
+import typer
+
+from reconciler.entrypoints.cli.arguments import JsonOption
+from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_table
+from reconciler.entrypoints.invocation import invocation
+from reconciler.exit_codes import ExitCode
+from reconciler.settings.shown import ShownValue, shown_values
+
+config = typer.Typer(name="config", help="Show the configuration.", no_args_is_help=True)
+
+_COLUMNS: Final = (
+    OutputColumn[ShownValue]("key", lambda one: one.key),
+    OutputColumn[ShownValue]("value", lambda one: _text(one.value)),
+    OutputColumn[ShownValue]("source", lambda one: one.source.value),
+    OutputColumn[ShownValue]("from", lambda one: one.origin or ""),
+)
+
+
+@config.command()
+def show(context: typer.Context, json: JsonOption = False) -> int:
+    """Show each value, and whether it comes from the file, the environment, a credential or a default.
+
+    Secrets are shown as ***. The values are not checked: reconciler doctor does that.
+    """
+    call = invocation(context)
+    values = shown_values(call.config, call.environ)
+    if json:
+        write_json(
+            [
+                {
+                    "key": one.key,
+                    "value": one.value,
+                    "source": one.source.value,
+                    "from": one.origin,
+                }
+                for one in values
+            ]
+        )
+    else:
+        write_table(_COLUMNS, values)
+    return int(ExitCode.DONE)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json_format.dumps(value, ensure_ascii=False)
