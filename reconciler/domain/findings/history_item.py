@@ -19,6 +19,7 @@ class HistoryEvent(StrEnum):
     IGNORED = "ignored"
     REOPENED = "reopened"
     NOTE = "note"
+    ASSIGNED = "assigned"
     QUEUED = "queued"
     """A message for the merchant's own code is in the outbox."""
     DELIVERED = "delivered"
@@ -63,7 +64,7 @@ class HistoryItem:
 
     ``by`` is who did it, as the operating system or the database knows them; ``claimed_by`` is the name that they gave.
     ``before`` and ``after`` are the row's status. ``reason`` is why it was not corrected, why it was closed, or the state
-    of a delivery. ``note`` is a person's text, or the last error of a delivery. ``seq`` is the entry of the ledger, None if the line is
+    of a delivery. ``note`` is a person's text, an owner, or the last error of a delivery. ``seq`` is the entry of the ledger, None if the line is
     from another table.
     """
 

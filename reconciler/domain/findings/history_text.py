@@ -15,6 +15,7 @@ _TEXTS: Final = {
     HistoryEvent.RESOLVED: "resolved {kind}{written}{note}",
     HistoryEvent.IGNORED: "ignored {kind}{note}",
     HistoryEvent.REOPENED: "reopened {kind}",
+    HistoryEvent.ASSIGNED: "assigned {kind}{to}",
     HistoryEvent.NOTE: "note on {number}{note}",
     HistoryEvent.QUEUED: "outbox row {outbox} for payment {key}{why}{error}",
     HistoryEvent.DELIVERED: "outbox row {outbox} delivered",
@@ -38,6 +39,7 @@ def history_text(item: HistoryItem) -> str:
         why=f": {item.reason}" if item.reason else "",
         note=f": {item.note}" if item.note else "",
         error=f"; last error: {item.note}" if item.note else "",
+        to=f" to {item.note}" if item.note else " to no person",
         outbox=item.outbox,
         key=item.key,
     )

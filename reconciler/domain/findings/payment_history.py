@@ -76,7 +76,7 @@ def _of_entry(entry: Entry, numbers: Mapping[tuple[str, str], int]) -> Iterator[
         before=_status(body, "before"),
         after=_status(body, "after"),
         reason=_text(body, "closing") or _text(body, "reason"),
-        note=_text(body, "note"),
+        note=_text(body, "note") or _text(body, "owner"),
     )
 
 
@@ -99,6 +99,8 @@ def _event(entry: Entry) -> str | None:
             return HistoryEvent.IGNORED if state == State.IGNORED else HistoryEvent.RESOLVED
         case Action.REOPENING:
             return HistoryEvent.REOPENED
+        case Action.ASSIGNMENT:
+            return HistoryEvent.ASSIGNED
         case Action.NOTE:
             return None
         case _ as other:

@@ -128,6 +128,16 @@ FINDING = {"subject": "pi_1", "kind": "missed_outcome"}
             {**FINDING, "discrepancy": 7, "state": "ignored", "note": "a test"},
             "ignored missed_outcome (discrepancy 7): a test",
         ),
+        (
+            "assignment",
+            {**FINDING, "owner": "bo", "before": None},
+            "assigned missed_outcome (discrepancy 7) to bo",
+        ),
+        (
+            "assignment",
+            {**FINDING, "owner": None, "before": "bo"},
+            "assigned missed_outcome (discrepancy 7) to no person",
+        ),
         ("reopening", FINDING, "reopened missed_outcome (discrepancy 7)"),
         ("some_action", {"subject": "pi_2"}, "some action a discrepancy"),
     ],
