@@ -146,14 +146,15 @@ def load(
     need_table: bool = True,
     need_database: bool = True,
     need_delivery: bool = True,
+    use_file: bool = True,
 ) -> Settings:
-    """The settings of a file and an environment. The environment wins over the file.
+    """The settings of a file and an environment. The environment wins over the file. Without ``use_file`` no file is read.
 
     ``path`` is the file that --config names; without one it is searched for. A part that is not needed may be missing,
     but if it is there, it must be right. Only keys and the signing secret are not read at all if they are not needed.
     Raises ConfigurationError with every fault.
     """
-    source = find_file(path, environ)
+    source = find_file(path, environ) if use_file else None
     faults: list[ConfigurationFault] = []
     raw, overrides = written(source, environ, faults)
 

@@ -74,10 +74,13 @@ def open_gateway(
     clock: Clock,
     rate_limiter: RateLimiter,
     source_quota: SourceQuota | None = None,
+    *,
+    all_metadata: bool = False,
 ) -> StripeGateway:
     """Stripe, read with this account's key. The caller closes it.
 
-    Without ``source_quota`` reads only keep to the rate limits.
+    Without ``source_quota`` reads only keep to the rate limits. With ``all_metadata`` intents have all of their metadata,
+    not only the configured keys.
     """
 
     def acquire(endpoint: Endpoint) -> None:
@@ -97,7 +100,7 @@ def open_gateway(
         api_base=settings.stripe.api_base,
         livemode=account.livemode,
         clock=clock,
-        metadata_keys=metadata_keys,
+        metadata_keys=None if all_metadata else metadata_keys,
         acquire=acquire,
         release=rate_limiter.release,
         limited=rate_limiter.limited,

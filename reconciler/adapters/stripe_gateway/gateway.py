@@ -66,7 +66,7 @@ class StripeGateway:
         stripe_account: The connected account to act for (``Stripe-Account``).
         api_base: Stripe's address, or that of a proxy or test server.
         livemode: The mode that every object must have; None takes both.
-        metadata_keys: The keys that are kept of an intent's metadata.
+        metadata_keys: The keys that are kept of an intent's metadata; None keeps all.
         acquire: Called before every attempt, retries included. It may block; what it raises ends the call.
         release: Called at the end of every attempt. Needed if ``acquire`` counts the requests in flight.
         limited: Called with reason and endpoint for each refusal for being too fast.
@@ -92,7 +92,7 @@ class StripeGateway:
         stripe_account: str | None = None,
         api_base: str = API_BASE,
         livemode: bool | None = None,
-        metadata_keys: Collection[str] = (),
+        metadata_keys: Collection[str] | None = (),
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
         connections: int = 64,
@@ -100,7 +100,8 @@ class StripeGateway:
     ) -> None:
         _raise_if_unusable(api_key, stripe_account, api_base, account)
         self._clock = clock
-        self._translator = Translator(account, livemode, tuple(metadata_keys))
+        keys = None if metadata_keys is None else tuple(metadata_keys)
+        self._translator = Translator(account, livemode, keys)
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
         stopping = stopping or threading.Event()
         self._reader = Reader(

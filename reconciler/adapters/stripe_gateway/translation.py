@@ -49,12 +49,12 @@ class Translator:
     """Translates the objects of one account.
 
     ``livemode`` is the mode that each object must have; None takes both. Of an intent's metadata only
-    ``metadata_keys`` are kept.
+    ``metadata_keys`` are kept; None keeps all.
     """
 
     account: str
     livemode: bool | None
-    metadata_keys: Collection[str]
+    metadata_keys: Collection[str] | None
 
     def intent(self, wire: WireIntent, seen_at: datetime, request_id: str | None) -> Intent:
         """An intent that was requested with ``latest_charge`` expanded. Raises FieldError or WrongKeyError."""
@@ -179,8 +179,10 @@ class Translator:
         )
 
     def _kept_metadata(self, metadata: Mapping[str, str] | None) -> Mapping[str, str]:
-        if not metadata or not self.metadata_keys:
+        if not metadata:
             return _NO_METADATA
+        if self.metadata_keys is None:
+            return dict(metadata)
         return {key: metadata[key] for key in self.metadata_keys if key in metadata}
 
 

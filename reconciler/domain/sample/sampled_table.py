@@ -24,7 +24,8 @@ class SampledColumn:
     """A column, or an SQL text over the row ``t`` that stands for one.
 
     ``name`` is for a person. ``sql`` is None for a column. ``number_sql`` and ``time_sql`` are texts that give the same
-    value as a number and as a time, if ``sql`` gives text. ``is_unique`` is whether an index proves that no two rows
+    value as a number and as a time, if ``sql`` gives text. ``other_table`` is the quoted name of another table that
+    ``sql`` reads, None if it reads the row alone. ``is_unique`` is whether an index proves that no two rows
     share a value.
     """
 
@@ -33,6 +34,7 @@ class SampledColumn:
     sql: str | None = None
     number_sql: str | None = None
     time_sql: str | None = None
+    other_table: str | None = None
     is_unique: bool = False
     is_nullable: bool = True
 
@@ -54,6 +56,27 @@ class SampledTable:
         """The values of a column, by row."""
         place = self.columns.index(column)
         return [row[place] for row in self.rows]
+
+    def with_rows_of(self, other: SampledTable) -> SampledTable:
+        """This sample with the rows of another sample of the same table that it does not have yet.
+
+        A document's keys differ from row to row, so the columns are matched by name.
+        """
+        places: list[int | None] = []
+        for column in self.columns:
+            same = [
+                place
+                for place, one in enumerate(other.columns)
+                # a time is written as seconds only if all values of the sample are times
+                if one.name == column.name
+                and (one.kind is ValueKind.TIME) is (column.kind is ValueKind.TIME)
+            ]
+            places.append(same[0] if same else None)
+        added = (
+            tuple(None if place is None else row[place] for place in places) for row in other.rows
+        )
+        rows = tuple(dict.fromkeys((*self.rows, *added)))
+        return SampledTable(self.name, self.columns, rows)
 
     def present(self, column: SampledColumn) -> list[str]:
         """The values of a column without nulls and blanks."""

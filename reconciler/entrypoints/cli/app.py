@@ -28,6 +28,7 @@ from reconciler.entrypoints.cli.explain import explain
 from reconciler.entrypoints.cli.export import export
 from reconciler.entrypoints.cli.files import files
 from reconciler.entrypoints.cli.help import help_
+from reconciler.entrypoints.cli.init import init
 from reconciler.entrypoints.cli.migrate import migrate
 from reconciler.entrypoints.cli.note import note
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
@@ -188,6 +189,7 @@ PAGED: Final = (discrepancies, explain, plan)
 app.command(short_help="Show a complete example on this machine.")(demo)
 app.command("help")(help_)
 for _command in (
+    init,
     run_service,
     sweep,
     plan,

@@ -144,8 +144,8 @@ def sweep(
     settings = call.settings()
     accounts = _accounts(settings, account, again)
     requests = _requests(request, accounts, only)
-    reports = _sweep_all(call, settings, requests, command, chosen)
-    return int(_exit_code(reports, asked=exit_code, wanted=request.writing))
+    reports = sweep_all(call, settings, requests, command, chosen)
+    return int(exit_code_of(reports, asked=exit_code, wanted=request.writing))
 
 
 def _raise_if_only_is_combined(command: SweepCommand, *, apply: bool) -> None:
@@ -175,7 +175,7 @@ def _requests(
     }
 
 
-def _sweep_all(
+def sweep_all(
     call: Invocation,
     settings: Settings,
     requests: Mapping[Account, SweepRequest],
@@ -294,7 +294,7 @@ def _report_early_ends(reports: Sequence[SweepReport]) -> None:
             warn(f"reconciler: account {report.account}: {report.stopped}")
 
 
-def _exit_code(
+def exit_code_of(
     reports: Sequence[SweepReport], *, asked: bool, wanted: Writing = Writing.NOTHING
 ) -> ExitCode:
     # of several accounts the most severe code wins: 78 before 75

@@ -115,13 +115,19 @@ def gateway_on_reserved_share(
     clock: Clock,
     own: RateLimiter | None = None,
     stopping: threading.Event | None = None,
+    *,
+    all_metadata: bool = False,
 ) -> Iterator[StripeGateway]:
-    """The account's gateway. Its reads use the reserved share of the rate limits, or those of ``own``."""
+    """The account's gateway. Its reads use the reserved share of the rate limits, or those of ``own``.
+
+    With ``all_metadata`` intents have all of their metadata, not only the configured keys.
+    """
     with ExitStack() as stack:
         rate_limiter = own or RateLimiter(limits_of(settings, account), clock, stopping or STOPPING)
         if own is None:
             stack.enter_context(_reserved_share(settings, account, rate_limiter, clock))
-        yield stack.enter_context(open_gateway(settings, account, clock, rate_limiter))
+        gateway = open_gateway(settings, account, clock, rate_limiter, all_metadata=all_metadata)
+        yield stack.enter_context(gateway)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from reconciler.domain.money import Money
 from reconciler.engine.report import DecisionKind, Mode, ReportLine, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.preview import PreviewWriter
-from reconciler.entrypoints.cli.sweep import _exit_code
+from reconciler.entrypoints.cli.sweep import exit_code_of
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
 from reconciler.errors import ConfigurationError, DatabaseUnavailableError, WrongKeyError
@@ -175,7 +175,7 @@ def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_the_exit_code_of_several_sweeps() -> None:
+def test_theexit_code_of_of_several_sweeps() -> None:
     """The most severe exit code of any account wins; 1 needs --exit-code and a disagreement that was not corrected."""
     whole, cut, wrong, corrected, clean = (
         report(),
@@ -193,12 +193,12 @@ def test_the_exit_code_of_several_sweeps() -> None:
     unreachable.stop(DatabaseUnavailableError("gone"))
     faulty = report()
     faulty.stop(ConfigurationError(("one",)))
-    assert _exit_code([whole], asked=False) is ExitCode.DONE
-    assert _exit_code([whole], asked=True) is ExitCode.NO
-    assert _exit_code([corrected], asked=True) is ExitCode.DONE
-    assert _exit_code([clean], asked=True) is ExitCode.DONE
-    assert _exit_code([clean, whole], asked=True) is ExitCode.NO
-    assert _exit_code([cut], asked=True) is ExitCode.TEMPORARY
-    assert _exit_code([whole, unreachable], asked=True) is ExitCode.TEMPORARY
-    assert _exit_code([unreachable, wrong, whole], asked=True) is ExitCode.CONFIGURATION
-    assert _exit_code([faulty], asked=False) is ExitCode.CONFIGURATION
+    assert exit_code_of([whole], asked=False) is ExitCode.DONE
+    assert exit_code_of([whole], asked=True) is ExitCode.NO
+    assert exit_code_of([corrected], asked=True) is ExitCode.DONE
+    assert exit_code_of([clean], asked=True) is ExitCode.DONE
+    assert exit_code_of([clean, whole], asked=True) is ExitCode.NO
+    assert exit_code_of([cut], asked=True) is ExitCode.TEMPORARY
+    assert exit_code_of([whole, unreachable], asked=True) is ExitCode.TEMPORARY
+    assert exit_code_of([unreachable, wrong, whole], asked=True) is ExitCode.CONFIGURATION
+    assert exit_code_of([faulty], asked=False) is ExitCode.CONFIGURATION

@@ -112,11 +112,14 @@ def set_sample_timeout(connection: Connection, seconds: int = SECONDS) -> None:
 
 
 def sample_rows(
-    database: Database, relation: Relation, *, ids: Sequence[str] = (), intent: str | None = None
+    database: Database,
+    relation: Relation,
+    *,
+    holding: tuple[str, Sequence[str]] | None = None,
 ) -> SampledTable:
     """Some rows with every column that the role may read, documents one level deep.
 
-    With ``ids`` those rows in which ``intent``, an SQL text, gives one of them.
+    With ``holding``, an SQL text and values, rows in which the text gives one of the values.
     Raises SampleTooSlowError.
     """
     # psycopg reads a % in a name as the start of a parameter
@@ -131,11 +134,8 @@ def sample_rows(
         try:
             lookups = _currency_lookups(connection, relation)
             sampled, ordered, condition = how_to_sample(connection, relation)
-            if intent is not None:
-                sampled, ordered = _NOTHING, _NOTHING
-                condition = sql.SQL("{}::pg_catalog.text OPERATOR(pg_catalog.=) ANY({})").format(
-                    in_parentheses(intent), sql.Literal(list(ids))
-                )
+            if holding is not None:
+                sampled, ordered, condition = _NOTHING, _NOTHING, _holds(*holding)
             columns = [
                 *(_expression(column) for column in read),
                 *(sql.SQL("{}").format(in_parentheses(found.reference)) for found in lookups),
@@ -147,11 +147,18 @@ def sample_rows(
                 condition=condition,
                 ordered=ordered,
             )
-            limit = 2 * SAMPLE if intent is not None else SAMPLE
-            rows = connection.execute(query.as_bytes(None), {"limit": limit}).fetchall()
+            rows = connection.execute(query.as_bytes(None), {"limit": SAMPLE}).fetchall()
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise SampleTooSlowError(relation.full_name) from None
     return _as_table(relation, read, lookups, rows)
+
+
+def _holds(text: str, values: Sequence[str]) -> sql.Composable:
+    """The condition that a text gives one of some values. A column is compared in its own form, so that an index serves."""
+    literals = sql.SQL(", ").join(
+        sql.SQL(sql.Literal(value).as_string().replace("%", "%%")) for value in values
+    )
+    return sql.SQL("{} IN ({})").format(in_parentheses(text), literals)
 
 
 def _is_read(column: TableColumn) -> bool:
@@ -195,7 +202,14 @@ def _currency_lookups(connection: Connection, relation: Relation) -> list[Sample
                 .as_string()
                 .partition("\n")[2]
             )
-            lookups.append(SampledColumn(f"{table}.{code} by {own}", ValueKind.TEXT, text))
+            lookups.append(
+                SampledColumn(
+                    f"{table}.{code} by {own}",
+                    ValueKind.TEXT,
+                    text,
+                    other_table=sql.Identifier(schema, table).as_string(),
+                )
+            )
     return lookups
 
 

@@ -118,6 +118,23 @@ RIGHTS: Final = {
 """All that a role may do in the schema reconciler."""
 
 
+def merchant_grants(
+    role: str, schema: str, table: str, written: Iterable[str]
+) -> tuple[str, tuple[str, ...]]:
+    """What a role needs on the merchant's table: the statement for its corrections, and those without which it reads nothing.
+
+    ``written`` are the columns that a correction writes.
+    """
+    name = sql.Identifier(schema, table).as_string()
+    columns = ", ".join(_quoted(column) for column in written)
+    to = _quoted(role)
+    reading = (
+        f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {to};",
+        f"GRANT SELECT ON {name} TO {to};",
+    )
+    return f"GRANT UPDATE ({columns}) ON {name} TO {to};", reading
+
+
 def grant(connection: Connection, role: str, kind: RoleKind) -> None:
     """Grant a role its rights, and revoke those that earlier versions granted. Raises DatabaseRefusedError.
 

@@ -1,0 +1,309 @@
+"""The text of a configuration that ``init`` writes: what is sure as it is, and what is not as a comment that says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from reconciler.domain.outcome import AT_STRIPE, Outcome
+from reconciler.domain.sample.agreement import ENOUGH
+from reconciler.domain.sample.find_columns import Found
+from reconciler.domain.sample.find_status import BETWEEN
+from reconciler.domain.sample.sampled_table import SampledColumn, ValueKind
+from reconciler.domain.sample.status_words import WordMeaning, usual_meaning
+from reconciler.entrypoints.init.presets import Preset
+from reconciler.entrypoints.init.table_survey import Survey
+from reconciler.masking import redact, visible
+from reconciler.settings.values import KEEP
+
+_HEAD: Final = """\
+# Written by: reconciler init
+# A line that begins with # is not sure, and says why. Check it with: reconciler doctor
+# The database and the key come from DATABASE_URL and STRIPE_API_KEY. Every key is explained in config/reconciler.toml.
+"""
+_WIDTH: Final = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person said. ``meanings`` are words that they explained."""
+
+    meanings: Mapping[str, Outcome] = field(default_factory=dict)
+    may_write: bool = False
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def text_of_survey(survey: Survey, answers: Answers, livemode: bool | None) -> str:
+    """The configuration for a table that was surveyed."""
+    lines = [_HEAD, *_stripe(livemode), "[payments]", *_payments(survey), ""]
+    mapped = mapped_words(survey, answers)
+    guessed = guessed_words(survey, answers)
+    lines += ["[payments.read]", *_read(survey, mapped, guessed), ""]
+    lines += _write(survey, mapped)
+    lines += _corrections(may_write=answers.may_write)
+    return "\n".join(lines) + "\n"
+
+
+def text_of_preset(preset: Preset, table: str, answers: Answers) -> str:
+    """The configuration for the table of a preset."""
+    payments = {**preset.payments, "table": table}
+    lines = [
+        _HEAD,
+        f"# From the preset {preset.name}: {preset.head.application}. See {preset.head.page}",
+        "",
+    ]
+    lines += [*_stripe(None), "[payments]"]
+    inner = {name: value for name, value in payments.items() if _is_section(name, value)}
+    lines += [f"{name} = {_value(value)}" for name, value in payments.items() if name not in inner]
+    for name, section in inner.items():
+        lines += ["", f"[payments.{name}]"]
+        lines += [f"{quoted(key)} = {_value(value)}" for key, value in section.items()]
+    lines += ["", *_corrections(may_write=answers.may_write)]
+    return "\n".join(lines) + "\n"
+
+
+def _is_section(name: str, value: object) -> bool:
+    return name in ("read", "write", "set") and isinstance(value, Mapping)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{quoted(key)} = {_value(item)}" for key, item in value.items())
+        return f"{{ {inner} }}"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def mapped_words(survey: Survey, answers: Answers) -> dict[str, Outcome]:
+    """The words that may be mapped: those that are sure, and those that a person explained."""
+    found = {
+        one.word: one.outcome
+        for one in survey.words
+        if one.is_sure and one.outcome is not None and can_be_written(one.word)
+    }
+    return {**found, **answers.meanings}
+
+
+def guessed_words(survey: Survey, answers: Answers) -> dict[str, Outcome]:
+    """Well-known words that stand in for sure ones if there is none: without any the configuration could not be loaded.
+
+    They are marked, and never written to a row. A word that Stripe's side speaks against is not among them.
+    """
+    if mapped_words(survey, answers):
+        return {}
+    guesses = {one.word: usual_meaning(one.word) for one in survey.words if one.compared < ENOUGH}
+    return {
+        word: guess for word, guess in guesses.items() if guess is not None and can_be_written(word)
+    }
+
+
+def can_be_written(word: str) -> bool:
+    """Whether a configuration can hold the word: no secret, nothing unseen, and not the word for keeping."""
+    return bool(word) and word != KEEP and redact(word) == word and visible(word) == word
+
+
+def _stripe(livemode: bool | None) -> Iterator[str]:
+    yield "[stripe]"
+    if livemode is None:
+        yield _line(
+            "# livemode = true",
+            "no PaymentIntent has shown the mode: true for live mode, false for test mode",
+        )
+    else:
+        yield _line(
+            f"livemode = {json.dumps(livemode)}", "the mode of the PaymentIntents that were read"
+        )
+    yield ""
+
+
+def _line(setting: str, why: str = "") -> str:
+    return f"{setting:<{_WIDTH}} # {visible(redact(why))}" if why else setting
+
+
+def _column(column: SampledColumn, *, text: str | None = None) -> str:
+    sql_text = text or column.sql
+    return quoted(column.name) if sql_text is None else f"{{ sql = {quoted(sql_text)} }}"
+
+
+def _evidence(found: Found) -> str:
+    if found.is_sure:
+        return f"agrees with Stripe in {found.agreement} rows"
+    return f"CHECK THIS: {found.why_not}"
+
+
+def _payments(survey: Survey) -> Iterator[str]:
+    intent, rows = survey.intent, len(survey.compared.table.rows)
+    yield _line(f"table = {quoted(survey.relation.full_name)}")
+    if survey.key is not None:
+        yield _line(f"key = {_column(survey.key)}")
+    yield _line(
+        f"payment_intent = {_column(intent.column)}",
+        f"{intent.found:,} of {rows:,} sampled rows hold an id of Stripe's",
+    )
+    if survey.status is not None:
+        setting = (
+            _column(survey.status.columns[0])
+            if survey.status.sql is None
+            else f"{{ sql = {quoted(survey.status.sql)} }}"
+        )
+        yield _line(f"status = {setting}")
+    if survey.amount is not None:
+        number = survey.amount.column.number_sql
+        yield _line(
+            f"amount = {_column(survey.amount.column, text=number)}", _evidence(survey.amount)
+        )
+        yield _line(f"amount_unit = {quoted(survey.amount.unit or 'minor')}")
+    yield from _currency(survey)
+    yield from _created(survey)
+    yield from _optional(survey)
+
+
+def _currency(survey: Survey) -> Iterator[str]:
+    if survey.currency is not None:
+        yield _line(f"currency = {_column(survey.currency.column)}", _evidence(survey.currency))
+    elif survey.currency_constant is not None:
+        currency, rows = survey.currency_constant
+        yield _line(
+            f"currency_constant = {quoted(currency)}",
+            f"no column has it, and Stripe says {currency} for all {rows:,} compared rows",
+        )
+    else:
+        yield _line(
+            '# currency_constant = "eur"', "no column has the currency: write the one of all rows"
+        )
+
+
+def _created(survey: Survey) -> Iterator[str]:
+    if survey.created is None:
+        return
+    column = survey.created.column
+    is_number = column.kind is not ValueKind.TIME
+    text = column.number_sql if is_number else column.time_sql
+    yield _line(f"created = {_column(column, text=text)}", _evidence(survey.created))
+    if survey.created.unit is not None:
+        yield _line(f"created_unit = {quoted(survey.created.unit)}")
+
+
+def _optional(survey: Survey) -> Iterator[str]:
+    if survey.updated is not None:
+        yield _line(f"updated = {_column(survey.updated)}", "a correction sets it to the present")
+    order = survey.order
+    if order is not None:
+        yield _line(
+            f"order = {_column(order.column)}",
+            f'the metadata "{order.key}" of {order.agreement} compared PaymentIntents holds it',
+        )
+        yield _line(f"link_metadata = {quoted(order.key)}")
+    else:
+        yield _line(
+            '# order = "order_id"',
+            "no column was found whose values stand in the metadata of PaymentIntents",
+        )
+    if survey.where is not None:
+        rows = f"{survey.intent.foreign:,} sampled rows hold an id that is not Stripe's"
+        mark = "" if survey.where_is_sure else "# "
+        why = rows if survey.where_is_sure else f"{rows}; no column names their gateway"
+        yield _line(f"{mark}where = {quoted(survey.where)}", why)
+
+
+def _read(
+    survey: Survey, mapped: Mapping[str, Outcome], guessed: Mapping[str, Outcome]
+) -> Iterator[str]:
+    counts = survey.counts or {}
+    for one in survey.words:
+        if not one.word:
+            continue
+        outcome = mapped.get(one.word)
+        rows = f"{counts.get(one.word, 0):,} {'sampled ' if survey.counts_sample else ''}rows"
+        if outcome is not None:
+            yield _line(
+                f"{quoted(one.word)} = {quoted(outcome.value)}", f"{rows}; {said_by_stripe(one)}"
+            )
+        elif one.word in guessed:
+            setting = f"{quoted(one.word)} = {quoted(guessed[one.word].value)}"
+            yield _line(setting, f"CHECK THIS: by the word alone; {rows}; {one.why_not}")
+        else:
+            guess = one.outcome.value if one.outcome is not None else "…"
+            shown = quoted(visible(redact(one.word)))
+            why = one.why_not or "it cannot be a word of a configuration"
+            yield _line(f"# {shown} = {quoted(guess)}", f"{rows}; {why}")
+
+
+def said_by_stripe(one: WordMeaning) -> str:
+    """What Stripe's side of a word's rows says, for a person."""
+    if not one.compared:
+        return "not compared with Stripe"
+    counts = ", ".join(
+        f"{outcome.value} {count:,}"
+        for outcome, count in sorted(one.stripe.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return f"at Stripe: {counts}"
+
+
+def written_words(survey: Survey, mapped: Mapping[str, Outcome]) -> dict[Outcome, str]:
+    """The word to write for each outcome: the most frequent one that means it."""
+    counts = survey.counts or {}
+    is_joined = survey.status is not None and len(survey.status.columns) > 1
+    written: dict[Outcome, str] = {}
+    for word in sorted(mapped, key=lambda word: (-counts.get(word, 0), word)):
+        # a word of two columns that has the slash itself cannot be taken apart
+        if is_joined and word.count(BETWEEN) != 1:
+            continue
+        if mapped[word] in AT_STRIPE and mapped[word] is not Outcome.INCOMPLETE:
+            written.setdefault(mapped[word], word)
+    return written
+
+
+def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
+    status = survey.status
+    if status is None:
+        return
+    columns = status.columns
+    writable = {column.name for column in survey.relation.columns if not column.is_generated}
+    if any(column.sql is not None or column.name not in writable for column in columns):
+        yield "# [payments.write] needs a status that can be written: this one is read from a document or is generated."
+        yield ""
+        return
+    written = written_words(survey, mapped)
+    if not written:
+        yield "# [payments.write] is left out: no word is sure, so nothing may be written."
+        yield ""
+        return
+    yield "[payments.write]"
+    yield from (f"{outcome.value} = {quoted(word)}" for outcome, word in written.items())
+    yield ""
+    if len(columns) == 1:
+        return
+    for outcome, word in written.items():
+        yield f"[payments.set.{outcome.value}]"
+        for column, part in zip(columns, word.split(BETWEEN), strict=False):
+            value = quoted(part) if part else '{ sql = "NULL" }'
+            yield f"{quoted(column.name)} = {value}"
+        yield ""
+
+
+def _corrections(*, may_write: bool) -> Iterator[str]:
+    yield "[corrections]"
+    mode = "update" if may_write else "report"
+    yield _line(
+        f"mode = {quoted(mode)}", '"report": findings only; "update": the service corrects rows too'
+    )
+
+
+def written_columns(survey: Survey) -> list[str]:
+    """The columns that a correction would write: the status, the time of the change, and a PaymentIntent that is linked."""
+    parts = [*(survey.status.columns if survey.status else ()), survey.updated]
+    if survey.order is not None:
+        parts.append(survey.intent.column)
+    return [part.name for part in parts if part is not None and part.sql is None]
+
+
+def other_tables(survey: Survey) -> list[str]:
+    """The quoted names of other tables that the configuration reads."""
+    column = None if survey.currency is None else survey.currency.column
+    return [] if column is None or column.other_table is None else [column.other_table]
