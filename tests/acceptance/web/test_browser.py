@@ -1,0 +1,161 @@
+"""A person closes a month in a browser, on the demonstration's pages: with a keyboard, on a phone, in the dark, on paper.
+
+The browser is the system's Chromium. Without one these tests are left out, unless RECONCILER_TEST_BROWSER is "required".
+Set RECONCILER_TEST_SCREENSHOTS to a folder to keep a picture of each page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.configured_shop import REPOSITORY
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MONTH = "2026-11"
+PAGES = {
+    "overview": "/",
+    "discrepancies": "/discrepancies?state=open",
+    "statement": f"/statement?month={MONTH}",
+    "ledger": "/ledger",
+    "sweeps": "/sweeps",
+    "kinds": "/kinds",
+    "wrong": "/discrepancies?state=none",
+}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 900}},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}},
+}
+
+pytestmark = pytest.mark.long
+
+
+def browser_path() -> str:
+    """The system's Chromium; the test is left out if there is none."""
+    for name in BROWSERS:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    if os.environ.get("RECONCILER_TEST_BROWSER") == "required":
+        pytest.fail("there is no Chromium, and RECONCILER_TEST_BROWSER is required")
+    pytest.skip("there is no Chromium on this machine")
+
+
+@dataclass
+class Demo:
+    """The demonstration with its pages open."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """The command, until its pages are open; at the end Ctrl-C ends it."""
+    browser_path()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "demo", "--web", "--seed", "7", "--payments", "200"],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    address = None
+    for line in process.stderr:
+        found = re.search(r"open at (http://\S+)", line)
+        if found:
+            address = found[1].rstrip("/")
+            break
+    assert address is not None
+    yield Demo(process, address)
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    # as root Chromium has no sandbox
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path(), args=arguments)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Tab:
+    """A page of the browser, and what its console said."""
+
+    page: Any
+    said: list[str]
+
+
+def faults(page: Any) -> list[str]:
+    """What axe-core finds on a page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+
+
+def keep_picture(page: Any, name: str) -> None:
+    """A picture of the whole page, if a folder for them is named."""
+    folder = os.environ.get("RECONCILER_TEST_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, look: str) -> None:
+    """axe-core finds nothing, nothing is wider than the screen, and no policy is broken; in light, dark and phone width."""
+    context = browser.new_context(**LOOKS[look])
+    said: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{demo.address}/discrepancies?kind=contradicted")
+    pages = {**PAGES, "payment": page.locator("tbody a").first.get_attribute("href")}
+    for name, path in pages.items():
+        page.goto(demo.address + path)
+        assert faults(page) == [], name
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= LOOKS[look]["viewport"]["width"], name
+        keep_picture(page, f"{name}-{look}")
+        if look == "light":
+            page.emulate_media(media="print")
+            assert not page.locator(".top nav").is_visible()
+            keep_picture(page, f"{name}-print")
+            page.emulate_media(media="screen")
+    # a wrong address is a 400, which the console repeats
+    assert [line for line in said if "400" not in line] == []
+    context.close()
+
+
+def test_a_person_without_a_mouse_reaches_the_content(demo: Demo, browser: Any) -> None:
+    """The first stop of the keyboard leads behind the menu, and each stop can be seen."""
+    context = browser.new_context(**LOOKS["light"])
+    page = context.new_page()
+    page.goto(f"{demo.address}/discrepancies")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "q"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    context.close()
