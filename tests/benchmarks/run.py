@@ -26,6 +26,7 @@ from tests.benchmarks import (
     memory,
     mishaps,
     month,
+    pages,
     reads,
     round_trips,
     window,
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "statement": finance.run_statement,
     "verify": finance.run_verify,
     "export": finance.run_export,
+    "pages": pages.run,
 }
 
 
