@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from reconciler.adapters.postgres.audit.statement_records import recorded_statement
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.discrepancies.review_store import (
+    PostgresReviewStore,
+    record_view,
+)
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.adapters.postgres.web.discrepancy_search import (
     DiscrepancySearch,
@@ -29,10 +34,12 @@ from reconciler.adapters.postgres.web.payment_records import (
     payment_of_discrepancy,
     payment_records,
 )
+from reconciler.clock import Clock
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
 from reconciler.settings import Settings
+from reconciler.wiring.remembered import Remembered
 
 CONNECTIONS: int = 6
 
@@ -42,6 +49,20 @@ class WebRecords:
     """Every read that the pages make. Safe to share between threads."""
 
     _database: Database
+    _figures: Remembered[Any]
+
+    @property
+    def review(self) -> PostgresReviewStore:
+        """Where decisions of reviewers are stored."""
+        return PostgresReviewStore(self._database)
+
+    def record_view(self, account: str, names: Sequence[str], viewer: str) -> None:
+        """Store that a person looked at a payment: ``names`` are its PaymentIntent and its rows, as ``row:KEY``."""
+        record_view(self._database, account, names, viewer)
+
+    def forget_figures(self) -> None:
+        """Add up the figures of the overview anew when they are wanted next."""
+        self._figures.forget()
 
     def accounts(self) -> tuple[str, ...]:
         """Every account that has recorded something."""
@@ -60,8 +81,23 @@ class WebRecords:
         return reading_discrepancies(self._database, wanted)
 
     def overview(self, account: str, zone: str) -> OverviewFigures:
-        """The figures of the overview."""
-        return overview_figures(self._database, account, zone)
+        """The figures of the overview, perhaps of a moment ago."""
+        return cast(
+            "OverviewFigures",
+            self._figures.value(
+                ("overview", account), lambda: overview_figures(self._database, account, zone)
+            ),
+        )
+
+    def recent_statement(self, account: str, period: Period, cut: datetime) -> Statement:
+        """The statement of a period, perhaps of a moment ago."""
+        return cast(
+            "Statement",
+            self._figures.value(
+                ("statement", account, period.first, period.last),
+                lambda: self.statement(account, period, cut),
+            ),
+        )
 
     def statement(self, account: str, period: Period, cut: datetime) -> Statement:
         """The statement of a period, of what the ledger held at ``cut``."""
@@ -89,7 +125,7 @@ class WebRecords:
 
 
 @contextmanager
-def open_web_records(settings: Settings) -> Iterator[WebRecords]:
+def open_web_records(settings: Settings, clock: Clock) -> Iterator[WebRecords]:
     """The reads of the pages, for the length of the block. Needs no Stripe key and no table.
 
     Raises NewerSchemaError if a newer version has migrated the schema.
@@ -97,4 +133,4 @@ def open_web_records(settings: Settings) -> Iterator[WebRecords]:
     with Database(settings.database_url.get_secret_value(), CONNECTIONS) as database:
         # only for what it raises
         schema_access(database)
-        yield WebRecords(database)
+        yield WebRecords(database, Remembered(clock))

@@ -115,7 +115,7 @@ def run(options: Options) -> list[Figure]:
         settings = replace(made, database=DatabaseSection(url=SecretStr(url)))
         clock = SystemClock()
         who = Identification((), None, (), Passwords(clock))
-        with open_web_records(settings) as records:
+        with open_web_records(settings, SystemClock()) as records:
             app = application(records, settings, clock, who, READER)
             client = TestClient(app, base_url="http://localhost")
             for name, asked in addresses(options).items():

@@ -36,6 +36,13 @@ def migrate(
             help="Grant this role to read the outbox and to mark its rows as delivered.",
         ),
     ] = None,
+    web_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE",
+            help="Grant this role what the finance pages need: to read the schema reconciler, and to store decisions.",
+        ),
+    ] = None,
     rebind: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +76,11 @@ def migrate(
         return int(ExitCode.NO if missing else ExitCode.DONE)
 
     for name in apply_migrations(
-        url, daemon_role=daemon_role, auditor_role=auditor_role, worker_role=worker_role
+        url,
+        daemon_role=daemon_role,
+        auditor_role=auditor_role,
+        worker_role=worker_role,
+        web_role=web_role,
     ):
         write_line(f"applied: {name}")
     _warn_of_owner(ledger_owner(url))

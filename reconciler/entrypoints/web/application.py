@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from jinja2 import Environment
@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from reconciler.clock import Clock
 from reconciler.entrypoints.web.call import Call, NotFoundError, PageFunction, View
+from reconciler.entrypoints.web.decisions import DONE, NotAllowedError
 from reconciler.entrypoints.web.identity import (
     Credentials,
     ForgedHeaderError,
@@ -41,6 +42,7 @@ from reconciler.entrypoints.web.pages.overview import overview
 from reconciler.entrypoints.web.pages.payment import payment
 from reconciler.entrypoints.web.pages.statement import statement
 from reconciler.entrypoints.web.pages.sweeps import sweeps
+from reconciler.entrypoints.web.post import decision_endpoint
 from reconciler.entrypoints.web.response_headers import ResponseHeaders
 from reconciler.entrypoints.web.tables import Table, address
 from reconciler.entrypoints.web.templating import environment
@@ -96,6 +98,7 @@ def application(
         Route("/payment", _page(site, payment), methods=["GET"]),
         Route("/discrepancies/{number:int}", _discrepancy(site), methods=["GET"]),
         Route("/style.css", _style_sheet, methods=["GET"]),
+        Route("/decide", _decisions(site), methods=["POST"]),
         Route("/healthz", _health, methods=["GET"]),
     ]
     made = Starlette(
@@ -110,6 +113,15 @@ def application(
         },
     )
     return ResponseHeaders(made)
+
+
+def _decisions(site: Site) -> Callable[[Request], Any]:
+    return decision_endpoint(
+        site.records,
+        site.tokens,
+        lambda request: reader_of(site, request),
+        lambda view, request, reader: rendered(site, view, request, reader),
+    )
 
 
 Endpoint = Callable[[Request], Response]
@@ -188,9 +200,11 @@ def rendered(site: Site, view: View, request: Request, reader: Reader | None) ->
         path=request.url.path,
         query=request.query_params,
         reader=reader,
+        done=DONE.get(request.query_params.get("done", "")),
         token="" if reader is None else site.tokens.token(reader),
         tables={table.name: table for table in view.tables},
         now=site.clock.now(),
+        here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
         **view.values,
     )
     return HTMLResponse(html, status_code=view.status)
@@ -266,6 +280,8 @@ def _on_error(site: Site) -> Handler:
                 answer = _message(site, request, HTTPStatus.SERVICE_UNAVAILABLE, what, hint)
                 answer.headers["Retry-After"] = "10"
                 return answer
+            case NotAllowedError():
+                return _message(site, request, HTTPStatus.FORBIDDEN, what, hint)
             case NotFoundError():
                 return _message(site, request, HTTPStatus.NOT_FOUND, what, hint)
             case UsageError():

@@ -82,4 +82,4 @@ def month_statement(call: Call, account: str, month: Month) -> Statement:
     """The statement of a month, of what the ledger holds now, at most five days after the month's end."""
     period = Period(month.first, month.last, call.settings.statement.zone)
     cut = min(call.clock.now(), period.end + CUTOFF_AFTER)
-    return call.records.statement(account, period, cut)
+    return call.records.recent_statement(account, period, cut)

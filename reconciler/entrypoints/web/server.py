@@ -88,7 +88,7 @@ def serve(
 
     Raises ConfigurationError if the port cannot be opened, and what the database raises.
     """
-    with open_web_records(settings) as records, _listening(settings.web.listen) as listener:
+    with open_web_records(settings, clock) as records, _listening(settings.web.listen) as listener:
         app = application(records, settings, clock, who, fixed_reader)
         host, port = listener.getsockname()[:2]
         said(f"http://{f'[{host}]' if ':' in host else host}:{port}/")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from reconciler.domain.money import Money, as_major
 from reconciler.entrypoints.shown_text import csv_cells, moment_text, money_text
@@ -157,6 +157,13 @@ def money_column(title: str, money: Callable[[Row], Money | None]) -> Column[Row
         f"{name}_currency": part(lambda one: one.currency.upper()),
     }
     return Column(title, cell, values, is_number=True)
+
+
+def with_value(target: str, name: str, value: str) -> str:
+    """An address with one more value in its query; an earlier value of this name is gone."""
+    path, _, query = target.partition("?")
+    pairs = [(key, item) for key, item in parse_qsl(query) if key != name]
+    return f"{path}?{urlencode([*pairs, (name, value)])}"
 
 
 def address(path: str, **values: object) -> str:

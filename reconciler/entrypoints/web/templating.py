@@ -29,6 +29,7 @@ def environment() -> Environment:
     made.globals["money"] = Money
     made.filters["words"] = words
     made.filters["moment"] = moment_text
+    made.filters["string_of"] = money_text
     made.globals["address"] = address
     return made
 

@@ -35,12 +35,12 @@ def table_names(connection: psycopg.Connection) -> list[str]:
     return [str(row[0]) for row in connection.execute(_TABLES, {}).fetchall()]
 
 
-def blocks(connection: psycopg.Connection, daemon: str, auditor: str) -> dict[str, Block]:
+def blocks(connection: psycopg.Connection, daemon: str, auditor: str, web: str) -> dict[str, Block]:
     """A block for each table, and one for the privileges of the two roles."""
     names = table_names(connection)
     return {
         **{f"table {name}": partial(_table_block, connection, name) for name in names},
-        "privileges": partial(_privileges, connection, daemon, auditor),
+        "privileges": partial(_privileges, connection, daemon, auditor, web),
     }
 
 
@@ -59,14 +59,18 @@ def _table_block(connection: psycopg.Connection, name: str, old: str) -> str:
     return table(("column", "type", "meaning"), columns, old, by_hand=1) + "\n\n" + "\n".join(keys)
 
 
-def _privileges(connection: psycopg.Connection, daemon: str, auditor: str, old: str) -> str:
-    rights = [rights_of(connection, role) for role in (daemon, auditor)]
+def _privileges(
+    connection: psycopg.Connection, daemon: str, auditor: str, web: str, old: str
+) -> str:
+    rights = [rights_of(connection, role) for role in (daemon, auditor, web)]
     objects = sorted({(right.kind, right.name) for found in rights for right in found})
     rows = [
         [f"{kind.lower()} `{name}`", *(_of_role(found, kind, name) for found in rights)]
         for kind, name in objects
     ]
-    return table(("object", "the daemon's role", "the auditor's role"), rows, old)
+    return table(
+        ("object", "the daemon's role", "the auditor's role", "the pages' role"), rows, old
+    )
 
 
 def _of_role(rights: frozenset[Right], kind: str, name: str) -> str:

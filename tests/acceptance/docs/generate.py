@@ -72,8 +72,9 @@ def _rewrite_with_database() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE ROLE daemon")
             connection.execute("CREATE ROLE auditor")
-            migrate(url, daemon_role="daemon", auditor_role="auditor")
-            blocks = facts_database.blocks(connection, "daemon", "auditor")
+            connection.execute("CREATE ROLE web")
+            migrate(url, daemon_role="daemon", auditor_role="auditor", web_role="web")
+            blocks = facts_database.blocks(connection, "daemon", "auditor", "web")
             _rewrite(SCHEMA, blocks)
             _rewrite(GRANTS, blocks)
             # the tutorial begins without the schema

@@ -45,10 +45,10 @@ def test_schema_page_is_fresh(
     database: str, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
     """The pages of the schema and of the grants have what a migrated database has, and nothing else."""
-    (daemon, _), (auditor, _) = role("daemon"), role("auditor")
-    migrate(database, daemon_role=daemon, auditor_role=auditor)
+    (daemon, _), (auditor, _), (web, _) = role("daemon"), role("auditor"), role("web")
+    migrate(database, daemon_role=daemon, auditor_role=auditor, web_role=web)
     with psycopg.connect(database, autocommit=True) as connection:
-        blocks = facts_database.blocks(connection, daemon, auditor)
+        blocks = facts_database.blocks(connection, daemon, auditor, web)
         texts = [page.read_text(encoding="utf-8") for page in (SCHEMA, GRANTS)]
         assert [fresh(SCHEMA, blocks), fresh(GRANTS, blocks)] == texts, STALE
     assert {name for text in texts for name in block_names(text)} == set(blocks)

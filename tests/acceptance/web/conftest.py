@@ -68,7 +68,7 @@ def settings(stored: str) -> Settings:
 @pytest.fixture(scope="module")
 def records(settings: Settings) -> Iterator[WebRecords]:
     """The reads of the pages."""
-    with open_web_records(settings) as opened:
+    with open_web_records(settings, SystemClock()) as opened:
         yield opened
 
 

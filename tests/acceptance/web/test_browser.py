@@ -32,7 +32,7 @@ PAGES = {
     "kinds": "/kinds",
     "wrong": "/discrepancies?state=none",
 }
-LOOKS: dict[str, dict[str, Any]] = {
+SCREENS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 800}},
@@ -121,10 +121,10 @@ def keep_picture(page: Any, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, look: str) -> None:
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, screen: str) -> None:
     """axe-core finds nothing, nothing is wider than the screen, and no policy is broken; in light, dark and phone width."""
-    context = browser.new_context(**LOOKS[look])
+    context = browser.new_context(**SCREENS[screen])
     said: list[str] = []
     page = context.new_page()
     page.on("console", lambda message: said.append(message.text))
@@ -134,9 +134,9 @@ def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, look: 
         page.goto(demo.address + path)
         assert faults(page) == [], name
         width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= LOOKS[look]["viewport"]["width"], name
-        keep_picture(page, f"{name}-{look}")
-        if look == "light":
+        assert width <= SCREENS[screen]["viewport"]["width"], name
+        keep_picture(page, f"{name}-{screen}")
+        if screen == "light":
             page.emulate_media(media="print")
             assert not page.locator(".top nav").is_visible()
             keep_picture(page, f"{name}-print")
@@ -148,7 +148,7 @@ def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, look: 
 
 def test_a_person_without_a_mouse_reaches_the_content(demo: Demo, browser: Any) -> None:
     """The first stop of the keyboard leads behind the menu, and each stop can be seen."""
-    context = browser.new_context(**LOOKS["light"])
+    context = browser.new_context(**SCREENS["light"])
     page = context.new_page()
     page.goto(f"{demo.address}/discrepancies")
     page.keyboard.press("Tab")

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from reconciler.clock import SystemClock
 from reconciler.settings import DatabaseSection, Settings
 from reconciler.wiring.web_records import open_web_records
 from tests.acceptance.web.conftest import INTENT, PASSWORD, Site
@@ -161,7 +162,7 @@ def test_the_database_is_gone(
     """A page that says so, with 503, and no detail of the connection."""
     url = server.create("web_gone", migrated_template)
     gone = replace(settings, database=DatabaseSection(url=SecretStr(url)))
-    with open_web_records(gone) as records:
+    with open_web_records(gone, SystemClock()) as records:
         client = site(read=records)
         server.drop("web_gone")
         answer = client.get("/discrepancies", auth=("ana", PASSWORD))

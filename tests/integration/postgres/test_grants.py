@@ -30,6 +30,7 @@ def roles(database: str, role: RoleFactory) -> dict[RoleKind, tuple[str, str]]:
         daemon_role=names[RoleKind.DAEMON],
         auditor_role=names[RoleKind.AUDITOR],
         worker_role=names[RoleKind.WORKER],
+        web_role=names[RoleKind.WEB],
     )
     return {kind: (name, as_role(database)) for kind, (name, as_role) in made.items()}
 

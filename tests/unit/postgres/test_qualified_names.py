@@ -21,6 +21,7 @@ from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.rows_of_no_account import statement_of
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
+from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order
 from reconciler.domain.model.payment import SqlText, TableMapping
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
@@ -256,3 +257,9 @@ def test_the_templates_of_samples_name_every_schema() -> None:
     codes = TEMPLATES["sampling"]["holds_currency_codes"]
     parts = {"column": sql.Identifier("code"), "table": sql.Identifier("public", "currency")}
     assert faults(codes.format(**parts).as_bytes(None)) == []
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_list_of_the_pages_names_every_schema(order: Order) -> None:
+    """In every order that a reader can choose."""
+    assert faults(DiscrepancySearch(order=order).statement().as_bytes(None)) == []

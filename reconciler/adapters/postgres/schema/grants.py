@@ -32,6 +32,7 @@ class RoleKind(StrEnum):
     DAEMON = "daemon"
     AUDITOR = "auditor"
     WORKER = "worker"
+    WEB = "web"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +75,10 @@ _KEPT: Final = (
 """Tables whose rows the service adds and changes, and never deletes."""
 _DELETED: Final = ("events", "reads", "rechecks", "replicas", "sweeps")
 """Tables from which the service also deletes."""
+_DECIDED: Final = (
+    "changed_at", "closing", "note", "opened_at", "owner", "reason", "resolved_by", "reverted", "seen_at", "state",
+)  # fmt: skip
+"""The columns of a discrepancy that a person's decision changes, in the order of the alphabet."""
 
 
 def _tables(names: Iterable[str], *privileges: str) -> set[Right]:
@@ -105,6 +110,16 @@ RIGHTS: Final = {
             ),
             Right("FUNCTION", RECORD_VIEW, "EXECUTE"),
         }
+    ),
+    # the finance pages: what a reviewer decides changes no row of the merchant
+    RoleKind.WEB: frozenset(
+        _READING
+        | {
+            Right("TABLE", "discrepancies", "UPDATE", _DECIDED),
+            Right("TABLE", "rechecks", "INSERT"),
+            Right("TABLE", "rechecks", "UPDATE", ("due_at", "reason")),
+        }
+        | {Right("FUNCTION", name, "EXECUTE") for name in (APPEND, ADD_NOTE, RECORD_VIEW)}
     ),
     # a worker of the merchant marks rows as delivered
     RoleKind.WORKER: frozenset(

@@ -70,12 +70,14 @@ def migrate(
     daemon_role: str | None,
     auditor_role: str | None,
     worker_role: str | None = None,
+    web_role: str | None = None,
 ) -> tuple[str, ...]:
     """Bring the schema up to date and grant the roles what they need; the names of what was applied.
 
     The roles must exist. The daemon's role may use the schema, but never UPDATE or DELETE the ledger; SELECT and UPDATE
     on the merchant's table are for the merchant to grant. The auditor's role reads the schema and adds notes.
-    The worker's role reads the outbox and marks its rows as delivered.
+    The worker's role reads the outbox and marks its rows as delivered. The role of the finance pages reads the schema and
+    stores what a reviewer decides.
 
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
     another session keeps migrating for longer than LONGEST_WAIT_SECONDS, or holds a lock on a table of the schema for
@@ -92,6 +94,7 @@ def migrate(
                 (daemon_role, RoleKind.DAEMON),
                 (auditor_role, RoleKind.AUDITOR),
                 (worker_role, RoleKind.WORKER),
+                (web_role, RoleKind.WEB),
             ):
                 if role is not None:
                     grant(connection, role, kind)

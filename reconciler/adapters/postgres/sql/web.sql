@@ -13,8 +13,14 @@ WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) 
     AND (
         %(text)s::pg_catalog.text IS NULL
         OR d.payment_intent OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
+        OR d.order_reference OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
         OR d.keys OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
+        OR d.id::pg_catalog.text OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
     )
+    AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
+    AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
+    AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
+    AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
     AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
 ORDER BY d.{column} {direction}, d.id {direction}
 LIMIT %(limit)s
@@ -43,13 +49,24 @@ FROM (
 ) AS d
 GROUP BY 1, 2, 3, 4
 
+-- name: web_since
+-- The entry of the last sweep before the last days: what comes after it is of these days. An index of actions serves it.
+SELECT coalesce((
+    SELECT seq
+    FROM reconciler.ledger
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
+        AND at OPERATOR(pg_catalog.<=) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    ORDER BY seq DESC
+    LIMIT 1
+), 0)
+
 -- name: web_corrected_by_day
 -- The corrections of the last days, by day of the books and currency.
 SELECT (at AT TIME ZONE %(zone)s)::pg_catalog.date, coalesce(body OPERATOR(pg_catalog.->>) 'currency', ''), pg_catalog.count(*),
     coalesce(pg_catalog.sum((body OPERATOR(pg_catalog.->>) 'amount')::bigint), 0)::bigint
 FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'correction'
-    AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    AND seq OPERATOR(pg_catalog.>) %(since)s::bigint
 GROUP BY 1, 2
 ORDER BY 1, 2
 
@@ -60,7 +77,7 @@ SELECT action, coalesce(body OPERATOR(pg_catalog.->>) 'state', ''), coalesce(bod
 FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'finding_changed', 'resolution', 'reopening', 'revert'])
-    AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    AND seq OPERATOR(pg_catalog.>) %(since)s::bigint
 GROUP BY 1, 2, 3, 4
 
 -- name: web_delays
@@ -76,8 +93,8 @@ FROM (
     ) AS delay
     FROM reconciler.ledger AS l
     WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND l.action OPERATOR(pg_catalog.=) 'correction'
-        AND l.at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
-    ORDER BY l.at DESC
+        AND l.seq OPERATOR(pg_catalog.>) %(since)s::bigint
+    ORDER BY l.seq DESC
     LIMIT 10000
 ) AS corrections
 
@@ -88,7 +105,7 @@ FROM (
     SELECT DISTINCT ON (body OPERATOR(pg_catalog.->>) 'day', body OPERATOR(pg_catalog.->>) 'currency') body
     FROM reconciler.ledger
     WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
-        AND at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+        AND seq OPERATOR(pg_catalog.>) %(since)s::bigint
     ORDER BY body OPERATOR(pg_catalog.->>) 'day', body OPERATOR(pg_catalog.->>) 'currency', seq DESC
 ) AS days, pg_catalog.jsonb_each(days.body OPERATOR(pg_catalog.->) 'stripe') AS side
 WHERE side.key OPERATOR(pg_catalog.<>) 'incomplete'
@@ -141,16 +158,18 @@ ORDER BY state OPERATOR(pg_catalog.<>) 'open', id
 SELECT account, payment_intent, keys, subject FROM reconciler.discrepancies WHERE id OPERATOR(pg_catalog.=) %(id)s
 
 -- name: web_payment_entries
--- The ledger's entries about a payment.
+-- The last entries of the ledger about a payment, oldest first. The index of a payment's history serves it.
 SELECT seq, at, action, body, hash, role
-FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s
-    AND (
-        (body OPERATOR(pg_catalog.->>) 'subject') OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
-        OR (body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
-    )
+FROM (
+    SELECT seq, at, action, body, hash, role
+    FROM reconciler.ledger
+    WHERE account OPERATOR(pg_catalog.=) %(account)s
+        AND coalesce(body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'payment_intent')
+            OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+    ORDER BY seq DESC
+    LIMIT 1000
+) AS entries
 ORDER BY seq
-LIMIT 1000
 
 -- name: web_payment_events
 -- Stripe's events about an intent that a sweep has met.
@@ -161,7 +180,7 @@ ORDER BY created
 
 -- name: web_payment_notes
 -- What people wrote about a payment's discrepancies.
-SELECT discrepancy, author, note, at
+SELECT discrepancy, author, coalesce(note, '(blanked)'), at, attachment_name
 FROM reconciler.notes
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) ANY (%(ids)s::bigint[])
 ORDER BY id

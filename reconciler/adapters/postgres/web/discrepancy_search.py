@@ -49,7 +49,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DiscrepancySearch:
-    """Which discrepancies a reader wants, and in which order. ``text`` is a PaymentIntent or the key of a row."""
+    """Which discrepancies a reader wants, and in which order. ``text`` is a PaymentIntent, an order,
+    the key of a row or a number."""
 
     account: str | None = None
     states: tuple[State, ...] = ()
@@ -57,6 +58,10 @@ class DiscrepancySearch:
     severities: tuple[Severity, ...] = ()
     currency: str | None = None
     text: str | None = None
+    ids: tuple[int, ...] | None = None
+    owner: str | None = None
+    without_owner: bool = False
+    unseen: bool = False
     order: Order = Order.LAST_SEEN
 
     def statement(self) -> sql.Composed:
@@ -78,6 +83,10 @@ class DiscrepancySearch:
             "severities": [severity.value for severity in self.severities] or None,
             "currency": self.currency,
             "text": self.text,
+            "ids": None if self.ids is None else list(self.ids),
+            "owner": self.owner,
+            "without_owner": self.without_owner,
+            "unseen": self.unseen,
             "after": None if after is None else after.value,
             "after_id": None if after is None else after.id,
             "limit": limit,

@@ -86,8 +86,10 @@ class OverviewFigures:
 
 def overview_figures(database: Database, account: str, zone: str) -> OverviewFigures:
     """Read the figures of an account from one snapshot. ``zone`` is the time zone of the books."""
-    parameters = {"account": account, "days": DAYS, "zone": zone}
+    parameters: dict[str, object] = {"account": account, "days": DAYS, "zone": zone}
     with database.counting("adding up the overview") as connection:
+        since = connection.execute(_SQL["web_since"], parameters).fetchone()
+        parameters["since"] = 0 if since is None else since[0]
         open_rows = connection.execute(_SQL["web_open_by_kind"], parameters).fetchall()
         corrected = connection.execute(_SQL["web_corrected_by_day"], parameters).fetchall()
         activity = connection.execute(_SQL["web_activity"], parameters).fetchall()

@@ -27,12 +27,13 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredNote:
-    """What a person wrote about a discrepancy. ``text`` is None if it was removed."""
+    """What a person wrote about a discrepancy, and the name of an attached file."""
 
     discrepancy: int
     author: str
-    text: str | None
+    text: str
     at: datetime
+    attachment: str | None
 
 
 @dataclass(frozen=True, slots=True)

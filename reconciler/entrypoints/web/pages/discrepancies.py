@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -11,6 +12,8 @@ from typing import Final
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order, Place
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.review.due_date import DueRules
+from reconciler.entrypoints.shown_text import moment_text
 from reconciler.entrypoints.web.call import Call, View, WrongAddressError
 from reconciler.entrypoints.web.tables import (
     Column,
@@ -22,6 +25,8 @@ from reconciler.entrypoints.web.tables import (
 )
 from reconciler.entrypoints.web.templating import words
 
+CHOICES: Final = ("resolve", "ignore", "assign", "note", "reopen")
+"""What a reviewer can do with the chosen ones."""
 ROWS: Final = 50
 """The discrepancies on one page."""
 
@@ -40,12 +45,20 @@ class Sort(StrEnum):
         return Order[self.name]
 
 
+class Queue(StrEnum):
+    """What still waits for a person."""
+
+    UNSEEN = "unseen"
+    WITHOUT_OWNER = "without owner"
+
+
 def discrepancies(call: Call) -> View:
     """The page."""
     accounts = call.records.accounts()
     if not accounts:
         return View("nothing_yet.html", "Discrepancies")
     sort = call.choice("sort", Sort) or Sort.LAST_SEEN
+    queue = call.choices("queue", Queue)
     wanted = DiscrepancySearch(
         account=call.account(accounts) if call.text("account") else None,
         states=call.choices("state", State),
@@ -53,19 +66,34 @@ def discrepancies(call: Call) -> View:
         severities=call.choices("severity", Severity),
         currency=_currency(call),
         text=call.text("q"),
+        owner=call.text("owner"),
+        without_owner=Queue.WITHOUT_OWNER in queue,
+        unseen=Queue.UNSEEN in queue,
         order=sort.order,
     )
     # one more than is shown says whether there is a next part
     found = call.records.discrepancies(wanted, _place(call, sort), ROWS + 1)
-    shown = found[:ROWS]
+    now = call.clock.now()
+    rules = call.settings.review.due_rules
+    shown = [with_due_date(one, rules) for one in found[:ROWS]]
     chosen = {
         name: call.query.getlist(name)
-        for name in ("account", "state", "kind", "severity", "currency", "q", "sort")
+        for name in (
+            "account",
+            "state",
+            "kind",
+            "severity",
+            "currency",
+            "q",
+            "owner",
+            "queue",
+            "sort",
+        )
     }
     table = Table(
         "discrepancies",
         "Discrepancies",
-        columns(several_accounts=len(accounts) > 1),
+        columns(several_accounts=len(accounts) > 1, now=now),
         shown,
         empty="No discrepancy fits these filters.",
         all_rows=partial(call.records.all_discrepancies, wanted),
@@ -79,6 +107,8 @@ def discrepancies(call: Call) -> View:
         "kinds": list(Kind),
         "severities": list(Severity),
         "sort": sort,
+        "queues": list(Queue),
+        "decisions": list(CHOICES),
         "next": _next(chosen, shown, sort) if len(found) > ROWS else None,
         "is_first": call.text("after_id") is None,
         "first": address("/discrepancies", **chosen),
@@ -86,14 +116,28 @@ def discrepancies(call: Call) -> View:
     return View("discrepancies.html", "Discrepancies", values, (table,))
 
 
-def columns(*, several_accounts: bool) -> list[Column[Discrepancy]]:
+def with_due_date(one: Discrepancy, rules: DueRules) -> Discrepancy:
+    """The discrepancy with the date until when a person should have dealt with it."""
+    if one.state is not State.OPEN:
+        return one
+    spans = [
+        span
+        for money, span in rules.by_amount
+        if money.currency == one.stake.currency and money.amount <= one.stake.amount
+    ]
+    if one.severity in rules.by_severity:
+        spans.append(rules.by_severity[one.severity])
+    return replace(one, due_at=one.opened_at + min(spans)) if spans else one
+
+
+def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Column[Discrepancy]]:
     """The columns of a list of discrepancies."""
     made: list[Column[Discrepancy]] = [
         text_column(
             "Payment",
             lambda one: one.payment_intent or " ".join(one.keys),
             href=payment_address,
-            note=lambda one: " ".join(one.keys) if one.payment_intent else None,
+            note=_second_name,
         ),
         text_column(
             "Kind",
@@ -109,12 +153,24 @@ def columns(*, several_accounts: bool) -> list[Column[Discrepancy]]:
         money_column("At stake", lambda one: one.stake),
         text_column("Your table", lambda one: side_text(one.local)),
         text_column("Stripe", lambda one: side_text(one.stripe)),
+        text_column("Owner", lambda one: one.owner),
+        text_column(
+            "Due",
+            lambda one: moment_text(one.due_at)[:10],
+            tone=lambda one: "severity-critical" if now and one.is_overdue(now) else None,
+        ),
         moment_column("First seen", lambda one: one.first_seen),
         moment_column("Last seen", lambda one: one.last_seen),
     ]
     if several_accounts:
         made.insert(0, text_column("Account", lambda one: one.account))
     return made
+
+
+def _second_name(one: Discrepancy) -> str | None:
+    order = f"order {one.order}" if one.order else ""
+    keys = " ".join(one.keys) if one.payment_intent else ""
+    return " · ".join(text for text in (order, keys) if text) or None
 
 
 def payment_address(one: Discrepancy) -> str:

@@ -82,6 +82,7 @@ def payment(call: Call) -> View:
             f'Nothing is recorded about "{name[:80]}" in account {account}.',
             "A payment without a discrepancy leaves no record. Ask both sides with: reconciler explain",
         )
+    call.records.record_view(account, _names(name, records), call.reader.actor)
     several = len(call.settings.accounts or accounts) > 1
     findings = [_finding(one, account if several else None) for one in records.discrepancies]
     story = sorted(_story(records), key=lambda one: one.at)
@@ -102,6 +103,13 @@ _STORY: Final[tuple[Column[Moment], ...]] = (
     text_column("Who", lambda one: one.who),
     text_column("What", lambda one: one.what, note=lambda one: one.detail),
 )
+
+
+def _names(name: str, records: PaymentRecords) -> list[str]:
+    """The intent and the rows of a payment, as a view of it is stored."""
+    intents = [one.payment_intent for one in records.discrepancies if one.payment_intent]
+    rows = [f"row:{key}" for one in records.discrepancies for key in one.keys]
+    return list(dict.fromkeys([*intents, *rows])) or [name]
 
 
 def _finding(one: Discrepancy, account: str | None) -> Finding:
@@ -190,7 +198,8 @@ def _story(records: PaymentRecords) -> Iterator[Moment]:
                 f"ledger entry {entry.seq}",
             )
     for note in records.notes:
-        yield Moment(note.at, note.author, "Note", note.text or "(removed)")
+        file = f" (file {note.attachment})" if note.attachment else ""
+        yield Moment(note.at, note.author, "Note", note.text + file)
     for message in records.messages:
         change = f"{message.before or 'no status'} → {message.after or 'no status'}"
         yield Moment(

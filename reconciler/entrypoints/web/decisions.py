@@ -1,0 +1,163 @@
+"""What a reviewer decides: a note, an owner, the end of a discrepancy or its opening again; for one or for many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order
+from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.money import Money
+from reconciler.engine.actions.assign import assign
+from reconciler.engine.actions.note import add_note
+from reconciler.engine.actions.reopen import reopen
+from reconciler.engine.actions.resolve import resolve
+from reconciler.engine.actions.review_store import ReviewStore
+from reconciler.entrypoints.web.call import View, WrongAddressError
+from reconciler.entrypoints.web.identity import Reader
+from reconciler.entrypoints.web.pages.discrepancies import columns
+from reconciler.entrypoints.web.tables import Table
+from reconciler.errors import UsageError
+from reconciler.wiring.web_records import WebRecords
+
+MOST_AT_ONCE: Final = 500
+_PAGES_BEHIND: Final = {"/discrepancies", "/payment"}
+"""The pages to which a person returns after a decision."""
+
+
+class Decision(StrEnum):
+    """What a reviewer can do."""
+
+    NOTE = "note"
+    ASSIGN = "assign"
+    RESOLVE = "resolve"
+    IGNORE = "ignore"
+    REOPEN = "reopen"
+
+    @property
+    def text(self) -> str:
+        """What it does, for the preview."""
+        return _TEXTS[self]
+
+
+_TEXTS: Final = {
+    Decision.NOTE: "Add a note",
+    Decision.ASSIGN: "Assign",
+    Decision.RESOLVE: "Resolve: it was dealt with",
+    Decision.IGNORE: "Ignore: it does not matter",
+    Decision.REOPEN: "Open again",
+}
+DONE: Final = {
+    "note": "The note is stored.",
+    "assign": "The owner is stored.",
+    "resolve": "Resolved. It opens again if a side changes.",
+    "ignore": "Ignored. It opens again if a side changes.",
+    "reopen": "Open again. The next sweep reads the payment anew.",
+}
+"""What a page says after a decision."""
+
+
+class NotAllowedError(UsageError):
+    """A viewer wants to decide, or a POST does not come from these pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was sent: the decision, the numbers, the texts, and the page to return to."""
+
+    decision: Decision
+    ids: tuple[int, ...]
+    note: str
+    owner: str
+    back: str
+    is_confirmed: bool
+
+
+def read_given(values: Mapping[str, Sequence[str]]) -> Given:
+    """What was sent. Raises WrongAddressError if it is incomplete or wrong."""
+
+    def one(name: str) -> str:
+        found = values.get(name, ())
+        return found[0].strip() if found else ""
+
+    try:
+        decision = Decision(one("decision"))
+    except ValueError:
+        raise WrongAddressError("No decision was sent.", "Choose what to do.") from None
+    ids = []
+    for text in values.get("id", ()):
+        if not text.isascii() or not text.isdecimal() or len(text) > 18:
+            raise WrongAddressError("A number of a discrepancy is wrong.", "")
+        ids.append(int(text))
+    if not ids:
+        raise WrongAddressError(
+            "No discrepancy was chosen.", "Go back, and choose at least one in the list."
+        )
+    if len(ids) > MOST_AT_ONCE:
+        raise WrongAddressError(f"More than {MOST_AT_ONCE} were chosen.", "Choose fewer.")
+    return Given(
+        decision,
+        tuple(dict.fromkeys(ids)),
+        one("note"),
+        one("owner"),
+        safe_back(one("back")),
+        is_confirmed=one("confirmed") == "yes",
+    )
+
+
+def safe_back(address: str) -> str:
+    """The page to return to; the list if the address is not one of these pages."""
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or parts.path not in _PAGES_BEHIND or "\\" in address:
+        return "/discrepancies"
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def preview(records: WebRecords, given: Given) -> View:
+    """What the decision would be about, for a person to confirm."""
+    found = chosen_discrepancies(records, given.ids)
+    totals: dict[str, int] = {}
+    for one in found:
+        totals[one.stake.currency] = totals.get(one.stake.currency, 0) + one.stake.amount
+    table = Table("chosen", "Chosen discrepancies", columns(several_accounts=False), found)
+    values = {
+        "given": given,
+        "count": len(found),
+        "totals": [Money(amount, currency) for currency, amount in sorted(totals.items())],
+        "needs_note": given.decision in {Decision.NOTE, Decision.RESOLVE, Decision.IGNORE},
+        "needs_owner": given.decision is Decision.ASSIGN,
+    }
+    return View("preview.html", f"{given.decision.text}?", values, (table,))
+
+
+def chosen_discrepancies(records: WebRecords, ids: tuple[int, ...]) -> tuple[Discrepancy, ...]:
+    """The discrepancies with these numbers. Raises WrongAddressError if one does not exist."""
+    wanted = DiscrepancySearch(ids=ids, order=Order.OLDEST)
+    found = records.discrepancies(wanted, None, len(ids))
+    if len(found) != len(ids):
+        raise WrongAddressError("One of the chosen discrepancies does not exist.", "")
+    return found
+
+
+def decide(store: ReviewStore, given: Given, reader: Reader) -> None:
+    """Store the decision. A note is stored for one discrepancy after another, any other decision for all or none.
+
+    Raises UsageError if a text is missing or wrong, or a discrepancy is in another state.
+    """
+    by = AskedBy(reader.actor)
+    match given.decision:
+        case Decision.NOTE:
+            for number in given.ids:
+                add_note(store, number, given.note, by)
+        case Decision.ASSIGN:
+            assign(store, given.ids, given.owner or None, by)
+        case Decision.RESOLVE:
+            resolve(store, given.ids, given.note, by)
+        case Decision.IGNORE:
+            resolve(store, given.ids, given.note, by, ignore=True)
+        case Decision.REOPEN:
+            reopen(store, given.ids, by)

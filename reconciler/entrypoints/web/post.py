@@ -1,0 +1,96 @@
+"""Takes a POST of a reviewer: it is checked before it is read, and read before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from reconciler.entrypoints.web.call import View, WrongAddressError
+from reconciler.entrypoints.web.decisions import NotAllowedError, decide, preview, read_given
+from reconciler.entrypoints.web.identity import Reader
+from reconciler.entrypoints.web.page_token import PageTokens, is_same_origin
+from reconciler.entrypoints.web.tables import with_value
+from reconciler.wiring.web_records import WebRecords
+
+LARGEST_BODY: Final = 128 * 1024
+MOST_FIELDS: Final = 600
+_CONTENT_TYPE: Final = "application/x-www-form-urlencoded"
+_log = structlog.get_logger()
+
+Render = Callable[[View, Request, Reader], Response]
+
+
+def decision_endpoint(
+    records: WebRecords,
+    tokens: PageTokens,
+    reader_of: Callable[[Request], Reader],
+    render: Render,
+) -> Callable[[Request], Any]:
+    """The endpoint of every decision."""
+
+    async def endpoint(request: Request) -> Response:
+        reader = await run_in_threadpool(reader_of, request)
+        raise_if_foreign(request, reader)
+        values = await read_body(request)
+        if not tokens.is_right(reader, (values.get("token") or ("",))[0]):
+            raise NotAllowedError(
+                "This page is too old, or it is another person's.",
+                "Go back, load it again and repeat.",
+            )
+        return await run_in_threadpool(_answer, request, reader, values)
+
+    def _answer(request: Request, reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
+        given = read_given(values)
+        if not given.is_confirmed:
+            return render(preview(records, given), request, reader)
+        decide(records.review, given, reader)
+        records.forget_figures()
+        _log.info("web.decision", actor=reader.actor, decision=given.decision.value, ids=given.ids)
+        return RedirectResponse(
+            with_value(given.back, "done", given.decision.value), status_code=303
+        )
+
+    return endpoint
+
+
+def raise_if_foreign(request: Request, reader: Reader) -> None:
+    """Raises NotAllowedError if a viewer sends it, or a page of another origin."""
+    headers = request.headers
+    if not is_same_origin(
+        headers.get("origin"), headers.get("host"), headers.get("sec-fetch-site")
+    ):
+        _log.warning("web.foreign_post", actor=reader.actor)
+        raise NotAllowedError(
+            "This request does not come from these pages.",
+            "A reverse proxy must send the browser's Host on unchanged.",
+        )
+    if not reader.may_review:
+        raise NotAllowedError(
+            "A viewer may read, and not decide.", "Ask for the role reviewer in web.users_file."
+        )
+
+
+async def read_body(request: Request) -> Mapping[str, Sequence[str]]:
+    """The fields of a POST. Raises WrongAddressError if it is too large or of another type."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != _CONTENT_TYPE:
+        raise WrongAddressError("This POST is of another type than these pages send.", "")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise WrongAddressError("This POST is too large.", "Choose fewer, or write less.")
+    try:
+        return parse_qs(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            max_num_fields=MOST_FIELDS,
+            errors="strict",
+        )
+    except ValueError:
+        raise WrongAddressError("This POST cannot be read.", "") from None
