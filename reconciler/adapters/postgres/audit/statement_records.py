@@ -54,7 +54,7 @@ def recorded_statement(
         "end_text": rfc3339(period.end),
         "differing": sorted(DIFFERS_STILL),
     }
-    with database.counting("reading the statement") as connection, _readable(account):
+    with database.counting("reading the statement") as connection, readable_entries(account):
         head = connection.execute(_SQL["ledger_head_at"], parameters).fetchone()
         owners = connection.execute(_SQL["statement_owners"], parameters)
         sweeps = tuple(_sweeps(connection, parameters))
@@ -74,7 +74,8 @@ def recorded_statement(
 
 
 @contextmanager
-def _readable(account: str) -> Iterator[None]:
+def readable_entries(account: str) -> Iterator[None]:
+    """Raise BrokenLedgerError for what a block finds in an entry that no program wrote."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:

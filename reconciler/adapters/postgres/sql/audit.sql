@@ -253,3 +253,38 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND coalesce(body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) ANY(%(subjects)s)
 ORDER BY seq DESC
 LIMIT %(limit)s
+
+-- name: period_steps
+-- The steps of closing a period, in their order.
+SELECT seq, at, action, body
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['period_prepared', 'period_signed', 'period_reopened'])
+    AND (body OPERATOR(pg_catalog.->) 'period' OPERATOR(pg_catalog.->>) 'first') OPERATOR(pg_catalog.=) %(first)s AND (body OPERATOR(pg_catalog.->) 'period' OPERATOR(pg_catalog.->>) 'last') OPERATOR(pg_catalog.=) %(last)s
+    AND (body OPERATOR(pg_catalog.->>) 'timezone') OPERATOR(pg_catalog.=) %(timezone)s
+ORDER BY seq
+
+-- name: period_late_findings
+-- What was found after the cut-off of a period, although it is dated before, and what the ledger knew of it then.
+-- The money is dated by its charge; without one by the payment.
+SELECT DISTINCT ON ((l.body OPERATOR(pg_catalog.->>) 'subject'), (l.body OPERATOR(pg_catalog.->>) 'kind'))
+    l.seq, l.at, (l.body OPERATOR(pg_catalog.->>) 'subject'), (l.body OPERATOR(pg_catalog.->>) 'kind'), (l.body OPERATOR(pg_catalog.->) 'difference'), l.dated, (b.body OPERATOR(pg_catalog.->>) 'state'), (b.body OPERATOR(pg_catalog.->) 'difference')
+FROM (
+    SELECT
+        e.seq, e.at, e.body, ((e.body OPERATOR(pg_catalog.->>) 'payment_created'))::pg_catalog.timestamptz AS created,
+        coalesce((e.body OPERATOR(pg_catalog.->) 'evidence' OPERATOR(pg_catalog.->) 'charge' OPERATOR(pg_catalog.->>) 'created'), (e.body OPERATOR(pg_catalog.->>) 'payment_created'))::pg_catalog.timestamptz AS dated
+    FROM reconciler.ledger AS e
+    WHERE e.account OPERATOR(pg_catalog.=) %(account)s AND e.at OPERATOR(pg_catalog.>) %(cut)s
+        AND e.action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed']) AND e.body OPERATOR(pg_catalog.?) 'difference'
+    OFFSET 0
+) AS l
+LEFT JOIN LATERAL (
+    SELECT e.body
+    FROM reconciler.ledger AS e
+    WHERE e.account OPERATOR(pg_catalog.=) %(account)s AND coalesce((e.body OPERATOR(pg_catalog.->>) 'subject'), (e.body OPERATOR(pg_catalog.->>) 'payment_intent')) OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'subject')
+        AND e.action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
+        AND (e.body OPERATOR(pg_catalog.->>) 'kind') OPERATOR(pg_catalog.=) (l.body OPERATOR(pg_catalog.->>) 'kind') AND e.at OPERATOR(pg_catalog.<=) %(cut)s
+    ORDER BY e.seq DESC
+    LIMIT 1
+) AS b ON true
+WHERE l.created OPERATOR(pg_catalog.>=) %(start)s AND l.created OPERATOR(pg_catalog.<) %(end)s AND l.dated OPERATOR(pg_catalog.<=) %(cut)s
+ORDER BY (l.body OPERATOR(pg_catalog.->>) 'subject'), (l.body OPERATOR(pg_catalog.->>) 'kind'), l.seq DESC

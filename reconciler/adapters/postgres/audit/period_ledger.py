@@ -1,0 +1,123 @@
+"""The steps of closing a period, in one account's ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
+from reconciler.adapters.postgres.audit.statement_records import (
+    readable_entries,
+    statement_records,
+)
+from reconciler.adapters.postgres.database import Database, begin
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.hash_chain import ChainBreak, first_break
+from reconciler.domain.audit.ledger_entry import Action, Draft
+from reconciler.domain.statement.close_state import Step
+from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.period_figures import LateFact, late_change, read_figures
+from reconciler.domain.statement.statement import Statement, statement_of
+
+_SQL: Final = STATEMENTS["audit"]
+
+
+class PostgresPeriodLedger:
+    """See ``engine.actions.close_period.PeriodLedger``. Raises BrokenLedgerError for an entry that no program wrote."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self.account = account
+
+    def steps(self, period: Period) -> tuple[Step, ...]:
+        """See ``PeriodLedger``."""
+        with (
+            self._database.connection("reading the steps of a period") as connection,
+            readable_entries(self.account),
+        ):
+            rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()
+            return tuple(_step(*row) for row in rows)
+
+    def statement(self, period: Period, cutoff: datetime) -> Statement:
+        """See ``PeriodLedger``."""
+        records = statement_records(self._database, self.account, period, cutoff)
+        # days that were added up in another time zone are other days
+        sweeps = [sweep for sweep in records.sweeps if sweep.timezone == str(period.zone)]
+        return statement_of(self.account, period, cutoff, sweeps, records.days, records.items)
+
+    def late_facts(self, period: Period, cutoff: datetime) -> tuple[LateFact, ...]:
+        """See ``PeriodLedger``."""
+        parameters = {
+            **self._of(period),
+            "cut": cutoff,
+            "start": period.start,
+            "end": period.end,
+        }
+        with (
+            self._database.counting("reading what was found late") as connection,
+            readable_entries(self.account),
+        ):
+            rows = connection.execute(_SQL["period_late_findings"], parameters).fetchall()
+            facts = [_late_fact(*row) for row in rows]
+        return tuple(fact for fact in facts if fact.change)
+
+    def head(self) -> tuple[int, str] | None:
+        """See ``PeriodLedger``."""
+        with self._database.connection("reading the ledger's head") as connection:
+            row = connection.execute(_SQL["ledger_head"], {"account": self.account}).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def first_break(self) -> ChainBreak | None:
+        """See ``PeriodLedger``."""
+        with PostgresLedger(self._database).chain(self.account) as chain:
+            return first_break(chain.entries, chain.head, self.account)
+
+    def add_step(self, period: Period, after: int | None, draft: Draft) -> bool:
+        """See ``PeriodLedger``. The ledger's head is locked from the append on, so that of two people one is refused."""
+        with self._database.transaction("storing a step of a period") as connection:
+            begin(connection)
+            append(connection, self.account, None, [draft])
+            rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()
+            before = rows[-2][0] if len(rows) > 1 else None
+            if before == after:
+                return True
+            connection.rollback()
+            return False
+
+    def _of(self, period: Period) -> dict[str, object]:
+        return {
+            "account": self.account,
+            "first": period.first.isoformat(),
+            "last": period.last.isoformat(),
+            "timezone": str(period.zone),
+        }
+
+
+def _step(seq: int, at: datetime, action: str, body: dict[str, Any]) -> Step:
+    head = body.get("head")
+    return Step(
+        seq=seq,
+        at=at,
+        action=Action(action),
+        asked_by=str(body["asked_by"]),
+        claimed_by=body.get("claimed_by"),
+        person=body.get("person"),
+        note=body.get("note"),
+        cutoff=datetime.fromisoformat(body["cutoff"]),
+        figures=read_figures(body["figures"]),
+        head=None if head is None else (int(head["seq"]), str(head["hash"])),
+    )
+
+
+def _late_fact(
+    seq: int,
+    at: datetime,
+    subject: str,
+    kind: str,
+    difference: dict[str, int],
+    dated: datetime,
+    state_before: str | None,
+    difference_before: dict[str, int] | None,
+) -> LateFact:
+    change = late_change(difference, state_before, difference_before or {})
+    return LateFact(seq, at, subject, kind, dated, change)
