@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.domain.statement.reconciling_item import DIFFERS_STILL
-from reconciler.domain.statement.statement import CurrencyStatement, Statement
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from reconciler import log
 from reconciler.entrypoints.cli.assign import assign
+from reconciler.entrypoints.cli.close import close
 from reconciler.entrypoints.cli.completion import COMPLETE_VARIABLE, completion
 from reconciler.entrypoints.cli.config import config as config_group
 from reconciler.entrypoints.cli.demo import demo
@@ -205,6 +206,7 @@ for _command in (
     resume,
     export,
     statement,
+    close,
     verify,
     web,
     migrate,

@@ -36,7 +36,9 @@ def parse_period(month: str | None, first: str | None, last: str | None) -> tupl
         if begin > end:
             raise UsageError(f"--from {first} is after --to {last}.", "Exchange them.")
         return begin, end
-    raise UsageError("this is about one period.", "Name a month such as 2026-10, or --from and --to.")
+    raise UsageError(
+        "this is about one period.", "Name a month such as 2026-10, or --from and --to."
+    )
 
 
 def _day(text: str, option: str) -> date:

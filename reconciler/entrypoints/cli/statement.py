@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -29,6 +27,7 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_pairs,
 )
+from reconciler.entrypoints.cli.period_argument import parse_period
 from reconciler.entrypoints.invocation import invocation
 from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.statement_files.statement_json import Head, as_json, item_json
@@ -44,7 +43,6 @@ ITEM_NAMES: Final = (
     "account", "currency", "subject", "kind", "severity", "reason", "state", "amount", "amount_decimal", "payment_created", "since",
     "owner",
 )  # fmt: skip
-_MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 _CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
 
@@ -100,7 +98,7 @@ def statement(
 
     call = invocation(context)
     settings = call.settings(need_stripe=False, need_table=False)
-    days = _period(period, first, last)
+    days = parse_period(period, first, last)
     chosen = Period(*days, settings.statement.zone)
     cut, known, shown = _moments(chosen, cutoff, as_of, call.clock.now())
     with open_audit(settings) as audit:
@@ -122,34 +120,6 @@ def statement(
                 _write(one.statement, one.head, shown)
     complete = all(one.statement.is_complete for one in made)
     return int(ExitCode.DONE if complete else ExitCode.TEMPORARY)
-
-
-def _period(month: str | None, first: str | None, last: str | None) -> tuple[date, date]:
-    """The first and the last day. Raises UsageError unless exactly a month or both days are given."""
-    if month is not None and first is None and last is None:
-        found = _MONTH.fullmatch(month)
-        try:
-            start = date(int(found[1]), int(found[2]), 1) if found else None
-        except ValueError:
-            start = None
-        if start is None:
-            raise UsageError(f'"{month}" is not a month.', "Write it as 2026-10.")
-        return start, start.replace(day=calendar.monthrange(start.year, start.month)[1])
-    if month is None and first is not None and last is not None:
-        begin, end = _day(first, "--from"), _day(last, "--to")
-        if begin > end:
-            raise UsageError(f"--from {first} is after --to {last}.", "Exchange them.")
-        return begin, end
-    raise UsageError(
-        "a statement is about one period.", "Name a month such as 2026-10, or --from and --to."
-    )
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f'{option} "{text}" is not a date.', "Write it as 2026-10-31.") from None
 
 
 def _moments(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
 from reconciler.adapters.postgres.audit.statement_records import (
     readable_entries,
-    statement_records,
+    recorded_statement,
 )
 from reconciler.adapters.postgres.database import Database, begin
 from reconciler.adapters.postgres.statements import STATEMENTS
@@ -17,7 +17,7 @@ from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.statement.close_state import Step
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.period_figures import LateFact, late_change, read_figures
-from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement import Statement
 
 _SQL: Final = STATEMENTS["audit"]
 
@@ -40,10 +40,8 @@ class PostgresPeriodLedger:
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         """See ``PeriodLedger``."""
-        records = statement_records(self._database, self.account, period, cutoff)
-        # days that were added up in another time zone are other days
-        sweeps = [sweep for sweep in records.sweeps if sweep.timezone == str(period.zone)]
-        return statement_of(self.account, period, cutoff, sweeps, records.days, records.items)
+        made = recorded_statement(self._database, self.account, period, cutoff, cutoff, {})
+        return made.statement
 
     def late_facts(self, period: Period, cutoff: datetime) -> tuple[LateFact, ...]:
         """See ``PeriodLedger``."""

@@ -1,0 +1,326 @@
+"""``close``: people close a period, and see what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, assert_never
+
+import typer
+
+from reconciler.domain.audit.ledger_entry import Action, AskedBy
+from reconciler.domain.money import Money
+from reconciler.domain.statement.close_state import CloseState, Step
+from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.period_figures import LateFact, figures_dict
+from reconciler.engine.actions.close_period import (
+    CloseRefusedError,
+    Closing,
+    PeriodLedger,
+    closing_of,
+    prepare,
+    reopen_period,
+    sign,
+)
+from reconciler.entrypoints.cli.arguments import (
+    AccountOption,
+    ByOption,
+    JsonOption,
+    chosen_accounts,
+    parse_moment,
+    parse_name,
+)
+from reconciler.entrypoints.cli.output import (
+    moment_text,
+    money_text,
+    write_json,
+    write_line,
+    write_pairs,
+)
+from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.invocation import Invocation, invocation
+from reconciler.entrypoints.login_user import login_user
+from reconciler.errors import UsageError
+from reconciler.exit_codes import ExitCode
+from reconciler.settings import Settings
+
+if TYPE_CHECKING:
+    from reconciler.wiring.audit import Audit
+
+CUTOFF_AFTER: Final = timedelta(days=5)
+"""How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
+_STEP_WORDS: Final = {
+    Action.PERIOD_PREPARED: "prepared",
+    Action.PERIOD_SIGNED: "signed",
+    Action.PERIOD_REOPENED: "opened again",
+}
+
+
+class Task(StrEnum):
+    """What is to be done."""
+
+    PREPARE = "--prepare"
+    SIGN = "--sign"
+    REOPEN = "--reopen"
+    SHOW = "--show"
+    DIFF = "--diff"
+
+
+def close(
+    context: typer.Context,
+    period: Annotated[
+        str | None, typer.Argument(metavar="[MONTH]", help="The month, such as 2026-10.")
+    ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", help="The first day, in place of a month."),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="The last day, which is included.")
+    ] = None,
+    prepare_: Annotated[
+        bool, typer.Option("--prepare", help="Prepare the period for another person to sign.")
+    ] = False,
+    sign_: Annotated[bool, typer.Option("--sign", help="Sign the prepared version.")] = False,
+    reopen_: Annotated[
+        bool, typer.Option("--reopen", help="Open a prepared or signed period again; needs --note.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the state, the figures and every step (default).")
+    ] = False,
+    diff: Annotated[
+        bool,
+        typer.Option("--diff", help="Show what is not as in the last version; exits with 1 if so."),
+    ] = False,
+    cutoff: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --prepare: the money as it stood then.  [default: 5 days after the period's end, or now]",
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="A reason or a remark; the ledger keeps it.")
+    ] = None,
+    account: AccountOption = None,
+    by: ByOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Close a period: one person prepares it, and another one signs.
+
+    A step that is refused exits with 1 and a code. What happens after the cut-off never changes a signed version. A fact
+    that is dated before the cut-off and found later marks it as changed_since_signed. Needs only the database.
+    """
+    from reconciler.wiring.audit import open_audit
+
+    task = _task(
+        {
+            Task.PREPARE: prepare_,
+            Task.SIGN: sign_,
+            Task.REOPEN: reopen_,
+            Task.SHOW: show,
+            Task.DIFF: diff,
+        }
+    )
+    _raise_if_contradictory(task, cutoff, note)
+    call = invocation(context)
+    by_name = AskedBy(call.asked_by, parse_name(by))
+    settings = call.settings(need_stripe=False, need_table=False)
+    chosen = Period(*parse_period(period, first, last), settings.statement.zone)
+    with open_audit(settings) as audit:
+        names = chosen_accounts(audit.ledger.accounts(), account)
+        if not names:
+            raise UsageError(
+                "no sweep has recorded anything yet, so there is nothing to close.",
+                "Record what is found with: reconciler sweep --kind window --record",
+            )
+        if len(names) > 1 and task not in (Task.SHOW, Task.DIFF):
+            raise UsageError(
+                f"{task} is about one account, and there are {len(names)}.",
+                f"Name one with --account: {', '.join(names)}.",
+            )
+        closings = []
+        for name in names:
+            work = _Work(call, settings, audit, name, chosen)
+            try:
+                work.do(task, by_name, cutoff, note)
+            except CloseRefusedError as refused:
+                if json:
+                    write_json({"account": name, "refused": refused.code, "why": refused.what})
+                raise
+            closings.append((name, closing_of(work.ledger, chosen)))
+    if json:
+        write_json([as_json(name, one) for name, one in closings])
+    else:
+        for name, one in closings:
+            _write(name, one)
+    differs = task is Task.DIFF and any(one.changes for _, one in closings)
+    return int(ExitCode.NO if differs else ExitCode.DONE)
+
+
+def _task(wanted: Mapping[Task, bool]) -> Task:
+    tasks = [task for task, is_wanted in wanted.items() if is_wanted]
+    if len(tasks) > 1:
+        raise UsageError(f"{tasks[0]} and {tasks[1]} contradict each other.", "Use one of them.")
+    return tasks[0] if tasks else Task.SHOW
+
+
+def _raise_if_contradictory(task: Task, cutoff: str | None, note: str | None) -> None:
+    if cutoff is not None and task is not Task.PREPARE:
+        raise UsageError("--cutoff belongs to --prepare.", "The version keeps its cut-off.")
+    if task is Task.REOPEN and not (note or "").strip():
+        raise UsageError("--reopen needs a reason.", "Add --note TEXT.")
+    if note is not None and task not in (Task.PREPARE, Task.REOPEN):
+        raise UsageError("--note belongs to --prepare or --reopen.", "Leave it out.")
+
+
+class _Work:
+    """A step about one account's period."""
+
+    def __init__(
+        self, call: Invocation, settings: Settings, audit: Audit, account: str, period: Period
+    ) -> None:
+        from reconciler.wiring.close import period_ledger
+
+        self._call = call
+        self._settings = settings
+        self._period = period
+        self.ledger: PeriodLedger = period_ledger(audit.database, account)
+
+    def do(self, task: Task, by: AskedBy, cutoff: str | None, note: str | None) -> None:
+        from reconciler.wiring.close import closer_of
+
+        closer = closer_of(self._settings, by, f"os:{login_user()}")
+        now = self._call.clock.now()
+        match task:
+            case Task.PREPARE:
+                chosen = _time(cutoff) or self._period.end + CUTOFF_AFTER
+                cut = chosen.astimezone(UTC)
+                prepare(self.ledger, self._period, cut, now, closer, note)
+            case Task.SIGN:
+                sign(self.ledger, self._period, now, closer)
+            case Task.REOPEN:
+                reopen_period(self.ledger, self._period, closer, note or "")
+            case Task.SHOW | Task.DIFF:
+                pass
+            case _:
+                assert_never(task)
+
+
+def _time(text: str | None) -> datetime | None:
+    moment = parse_moment(text, "--cutoff")
+    if isinstance(moment, timedelta):
+        raise UsageError(f'--cutoff "{text}" is not a time.', "Write a date, or a date and a time.")
+    return moment
+
+
+def as_json(account: str, found: Closing) -> Mapping[str, object]:
+    """The documented shape of a period's closing."""
+    version = found.version
+    return {
+        "account": account,
+        "period": {
+            "first": found.period.first.isoformat(),
+            "last": found.period.last.isoformat(),
+        },
+        "timezone": str(found.period.zone),
+        "state": found.state,
+        "cutoff": None if version is None else version.cutoff,
+        "figures": {} if version is None else figures_dict(version.figures),
+        "changes": [
+            {
+                "currency": one.currency,
+                "figure": one.name,
+                "before": one.before,
+                "now": one.now,
+            }
+            for one in found.changes
+        ],
+        "late": [_late_json(one) for one in found.late],
+        "steps": [_step_json(one) for one in found.steps],
+    }
+
+
+def _late_json(fact: LateFact) -> Mapping[str, object]:
+    return {
+        "subject": fact.subject,
+        "kind": fact.kind,
+        "dated": fact.dated,
+        "found_at": fact.found_at,
+        "entry": fact.seq,
+        "change": dict(fact.change),
+    }
+
+
+def _step_json(step: Step) -> Mapping[str, object]:
+    return {
+        "step": step.action.value.removeprefix("period_"),
+        "at": step.at,
+        "person": step.person,
+        "asked_by": step.asked_by,
+        "claimed_by": step.claimed_by,
+        "note": step.note,
+        "cutoff": step.cutoff,
+        "entry": step.seq,
+        "head": None if step.head is None else {"seq": step.head[0], "hash": step.head[1]},
+    }
+
+
+def _write(account: str, found: Closing) -> None:
+    period, version = found.period, found.version
+    write_line(
+        f"Account {account}, period from {period.first} to {period.last} ({period.zone}): {found.state.value}."
+    )
+    for step in found.steps:
+        remark = f": {step.note}" if step.note else ""
+        write_line(
+            f"  {moment_text(step.at)}  {_STEP_WORDS[step.action]} by {step.person}"
+            f" ({step.asked_by}), entry {step.seq}{remark}"
+        )
+    if version is None:
+        write_line("No version of it is prepared.")
+        return
+    write_line(f"The version is as of {moment_text(version.cutoff)}.")
+    for currency, one in sorted(version.figures.items()):
+        write_line()
+        write_line(
+            f"{currency.upper()}: unexplained {money_text(Money(one.unexplained, currency))}"
+        )
+        pairs = [
+            ("Your table calls paid", one.local),
+            ("Stripe received", one.stripe),
+            ("Difference", one.difference),
+            ("Explained", one.explained),
+            ("Of it refunded by Stripe", one.refunded),
+            ("Of it lost in disputes", one.disputed),
+        ]
+        if one.late_items:
+            pairs.append(("Found after the cut-off", one.late))
+        write_pairs([(name, money_text(Money(amount, currency))) for name, amount in pairs])
+    _write_changes(found)
+
+
+def _write_changes(found: Closing) -> None:
+    if not found.changes:
+        return
+    write_line()
+    write_line("Not as in this version any more:")
+    for change in found.changes:
+        if change.name in ("items", "late_items"):
+            before, now = str(change.before), str(change.now)
+        else:
+            before = money_text(Money(change.before, change.currency))
+            now = money_text(Money(change.now, change.currency))
+        name = change.name.replace("_", " ")
+        write_line(f"  {change.currency.upper()} {name}: {before} then, {now} now")
+    for fact in found.late:
+        amounts = ", ".join(money_text(Money(fact.change[one], one)) for one in sorted(fact.change))
+        write_line(
+            f"  {fact.kind} of {fact.subject}, dated {moment_text(fact.dated)}, found"
+            f" {moment_text(fact.found_at)}: {amounts}"
+        )
+    if found.state is CloseState.CHANGED_SINCE_SIGNED:
+        write_line(
+            "The signed version stays as it is. To sign another one, open the period again with --reopen --note TEXT."
+        )

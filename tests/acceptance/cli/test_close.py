@@ -1,0 +1,180 @@
+"""One person prepares a period, another one signs it, and what is found later never changes what was signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.adapters.postgres.audit.period_ledger import PostgresPeriodLedger
+from reconciler.adapters.postgres.database import Database
+from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.statement.close_state import Refusal, Signing
+from reconciler.domain.statement.period import Period
+from reconciler.engine.actions.close_period import Closer, CloseRefusedError, prepare, sign
+from reconciler.entrypoints.cli import close as close_command
+from tests.acceptance.cli.conftest import Town
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=3)
+DAY = NOON.date().isoformat()
+PEOPLE = '\n[review.people]\nana = ["os:ana", "os:ana2"]\nben = ["os:ben"]\n'
+Act = Callable[..., Any]
+
+
+def pay(town: Town, key: int | None, status: str = "paid", amount: int = 1000) -> str:
+    """A payment of three days ago that was paid at Stripe; without a row if there is no key."""
+    intent = town.stripe.create_payment(amount, "eur", at=NOON)
+    town.stripe.succeed(intent.id, at=NOON)
+    if key is not None:
+        row = {"created": NOON.isoformat(), "status": status, "amount": amount}
+        town.shop.insert(key=key, payment_intent=intent.id, **row)
+    return intent.id
+
+
+def examine(town: Town) -> None:
+    assert town.run("sweep", "--kind", "window", "--record").code == 0
+
+
+@pytest.fixture
+def as_user(town: Town, monkeypatch: pytest.MonkeyPatch) -> Act:
+    """Run close about the day as a user of the operating system; its JSON, or the code of the refusal."""
+    town.configure(PEOPLE)
+
+    def run(user: str, *options: str, code: int = 0) -> Any:
+        monkeypatch.setattr(close_command, "login_user", lambda: user)
+        answer = town.run("close", "--from", DAY, "--to", DAY, "--json", *options)
+        assert answer.code == code, answer.err
+        if "refused" in answer.out:
+            found = answer.json
+            assert f"{found['refused']}: " in answer.err
+            return found["refused"]
+        (found,) = answer.json
+        return found
+
+    return run
+
+
+def test_a_period_is_closed_and_what_is_found_later_is_shown_beside_it(
+    town: Town, as_user: Act
+) -> None:
+    """open, prepared, signed, changed_since_signed with the difference, reopened, and signed again; each an entry."""
+    pay(town, 1)
+    examine(town)
+    assert as_user("ana", "--show")["state"] == "open"
+    assert as_user("ana", "--prepare", "--note", "all cleared")["state"] == "prepared"
+    signed = as_user("ben", "--sign", "--by", "Ben Roe")
+    assert (signed["state"], signed["changes"]) == ("signed", [])
+    assert signed["figures"]["eur"]["local"] == signed["figures"]["eur"]["stripe"] == 1000
+    prepared, signature = signed["steps"]
+    assert (prepared["person"], prepared["note"]) == ("ana", "all cleared")
+    assert (signature["person"], signature["claimed_by"]) == ("ben", "Ben Roe")
+    assert as_user("ana", "--prepare", code=1) == "already_signed"
+    assert as_user("ana", "--sign", code=1) == "already_signed"
+
+    # a refund after the cut-off is a subsequent event: it changes nothing
+    refunded = town.stripe.create_payment(500, "eur", at=NOON)
+    town.stripe.succeed(refunded.id, at=datetime.now(UTC))
+    late = pay(town, None, amount=99)
+    examine(town)
+    changed = as_user("ana", "--diff", code=1)
+    assert changed["state"] == "changed_since_signed"
+    assert changed["figures"] == signed["figures"]
+    assert {(one["figure"], one["before"], one["now"]) for one in changed["changes"]} == {
+        ("late", 0, -99), ("late_items", 0, 1),
+    }  # fmt: skip
+    assert [(one["subject"], one["change"]) for one in changed["late"]] == [(late, {"eur": -99})]
+    text = town.run("close", "--from", DAY, "--to", DAY).out
+    assert "changed_since_signed" in text
+    assert "EUR late: 0.00 EUR then, -0.99 EUR now" in text
+
+    reopened = as_user("ben", "--reopen", "--note", "one payment was found late")
+    assert reopened["state"] == "reopened"
+    assert as_user("ben", "--reopen", "--note", "x", code=1) == "not_closed"
+    assert as_user("ben", "--prepare")["figures"]["eur"]["late_items"] == 0
+    again = as_user("ana", "--sign")
+    assert (again["state"], again["figures"]["eur"]["difference"]) == ("signed", -599)
+    assert [one["step"] for one in again["steps"]] == [
+        "prepared", "signed", "reopened", "prepared", "signed",
+    ]  # fmt: skip
+    assert town.run("verify").code == 0
+
+
+def test_what_is_refused(town: Town, as_user: Act) -> None:
+    """Each refusal has its code and exit 1, and nothing is stored."""
+    pay(town, 1)
+    assert "no sweep has recorded" in town.run("close", "--from", DAY, "--to", DAY, "--prepare").err
+    town.run("sweep", "--kind", "due", "--record")
+    assert as_user("ana", "--prepare", code=1) == "days_not_examined"
+    examine(town)
+    assert as_user("eve", "--prepare", code=1) == "unknown_actor"
+    assert as_user("ana", "--sign", code=1) == "not_prepared"
+    assert as_user("ana", "--prepare", "--cutoff", DAY, code=1) == "period_not_ended"
+    assert as_user("ana", "--prepare")["state"] == "prepared"
+    assert as_user("eve", "--sign", code=1) == "unknown_actor"
+    assert as_user("ana2", "--sign", code=1) == "same_person"
+
+    pay(town, None, amount=99)
+    examine(town)
+    assert as_user("ben", "--sign", code=1) == "changed_since_prepared"
+    assert as_user("ana", "--prepare")["state"] == "prepared"
+    town.shop.execute(
+        "ALTER TABLE reconciler.ledger DISABLE TRIGGER ALL;"
+        ' UPDATE reconciler.ledger SET body = body || \'{"note": "x"}\' WHERE seq = 1'
+    )
+    assert as_user("ben", "--sign", code=1) == "ledger_broken"
+    assert as_user("ben", "--show")["state"] == "prepared"
+    today = datetime.now(UTC).date().isoformat()
+    answer = town.run("close", "--from", DAY, "--to", today, "--prepare")
+    assert (answer.code, "period_not_ended" in answer.err) == (1, True)
+
+
+def test_two_people_who_sign_at_once(town: Town, as_user: Act) -> None:
+    """One signature is stored, and the other person is told."""
+    pay(town, 1)
+    examine(town)
+    as_user("ana", "--prepare")
+    signing = Signing({}, {}, {"ben": ("os:ben",), "cid": ("os:cid",)})
+    period = Period(NOON.date(), NOON.date(), UTC)
+
+    with Database(town.shop.url) as database:
+        ledger = PostgresPeriodLedger(database, "default")
+        steps = ledger.steps(period)
+        # both have read the same steps before either has written
+        ledger.steps = lambda _: steps  # type: ignore[method-assign]
+
+        def try_to_sign(user: str) -> str:
+            closer = Closer(AskedBy(user), f"os:{user}", signing)
+            try:
+                sign(ledger, period, datetime.now(UTC), closer)
+            except CloseRefusedError as refused:
+                return refused.code
+            return "signed"
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = sorted(pool.map(try_to_sign, ("ben", "cid")))
+        assert answers == [Refusal.CHANGED_MEANWHILE.value, "signed"]
+        assert [step.action for step in PostgresPeriodLedger(database, "default").steps(period)] == [
+            "period_prepared", "period_signed",
+        ]  # fmt: skip
+        with pytest.raises(CloseRefusedError, match="changed_meanwhile"):
+            prepare(ledger, period, datetime.now(UTC), datetime.now(UTC), Closer(AskedBy("b"), "os:ben", signing))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--prepare", "--sign"),
+        ("--reopen",),
+        ("--sign", "--cutoff", "2026-01-01"),
+        ("--sign", "--note", "x"),
+        ("--prepare", "--cutoff", "5d"),
+    ],
+)
+def test_options_that_contradict_each_other(town: Town, options: tuple[str, ...]) -> None:
+    """A wrong command line ends with 64 before anything is read from the ledger."""
+    examine(town)
+    answer = town.run("close", "2026-10", *options)
+    assert (answer.code, answer.out) == (64, "")
