@@ -230,9 +230,9 @@ def takes_selection(
         own = inspect.signature(command, eval_str=True)
 
         @wraps(command)
-        def with_options(**values: Any) -> int:
+        def with_options(*arguments: Any, **values: Any) -> int:
             selected = {one.name: values.pop(one.name) for one in chosen}
-            return command(**values, selection=Selection(**selected))
+            return command(*arguments, **values, selection=Selection(**selected))
 
         parameters = [
             one.replace(kind=inspect.Parameter.KEYWORD_ONLY)

@@ -253,6 +253,28 @@ def test_statement(tutorial: Tutorial) -> None:
     check("statement", json.loads(whole.out), json.loads(later.out))
 
 
+def test_close(tutorial: Tutorial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signed period of which a payment was found late, and what a refused step writes."""
+    noon = SystemClock().now().replace(hour=12) - timedelta(days=3)
+    kept = tutorial.stripe.create_payment(1250, "eur", at=noon)
+    tutorial.stripe.succeed(kept.id, at=noon)
+    people = {"RECONCILER_REVIEW__PEOPLE": '{"ana": ["os:ana"], "ben": ["os:ben"]}'}
+    line = f"reconciler close --from {noon.date()} --to {noon.date()} --json"
+    tutorial.run("reconciler sweep --kind window --since 90d --record")
+    for user, step in (("ana", "--prepare --note x --by Ana"), ("ben", "--sign")):
+        monkeypatch.setattr("reconciler.entrypoints.cli.close.login_user", lambda: user)  # noqa: B023
+        done = tutorial.run(f"{line} {step}", **people)
+        assert done.code == 0, done.err
+    late = tutorial.stripe.create_payment(99, "eur", at=noon)
+    tutorial.stripe.succeed(late.id, at=noon)
+    tutorial.run("reconciler sweep --kind window --since 90d --record")
+    found = json.loads(tutorial.run(line).out)
+    assert found[0]["state"] == "changed_since_signed"
+    check("close", found)
+    refused = tutorial.run(f"{line} --sign", **people)
+    assert (refused.code, set(json.loads(refused.out))) == (1, {"account", "refused", "why"})
+
+
 def test_doctor(shared_tutorial: Tutorial) -> None:
     """Checks with a hint and without."""
     check("doctor", json.loads(shared_tutorial.run("reconciler doctor --json").out))
