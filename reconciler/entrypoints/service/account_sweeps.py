@@ -26,6 +26,7 @@ from reconciler.engine.sweep_requests.hand_over import RequestProgress, serve_ne
 from reconciler.entrypoints.service.account_errors import AccountErrors
 from reconciler.entrypoints.service.delivery_job import DELIVER, DeliveryJob
 from reconciler.entrypoints.service.lease_lost import lease_gone, raise_if_lease_lost
+from reconciler.entrypoints.service.outage_log import OutageLog, log_end_of_outage
 from reconciler.entrypoints.service.progress_log import LoggedProgress, report_fields
 from reconciler.entrypoints.service.scheduler import JOBS, TAIL, Chore, Job
 from reconciler.entrypoints.service.service_context import ServiceContext
@@ -78,6 +79,7 @@ class AccountSweeps:
         self._slots: SweepSlots | None = None
         self._row: ServiceStatusRow | None = None
         self.errors = AccountErrors()
+        self.outages = OutageLog(service.clock)
         self.last_covered_at = service.clock.monotonic()
         """When a sweep was last complete, or another replica last held the lease: the service is ready if that is recent."""
         self.last_ended_at = service.clock.monotonic()
@@ -96,6 +98,7 @@ class AccountSweeps:
         self._slots = slots
         self._lease, self._row = lease, row
         self.set_error(ACCOUNT, None)
+        log_end_of_outage(self.outages, "account.failed", self._account.name)
         self.last_covered_at = self.last_ended_at = self._service.clock.monotonic()
         self._service.metrics.set_lease_held(self._account.name, held=True)
 
@@ -188,11 +191,19 @@ class AccountSweeps:
             self.last_ended_at = self._service.clock.monotonic()
             self.set_error(job.name, error)
             self._service.metrics.sweep_failed(self._account.name, job.name)
-            log.warning(
-                "sweep.failed", account=self._account.name, job=job.name, why=redact(str(error))
-            )
+            outage = self.outages.failed(f"sweep.failed {job.name}")
+            if outage is not None:
+                log.warning(
+                    "sweep.failed",
+                    account=self._account.name,
+                    job=job.name,
+                    why=redact(str(error)),
+                    times=outage.times,
+                    seconds=outage.seconds,
+                )
             slots.close_slot(job.name)
             return
+        log_end_of_outage(self.outages, f"sweep.failed {job.name}", self._account.name)
 
         # the table may have changed: the next sweep inspects it again
         if report.failure is not None and not isinstance(report.failure, StoppedError):

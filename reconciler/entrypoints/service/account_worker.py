@@ -26,6 +26,7 @@ from reconciler.entrypoints.service.account_sweeps import (
 )
 from reconciler.entrypoints.service.delivery_job import DeliveryJob
 from reconciler.entrypoints.service.lease_lost import raise_if_lease_lost
+from reconciler.entrypoints.service.outage_log import log_end_of_outage
 from reconciler.entrypoints.service.process_metrics import MeteredRateLimiter
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.entrypoints.service.service_status_row import ServiceStatusRow
@@ -141,7 +142,15 @@ class AccountWorker(threading.Thread):
                 # the account could not be worked on, and the thread is alive: only the error is to be told
                 self._sweeps.last_ended_at = clock.monotonic()
                 self._sweeps.set_error(ACCOUNT, error)
-                log.warning("account.failed", account=self.account, why=redact(str(error)))
+                outage = self._sweeps.outages.failed("account.failed")
+                if outage is not None:
+                    log.warning(
+                        "account.failed",
+                        account=self.account,
+                        why=redact(str(error)),
+                        times=outage.times,
+                        seconds=outage.seconds,
+                    )
 
             # it worked for a while: the next error is a new one and gets a short pause
             if clock.monotonic() - began > LONGEST_PAUSE:
@@ -223,7 +232,7 @@ class AccountWorker(threading.Thread):
         if self._mode is Mode.UPDATE:
             recheck_reported_findings(database, self.account)
         log.info("lease.taken", account=self.account, epoch=lease.epoch, requests=reopened)
-        return ServiceStatusRow(record, self.account, lease.epoch)
+        return ServiceStatusRow(record, self.account, lease.epoch, self._sweeps.outages)
 
     def _stand_by(self, seconds: float, steps: Steps) -> None:
         """Wait while another replica works on the account, or should. Forget errors, unless they are why it is not here."""
@@ -232,6 +241,7 @@ class AccountWorker(threading.Thread):
         self._sweeps.last_covered_at = self._sweeps.last_ended_at = now
         if self._service.group.is_eligible(self.account):
             self._sweeps.errors.clear()
+            log_end_of_outage(self._sweeps.outages, "account.failed", self.account)
         with steps.resting():
             self._service.clock.wait(self._stopping, seconds)
 

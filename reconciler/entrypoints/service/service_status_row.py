@@ -11,6 +11,7 @@ from reconciler.engine.health.rate_usage import to_dict
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.service.account_errors import AccountErrors
+from reconciler.entrypoints.service.outage_log import OutageLog, log_end_of_outage
 from reconciler.errors import ReconcilerError
 from reconciler.masking import redact
 
@@ -20,8 +21,11 @@ log = structlog.stdlib.get_logger()
 class ServiceStatusRow:
     """Writes the row while this process holds the lease of this epoch; afterwards the database leaves it unchanged."""
 
-    def __init__(self, record: PostgresServiceRecord, account: str, epoch: int) -> None:
+    def __init__(
+        self, record: PostgresServiceRecord, account: str, epoch: int, outages: OutageLog
+    ) -> None:
         self._record = record
+        self._outages = outages
         self._account = account
         self._epoch = epoch
 
@@ -59,4 +63,14 @@ class ServiceStatusRow:
         try:
             write()
         except ReconcilerError as error:
-            log.warning("status.unwritten", account=self._account, why=redact(str(error)))
+            outage = self._outages.failed("status.unwritten")
+            if outage is not None:
+                log.warning(
+                    "status.unwritten",
+                    account=self._account,
+                    why=redact(str(error)),
+                    times=outage.times,
+                    seconds=outage.seconds,
+                )
+        else:
+            log_end_of_outage(self._outages, "status.unwritten", self._account)

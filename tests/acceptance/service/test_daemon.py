@@ -317,13 +317,13 @@ def test_a_read_only_database_is_waited_out(installation: ServiceInstallation) -
     name = installation.query("SELECT current_database()")[0][0]
     installation.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     installation.execute(end_connections)
-    daemon.wait_for("account.failed")
-    daemon.wait_for("account.failed")
+    daemon.wait_for("account.failed", times=1)
     with psycopg.connect(
         installation.shop.url, autocommit=True, options="-c default_transaction_read_only=off"
     ) as connection:
         connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     daemon.wait_for("lease.taken")
+    assert daemon.wait_for("outage.over", of="account.failed")["times"] >= 1
     daemon.wait_for("sweep.finished", job="due", complete=True)
     assert daemon.end() == 0
 
