@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from reconciler.clock import SystemClock
-from reconciler.entrypoints.cli import init as init_command
+from reconciler.entrypoints.cli import init_dialogue
 from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 from tests.acceptance.installation import Answer
@@ -363,7 +364,7 @@ def test_the_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     plain(place)
     place.execute("UPDATE public.payments SET status = 'odd' WHERE id IN (3, 4)")
     place.execute("CREATE TABLE public.orders AS SELECT * FROM public.payments LIMIT 20")
-    monkeypatch.setattr(init_command, "can_ask", lambda: True)
+    monkeypatch.setattr(init_dialogue, "can_ask", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("1\nodd=nothing\nodd=succeeded\ny\n"))
     answer = place.init()
     assert answer.code == 0, answer.err
@@ -390,3 +391,30 @@ def test_a_preset(place: Place) -> None:
         assert "dj-stripe 2.4" in answer.out
     assert place.init("--force", "--preset", "checkout").code == 1
     assert place.init("--force", "--preset", "no").code == 64
+
+
+@pytest.mark.long
+def test_two_thousand_tables(place: Place) -> None:
+    """The table is found among 2,000 tables and views within 30 seconds, its dry sweep included."""
+    plain(place)
+    for number in range(2000):
+        place.execute(
+            f"CREATE TABLE t{number} (id int PRIMARY KEY, a text, b text, c text, data jsonb);"
+            f"INSERT INTO t{number} SELECT g, md5(g::text), 'x', 'y', '{{}}' FROM generate_series(1, 40) AS g"
+        )
+    begun = time.monotonic()
+    answer = place.init("--yes")
+    assert answer.code == 0, answer.err
+    assert place.payments()["table"] == "public.payments"
+    assert time.monotonic() - begun < 30
+
+
+def test_a_broken_view_hides_no_table(place: Place) -> None:
+    """A view that fails for some row is left out, and the tables beside it are found."""
+    plain(place)
+    place.execute(
+        "CREATE VIEW public.aaa AS SELECT 'x'::text AS a, 1 / (id - 1) AS b, (1 / (id - 1))::text AS c FROM public.payments"
+    )
+    answer = place.init("--yes")
+    assert answer.code == 0, answer.err
+    assert place.payments()["table"] == "public.payments"

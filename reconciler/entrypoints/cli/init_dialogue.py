@@ -1,0 +1,301 @@
+"""What ``init`` does and shows: it finds the table, asks, writes the files, and makes the first dry sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.catalog import find_relation
+from reconciler.adapters.postgres.sampling.candidate_tables import (
+    NamedRelation,
+    readable_relations,
+)
+from reconciler.adapters.postgres.sampling.row_sample import SampleTooSlowError
+from reconciler.engine.report import SweepKind, SweepRequest, Writing
+from reconciler.entrypoints.cli.arguments import OutputFormat, time_range
+from reconciler.entrypoints.cli.init_questions import ask_may_write, ask_table, ask_words
+from reconciler.entrypoints.cli.output import warn, write_line
+from reconciler.entrypoints.cli.sweep import exit_code_of, sweep_all
+from reconciler.entrypoints.cli.sweep_command import SweepCommand
+from reconciler.entrypoints.cli.terminal_requester import can_ask
+from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
+from reconciler.entrypoints.init.choose_table import (
+    proven_preset,
+    search_tables,
+    table_of_preset,
+)
+from reconciler.entrypoints.init.configuration_text import (
+    Answers,
+    guessed_words,
+    mapped_words,
+    other_tables,
+    said_by_stripe,
+    text_of_preset,
+    text_of_survey,
+    written_columns,
+)
+from reconciler.entrypoints.init.grants_text import grants_text
+from reconciler.entrypoints.init.presets import Preset, PresetMode, load_preset, load_presets
+from reconciler.entrypoints.init.stripe_side import StripeSide
+from reconciler.entrypoints.init.table_survey import Survey, survey_table
+from reconciler.entrypoints.invocation import PROGRAM, Invocation
+from reconciler.entrypoints.shown_text import clean
+from reconciler.errors import DatabaseRefusedError, UsageError
+from reconciler.exit_codes import ExitCode
+from reconciler.settings import Settings, load
+from reconciler.settings.keys import default_key
+
+DEFAULT_OUTPUT: Final = Path("reconciler.toml")
+GRANTS: Final = "reconciler-grants.sql"
+WEEK: Final = "7d"
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is written: the configuration and the GRANTs. ``missing`` are required keys that were not found."""
+
+    configuration: str
+    grants: str
+    missing: tuple[str, ...] = ()
+
+
+class _NoTableError(DatabaseRefusedError):
+    """No table holds ids of Stripe's, or the one that was named does not."""
+
+    exit_code = ExitCode.NO
+
+
+def write_first_configuration(
+    call: Invocation,
+    output: Path,
+    *,
+    table: str | None,
+    preset: str | None,
+    yes: bool,
+    force: bool,
+) -> int:
+    """Write the configuration and the GRANTs, and make a dry sweep. Returns the exit code."""
+    grants_file = output.with_name(GRANTS)
+    for path in (output, grants_file):
+        if path.exists() and not force:
+            raise UsageError(
+                f"{path} exists.", "Overwrite it with --force, or name another file with --output."
+            )
+    has_key = _has_key(call.environ)
+    settings = load(
+        None,
+        call.environ,
+        need_stripe=has_key,
+        need_table=False,
+        need_delivery=False,
+        use_file=False,
+    )
+    asks = can_ask() and not yes
+    with Database(settings.database_url.get_secret_value()) as database:
+        files = _files(call, settings, database, table, preset, asks=asks, has_key=has_key)
+    output.write_text(files.configuration, encoding="utf-8")
+    grants_file.write_text(files.grants, encoding="utf-8")
+    write_line()
+    write_line(f"Written: {output} and {grants_file}.")
+    if files.missing:
+        names = ", ".join(f"payments.{name}" for name in files.missing)
+        warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
+        warn(f"hint: Write it into {output}. Then run: {PROGRAM} doctor")
+        return int(ExitCode.NO)
+    return _first_sweep(call, output, has_key=has_key)
+
+
+def _has_key(environ: Mapping[str, str]) -> bool:
+    found = default_key(environ)
+    return found.key is not None or found.fault is not None
+
+
+def _files(
+    call: Invocation,
+    settings: Settings,
+    database: Database,
+    table: str | None,
+    preset: str | None,
+    *,
+    asks: bool,
+    has_key: bool,
+) -> _Files:
+    relations = readable_relations(database)
+    chosen = _preset(relations, preset, table)
+    if chosen is not None:
+        return _files_of_preset(*chosen, asks=asks)
+    relation_name = table or _found_table(call, database, relations, asks=asks)
+    survey, livemode = _survey(call, settings, database, relation_name, has_key=has_key)
+    _show(survey)
+    unknown = [one for one in survey.words if one.word not in mapped_words(survey, Answers())]
+    words = ask_words(unknown) if asks and unknown else {}
+    answers = Answers(words, ask_may_write() if asks else False)
+    relation = survey.relation
+    any_words = mapped_words(survey, answers) or guessed_words(survey, answers)
+    return _Files(
+        text_of_survey(survey, answers, livemode),
+        grants_text(
+            relation.schema,
+            relation.name,
+            written_columns(survey),
+            may_write=answers.may_write,
+            others=other_tables(survey),
+        ),
+        (*survey.missing, *([] if any_words else ["read"])),
+    )
+
+
+def _preset(
+    relations: Sequence[NamedRelation], name: str | None, table: str | None
+) -> tuple[Preset, str] | None:
+    """The preset that was named or that the database proves, and its table. Raises _NoTableError."""
+    if name is None:
+        return None if table is not None else proven_preset(relations, load_presets())
+    preset = load_preset(name)
+    found = table or table_of_preset(relations, preset)
+    if found is None:
+        raise _NoTableError(
+            f"The database has no table {preset.section.table} with the columns of the preset {name}.",
+            "Name the table with --table, or leave --preset out.",
+        )
+    return preset, found
+
+
+def _files_of_preset(preset: Preset, table: str, *, asks: bool) -> _Files:
+    write_line(
+        f"The payments are in {clean(table)}, by the preset {preset.name}: {preset.head.application}."
+    )
+    can_write = preset.head.mode is PresetMode.CORRECT
+    answers = Answers(may_write=asks and can_write and ask_may_write())
+    section = preset.section
+    columns = [
+        section.status,
+        section.updated,
+        section.payment_intent if section.link_metadata else None,
+    ]
+    written = [name for name in columns if isinstance(name, str)] if can_write else []
+    schema, _, name = table.rpartition(".")
+    return _Files(
+        text_of_preset(preset, table, answers),
+        grants_text(schema or "public", name, written, may_write=answers.may_write, others=()),
+    )
+
+
+def _found_table(
+    call: Invocation, database: Database, relations: Sequence[NamedRelation], *, asks: bool
+) -> str:
+    """The table with the payments, as ``schema.table``. Raises _NoTableError if there is none."""
+    begun = call.clock.monotonic()
+    found = search_tables(database, call.clock, relations)
+    seconds = call.clock.monotonic() - begun
+    write_line(
+        f"Looked into {len(relations) - found.not_searched:,} tables and views in {seconds:.1f} s."
+    )
+    if found.not_searched:
+        warn(
+            f"{PROGRAM}: time was short for {found.not_searched:,} tables; name yours with --table."
+        )
+    if not found.choices:
+        raise _NoTableError(
+            f"None of {len(relations):,} tables and views that this role may read holds an id of a PaymentIntent.",
+            "Let the role read your table, or name it with --table.",
+        )
+    if asks and len(found.choices) > 1:
+        return ask_table(found.choices).relation.full_name
+    others = [clean(choice.relation.full_name) for choice in found.choices[1:]]
+    if others:
+        write_line(
+            f"Other tables with ids of Stripe's: {', '.join(others)}. Choose one with --table."
+        )
+    return found.choices[0].relation.full_name
+
+
+def _survey(
+    call: Invocation, settings: Settings, database: Database, table: str, *, has_key: bool
+) -> tuple[Survey, bool | None]:
+    """The survey of the table beside Stripe, and the mode of what was read there. Raises _NoTableError."""
+    relation = find_relation(database, table)
+    if relation is None:
+        raise _NoTableError(
+            f"There is no table {clean(table)}.",
+            "Write it as schema.table, as the database stores it.",
+        )
+    with ExitStack() as stack:
+        stripe = None
+        if has_key:
+            gateway = gateway_on_reserved_share(
+                settings, settings.accounts[0], call.clock, all_metadata=True
+            )
+            stripe = StripeSide(stack.enter_context(gateway))
+            stripe.list_newest()
+        try:
+            survey = survey_table(database, relation, stripe)
+        except SampleTooSlowError:
+            raise _NoTableError(
+                f"Some hundred rows of {clean(table)} took the database more than 5 seconds.",
+                "Create an index on the time of creation, or write the configuration by hand.",
+            ) from None
+    if survey is None:
+        raise _NoTableError(
+            f"No column of {clean(table)} that this role may read holds an id of a PaymentIntent.",
+            "Name another table with --table.",
+        )
+    return survey, None if stripe is None else stripe.livemode
+
+
+def _show(survey: Survey) -> None:
+    """What was found, with counts."""
+    write_line(f"The payments are in {clean(survey.relation.full_name)}.")
+    parts = {
+        "payment_intent": survey.intent.column.name,
+        "key": survey.key and survey.key.name,
+        "status": survey.status and survey.status.name,
+        "amount": survey.amount and f"{survey.amount.column.name} in {survey.amount.unit} units",
+        "currency": (survey.currency and survey.currency.column.name)
+        or (survey.currency_constant and f"always {survey.currency_constant[0]}"),
+        "created": survey.created and survey.created.column.name,
+        "updated": survey.updated and survey.updated.name,
+        "order": survey.order and f"{survey.order.column.name}, in the metadata {survey.order.key}",
+    }
+    for name, found in parts.items():
+        if found:
+            write_line(f"  {name:<15} {clean(found)}")
+    counts = survey.counts or {}
+    listed = ", ".join(f"{word} {count:,}" for word, count in counts.items())
+    of = " (of the sample)" if survey.counts_sample else ""
+    write_line(f"  {'statuses':<15} {clean(listed)}{of}")
+    mapped = mapped_words(survey, Answers())
+    for one in survey.words:
+        means = mapped[one.word].value if one.word in mapped else f"not sure: {one.why_not}"
+        write_line(f"    {clean(one.word)}: {means} ({said_by_stripe(one)})")
+
+
+def _first_sweep(call: Invocation, output: Path, *, has_key: bool) -> int:
+    """A dry sweep of the last week with the configuration that was written, and the next command."""
+    named = Invocation(call.environ, output, call.clock)
+    option = "" if output == DEFAULT_OUTPUT else f" --config {output}"
+    if not has_key:
+        named.settings(need_stripe=False)
+        write_line("There is no Stripe key, so nothing was compared and nothing is swept.")
+        write_line(f"Next: set STRIPE_API_KEY, and run: {PROGRAM} init --force")
+        return int(ExitCode.DONE)
+    settings = named.settings()
+    write_line()
+    since, until = time_range(WEEK, None)
+    request = SweepRequest(
+        kind=SweepKind.WINDOW,
+        writing=Writing.NOTHING,
+        asked_by=call.asked_by,
+        since=since,
+        until=until,
+    )
+    command = SweepCommand(output if option else None, SweepKind.WINDOW, WEEK)
+    requests = dict.fromkeys(settings.accounts, request)
+    reports = sweep_all(named, settings, requests, command, OutputFormat.TABLE)
+    write_line()
+    write_line(f"Next: {PROGRAM}{option} doctor")
+    return int(exit_code_of(reports, asked=False))
