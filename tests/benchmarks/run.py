@@ -28,6 +28,7 @@ from tests.benchmarks import (
     month,
     pages,
     reads,
+    recovery,
     round_trips,
     window,
 )
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "memory": memory.run,
     "round-trips": round_trips.run,
     "mishaps": mishaps.run,
+    "recovery": recovery.run,
     "idle": idle.run,
     "failover": failover.run,
     "budget": budget.run,

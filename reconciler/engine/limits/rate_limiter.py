@@ -80,8 +80,8 @@ class EndpointLimit:
         self._part, self._part_until = part, until
 
     def recall(self, count: int, now: float) -> None:
-        """Count requests that another process has sent as gone now."""
-        self._gone.extend([now] * count)
+        """Count so many requests of the last second as gone now, and those that are counted already only once."""
+        self._gone.extend([now] * (count - sum(gone > now - _SECOND for gone in self._gone)))
 
     def at_once(self, now: float) -> int | None:
         """The ceiling for requests in flight, None if Stripe never refused one for that."""
@@ -265,7 +265,7 @@ class RateLimiter:
                 limit.keep_to(part, until)
 
     def recall(self, count: int) -> None:
-        """Count requests that another process has sent in the last second, as if this one had sent them now."""
+        """Count what the last holder sent in the last second as sent now; this process may have been that holder."""
         with self._lock:
             for limit in self._all_limits():
                 limit.recall(count, self._clock.monotonic())

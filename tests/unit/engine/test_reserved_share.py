@@ -93,3 +93,13 @@ def test_a_lease_without_known_rate_limits_is_given_back() -> None:
     ):
         pytest.fail("entered a lease without its rate limits")
     assert leases.released == 1
+
+
+def test_a_process_that_takes_the_lease_again_counts_its_reads_once() -> None:
+    """Sweeps that follow each other within a second do not slow each other down by reads that were never sent."""
+    leases, clock = PlainLeases(), ManualClock(NOW)
+    rate_limiter = RateLimiter(LIMITS, clock)
+    for _ in range(4):
+        with Lease(leases, "one", YieldingClock(NOW), rate_limiter=rate_limiter):
+            take_many(rate_limiter, clock, Endpoint.LIST, 1)
+    assert rate_limiter.last_second == 4
