@@ -72,7 +72,7 @@ SCENARIOS = (
 
 
 class RealMonotonicClock(SteppedClock):
-    """A simulated clock on which real time passes too, so that a wait for the rate limiter ends."""
+    """A simulated clock on which real time counts too, so that a wait for the rate limiter ends."""
 
     def monotonic(self) -> float:
         return super().monotonic() + time.monotonic()
@@ -137,7 +137,7 @@ class ShopOfRecovery:
             self.by_webhook.add(intent)
         return 200
 
-    def look(self) -> None:
+    def note_rows(self) -> None:
         """Note which rows are right now, and which are wrong."""
         now = self.clock.now()
         rows = self.connection.execute("SELECT pi FROM payments WHERE status = 'paid'").fetchall()
@@ -233,12 +233,12 @@ def recover(url: str, scenario: Scenario, payments: int) -> Recovery:
             if shop.is_over or now > NOW + LONGEST:
                 break
             shop.act_until(now)
-            shop.look()
+            shop.note_rows()
             reads += _sweep(opened, SweepKind.TAIL)
             ticks += 1
             if minute % DUE_MINUTES == 0:
                 reads += _sweep(opened, SweepKind.DUE)
-            shop.look()
+            shop.note_rows()
 
     late = [
         (shop.right[intent] - ended).total_seconds()
