@@ -151,6 +151,17 @@ class SourceShares:
         return max(0, left)
 
 
+RECENT_EVENTS_PART: Final = 0.05
+"""The part of the reads that a plan leaves for the recent events. One reading of them serves up to twenty pages."""
+FEWEST_FOR_RECENT_EVENTS: Final = 2
+
+
+def spendable(reads_left: int) -> int:
+    """How many of the reads that a source has left a plan may use: the recent events need some of them."""
+    for_recent_events = math.ceil(RECENT_EVENTS_PART * reads_left)
+    return max(0, reads_left - max(FEWEST_FOR_RECENT_EVENTS, for_recent_events))
+
+
 LIVE_PER_SECOND: Final = 100.0
 TEST_PER_SECOND: Final = 25.0
 ENDPOINT_PER_SECOND: Final = 25.0
@@ -169,10 +180,15 @@ class RateLimits:
     endpoint: float
     search: float
     share: float = 1.0
+    by_endpoint: Mapping[Endpoint, float] = field(init=False, repr=False, compare=False)
+    """The rate of each endpoint."""
 
     def __post_init__(self) -> None:
         if min(self.overall, self.endpoint, self.search) <= 0:
             raise ValueError("a rate limit must be more than 0: at 0 a read would wait without end")
+        # the class is frozen, and these follow from the other fields
+        rates = {**dict.fromkeys(Endpoint, self.endpoint), Endpoint.SEARCH: self.search}
+        object.__setattr__(self, "by_endpoint", rates)
 
     @classmethod
     def of(
@@ -197,10 +213,6 @@ class RateLimits:
             share * search_per_second,
             share,
         )
-
-    def by_endpoint(self) -> Mapping[Endpoint, float]:
-        """The rate of each endpoint."""
-        return {**dict.fromkeys(Endpoint, self.endpoint), Endpoint.SEARCH: self.search}
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,13 +146,25 @@ class OpenAccount:
         Raises ConfigurationError if something is to be written and Reconciler's schema does not exist, or if the account
         is bound to another table.
         """
-        self.renew_quota()
-        if request.writing is not Writing.NOTHING:
+        is_stored = request.writing is not Writing.NOTHING
+        if is_stored:
             self.raise_if_no_schema()
+        context = self._sweep_context()
+        self.renew_quota()
+        sweep = None
+        if is_stored:
             self.ports.table_guard.check(epoch)
+            sweep = self.ports.store.start_sweep(
+                {
+                    "kind": request.kind.value,
+                    "mode": self.mode.value,
+                    "applied": request.writing is Writing.ROWS,
+                    "asked_by": request.asked_by,
+                }
+            )
         actor = Actor(
             account=self.name,
-            sweep=self._start_sweep(request),
+            sweep=sweep,
             asked_by=request.asked_by,
             mode=self.mode,
             writing=request.writing,
@@ -161,12 +173,11 @@ class OpenAccount:
             again=request.again,
         )
         try:
-            context = self._sweep_context()
             report = Sweep(context, request, actor, check_lease, progress, requester).run()
         finally:
             # what is read outside a sweep is read for a person
             self.limits.source_quota.begin(Source.PERSON, by_service=False)
-        if request.writing is not Writing.NOTHING and report.complete:
+        if is_stored and report.complete and not self.ports.table_guard.is_bound:
             self._bind(report)
         return report
 
@@ -217,18 +228,6 @@ class OpenAccount:
             self.new_holder(),
             self.clock,
             rate_limiter=self.limits.rate_limiter,
-        )
-
-    def _start_sweep(self, request: SweepRequest) -> int | None:
-        if request.writing is Writing.NOTHING:
-            return None
-        return self.ports.store.start_sweep(
-            {
-                "kind": request.kind.value,
-                "mode": self.mode.value,
-                "applied": request.writing is Writing.ROWS,
-                "asked_by": request.asked_by,
-            }
         )
 
     def _sweep_context(self) -> SweepContext:

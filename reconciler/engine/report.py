@@ -77,10 +77,12 @@ class SweepRequest:
     approved: bool = False
     review: Review | None = None
 
-    @property
-    def names_intents(self) -> bool:
-        """Whether only the intents that a person named are examined. A review without lines examines nothing."""
-        return bool(self.intents) or self.review is not None
+    names_intents: bool = field(init=False)
+    """Whether only the intents that a person named are examined. A review without lines examines nothing."""
+
+    def __post_init__(self) -> None:
+        # the class is frozen, and this follows from the other fields
+        object.__setattr__(self, "names_intents", bool(self.intents) or self.review is not None)
 
     @property
     def named_intents(self) -> tuple[str, ...]:

@@ -163,7 +163,7 @@ def subject_of(kind: Kind, payment_intent: str | None, keys: tuple[str, ...]) ->
     return payment_intent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots, which cached_property cannot have
 class Finding:
     """One disagreement, as one examination saw it.
 
@@ -187,13 +187,11 @@ class Finding:
     """When the payment was created, by Stripe's clock; the row's time if Stripe has no intent."""
     order: str | None = None
     """The merchant's order that the payment is for; None if it is not known."""
-    subject: str = field(init=False)
-    """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
 
-    def __post_init__(self) -> None:
-        # the class is frozen, and the subject follows from the other fields
-        subject = subject_of(self.kind, self.payment_intent, self.keys)
-        object.__setattr__(self, "subject", subject)
+    @cached_property
+    def subject(self) -> str:
+        """What the discrepancy is about: the intent, or the rows if they hold none or another intent paid for them."""
+        return subject_of(self.kind, self.payment_intent, self.keys)
 
     def belongs_to(self, intent_id: str) -> bool:
         """Whether it is examined together with this intent: it is about it, or about a row that holds it."""
@@ -203,7 +201,7 @@ class Finding:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of the kind and both sides' values. It is asked for several times, and made once."""
+        """SHA-256, in hex, of the kind and both sides' values."""
         text = canonical_json({"kind": self.kind.value, "local": self.local, "stripe": self.stripe})
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -59,11 +59,6 @@ class Loaded:
     is_paused: bool = False
     """Whether a person has paused all writes to the account's rows. Known only if the rows were locked to be written."""
 
-    @property
-    def rechecks(self) -> tuple[str, ...]:
-        """The intents of the page that have a recheck."""
-        return tuple(recheck.payment_intent for recheck in self.waiting)
-
 
 @dataclass(frozen=True, slots=True)
 class RowWrite:
@@ -102,18 +97,6 @@ class PageRecord:
     """The sweep that examined the page."""
     most_an_hour: int | None = None
     """How many rows the service may correct in an hour, those of this page included; None in a person's sweep."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (
-            self.writes
-            or self.updates
-            or self.rechecks
-            or self.settled
-            or self.events
-            or self.drafts
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,17 +38,13 @@ class Payment:
     excluded: bool = False
     updated: datetime | None = field(default=None, compare=False)
     """When the row was changed last, for a row that reads as refunded; None if that is not mapped."""
+    column_text: str | None = field(init=False, repr=False, compare=False)
+    """The text of the PaymentIntent's column, as a write compares it."""
 
-    @property
-    def column_text(self) -> str | None:
-        """The text of the PaymentIntent's column, as a write compares it."""
-        return self.payment_intent if self.stored_id is None else self.stored_id
-
-    @property
-    def content(self) -> tuple[str | None, ...]:
-        """What a change of the row shows in: its text, intent, status, amount and currency as the row holds them."""
+    def __post_init__(self) -> None:
+        # the class is frozen, and the text follows from the other fields
         text = self.payment_intent if self.stored_id is None else self.stored_id
-        return text, self.payment_intent, self.status, self.stored_amount, self.stored_currency
+        object.__setattr__(self, "column_text", text)
 
 
 @dataclass(frozen=True, slots=True)

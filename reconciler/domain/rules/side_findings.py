@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -11,7 +12,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.money import Money
-from reconciler.domain.outcome import Outcome
+from reconciler.domain.outcome import OPEN, Outcome
 from reconciler.domain.rules.payment_method_deadlines import (
     CaptureDeadline,
     capture_deadline,
@@ -28,13 +29,9 @@ _UNPAID: Final = frozenset({Outcome.INCOMPLETE, Outcome.FAILED})
 def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> tuple[Finding, ...]:
     """Every side finding of a match that has rows. ``now`` is Stripe's time."""
     found: list[Finding] = []
-    deadline = capture_deadline(intent)
-    if deadline is not None and capture_is_expiring(intent, now):
-        found.append(_capture_expiring(match, intent, deadline))
-    if is_overdue(intent, now):
-        found.append(_finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent))
-    if is_exhausted(match, intent, rules, now):
-        found.append(_finding(Kind.EXHAUSTED, Severity.WARNING, intent.amount, match, intent))
+    # the deadlines of a payment end with it
+    if intent.outcome in OPEN:
+        found.extend(_passed_deadlines(match, intent, rules, now))
 
     arrived = amount_arrived(intent)
     if arrived:
@@ -44,6 +41,18 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
         found.append(_finding(Kind.PARTIALLY_FUNDED, severity, arrived, match, intent))
     found.extend(duplicate_payments(match, intent))
     return tuple(found)
+
+
+def _passed_deadlines(
+    match: Match, intent: Intent, rules: Rules, now: datetime
+) -> Iterator[Finding]:
+    deadline = capture_deadline(intent)
+    if deadline is not None and capture_is_expiring(intent, now):
+        yield _capture_expiring(match, intent, deadline)
+    if is_overdue(intent, now):
+        yield _finding(Kind.OVERDUE, Severity.INFO, intent.amount, match, intent)
+    if is_exhausted(match, intent, rules, now):
+        yield _finding(Kind.EXHAUSTED, Severity.WARNING, intent.amount, match, intent)
 
 
 def _capture_expiring(match: Match, intent: Intent, deadline: CaptureDeadline) -> Finding:

@@ -59,21 +59,23 @@ class TableGuard:
         self._configured = configured
         self._bindings = bindings
         self._checked_in: int | None = None
-        self._is_bound = False
+        self.is_bound = False
+        """Whether the account is known to be bound to the configured table, as a check under its lease has shown."""
 
     def raise_if_bound_elsewhere(self) -> None:
         """Raise ConfigurationError if the account is bound to another table than the configuration names."""
         stored = self._bindings.stored()
-        if stored is not None:
-            self._raise_if_other(stored)
+        if stored is not None and stored != self._configured:
+            raise self._other_table(stored)
 
     def raise_if_not_its_table(self) -> None:
         """Raise ConfigurationError also if the account is not bound yet and its ledger names other rows. Writes nothing."""
         stored = self._bindings.stored()
         if stored is None:
             self._raise_if_rows_are_missing()
-        else:
-            self._raise_if_other(stored)
+        elif stored != self._configured:
+            raise self._other_table(stored)
+        self.is_bound = stored is not None
 
     def check(self, epoch: int) -> None:
         """As ``raise_if_not_its_table``, before something is written in this epoch of the account's lease.
@@ -90,15 +92,16 @@ class TableGuard:
         Of two processes that bind it at once, the first one decides. Raises ConfigurationError as
         ``raise_if_not_its_table``.
         """
-        if self._is_bound:
+        if self.is_bound:
             return
         stored = self._bindings.stored()
         if stored is None:
             if self._checked_in is None:
                 self._raise_if_rows_are_missing()
             stored = self._bindings.bind(self._configured)
-        self._raise_if_other(stored)
-        self._is_bound = True
+        if stored != self._configured:
+            raise self._other_table(stored)
+        self.is_bound = True
 
     def rebind(self, epoch: int, by: AskedBy) -> Rebound:
         """Bind the account to the configured table because a person says so, with a ledger entry."""
@@ -127,17 +130,16 @@ class TableGuard:
                 )
             )
 
-    def _raise_if_other(self, stored: TableBinding) -> None:
-        if stored != self._configured:
-            raise ConfigurationError(
-                (
-                    ConfigurationFault(
-                        f"Account {self._account} is bound to {stored.described}, and the configuration says"
-                        f" {self._configured.described}. Nothing was written.",
-                        self._hint("the account's own table has another name or other columns now"),
-                    ),
-                )
+    def _other_table(self, stored: TableBinding) -> ConfigurationError:
+        return ConfigurationError(
+            (
+                ConfigurationFault(
+                    f"Account {self._account} is bound to {stored.described}, and the configuration says"
+                    f" {self._configured.described}. Nothing was written.",
+                    self._hint("the account's own table has another name or other columns now"),
+                ),
             )
+        )
 
     def _hint(self, condition: str) -> str:
         return (

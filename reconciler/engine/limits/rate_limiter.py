@@ -180,7 +180,7 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._overall = EndpointLimit(limits.overall, now)
         self._endpoint_limits = {
-            endpoint: EndpointLimit(rate, now) for endpoint, rate in limits.by_endpoint().items()
+            endpoint: EndpointLimit(rate, now) for endpoint, rate in limits.by_endpoint.items()
         }
         self._queues: dict[Endpoint, deque[_Ticket]] = {endpoint: deque() for endpoint in Endpoint}
         self._reads = 0

@@ -6,7 +6,6 @@ read allocation). Stripe does not document what happens beyond that, so Reconcil
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,14 +18,12 @@ from reconciler.domain.read_limits_and_shortage import (
     ReadsSpent,
     Source,
     SourceShares,
+    spendable,
 )
 from reconciler.errors import StripeUnavailableError
 
 READS_A_TRANSACTION: Final = 500
 FEWEST_READS: Final = 10_000
-RECENT_EVENTS_PART: Final = 0.05
-"""The part of the reads that a plan leaves for the recent events. One reading of them serves up to twenty pages."""
-FEWEST_FOR_RECENT_EVENTS: Final = 2
 READS_A_BOOKING: Final = 500
 QUOTA_PART_A_BOOKING: Final = 0.005
 """An account with few reads books more often: a crash never loses more than this part of its 30-day read quota."""
@@ -40,12 +37,6 @@ class QuotaSpentError(StripeUnavailableError):
 def documented_reads(transactions: int) -> int:
     """How many reads Stripe allows an account with so many transactions in 30 days."""
     return max(FEWEST_READS, READS_A_TRANSACTION * transactions)
-
-
-def spendable(reads_left: int) -> int:
-    """How many of the reads that a source has left a plan may use: the recent events need some of them."""
-    for_recent_events = math.ceil(RECENT_EVENTS_PART * reads_left)
-    return max(0, reads_left - max(FEWEST_FOR_RECENT_EVENTS, for_recent_events))
 
 
 class ReadQuota:

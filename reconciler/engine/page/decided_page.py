@@ -68,7 +68,8 @@ class DecidedPage:
         locked nor read again.
         """
         with_open = {item.intent for item in self.loaded.known if item.state is State.OPEN}
-        touched = with_open.union(self.loaded.rechecks, self.events)
+        with_recheck = (recheck.payment_intent for recheck in self.loaded.waiting)
+        touched = with_open.union(with_recheck, self.events)
         unchanged: list[MatchDecision] = []
         rest: list[MatchDecision] = []
         for item in self.decisions:
@@ -195,7 +196,7 @@ def row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowCha
     # a key that is null, or not unique, names several rows
     now: dict[str, set[tuple[str | None, ...]]] = {}
     for row in payments:
-        now.setdefault(row.key, set()).add(row.content)
+        now.setdefault(row.key, set()).add(_content(row))
     # A row may have changed from one match of the page to another. There it is new, as if it had been inserted.
     loaded = {
         (row.key, intent)
@@ -207,13 +208,24 @@ def row_changes(matches: Sequence[Match], payments: Sequence[Payment]) -> RowCha
         changed=frozenset(
             match.intent.id
             for match in matches
-            if any(row.content not in now.get(row.key, {row.content}) for row in match.payments)
+            if any(_content(row) not in now.get(row.key, {_content(row)}) for row in match.payments)
         ),
         joined=frozenset(
             row.payment_intent
             for row in payments
             if row.payment_intent is not None and (row.key, row.payment_intent) not in loaded
         ),
+    )
+
+
+def _content(row: Payment) -> tuple[str | None, ...]:
+    """What a change of a row shows in: its text, intent, status, amount and currency as the row holds them."""
+    return (
+        row.column_text,
+        row.payment_intent,
+        row.status,
+        row.stored_amount,
+        row.stored_currency,
     )
 
 

@@ -104,20 +104,23 @@ class PageChanges:
                 assert_never(unreachable)
         return decision
 
-    def page(self, rechecks: Sequence[str], most_an_hour: int | None) -> PageRecord:
-        """Everything that was collected. ``rechecks`` are the intents of the page that have a recheck now."""
+    def page(self, before: Sequence[Recheck], most_an_hour: int | None) -> PageRecord | None:
+        """Everything that was collected, None if there is nothing to write. ``before`` are the page's rechecks now."""
         self._add_sibling_findings()
         entries = [
             finding_entry(update, self._actor.sweep, self._actor.person)
             for update in self._updates.values()
             if update.is_news
         ]
+        with_recheck = {recheck.payment_intent for recheck in before}
         settled = [
             intent
             for intent in self._settled
-            # ``rechecks`` does not name a recheck that only schedules a poll, and the service has to remove that too
-            if intent in rechecks or self._by_service
+            # ``before`` has no recheck that only schedules a poll, and the service has to remove that too
+            if intent in with_recheck or self._by_service
         ]
+        if not any((self._writes, self._updates, self._rechecks, settled, self._events)):
+            return None
         return PageRecord(
             writes=tuple(self._writes),
             updates=tuple(self._updates.values()),

@@ -242,15 +242,16 @@ class PageReconciler:
             also_known=[other.payment_intent for match in matches for other in match.siblings],
         )
         decided_page = _with_order_rows_of_now(decided_page, transaction)
+        stored = stored_by_intent(again.known)
         decisions = self._decide_again(decided_page, again, recent, now, history, moved)
-        left = rows_that_left(decisions, stored_by_intent(again.known), transaction)
+        left = rows_that_left(decisions, stored, transaction)
         refused: Mapping[str, RefusedWrite] = {}
         while True:
             # collect what is to be written; the hourly limit may still turn a correction into a flag
             page_changes = PageChanges(
                 self._actor,
                 self._rules,
-                stored_by_intent(again.known),
+                stored,
                 now,
                 corrections_left,
                 refused,
@@ -267,13 +268,12 @@ class PageReconciler:
                 final.append(MatchDecision(item.match, decision))
 
             most_an_hour = None if corrections_left is None else self._per_hour
-            record = page_changes.page(decided_page.loaded.rechecks, most_an_hour)
-            self._limits.brake.check(len(record.writes), len(final))
-            result = WriteResult() if record.is_empty else transaction.write(record)
+            record = page_changes.page(decided_page.loaded.waiting, most_an_hour)
+            corrected = 0 if record is None else len(record.writes)
+            self._limits.brake.check(corrected, len(final))
+            result = WriteResult() if record is None else transaction.write(record)
             if not result.refused:
-                return PageResult(
-                    final, len(record.writes), page_changes.held_back, page_changes.paused
-                )
+                return PageResult(final, corrected, page_changes.held_back, page_changes.paused)
             # the others are written without the refused rows, which become findings
             refused = {**refused, **result.refused}
 
@@ -300,7 +300,9 @@ class PageReconciler:
         # what a changed row makes necessary to know is read by the next sweep, not while rows are locked
         late += [item.match for item in decided_again.unanswered]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
-        return [*kept, *_waiting([*late, *gone], now)]
+        why = "its row is locked or has changed since it was loaded"
+        waiting = (MatchDecision(match, Wait(now, why)) for match in (*late, *gone))
+        return [*kept, *waiting]
 
 
 def _with_order_rows_of_now(page: DecidedPage, transaction: PageTransaction) -> DecidedPage:
@@ -343,8 +345,3 @@ def stored_by_intent(
     for item in stored:
         by_intent.setdefault(item.intent, []).append(item)
     return {intent: tuple(items) for intent, items in by_intent.items()}
-
-
-def _waiting(matches: Sequence[Match], now: datetime) -> list[MatchDecision]:
-    why = "its row is locked or has changed since it was loaded"
-    return [MatchDecision(match, Wait(now, why)) for match in matches]

@@ -11,8 +11,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Bucket, Histogram
 from reconciler.domain.planning.plan import Budget, List, Plan
 from reconciler.domain.planning.planner import plan
-from reconciler.domain.read_limits_and_shortage import Source
-from reconciler.engine.limits.read_quota import spendable
+from reconciler.domain.read_limits_and_shortage import Source, spendable
 from reconciler.engine.ports import Store
 from reconciler.engine.report import Moment, SweepKind
 from reconciler.engine.sources.due import plan_due

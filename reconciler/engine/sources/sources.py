@@ -95,9 +95,10 @@ class Sources:
     def _due_pages(self, *, with_rechecks: bool) -> Iterator[FetchedPage]:
         """The open payments, unless this is a sweep of the tail, and the rechecks that are due."""
         is_tail = self._request.kind is SweepKind.TAIL
+        listed = self.listed
         self._begin(Source.DUE)
         if not is_tail:
-            yield from self._due.pages(self.listed)
+            yield from self._due.pages(listed)
         if with_rechecks:
             yield from self._due.recheck_pages(is_tail=is_tail)
 

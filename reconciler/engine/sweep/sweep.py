@@ -20,6 +20,7 @@ from reconciler.engine.ports import Progress
 from reconciler.engine.reads.fetcher import FetchedIntent, FetchedPage, Fetcher, Origin
 from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.requester import NoRequester, Requester
+from reconciler.engine.review import Review
 from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.engine.sources.sources import Sources
 from reconciler.engine.sweep.stripe_key_check import FEWEST, StripeKeyCheck
@@ -61,6 +62,7 @@ class Sweep:
         self._request = request
         self._actor = actor
         self._by_service = actor.is_service
+        self._window = self._new_window()
         self._stop_token = StopToken(check_lease)
         self._progress = progress
         self._key_check = StripeKeyCheck()
@@ -71,9 +73,10 @@ class Sweep:
         self.report = SweepReport.of(request, actor.account, actor.mode, actor.sweep)
         requester = requester or NoRequester()
         self.report.on_line = requester.take_line
-        self._comparison = self._compared_with_review(requester)
+        self._comparison: ReviewComparison | None = None
+        if request.review is not None:
+            self._comparison = self._compared_with_review(request.review, requester)
         self._limits = PersonLimits(Brake(request, actor, self.report, requester), request.review)
-        self._window = self._new_window()
         self._late: LateDecisions | None = None
 
     def run(self) -> SweepReport:
@@ -118,10 +121,7 @@ class Sweep:
                 f" {found.text}. No sweep examines them."
             )
 
-    def _compared_with_review(self, requester: Requester) -> ReviewComparison | None:
-        review = self._request.review
-        if review is None:
-            return None
+    def _compared_with_review(self, review: Review, requester: Requester) -> ReviewComparison:
         from reconciler.engine.sweep.review_comparison import ReviewComparison
 
         comparison = ReviewComparison(self.report, review, requester.take_line)
@@ -161,8 +161,11 @@ class Sweep:
             sources = Sources(context, self._request, self._actor, fetcher, self.report)
             try:
                 self._process_all(sources, pages_to_record, fetcher)
+                if self._window is not None:
+                    self._listed, self._listed_from = sources.listed, sources.listed_from
             finally:
-                sources.give_back()
+                if self._by_service:
+                    sources.give_back()
 
     def _process_all(
         self, sources: Sources, pages_to_record: PagesToRecord, fetcher: Fetcher
@@ -180,20 +183,18 @@ class Sweep:
         pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
         self._stop_token.raise_if_stopping()
 
-        self._decide_at_the_end(pages_to_record, fetcher, sources)
+        # most sweeps have neither, and need to know no order
+        if self._late is not None or pages_to_record.has_order_questions:
+            self._decide_at_the_end(pages_to_record, fetcher, sources)
         sources.finish()
 
     def _decide_at_the_end(
         self, pages_to_record: PagesToRecord, fetcher: Fetcher, sources: Sources
     ) -> None:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
-        self._listed, self._listed_from = sources.listed, sources.listed_from
-        # most sweeps have neither, and need to know no order
-        if self._late is None and not pages_to_record.has_order_questions:
-            return
         late = self._late_decisions()
         late.prepare(sources, key_is_doubtful=self._key_check.is_doubtful)
-        late.decide_all(pages_to_record, fetcher, self._listed, self._listed_from)
+        late.decide_all(pages_to_record, fetcher, sources.listed, sources.listed_from)
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
         """Record the held pages if the key is proved by now, and raise the StoppedError.
@@ -352,6 +353,7 @@ class Sweep:
             if self._actor.writing is Writing.ROWS and not self._by_service:
                 self.report.outbox_waiting = self._context.store.outbox_waiting()
 
+            is_uneventful = self._is_uneventful
             # the ledger holds no fractions, so its entry has whole milliseconds
             body = dict(self.report.as_json())
             seconds = body.pop("seconds")
@@ -371,7 +373,7 @@ class Sweep:
             self.report.ledger_head = self._context.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds},
-                () if self._is_uneventful else (*totals, entry),
+                () if is_uneventful else (*totals, entry),
                 self._actor.epoch,
             )
         except ReconcilerError as error:

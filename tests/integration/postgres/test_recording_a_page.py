@@ -536,7 +536,8 @@ def test_rechecks_are_stored_and_deleted(stocked, bench, seen):
     assert table.store.due_rechecks(later, 10) == ("pi_4", "pi_1")
     assert table.store.due_rechecks(later, 1) == ("pi_4",)
     assert table.store.due_rechecks(seen - timedelta(seconds=1), 10) == ()
-    assert set(table.store.load(["pi_1", "pi_2", "pi_3"]).rechecks) == {"pi_1", "pi_2"}
+    waiting = table.store.load(["pi_1", "pi_2", "pi_3"]).waiting
+    assert {recheck.payment_intent for recheck in waiting} == {"pi_1", "pi_2"}
 
 
 def test_events_are_stored_once(stocked, bench, seen):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
+from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
+from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.engine.page.page_changes import PageChanges
 from reconciler.engine.report import Mode, Writing
 from reconciler.engine.sweep_context import Actor
-from tests.unit.domain.samples import NOW, intent, payment, rules
+from tests.unit.domain.samples import NOW, event, intent, payment, rules
 
 PERSON = Actor("default", 1, "ops", Mode.UPDATE, Writing.ROWS, epoch=1)
 
@@ -29,6 +31,7 @@ def test_a_row_is_written_once() -> None:
     assert changes.add(first, paid, ()) == paid
     assert isinstance(changes.add(second, paid, ()), Wait)
     record = changes.page((), None)
+    assert record is not None
     assert [write.payment_intent for write in record.writes] == ["pi_1"]
     assert [recheck.payment_intent for recheck in record.rechecks] == ["pi_2"]
 
@@ -45,5 +48,24 @@ def test_a_payment_by_another_intent_is_closed_only_by_a_known_order(
     facts = MatchFacts(order=OrderFacts(is_complete=is_complete))
     row = payment(Outcome.INCOMPLETE)
     changes.add(Match("default", intent("canceled"), (row,), facts=facts), Keep(), ())
-    closed = [update.kind for update in changes.page((), None).updates]
-    assert closed == ([] if stays else [Kind.PAID_BY_OTHER_INTENT])
+    record = changes.page((), None)
+    if stays:
+        assert record is None
+    else:
+        assert record is not None
+        assert [update.kind for update in record.updates] == [Kind.PAID_BY_OTHER_INTENT]
+
+
+def test_a_page_without_content_is_not_written() -> None:
+    """A verdict that changes nothing begins no transaction; a recheck or an event alone does."""
+    agreed = Match("default", intent("succeeded"), (payment(Outcome.SUCCEEDED),))
+
+    def page_of(decision: Keep | Wait, events: tuple[Event, ...] = (), **before: Recheck) -> bool:
+        changes = PageChanges(PERSON, rules(), {}, NOW, None, {}, ())
+        changes.add(agreed, decision, events)
+        return changes.page(tuple(before.values()), None) is not None
+
+    assert not page_of(Keep())
+    assert page_of(Keep(), (event(NOW),))
+    assert page_of(Wait(NOW, "too early"))
+    assert page_of(Keep(), earlier=Recheck("pi_1", NOW, "too early"))

@@ -59,7 +59,7 @@ def test_the_share_applies_to_configured_limits_too() -> None:
 
 def test_search_has_its_own_limit() -> None:
     """Every endpoint has the endpoint limit, except search, which has the search limit."""
-    rates = RateLimits(overall=100, endpoint=30, search=7).by_endpoint()
+    rates = RateLimits(overall=100, endpoint=30, search=7).by_endpoint
     assert rates.pop(Endpoint.SEARCH) == 7
     assert set(rates.values()) == {30}
     assert len(rates) == len(Endpoint) - 1
@@ -102,7 +102,7 @@ def test_no_second_sees_more_than_the_rate(
         times = take_many(rate_limiter, clock, name, count)
         let_go.setdefault(name, []).extend(times)
         let_go.setdefault(None, []).extend(times)
-    rates: dict[Endpoint | None, float] = {**limits.by_endpoint(), None: overall}
+    rates: dict[Endpoint | None, float] = {**limits.by_endpoint, None: overall}
     for one, times in let_go.items():
         rate = rates[one]
         size = math.ceil(rate)

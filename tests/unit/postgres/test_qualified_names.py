@@ -20,6 +20,7 @@ from psycopg import sql
 from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.rows_of_no_account import statement_of
+from reconciler.adapters.postgres.merchant.set_columns import update_statement, values_statement
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order
 from reconciler.domain.model.payment import SqlText, TableMapping
@@ -192,13 +193,13 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     nothing, true = sql.SQL(""), sql.SQL("true")
     yield table.sampled_payments(nothing, nothing, true)
     if table.set_columns:
-        yield table.set_values(lock=True)
+        yield values_statement(table, lock=True)
     yield from (table.rows_named_by("payment_intent"), table.rows_named_by("key"))
     yield table.rows_named_by("order")
     if table.account is not None:
         yield statement_of(table, table.account)
-    yield table.update(linking=True)
-    yield table.update(linking=False)
+    yield update_statement(table, linking=True)
+    yield update_statement(table, linking=False)
     for created in RANGES:
         yield table.sums_by_day(created)
         for scheduled in (True, False):

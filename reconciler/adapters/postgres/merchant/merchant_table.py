@@ -10,7 +10,6 @@ from typing import Final, Literal
 from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn, in_parentheses
-from reconciler.adapters.postgres.merchant.set_columns import assignments
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.domain.model.payment import AccountRows, TableMapping
 from reconciler.domain.model.time_range import TimeRange
@@ -80,17 +79,17 @@ class MerchantTable:
     @cached_property
     def rows_of_intents(self) -> bytes:
         """Rows that hold one of ``intents``."""
-        return self._compose("rows_of_intents")
+        return self.compose("rows_of_intents")
 
     @cached_property
     def rows_again(self) -> bytes:
         """Rows that hold one of ``intents`` or have one of ``keys``."""
-        return self._compose("rows_again", locking=sql.SQL(""))
+        return self.compose("rows_again", locking=sql.SQL(""))
 
     @cached_property
     def rows_locked(self) -> bytes:
         """The same rows, locked, without those that another session has locked."""
-        return self._compose("rows_again", locking=_LOCKING)
+        return self.compose("rows_again", locking=_LOCKING)
 
     @cached_property
     def rows_claimable(self) -> bytes:
@@ -110,12 +109,12 @@ class MerchantTable:
     @cached_property
     def holders(self) -> bytes:
         """Every row that holds one of ``intents``, of any account; the last column is whether the row is excluded."""
-        return self._compose("holders")
+        return self.compose("holders")
 
     @cached_property
     def rows_by_key(self) -> bytes:
         """Rows that have one of ``keys``."""
-        return self._compose("rows_by_key")
+        return self.compose("rows_by_key")
 
     def rows_named_by(self, part: Literal["payment_intent", "key", "order"]) -> bytes:
         """Every row of which this part is one of ``texts``: of any account, and outside the mapping's condition too.
@@ -138,22 +137,22 @@ class MerchantTable:
         if self.account is not None:
             account = sql.SQL("{}::pg_catalog.text").format(self.account.identifier)
         where, _ = _condition(self.mapping.where)
-        return self._compose("rows_a_person_names", named=named, account=account, where=where)
+        return self.compose("rows_a_person_names", named=named, account=account, where=where)
 
     @cached_property
     def references_newest(self) -> bytes:
         """References to the ``limit`` rows created last."""
-        return self._compose("references_newest")
+        return self.compose("references_newest")
 
     @cached_property
     def rows_to_try(self) -> bytes:
         """Up to ``limit`` rows with one of ``statuses``, locked, without those that another session has locked."""
-        return self._compose("rows_to_try", locking=_LOCKING)
+        return self.compose("rows_to_try", locking=_LOCKING)
 
     @cached_property
     def open_by_status(self) -> bytes:
         """How many rows have each of the statuses ``open``."""
-        return self._compose("open_payments_by_status")
+        return self.compose("open_payments_by_status")
 
     def references(
         self,
@@ -172,7 +171,7 @@ class MerchantTable:
         later = sql.SQL("{} {} %(after)s::{}").format(
             self.key.identifier, self.key.is_greater, self.key.type
         )
-        return self._compose(
+        return self.compose(
             "references",
             **self._filters(created, only_open, "is_due_by_key" if scheduled else None),
             after=later if after else _TRUE,
@@ -184,23 +183,21 @@ class MerchantTable:
     ) -> bytes:
         """How many ``references`` there are in all."""
         filters = self._filters(created, only_open, "is_due" if scheduled else None)
-        return self._compose("references_count", **filters)
+        return self.compose("references_count", **filters)
 
     def histogram_span(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """The first and last time of a range's open rows, and how many of them have none."""
         filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
-        return self._compose("histogram_span", **filters)
+        return self.compose("histogram_span", **filters)
 
     def histogram(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""
         filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
-        return self._compose("histogram", **filters)
+        return self.compose("histogram", **filters)
 
     def sums_by_day(self, created: TimeRange) -> bytes:
         """A range's rows that hold an intent, counted and summed by day, status and currency."""
-        return self._compose(
-            "sums_by_day", within=self._filters(created, only_open=False)["within"]
-        )
+        return self.compose("sums_by_day", within=self._filters(created, only_open=False)["within"])
 
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
         """The parameters ``since`` and ``until`` in the column's own type."""
@@ -211,32 +208,6 @@ class MerchantTable:
             for name, moment in sides.items()
             if moment is not None
         }
-
-    def update(self, *, linking: bool) -> bytes:
-        """The statement that writes rows which are still as they were compared.
-
-        Without ``linking`` the PaymentIntent's column is not written, so that no privilege on it is needed.
-        """
-        not_held: sql.Composable = _TRUE
-        if linking:
-            # an intent that another row holds by now is that row's money: the late webhook wins
-            not_held = _TEMPLATES["not_held_by_another"].format(
-                table=sql.Identifier(self.schema, self.name),
-                key=sql.Identifier(self.key.name),
-                other_intent=self._intent_of("other"),
-                equals_intent=self._equals_intent,
-                equals_key=self.key.equals,
-            )
-        changes = assignments(self, linking=linking)
-        return self._compose("update_rows", assignments=changes, not_held=not_held)
-
-    def set_values(self, *, lock: bool) -> bytes:
-        """The columns of [payments.set] of the rows that have one of ``keys``, and whether the row is in the mapping."""
-        columns = sql.SQL(", ").join(
-            sql.SQL("{}::pg_catalog.text").format(column.identifier) for column in self.set_columns
-        )
-        locking = sql.SQL("FOR NO KEY UPDATE OF t") if lock else sql.SQL("")
-        return self._compose("set_values", columns=columns, locking=locking)
 
     def _filters(
         self, created: TimeRange, only_open: bool, due: str | None = None
@@ -266,9 +237,10 @@ class MerchantTable:
         }
 
     def _by_order(self, indexed: str, not_indexed: str) -> bytes:
-        return self._compose(indexed if self.order_is_indexed else not_indexed)
+        return self.compose(indexed if self.order_is_indexed else not_indexed)
 
-    def _compose(self, name: str, **more: sql.Composable) -> bytes:
+    def compose(self, name: str, **more: sql.Composable) -> bytes:
+        """A statement of the template of this name, with ``more`` for placeholders that are its own."""
         return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)
 
     @cached_property
@@ -289,7 +261,7 @@ class MerchantTable:
     def _row(self) -> sql.Composed:
         return _TEMPLATES["row"].format(**self._parts)
 
-    def _intent_of(self, alias: str) -> sql.Composable:
+    def intent_of(self, alias: str) -> sql.Composable:
         """The expression that lookups compare: the column, or the id in front of its client secret."""
         # an SQL text is never written, so it is only looked up in the row itself
         column = (
@@ -300,8 +272,8 @@ class MerchantTable:
         return self._secret_part("intent_without_secret", column) if self.has_secrets else column
 
     @property
-    def _equals_intent(self) -> sql.Composable:
-        """The operator that compares ``_intent_of``."""
+    def equals_intent(self) -> sql.Composable:
+        """The operator that compares ``intent_of``."""
         return _EQUALS if self.has_secrets else self.payment_intent.equals
 
     def _secret_part(self, name: str, column: sql.Composable) -> sql.Composable:
@@ -322,7 +294,7 @@ class MerchantTable:
     @cached_property
     def ids_sampled(self) -> bytes:
         """What the ``limit`` rows created last hold: the id without a secret, and whether there is a secret."""
-        return self._compose("ids_sampled")
+        return self.compose("ids_sampled")
 
     def sampled_payments(
         self, sampled: sql.Composable, ordered: sql.Composable, is_ordered: sql.Composable
@@ -366,10 +338,10 @@ class MerchantTable:
             "table": sql.Identifier(self.schema, self.name),
             "key": self.key.identifier,
             "key_type": self.key.type,
-            "payment_intent": self._intent_of("t"),
+            "payment_intent": self.intent_of("t"),
             "payment_intent_type": self.payment_intent.type,
             "lookup_type": _TEXT if self.has_secrets else self.payment_intent.type,
-            "equals_intent": self._equals_intent,
+            "equals_intent": self.equals_intent,
             "equals_key": self.key.equals,
             "equals_status": self.status.equals,
             "equals_order": self.order.equals if self.order else _EQUALS,
@@ -377,7 +349,7 @@ class MerchantTable:
             "stored_id": self._secret_part("stored_id", column),
             "is_looked_up": _TEMPLATES["is_looked_up"].format(column=column),
             "paired_intent": _TEMPLATES["paired_intent"].format(
-                intent=self._intent_of("t"),
+                intent=self.intent_of("t"),
                 is_looked_up=_TEMPLATES["is_looked_up"].format(column=column),
             ),
             "holds_secret": _TEMPLATES["holds_secret"].format(column=column),

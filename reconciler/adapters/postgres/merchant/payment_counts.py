@@ -76,10 +76,11 @@ class PaymentCounts:
         self, created: TimeRange, *, only_open: bool, due_by: datetime | None = None
     ) -> tuple[bytes, dict[str, object]]:
         """The statement that counts a range's rows, and its parameters."""
+        parameters = self._parameters(created, due_by)
         statement = self._table.references_count(
             created, only_open=only_open, scheduled=due_by is not None
         )
-        return statement, self._parameters(created, due_by)
+        return statement, parameters
 
     def _buckets(
         self, connection: Connection, created: TimeRange, width: timedelta, due_by: datetime | None

@@ -162,7 +162,9 @@ class IdPairs:
 
     def fetch(self, texts: Iterable[str], connection: Connection | None = None) -> None:
         """Read the stored pairs of texts that are not in memory."""
-        wanted = sorted({text for text in texts if is_looked_up(text)} - self._pairs.keys())
+        # nearly every row holds a PaymentIntent
+        others = {text for text in texts if not text.startswith("pi_")} - self._pairs.keys()
+        wanted = sorted(text for text in others if is_looked_up(text))
         if not wanted or not self._readable:
             return
         parameters = {"account": self._account, "ids": wanted}

@@ -1,4 +1,4 @@
-"""The columns that a correction writes: the status, the intent, the time, and those of [payments.set]."""
+"""The statements that write rows: the status, the intent, the time, and the columns of [payments.set]."""
 
 from __future__ import annotations
 
@@ -36,7 +36,35 @@ _COMPARED: Final = (
 """The parts of the mapping whose columns [payments.set] may not name: a write compares them, or writes them itself."""
 
 
-def assignments(table: MerchantTable, *, linking: bool) -> sql.Composable:
+def update_statement(table: MerchantTable, *, linking: bool) -> bytes:
+    """The statement that writes rows which are still as they were compared.
+
+    Without ``linking`` the PaymentIntent's column is not written, so that no privilege on it is needed.
+    """
+    not_held: sql.Composable = sql.SQL("true")
+    if linking:
+        # an intent that another row holds by now is that row's money: the late webhook wins
+        not_held = _TEMPLATES["not_held_by_another"].format(
+            table=sql.Identifier(table.schema, table.name),
+            key=sql.Identifier(table.key.name),
+            other_intent=table.intent_of("other"),
+            equals_intent=table.equals_intent,
+            equals_key=table.key.equals,
+        )
+    changes = _assignments(table, linking=linking)
+    return table.compose("update_rows", assignments=changes, not_held=not_held)
+
+
+def values_statement(table: MerchantTable, *, lock: bool) -> bytes:
+    """The columns of [payments.set] of the rows that have one of ``keys``, and whether the row is in the mapping."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{}::pg_catalog.text").format(column.identifier) for column in table.set_columns
+    )
+    locking = sql.SQL("FOR NO KEY UPDATE OF t") if lock else sql.SQL("")
+    return table.compose("set_values", columns=columns, locking=locking)
+
+
+def _assignments(table: MerchantTable, *, linking: bool) -> sql.Composable:
     """What stands after SET in the statement that writes rows."""
     # columns on the left of SET stand without the table's alias
     assign = sql.SQL("{} = {}")

@@ -30,6 +30,7 @@ from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
 from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import Outcome
 from reconciler.errors import HourlyLimitError, PausedError, RowMovedError
 
 _SQL: Final = STATEMENTS["page"]
@@ -82,16 +83,18 @@ class PostgresPageTransaction:
     ) -> Loaded:
         """As ``engine.ports.PageTransaction`` has it. All rows are in ``payments``, also those without an intent."""
         table = self._table
+        held = [*intents, *self._pairs.ids_of(intents)]
         statement = table.rows_locked if lock else table.rows_again
         parameters = {
             "account": self._account,
-            "intents": table.intents([*intents, *self._pairs.ids_of(intents)]),
+            "intents": table.intents(held),
             "keys": table.key.held(keys),
         }
 
         # the rows before the discrepancies: every transaction locks in this order
         with self._connection.pipeline():
-            self._begin_once()
+            if not self._has_begun:
+                self._begin()
             pairs = self._pairs.ask(self._connection, intents)
             rows = self._connection.execute(statement, parameters)
             facts = ask_for_stored_facts(
@@ -113,13 +116,15 @@ class PostgresPageTransaction:
         named = self._table.orders(orders)
         if not named:
             return ()
-        self._begin_once()
+        if not self._has_begun:
+            self._begin()
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
         return self._reader.read(rows.fetchall(), self._connection)
 
     def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
         """As ``engine.ports.PageTransaction`` has it."""
-        self._begin_once()
+        if not self._has_begun:
+            self._begin()
         return self._rows.columns_now(keys)
 
     def keys_in_mapping(self, keys: Sequence[str]) -> frozenset[str]:
@@ -135,7 +140,8 @@ class PostgresPageTransaction:
         attempt = Attempt(record.writes)
         try:
             with self._connection.pipeline():
-                self._begin_once()
+                if not self._has_begun:
+                    self._begin()
                 if record.writes:
                     self._rows.send(attempt)
                 stored = self._store(record)
@@ -152,7 +158,8 @@ class PostgresPageTransaction:
                 # only a row that this transaction has locked cannot have moved
                 raise RowMovedError(frozenset(faults))
             if not faults:
-                _raise_if_over_limit(record, stored.corrected)
+                if stored.corrected is not None:
+                    _raise_if_over_limit(record, stored.corrected)
                 return WriteResult()
         return self._write_one_by_one(record)
 
@@ -161,7 +168,8 @@ class PostgresPageTransaction:
         attempt = Attempt(record.writes)
         try:
             with self._connection.pipeline():
-                self._begin_once()
+                if not self._has_begun:
+                    self._begin()
                 self._rows.send(attempt)
         except psycopg.Error as error:
             if attempt.has_answered:
@@ -179,7 +187,8 @@ class PostgresPageTransaction:
         with self._connection.pipeline():
             stored = self._store(self._rows.with_columns(record))
         self._raise_if_not_allowed(stored)
-        _raise_if_over_limit(record, stored.corrected)
+        if stored.corrected is not None:
+            _raise_if_over_limit(record, stored.corrected)
         return WriteResult()
 
     def _write_one_by_one(self, record: PageRecord) -> WriteResult:
@@ -216,10 +225,9 @@ class PostgresPageTransaction:
         # the same holds for a pause, which adds an entry too
         return Stored(lease, corrected, self._ask_for_pause() if record.writes else None)
 
-    def _begin_once(self) -> None:
-        if not self._has_begun:
-            begin(self._connection)
-            self._has_begun = True
+    def _begin(self) -> None:
+        begin(self._connection)
+        self._has_begun = True
 
     def _count_corrections(self, record: PageRecord) -> Cursor | None:
         """The service's corrections in the last hour, these among them.
@@ -239,7 +247,7 @@ class PostgresPageTransaction:
         if not record.writes:
             return
 
-        outcomes = self._table.mapping.statuses
+        outcomes = self._table.mapping.statuses.read
         kinds = [
             "revert" if write.entry.action is Action.REVERT else "correction"
             for write in record.writes
@@ -254,18 +262,20 @@ class PostgresPageTransaction:
             "kinds": kinds,
             "from_statuses": stored_texts(write.payment.status for write in record.writes),
             "to_statuses": stored_texts(write.to_status for write in record.writes),
-            "outcomes": [outcomes.outcome(write.to_status).value for write in record.writes],
+            "outcomes": [
+                outcomes.get(write.to_status, Outcome.UNKNOWN).value for write in record.writes
+            ],
         }
         self._connection.execute(_OUTBOX["outbox_put"], parameters)
         # PostgreSQL sends it at COMMIT, so a worker never wakes too early
         self._connection.execute(_OUTBOX["outbox_notify"], {"account": self._account})
 
 
-def _raise_if_over_limit(record: PageRecord, corrected: Cursor | None) -> None:
+def _raise_if_over_limit(record: PageRecord, corrected: Cursor) -> None:
     """Raise HourlyLimitError if the service would have corrected more rows in the hour than it may.
 
     Several sweeps of the service may count at once. The ledger's head makes one of them wait for the other.
     """
-    row = None if corrected is None else corrected.fetchone()
+    row = corrected.fetchone()
     if row is not None and record.most_an_hour is not None and row[0] > record.most_an_hour:
         raise HourlyLimitError

@@ -16,11 +16,13 @@ from reconciler.adapters.postgres.database import Connection, Cursor
 from reconciler.adapters.postgres.errors import mapped
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_reader import RowReader
+from reconciler.adapters.postgres.merchant.set_columns import update_statement, values_statement
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.written_value import WrittenValue, written_value
 from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import Outcome
 from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
 from reconciler.masking import MASK, redact
 
@@ -110,7 +112,7 @@ class RowWriter:
         if not self._table.set_columns:
             return {}
         parameters = {"account": self._account, "keys": self._table.key.held(keys)}
-        found = self._connection.execute(self._table.set_values(lock=True), parameters)
+        found = self._connection.execute(values_statement(self._table, lock=True), parameters)
         return {row[0]: self._values(row) for row in found.fetchall()}
 
     def _values(self, row: Sequence[Any]) -> Mapping[str, WrittenValue]:
@@ -223,15 +225,17 @@ class RowWriter:
         of_keys = {"account": self._account, "keys": keys}
         if with_columns:
             attempt.columns_before = self._connection.execute(
-                self._table.set_values(lock=True), of_keys
+                values_statement(self._table, lock=True), of_keys
             )
-        attempt.written = self._connection.execute(self._table.update(linking=linking), parameters)
+        attempt.written = self._connection.execute(
+            update_statement(self._table, linking=linking), parameters
+        )
         # before the rows are read back: a deferred trigger may still change them
         self._connection.execute(_SQL["constraints_now"])
         attempt.read_back = self._connection.execute(self._table.rows_by_key, of_keys)
         if with_columns:
             attempt.columns_after = self._connection.execute(
-                self._table.set_values(lock=False), of_keys
+                values_statement(self._table, lock=False), of_keys
             )
 
     def _fault(self, write: RowWrite, returned: int, kept: Sequence[Payment]) -> str | None:
@@ -244,7 +248,7 @@ class RowWriter:
             return "A trigger, a rule or a policy of the table did not let the row be written."
 
         before, (after,) = write.payment, kept
-        meant = self._table.mapping.statuses.outcome(write.to_status)
+        meant = self._table.mapping.statuses.read.get(write.to_status, Outcome.UNKNOWN)
         names = {
             "the status": after.status == write.to_status or after.outcome is meant,
             "the PaymentIntent": after.payment_intent == write.payment_intent,
