@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 MASK: Final = "***"
@@ -74,6 +74,11 @@ def storable(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{masked}#{digest[:_HASH_DIGITS]}"
+
+
+def storable_texts(texts: Iterable[str | None]) -> list[str | None]:
+    """Each text as it may be stored."""
+    return [None if text is None else storable(text) for text in texts]
 
 
 def is_masked(text: str | None) -> bool:

@@ -150,7 +150,7 @@ class OpenAccount:
         if is_stored:
             self.raise_if_no_schema()
         context = self._sweep_context()
-        self.renew_quota()
+        self.limits.source_quota.quota.renew(self.ports.store.booked_reads)
         sweep = None
         if is_stored:
             self.ports.table_guard.check(epoch)

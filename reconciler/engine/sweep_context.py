@@ -127,11 +127,8 @@ class StopToken:
     def __init__(self, check_lease: Callable[[], None]) -> None:
         self._check_lease = check_lease
         self._stop: StoppedError | None = None
-
-    @property
-    def is_stopping(self) -> bool:
+        self.is_stopping = False
         """Whether the sweep has to end. It then records the pages that it holds, and begins no other page."""
-        return self._stop is not None
 
     def raise_if_lease_lost(self) -> None:
         """Raise every error of ``check_lease`` except a StoppedError, which is kept for ``raise_if_stopping``."""
@@ -139,6 +136,7 @@ class StopToken:
             self._check_lease()
         except StoppedError as error:
             self._stop = error
+            self.is_stopping = True
 
     def raise_if_stopping(self) -> None:
         """Raise the StoppedError that was kept, if any.

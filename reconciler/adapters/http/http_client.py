@@ -116,8 +116,8 @@ class HttpClient:
         self._clock = clock
         self._stops = (stopping, self._closed)
         self._stop_seconds = stop_seconds
-        self._network = BoundedNetwork(Resolver().connect)
         proxy = proxy_of(parts)
+        self._network = BoundedNetwork(Resolver().connect)
         uses_tls = parts.scheme == "https" or (proxy is not None and proxy.url.scheme == b"https")
         certificates = trusted_certificates() if uses_tls else None
         self._pool = httpcore.ConnectionPool(

@@ -8,16 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
+from psycopg.types.array import ListDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from reconciler.adapters.postgres.errors import connection_error, lease_lost, mapped
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.adapters.postgres.text_arrays import TextArrayDumper
 from reconciler.errors import DatabaseRefusedError, DatabaseUnavailableError
 
 _SQL: Final = STATEMENTS["transactions"]
@@ -116,6 +117,28 @@ def map_errors(doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise mapped(error, doing) from None
+
+
+class TextArrayDumper(ListDumper):
+    """psycopg's dumper of lists, with a shorter way for a list of ASCII texts.
+
+    Every page of a sweep sends some hundreds of ids several times. psycopg looks at each element alone, which costs a
+    tenth of a sweep's CPU.
+    """
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        """The array's text."""
+        try:
+            joined = '","'.join(obj)
+        except TypeError:
+            # numbers, NULL or lists in the list
+            return super().dump(obj)
+        if not obj or "\0" in joined or not joined.isascii() or type(obj[0]) is not str:
+            return super().dump(obj)
+        if "\\" in joined or joined.count('"') != 2 * (len(obj) - 1):
+            escaped = [text.replace("\\", "\\\\").replace('"', '\\"') for text in obj]
+            joined = '","'.join(escaped)
+        return b'{"' + joined.encode() + b'"}'
 
 
 def _configure(connection: Connection) -> None:

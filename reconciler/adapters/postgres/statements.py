@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 from psycopg import sql
 
 from reconciler.adapters import postgres
-from reconciler.domain.audit.hash_chain import canonical_json
-from reconciler.masking import map_texts, may_hold_secret, storable
 
 _HEADING: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PLACEHOLDER: Final = re.compile(r"\{\w+\}")
@@ -49,23 +47,3 @@ STATEMENTS: Final[Mapping[str, Mapping[str, bytes]]] = {
     for folder, templates in TEMPLATES.items()
 }
 """Every statement that needs no identifiers, by folder and name, ready to be executed with its parameters."""
-
-
-def stored_json(value: object) -> str:
-    """The canonical JSON of a value, without secrets. Raises TypeError for a value that has no canonical form."""
-    return stored_jsons((value,))[0]
-
-
-def stored_jsons(values: Iterable[object]) -> list[str]:
-    """The canonical JSON of each value, as ``stored_json`` makes it."""
-    texts = []
-    for value in values:
-        text = canonical_json(value)
-        # a secret is rare, and to search each value for one is slow
-        texts.append(canonical_json(map_texts(value, storable)) if may_hold_secret(text) else text)
-    return texts
-
-
-def stored_texts(texts: Iterable[str | None]) -> list[str | None]:
-    """Each text without secrets."""
-    return [None if text is None else storable(text) for text in texts]

@@ -6,19 +6,24 @@ import re
 import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Final, Self
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.adapters.http.http_client import Timeouts, is_loopback, origin_of
-from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
-from reconciler.adapters.stripe_gateway.lookups import Lookups
 from reconciler.adapters.stripe_gateway.parsing import (
     parse_event_page,
     parse_heads,
     parse_intent,
     parse_intent_page,
 )
-from reconciler.adapters.stripe_gateway.reader import Read, Reader, ReadHooks, Retries, do_nothing
+from reconciler.adapters.stripe_gateway.reader import (
+    Read,
+    Reader,
+    ReadHooks,
+    Retries,
+    do_nothing,
+    wait_for_room,
+)
 from reconciler.adapters.stripe_gateway.translation import Translator
 from reconciler.adapters.stripe_gateway.transport import HttpAnswer, Sender, Transport
 from reconciler.adapters.stripe_gateway.wire import WireHead, list_parameters, raise_if_no_id
@@ -35,6 +40,10 @@ from reconciler.errors import (
     ConfigurationFault,
     StripeRequestError,
 )
+
+if TYPE_CHECKING:
+    from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
+    from reconciler.adapters.stripe_gateway.lookups import Lookups
 
 API_BASE: Final = "https://api.stripe.com"
 MOST_EVENT_TYPES: Final = 20
@@ -98,18 +107,18 @@ class StripeGateway:
         connections: int = 64,
         stopping: threading.Event | None = None,
     ) -> None:
+        prefix = _key_prefix(api_key)
         _raise_if_unusable(api_key, stripe_account, api_base, account)
         self._clock = clock
         keys = None if metadata_keys is None else tuple(metadata_keys)
         self._translator = Translator(account, livemode, keys)
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
         stopping = stopping or threading.Event()
-        self._reader = Reader(
-            account, _key_prefix(api_key), hooks, retries or Retries(), clock, stopping
+        self._reader = Reader(account, prefix, hooks, retries or Retries(), clock, stopping)
+        self._transport = Transport(
+            api_base, timeouts or Timeouts(), clock, connections, stopping, wait_for_room
         )
-        self._transport = Transport(api_base, timeouts or Timeouts(), clock, connections, stopping)
         self._sender = Sender(self._transport, api_key, stripe_account, api_base)
-        self._lookups = Lookups(self._reader, self._sender, self._translator)
         self._first_read = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -122,6 +131,13 @@ class StripeGateway:
         """End waits between attempts, begin no other attempt, and close every connection."""
         self._reader.close()
         self._transport.close()
+
+    @cached_property
+    def _lookups(self) -> Lookups:
+        # imported here: a plain sweep asks for none of what a charge, a session or a search says
+        from reconciler.adapters.stripe_gateway.lookups import Lookups
+
+        return Lookups(self._reader, self._sender, self._translator)
 
     @property
     def reads(self) -> int:
@@ -155,8 +171,9 @@ class StripeGateway:
         raise_if_no_id(intent_id)
         params = {"expand": ["latest_charge"]}
 
-        def parse(answer: HttpAnswer, seen_at: datetime) -> Intent | MissingIntent:
-            return parse_intent(answer, intent_id, self._translator, seen_at)
+        parse: Callable[[HttpAnswer, datetime], Intent | MissingIntent] = partial(
+            parse_intent, intent_id=intent_id, translator=self._translator
+        )
 
         def excuse(refusal: ErrorAnswer, seen_at: datetime) -> Intent | MissingIntent | None:
             if not refusal.is_missing:
@@ -171,10 +188,7 @@ class StripeGateway:
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
         """One page of up to 100 intents created in a range, newest first, with their latest charges."""
         params = list_parameters(created, after) | {"expand": ["data.latest_charge"]}
-
-        def parse(answer: HttpAnswer, seen_at: datetime) -> IntentPage:
-            return parse_intent_page(answer, after, self._translator, seen_at)
-
+        parse = partial(parse_intent_page, after=after, translator=self._translator)
         send = partial(self._sender.get_directly, _INTENTS, params)
         return self._reader.read(Read(Endpoint.LIST, "a page of payment intents", send, parse))
 
@@ -188,10 +202,7 @@ class StripeGateway:
                 "This is a bug in Reconciler: report it.",
             )
         params = list_parameters(created, after) | {"types": list(types)}
-
-        def parse(answer: HttpAnswer, seen_at: datetime) -> EventPage:
-            return parse_event_page(answer, after, self._translator, seen_at)
-
+        parse = partial(parse_event_page, after=after, translator=self._translator)
         send = partial(self._sender.get_by_sdk, "/v1/events", params)
         return self._reader.read(Read(Endpoint.EVENTS, "a page of events", send, parse))
 

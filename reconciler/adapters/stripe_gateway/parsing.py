@@ -96,7 +96,7 @@ class SearchPage:
 
 
 def parse_intent(
-    answer: HttpAnswer, intent_id: str, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, seen_at: datetime, *, intent_id: str, translator: Translator
 ) -> Intent:
     """The intent that was requested, and no other."""
     requested = Requested("payment intent", "payment_intent", intent_id)
@@ -131,7 +131,7 @@ def parse_object(
 
 
 def parse_intent_page(
-    answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, seen_at: datetime, *, after: str | None, translator: Translator
 ) -> IntentPage:
     """A page of intents. ``unreadable`` names those that cannot be read; the others are not lost."""
     items, has_more = page_items(answer.body, _INTENT_PAGE, _INTENT)
@@ -154,7 +154,7 @@ def parse_intent_page(
 
 
 def parse_event_page(
-    answer: HttpAnswer, after: str | None, translator: Translator, seen_at: datetime
+    answer: HttpAnswer, seen_at: datetime, *, after: str | None, translator: Translator
 ) -> EventPage:
     """A page of events. One unreadable event makes the whole page unreadable: it could be the one that matters."""
     items, has_more = page_items(answer.body, _EVENT_PAGE, _EVENT)

@@ -1,20 +1,23 @@
-"""One read, from the permit of the rate limiter to its result: attempts, waits between them, and Stripe's time."""
+"""One read, from the permit of the rate limiter to its result: attempts, waits between them, room for large answers, and
+Stripe's time."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
-from reconciler.adapters.stripe_gateway.large_bodies import holding_answer
 from reconciler.adapters.stripe_gateway.transport import AttemptError, HttpAnswer
 from reconciler.clock import Clock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+
+if TYPE_CHECKING:
+    from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
 
 T = TypeVar("T")
 
@@ -23,6 +26,39 @@ _STOP_SECONDS: Final = 0.25
 
 _parsing = threading.Lock()
 """Parsing is pure computing, so several threads would gain nothing. One at a time bounds what hostile answers take."""
+
+
+ORDINARY_BODY: Final = 1024 * 1024
+"""Bytes. Of larger bodies the process holds at most MOST_LARGE_BODIES at the same time, so that all threads together stay
+within the service's memory."""
+MOST_LARGE_BODIES: Final = 3
+
+_room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
+_of_thread = threading.local()
+
+
+@contextmanager
+def holding_answer() -> Iterator[None]:
+    """For the length of the block the thread receives one answer and parses it."""
+    _of_thread.is_large = False
+    try:
+        yield
+    finally:
+        if _of_thread.is_large:
+            _of_thread.is_large = False
+            _room.release()
+
+
+def wait_for_room(size: int, wait_seconds: Callable[[], float]) -> None:
+    """Before more of a body is received that has this size: wait, if it is large, until few enough others are held.
+
+    ``wait_seconds`` gives the length of each wait, and what it raises ends the waiting. Call it inside ``holding_answer``.
+    """
+    if size <= ORDINARY_BODY or _of_thread.is_large:
+        return
+    while not _room.acquire(timeout=wait_seconds()):
+        pass
+    _of_thread.is_large = True
 
 
 def do_nothing(*_: object) -> None:
@@ -161,6 +197,9 @@ class Reader:
         if answer.status == 200:
             with _parsing:
                 return read.parse(answer, seen_at)
+
+        # imported here: most sweeps meet no refusal
+        from reconciler.adapters.stripe_gateway.error_answer import ErrorAnswer
 
         refusal = ErrorAnswer.of(answer)
         excused = None if read.excuse is None else read.excuse(refusal, seen_at)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,7 +27,6 @@ from reconciler.adapters.http.http_client import (
     Timeouts,
     decoded,
 )
-from reconciler.adapters.stripe_gateway.large_bodies import wait_for_room
 from reconciler.clock import Clock
 from reconciler.errors import MalformedAnswerError, StripeUnavailableError
 
@@ -123,7 +122,7 @@ def parse_date(value: str | None) -> datetime | None:
 class Transport:
     """Sends a GET to Stripe's address and returns the whole answer, of any status. Safe to share between threads.
 
-    Call it inside ``large_bodies.holding_answer``.
+    ``wait_for_room`` is called with the size of a body before more of it is received.
 
     Proxies and ``SSL_CERT_FILE`` are taken from the environment; a ``.netrc`` is not read. Once ``stopping`` is set, no
     attempt goes on. Raises ConfigurationError.
@@ -136,8 +135,10 @@ class Transport:
         clock: Clock,
         connections: int,
         stopping: threading.Event,
+        wait_for_room: Callable[[int, Callable[[], float]], None],
     ) -> None:
         self._timeouts = timeouts
+        self._wait_for_room = wait_for_room
         self._client = HttpClient(api_base, timeouts, clock, connections, stopping)
 
     def get(self, url: str, headers: Mapping[str, str]) -> HttpAnswer:
@@ -145,7 +146,7 @@ class Transport:
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
-            return self._client.exchange(HttpRequest("GET", target, headers), _whole_answer)
+            return self._client.exchange(HttpRequest("GET", target, headers), self._whole_answer)
         except HttpError as error:
             failed = self._failed_attempt(error)
         raise failed
@@ -153,6 +154,29 @@ class Transport:
     def close(self) -> None:
         """End every attempt, and close every connection."""
         self._client.close()
+
+    def _whole_answer(
+        self, head: AnswerHead, pieces: Iterator[bytes], bounds: RequestBounds
+    ) -> HttpAnswer:
+        request_id = head.headers.get("request-id", "")
+        date = parse_date(head.headers.get("date"))
+        encoding = head.headers.get("content-encoding")
+        plain = pieces if encoding is None else decoded(pieces, encoding, LARGEST_BODY)
+
+        body = bytearray()
+        for piece in plain:
+            body += piece
+            if len(body) > LARGEST_BODY:
+                raise HttpError(HttpFailure.BODY_TOO_LONG)
+            # a large one waits until few enough others are held
+            self._wait_for_room(len(body), bounds.wait_seconds)
+        return HttpAnswer(
+            head.status,
+            head.headers,
+            bytes(body),
+            request_id if _REQUEST_ID.fullmatch(request_id) else None,
+            date,
+        )
 
     def _failed_attempt(self, error: HttpError) -> AttemptError:
         failure = error.failure
@@ -274,25 +298,3 @@ def _silence_libraries() -> None:
     # at DEBUG `stripe` logs whole bodies, client_secret included; the others log every address
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _whole_answer(head: AnswerHead, pieces: Iterator[bytes], bounds: RequestBounds) -> HttpAnswer:
-    request_id = head.headers.get("request-id", "")
-    date = parse_date(head.headers.get("date"))
-    plain = decoded(pieces, head.headers.get("content-encoding", ""), LARGEST_BODY)
-    return HttpAnswer(
-        head.status,
-        head.headers,
-        _whole_body(plain, bounds),
-        request_id if _REQUEST_ID.fullmatch(request_id) else None,
-        date,
-    )
-
-
-def _whole_body(pieces: Iterator[bytes], bounds: RequestBounds) -> bytes:
-    """The body. A large one waits until few enough others are held."""
-    body = bytearray()
-    for piece in pieces:
-        body += piece
-        wait_for_room(len(body), bounds.wait_seconds)
-    return bytes(body)

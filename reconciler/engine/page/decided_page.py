@@ -149,7 +149,9 @@ def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
             and len(last.decided_page.decisions) + len(decisions) <= MOST_TOGETHER
             and last.decided_page.locks_rows == page.decided_page.locks_rows
             and names.isdisjoint(own)
-            and not any(changes_intent(item) for item in (*last.decided_page.decisions, *decisions))
+            and not any(
+                _changes_intent(item) for item in (*last.decided_page.decisions, *decisions)
+            )
         )
         if last is not None and fits:
             result[-1] = last.with_page(page)
@@ -160,7 +162,20 @@ def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
     return result
 
 
-def changes_intent(item: MatchDecision) -> bool:
+def parted(page: DecidedPage) -> list[DecidedPage]:
+    """The page, with each decision that points a row at another intent on a page of its own.
+
+    Such a write stands alone in its transaction: if another row takes the intent meanwhile, nothing else is undone.
+    """
+    alone = [item for item in page.decisions if _changes_intent(item)]
+    if not alone:
+        return [page]
+    others = tuple(item for item in page.decisions if not _changes_intent(item))
+    pages = [replace(page, decisions=(item,)) for item in alone]
+    return [*([replace(page, decisions=others)] if others else []), *pages]
+
+
+def _changes_intent(item: MatchDecision) -> bool:
     """Whether a decision points a row at another intent."""
     return isinstance(item.decision, Correct) and item.decision.to_intent is not None
 

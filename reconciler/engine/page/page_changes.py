@@ -20,7 +20,6 @@ from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import NEXT_POLL, Recheck
-from reconciler.domain.polling.next_poll import next_poll
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.statement.payment_difference import with_difference
@@ -237,7 +236,6 @@ class PageChanges:
     ) -> None:
         """Store a verdict. ``recheck`` takes the place of the recheck that the service would store."""
         intent = match.intent
-        findings = with_difference(match, findings)
         stays_open = any(not (corrected and finding.kind.is_correctable) for finding in findings)
         if recheck is not None:
             self._rechecks.append(recheck)
@@ -246,7 +244,7 @@ class PageChanges:
 
         # a duplicate may belong to a sibling, and is stored under the sibling's id
         own = []
-        for finding in findings:
+        for finding in with_difference(match, findings):
             if finding.belongs_to(intent.id):
                 own.append(finding)
             else:
@@ -341,6 +339,9 @@ def next_recheck(
     # Stripe's side is final and the row is not: only a person, or the next sweep that may write, can change that
     if not isinstance(intent, Intent) or not intent.outcome.is_open:
         return Recheck(intent.id, now + UNDECIDED_AGAIN, NEXT_POLL)
+    # imported here: only the service polls
+    from reconciler.domain.polling.next_poll import next_poll
+
     due_at = next_poll(intent, now, open_rows[0].created, horizon, jitter)
     return Recheck(intent.id, due_at or now + NEVER, NEXT_POLL)
 

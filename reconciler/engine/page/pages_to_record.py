@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.model.intent import Event, Intent
@@ -15,7 +15,6 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.rules.decision import Correct, Decision, Flag
-from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.engine.page.brake import BrakeReachedError, PersonLimits
 from reconciler.engine.page.decided_page import (
     DecidedPage,
@@ -23,8 +22,8 @@ from reconciler.engine.page.decided_page import (
     MatchDecision,
     PageResult,
     Unanswered,
-    changes_intent,
     joined,
+    parted,
 )
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
@@ -44,6 +43,10 @@ from reconciler.errors import (
     RowRefusedError,
     StripeUnavailableError,
 )
+
+if TYPE_CHECKING:
+    # a sweep that lists no window has none
+    from reconciler.domain.statement.day_totals import DayTotals
 
 MOST_PAGES: Final = 20
 """So many pages share one reading of the recent events."""
@@ -95,7 +98,7 @@ class PagesToRecord:
         if rest is not None:
             intents = {item.match.intent.id for item in rest.decisions}
             kept = tuple(answer for answer in answers if answer.intent.id in intents)
-            self._held.extend(HeldPage(page, kept) for page in _parted(rest))
+            self._held.extend(HeldPage(page, kept) for page in parted(rest))
 
     def _take_unanswered(
         self, unanswered: Sequence[Unanswered], answers: Sequence[FetchedIntent]
@@ -142,9 +145,10 @@ class PagesToRecord:
 
         A page that cannot be recorded is reported as not examined, and the others go on. Raises what ends a sweep.
         """
-        check_lease()
-        self._store_next_polls()
-        held, self._held = deque(joined(self._held)), []
+        if self._next_polls:
+            check_lease()
+            self._store_next_polls()
+        held, self._held = deque(joined(self._held) if len(self._held) > 1 else self._held), []
         recent: RecentEvents | None = None
         read_at = 0.0
         while held:
@@ -177,9 +181,7 @@ class PagesToRecord:
 
     def _unexplained_since(self, pages: Sequence[HeldPage]) -> datetime | None:
         """The earliest change of which a row missed the webhook, and Stripe still lists the events; None if none did."""
-        if self._source_quota.spendable <= MOST_HISTORY_PAGES:
-            return None
-        return min(
+        since = min(
             (
                 item.match.intent.changed_at
                 for page in pages
@@ -188,6 +190,9 @@ class PagesToRecord:
             ),
             default=None,
         )
+        if since is None or self._source_quota.spendable <= MOST_HISTORY_PAGES:
+            return None
+        return since
 
     def _report_unexamined(self, pages: Sequence[HeldPage], error: StripeUnavailableError) -> None:
         """Without the recent events, a webhook could still be on its way: nothing of the pages is recorded."""
@@ -330,16 +335,3 @@ def _is_unexplained(decision: Decision) -> bool:
         finding.kind is Kind.MISSED_OUTCOME and finding.cause is None
         for finding in decision.findings
     )
-
-
-def _parted(page: DecidedPage) -> list[DecidedPage]:
-    """The page, with each decision that points a row at another intent on a page of its own.
-
-    Such a write stands alone in its transaction: if another row takes the intent meanwhile, nothing else is undone.
-    """
-    alone = [item for item in page.decisions if changes_intent(item)]
-    if not alone:
-        return [page]
-    others = tuple(item for item in page.decisions if not changes_intent(item))
-    pages = [replace(page, decisions=(item,)) for item in alone]
-    return [*([replace(page, decisions=others)] if others else []), *pages]

@@ -14,7 +14,7 @@ from reconciler.domain.planning.planner import plan
 from reconciler.domain.read_limits_and_shortage import Source, spendable
 from reconciler.engine.ports import Store
 from reconciler.engine.report import Moment, SweepKind
-from reconciler.engine.sources.due import plan_due
+from reconciler.engine.sources.sources import plan_due
 from reconciler.engine.sources.window import WindowPart, window_part
 
 if TYPE_CHECKING:

@@ -215,7 +215,10 @@ class Sweep:
         if page.origin is Origin.PLANNED:
             self._process_planned(page, pages_to_record, sources)
             return
-        self._report_failures(page)
+        if page.failures:
+            self._report_failures(page)
+        else:
+            self._lost_pages = 0
 
         answers = page.answers
         if page.origin is Origin.LIST:
@@ -242,9 +245,6 @@ class Sweep:
 
     def _report_failures(self, page: FetchedPage) -> None:
         """Report what of a page could not be read. Raises StripeUnavailableError if Stripe answers nothing any more."""
-        if not page.failures:
-            self._lost_pages = 0
-            return
         for failure in page.failures:
             self.report.miss(failure.what, failure.why)
         self._lost_pages = self._lost_pages + 1 if page.is_lost else 0
@@ -292,7 +292,8 @@ class Sweep:
             case Origin.ROW:
                 for answer in answers:
                     self._key_check.add_retrieved(answer.intent)
-                self._report_unknown(decided_page)
+                if self._request.names_intents:
+                    self._report_unknown(decided_page)
             case Origin.LIST | Origin.PLANNED | Origin.EVENT:
                 # Stripe itself showed these intents, so only one that a row names proves the key
                 with_rows = [item.match for item in decided_page.decisions if item.match.payments]
@@ -305,8 +306,6 @@ class Sweep:
 
     def _report_unknown(self, decided_page: DecidedPage) -> None:
         """Report the intents that a person named and that neither side knows."""
-        if not self._request.names_intents:
-            return
         why = "Neither Stripe nor the table knows it: check the id, the key and the account."
         for item in decided_page.decisions:
             if isinstance(item.match.intent, MissingIntent) and not item.match.payments:
@@ -337,12 +336,6 @@ class Sweep:
         if self._context.has_schema:
             self._context.source_quota.quota.book(self._context.store.book_reads)
 
-    @property
-    def _is_uneventful(self) -> bool:
-        """Whether this is a sweep of the service that examined nothing. Such a sweep has no ledger entry."""
-        report = self.report
-        return self._by_service and report.complete and report.examined == 0
-
     def _store_end(self) -> None:
         """Store how the sweep ended, unless it is a dry run. An error here becomes the report's failure."""
         sweep = self._actor.sweep
@@ -353,7 +346,8 @@ class Sweep:
             if self._actor.writing is Writing.ROWS and not self._by_service:
                 self.report.outbox_waiting = self._context.store.outbox_waiting()
 
-            is_uneventful = self._is_uneventful
+            # a sweep of the service that examined nothing has no ledger entry
+            is_uneventful = self._by_service and self.report.complete and self.report.examined == 0
             # the ledger holds no fractions, so its entry has whole milliseconds
             body = dict(self.report.as_json())
             seconds = body.pop("seconds")

@@ -215,7 +215,7 @@ def test_a_dry_run_needs_select_alone(stocked, bench, role, schema):
     assert (store.has_schema, store.can_read_schema) == (False, False)
     loaded = store.load(["pi_1"], ["A"])
     assert [row.key for row in loaded.payments] == ["1"]
-    assert (loaded.known, loaded.events, loaded.rechecks) == ((), (), ())
+    assert (loaded.known, loaded.events, loaded.waiting) == ((), (), ())
     assert store.count_open(TimeRange()) == 1
     assert len(store.newest_payments(5)) == 1
     assert store.due_rechecks(loaded.at, 5) == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.stripe_gateway.large_bodies import MOST_LARGE_BODIES, ORDINARY_BODY
+from reconciler.adapters.stripe_gateway.reader import MOST_LARGE_BODIES, ORDINARY_BODY
 from reconciler.adapters.stripe_gateway.transport import LARGEST_BODY
 from reconciler.engine.account import MOST_WORKERS
 from tests.benchmarks.service_process import unit_environment

@@ -6,6 +6,7 @@ import pytest
 import stripe
 
 from reconciler.adapters.stripe_gateway import Timeouts
+from reconciler.adapters.stripe_gateway.reader import do_nothing
 from reconciler.adapters.stripe_gateway.transport import SdkTransport, Transport
 from reconciler.clock import ManualClock
 from reconciler.errors import StripeUnavailableError
@@ -16,7 +17,7 @@ from tests.unit.gateway.conftest import Serve
 @pytest.mark.parametrize("call", ["post", "delete"])
 def test_the_gateway_cannot_write(clock: ManualClock, call: str) -> None:
     """Even the SDK cannot change anything at Stripe through the gateway."""
-    transport = Transport("http://127.0.0.1:1", Timeouts(), clock, 1, lambda: False)
+    transport = Transport("http://127.0.0.1:1", Timeouts(), clock, 1, lambda: False, do_nothing)
     sdk_transport = SdkTransport(transport)
     client = stripe.StripeClient(
         KEY, http_client=sdk_transport, base_addresses={"api": "http://127.0.0.1:1"}

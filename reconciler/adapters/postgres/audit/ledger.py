@@ -10,10 +10,12 @@ from typing import Final, NamedTuple
 from reconciler.adapters.postgres.audit.quick_json import quick_hash
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.statements import STATEMENTS, stored_jsons
+from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
 from reconciler.domain.audit.records import RecordFault
+from reconciler.masking import map_texts, may_hold_secret, storable
 
 _SQL: Final = STATEMENTS["audit"]
 
@@ -22,6 +24,21 @@ MOST_BYTES_AT_ONCE: Final = 64 * 1024
 """A larger body is read by itself, so that the entries in memory are at most 32 MB."""
 MOST_BYTES: Final = 16 * 1024 * 1024
 """No entry of Reconciler's comes near this size, so a larger body is not read at all."""
+
+
+def stored_json(value: object) -> str:
+    """The canonical JSON of a value, without secrets. Raises TypeError for a value that has no canonical form."""
+    return stored_jsons((value,))[0]
+
+
+def stored_jsons(values: Iterable[object]) -> list[str]:
+    """The canonical JSON of each value, as ``stored_json`` makes it."""
+    texts = []
+    for value in values:
+        text = canonical_json(value)
+        # a secret is rare, and to search each value for one is slow
+        texts.append(canonical_json(map_texts(value, storable)) if may_hold_secret(text) else text)
+    return texts
 
 
 def append(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.adapters.postgres.audit.ledger import stored_json
 from reconciler.adapters.postgres.database import Database, begin
-from reconciler.adapters.postgres.statements import STATEMENTS, stored_json
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.pause import Pause
 

@@ -20,8 +20,8 @@ from reconciler.adapters.postgres.merchant.catalog import (
     find_relation,
     relation_names,
 )
-from reconciler.adapters.postgres.merchant.id_sample import NO_SAMPLE, IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.payment_counts import NO_SAMPLE, IdSample, sample_ids
 from reconciler.adapters.postgres.merchant.privilege_faults import privilege_faults
 from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.adapters.postgres.merchant.set_columns import read_set_columns, status_text_faults

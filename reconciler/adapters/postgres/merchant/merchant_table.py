@@ -246,9 +246,12 @@ class MerchantTable:
     @cached_property
     def _refunded_at(self) -> sql.Composable:
         """When a row that reads as refunded was changed last: only such a row waits for that, and a time costs parsing."""
+        never = sql.SQL("NULL::pg_catalog.timestamptz")
+        if self.updated is None:
+            return never
         refunded = self.mapping.statuses.values_of(Outcome.REFUNDED)
-        if self.updated is None or not refunded:
-            return sql.SQL("NULL::pg_catalog.timestamptz")
+        if not refunded:
+            return never
         return sql.SQL(
             "CASE WHEN {}::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[{}]) THEN {} END"
         ).format(

@@ -1,8 +1,10 @@
-"""The merchant's payments counted by time, for the plan of a sweep."""
+"""The merchant's payments counted: by time for the plan of a sweep, and the newest by what their id column holds."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,6 +12,7 @@ from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant.catalog import EPOCH
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import STATEMENTS
+from reconciler.domain.model.payment import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import (
     Bucket,
@@ -19,6 +22,7 @@ from reconciler.domain.planning.histogram import (
     join_buckets,
     joined_bucket_size,
 )
+from reconciler.masking import redact
 
 _PAGE: Final = STATEMENTS["page"]
 
@@ -28,6 +32,9 @@ GROUPS_A_FETCH: Final = 5_000
 """A range may have 200,000 groups: a cursor on the server brings them in parts, and they are joined as they come."""
 _TICK: Final = timedelta(seconds=1)
 """A margin: the time of a numeric column that is finer than a microsecond was rounded."""
+SAMPLE: Final = 500
+"""How many of the newest rows are looked at."""
+LONGEST_EXAMPLE: Final = 60
 
 
 class PaymentCounts:
@@ -135,3 +142,46 @@ def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
 def _floor(moment: datetime, width: timedelta) -> datetime:
     """The start of the bucket that a moment belongs to."""
     return moment - (moment - EPOCH) % width
+
+
+@dataclass(frozen=True, slots=True)
+class IdSample:
+    """How many of the sampled rows hold what. Rows without text are not counted.
+
+    ``client_secrets`` are those among ``intents`` that stand in a client secret. ``example`` is one of the other texts,
+    without any secret.
+    """
+
+    rows: int = 0
+    intents: int = 0
+    client_secrets: int = 0
+    other: int = 0
+    example: str | None = None
+
+    @property
+    def is_wrong_column(self) -> bool:
+        """Whether no row holds an id that leads to a PaymentIntent."""
+        return self.rows > 0 and self.other == self.rows
+
+
+NO_SAMPLE: Final = IdSample()
+
+
+def sample_ids(database: Database, table: MerchantTable) -> IdSample:
+    """Look at the newest rows. A client secret stays in the database."""
+    statement = table.ids_sampled
+    with database.counting("looking at the newest ids") as connection:
+        found = connection.execute(statement, {"limit": SAMPLE}).fetchall()
+    kinds = Counter(stored_id(text).kind for text, _ in found)
+    others = (text for text, _ in found if stored_id(text).kind is StoredIdKind.FOREIGN)
+    example = next(others, None)
+    return IdSample(
+        rows=len(found),
+        intents=kinds[StoredIdKind.INTENT],
+        client_secrets=sum(
+            holds_secret and stored_id(text).kind is StoredIdKind.INTENT
+            for text, holds_secret in found
+        ),
+        other=kinds[StoredIdKind.FOREIGN],
+        example=None if example is None else redact(example)[:LONGEST_EXAMPLE],
+    )

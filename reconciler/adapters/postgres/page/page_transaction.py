@@ -24,7 +24,7 @@ from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, RowReader
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
-from reconciler.adapters.postgres.statements import STATEMENTS, stored_texts
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.audit.written_value import WrittenValue
 from reconciler.domain.model.page import Loaded, PageRecord, WriteResult
@@ -32,6 +32,7 @@ from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import HourlyLimitError, PausedError, RowMovedError
+from reconciler.masking import storable_texts
 
 _SQL: Final = STATEMENTS["page"]
 _OUTBOX: Final = STATEMENTS["outbox"]
@@ -255,13 +256,13 @@ class PostgresPageTransaction:
         parameters = {
             "account": self._account,
             "entries": len(drafts),
-            "keys": stored_texts(write.payment.key for write in record.writes),
-            "intents": stored_texts(
+            "keys": storable_texts(write.payment.key for write in record.writes),
+            "intents": storable_texts(
                 write.payment_intent or write.payment.payment_intent for write in record.writes
             ),
             "kinds": kinds,
-            "from_statuses": stored_texts(write.payment.status for write in record.writes),
-            "to_statuses": stored_texts(write.to_status for write in record.writes),
+            "from_statuses": storable_texts(write.payment.status for write in record.writes),
+            "to_statuses": storable_texts(write.to_status for write in record.writes),
             "outcomes": [
                 outcomes.get(write.to_status, Outcome.UNKNOWN).value for write in record.writes
             ],

@@ -54,8 +54,8 @@ class PostgresStore(PostgresSweepRecords):
         with self._database.connection("loading a page") as connection:
             # in a pipeline all questions of a page are one round trip
             with connection.pipeline():
-                pairs = self._pairs.ask(connection, intents)
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
+                pairs = self._pairs.ask(connection, intents)
                 facts = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
@@ -64,11 +64,11 @@ class PostgresStore(PostgresSweepRecords):
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)
 
             rows = held.fetchall()
-            payments = self._read(connection, rows)
+            payments = self._reader.read(rows, connection)
             return facts.loaded(
                 payments=payments,
-                claimable=self._read(connection, claimable.fetchall() if claimable else ()),
-                paid=self._read_paid(connection, paid.fetchall() if paid else (), rows, payments),
+                claimable=self._reader.read(claimable.fetchall(), connection) if claimable else (),
+                paid=self._read_paid(connection, paid.fetchall(), rows, payments) if paid else (),
             )
 
     def _read_paid(
@@ -85,30 +85,25 @@ class PostgresStore(PostgresSweepRecords):
             return tuple(read[row[0]][1] for row in rows)
         return (
             *(read[row[0]][1] for row in rows if row[0] in read and read[row[0]][0] == row),
-            *self._read(connection, others),
+            *self._reader.read(others, connection),
         )
-
-    def _read(self, connection: Connection, rows: Sequence[Row]) -> tuple[Payment, ...]:
-        return self._reader.read(rows, connection)
 
     def _ask_for_rows(
         self, connection: Connection, intents: Sequence[str], orders: Sequence[str]
     ) -> tuple[Cursor, Cursor | None, Cursor | None]:
         table = self._table
-        named = table.orders(orders)
-        parameters = {
-            "account": self._account,
-            "intents": table.intents([*intents, *self._pairs.ids_of(intents)]),
-            "orders": named,
-            "paid": table.paid_statuses,
-        }
-
+        texts = [*intents, *self._pairs.ids_of(intents)]
+        parameters: dict[str, object] = {"account": self._account, "intents": table.intents(texts)}
         held = connection.execute(table.rows_of_intents, parameters)
-        # without an order no row can be claimed, and without a status for paid none is paid
+        # without an order no row can be claimed, and no row is paid for the same order
+        if table.order is None:
+            return held, None, None
+
+        named = table.orders(orders)
+        parameters |= {"orders": named, "paid": table.paid_statuses}
         claimable = connection.execute(table.rows_claimable, parameters) if named else None
-        if table.order is None or not table.paid_statuses:
-            return held, claimable, None
-        return held, claimable, connection.execute(table.rows_paid, parameters)
+        paid = connection.execute(table.rows_paid, parameters) if table.paid_statuses else None
+        return held, claimable, paid
 
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """See ``engine.ports.Store``."""
@@ -117,7 +112,7 @@ class PostgresStore(PostgresSweepRecords):
             return ()
         with self._database.connection("reading the rows of orders") as connection:
             rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
-            return self._read(connection, rows)
+            return self._reader.read(rows, connection)
 
     def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
         """See ``engine.ports.Store``."""
@@ -128,7 +123,7 @@ class PostgresStore(PostgresSweepRecords):
             held = self._table.intents([*intents, *self._pairs.ids_of(intents)])
             parameters = {"intents": held, "account": self._account}
             rows = connection.execute(self._table.holders, parameters).fetchall()
-            payments = self._read(connection, [row[:-1] for row in rows])
+            payments = self._reader.read([row[:-1] for row in rows], connection)
         return tuple(
             replace(payment, excluded=row[-1]) for payment, row in zip(payments, rows, strict=True)
         )

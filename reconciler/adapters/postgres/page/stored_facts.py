@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from reconciler.adapters.postgres.audit.ledger import stored_json
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
-from reconciler.adapters.postgres.statements import STATEMENTS, stored_json, stored_texts
+from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, State, StoredDiscrepancy
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.findings.reverted_correction import Revert
@@ -19,6 +20,7 @@ from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import NEXT_POLL, Recheck
 from reconciler.errors import DatabaseUnavailableError
+from reconciler.masking import storable_texts
 
 _SQL: Final = STATEMENTS["page"]
 _DISCREPANCIES: Final = STATEMENTS["discrepancies"]
@@ -155,11 +157,11 @@ def _store_updates(connection: Connection, account: str, record: PageRecord) -> 
     if closed:
         parameters = {
             **common,
-            "subjects": stored_texts(update.subject for update in closed),
+            "subjects": storable_texts(update.subject for update in closed),
             "kinds": [update.kind.value for update in closed],
             "states": [update.state.value for update in closed],
             "closings": [update.closing for update in closed],
-            "notes": stored_texts(update.note for update in closed),
+            "notes": storable_texts(update.note for update in closed),
             "settled_by": [update.by for update in closed],
             "news": [update.is_news for update in closed],
             "ends_revert": [update.ends_revert for update in closed],
