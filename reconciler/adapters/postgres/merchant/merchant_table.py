@@ -303,7 +303,7 @@ class MerchantTable:
         self, sampled: sql.Composable, ordered: sql.Composable, is_ordered: sql.Composable
     ) -> bytes:
         """Some rows of the account; the arguments say how they are reached, as ``how_to_sample`` gives them."""
-        return self._compose(
+        return self.compose(
             "sampled_payments", sampled=sampled, ordered=ordered, is_ordered=is_ordered
         )
 
