@@ -145,8 +145,8 @@ class PagesToRecord:
 
         A page that cannot be recorded is reported as not examined, and the others go on. Raises what ends a sweep.
         """
+        check_lease()
         if self._next_polls:
-            check_lease()
             self._store_next_polls()
         held, self._held = deque(joined(self._held) if len(self._held) > 1 else self._held), []
         recent: RecentEvents | None = None
