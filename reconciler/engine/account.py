@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
@@ -102,6 +102,8 @@ class OpenAccount:
     has_schema: bool
     zone: tzinfo = UTC
     """The time zone of the books."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """The program's version and the configuration's fingerprint, for a certificate."""
     count_rows_of_no_account: Callable[[], RowsOfNoAccount] | None = None
     """Counts the rows that no configured account has; None if the table has no account column."""
 
@@ -247,4 +249,5 @@ class OpenAccount:
             rechecks=self.rechecks,
             zone=self.zone,
             count_rows_of_no_account=self.count_rows_of_no_account,
+            provenance=self.provenance,
         )

@@ -228,6 +228,13 @@ class Store(Protocol):
         """
         ...
 
+    def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
+        """Where ``sums_by_day`` has its rows from, for a certificate: the table, the query, ``where`` and what it leaves out.
+
+        Amounts are minor units.
+        """
+        ...
+
     def listing_model(self) -> ListingModel:
         """What past sweeps have shown of how many intents there are for a row, and how far their times differ."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
@@ -115,6 +115,8 @@ class SweepContext:
     """The time zone of the books, in which the totals of a day are made."""
     count_rows_of_no_account: Callable[[], RowsOfNoAccount] | None = None
     """Counts the rows that no configured account has; None if the table has no account column."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """The program's version and the configuration's fingerprint, for a certificate."""
 
 
 class StopToken:

@@ -31,7 +31,9 @@ from reconciler.engine.lease.table_binding import TableGuard
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.sweep_context import ClaimedRechecks
+from reconciler.program_version import program_version
 from reconciler.settings import Account, Settings
+from reconciler.settings.fingerprint import configuration_fingerprint
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
 from reconciler.wiring.stop_signal import STOPPING
 
@@ -192,6 +194,10 @@ def open_account(
             ),
             rules=rules_of(settings),
             zone=settings.statement.zone,
+            provenance={
+                "program": program_version(),
+                "configuration": configuration_fingerprint(settings),
+            },
             rechecks=rechecks or ClaimedRechecks(),
             has_schema=store.has_schema,
             count_rows_of_no_account=(

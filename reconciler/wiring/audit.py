@@ -10,12 +10,14 @@ from datetime import datetime
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.audit.statement_records import (
     RecordedStatement,
+    corrections_of,
     recorded_statement,
 )
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.settings import Settings
 
 
@@ -41,6 +43,12 @@ class Audit:
         """
         known = cut if as_of is None else as_of
         return recorded_statement(self.database, account, period, cut, known, materiality or {})
+
+    def corrections(
+        self, account: str, start: datetime, cut: datetime
+    ) -> Iterator[RecordedCorrection]:
+        """What was written to rows, and taken back, from ``start`` to ``cut``."""
+        return corrections_of(self.database, account, start, cut)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class WindowSweep:
     first: date
     last: date
     timezone: str
+    facts: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """What a certificate says of the sweep; empty if an early version made it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.domain.statement.period import Period, whole_days
 from reconciler.engine.ports import Store
+from reconciler.engine.report import SweepReport
 
 FIRST_DAY: Final = datetime(2010, 1, 1, tzinfo=UTC)
 """Before Stripe had payments: where a range without a beginning begins."""
@@ -57,6 +58,20 @@ class ListedWindow:
         """The ledger's entries of these days, Stripe's side beside the merchant's table."""
         local = store.sums_by_day(TimeRange(days.start, days.end), days.zone)
         return self.totals.entries(sweep, days.days, local)
+
+    def certificate(
+        self, days: Period, report: SweepReport, store: Store, provenance: Mapping[str, str]
+    ) -> Mapping[str, object]:
+        """What a certificate of completeness says of this sweep: where both populations come from, and what is left out."""
+        created = TimeRange(days.start, days.end)
+        return {
+            **store.local_population(created, days.zone),
+            "stripe_query": "GET /v1/payment_intents?created[gte]="
+            f"{int(days.start.timestamp())}&created[lt]={int(days.end.timestamp())}",
+            "listed": self._listed,
+            "foreign_ids": report.row_ids.other,
+            **provenance,
+        }
 
     def as_body(self) -> Mapping[str, object]:
         """How many intents were listed, how many rows hold them, and how far their times differ.

@@ -361,7 +361,13 @@ class Sweep:
                     totals = self._window.day_entries(sweep, days, self._context.store)
                     body["days"] = {"first": days.first.isoformat(), "last": days.last.isoformat()}
                     body["timezone"] = str(days.zone)
-                    named = {"days": body["days"], "timezone": body["timezone"]}
+                    named = {
+                        "days": body["days"],
+                        "timezone": body["timezone"],
+                        "certificate": self._window.certificate(
+                            days, self.report, self._context.store, self._context.provenance
+                        ),
+                    }
                     entry = replace(entry, body={**entry.body, **named})
                 body |= self._window.as_body()
             self.report.ledger_head = self._context.store.finish_sweep(

@@ -120,13 +120,9 @@ app = typer.Typer(
 def _show_version(value: bool) -> None:
     if not value:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from reconciler.program_version import program_version
 
-    try:
-        number = version(PROGRAM)
-    except PackageNotFoundError:
-        number = "(not installed)"
-    sys.stdout.write(f"{PROGRAM} {number}\n")
+    sys.stdout.write(f"{program_version()}\n")
     raise typer.Exit
 
 

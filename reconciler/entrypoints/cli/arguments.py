@@ -54,6 +54,13 @@ FormatOption = Annotated[
     typer.Option("--format", metavar="table|json|csv", help="The output format.  [default: table]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+ExcelOption = Annotated[
+    bool,
+    typer.Option(
+        "--excel",
+        help="CSV as a spreadsheet with the decimal comma wants it: a mark of UTF-8, semicolons, commas in decimals.",
+    ),
+]
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account of [[accounts]].")
 ]

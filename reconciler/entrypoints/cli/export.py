@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
-from reconciler.entrypoints.cli.arguments import AccountOption, chosen_accounts
-from reconciler.entrypoints.cli.discrepancy_fields import NAMES, as_json
+from reconciler.entrypoints.cli.arguments import AccountOption, ExcelOption, chosen_accounts
+from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
+from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import (
     HEAD_NAMES,
     LedgerExport,
@@ -21,6 +21,7 @@ from reconciler.entrypoints.cli.ledger_export import (
     write_entries_csv,
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
+from reconciler.entrypoints.cli.written_file import new_text_file
 from reconciler.entrypoints.invocation import invocation
 from reconciler.entrypoints.shown_text import json_text
 from reconciler.errors import UsageError
@@ -54,6 +55,7 @@ def export(
             help="The file for jsonl, or the folder for csv.  [default for jsonl: standard output]",
         ),
     ] = None,
+    excel: ExcelOption = False,
     account: AccountOption = None,
 ) -> int:
     """Export discrepancies and the ledger.
@@ -69,11 +71,11 @@ def export(
     with open_audit(settings) as audit:
         accounts = chosen_accounts(audit.ledger.accounts(), account)
         if export_format is ExportFormat.CSV and output is not None:
-            _write_folder(output, audit, accounts, account)
+            _write_folder(output, audit, accounts, account, excel=excel)
         elif output is None:
             _write_lines(sys.stdout, audit, accounts, account)
         else:
-            with _replacing(output) as stream:
+            with new_text_file(output) as stream:
                 _write_lines(stream, audit, accounts, account)
     return int(ExitCode.DONE)
 
@@ -101,7 +103,9 @@ def _write_lines(
     stream.writelines(line("ledger_head", value) for value in ledgers.heads)
 
 
-def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: str | None) -> None:
+def _write_folder(
+    folder: Path, audit: Audit, accounts: Sequence[str], account: str | None, *, excel: bool
+) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -113,34 +117,16 @@ def _write_folder(folder: Path, audit: Audit, accounts: Sequence[str], account: 
     writers: tuple[tuple[str, Callable[[TextIO], int]], ...] = (
         (
             "discrepancies",
-            lambda stream: write_csv(NAMES, _discrepancies(audit, account), stream, whole=True),
+            lambda stream: write_discrepancies_csv(
+                _discrepancies(audit, account), stream, excel=excel
+            ),
         ),
-        ("ledger", lambda stream: write_entries_csv(ledgers.entries(), stream)),
+        ("ledger", lambda stream: write_entries_csv(ledgers.entries(), stream, excel=excel)),
         # last: the heads are known after every entry was read
-        ("ledger_heads", lambda stream: write_csv(HEAD_NAMES, ledgers.heads, stream)),
+        ("ledger_heads", lambda stream: write_csv(HEAD_NAMES, ledgers.heads, stream, excel=excel)),
     )
     for name, write in writers:
         path = folder / f"{name}.csv"
-        with _replacing(path) as stream:
+        with new_text_file(path) as stream:
             count = write(stream)
         warn(f"{path}: {count:,} lines")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """A file to write. It gets its name only after the block, so that a half-written file is never read."""
-    if not path.name:
-        raise UsageError(f"{path} is a folder.", "Name a file with --output.")
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror}).", "Name another one with --output."
-        ) from None
-    finally:
-        # it no longer exists if it was renamed
-        with suppress(OSError):
-            partial.unlink()

@@ -15,6 +15,7 @@ from reconciler.adapters.postgres.audit.ledger import StoredEntry
 from reconciler.adapters.postgres.audit.quick_json import canonical_text
 from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_object
+from reconciler.entrypoints.cli.output import UTF8_MARK
 from reconciler.entrypoints.shown_text import csv_cells
 from reconciler.errors import BrokenLedgerError
 from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
@@ -71,8 +72,14 @@ def entry_line(entry: StoredEntry, *, ascii_only: bool) -> str:
     return line if is_ascii and "\x7f" not in line else f"{visible_json(line[:-1])}\n"
 
 
-def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, delimiter: str = ",") -> int:
-    """Write entries as CSV with a header, and return how many. The cell of the body can be hashed: it is canonical."""
+def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: bool = False) -> int:
+    """Write entries as CSV with a header, and return how many. The cell of the body can be hashed: it is canonical.
+
+    ``excel`` is as ``output.write_csv`` has it.
+    """
+    delimiter = ";" if excel else ","
+    if excel:
+        out.write(UTF8_MARK)
     out.write(f"{delimiter.join(ENTRY_NAMES)}\n")
     count = 0
     for entry in entries:

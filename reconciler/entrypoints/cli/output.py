@@ -10,6 +10,7 @@ import csv
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from shutil import get_terminal_size
 from typing import Final, Generic, TextIO, TypeVar
 
@@ -31,6 +32,8 @@ from reconciler.masking import redact
 __all__ = ["FORMULA_STARTS", "as_plain", "cell_text", "csv_cells", "json_text", "moment_text", "money_text"]  # fmt: skip
 """What the commands take from here beside the functions of this module."""
 Row = TypeVar("Row")
+UTF8_MARK: Final = "\ufeff"
+"""A spreadsheet takes a file for UTF-8 if it begins with this."""
 _GAP: Final = "   "
 """The most that rich draws between two columns."""
 _MOST_LINE_CHARACTERS: Final = 8000
@@ -79,19 +82,26 @@ def write_csv(
     out: TextIO,
     *,
     whole: bool = False,
+    excel: bool = False,
 ) -> int:
     """Write rows as CSV with a header, and return how many. A text that a spreadsheet would run gets an apostrophe.
 
-    A text has at most 2 kB, unless the cells are to be ``whole``.
+    A text has at most 2 kB, unless the cells are to be ``whole``. ``excel`` is for a spreadsheet where the decimal comma
+    is usual: a mark of UTF-8 first, semicolons between the cells, and a comma in decimal numbers.
     """
+    if excel:
+        out.write(UTF8_MARK)
+    delimiter = ";" if excel else ","
     writers = {
-        quoting: csv.writer(out, lineterminator="\n", quoting=quoting)
+        quoting: csv.writer(out, lineterminator="\n", quoting=quoting, delimiter=delimiter)
         for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
     }
     writers[csv.QUOTE_MINIMAL].writerow(names)
     count = 0
     for row in rows:
         cells, quoting = csv_cells([row[name] for name in names], whole=whole)
+        if excel:
+            cells = [str(one).replace(".", ",") if type(one) is Decimal else one for one in cells]
         writers[quoting].writerow(cells)
         count += 1
     return count

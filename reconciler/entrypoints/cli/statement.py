@@ -6,36 +6,33 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import Annotated, Final, TextIO
 
 import typer
 
-from reconciler.domain.money import Money, as_major
+from reconciler.domain.money import as_major
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.statement import Statement
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
+    ExcelOption,
     JsonOption,
     chosen_accounts,
     parse_moment,
 )
-from reconciler.entrypoints.cli.output import (
-    money_text,
-    warn,
-    write_csv,
-    write_json,
-    write_line,
-    write_pairs,
-)
+from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.written_file import new_file, new_text_file
 from reconciler.entrypoints.invocation import invocation
-from reconciler.entrypoints.statement_files import statement_text
-from reconciler.entrypoints.statement_files.statement_json import Head, as_json, item_json
+from reconciler.entrypoints.shown_text import json_text
+from reconciler.entrypoints.statement_files.certificate import Certificate
+from reconciler.entrypoints.statement_files.origin import moment_word, origin_of
+from reconciler.entrypoints.statement_files.statement_html import statement_html
+from reconciler.entrypoints.statement_files.statement_json import as_json, item_json
+from reconciler.entrypoints.statement_files.statement_lines import statement_lines
+from reconciler.entrypoints.statement_files.statement_workbook import write_statement_workbook
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
-
-if TYPE_CHECKING:
-    from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
@@ -52,6 +49,8 @@ class StatementFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
+    HTML = "html"
+    XLSX = "xlsx"
 
 
 def statement(
@@ -84,10 +83,18 @@ def statement(
         StatementFormat,
         typer.Option(
             "--format",
-            metavar="text|json|csv",
-            help="text is for people; csv lists the items that explain the difference.",
+            metavar="text|json|csv|html|xlsx",
+            help="text is for people; csv lists the items that explain the difference; html is one page to read and "
+            "print; xlsx is a workbook.",
         ),
     ] = StatementFormat.TEXT,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write it there, which xlsx needs.  [default: standard output]"
+        ),
+    ] = None,
+    excel: ExcelOption = False,
     json: JsonOption = False,
 ) -> int:
     """Compare a period's payments in your table with what Stripe received.
@@ -100,26 +107,57 @@ def statement(
     settings = call.settings(need_stripe=False, need_table=False)
     days = parse_period(period, first, last)
     chosen = Period(*days, settings.statement.zone)
-    cut, known, shown = _moments(chosen, cutoff, as_of, call.clock.now())
+    now = call.clock.now()
+    cut, known, shown = _moments(chosen, cutoff, as_of, now)
+    chosen_format = StatementFormat.JSON if json else output_format
+    if chosen_format is StatementFormat.XLSX and output is None:
+        raise UsageError("--format xlsx writes a file.", "Name it with --output.")
     with open_audit(settings) as audit:
         made = [
             audit.statement(name, chosen, cut, known, settings.review.materiality)
             for name in chosen_accounts(audit.ledger.accounts(), account)
         ]
-    if not made:
-        warn("No sweep has recorded anything yet, so no day was examined.")
-        warn("hint: Record what is found with: reconciler sweep --kind window --record")
-        return int(ExitCode.TEMPORARY)
-    match StatementFormat.JSON if json else output_format:
-        case StatementFormat.JSON:
-            write_json([as_json(one.statement, one.head, shown) for one in made])
-        case StatementFormat.CSV:
-            write_csv(ITEM_NAMES, _item_rows(made), sys.stdout)
-        case StatementFormat.TEXT:
-            for one in made:
-                _write(one.statement, one.head, shown)
+        if not made:
+            warn("No sweep has recorded anything yet, so no day was examined.")
+            warn("hint: Record what is found with: reconciler sweep --kind window --record")
+            return int(ExitCode.TEMPORARY)
+        words = ["statement", "--from", str(chosen.first), "--to", str(chosen.last)]
+        words += ["--cutoff", moment_word(cut), "--as-of", moment_word(shown)]
+        words += ["--account", account] if account else []
+        origin = origin_of(call, settings, now, [*words, "--format", chosen_format.value])
+        certificates = [Certificate(one.statement, one.head, shown, origin, {}) for one in made]
+        if chosen_format is StatementFormat.XLSX and output is not None:
+            corrections = (
+                correction
+                for one in made
+                for correction in audit.corrections(one.statement.account, chosen.start, cut)
+            )
+            with new_file(output) as partial:
+                write_statement_workbook(partial, certificates, corrections)
+        elif output is None:
+            _write_text(sys.stdout, chosen_format, certificates, excel=excel)
+        else:
+            with new_text_file(output) as stream:
+                _write_text(stream, chosen_format, certificates, excel=excel)
     complete = all(one.statement.is_complete for one in made)
     return int(ExitCode.DONE if complete else ExitCode.TEMPORARY)
+
+
+def _write_text(
+    out: TextIO, chosen: StatementFormat, certificates: Sequence[Certificate], *, excel: bool
+) -> None:
+    match chosen:
+        case StatementFormat.JSON:
+            values = [as_json(one.statement, one.head, one.as_of) for one in certificates]
+            indent = 2 if out.isatty() else None
+            out.write(json_text(values, indent=indent, ascii_only=takes_ascii_only(out)) + "\n")
+        case StatementFormat.CSV:
+            write_csv(ITEM_NAMES, item_rows(certificates), out, excel=excel)
+        case StatementFormat.HTML:
+            out.writelines(statement_html(certificates))
+        case StatementFormat.TEXT | StatementFormat.XLSX:
+            # a workbook is no text, and was written before
+            out.writelines(f"{line}\n" for one in certificates for line in statement_lines(one))
 
 
 def _moments(
@@ -144,38 +182,16 @@ def _time(text: str | None, option: str) -> datetime | None:
     return moment
 
 
-def _item_rows(made: Sequence[RecordedStatement]) -> Iterator[Mapping[str, object]]:
-    for recorded in made:
-        found = recorded.statement
-        for one in found.currencies:
-            for item in one.items:
-                owner = found.owner_of(item)
+def item_rows(certificates: Sequence[Certificate]) -> Iterator[Mapping[str, object]]:
+    """The rows of the CSV: every item, also those below materiality."""
+    for one in certificates:
+        found = one.statement
+        for currency in found.currencies:
+            for item in currency.items:
                 yield {
                     "account": found.account,
-                    "currency": one.currency,
+                    "currency": item.currency,
                     **item_json(item),
-                    "amount_decimal": str(as_major(item.amount, item.currency)),
-                    "owner": owner,
+                    "amount_decimal": as_major(item.amount, item.currency),
+                    "owner": found.owner_of(item),
                 }
-
-
-def _write(found: Statement, head: Head, as_of: datetime) -> None:
-    write_line(f"{statement_text.title(found)}.")
-    write_line(statement_text.when(found, as_of))
-    write_line(statement_text.WHAT_IT_IS)
-    if not found.currencies:
-        write_line("No payment of this period is known.")
-    for one in found.currencies:
-        write_line()
-        unexplained = money_text(Money(one.unexplained, one.currency))
-        write_line(f"{one.currency.upper()}: unexplained {unexplained}")
-        write_pairs([*statement_text.figures(one), *statement_text.ageing(found, one)])
-        for said in (statement_text.lost_webhooks(one), statement_text.subsequent(one)):
-            if said:
-                write_line(f"  {said}")
-    if not found.is_complete:
-        write_line()
-        write_line(statement_text.days_not_examined(found))
-        write_line(f"Their money is in no sum. Examine them with: {statement_text.EXAMINE}")
-    write_line()
-    write_line(statement_text.head_line(head))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.money import Money
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
-from reconciler.entrypoints.shown_text import moment_text, money_text
+from reconciler.entrypoints.shown_text import cell_text, clean, moment_text, money_text
 from reconciler.entrypoints.statement_files.statement_json import Head
 
 WHAT_IT_IS: Final = (
@@ -32,10 +32,10 @@ def when(found: Statement, as_of: datetime) -> str:
     """As of when the money stands, and until when the ledger was read."""
     if as_of < found.cut:
         return (
-            f"The money is as it stood at {moment_text(as_of)}; the cut-off, {moment_text(found.cut)},"
+            f"The money is as it stood at {moment_text(as_of)} UTC; the cut-off, {moment_text(found.cut)} UTC,"
             " has not passed."
         )
-    return f"The money is as it stood at the cut-off, {moment_text(found.cut)}."
+    return f"The money is as it stood at the cut-off, {moment_text(found.cut)} UTC."
 
 
 def days_not_examined(found: Statement) -> str:
@@ -158,3 +158,11 @@ def _span(span: timedelta) -> str:
             count = -(-seconds // size)
             return f"{count:,} {name}{'' if count == 1 else 's'}"
     raise AssertionError("a span is at least a second")
+
+
+def pair_lines(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Names and values, one pair a line, with the values aligned."""
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        yield clean(f"  {name.ljust(width)}  {cell_text(value)}")

@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
+from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.domain.statement.statement import Statement, statement_of
 from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
@@ -73,6 +74,16 @@ def recorded_statement(
         return RecordedStatement(made, None if head is None else (head[0], head[1]))
 
 
+def corrections_of(
+    database: Database, account: str, start: datetime, cut: datetime
+) -> Iterator[RecordedCorrection]:
+    """What was written to rows of an account, and taken back, from ``start`` to ``cut``, in the ledger's order."""
+    parameters = {"account": account, "start": start, "cut": cut}
+    with database.counting("reading the corrections") as connection, _readable(account):
+        for row in connection.cursor().stream(_SQL["statement_corrections"], parameters):
+            yield RecordedCorrection(*row)
+
+
 @contextmanager
 def readable_entries(account: str) -> Iterator[None]:
     """Raise BrokenLedgerError for what a block finds in an entry that no program wrote."""
@@ -86,12 +97,10 @@ def readable_entries(account: str) -> Iterator[None]:
 
 
 def _sweeps(connection: Connection, parameters: Mapping[str, object]) -> Iterator[WindowSweep]:
-    for seq, at, sweep, first, last, timezone in connection.execute(
-        _SQL["statement_sweeps"], parameters
-    ):
-        yield WindowSweep(
-            seq, at, int(sweep), date.fromisoformat(first), date.fromisoformat(last), str(timezone)
-        )
+    rows = connection.execute(_SQL["statement_sweeps"], parameters)
+    for seq, at, sweep, first, last, timezone, certificate, facts in rows:
+        days = date.fromisoformat(first), date.fromisoformat(last)
+        yield WindowSweep(seq, at, int(sweep), *days, str(timezone), {**facts, **certificate})
 
 
 def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[DayEntry]:

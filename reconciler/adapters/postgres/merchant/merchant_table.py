@@ -199,6 +199,19 @@ class MerchantTable:
         """A range's rows that hold an intent, counted and summed by day, status and currency."""
         return self.compose("sums_by_day", within=self._filters(created, only_open=False)["within"])
 
+    def left_out_by_where(self, created: TimeRange) -> bytes:
+        """The same of the account's rows that ``where`` leaves out."""
+        parts = {
+            **self._parts,
+            "of_account": sql.SQL("{} AND ({}) IS NOT TRUE").format(
+                self._parts["in_account"], self._parts["in_mapping"]
+            ),
+        }
+        within = self._filters(created, only_open=False)["within"]
+        return (
+            _TEMPLATES["sums_by_day"].format(**parts, row=self._row, within=within).as_bytes(None)
+        )
+
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
         """The parameters ``since`` and ``until`` in the column's own type."""
         unit = self.mapping.created_unit

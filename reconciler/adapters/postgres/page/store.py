@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.database import (
     Cursor,
     Database,
 )
-from reconciler.adapters.postgres.merchant.day_sums import sums_by_day
+from reconciler.adapters.postgres.merchant.day_sums import local_population, sums_by_day
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
@@ -243,6 +243,10 @@ class PostgresStore(PostgresSweepRecords):
     ) -> Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]]:
         """See ``engine.ports.Store``."""
         return sums_by_day(self._database, self._table, self._account, created, zone)
+
+    def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
+        """See ``engine.ports.Store``."""
+        return local_population(self._database, self._table, self._account, created, zone)
 
     def listing_model(self) -> ListingModel:
         """See ``engine.ports.Store``."""

@@ -157,7 +157,14 @@ WITH sweeps AS MATERIALIZED (
         seq, at, body OPERATOR(pg_catalog.->>) 'sweep' AS sweep,
         body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first' AS first_day,
         body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last' AS last_day,
-        body OPERATOR(pg_catalog.->>) 'timezone' AS timezone
+        body OPERATOR(pg_catalog.->>) 'timezone' AS timezone,
+        coalesce(body OPERATOR(pg_catalog.->) 'certificate', pg_catalog.jsonb_build_object()) AS certificate,
+        pg_catalog.jsonb_build_object(
+            'reads', body OPERATOR(pg_catalog.->) 'reads',
+            'examined', body OPERATOR(pg_catalog.->) 'examined',
+            'rows_of_no_account', body OPERATOR(pg_catalog.->) 'rows_of_no_account',
+            'asked_by', body OPERATOR(pg_catalog.->) 'asked_by'
+        ) AS facts
     FROM reconciler.ledger
     WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
         AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.<=) %(cut)s
@@ -165,7 +172,7 @@ WITH sweeps AS MATERIALIZED (
         AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first') OPERATOR(pg_catalog.<=) %(last)s
         AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last') OPERATOR(pg_catalog.>=) %(first)s
 )
-SELECT DISTINCT s.seq, s.at, s.sweep, s.first_day, s.last_day, s.timezone
+SELECT DISTINCT s.seq, s.at, s.sweep, s.first_day, s.last_day, s.timezone, s.certificate, s.facts
 FROM pg_catalog.unnest(%(days)s::pg_catalog.text[]) AS d (day),
     LATERAL (
         SELECT * FROM sweeps AS one
@@ -233,6 +240,19 @@ FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'assignment'
     AND at OPERATOR(pg_catalog.<=) %(as_of)s
 ORDER BY body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'kind', seq DESC
+
+-- name: statement_corrections
+-- What was written to rows, and taken back, from one moment to another.
+SELECT
+    account, seq, at, action, body OPERATOR(pg_catalog.->>) 'payment_intent', body OPERATOR(pg_catalog.->>) 'key',
+    body OPERATOR(pg_catalog.->) 'before' OPERATOR(pg_catalog.->>) 'status',
+    body OPERATOR(pg_catalog.->) 'after' OPERATOR(pg_catalog.->>) 'status',
+    body OPERATOR(pg_catalog.->>) 'asked_by', (body OPERATOR(pg_catalog.->>) 'sweep')::pg_catalog.int8
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s
+    AND action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'revert'])
+    AND at OPERATOR(pg_catalog.>=) %(start)s AND at OPERATOR(pg_catalog.<=) %(cut)s
+ORDER BY seq
 
 -- name: ledger_head_at
 -- The last entry of a chain at a moment: what a statement of that moment was made of.

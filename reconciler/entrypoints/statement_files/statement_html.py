@@ -1,0 +1,175 @@
+"""A statement as one self-contained page: no script, nothing loaded, readable in light and dark, and made to be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from typing import Final
+
+from reconciler.domain.money import Money
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement
+from reconciler.entrypoints.shown_text import cell_text, moment_text, money_text
+from reconciler.entrypoints.statement_files import statement_text
+from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: anywhere; }
+th { background: var(--soft); } .money { text-align: right; white-space: nowrap; }
+.headline { font-size: 1.15rem; font-weight: 600; } .warning { border-left: .3rem solid; padding-left: .7rem; }
+.wide { overflow-x: auto; }
+@media print {
+  body { max-width: none; margin: 0; font-size: 10pt; color: #000; background: #fff; }
+  thead { display: table-header-group; } tr { break-inside: avoid; } .certificate { break-before: page; }
+  @page { margin: 16mm; }
+}
+"""
+_MOST_ROWS: Final = 10_000
+"""A browser shows so many rows well; the workbook and CSV have all."""
+
+
+def statement_html(certificates: Sequence[Certificate]) -> Iterator[str]:
+    """The page in pieces: each statement with its certificate on the last page. Every text of others is escaped."""
+    yield (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>Statement</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+    )
+    for one in certificates:
+        yield from _statement(one)
+    for one in certificates:
+        yield f'<section class="certificate">\n<h2>{TITLE}</h2>\n<p>Certificate of completeness.</p>\n'
+        yield from _table(("what", "value"), one.lines())
+        yield "</section>\n"
+    yield "</body>\n</html>\n"
+
+
+def _statement(one: Certificate) -> Iterator[str]:
+    found = one.statement
+    yield f"<h1>Statement</h1>\n<p>{_text(statement_text.title(found))}. "
+    yield f"{_text(statement_text.when(found, one.as_of))}</p>\n"
+    yield f"<p><strong>{_text(statement_text.WHAT_IT_IS)}</strong></p>\n"
+    if not found.is_complete:
+        yield f'<p class="warning">{_text(statement_text.days_not_examined(found))} Their money is in no sum.</p>\n'
+    if not found.currencies:
+        yield "<p>No payment of this period is known.</p>\n"
+    for currency in found.currencies:
+        yield from _currency(found, currency)
+    yield f"<p>{_text(statement_text.head_line(one.head))}</p>\n"
+
+
+def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
+    def money(amount: int) -> str:
+        return money_text(Money(amount, one.currency))
+
+    yield f"<section>\n<h2>{_text(one.currency.upper())}</h2>\n"
+    yield f'<p class="headline">Unexplained: {_text(money(one.unexplained))}</p>\n'
+    for said in (statement_text.lost_webhooks(one), statement_text.subsequent(one)):
+        if said:
+            yield f"<p>{_text(said)}</p>\n"
+    # the roll-forward has a table of its own
+    pairs = [pair for pair in statement_text.figures(one) if pair[0] != "Open differences"]
+    rows_of_figures = [(name.replace("  ", "of it ", 1), value) for name, value in pairs]
+    yield from _table(("figure", "value"), rows_of_figures)
+
+    yield "<h3>Open differences of the account</h3>\n"
+    movements = (
+        ("open at the beginning", one.opening),
+        ("new", one.new),
+        ("cleared", one.cleared),
+        ("open at the end", one.closing),
+    )
+    rows = [(name, f"{moved.count:,}", money(moved.amount)) for name, moved in movements]
+    yield from _table(("roll-forward", "findings", "money"), rows)
+    rows_of_age = [
+        (
+            f"{aged.age} days",
+            aged.owner or "no owner",
+            f"{aged.items.count:,}",
+            money(aged.items.amount),
+        )
+        for aged in found.aged(one)
+    ]
+    if rows_of_age:
+        yield from _table(("open for", "owner", "findings", "money"), rows_of_age)
+    yield from _items(found, one)
+    yield from _subsequent(one)
+    yield "</section>\n"
+
+
+def _items(found: Statement, one: CurrencyStatement) -> Iterator[str]:
+    if not one.items:
+        return
+    yield "<h3>What explains the difference</h3>\n"
+    listed = one.material_items
+    rows = [
+        (
+            item.subject,
+            item.kind,
+            item.reason or "",
+            item.state,
+            found.owner_of(item) or "",
+            moment_text(item.payment_created),
+            money_text(Money(item.amount, item.currency)),
+        )
+        for item in listed[:_MOST_ROWS]
+    ]
+    small = one.below_materiality
+    if small.count:
+        below = f"{small.count:,} findings of less than {money_text(Money(one.materiality, one.currency))} each"
+        rows.append((below, "", "", "", "", "", money_text(Money(small.amount, one.currency))))
+    if len(listed) > _MOST_ROWS:
+        rest = sum(item.amount for item in listed[_MOST_ROWS:])
+        more = f"{len(listed) - _MOST_ROWS:,} more findings, which --format xlsx and csv list"
+        rows.append((more, "", "", "", "", "", money_text(Money(rest, one.currency))))
+    yield from _table(("payment", "kind", "reason", "state", "owner", "created", "money"), rows)
+
+
+def _subsequent(one: CurrencyStatement) -> Iterator[str]:
+    if not one.subsequent:
+        return
+    yield "<h3>After the cut-off</h3>\n"
+    rows = []
+    for event in one.subsequent[:_MOST_ROWS]:
+        known = event.after or event.before
+        before = 0 if event.before is None else event.before.amount
+        after = 0 if event.after is None else event.after.amount
+        rows.append(
+            (
+                "" if known is None else known.subject,
+                "" if known is None else known.kind,
+                event.state,
+                moment_text(event.at),
+                money_text(Money(before, one.currency)),
+                money_text(Money(after, one.currency)),
+            )
+        )
+    yield from _table(("payment", "kind", "state", "at", "money before", "money after"), rows)
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    right = [title.startswith(("money", "findings")) for title in titles]
+    yield '<div class="wide"><table>\n<thead><tr>'
+    for title, is_right in zip(titles, right, strict=True):
+        yield f'<th scope="col"{_class(is_right)}>{_text(title)}</th>'
+    yield "</tr></thead>\n<tbody>\n"
+    for row in rows:
+        cells = zip(row, right, strict=True)
+        yield "<tr>"
+        yield from (f"<td{_class(is_right)}>{_text(cell)}</td>" for cell, is_right in cells)
+        yield "</tr>\n"
+    yield "</tbody></table></div>\n"
+
+
+def _class(is_right: bool) -> str:
+    return ' class="money"' if is_right else ""
+
+
+def _text(text: str) -> str:
+    return escape(cell_text(text))

@@ -1,0 +1,40 @@
+"""A statement as lines of text, with its certificate at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.domain.money import Money
+from reconciler.entrypoints.shown_text import clean, money_text
+from reconciler.entrypoints.statement_files import statement_text
+from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
+
+
+def statement_lines(one: Certificate) -> Iterator[str]:
+    """What a terminal shows. It can control no terminal."""
+    found = one.statement
+    yield clean(f"{statement_text.title(found)}.")
+    yield statement_text.when(found, one.as_of)
+    yield statement_text.WHAT_IT_IS
+    if not found.currencies:
+        yield "No payment of this period is known."
+    for currency in found.currencies:
+        yield ""
+        unexplained = money_text(Money(currency.unexplained, currency.currency))
+        yield clean(f"{currency.currency.upper()}: unexplained {unexplained}")
+        ageing = statement_text.ageing(found, currency)
+        yield from statement_text.pair_lines([*statement_text.figures(currency), *ageing])
+        for said in (statement_text.lost_webhooks(currency), statement_text.subsequent(currency)):
+            if said:
+                yield clean(f"  {said}")
+    if not found.is_complete:
+        yield ""
+        yield statement_text.days_not_examined(found)
+        yield f"Their money is in no sum. Examine them with: {statement_text.EXAMINE}"
+    yield ""
+    yield f"{TITLE}: certificate of completeness"
+    # a query fills a terminal; the other formats have it
+    facts = [(name, value) for name, value in one.lines() if not name.endswith("query")]
+    yield from statement_text.pair_lines(facts)
+    yield ""
+    yield clean(statement_text.head_line(one.head))

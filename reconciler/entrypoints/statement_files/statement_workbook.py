@@ -1,0 +1,149 @@
+"""A statement as a workbook: summary, roll-forward, discrepancies, corrections, days and certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from reconciler.domain.money import Money
+from reconciler.domain.statement.recorded_correction import RecordedCorrection
+from reconciler.domain.statement.statement_figures import CurrencyStatement
+from reconciler.entrypoints.statement_files import statement_text
+from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
+from reconciler.entrypoints.statement_files.workbook import MOST_ROWS, Workbook
+
+_ITEM_TITLES: Final = (
+    "account", "currency", "payment", "kind", "severity", "reason", "state", "owner", "created (UTC)",
+    "found (UTC)", "amount", "amount in minor units",
+)  # fmt: skip
+
+
+def write_statement_workbook(
+    path: Path,
+    certificates: Sequence[Certificate],
+    corrections: Iterable[RecordedCorrection],
+    most_rows: int = MOST_ROWS,
+) -> None:
+    """Write the workbook. Raises UsageError if the file cannot be written."""
+    with Workbook(path, most_rows) as book:
+        _summary(book, certificates)
+        _roll_forward(book, certificates)
+        _discrepancies(book, certificates)
+        _corrections(book, corrections)
+        _days(book, certificates)
+        sheet = book.sheet("certificate", (TITLE, ""))
+        for one in certificates:
+            for name, value in one.lines():
+                sheet.add((name, value))
+
+
+def _summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    sheet = book.sheet("summary", ("account", "currency", "figure", "money", "count", "remark"))
+    for one in certificates:
+        found = one.statement
+        account = found.account
+        remarks = [
+            f"{statement_text.title(found)}. {statement_text.when(found, one.as_of)}",
+            statement_text.WHAT_IT_IS,
+            statement_text.days_not_examined(found),
+        ]
+        for remark in filter(None, remarks):
+            sheet.add((account, None, None, None, None, remark))
+        for currency in found.currencies:
+            for name, amount, count in _figures(currency):
+                money = Money(amount, currency.currency)
+                sheet.add((account, currency.currency.upper(), name, money, count, None))
+            for said in (
+                statement_text.lost_webhooks(currency),
+                statement_text.subsequent(currency),
+            ):
+                if said:
+                    sheet.add((account, currency.currency.upper(), None, None, None, said))
+
+
+def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
+    yield "unexplained", one.unexplained, None
+    yield "your table calls paid", one.local, one.local_count
+    yield "Stripe received", one.stripe, one.stripe_count
+    yield "difference", one.difference, None
+    yield "explained", one.explained, None
+    yield "explained by findings", sum(item.amount for item in one.items), len(one.items)
+    yield "created on another day here", one.moved, None
+    yield "webhook may be on its way", one.waiting, None
+    yield "nothing kept on either side", one.returned, None
+    yield "refunded by Stripe", one.refunded, None
+    yield "lost in disputes", one.disputed, None
+    yield "not of this table", one.unrelated.amount, one.unrelated.count
+    yield "rows outside the mapping", one.outside_mapping.amount, one.outside_mapping.count
+
+
+def _roll_forward(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    titles = ("account", "currency", "open differences", "owner", "findings", "money")
+    sheet = book.sheet("roll-forward", titles)
+    for one in certificates:
+        account = one.statement.account
+        for currency in one.statement.currencies:
+            code = currency.currency
+            for name, moved in (
+                ("open at the beginning", currency.opening),
+                ("new", currency.new),
+                ("cleared", currency.cleared),
+                ("open at the end", currency.closing),
+            ):
+                money = Money(moved.amount, code)
+                sheet.add((account, code.upper(), name, None, moved.count, money))
+            for aged in one.statement.aged(currency):
+                name, owner = f"open for {aged.age} days", aged.owner or "no owner"
+                money = Money(aged.items.amount, code)
+                sheet.add((account, code.upper(), name, owner, aged.items.count, money))
+
+
+def _discrepancies(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    sheet = book.sheet("discrepancies", _ITEM_TITLES)
+    for one in certificates:
+        found = one.statement
+        for currency in found.currencies:
+            for item in currency.items:
+                sheet.add(
+                    (
+                        found.account, item.currency.upper(), item.subject, item.kind, item.severity, item.reason,
+                        item.state, found.owner_of(item), item.payment_created, item.since,
+                        Money(item.amount, item.currency), item.amount,
+                    )
+                )  # fmt: skip
+
+
+def _corrections(book: Workbook, corrections: Iterable[RecordedCorrection]) -> None:
+    titles = (
+        "account", "entry", "at (UTC)", "action", "payment", "row", "status before", "status after", "asked by", "sweep",
+    )  # fmt: skip
+    sheet = book.sheet("corrections", titles)
+    for one in corrections:
+        sheet.add(
+            (
+                one.account, one.seq, one.at, one.action, one.payment_intent, one.key, one.before, one.after,
+                one.asked_by, one.sweep,
+            )
+        )  # fmt: skip
+
+
+def _days(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    titles = (
+        "account", "day", "currency", "rows that say paid", "your table calls paid", "payments",
+        "Stripe received", "difference", "refunded", "disputed", "sweep",
+    )  # fmt: skip
+    sheet = book.sheet("days", titles)
+    for one in certificates:
+        for day in one.statement.days:
+            count, amount = day.paid_here
+            code = day.currency
+            sheet.add(
+                (
+                    one.statement.account, day.day, code.upper(), count, Money(amount, code), day.received[0],
+                    Money(day.received[1], code), Money(amount - day.received[1], code),
+                    Money(day.refunded, code), Money(day.disputed, code), day.sweep,
+                )
+            )  # fmt: skip
+        for missing in one.statement.days_not_examined:
+            sheet.add((one.statement.account, missing, "not examined"))
