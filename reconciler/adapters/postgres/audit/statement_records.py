@@ -79,7 +79,7 @@ def corrections_of(
 ) -> Iterator[RecordedCorrection]:
     """What was written to rows of an account, and taken back, from ``start`` to ``cut``, in the ledger's order."""
     parameters = {"account": account, "start": start, "cut": cut}
-    with database.counting("reading the corrections") as connection, _readable(account):
+    with database.counting("reading the corrections") as connection, readable_entries(account):
         for row in connection.cursor().stream(_SQL["statement_corrections"], parameters):
             yield RecordedCorrection(*row)
 
