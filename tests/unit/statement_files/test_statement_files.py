@@ -59,7 +59,7 @@ def day(currency: str, local: int, stripe: int) -> DayEntry:
 
 
 def found(currency: str, difference: int) -> FindingHistory:
-    """A finding whose payment has a name that somebody chose."""
+    """A finding whose payment has a name that a stranger chose."""
     paid = datetime(2026, 10, 3, 12, tzinfo=UTC)
     record = FindingRecord(
         50, CUT - timedelta(3), f"{EVIL}{currency}", "missed_outcome", "open", {currency: difference}, paid,
