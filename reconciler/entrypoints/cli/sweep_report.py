@@ -275,7 +275,7 @@ def _list(value: object) -> list[object]:
 def _ending(report: SweepReport) -> str:
     if not report.complete:
         missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
-        # the reason may have several lines, and the ending is one
-        stopped = " ".join((report.stopped or "Run it again.").split())
-        return f"The sweep is not complete. {missing}{stopped}"
+        # why it ended early stands on standard error, with a hint, and is not said twice on a terminal
+        again = "" if report.stopped is not None else "Run it again."
+        return f"The sweep is not complete. {missing}{again}".rstrip()
     return "The sweep is complete."

@@ -125,7 +125,8 @@ def test_the_text_of_an_incomplete_sweep(capsys: pytest.CaptureFixture[str]) -> 
     text = shown(capsys, made)
     assert "pi_9" in text
     assert "Stripe answered 500." in text
-    assert "The sweep is not complete. Not examined: 1. The database went away. Start it." in text
+    assert "The sweep is not complete. Not examined: 1.\n" in text
+    assert "The database went away" not in text
 
 
 def test_only_the_text_shortens_long_lists(capsys: pytest.CaptureFixture[str]) -> None:
