@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from reconciler.adapters.postgres.merchant.payment_lookup import PostgresPayment
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.engine.actions.find_payment import PaymentFinder
 from reconciler.engine.lease.table_binding import TableGuard
-from reconciler.settings import Settings
+from reconciler.settings import Account, Settings
 
 
 @contextmanager
@@ -56,3 +56,14 @@ def open_payment_finder(
         lookup=PostgresPaymentLookup(database, table, accounts, can_read_schema=can_read),
         records=PostgresPaymentRecords(database, can_read_schema=can_read),
     )
+
+
+def accounts_of_intents(settings: Settings, intents: Sequence[str]) -> tuple[Account, ...]:
+    """The accounts whose rows or discrepancies name the PaymentIntents; all accounts if one of them is known nowhere."""
+    if len(settings.accounts) == 1:
+        return settings.accounts
+    with open_payment_finder(settings) as finder:
+        names = finder.accounts_of(intents)
+    if None in names:
+        return settings.accounts
+    return tuple(account for account in settings.accounts if account.name in names)

@@ -117,6 +117,19 @@ class PaymentFinder:
             found.append(NamedPayment((_KINDS[known.kind],), None, intent, (), looked_up))
         return _merged(found)
 
+    def accounts_of(self, intents: Sequence[str]) -> frozenset[str | None]:
+        """The accounts whose rows or discrepancies name these PaymentIntents; with None if one is known nowhere."""
+        accounts: dict[str, set[str]] = {intent: set() for intent in intents}
+        known = [(row.payment.payment_intent, row.account) for row in self.lookup.holding(intents)]
+        found = self.records.discrepancies(self.accounts, intents)
+        for intent, account in [*known, *((one.payment_intent, one.account) for one in found)]:
+            if intent in accounts and account is not None:
+                accounts[intent].add(account)
+        names: set[str | None] = {name for found_in in accounts.values() for name in found_in}
+        if not all(accounts.values()):
+            names.add(None)
+        return frozenset(names)
+
     def of_discrepancy(self, number: int) -> NamedPayment | None:
         """The payment that a discrepancy is about; None if there is no such discrepancy."""
         discrepancy = self.records.discrepancy(number)

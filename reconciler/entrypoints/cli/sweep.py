@@ -142,7 +142,7 @@ def sweep(
         approved=yes,
     )
     settings = call.settings()
-    accounts = _accounts(settings, account, again)
+    accounts = _accounts(settings, account, again, intents)
     requests = _requests(request, accounts, only)
     reports = sweep_all(call, settings, requests, command, chosen)
     return int(exit_code_of(reports, asked=exit_code, wanted=request.writing))
@@ -217,13 +217,22 @@ def _name(account: Account, settings: Settings) -> str | None:
     return account.name if len(settings.accounts) > 1 else None
 
 
-def _accounts(settings: Settings, named: str | None, again: int | None) -> tuple[Account, ...]:
-    """The accounts to sweep: the named one, the one that made the sweep of --again, or all."""
+def _accounts(
+    settings: Settings, named: str | None, again: int | None, intents: tuple[str, ...]
+) -> tuple[Account, ...]:
+    """The accounts to sweep: the named one, the one that made the sweep of --again or has the payments, or all."""
     if again is not None:
         from reconciler.wiring.people import account_of_sweep
 
         return (account_of_sweep(settings, named, again),)
-    return settings.accounts if named is None else (settings.account(named),)
+    if named is not None:
+        return (settings.account(named),)
+    if intents and len(settings.accounts) > 1:
+        # another account does not know them, and would spend reads to say so
+        from reconciler.wiring.payment_finder import accounts_of_intents
+
+        return accounts_of_intents(settings, intents)
+    return settings.accounts
 
 
 def _sweep(

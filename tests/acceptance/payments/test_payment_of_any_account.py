@@ -32,3 +32,17 @@ def test_several_accounts(open_shop: OpenShop, stripe: ExactStripe) -> None:
         assert "no row" not in other.out
     ghost = shop.run("explain", "4")
     assert "ghost, which is not in [[accounts]]" in ghost.out
+
+
+def test_a_sweep_of_one_payment_finds_its_account(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """Only the account that has the row is swept; a payment that is known nowhere is looked for in every account."""
+    shop = open_shop(account="account")
+    shop.configure_accounts({"name": "eu"}, {"name": "us"})
+    stripe.serve(payment_intent("pi_1"), payment_intent("pi_2"))
+    shop.row(1, "pi_1", account="us")
+    one = shop.run("sweep", "--payment-intent", "pi_1")
+    assert "account us" in one.out
+    assert "account eu" not in one.out
+    both = shop.run("sweep", "--payment-intent", "pi_2")
+    assert "account us" in both.out
+    assert "account eu" in both.out
