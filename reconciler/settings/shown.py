@@ -91,10 +91,28 @@ def _of_section(
             default = None if info.is_required() else info.get_default(call_default_factory=True)
             yield ShownValue(f"{shown_name}.{name}", _plain(default), Source.DEFAULT)
             continue
-        variable = _variable((*path, name), variables)
-        origin = variable if variable is not None else str(source)
-        kind = Source.FILE if variable is None else Source.ENVIRONMENT
-        yield ShownValue(f"{shown_name}.{name}", _plain(given[name]), kind, origin)
+        value = given[name]
+        # each entry of a table stands alone, as in the file
+        entries = value.items() if isinstance(value, Mapping) and "sql" not in value else ()
+        for entry, item in entries:
+            yield _written_value(
+                f"{shown_name}.{name}.{entry}", item, (*path, name, entry), variables, source
+            )
+        if not entries:
+            yield _written_value(f"{shown_name}.{name}", value, (*path, name), variables, source)
+
+
+def _written_value(
+    key: str,
+    value: object,
+    path: tuple[str, ...],
+    variables: Mapping[tuple[str, ...], str],
+    source: Path | None,
+) -> ShownValue:
+    variable = _variable(path, variables)
+    if variable is not None:
+        return ShownValue(key, _plain(value), Source.ENVIRONMENT, variable)
+    return ShownValue(key, _plain(value), Source.FILE, str(source))
 
 
 def _variable(path: tuple[str, ...], variables: Mapping[tuple[str, ...], str]) -> str | None:

@@ -133,8 +133,8 @@ def program(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The configuration file.  [default: $RECONCILER_CONFIG, else ./reconciler.toml, else "
-            "/etc/reconciler/reconciler.toml]",
+            help="The configuration file.  [default: $RECONCILER_CONFIG, else reconciler.toml in this folder, else in "
+            "/etc/reconciler]",
         ),
     ] = None,
     log_level: Annotated[

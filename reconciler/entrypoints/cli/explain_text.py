@@ -161,7 +161,7 @@ def _write_stripe(found: Explanation) -> None:
             write_pairs(_missing_pairs(intent))
     if found.attempts:
         write_line()
-        write_table(_ATTEMPTS, found.attempts)
+        write_table(non_empty(_ATTEMPTS, found.attempts), found.attempts)
     if found.disputes:
         write_line()
         write_table(non_empty(_DISPUTES, found.disputes), found.disputes)
@@ -237,7 +237,7 @@ def _write_verdict(found: Explanation) -> None:
     findings = found.decision.findings if isinstance(found.decision, Correct | Flag) else ()
     if findings:
         write_line()
-        write_table(_FINDINGS, findings)
+        write_table(non_empty(_FINDINGS, findings), findings)
     write_line()
     write_line(f"What to do next: {found.next_step.text}")
     if found.next_step.command is not None:

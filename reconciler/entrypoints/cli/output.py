@@ -121,8 +121,8 @@ def write_table(
 
     if sys.stdout.isatty():
         terminal_width, _ = get_terminal_size()
-        if sum(widths) + len(_GAP) * len(widths) <= terminal_width:
-            _draw(columns, cells)
+        if indent + sum(widths) + len(_GAP) * len(widths) <= terminal_width:
+            _draw(columns, cells, indent)
         else:
             _write_cards(titles, cells, terminal_width, indent)
         return
@@ -142,9 +142,12 @@ def non_empty(columns: Sequence[OutputColumn[Row]], rows: Sequence[Row]) -> list
     return [column for column in columns if any(column.text(row) for row in rows)]
 
 
-def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) -> None:
+def _draw(
+    columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]], indent: int
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -154,7 +157,7 @@ def _draw(columns: Sequence[OutputColumn[Row]], cells: Sequence[Sequence[str]]) 
     for line in cells:
         # a Text is not parsed for rich's markup, which data may contain
         table.add_row(*(Text(cell, style=_SEVERITY_STYLES.get(cell, "")) for cell in line))
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout).print(Padding(table, (0, 0, 0, indent), expand=False))
 
 
 def _write_cards(

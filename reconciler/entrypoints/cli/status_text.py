@@ -105,8 +105,10 @@ def _no_account_text(one: AccountStatus) -> str:
 
 def _write_tables(one: AccountStatus) -> None:
     if one.sweeps:
+        write_line()
         write_table(_SWEEPS, [_sweep_row(item) for item in one.sweeps], indent=2)
     if one.findings:
+        write_line()
         rows = [
             (
                 item.severity.value,

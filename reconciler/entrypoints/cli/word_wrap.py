@@ -10,6 +10,7 @@ from reconciler.entrypoints.invocation import PROGRAM
 
 COMMANDS: Final = (
     "assign",
+    "close",
     "completion",
     "config",
     "demo",
@@ -42,6 +43,7 @@ COMMANDS: Final = (
 _COMMAND: Final = re.compile(
     rf"(?:^|(?<=[ \"]))sudo {PROGRAM} |{PROGRAM} (?:-|(?:{'|'.join(COMMANDS)})(?= |$))"
 )
+_END: Final = re.compile(r"[.:;] [A-Z]")
 _CONTINUED: Final = " \\"
 _LEAST_ROOM: Final = 16
 
@@ -58,10 +60,13 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         return
     found = _COMMAND.search(text)
     command_at = len(text) if found is None else found.start()
+    # a sentence may follow the command
+    ended = _END.search(text, command_at)
+    command_until = len(text) if ended is None else ended.start()
     further = " " * (indent + 2 if width - indent - 2 >= _LEAST_ROOM else 0)
     line, is_first = " " * indent, True
     for word in re.finditer(r"[^ ]+", text):
-        is_command = word.start() > command_at
+        is_command = command_at < word.start() <= command_until
         # a continued command needs room for its backslash, also before its last word
         room = width - (len(_CONTINUED) if is_command or word.start() == command_at else 0)
         if not line.strip():

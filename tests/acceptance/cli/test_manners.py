@@ -94,7 +94,7 @@ def test_where_each_value_comes_from(town: Town, tmp_path: Path) -> None:
     assert (share["value"], share["source"]) == ("0.25", "environment")
     assert share["from"] == "RECONCILER_BUDGET__SHARE"
     assert found["service.tail"]["source"] == "default"
-    assert found["payments.read"]["value"]["paid"] == "succeeded"
+    assert found["payments.read.paid"]["value"] == "succeeded"
     assert found["database.url"]["value"] == "***"
     assert found["database.url"]["from"] == "DATABASE_URL"
     assert (found["stripe key"]["value"], found["stripe key"]["source"]) == ("***", "environment")

@@ -42,6 +42,16 @@ def test_a_sentence_about_the_schema_is_no_command() -> None:
     assert not any(line.endswith("\\") for line in lines)
 
 
+def test_a_sentence_behind_a_command_is_prose() -> None:
+    """Only the lines of the command end with a backslash."""
+    text = "hint: Run: reconciler migrate --daemon-role ROLE. A dry run works without it."
+    assert list(wrapped(text, 36)) == [
+        "hint: Run: reconciler migrate \\",
+        "  --daemon-role ROLE. A dry run",
+        "  works without it.",
+    ]
+
+
 def test_every_command_is_known() -> None:
     """A command that is missing in the list would be broken without a backslash."""
     names = {
