@@ -7,25 +7,19 @@ the application may be installed in any schema.
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-import reconciler
 from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 from reconciler.settings import PaymentsSection
+from reconciler.shipped_files import shipped_names, shipped_text
 
-_FOLDERS: Final = (
-    # a checkout, or an editable installation
-    Path(reconciler.__file__).parents[1] / "config" / "presets",
-    Path(sys.prefix) / "share" / "reconciler" / "presets",
-)
+_FOLDER: Final = "config/presets/"
 
 
 class PresetMode(StrEnum):
@@ -69,18 +63,19 @@ class Preset:
 
 def preset_names() -> tuple[str, ...]:
     """The names of all presets, sorted."""
-    return tuple(sorted({path.stem for folder in _FOLDERS for path in folder.glob("*.toml")}))
+    return tuple(
+        name.removeprefix(_FOLDER).removesuffix(".toml")
+        for name in shipped_names()
+        if name.startswith(_FOLDER) and name.endswith(".toml")
+    )
 
 
 def load_preset(name: str) -> Preset:
     """The preset of that name. Raises UsageError if there is none, ConfigurationError if its file is not a preset."""
-    for folder in _FOLDERS:
-        path = folder / f"{name}.toml"
-        # a name is no path
-        if path.parent == folder and path.is_file():
-            return _read(name, path)
+    if name in preset_names():
+        return _read(name)
     raise UsageError(
-        f'There is no preset "{name}".', f"The presets are: {', '.join(preset_names()) or 'none'}."
+        f'There is no preset "{name}".', f"The presets are: {', '.join(preset_names())}."
     )
 
 
@@ -89,12 +84,13 @@ def load_presets() -> tuple[Preset, ...]:
     return tuple(load_preset(name) for name in preset_names())
 
 
-def _read(name: str, path: Path) -> Preset:
+def _read(name: str) -> Preset:
+    file = f"{_FOLDER}{name}.toml"
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(shipped_text(file))
         read = _PresetFile(**raw)
-    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
         why = " ".join(str(error).split())[:300]
-        fault = ConfigurationFault(f"{path} is not a preset: {why}.", "Install Reconciler anew.")
+        fault = ConfigurationFault(f"{file} is not a preset: {why}.", "Install Reconciler anew.")
         raise ConfigurationError((fault,)) from None
     return Preset(name, read.preset, raw["payments"], read.payments)

@@ -154,11 +154,14 @@ def sample_rows(
 
 
 def _holds(text: str, values: Sequence[str]) -> sql.Composable:
-    """The condition that a text gives one of some values. A column is compared in its own form, so that an index serves."""
+    """The condition that an SQL text gives one of some values; an index on a text column serves it."""
+    # psycopg reads a % as the start of a parameter
     literals = sql.SQL(", ").join(
         sql.SQL(sql.Literal(value).as_string().replace("%", "%%")) for value in values
     )
-    return sql.SQL("{} IN ({})").format(in_parentheses(text), literals)
+    return sql.SQL("{}::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[{}])").format(
+        in_parentheses(text), literals
+    )
 
 
 def _is_read(column: TableColumn) -> bool:
