@@ -82,7 +82,7 @@ def test_a_table_downloads_with_exact_values(ana: TestClient) -> None:
     assert answer.content.startswith(b"\xef\xbb\xbf")
     found = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len(found) == 60
-    row = next(row for row in found if row["payment"] == "pi_00000000000000002")
+    row = next(row for row in found if row["payment_intent"] == "pi_00000000000000002")
     assert (row["at_stake"], row["at_stake_minor_units"], row["at_stake_currency"]) == (
         "2.00",
         "200",

@@ -16,10 +16,10 @@ from reconciler.domain.review.due_date import DueRules
 from reconciler.entrypoints.shown_text import moment_text
 from reconciler.entrypoints.web.call import Call, View, WrongAddressError
 from reconciler.entrypoints.web.tables import (
+    Cell,
     Column,
     Table,
     address,
-    moment_column,
     money_column,
     text_column,
 )
@@ -133,38 +133,74 @@ def with_due_date(one: Discrepancy, rules: DueRules) -> Discrepancy:
 def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Column[Discrepancy]]:
     """The columns of a list of discrepancies."""
     made: list[Column[Discrepancy]] = [
-        text_column(
+        Column(
             "Payment",
-            lambda one: one.payment_intent or " ".join(one.keys),
-            href=payment_address,
-            note=_second_name,
+            lambda one: Cell(_first_name(one), href=payment_address(one), note=_second_name(one)),
+            {
+                "id": lambda one: one.id,
+                "account": lambda one: one.account,
+                "payment_intent": lambda one: one.payment_intent,
+                "payment": lambda one: " ".join(one.keys),
+                "order": lambda one: one.order,
+                "payment_created": lambda one: one.payment_created,
+            },
         ),
-        text_column(
+        Column(
             "Kind",
-            lambda one: words(one.kind.value),
-            note=lambda one: words(one.reason) if one.reason else None,
+            lambda one: Cell(words(one.kind.value), note=words(one.reason) if one.reason else None),
+            {
+                "kind": lambda one: one.kind.value,
+                "reason": lambda one: one.reason,
+                "cause": lambda one: one.cause,
+            },
         ),
         text_column(
             "Severity",
             lambda one: words(one.severity.value),
             tone=lambda one: f"severity-{one.severity.value}",
         ),
-        text_column("State", lambda one: words(one.state.value), note=lambda one: one.resolved_by),
+        Column(
+            "State",
+            lambda one: Cell(words(one.state.value), note=one.resolved_by or one.closing),
+            {
+                "state": lambda one: one.state.value,
+                "closing": lambda one: one.closing,
+                "resolved_by": lambda one: one.resolved_by,
+                "note": lambda one: one.note,
+            },
+        ),
         money_column("At stake", lambda one: one.stake),
-        text_column("Your table", lambda one: side_text(one.local)),
-        text_column("Stripe", lambda one: side_text(one.stripe)),
+        Column(
+            "Your table, Stripe",
+            lambda one: Cell(side_text(one.local), note=f"Stripe: {side_text(one.stripe)}"),
+            {
+                "your_table": lambda one: side_text(one.local),
+                "stripe": lambda one: side_text(one.stripe),
+            },
+        ),
         text_column("Owner", lambda one: one.owner),
         text_column(
             "Due",
             lambda one: moment_text(one.due_at)[:10],
             tone=lambda one: "severity-critical" if now and one.is_overdue(now) else None,
         ),
-        moment_column("First seen", lambda one: one.first_seen),
-        moment_column("Last seen", lambda one: one.last_seen),
+        Column(
+            "First and last seen",
+            lambda one: Cell(_day(one.first_seen), note=_day(one.last_seen)),
+            {"first_seen": lambda one: one.first_seen, "last_seen": lambda one: one.last_seen},
+        ),
     ]
     if several_accounts:
-        made.insert(0, text_column("Account", lambda one: one.account))
+        made.insert(0, Column("Account", lambda one: Cell(one.account), {}))
     return made
+
+
+def _day(moment: datetime) -> str:
+    return moment_text(moment)[:10]
+
+
+def _first_name(one: Discrepancy) -> str:
+    return one.payment_intent or " ".join(one.keys)
 
 
 def _second_name(one: Discrepancy) -> str | None:

@@ -134,6 +134,9 @@ def entry_text(action: str, body: Mapping[str, object]) -> str:
             return f"{words(kind)} is {_text(body, 'state')}{f': {words(closing)}' if closing else ''}{_reason(body)}"
         case Action.RESOLUTION | Action.REOPENING:
             return f"{words(kind)} {_text(body, 'state') or 'opened again'}"
+        case Action.ASSIGNMENT:
+            owner = _text(body, "owner")
+            return f"{words(kind)} assigned to {owner}" if owner else f"{words(kind)} has no owner"
         case Action.SWEEP:
             complete = "complete" if body.get("complete") else "not complete"
             return f"Sweep {body.get('sweep')} ({kind}), {complete}, {body.get('corrected', 0)} rows corrected"
