@@ -38,7 +38,9 @@ from reconciler.clock import Clock
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
+from reconciler.engine.actions.close_period import PeriodLedger
 from reconciler.settings import Settings
+from reconciler.wiring.close import period_ledger
 from reconciler.wiring.remembered import Remembered
 
 CONNECTIONS: int = 6
@@ -55,6 +57,10 @@ class WebRecords:
     def review(self) -> PostgresReviewStore:
         """Where decisions of reviewers are stored."""
         return PostgresReviewStore(self._database)
+
+    def period_ledger(self, account: str) -> PeriodLedger:
+        """The ledger of an account, to close its periods."""
+        return period_ledger(self._database, account)
 
     def record_view(self, account: str, names: Sequence[str], viewer: str) -> None:
         """Store that a person looked at a payment: ``names`` are its PaymentIntent and its rows, as ``row:KEY``."""
@@ -89,13 +95,15 @@ class WebRecords:
             ),
         )
 
-    def recent_statement(self, account: str, period: Period, cut: datetime) -> Statement:
-        """The statement of a period, perhaps of a moment ago."""
+    def recent_statement(
+        self, account: str, period: Period, cutoff: datetime, now: datetime
+    ) -> Statement:
+        """The statement of a period as of a moment, or as of now if that is in the future; perhaps of a moment ago."""
         return cast(
             "Statement",
             self._figures.value(
-                ("statement", account, period.first, period.last),
-                lambda: self.statement(account, period, cut),
+                ("statement", account, period.first, period.last, cutoff),
+                lambda: self.statement(account, period, min(cutoff, now)),
             ),
         )
 

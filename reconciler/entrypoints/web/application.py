@@ -24,7 +24,9 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from reconciler.clock import Clock
+from reconciler.engine.actions.close_period import CloseRefusedError
 from reconciler.entrypoints.web.call import Call, NotFoundError, PageFunction, View
+from reconciler.entrypoints.web.close_post import close_endpoint
 from reconciler.entrypoints.web.decisions import DONE, NotAllowedError
 from reconciler.entrypoints.web.identity import (
     Credentials,
@@ -98,6 +100,7 @@ def application(
         Route("/payment", _page(site, payment), methods=["GET"]),
         Route("/discrepancies/{number:int}", _discrepancy(site), methods=["GET"]),
         Route("/style.css", _style_sheet, methods=["GET"]),
+        Route("/close", _close(site), methods=["POST"]),
         Route("/decide", _decisions(site), methods=["POST"]),
         Route("/healthz", _health, methods=["GET"]),
     ]
@@ -121,6 +124,16 @@ def _decisions(site: Site) -> Callable[[Request], Any]:
         site.tokens,
         lambda request: reader_of(site, request),
         lambda view, request, reader: rendered(site, view, request, reader),
+    )
+
+
+def _close(site: Site) -> Callable[[Request], Any]:
+    return close_endpoint(
+        site.records,
+        site.settings,
+        site.clock,
+        site.tokens,
+        lambda request: reader_of(site, request),
     )
 
 
@@ -284,6 +297,8 @@ def _on_error(site: Site) -> Handler:
                 return _message(site, request, HTTPStatus.FORBIDDEN, what, hint)
             case NotFoundError():
                 return _message(site, request, HTTPStatus.NOT_FOUND, what, hint)
+            case CloseRefusedError():
+                return _message(site, request, HTTPStatus.CONFLICT, what, hint)
             case UsageError():
                 return _message(site, request, HTTPStatus.BAD_REQUEST, what, hint)
             case _:

@@ -56,7 +56,9 @@ DONE: Final = {
     "assign": "The owner is stored.",
     "resolve": "Resolved. It opens again if a side changes.",
     "ignore": "Ignored. It opens again if a side changes.",
-    "reopen": "Open again. The next sweep reads the payment anew.",
+    "reopen": "Open again.",
+    "prepare": "Prepared. Another person signs it.",
+    "sign": "Signed. The ledger has the figures, and who signed.",
 }
 """What a page says after a decision."""
 

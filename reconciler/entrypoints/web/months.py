@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.period import Period, start_of
 from reconciler.domain.statement.statement import Statement
 from reconciler.entrypoints.web.call import Call, WrongAddressError
 from reconciler.entrypoints.web.tables import address
 
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a month its money is looked at, as ``reconciler statement`` does."""
+_MOST_DAYS: Final = 400
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 
 
@@ -66,8 +68,59 @@ def month_of(day: date) -> Month:
     return Month(day.year, day.month)
 
 
-def asked_month(call: Call) -> Month:
-    """The month that the address names, else the one before the present one. Raises WrongAddressError."""
+@dataclass(frozen=True, slots=True)
+class AskedPeriod:
+    """The period of an address, with the moment as of which its money is asked for. ``chosen`` is its part of an address."""
+
+    period: Period
+    cutoff: datetime
+    name: str
+    month: Month | None
+    chosen: Mapping[str, str]
+
+
+def asked_period(call: Call) -> AskedPeriod:
+    """The period that the address names, else the month before the present one. Raises WrongAddressError."""
+    first, last = _day(call, "from"), _day(call, "to")
+    if (first is None) != (last is None):
+        raise WrongAddressError("from and to go together.", "Write both, such as 2026-10-01.")
+    zone = call.settings.statement.zone
+    if first is not None and last is not None:
+        if last < first or (last - first).days > _MOST_DAYS:
+            raise WrongAddressError("to is before from, or the period is too long.", "")
+        period, month, name = Period(first, last, zone), None, f"{first} to {last}"
+        chosen = {"from": first.isoformat(), "to": last.isoformat()}
+    else:
+        month = _asked_month(call)
+        period, name, chosen = (
+            Period(month.first, month.last, zone),
+            month.name,
+            {"month": month.code},
+        )
+    cutoff_day = _day(call, "cutoff")
+    cutoff = period.end + CUTOFF_AFTER
+    if cutoff_day is not None:
+        cutoff = start_of(cutoff_day + timedelta(days=1), zone)
+        chosen["cutoff"] = cutoff_day.isoformat()
+    return AskedPeriod(period, cutoff, name, month, chosen)
+
+
+def _day(call: Call, name: str) -> date | None:
+    text = call.text(name)
+    if text is None:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or not 2000 <= found.year <= 2200:
+        raise WrongAddressError(
+            f'{name} is "{text[:40]}", which is no day.', "Write it such as 2026-10-01."
+        )
+    return found
+
+
+def _asked_month(call: Call) -> Month:
     text = call.text("month")
     today = call.clock.now().astimezone(call.settings.statement.zone).date()
     if text is None:
@@ -81,5 +134,9 @@ def asked_month(call: Call) -> Month:
 def month_statement(call: Call, account: str, month: Month) -> Statement:
     """The statement of a month, of what the ledger holds now, at most five days after the month's end."""
     period = Period(month.first, month.last, call.settings.statement.zone)
-    cut = min(call.clock.now(), period.end + CUTOFF_AFTER)
-    return call.records.recent_statement(account, period, cut)
+    return period_statement(call, account, period, period.end + CUTOFF_AFTER)
+
+
+def period_statement(call: Call, account: str, period: Period, cutoff: datetime) -> Statement:
+    """The statement of a period as of a moment; as of now if that is in the future."""
+    return call.records.recent_statement(account, period, cutoff, call.clock.now())

@@ -35,14 +35,7 @@ def decision_endpoint(
     """The endpoint of every decision."""
 
     async def endpoint(request: Request) -> Response:
-        reader = await run_in_threadpool(reader_of, request)
-        raise_if_foreign(request, reader)
-        values = await read_body(request)
-        if not tokens.is_right(reader, (values.get("token") or ("",))[0]):
-            raise NotAllowedError(
-                "This page is too old, or it is another person's.",
-                "Go back, load it again and repeat.",
-            )
+        reader, values = await checked_post(request, tokens, reader_of)
         return await run_in_threadpool(_answer, request, reader, values)
 
     def _answer(request: Request, reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
@@ -57,6 +50,21 @@ def decision_endpoint(
         )
 
     return endpoint
+
+
+async def checked_post(
+    request: Request, tokens: PageTokens, reader_of: Callable[[Request], Reader]
+) -> tuple[Reader, Mapping[str, Sequence[str]]]:
+    """The reviewer who sends a POST, and its fields. Raises NotAllowedError if it may not be, and WrongAddressError."""
+    reader = await run_in_threadpool(reader_of, request)
+    raise_if_foreign(request, reader)
+    values = await read_body(request)
+    if not tokens.is_right(reader, (values.get("token") or ("",))[0]):
+        raise NotAllowedError(
+            "This page is too old, or it is another person's.",
+            "Go back, load it again and repeat.",
+        )
+    return reader, values
 
 
 def raise_if_foreign(request: Request, reader: Reader) -> None:

@@ -159,3 +159,77 @@ def test_a_person_without_a_mouse_reaches_the_content(demo: Demo, browser: Any) 
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
     context.close()
+
+
+def test_a_month_is_closed(demo: Demo, browser: Any) -> None:
+    """Find, read, note, assign, resolve, several at once, statement, prepare, sign, download, open again."""
+    context = browser.new_context(**SCREENS["light"], accept_downloads=True)
+    page = context.new_page()
+
+    # find what is worst, and read it
+    page.goto(demo.address)
+    page.locator(".severity-card-critical .figure a").click()
+    page.locator("select[name=kind]").select_option("contradicted")
+    page.get_by_role("button", name="Show").click()
+    page.locator("tbody a").first.click()
+    assert page.get_by_text("differs").count() > 0
+
+    # note, assign, resolve
+    payment = page.url
+    for title, label, text, said in (
+        ("Add a note", "Note, for the record", "The parcel came back.", "The note is stored."),
+        ("Assign", "Owner; empty for no owner", "bo@example.com", "The owner is stored."),
+        ("Resolve", "Note, for the record", "Refunded by hand.", "Resolved."),
+    ):
+        page.locator("summary", has_text=title).first.click()
+        page.locator("details[open]").get_by_label(label).fill(text)
+        page.locator("details[open]").get_by_role("button").click()
+        assert said in page.get_by_role("status").inner_text()
+        assert page.url.startswith(payment)
+    story = page.locator("#story-caption").locator("xpath=../..").inner_text()
+    assert "The parcel came back." in story
+    assert "web:demo" in story
+    assert faults(page) == []
+    keep_picture(page, "payment-decided-light")
+
+    # several at once, with a preview
+    page.goto(f"{demo.address}/discrepancies?kind=overdue&state=open")
+    for box in page.get_by_role("checkbox").all()[:2]:
+        box.check()
+    page.get_by_label("With the chosen ones").select_option("ignore")
+    page.get_by_role("button", name="Preview").click()
+    assert faults(page) == []
+    keep_picture(page, "preview-light")
+    page.get_by_label("Note, for the record").fill("Too small to follow.")
+    page.get_by_role("button", name="Ignore").click()
+    assert "Ignored." in page.get_by_role("status").inner_text()
+
+    # the statement of examined days, as of now: prepare, sign, and open again
+    page.goto(f"{demo.address}/statement?month={MONTH}")
+    message = page.locator(".message.bad").inner_text()
+    first_missing = re.search(r"\d{4}-\d{2}-(\d{2})", message)
+    assert first_missing is not None
+    last = int(first_missing[1]) - 1
+    days = f"from={MONTH}-01&to={MONTH}-{last:02}&cutoff=2027-01-01"
+    page.goto(f"{demo.address}/statement?{days}")
+    assert "Unexplained" in page.locator("main").inner_text()
+    for title, label, said in (
+        ("Prepare", "Note, for the record", "Prepared."),
+        ("Sign", None, "Signed."),
+        ("Open again", "Note, for the record", "Open again."),
+    ):
+        page.locator("summary", has_text=title).first.click()
+        if label is not None:
+            page.locator("details[open]").get_by_label(label).fill("All is explained.")
+        page.locator("details[open]").get_by_role("button").click()
+        assert said in page.get_by_role("status").inner_text()
+        assert faults(page) == []
+        keep_picture(page, f"close-{title.split()[0].lower()}-light")
+
+    # every table is a file
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV of Steps").click()
+    assert download.value.suggested_filename == "steps.csv"
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 4
+    context.close()

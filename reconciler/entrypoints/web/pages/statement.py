@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
+from reconciler.engine.actions.close_period import closing_of
 from reconciler.entrypoints.web.call import Call, View
-from reconciler.entrypoints.web.months import asked_month, month_statement
+from reconciler.entrypoints.web.months import asked_period, period_statement
+from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
 from reconciler.entrypoints.web.tables import (
     Table,
     address,
@@ -22,9 +24,6 @@ from reconciler.entrypoints.web.tables import (
     text_column,
 )
 from reconciler.entrypoints.web.templating import words
-
-MOST_ITEMS: Final = 200
-"""The items that the page shows of each currency; a file has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,10 @@ def statement(call: Call) -> View:
     account = call.account(accounts)
     if account is None:
         return View("nothing_yet.html", "Statement")
-    month = asked_month(call)
-    found = month_statement(call, account, month)
-    tables: list[Table[Line] | Table[ReconcilingItem]] = []
+    asked = asked_period(call)
+    found = period_statement(call, account, asked.period, asked.cutoff)
+    closing = closing_of(call.records.period_ledger(account), asked.period)
+    tables: list[Table[Any]] = [*closing_tables(account, closing)]
     for currency in found.currencies:
         tables.append(_lines_table(currency))
         tables.append(_roll_forward(currency))
@@ -53,15 +53,15 @@ def statement(call: Call) -> View:
     values = {
         "account": account,
         "accounts": accounts,
-        "month": month,
-        "previous": address("/statement", account=account, month=month.before.code),
-        "following": address("/statement", account=account, month=month.after.code),
+        "asked": asked,
+        "closing": closing,
+        "close_steps": possible_steps(closing),
         "found": found,
         "headlines": [_headline(one) for one in found.currencies],
         "zone": call.settings.statement.timezone,
         "months": _months(found),
     }
-    return View("statement.html", f"Statement of {month.name}", values, tuple(tables))
+    return View("statement.html", f"Statement of {asked.name}", values, tuple(tables))
 
 
 def _months(found: Statement) -> str:

@@ -1,0 +1,97 @@
+"""How far the closing of a period is, as the page of its statement shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Final
+
+from reconciler.domain.audit.ledger_entry import Action
+from reconciler.domain.money import Money
+from reconciler.domain.statement.close_state import CloseState, Step
+from reconciler.domain.statement.period_figures import FigureChange, LateFact
+from reconciler.engine.actions.close_period import Closing
+from reconciler.entrypoints.shown_text import money_text
+from reconciler.entrypoints.web.tables import (
+    Column,
+    Table,
+    address,
+    moment_column,
+    number_column,
+    text_column,
+)
+from reconciler.entrypoints.web.templating import words
+
+_DONE: Final = {
+    Action.PERIOD_PREPARED: "Prepared",
+    Action.PERIOD_SIGNED: "Signed",
+    Action.PERIOD_REOPENED: "Opened again",
+}
+_COUNTS: Final = {"items", "late_items"}
+"""Figures that are numbers and no money."""
+
+
+class CloseStep(StrEnum):
+    """What a reviewer can do with a period."""
+
+    PREPARE = "prepare"
+    SIGN = "sign"
+    REOPEN = "reopen"
+
+
+def possible_steps(closing: Closing) -> list[CloseStep]:
+    """The steps that the state allows. The ledger may still refuse them, and then says why."""
+    match closing.state:
+        case CloseState.OPEN | CloseState.REOPENED:
+            return [CloseStep.PREPARE]
+        case CloseState.PREPARED:
+            return [CloseStep.SIGN, CloseStep.PREPARE, CloseStep.REOPEN]
+        case CloseState.SIGNED | CloseState.CHANGED_SINCE_SIGNED:
+            return [CloseStep.REOPEN]
+
+
+def closing_tables(account: str, closing: Closing) -> Iterator[Table[Any]]:
+    """The steps, what is not as in the last version any more, and the facts that were found late."""
+    yield Table("steps", "Steps", _STEPS, closing.steps, empty="No step was made yet.")
+    yield Table("changes", "Not as in the last version any more", _CHANGES, closing.changes)
+    yield Table(
+        "late", "Found after the cut-off, and dated before it", _late(account), closing.late
+    )
+
+
+_STEPS: Final[tuple[Column[Step], ...]] = (
+    moment_column("Time", lambda step: step.at),
+    text_column("Step", lambda step: _DONE[step.action], note=lambda step: step.note),
+    text_column("Person", lambda step: step.person, note=lambda step: step.asked_by),
+    moment_column("As of", lambda step: step.cutoff),
+    number_column("Ledger entry", lambda step: step.seq),
+    text_column("Head before it", lambda step: step.head[1][:12] if step.head else ""),
+)
+_CHANGES: Final[tuple[Column[FigureChange], ...]] = (
+    text_column("Currency", lambda one: one.currency.upper()),
+    text_column("Figure", lambda one: words(one.name)),
+    text_column("Then", lambda one: _figure(one, one.before)),
+    text_column("Now", lambda one: _figure(one, one.now)),
+)
+
+
+def _figure(one: FigureChange, amount: int) -> str:
+    return f"{amount:,}" if one.name in _COUNTS else money_text(Money(amount, one.currency))
+
+
+def _late(account: str) -> tuple[Column[LateFact], ...]:
+    def href(fact: LateFact) -> str:
+        name = fact.subject.removeprefix("row:").split(",")[0]
+        return address("/payment", account=account, name=name)
+
+    return (
+        text_column("Payment", lambda fact: fact.subject, href=href),
+        text_column("Kind", lambda fact: words(fact.kind)),
+        moment_column("Dated", lambda fact: fact.dated),
+        moment_column("Found", lambda fact: fact.found_at),
+        text_column("Change", _change),
+    )
+
+
+def _change(fact: LateFact) -> str:
+    return ", ".join(money_text(Money(fact.change[one], one)) for one in sorted(fact.change))

@@ -1,0 +1,135 @@
+"""A period is closed at its statement's page: by two people, on examined days, and never twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+from starlette.testclient import TestClient
+
+from reconciler.clock import SystemClock
+from reconciler.entrypoints.web.application import application
+from reconciler.entrypoints.web.identity import Identification, Reader, Role
+from reconciler.entrypoints.web.passwords import Passwords
+from reconciler.settings import Settings
+from reconciler.settings.review_section import ReviewSection
+from reconciler.wiring.web_records import WebRecords
+from tests.acceptance.web.conftest import CHEAP
+
+PERIOD = {"from": "2026-01-05", "to": "2026-01-06"}
+PAGE = f"/statement?{urlencode(PERIOD)}"
+PEOPLE = {"ana": ("web:ana",), "bo": ("web:bo", "os:bo")}
+DAY = {
+    "sweep": 900, "currency": "eur", "local": {"succeeded": {"count": 2, "amount": 3000}},
+    "stripe": {"succeeded": {"count": 2, "amount": 3000}}, "received": {"count": 2, "amount": 3000}, "refunded": 0,
+    "disputed": 0, "moved": 0, "waiting": 0, "returned": 0, "unrelated": {"count": 0, "amount": 0},
+    "outside_mapping": {"count": 0, "amount": 0},
+}  # fmt: skip
+SWEEP = {"sweep": 900, "kind": "window", "timezone": "UTC", "days": {"first": "2026-01-05", "last": "2026-01-06"}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def examined(stored: str, records: WebRecords) -> None:
+    """The ledger of a sweep that examined the period right after its end."""
+    bodies = [{**DAY, "day": "2026-01-05"}, {**DAY, "day": "2026-01-06"}, SWEEP]
+    with psycopg.connect(stored, autocommit=True) as connection:
+        connection.execute(
+            "SELECT reconciler.append_entries('default', ARRAY['day_totals', 'day_totals', 'sweep'], %s)",
+            ([json.dumps(body, sort_keys=True, separators=(",", ":")) for body in bodies],),
+        )
+
+
+Visit = Callable[[str], TestClient]
+
+
+@pytest.fixture
+def visit(records: WebRecords, settings: Settings) -> Visit:
+    """A reviewer by name, without a login."""
+
+    def made(name: str) -> TestClient:
+        review = ReviewSection(people=PEOPLE)
+        who = Identification((), None, (), Passwords(SystemClock(), CHEAP))
+        reader = Reader(name, Role.REVIEWER)
+        app = application(records, replace(settings, review=review), SystemClock(), who, reader)
+        return TestClient(
+            app, base_url="http://localhost", raise_server_exceptions=False, follow_redirects=False
+        )
+
+    return made
+
+
+def step(client: TestClient, name: str, **values: str) -> Any:
+    """A step as the page sends it, as of today."""
+    text = client.get(PAGE).text
+    token = re.search(r'name="token" value="([0-9a-f]+)"', text)
+    assert token is not None
+    today = SystemClock().now().isoformat()
+    fields = {"token": token[1], "step": name, "account": "default", "cutoff": today, **PERIOD, **values}  # fmt: skip
+    headers = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
+    return client.post("/close", content=urlencode(fields), headers=headers)
+
+
+def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -> None:
+    """Prepared by one, refused for the same person, signed by another, not signed twice, opened again with a reason."""
+    ana, bo, zoe = visit("ana"), visit("bo"), visit("zoe")
+    assert "No version is prepared" in ana.get(PAGE).text
+    refused = step(zoe, "prepare")
+    assert refused.status_code == 409
+    assert "unknown_actor" in refused.text
+    assert "not_prepared" in step(bo, "sign").text
+
+    assert step(ana, "prepare", note="all of it").status_code == 303
+    text = ana.get(PAGE).text
+    assert "Prepared" in text
+    assert "all of it" in text
+    refused = step(ana, "sign")
+    assert refused.status_code == 409
+    assert "same_person" in refused.text
+
+    done = step(bo, "sign")
+    assert done.status_code == 303
+    assert "Signed" in bo.get(done.headers["location"]).text
+    assert "already_signed" in step(ana, "sign").text
+    assert step(ana, "reopen").status_code == 400
+    assert step(ana, "reopen", note="one more refund").status_code == 303
+    text = ana.get(PAGE).text
+    assert "Reopened" in text
+    assert "one more refund" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"step": "burn"}, 400),
+        ({"account": "other"}, 404),
+        ({"from": "x"}, 400),
+        ({"to": "2025-01-01"}, 400),
+        ({"cutoff": "soon"}, 400),
+        ({"cutoff": "2026-01-20T00:00:00"}, 400),
+        ({"from": "2020-01-01", "to": "2020-01-31"}, 409),
+        ({"from": "2199-01-01", "to": "2199-01-31"}, 409),
+        ({"token": "0"}, 403),
+    ],
+)
+def test_a_wrong_step_is_refused(
+    examined: None, visit: Visit, values: dict[str, str], code: int
+) -> None:
+    """Nothing is stored, and a page says why."""
+    client = visit("ana")
+    before = len(re.findall("ledger_entry", client.get(f"{PAGE}&download=steps").text))
+    answer = step(client, values.get("step", "prepare"), **{k: v for k, v in values.items() if k != "step"})  # fmt: skip
+    assert answer.status_code == code
+    assert "<h1" in answer.text
+    assert len(re.findall("ledger_entry", client.get(f"{PAGE}&download=steps").text)) == before
+
+
+@pytest.mark.parametrize("query", ["from=2026-01-05", "from=2026-01-05&to=x", "from=2026-01-05&to=2026-01-01", "from=2000-01-01&to=2150-01-01", "month=2026-10&cutoff=x"])  # fmt: skip
+def test_a_wrong_period_in_the_address(visit: Visit, query: str) -> None:
+    """A clear page with 400."""
+    assert visit("ana").get(f"/statement?{query}").status_code == 400
