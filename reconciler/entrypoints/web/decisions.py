@@ -133,7 +133,7 @@ def preview(records: WebRecords, given: Given) -> View:
         "needs_note": given.decision in {Decision.NOTE, Decision.RESOLVE, Decision.IGNORE},
         "needs_owner": given.decision is Decision.ASSIGN,
     }
-    return View("preview.html", f"{given.decision.text}?", values, (table,))
+    return View("preview.html", given.decision.text, values, (table,))
 
 
 def chosen_discrepancies(records: WebRecords, ids: tuple[int, ...]) -> tuple[Discrepancy, ...]:

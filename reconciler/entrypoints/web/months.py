@@ -70,10 +70,12 @@ def month_of(day: date) -> Month:
 
 @dataclass(frozen=True, slots=True)
 class AskedPeriod:
-    """The period of an address, with the moment as of which its money is asked for. ``chosen`` is its part of an address."""
+    """The period of an address, with the moment as of which its money is asked for, None if the address names none.
+
+    ``chosen`` is its part of an address."""
 
     period: Period
-    cutoff: datetime
+    cutoff: datetime | None
     name: str
     month: Month | None
     chosen: Mapping[str, str]
@@ -98,7 +100,7 @@ def asked_period(call: Call) -> AskedPeriod:
             {"month": month.code},
         )
     cutoff_day = _day(call, "cutoff")
-    cutoff = period.end + CUTOFF_AFTER
+    cutoff = None
     if cutoff_day is not None:
         cutoff = start_of(cutoff_day + timedelta(days=1), zone)
         chosen["cutoff"] = cutoff_day.isoformat()

@@ -172,10 +172,16 @@ def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Colu
         money_column("At stake", lambda one: one.stake),
         Column(
             "Your table, Stripe",
-            lambda one: Cell(side_text(one.local), note=f"Stripe: {side_text(one.stripe)}"),
+            lambda one: Cell(
+                one.local_side.status or "no row", note=f"Stripe: {_stripe_status(one)}"
+            ),
             {
-                "your_table": lambda one: side_text(one.local),
-                "stripe": lambda one: side_text(one.stripe),
+                "your_status": lambda one: one.local_side.status,
+                "your_amount_minor_units": lambda one: one.local_side.amount,
+                "your_currency": lambda one: one.local_side.currency,
+                "stripe_status": lambda one: one.stripe_side.status,
+                "stripe_amount_minor_units": lambda one: one.stripe_side.amount,
+                "stripe_currency": lambda one: one.stripe_side.currency,
             },
         ),
         text_column("Owner", lambda one: one.owner),
@@ -215,17 +221,8 @@ def payment_address(one: Discrepancy) -> str:
     return address("/payment", account=one.account, name=name)
 
 
-def side_text(values: object) -> str:
-    """What one side says in a word: its status, or that there is none."""
-    if not isinstance(values, dict) or not values:
-        return "no row"
-    rows = values.get("rows")
-    if isinstance(rows, list):
-        return f"{len(rows)} rows"
-    status = values.get("status") or values.get("outcome")
-    if values.get("missing"):
-        return "not found"
-    return str(status) if status else ""
+def _stripe_status(one: Discrepancy) -> str:
+    return one.stripe_side.status or "not found"
 
 
 def _currency(call: Call) -> str | None:

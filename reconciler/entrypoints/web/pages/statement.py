@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
@@ -11,9 +12,9 @@ from reconciler.domain.money import Money
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
-from reconciler.engine.actions.close_period import closing_of
+from reconciler.engine.actions.close_period import Closing, closing_of
 from reconciler.entrypoints.web.call import Call, View
-from reconciler.entrypoints.web.months import asked_period, period_statement
+from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
 from reconciler.entrypoints.web.tables import (
     Table,
@@ -43,8 +44,9 @@ def statement(call: Call) -> View:
     if account is None:
         return View("nothing_yet.html", "Statement")
     asked = asked_period(call)
-    found = period_statement(call, account, asked.period, asked.cutoff)
     closing = closing_of(call.records.period_ledger(account), asked.period)
+    cutoff = asked.cutoff or _usual_cutoff(closing)
+    found = period_statement(call, account, asked.period, cutoff)
     tables: list[Table[Any]] = [*closing_tables(account, closing)]
     for currency in found.currencies:
         tables.append(_lines_table(currency))
@@ -55,6 +57,7 @@ def statement(call: Call) -> View:
         "accounts": accounts,
         "asked": asked,
         "closing": closing,
+        "cutoff": cutoff,
         "close_steps": possible_steps(closing),
         "found": found,
         "headlines": [_headline(one) for one in found.currencies],
@@ -62,6 +65,12 @@ def statement(call: Call) -> View:
         "months": _months(found),
     }
     return View("statement.html", f"Statement of {asked.name}", values, tuple(tables))
+
+
+def _usual_cutoff(closing: Closing) -> datetime:
+    """That of the version, so that the page shows what was prepared or signed."""
+    version = closing.version
+    return closing.period.end + CUTOFF_AFTER if version is None else version.cutoff
 
 
 def _months(found: Statement) -> str:
