@@ -80,6 +80,8 @@ def write_first_configuration(
 ) -> int:
     """Write the configuration and the GRANTs, and make a dry sweep. Returns the exit code."""
     grants_file = output.with_name(GRANTS)
+    if not output.parent.is_dir():
+        raise UsageError(f"There is no folder {output.parent}.", "Create it, or name another file.")
     for path in (output, grants_file):
         if path.exists() and not force:
             raise UsageError(
@@ -97,8 +99,8 @@ def write_first_configuration(
     asks = can_ask() and not yes
     with Database(settings.database_url.get_secret_value()) as database:
         files = _files(call, settings, database, table, preset, asks=asks, has_key=has_key)
-    output.write_text(files.configuration, encoding="utf-8")
-    grants_file.write_text(files.grants, encoding="utf-8")
+    _write_file(output, files.configuration)
+    _write_file(grants_file, files.grants)
     write_line()
     write_line(f"Written: {output} and {grants_file}.")
     if files.missing:
@@ -107,6 +109,17 @@ def write_first_configuration(
         warn(f"hint: Write it into {output}. Then run: {PROGRAM} doctor")
         return int(ExitCode.NO)
     return _first_sweep(call, output, has_key=has_key)
+
+
+def _write_file(path: Path, text: str) -> None:
+    """Write a file. Raises UsageError if the system refuses it."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror}).",
+            "Correct the permissions of its folder, or name another file with --output.",
+        ) from None
 
 
 def _has_key(environ: Mapping[str, str]) -> bool:
@@ -265,9 +278,10 @@ def _show(survey: Survey) -> None:
         if found:
             write_line(f"  {name:<15} {clean(found)}")
     counts = survey.counts or {}
-    listed = ", ".join(f"{word} {count:,}" for word, count in counts.items())
-    of = " (of the sample)" if survey.counts_sample else ""
-    write_line(f"  {'statuses':<15} {clean(listed)}{of}")
+    if counts:
+        listed = ", ".join(f"{word} {count:,}" for word, count in counts.items())
+        of = " (of the sample)" if survey.counts_sample else ""
+        write_line(f"  {'statuses':<15} {clean(listed)}{of}")
     mapped = mapped_words(survey, Answers())
     for one in survey.words:
         means = mapped[one.word].value if one.word in mapped else f"not sure: {one.why_not}"

@@ -420,3 +420,16 @@ def test_a_broken_view_hides_no_table(place: Place) -> None:
     answer = place.init("--yes")
     assert answer.code == 0, answer.err
     assert place.payments()["table"] == "public.payments"
+
+
+def test_parts_that_are_missing(place: Place) -> None:
+    """A table without a status is written as far as it is known, and exit 1 names what a person has to add."""
+    plain(place)
+    place.execute("ALTER TABLE public.payments DROP COLUMN status, DROP COLUMN amount")
+    answer = place.init("--yes")
+    assert answer.code == 1
+    assert "payments.status, payments.amount, payments.read were not found" in answer.err
+    assert place.payments()["payment_intent"] == "intent"
+    lost = place.run("init", "--yes", "--output", str(place.folder / "none" / "a.toml"))
+    assert lost.code == 64
+    assert "There is no folder" in lost.err
