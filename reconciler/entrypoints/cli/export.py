@@ -12,6 +12,7 @@ import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
 from reconciler.entrypoints.cli.arguments import AccountOption, ExcelOption, chosen_accounts
+from reconciler.entrypoints.cli.bundle_export import write_month_bundle
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
 from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import (
@@ -56,6 +57,16 @@ def export(
         ),
     ] = None,
     excel: ExcelOption = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a ZIP file with the statement of a month, its discrepancies, its ledger and a certificate.",
+        ),
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(metavar="MONTH", help="The month of --bundle, such as 2026-10.")
+    ] = None,
     account: AccountOption = None,
 ) -> int:
     """Export discrepancies and the ledger.
@@ -67,8 +78,12 @@ def export(
     if export_format is ExportFormat.CSV and output is None:
         raise UsageError("--format csv writes several files.", "Name a folder with --output.")
     # an auditor has neither a Stripe key nor the mapping of the table
-    settings = invocation(context).settings(need_stripe=False, need_table=False)
+    call = invocation(context)
+    settings = call.settings(need_stripe=False, need_table=False)
     with open_audit(settings) as audit:
+        if bundle is not None:
+            is_complete = write_month_bundle(bundle, month, account, call, audit, settings)
+            return int(ExitCode.DONE if is_complete else ExitCode.TEMPORARY)
         accounts = chosen_accounts(audit.ledger.accounts(), account)
         if export_format is ExportFormat.CSV and output is not None:
             _write_folder(output, audit, accounts, account, excel=excel)

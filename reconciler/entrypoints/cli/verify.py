@@ -18,6 +18,7 @@ from reconciler.entrypoints.cli.anchor_file import read_anchors
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.invocation import invocation
+from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -94,6 +95,13 @@ def verify(
             "line for each with account, seq, hash and at.",
         ),
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check a file of export --bundle instead, without database and configuration.",
+        ),
+    ] = None,
     account: AccountOption = None,
     json: JsonOption = False,
 ) -> int:
@@ -104,6 +112,8 @@ def verify(
     """
     from reconciler.wiring.audit import open_audit
 
+    if file is not None:
+        return _verify_file(file, json=json)
     # read first: a wrong file is reported before the database is asked
     anchors = {} if anchor is None else read_anchors(anchor)
     settings = invocation(context).settings(need_stripe=False, need_table=False)
@@ -120,6 +130,26 @@ def verify(
     else:
         _write(verdicts)
     return int(ExitCode.DONE if all(verdict.what is None for verdict in verdicts) else ExitCode.NO)
+
+
+def _verify_file(path: Path, *, json: bool) -> int:
+    from reconciler.entrypoints.statement_files.bundle import BrokenBundleError, check_bundle
+
+    what, head = None, None
+    try:
+        head = check_bundle(path)["head"]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from None
+    except BrokenBundleError as error:
+        what = str(error)
+    if json:
+        write_json({"ok": what is None, "file": str(path), "what": what, "head": head})
+    elif what is None:
+        end = "" if head is None else f" They end with entry {head['seq']}, hash {head['hash']}."
+        write_line(f"{path}: every file and every entry of the ledger is as it was written.{end}")
+    else:
+        write_line(f"{path}: {what}.")
+    return int(ExitCode.DONE if what is None else ExitCode.NO)
 
 
 def _verdict(chain: LedgerChain, anchors: Anchors | None) -> LedgerVerdict:

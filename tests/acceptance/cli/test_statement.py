@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
+import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +158,71 @@ def test_a_period_that_is_none(shop: Town, wrong: tuple[str, ...]) -> None:
     answer = shop.run("statement", *wrong)
     assert answer.code == 64
     assert "hint:" in answer.err
+
+
+def test_the_files_carry_their_certificate(shop: Town, tmp_path: Path) -> None:
+    """A page and a workbook are written whole, and say where both populations come from."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    page, book = tmp_path / "s.html", tmp_path / "s.xlsx"
+    assert shop.run("statement", *PERIOD, "--format", "html", "--output", str(page)).code == 0
+    text = page.read_text(encoding="utf-8")
+    for said in (
+        "Information produced by the entity (IPE)",
+        "GET /v1/payment_intents?created[gte]=",
+        "FROM",
+    ):
+        assert said in text
+    assert shop.run("statement", *PERIOD, "--format", "xlsx", "--output", str(book)).code == 0
+    assert zipfile.is_zipfile(book)
+    answer = shop.run("statement", *PERIOD, "--format", "xlsx")
+    assert (answer.code, "--output" in answer.err) == (64, True)
+    rows = shop.run("statement", *PERIOD, "--format", "csv", "--excel").out
+    assert rows.startswith("\ufeffaccount;currency;")
+    assert ";-1250;-12,50;" in rows
+
+
+def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> None:
+    """Every change of a file or of an entry is found."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    path = tmp_path / "month.zip"
+    month = DAY[:7]
+    assert shop.run("export", "--bundle", str(path)).code == 64
+    assert shop.run("export", "--bundle", str(path), "--month", month).code in (0, 75)
+    whole = shop.run("verify", "--file", str(path))
+    assert (whole.code, "as it was written" in whole.out) == (0, True)
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    assert set(members) == {
+        "manifest.json", "statement.json", "statement.html", "discrepancies.csv", "ledger.jsonl", "certificate.json",
+    }  # fmt: skip
+    assert b"missing_locally" in members["discrepancies.csv"]
+    outputs = {one["name"] for one in json.loads(members["certificate.json"])["outputs"]}
+    assert outputs == set(members) - {"manifest.json", "certificate.json"}
+
+    def changed(**files: bytes | None) -> str:
+        other = tmp_path / "changed.zip"
+        with zipfile.ZipFile(other, "w") as file:
+            for name, content in {
+                **members,
+                **{k.replace("_", "."): v for k, v in files.items()},
+            }.items():
+                if content is not None:
+                    file.writestr(name, content)
+        answer = shop.run("verify", "--file", str(other))
+        assert answer.code == 1, answer.out
+        return answer.out
+
+    assert "discrepancies.csv: its SHA-256" in changed(discrepancies_csv=b"id\n")
+    assert "statement.html: missing" in changed(statement_html=None)
+    # with a manifest that was made to fit, the chain of the entries still shows it
+    lines = members["ledger.jsonl"].replace(b'"amount": 99', b'"amount": 98')
+    assert lines != members["ledger.jsonl"]
+    manifest = json.loads(members["manifest.json"])
+    for one in manifest["files"]:
+        if one["name"] == "ledger.jsonl":
+            one["sha256"] = hashlib.sha256(lines).hexdigest()
+    said = changed(ledger_jsonl=lines, manifest_json=json.dumps(manifest).encode())
+    assert "does not match its hash" in said
+    path.write_bytes(b"no zip")
+    assert shop.run("verify", "--file", str(path)).code == 1
+    assert shop.run("verify", "--file", str(tmp_path / "none.zip")).code == 64

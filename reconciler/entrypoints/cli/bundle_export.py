@@ -1,0 +1,71 @@
+"""``export --bundle``: the statement of a month with its evidence, in one file."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
+from reconciler.domain.statement.period import Period
+from reconciler.entrypoints.cli.arguments import chosen_accounts
+from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
+from reconciler.entrypoints.cli.discrepancy_fields import as_json
+from reconciler.entrypoints.cli.ledger_export import entry_line
+from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.statement import CUTOFF_AFTER
+from reconciler.entrypoints.cli.written_file import new_file
+from reconciler.entrypoints.statement_files.bundle import EntriesOfPeriod, write_bundle
+from reconciler.entrypoints.statement_files.certificate import Certificate
+from reconciler.entrypoints.statement_files.origin import origin_of
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.entrypoints.invocation import Invocation
+    from reconciler.settings import Settings
+    from reconciler.wiring.audit import Audit
+
+
+def write_month_bundle(
+    path: Path,
+    month: str | None,
+    account: str | None,
+    call: Invocation,
+    audit: Audit,
+    settings: Settings,
+) -> bool:
+    """Write the bundle of an account's month; False if a day of it was not examined.
+
+    Raises UsageError without a month, and if there are several accounts and none is named.
+    """
+    if month is None:
+        raise UsageError(
+            "--bundle is about one month.", "Name it with --month, such as --month 2026-10."
+        )
+    accounts = chosen_accounts(audit.ledger.accounts(), account)
+    if len(accounts) != 1:
+        raise UsageError("--bundle is about one account.", "Name it with --account.")
+    (name,) = accounts
+    period = Period(*parse_period(month, None, None), settings.statement.zone)
+    now = call.clock.now()
+    cut = (period.end + CUTOFF_AFTER).astimezone(UTC)
+    known = max(now, cut).astimezone(UTC) + timedelta(hours=1)
+    made = audit.statement(name, period, cut, known, settings.review.materiality)
+    words = ["export", "--bundle", path.name, "--month", month, "--account", name]
+    certificate = Certificate(
+        made.statement, made.head, now, origin_of(call, settings, now, words), {}
+    )
+    wanted = DiscrepancyFilter(
+        account=name, paid_since=period.start, paid_until=period.end, sort=Sort.ID
+    )
+    start = period.start.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    entries = EntriesOfPeriod(start, made.head)
+
+    def write_discrepancies(stream: Any) -> None:
+        with audit.discrepancies.reading(wanted) as found:
+            write_discrepancies_csv((as_json(item) for item in found), stream, excel=False)
+
+    with new_file(path) as partial, audit.ledger.chain(name) as chain:
+        lines = (entry_line(entry, ascii_only=False) for entry in entries.choose(chain.rows))
+        write_bundle(partial, certificate, write_discrepancies, lines, entries)
+    return made.statement.is_complete
