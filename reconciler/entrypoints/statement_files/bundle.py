@@ -33,7 +33,7 @@ class BrokenBundleError(Exception):
 
 
 class _Hashing(io.RawIOBase):
-    """Passes bytes on, and hashes them."""
+    """Writes bytes to another file, and hashes them."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
