@@ -185,14 +185,14 @@ def _write(found: _Found, wanted: str | None) -> None:
             write_explained(one.local, one.explanation, _url(one))
             if one.explanation is None:
                 write_line()
-                write_line(f"Stripe was not asked: {_why_not_asked(one.local.named)}")
+                write_line(f"Stripe's side is not known: {_why_unknown(one.local.named)}")
         else:
             write_explained(local, None, None)
 
 
-def _why_not_asked(named: NamedPayment) -> str:
+def _why_unknown(named: NamedPayment) -> str:
     if named.looked_up is not None:
-        return "it names no PaymentIntent for this id."
+        return "Stripe names no PaymentIntent for this id."
     held = [row.payment.column_text or "" for row in named.rows]
     if any(text and not is_intent_id(text) and not is_looked_up(text) for text in held):
         return "the row holds no id of a PaymentIntent."

@@ -121,7 +121,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "another text than an id": (["sweep", "--payment-intent", "hello"], "pi_"),
     "a client secret": (["sweep", "--payment-intent", "pi_1_secret_abcdef"], "client_secret"),
     "a key for an id": (["explain", "sk_live_abcdefgh12345678"], "key"),
-    "a charge to explain": (["explain", "ch_3Nabc"], "charge"),
+    "an order that no row has": (["explain", "order 9"], "order 9"),
     "since after until": (["sweep", "--since", "2026-03-02", "--until", "2026-03-01"], "--since"),
     "durations in the wrong order": (["sweep", "--since", "1d", "--until", "2d"], "--since"),
     "a wrong time": (["sweep", "--since", "yesterday"], "--since"),
