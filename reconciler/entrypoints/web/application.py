@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,6 +13,7 @@ from typing import Any, Final
 import structlog
 from jinja2 import Environment
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -25,7 +28,13 @@ from starlette.routing import Route
 
 from reconciler.clock import Clock
 from reconciler.engine.actions.close_period import CloseRefusedError
-from reconciler.entrypoints.web.call import Call, NotFoundError, PageFunction, View
+from reconciler.entrypoints.web.call import (
+    Call,
+    NotFoundError,
+    PageFunction,
+    View,
+    WrongAddressError,
+)
 from reconciler.entrypoints.web.close_post import close_endpoint
 from reconciler.entrypoints.web.decisions import DONE, NotAllowedError
 from reconciler.entrypoints.web.identity import (
@@ -170,7 +179,7 @@ def _page(site: Site, page: PageFunction) -> Endpoint:
         view = page(call)
         wanted = request.query_params.get("download")
         if wanted is not None:
-            return _download(view.table(wanted))
+            return _download(view.table(wanted), request.query_params.get("format", "csv"))
         return rendered(site, view, request, reader)
 
     return endpoint
@@ -191,11 +200,33 @@ def _discrepancy(site: Site) -> Endpoint:
     return endpoint
 
 
-def _download(table: Table[object]) -> Response:
+def _download(table: Table[object], file_format: str) -> Response:
+    if file_format == "xlsx":
+        return _workbook(table)
+    if file_format != "csv":
+        raise WrongAddressError(f'There is no file format "{file_format[:20]}".', "csv or xlsx")
     return StreamingResponse(
         _encoded(table.csv_parts()),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{table.name}.csv"'},
+    )
+
+
+def _workbook(table: Table[object]) -> Response:
+    # written to a file, so that memory does not grow with the table
+    number, name = tempfile.mkstemp(prefix="reconciler-", suffix=".xlsx")
+    os.close(number)
+    path = Path(name)
+    try:
+        table.write_workbook(path)
+    except BaseException:
+        path.unlink()
+        raise
+    return FileResponse(
+        path,
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        filename=f"{table.name}.xlsx",
+        background=BackgroundTask(path.unlink),
     )
 
 

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from reconciler.domain.money import Money, as_major
 from reconciler.entrypoints.shown_text import csv_cells, moment_text, money_text
+from reconciler.entrypoints.statement_files.workbook import Cell as WorkbookCell
+from reconciler.entrypoints.statement_files.workbook import Workbook
 
 Row = TypeVar("Row")
 _ROWS_AT_ONCE: Final = 500
@@ -67,6 +71,19 @@ class Table(Generic[Row]):
         with self.all_rows() as rows:
             yield from self._csv_of(rows)
 
+    def write_workbook(self, path: Path) -> None:
+        """Write the whole table as a workbook, with real numbers and times."""
+        values = [item for column in self.columns for item in column.values.items()]
+        with Workbook(path) as book:
+            sheet = book.sheet(self.name, [name for name, _ in values])
+            if self.all_rows is None:
+                for row in self.rows:
+                    sheet.add([_sheet_cell(value(row)) for _, value in values])
+                return
+            with self.all_rows() as rows:
+                for row in rows:
+                    sheet.add([_sheet_cell(value(row)) for _, value in values])
+
     def _csv_of(self, rows: Iterable[Row]) -> Iterator[str]:
         values = [item for column in self.columns for item in column.values.items()]
         part = io.StringIO()
@@ -83,6 +100,13 @@ class Table(Generic[Row]):
                 part.seek(0)
                 part.truncate()
         yield part.getvalue()
+
+
+def _sheet_cell(value: object) -> WorkbookCell:
+    """A value as a workbook takes it."""
+    if value is None or isinstance(value, int | Decimal | datetime | date):
+        return value
+    return str(value)
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from dataclasses import replace
 
 import psycopg
@@ -89,6 +90,18 @@ def test_a_table_downloads_with_exact_values(ana: TestClient) -> None:
         "EUR",
     )
     assert ana.get("/discrepancies?download=other").status_code == 404
+
+
+def test_a_table_downloads_as_a_workbook(ana: TestClient) -> None:
+    """With numbers as numbers; no text of it is a formula."""
+    answer = ana.get("/discrepancies?download=discrepancies&format=xlsx")
+    assert answer.headers["content-disposition"].endswith('discrepancies.xlsx"')
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<row ") == 121
+    assert "<v>1.00</v>" in sheet or "<v>1</v>" in sheet
+    assert "<f>" not in sheet
+    assert ana.get("/discrepancies?download=discrepancies&format=pdf").status_code == 400
 
 
 def test_a_payment_shows_both_sides(ana: TestClient) -> None:
