@@ -44,6 +44,7 @@ from reconciler.entrypoints.cli.sandbox import sandbox
 from reconciler.entrypoints.cli.statement import statement
 from reconciler.entrypoints.cli.status import status
 from reconciler.entrypoints.cli.sweep import sweep
+from reconciler.entrypoints.cli.sweeps import sweeps
 from reconciler.entrypoints.cli.systemd import systemd
 from reconciler.entrypoints.cli.verify import verify
 from reconciler.entrypoints.cli.web import web
@@ -192,6 +193,7 @@ for _command in (
     plan,
     status,
     explain,
+    sweeps,
     discrepancies,
     note,
     assign,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shlex
 from datetime import UTC, datetime
 
 import pytest
@@ -349,3 +350,59 @@ def test_what_is_no_name_is_refused(swept: Town, name: str) -> None:
     for command in (("sweep", "--apply"), ("resolve", "1", "--note", "x"), ("revert", "1")):
         assert swept.run(*command, "--by", name).code == 64
     assert swept.ask("SELECT count(*) FROM reconciler.ledger") == before
+
+
+def test_sweeps(swept: Town) -> None:
+    """What each sweep corrected, what was taken back, and what can be: as the ledger says."""
+    (before,) = swept.run("sweeps", "--json").json
+    assert (before["corrected"], before["reverted"], before["revertible"]) == (1, 0, 1)
+    assert (before["kind"], before["applied"], before["complete"]) == ("all", True, True)
+    assert "reconciler revert 1" in swept.run("sweeps", "1").out
+    assert swept.run("revert", "1").code == 0
+    after = swept.run("sweeps", "1", "--json").json
+    assert (after["corrected"], after["reverted"], after["revertible"]) == (1, 1, 0)
+    assert "revert 1" not in swept.run("sweeps", "1").out
+    assert swept.run("sweeps", "99").code == 64
+    assert swept.run("sweeps", "--account", "other").out == "There are no sweeps.\n"
+
+
+def test_a_selection_is_shown_before_anything_is_done(swept: Town) -> None:
+    """The last line of the preview is the command that does it, and it does exactly that."""
+    preview = swept.run("resolve", "--kind", "paid_after_cancel", "--note", "by hand")
+    assert (preview.code, "Nothing was changed" in preview.out) == (0, True)
+    assert listed(swept, "--state", "resolved") == []
+    command = preview.out.splitlines()[-1].removeprefix("To do it: ")
+    assert swept.run(*shlex.split(command)[1:]).code == 0
+    assert [item["kind"] for item in listed(swept, "--state", "resolved")] == ["paid_after_cancel"]
+    assert "Selected: 1" in swept.run("reopen", "--state", "resolved").out
+    assert swept.run("reopen", "--state", "resolved", "--apply").code == 0
+    assert listed(swept, "--state", "resolved") == []
+    assert swept.run("assign", "ana", "--state", "open", "--apply").code == 0
+    assert {item["owner"] for item in listed(swept, "--owner", "ana")} == {"ana"}
+    for wrong in (("resolve", "--note", "x"), ("reopen",), ("assign", "ana"), ("assign", "1", "2")):
+        assert swept.run(*wrong).code == 64
+
+
+def test_explain_counts_as_seen(swept: Town) -> None:
+    """--unseen lists what no person has looked at; explain stores who did."""
+    intent = swept.shop.rows()["2"]["payment_intent"]
+    assert intent is not None
+    assert len(listed(swept, "--unseen")) == 2
+    assert swept.run("explain", intent).code == 0
+    assert [item["kind"] for item in listed(swept, "--unseen")] == ["missed_outcome"]
+    ((viewer, subject),) = swept.ask("SELECT viewer, subject FROM reconciler.payment_views")
+    assert ("@" in viewer, subject) == (True, intent)
+
+
+def test_columns_and_order_of_the_list(swept: Town) -> None:
+    """Chosen columns, in their order, also in CSV and JSON; a name that is no column is an error."""
+    text = swept.run("discrepancies", "--columns", "kind,at_stake,settled_by", "--sort", "id").out
+    assert text.splitlines()[0].split() == ["KIND", "AT", "STAKE", "SETTLED", "BY"]
+    assert "(sweep 1)" in text
+    one = listed(swept, "--columns", "id,amount", "--limit", "1")
+    assert [set(item) for item in one] == [{"id", "amount"}]
+    rows = list(csv.DictReader(swept.run("discrepancies", "--format", "csv").out.splitlines()))
+    assert {row["local_status"] for row in rows} == {"pending", "canceled"}
+    assert {row["corrected_in_sweep"] for row in rows} == {"1", ""}
+    assert swept.run("discrepancies", "--columns", "nothing").code == 64
+    assert "days open" in swept.run("discrepancies", "--ageing").out.lower()

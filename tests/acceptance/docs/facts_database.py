@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
+from reconciler.adapters.postgres.coordination import service_record
 from reconciler.adapters.postgres.schema.grants import Right, rights_of
 from tests.acceptance.docs.pages import Block, table
 
@@ -41,7 +42,28 @@ def blocks(connection: psycopg.Connection, daemon: str, auditor: str, web: str) 
     return {
         **{f"table {name}": partial(_table_block, connection, name) for name in names},
         "privileges": partial(_privileges, connection, daemon, auditor, web),
+        "stored data": partial(_stored_data, names),
     }
+
+
+def _stored_data(names: list[str], old: str) -> str:
+    """A row for each table: what is kept how long stands in the code, the rest is written by hand."""
+    rows = [[f"`{name}`", _kept_for(name)] for name in names]
+    return table(("table", "kept for", "what could be about a person"), rows, old, by_hand=1)
+
+
+def _kept_for(name: str) -> str:
+    days = {
+        "events": f"{service_record.EVENT_DAYS} days after the event",
+        "reads": f"{service_record.READ_DAYS} days",
+        "rechecks": f"until its verdict; {service_record.RECHECK_DAYS} days if complete sweeps pass over it",
+        "payment_views": f"{service_record.VIEW_DAYS} days",
+        "outbox": f"{service_record.OUTBOX_DAYS} days after its delivery",
+        "sweeps": f"{service_record.SWEEP_DAYS} days if it stored nothing, else without limit",
+        "replicas": "an hour after the process ended",
+        "pauses": "until the pause ends",
+    }
+    return days.get(name, "without limit")
 
 
 def _rows(

@@ -25,6 +25,7 @@ from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 COMMANDS: Final = DOCS / "reference" / "commands.md"
 KINDS: Final = DOCS / "reference" / "kinds-and-reasons.md"
 SCHEMA: Final = DOCS / "reference" / "database-schema.md"
+STORED: Final = DOCS / "reference" / "stored-data.md"
 GRANTS: Final = DOCS / "reference" / "grants.md"
 
 
@@ -77,6 +78,7 @@ def _rewrite_with_database() -> None:
             blocks = facts_database.blocks(connection, "daemon", "auditor", "web")
             _rewrite(SCHEMA, blocks)
             _rewrite(GRANTS, blocks)
+            _rewrite(STORED, blocks)
             # the tutorial begins without the schema
             connection.execute("DROP SCHEMA reconciler CASCADE")
         with tempfile.TemporaryDirectory() as folder, Tutorial(url, Path(folder)) as tutorial:
@@ -87,7 +89,7 @@ def _rewrite_with_database() -> None:
 
 def main() -> None:
     for path in pages():
-        if path not in (SCHEMA, GRANTS, PAGE):
+        if path not in (SCHEMA, GRANTS, STORED, PAGE):
             _rewrite(path, program_blocks())
     # the documentation is not installed, and ``reconciler help`` reads this page
     HELP_TEXT.write_bytes(KINDS.read_bytes())

@@ -18,6 +18,7 @@ from tests.acceptance.docs.generate import (
     COMMANDS,
     GRANTS,
     SCHEMA,
+    STORED,
     fresh,
     pages,
     program_blocks,
@@ -27,7 +28,7 @@ from tests.acceptance.docs.pages import DOCS, UNWRITTEN, block_names, sections
 from tests.acceptance.docs.played_tutorial import PAGE, Tutorial
 
 STALE = "the page is stale; run: python -m tests.acceptance.docs.generate"
-WITHOUT_DATABASE = [path for path in pages() if path not in (SCHEMA, GRANTS, PAGE)]
+WITHOUT_DATABASE = [path for path in pages() if path not in (SCHEMA, GRANTS, STORED, PAGE)]
 
 
 def name_of(path: Path) -> str:
@@ -44,13 +45,14 @@ def test_page_is_fresh(path: Path) -> None:
 def test_schema_page_is_fresh(
     database: str, role: Callable[[str], tuple[str, Callable[[str], str]]]
 ) -> None:
-    """The pages of the schema and of the grants have what a migrated database has, and nothing else."""
+    """The pages of the schema, of the grants and of what is stored have what a migrated database has, and nothing else."""
     (daemon, _), (auditor, _), (web, _) = role("daemon"), role("auditor"), role("web")
     migrate(database, daemon_role=daemon, auditor_role=auditor, web_role=web)
     with psycopg.connect(database, autocommit=True) as connection:
         blocks = facts_database.blocks(connection, daemon, auditor, web)
-        texts = [page.read_text(encoding="utf-8") for page in (SCHEMA, GRANTS)]
-        assert [fresh(SCHEMA, blocks), fresh(GRANTS, blocks)] == texts, STALE
+        made = (SCHEMA, GRANTS, STORED)
+        texts = [page.read_text(encoding="utf-8") for page in made]
+        assert [fresh(page, blocks) for page in made] == texts, STALE
     assert {name for text in texts for name in block_names(text)} == set(blocks)
 
 

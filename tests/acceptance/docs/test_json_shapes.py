@@ -107,6 +107,14 @@ def test_sweep(shared_tutorial: Tutorial) -> None:
     check("sweep", *(json.loads(shared_tutorial.run(line).out) for line in lines))
 
 
+def test_sweeps(shared_tutorial: Tutorial) -> None:
+    """The list and one of it."""
+    found = json.loads(shared_tutorial.run("reconciler sweeps --json").out)
+    one = json.loads(shared_tutorial.run(f"reconciler sweeps {found[-1]['id']} --json").out)
+    assert one == found[-1]
+    check("sweeps", found, one)
+
+
 def test_plan(shared_tutorial: Tutorial) -> None:
     """With reads enough, and with too few."""
     line = "reconciler plan --json"

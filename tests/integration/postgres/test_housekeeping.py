@@ -184,3 +184,32 @@ def test_a_ledger_entry_of_a_sweep_does_not_keep_its_row(table):
     kept = old_sweep(table, days=0)
     PostgresServiceRecord(table.database, "default").delete_old_rows()
     assert remaining(table) == {kept}
+
+
+def test_views_delivered_messages_and_passed_over_rechecks_are_deleted(table):
+    """Each after its time, and the ledger, notes and discrepancies never; a message that waits stays however old it is."""
+    table.all(
+        "INSERT INTO reconciler.payment_views (account, subject, viewer, at)"
+        " SELECT 'default', 'pi_' || d, 'jo', now() - make_interval(days => d) FROM unnest(ARRAY[399, 401]) AS d RETURNING 1"
+    )
+    table.all(
+        "INSERT INTO reconciler.outbox (account, payment_key, kind, outcome, ledger_seq, created_at, delivered_at)"
+        " SELECT 'default', d::text, 'revert', 'succeeded', d, now() - interval '1 year',"
+        " CASE WHEN d > 1 THEN now() - make_interval(days => d) END FROM unnest(ARRAY[1, 89, 91]) AS d RETURNING 1"
+    )
+    table.all(
+        "INSERT INTO reconciler.rechecks (account, payment_intent, due_at, reason)"
+        " SELECT 'default', 'pi_' || d, now() - make_interval(days => d), 'x' FROM unnest(ARRAY[89, 91, 200]) AS d RETURNING 1"
+    )
+    record = PostgresServiceRecord(table.database, "default")
+    # without a complete sweep since, nothing shows that the rechecks had their turn
+    assert record.delete_old_rows() == 2
+    assert [row[0] for row in table.all("SELECT subject FROM reconciler.payment_views")] == [
+        "pi_399"
+    ]
+    keys = table.all("SELECT payment_key FROM reconciler.outbox ORDER BY id")
+    assert [row[0] for row in keys] == ["1", "89"]
+    old_sweep(table, "due", days=100)
+    assert record.delete_old_rows() == 1
+    rechecks = table.all("SELECT payment_intent FROM reconciler.rechecks ORDER BY due_at DESC")
+    assert [row[0] for row in rechecks] == ["pi_89", "pi_91"]

@@ -19,6 +19,14 @@ SWEEP_DAYS: Final = 90
 """How long a sweep that left no correction, discrepancy or request is kept."""
 MOST_SWEEPS: Final = 20_000
 """Sweeps deleted at a time, about ten days of one a minute: a backlog goes in short parts."""
+RECHECK_DAYS: Final = 90
+"""How long a recheck stays that complete sweeps pass over."""
+VIEW_DAYS: Final = 400
+"""How long it is kept who looked at a payment: a year's audit, and a month to make it."""
+OUTBOX_DAYS: Final = 90
+"""How long an outbox row is kept after its delivery."""
+MOST_OUTBOX_ROWS: Final = 20_000
+"""Outbox rows deleted at a time."""
 _HOUSEKEEPING: Final = "deleting old rows"
 
 
@@ -51,13 +59,26 @@ class PostgresServiceRecord:
         self._run("service_rate_usage", "recording the rate usage", epoch=epoch, rate_usage=text)
 
     def delete_old_rows(self) -> int:
-        """Delete old events, counts of reads, dead replicas and empty sweeps; the number of rows."""
+        """Delete old events, rechecks, views, delivered messages, counts of reads, dead replicas and empty sweeps.
+
+        Returns the number of rows. The ledger, discrepancies and notes are never deleted.
+        """
         return (
             self._run("housekeeping_events", _HOUSEKEEPING, days=EVENT_DAYS)
             + self._run("housekeeping_reads", _HOUSEKEEPING, days=READ_DAYS)
             + self._run("housekeeping_replicas", _HOUSEKEEPING)
+            + self._run("housekeeping_rechecks", _HOUSEKEEPING, days=RECHECK_DAYS)
+            + self._run("housekeeping_payment_views", _HOUSEKEEPING, days=VIEW_DAYS)
+            + self._delete_delivered()
             + self._run("housekeeping_sweeps", _HOUSEKEEPING, days=SWEEP_DAYS, limit=MOST_SWEEPS)
         )
+
+    def _delete_delivered(self) -> int:
+        """Delete outbox rows by a function: the service's role may delete none itself."""
+        parameters = {"account": self._account, "days": OUTBOX_DAYS, "limit": MOST_OUTBOX_ROWS}
+        with self._database.connection(_HOUSEKEEPING) as connection:
+            row = connection.execute(_SQL["housekeeping_outbox"], parameters).fetchone()
+        return 0 if row is None else int(row[0])
 
     def correction_delays(self, sweep: int) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to the correction, for each correction whose events are known."""

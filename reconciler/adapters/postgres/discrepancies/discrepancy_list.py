@@ -186,7 +186,10 @@ def found_discrepancies(
     connection: Connection, wanted: DiscrepancyFilter, limit: int | None = None, offset: int = 0
 ) -> tuple[Discrepancy, ...]:
     """Those that the filter selects, inside a transaction of the caller's or without one."""
-    rows: Cursor = connection.execute(wanted.statement(), wanted.parameters(limit, offset))
+    # not prepared, so that PostgreSQL plans it for the filters that are set
+    rows: Cursor = connection.execute(
+        wanted.statement(), wanted.parameters(limit, offset), prepare=False
+    )
     return tuple(discrepancy_of_row(*row) for row in rows.fetchall())
 
 

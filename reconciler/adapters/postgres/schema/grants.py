@@ -21,6 +21,7 @@ APPEND: Final = "append_ledger(text, bigint, text[], text[])"
 ADD_NOTE: Final = "add_note(text, bigint, text, text, text, text, text)"
 REDACT_NOTE: Final = "redact_note(text, bigint, text, text)"
 RECORD_VIEW: Final = "record_view(text, text[], text)"
+DELETE_DELIVERED: Final = "delete_delivered(text, integer, integer)"
 PAUSE: Final = "pause(text, double precision, text, text)"
 RESUME: Final = "resume(text, text)"
 MIGRATIONS: Final = "_yoyo_migration"
@@ -95,7 +96,15 @@ RIGHTS: Final = {
         | _tables(("payment_views",), "DELETE")
         | {
             Right("FUNCTION", name, "EXECUTE")
-            for name in (APPEND, ADD_NOTE, REDACT_NOTE, RECORD_VIEW, PAUSE, RESUME)
+            for name in (
+                APPEND,
+                ADD_NOTE,
+                REDACT_NOTE,
+                RECORD_VIEW,
+                DELETE_DELIVERED,
+                PAUSE,
+                RESUME,
+            )
         }
     ),
     # the database sets author and time of a note, so that an auditor cannot sign for another person

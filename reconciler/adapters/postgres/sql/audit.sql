@@ -308,3 +308,30 @@ LEFT JOIN LATERAL (
 ) AS b ON true
 WHERE l.created OPERATOR(pg_catalog.>=) %(start)s AND l.created OPERATOR(pg_catalog.<) %(end)s AND l.dated OPERATOR(pg_catalog.<=) %(cut)s
 ORDER BY (l.body OPERATOR(pg_catalog.->>) 'subject'), (l.body OPERATOR(pg_catalog.->>) 'kind'), l.seq DESC
+
+-- name: sweeps_listed
+-- The newest sweeps, with what the ledger says that they corrected, and what of it was taken back. Corrections from before
+-- the account was bound to another table cannot be taken back.
+SELECT
+    s.id, s.account, s.kind, s.mode, s.applied, s.asked_by, s.started_at, s.finished_at, s.complete, s.reads, s.examined,
+    c.corrected, c.reverted, greatest(c.of_this_table OPERATOR(pg_catalog.-) c.reverted, 0)
+FROM (
+    SELECT
+        w.id, w.account, w.kind, w.mode, w.applied, w.asked_by, w.started_at, w.finished_at, w.complete,
+        (w.report OPERATOR(pg_catalog.->>) 'reads')::pg_catalog.int8 AS reads, (w.report OPERATOR(pg_catalog.->>) 'examined')::pg_catalog.int8 AS examined
+    FROM reconciler.sweeps AS w
+    WHERE (%(id)s::pg_catalog.int8 IS NULL OR w.id OPERATOR(pg_catalog.=) %(id)s::pg_catalog.int8)
+        AND (%(account)s::pg_catalog.text IS NULL OR w.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
+    ORDER BY w.id DESC
+    LIMIT %(limit)s
+) AS s
+LEFT JOIN reconciler.table_bindings AS b ON b.account OPERATOR(pg_catalog.=) s.account
+CROSS JOIN LATERAL (
+    SELECT
+        pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'correction') AS corrected,
+        pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'revert') AS reverted,
+        pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'correction' AND (b.bound_at IS NULL OR l.at OPERATOR(pg_catalog.>=) b.bound_at)) AS of_this_table
+    FROM reconciler.ledger AS l
+    WHERE l.account OPERATOR(pg_catalog.=) s.account AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'revert']) AND (l.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(s.id)
+) AS c
+ORDER BY s.id DESC

@@ -373,3 +373,22 @@ SELECT p.since, p.until, p.asked_by
 FROM reconciler.pauses AS p
 WHERE p.account OPERATOR(pg_catalog.=) %(account)s
     AND (p.until IS NULL OR p.until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())
+
+-- name: housekeeping_rechecks
+-- A recheck that whole sweeps have passed over for so long gets no verdict any more. Only a complete sweep shows that it
+-- had its turn: after a long stop of the service nothing may be forgotten.
+DELETE FROM reconciler.rechecks AS k
+WHERE k.account OPERATOR(pg_catalog.=) %(account)s AND k.due_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+    AND EXISTS (
+        SELECT FROM reconciler.sweeps AS s
+        WHERE s.account OPERATOR(pg_catalog.=) k.account AND s.kind OPERATOR(pg_catalog.=) ANY (ARRAY['due', 'all']) AND s.complete
+            AND s.started_at OPERATOR(pg_catalog.>) (k.due_at OPERATOR(pg_catalog.+) pg_catalog.make_interval(days => %(days)s))
+    )
+
+-- name: housekeeping_payment_views
+-- Who looked at what is a person's data; what was seen stays marked as seen.
+DELETE FROM reconciler.payment_views WHERE account OPERATOR(pg_catalog.=) %(account)s AND at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+
+-- name: housekeeping_outbox
+-- A message that was delivered long ago; the ledger has the write that it announced.
+SELECT reconciler.delete_delivered(%(account)s, %(days)s::pg_catalog.int4, %(limit)s::pg_catalog.int4)

@@ -168,11 +168,16 @@ FROM (
     LIMIT %(limit)s OFFSET %(offset)s
 ) AS p
 LEFT JOIN LATERAL (
-    SELECT l.at, l.body OPERATOR(pg_catalog.->>) 'asked_by' AS asked_by, (l.body OPERATOR(pg_catalog.->>) 'sweep')::pg_catalog.int8 AS sweep
-    FROM reconciler.ledger AS l
-    WHERE p.state OPERATOR(pg_catalog.=) 'corrected' AND l.account OPERATOR(pg_catalog.=) p.account AND l.action OPERATOR(pg_catalog.=) 'correction'
-        AND coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent')
+    SELECT l.at, l.asked_by, l.sweep
+    FROM (
+        SELECT e.seq, e.at, e.body OPERATOR(pg_catalog.->>) 'asked_by' AS asked_by, (e.body OPERATOR(pg_catalog.->>) 'sweep')::pg_catalog.int8 AS sweep
+        FROM reconciler.ledger AS e
+        WHERE p.state OPERATOR(pg_catalog.=) 'corrected' AND e.account OPERATOR(pg_catalog.=) p.account AND e.action OPERATOR(pg_catalog.=) 'correction'
+            AND coalesce(e.body OPERATOR(pg_catalog.->>) 'subject', e.body OPERATOR(pg_catalog.->>) 'payment_intent')
             OPERATOR(pg_catalog.=) coalesce(p.evidence OPERATOR(pg_catalog.->>) 'paying_intent', p.payment_intent)
+        -- without this PostgreSQL would walk through the ledger from its end
+        OFFSET 0
+    ) AS l
     ORDER BY l.seq DESC
     LIMIT 1
 ) AS c ON true
