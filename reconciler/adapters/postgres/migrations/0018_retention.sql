@@ -22,7 +22,10 @@ END
 $$;
 REVOKE ALL ON FUNCTION reconciler.delete_delivered(text, integer, integer) FROM PUBLIC;
 
+-- the page of a list, by the other orders in which it is asked for
 CREATE INDEX discrepancies_by_age ON reconciler.discrepancies (opened_at, id);
+CREATE INDEX discrepancies_by_last_seen ON reconciler.discrepancies (last_seen DESC NULLS LAST, id DESC);
+CREATE INDEX discrepancies_by_payment_time ON reconciler.discrepancies (payment_created DESC NULLS LAST, id DESC);
 
 -- the service's role, which may call what belongs to it
 DO $$

@@ -325,12 +325,16 @@ FROM (
     ORDER BY w.id DESC
     LIMIT %(limit)s
 ) AS s
-LEFT JOIN reconciler.table_bindings AS b ON b.account OPERATOR(pg_catalog.=) s.account
+CROSS JOIN LATERAL (
+    SELECT coalesce(pg_catalog.max(r.seq), 0) AS seq
+    FROM reconciler.ledger AS r
+    WHERE r.account OPERATOR(pg_catalog.=) s.account AND r.action OPERATOR(pg_catalog.=) 'rebind'
+) AS bound
 CROSS JOIN LATERAL (
     SELECT
         pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'correction') AS corrected,
         pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'revert') AS reverted,
-        pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'correction' AND (b.bound_at IS NULL OR l.at OPERATOR(pg_catalog.>=) b.bound_at)) AS of_this_table
+        pg_catalog.count(*) FILTER (WHERE l.action OPERATOR(pg_catalog.=) 'correction' AND l.seq OPERATOR(pg_catalog.>) bound.seq) AS of_this_table
     FROM reconciler.ledger AS l
     WHERE l.account OPERATOR(pg_catalog.=) s.account AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'revert']) AND (l.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(s.id)
 ) AS c
