@@ -56,7 +56,7 @@ def _kept_for(name: str) -> str:
     days = {
         "events": f"{service_record.EVENT_DAYS} days after the event",
         "reads": f"{service_record.READ_DAYS} days",
-        "rechecks": f"until its verdict; {service_record.RECHECK_DAYS} days if complete sweeps pass over it",
+        "rechecks": f"until its verdict; {service_record.RECHECK_DAYS} days if complete sweeps give it none",
         "payment_views": f"{service_record.VIEW_DAYS} days",
         "outbox": f"{service_record.OUTBOX_DAYS} days after its delivery",
         "sweeps": f"{service_record.SWEEP_DAYS} days if it stored nothing, else without limit",
