@@ -20,7 +20,7 @@ SWEEP_DAYS: Final = 90
 MOST_SWEEPS: Final = 20_000
 """Sweeps deleted at a time, about ten days of one a minute: a backlog goes in short parts."""
 RECHECK_DAYS: Final = 90
-"""How long a recheck stays that complete sweeps pass over."""
+"""How long a recheck stays to which complete sweeps give no verdict."""
 VIEW_DAYS: Final = 400
 """How long it is kept who looked at a payment: a year's audit, and a month to make it."""
 OUTBOX_DAYS: Final = 90
