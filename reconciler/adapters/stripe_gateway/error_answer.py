@@ -134,7 +134,7 @@ class ErrorAnswer:
         limit = self.rate_limit
         if limit is not None:
             reason = f"it receives requests too fast ({limit}){self.quote()}"
-            hint = "Lower budget.share, or let fewer programs use this account at the same time."
+            hint = "Lower budget.share, or run fewer programs on this account at the same time."
         else:
             reason = f"it answered with status {status}{self.quote()}"
             hint = "Check https://status.stripe.com. The next sweep tries again."
@@ -170,7 +170,7 @@ class ErrorAnswer:
             )
         return StripeRequestError(
             f"Stripe refused the request for {what} with status {status}{self.quote()}.",
-            "Reconciler concluded nothing from it. If the id is right, this is a bug in Reconciler: report it.",
+            "Reconciler changed nothing because of it. If the id is right, this is a bug in Reconciler: report it.",
         )
 
     def quote(self) -> str:

@@ -259,7 +259,7 @@ def next_cursor(
     if not has_more:
         return None
     if not read:
-        raise malformed_answer("the page is empty and claims that more follows")
+        raise malformed_answer("the page is empty, but says that more follows")
     last = read[-1]
     if isinstance(last, UnreadableItem) and not last.has_id:
         raise malformed_answer("the page's last object has no readable id to continue from")
@@ -281,5 +281,5 @@ def broken_promise(what: str, field: str) -> MalformedAnswerError:
     """The error for one object that has a fault in a field. Stripe would only send it again."""
     return MalformedAnswerError(
         f"Stripe's answer about {what} is not what its API promises at {field}.",
-        "Reconciler concluded nothing from it. If this repeats, ask Stripe or report it.",
+        "Reconciler changed nothing because of it. If this repeats, ask Stripe or report it.",
     )

@@ -110,7 +110,7 @@ def parts_agree_with_refund(rows: Sequence[Payment], received: int, refunded: in
 
 
 ORDER_MAY_CHANGE: Final = "another intent of its order can still be paid"
-REFUND_MAY_COME: Final = "its row became refunded less than the grace ago"
+REFUND_MAY_COME: Final = "its row was set to refunded within the grace"
 
 
 @dataclass(frozen=True, slots=True)

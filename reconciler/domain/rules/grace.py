@@ -41,7 +41,7 @@ def wait_for_webhook(
     if newest_event is not None:
         changed_at = max(changed_at, newest_event)
     if now - changed_at < rules.grace:
-        return Wait(changed_at + pause, "it changed less than the grace ago")
+        return Wait(changed_at + pause, "it changed within the grace")
     return None
 
 

@@ -110,7 +110,7 @@ _BY_KIND: Final = {
 _BY_REASON: Final = {
     Reason.NO_LOCAL_VALUE: ("Add a value for the outcome to [payments.write], and apply.", APPLY),
     Reason.ORDER_PAID: (
-        "Release nothing: look at the order's other payment first; then put the row right.",
+        "Do not release the order: look at its other payment first; then put the row right.",
         NOTE,
     ),
     Reason.OTHER_INTENT_OPEN: (

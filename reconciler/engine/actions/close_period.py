@@ -184,7 +184,7 @@ def sign(ledger: PeriodLedger, period: Period, now: datetime, closer: Closer) ->
     if changes(prepared.figures, figures):
         raise CloseRefusedError(
             Refusal.CHANGED_SINCE_PREPARED,
-            "the figures are not those that were prepared.",
+            "the figures have changed since the period was prepared.",
             "See them with reconciler close PERIOD --diff, and prepare the period anew.",
         )
     above = closer.signing.above_materiality(figures)

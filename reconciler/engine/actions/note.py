@@ -40,7 +40,7 @@ def checked_text(text: str, name: str) -> str:
     """
     written = redact(text.strip())
     if not written:
-        raise UsageError(f"{name} is empty.", "Write in a few words what you found out.")
+        raise UsageError(f"{name} is empty.", "Write a few words about what you found out.")
     if len(written) > LONGEST_NOTE or "\x00" in written:
         raise UsageError(
             f"{name} is longer than {LONGEST_NOTE:,} characters, or has a NUL in it.",

@@ -159,7 +159,7 @@ class PageChanges:
         written = {write.payment.key for write in self._writes}
         if not written.isdisjoint(payment.key for payment in decision.payments):
             # a second write would be a second ledger entry and a second event for one change
-            why = "another decision of the same page already writes its row"
+            why = "another correction in the same transaction already writes its row"
             self._rechecks.append(Recheck(match.intent.id, self._now, why))
             return Wait(self._now, why)
 

@@ -75,7 +75,10 @@ ByOption = Annotated[
 ]
 ApplyOption = Annotated[
     bool,
-    typer.Option("--apply", help="Do it for what the options select; without it they are shown."),
+    typer.Option(
+        "--apply",
+        help="Change the discrepancies that the options select. Without it they are only shown.",
+    ),
 ]
 LONGEST_NAME: Final = 200
 

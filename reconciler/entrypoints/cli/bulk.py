@@ -40,7 +40,8 @@ class Bulk:
         """Raise UsageError unless there are either numbers or a selection."""
         if self.ids and not self.selection.is_empty:
             raise UsageError(
-                "numbers and options that select contradict each other.", "Use only one of them."
+                "give either numbers of discrepancies, or options that select discrepancies.",
+                "Use only one of them.",
             )
         if not self.ids and self.selection.is_empty:
             raise UsageError(
@@ -48,7 +49,10 @@ class Bulk:
                 "List them with: reconciler discrepancies",
             )
         if self.ids and self.apply:
-            raise UsageError("--apply belongs to a selection.", "Leave it out: numbers need none.")
+            raise UsageError(
+                "--apply belongs to a selection.",
+                "Leave --apply out: with numbers the command acts at once.",
+            )
 
     def chosen(
         self, review: Review, fits: Callable[[Discrepancy], bool] = lambda _: True

@@ -91,7 +91,10 @@ def close(
     ] = False,
     diff: Annotated[
         bool,
-        typer.Option("--diff", help="Show what is not as in the last version; exits with 1 if so."),
+        typer.Option(
+            "--diff",
+            help="Show what has changed since the last version; exit with 1 if something has.",
+        ),
     ] = False,
     cutoff: Annotated[
         str | None,
@@ -168,7 +171,10 @@ def _task(wanted: Mapping[Task, bool]) -> Task:
 
 def _raise_if_contradictory(task: Task, cutoff: str | None, note: str | None) -> None:
     if cutoff is not None and task is not Task.PREPARE:
-        raise UsageError("--cutoff belongs to --prepare.", "The version keeps its cut-off.")
+        raise UsageError(
+            "--cutoff belongs to --prepare.",
+            "Leave --cutoff out: a version keeps the cut-off that it was prepared with.",
+        )
     if task is Task.REOPEN and not (note or "").strip():
         raise UsageError("--reopen needs a reason.", "Add --note TEXT.")
     if note is not None and task not in (Task.PREPARE, Task.REOPEN):
@@ -305,7 +311,7 @@ def _write_changes(found: Closing) -> None:
     if not found.changes:
         return
     write_line()
-    write_line("Not as in this version any more:")
+    write_line("Changed since this version:")
     for change in found.changes:
         if change.name in ("items", "late_items"):
             before, now = str(change.before), str(change.now)

@@ -64,7 +64,7 @@ def explain(
             min=0.1,
             max=3600,
             metavar="SECONDS",
-            help="End with what is known by then if Stripe or the database does not answer.",
+            help="Wait no longer than this for Stripe or the database, and show what is known by then.",
         ),
     ] = 30.0,
     json: JsonOption = False,

@@ -14,7 +14,9 @@ def init(
     context: typer.Context,
     yes: Annotated[
         bool,
-        typer.Option("--yes", help="Ask nothing: write what is sure, and the rest as comments."),
+        typer.Option(
+            "--yes", help="Ask no question: write what is certain, and the rest as comments."
+        ),
     ] = False,
     preset: Annotated[
         str | None,

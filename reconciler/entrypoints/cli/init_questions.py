@@ -45,7 +45,7 @@ def ask_words(unknown: Sequence[WordMeaning]) -> dict[str, Outcome]:
     )
     for _ in range(TRIES):
         answer = _ask(
-            "What do these words mean? Write WORD=OUTCOME, with commas between them; nothing leaves them out: "
+            "What do these words mean? Write WORD=OUTCOME, with commas between them. Press Enter to leave them out: "
         )
         parsed = _parsed(answer, words)
         if parsed is not None:

@@ -125,7 +125,9 @@ def _parsed(entry: StoredEntry, line: str) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):
         raise _cannot_export(
-            entry.account, entry.seq, "its content is nested too deep or has too long a number"
+            entry.account,
+            entry.seq,
+            "its content is nested too deeply, or has a number with too many digits",
         ) from None
 
 

@@ -85,7 +85,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         _check_columns(path, reader.fieldnames or ())
         for fields in reader:
             if None in fields or None in fields.values():
-                raise _wrong(path, reader.line_num, "it has not as many cells as the header")
+                raise _wrong(path, reader.line_num, "it has more or fewer cells than the header")
             yield reader.line_num, {name: _cell(value) for name, value in fields.items()}
     except csv.Error as error:
         raise UsageError(f"{path}: line {reader.line_num} is not CSV ({error}).", _HINT) from None
@@ -123,7 +123,7 @@ def _line(path: Path, number: int, fields: Mapping[str, Any]) -> ReviewedLine | 
         isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint) is not None
     )
     if fingerprint is not None and not is_fingerprint:
-        raise _wrong(path, number, "its fingerprint is not one of Reconciler")
+        raise _wrong(path, number, "its fingerprint is not one that Reconciler makes")
     if (decision == DecisionKind.CORRECT) != (to_status is not None):
         raise _wrong(
             path, number, "a line with the decision correct has a to_status, and no other line has"

@@ -100,7 +100,7 @@ class Selection:
     )
     owner: str | None = field(
         default=None,
-        metadata={"option": typer.Option(metavar="NAME", help="Only what this person deals with.")},
+        metadata={"option": typer.Option(metavar="NAME", help="Only what this person owns.")},
     )
     without_owner: bool = field(
         default=False,
@@ -117,9 +117,7 @@ class Selection:
     )
     overdue: bool = field(
         default=False,
-        metadata={
-            "option": typer.Option("--overdue", help="Only what is open after its due date.")
-        },
+        metadata={"option": typer.Option("--overdue", help="Only what is open past its due date.")},
     )
     older_than: str | None = field(
         default=None,

@@ -16,7 +16,7 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
         if report.writing is Writing.ROWS and report.sweep is not None and report.corrected:
             yield from _after_apply(report, command, several=several)
         if report.changed:
-            yield "hint: Look at what changed in a new preview, and apply that one."
+            yield "hint: Write a new preview, check what has changed, and apply that one."
     would_correct = sum(report.would_correct for report in reports)
     # what was not examined is not previewed, so an incomplete preview is not to be applied
     if would_correct and command.applies:

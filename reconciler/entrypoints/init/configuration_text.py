@@ -20,7 +20,7 @@ from reconciler.settings.values import KEEP
 
 _HEAD: Final = """\
 # Written by: reconciler init
-# A line that begins with # is not sure, and says why. Check it with: reconciler doctor
+# A line that begins with # is uncertain, and says why. Check it with: reconciler doctor
 # The database and the key come from DATABASE_URL and STRIPE_API_KEY. Every key is explained in config/reconciler.toml.
 """
 _WIDTH: Final = 44
@@ -271,7 +271,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         return
     written = written_words(survey, mapped)
     if not written:
-        yield "# [payments.write] is left out: no word is sure, so nothing may be written."
+        yield "# [payments.write] is left out: no word is certain, so nothing may be written."
         yield ""
         return
     yield "[payments.write]"

@@ -276,7 +276,7 @@ def _on_http_error(site: Site) -> Handler:
         what = (
             "There is no such page."
             if status is HTTPStatus.NOT_FOUND
-            else "This address does not take that."
+            else "This address does not take this kind of request."
         )
         return _message(site, request, status, what)
 

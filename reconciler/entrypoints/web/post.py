@@ -87,7 +87,9 @@ def raise_if_foreign(request: Request, reader: Reader) -> None:
 async def read_body(request: Request) -> Mapping[str, Sequence[str]]:
     """The fields of a POST. Raises WrongAddressError if it is too large or of another type."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != _CONTENT_TYPE:
-        raise WrongAddressError("This POST is of another type than these pages send.", "")
+        raise WrongAddressError(
+            "The content of this request has another type than what these pages send.", ""
+        )
     body = bytearray()
     async for part in request.stream():
         body += part

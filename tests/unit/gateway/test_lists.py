@@ -102,7 +102,7 @@ def test_an_intent_shown_twice_is_one_intent(serve: Serve) -> None:
 
 
 BAD_PAGES = {
-    "empty with more": (page([], has_more=True), "empty and claims"),
+    "empty with more": (page([], has_more=True), "empty, but says"),
     "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "names its last page as the next"),
     "oldest first": (page([at(0, "pi_a"), at(1, "pi_b")]), "not newest first"),
     "no readable cursor": (page([at(1, "pi_b"), at(0, "") | {"id": 4}], has_more=True), "continue from"),

@@ -232,14 +232,14 @@ def _mapping_faults(
         if strange:
             yield Fault(
                 f"[payments] account: {account.shown} ({account.declared}) cannot hold {', '.join(strange)}.",
-                "Set value at each of the [[accounts]] to what the column holds.",
+                "In each of the [[accounts]], set value to what the column holds.",
             )
 
     # an UPDATE cannot set one column to a status and to the time
     if writes and mapping.updated in (mapping.status, mapping.payment_intent, mapping.key):
         yield Fault(
             f"[payments] updated: {mapping.updated} is mapped to something else already.",
-            "Name the column that keeps the time.",
+            "Name the column that holds the time of the last change.",
         )
 
 
@@ -321,5 +321,5 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
         elif column.loses_blanks_of(value):
             yield Fault(
                 f"{said} ends in blanks, which {column.name} ({column.declared}) does not keep.",
-                "Leave them out on both sides.",
+                "Remove these blanks here and in [payments.read].",
             )

@@ -89,7 +89,7 @@ def _key_warnings(relation: Relation, key: TableColumn | None) -> Iterator[Warne
         )
     if key.is_nullable:
         yield Warned(
-            f"{key.name} may be NULL: a row without a key is listed by no sweep and cannot be corrected.",
+            f"{key.name} may be NULL: no sweep lists or corrects a row without a key.",
             f"Run: ALTER TABLE {relation.quoted_name} ALTER COLUMN {quoted([key])} SET NOT NULL;",
         )
 

@@ -248,7 +248,8 @@ def _place(call: Call, sort: Sort) -> Place | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise WrongAddressError(
-            f'after is "{value[:40]}", which is no place.', "Begin at the first page."
+            f'after is "{value[:40]}", which is no position in the list.',
+            "Begin at the first page.",
         )
     return Place(moment, number)
 

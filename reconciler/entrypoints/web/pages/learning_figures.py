@@ -47,7 +47,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
         Figure(
             "Closed by themselves",
             f"{healed:,}",
-            "A later look found that both sides agree, or that another kind fits better.",
+            "A later sweep found that both sides agree, or that another kind fits better.",
         ),
         Figure("Settled by a person", f"{settled:,}", "Resolved or ignored, with a note."),
         Figure("Opened again", f"{reopened:,}", "A person took a decision back."),
