@@ -57,6 +57,10 @@ class Flag:
 Decision = Keep | Correct | Flag | Wait
 
 
+EXPLAINED_BY_WEBHOOK: Final = frozenset({Kind.MISSED_OUTCOME, Kind.MISSING_LOCALLY})
+"""The kinds that a lost webhook explains: the row was not written, or not made."""
+
+
 def decide(
     match: Match,
     rules: Rules,
@@ -119,9 +123,8 @@ def decide(
 
 
 def _with_cause(findings: tuple[Finding, ...], cause: Cause | None) -> tuple[Finding, ...]:
-    # only a missed outcome is explained by a lost webhook
     return tuple(
-        replace(found, cause=cause) if found.kind is Kind.MISSED_OUTCOME else found
+        replace(found, cause=cause) if found.kind in EXPLAINED_BY_WEBHOOK else found
         for found in findings
     )
 

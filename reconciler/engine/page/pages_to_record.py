@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.findings.discrepancy import Kind, StoredDiscrepancy
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.recheck import Recheck
-from reconciler.domain.rules.decision import Correct, Decision, Flag
+from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.engine.page.brake import BrakeReachedError, PersonLimits
 from reconciler.engine.page.decided_page import (
     DecidedPage,
@@ -186,7 +186,8 @@ class PagesToRecord:
                 item.match.intent.changed_at
                 for page in pages
                 for item in page.decided_page.decisions
-                if isinstance(item.match.intent, Intent) and _is_unexplained(item.decision)
+                if isinstance(item.match.intent, Intent)
+                and _is_unexplained(item, page.decided_page.loaded.known)
             ),
             default=None,
         )
@@ -329,9 +330,17 @@ class PagesToRecord:
             self._report.notes.append(PAUSED_NOTE)
 
 
-def _is_unexplained(decision: Decision) -> bool:
-    """Whether a row missed a webhook, and no event that is known says why."""
-    return isinstance(decision, Correct | Flag) and any(
-        finding.kind is Kind.MISSED_OUTCOME and finding.cause is None
-        for finding in decision.findings
+def _is_unexplained(item: MatchDecision, known: Sequence[StoredDiscrepancy]) -> bool:
+    """Whether a webhook was missed, and no event that is known says why.
+
+    A payment without a row stays one for long, so only a new finding about it costs a reading of older events.
+    """
+    stored = {one.intent for one in known if one.kind is Kind.MISSING_LOCALLY}
+    is_new = item.match.intent.id not in stored
+    return isinstance(item.decision, Correct | Flag) and any(
+        finding.cause is None
+        and (
+            finding.kind is Kind.MISSED_OUTCOME or (is_new and finding.kind is Kind.MISSING_LOCALLY)
+        )
+        for finding in item.decision.findings
     )

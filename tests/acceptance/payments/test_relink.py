@@ -106,6 +106,21 @@ def test_relink_loses_against_the_webhook(open_shop: OpenShop, stripe: ExactStri
         assert shop.outbox() == []
 
 
+@pytest.mark.parametrize("order", [None, "another"])
+def test_a_late_holder_is_no_refusal(
+    open_shop: OpenShop, stripe: ExactStripe, order: str | None
+) -> None:
+    """A row that takes the payment in the last moment and names no such order wins too: the first row waits, unflagged."""
+    shop = open_shop(**LINKED)
+    shop.configure(corrections={"relink": True})
+    retried(shop, 1)
+    stripe.before("/v1/events", lambda: shop.row(2, "pi_second1", "paid", order=order))
+    shop.sweep("--kind", "due")
+    assert shop.statuses() == {1: "pending", 2: "paid"}
+    assert shop.outbox() == []
+    assert "not_kept_by_table" not in [one["reason"] for one in shop.open()]
+
+
 def test_relink_waits_for_a_locked_row(open_shop: OpenShop) -> None:
     """A row that the checkout has locked is not waited for and not written; the next sweep does it."""
     shop = open_shop(**LINKED)

@@ -102,3 +102,16 @@ def test_what_is_not_known_has_no_cause(open_shop: OpenShop, stripe: ExactStripe
     shop.row(2, "pi_unknown", "paid")
     shop.sweep("--kind", "window")
     assert causes(shop) == {"pi_unknown": None}
+
+
+@pytest.mark.parametrize(("pending", "cause"), [(1, "undelivered"), (0, "nothing_pending")])
+def test_a_payment_without_a_row_has_a_cause_too(
+    open_shop: OpenShop, stripe: ExactStripe, pending: int, cause: str
+) -> None:
+    """The webhook that would have made the row was lost: what the events show of it is said."""
+    shop = open_shop()
+    intent = payment_intent("pi_1", age=10 * MINUTE)
+    stripe.serve(intent, event(SUCCEEDED, intent, age=9 * MINUTE, pending=pending))
+    shop.run("sweep", "--record")
+    (found,) = shop.open()
+    assert (found["kind"], found["cause"]) == ("missing_locally", cause)

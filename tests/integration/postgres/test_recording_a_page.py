@@ -240,6 +240,19 @@ def test_a_refused_row_is_named_and_nothing_is_stored(stocked, bench, full):
     assert {row["status"] for row in stocked.rows().values()} == {"pending"}
 
 
+def test_a_late_holder_of_the_intent_is_no_refusal(stocked, bench, make_correction):
+    """A row that would be pointed at an intent which another row has taken by now waits: the table refused nothing."""
+    table = bench(stocked)
+    (payment,) = table.store.load(["pi_1"]).payments
+    stocked.execute("UPDATE payments SET stripe_payment_intent_id = 'pi_new' WHERE id = 2")
+    with table.store.transaction(table.epoch) as page:
+        page.read_again(["pi_1"], [payment.key], lock=True)
+        with pytest.raises(RowMovedError) as moved:
+            page.write(PageRecord(writes=(make_correction(payment, intent="pi_new"),)))
+        assert moved.value.keys == {payment.key}
+    assert {row["status"] for row in stocked.rows().values()} == {"pending"}
+
+
 def test_the_other_rows_are_written_in_the_same_transaction(stocked, bench, full):
     """After a refusal the caller writes a record without the refused row, while the rows stay locked."""
     stocked.execute(trigger("NEW.status = ''processing''; RETURN NEW;"))

@@ -189,7 +189,12 @@ class RowWriter:
                 refusal = reason
         else:
             faults = self.faults(attempt)
-            if faults:
+            if faults and self._is_held_by_another(group):
+                # the late webhook wins: its row is decided about by the next sweep
+                busy = DatabaseBusyError(
+                    "Another row holds the PaymentIntent by now.", "The next sweep tries again."
+                )
+            elif faults:
                 message = next(iter(faults.values()))
                 refusal = RefusedWrite(Reason.NOT_KEPT_BY_TABLE, None, message)
 
@@ -199,6 +204,19 @@ class RowWriter:
         if busy is not None:
             raise busy
         return refusal
+
+    def _is_held_by_another(self, group: Sequence[RowWrite]) -> bool:
+        """Whether another row, of any account and in the mapping or not, holds an intent that these would be pointed at."""
+        pointed_at = {
+            write.payment_intent: write.payment.key
+            for write in group
+            if write.payment_intent and write.payment_intent != write.payment.payment_intent
+        }
+        if not pointed_at:
+            return False
+        parameters = {"account": self._account, "intents": self._table.intents(pointed_at)}
+        found = self._connection.execute(self._table.holders, parameters).fetchall()
+        return any(row[0] not in pointed_at.values() for row in found)
 
     def _send_statements(self, attempt: Attempt) -> None:
         writes = attempt.writes
