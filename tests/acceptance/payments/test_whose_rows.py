@@ -64,6 +64,17 @@ def test_another_key_or_intent_column_is_another_binding(
         assert shop.run("sweep", "--apply").code == 78
 
 
+def test_rows_without_an_intent_are_of_the_table(open_shop: OpenShop, stripe: ExactStripe) -> None:
+    """A first sweep that ended early leaves findings about rows without a PaymentIntent, and no binding: the next goes on."""
+    shop = open_shop(order="order_id", link_metadata="order_id")
+    stripe.serve(payment_intent("pi_1", order="o-1"), payment_intent("pi_2", order="o-1"))
+    shop.row(1, None, order="o-1")
+    shop.sweep()
+    assert shop.open()
+    shop.execute("DELETE FROM reconciler.table_bindings")
+    shop.sweep()
+
+
 def test_migrate_binds(open_shop: OpenShop, stripe: ExactStripe) -> None:
     """migrate with a configuration binds the account before anything was swept."""
     shop = open_shop(after=SECOND_TABLE)

@@ -57,7 +57,8 @@ class PostgresTableBindings:
     def count_found(self, rows: Sequence[LedgerRow]) -> int:
         """See ``engine.lease.table_binding.TableBindings``.
 
-        A row that holds a Checkout Session or a charge is found by its key alone.
+        A row that holds a Checkout Session, a charge or nothing is found by its key alone: its intent was found by its
+        order, or was read for it.
         """
         keys = self._table.key.held(row.key for row in rows)
         if not keys:
@@ -66,7 +67,7 @@ class PostgresTableBindings:
         with self._database.connection("looking for the rows that the ledger names") as connection:
             found = connection.execute(self._table.rows_by_key, parameters).fetchall()
         held = {(row[0], row[1]) for row in found}
-        looked_up = {row[0] for row in found if row[1] is not None and is_looked_up(row[1])}
+        looked_up = {row[0] for row in found if row[1] is None or is_looked_up(row[1])}
         return sum(row.key in looked_up or (row.key, row.payment_intent) in held for row in rows)
 
     def bind(self, binding: TableBinding) -> TableBinding:

@@ -352,6 +352,7 @@ FROM (
             AND pg_catalog.jsonb_typeof(l.body OPERATOR(pg_catalog.->) 'keys') OPERATOR(pg_catalog.=) 'array'
             AND pg_catalog.starts_with(l.body OPERATOR(pg_catalog.->>) 'subject', 'pi_')
             AND COALESCE(l.body OPERATOR(pg_catalog.->>) 'reason', '') OPERATOR(pg_catalog.<>) 'row_excluded'
+            AND (l.body OPERATOR(pg_catalog.->>) 'kind') OPERATOR(pg_catalog.<>) 'duplicate_payment'
     ) AS entry
     WHERE entry.key IS NOT NULL AND entry.payment_intent IS NOT NULL
     ORDER BY entry.key, entry.seq DESC
