@@ -94,13 +94,13 @@ def called_functions(text: str) -> tuple[tuple[str | None, str], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def without_row_name(text: str) -> str:
-    """The expression as an index needs it: its columns stand without the name of the row."""
+def without_row_name(text: str, row: str = ROW) -> str:
+    """The expression as an index needs it: its columns stand without the name of the row, which is ``row``."""
     tokens = _tokens(text)
     cuts = [
         (token.start, tokens[position + 1].end + 1)
         for position, token in enumerate(tokens[:-2])
-        if token.text == ROW
+        if token.text == row
         and tokens[position + 1].text == "."
         and (position == 0 or tokens[position - 1].text != ".")
     ]

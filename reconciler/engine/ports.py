@@ -142,6 +142,15 @@ class Store(Protocol):
         """All that is stored about these intents, and the rows without an intent that have one of these orders."""
         ...
 
+    @property
+    def pages_at_once(self) -> int:
+        """How many pages are to be loaded together: more than 1 if a lookup of a page scans the merchant's table."""
+        ...
+
+    def load_pages(self, pages: Sequence[Sequence[str]]) -> list[Loaded]:
+        """As ``load`` for the intents of each page, with one scan of the table for each lookup that no index serves."""
+        ...
+
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """Every row of these orders: of any account, with or without an intent, inside the mapping or not.
 

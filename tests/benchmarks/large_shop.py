@@ -29,9 +29,17 @@ class LargeShop:
 
 @contextmanager
 def large_shop(
-    options: Options, intents: int, *, wrong_share: float = WRONG_SHARE, all_open: bool = False
+    options: Options,
+    intents: int,
+    *,
+    wrong_share: float = WRONG_SHARE,
+    all_open: bool = False,
+    older: str | None = None,
 ) -> Iterator[LargeShop]:
-    """A shop with so many payments, the same at Stripe and in the table. The arguments are those of PaymentSet."""
+    """A shop with so many payments, the same at Stripe and in the table. The arguments are those of PaymentSet.
+
+    ``older`` is a SELECT of more rows, which Stripe does not show; with it the template has no indexes yet.
+    """
     now = int(SystemClock().now().timestamp())
     payment_set = PaymentSet(intents=intents, now=now, wrong_share=wrong_share, all_open=all_open)
     rows: list[Row] = []
@@ -47,7 +55,7 @@ def large_shop(
 
     with (
         Databases(options.postgres) as databases,
-        databases.filled(rows) as template,
+        databases.filled(rows, older, *(() if older is None else ((),))) as template,
         StripeProcess(payment_set, LATENCY_SECONDS) as stripe,
     ):
         del rows  # they are in the table: the benchmark measures memory, too

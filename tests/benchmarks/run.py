@@ -25,6 +25,7 @@ from tests.benchmarks import (
     lag,
     memory,
     mishaps,
+    missing_index,
     month,
     pages,
     reads,
@@ -39,6 +40,7 @@ from tests.benchmarks.options import Options
 BENCHMARKS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "window-at-limits": window.run_at_limits,
     "window": window.run_without_limits,
+    "missing-index": missing_index.run,
     "due": reads.run_due,
     "tail": reads.run_tail,
     "day": day.run,

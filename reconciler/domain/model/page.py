@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.domain.audit.ledger_entry import Draft
@@ -58,6 +58,25 @@ class Loaded:
     """The rechecks of the page's intents, without those that only schedule a poll."""
     is_paused: bool = False
     """Whether a person has paused all writes to the account's rows. Known only if the rows were locked to be written."""
+
+
+def parts_of(loaded: Loaded, pages: Sequence[Sequence[str]]) -> list[Loaded]:
+    """What was loaded about the intents of several pages together, as the part of each page."""
+    parts = []
+    for page in pages:
+        intents = frozenset(page)
+        payments = tuple(row for row in loaded.payments if row.payment_intent in intents)
+        orders = {row.order for row in payments}
+        part = replace(
+            loaded,
+            payments=payments,
+            paid=tuple(row for row in loaded.paid if row.order in orders),
+            known=tuple(item for item in loaded.known if item.intent in intents),
+            events=tuple(item for item in loaded.events if item.payment_intent in intents),
+            waiting=tuple(item for item in loaded.waiting if item.payment_intent in intents),
+        )
+        parts.append(part)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

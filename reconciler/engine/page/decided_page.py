@@ -13,6 +13,7 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import Question
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
+from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.decision import Correct, Decision, Keep
 from reconciler.engine.ports import PageTransaction
 from reconciler.engine.reads.fetcher import FetchedIntent
@@ -80,6 +81,8 @@ class DecidedPage:
 
 MOST_TOGETHER: Final = 30
 """So many matches of several pages are recorded in one transaction: their rows stay locked for some milliseconds."""
+MOST_TOGETHER_WITH_A_SCAN: Final = 100
+"""The same for a table that each of these transactions may have to read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +135,13 @@ class HeldPage:
         return HeldPage(page, self.answers + other.answers)
 
 
-def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
+def joined(pages: Iterable[HeldPage], pages_at_once: int = 1) -> list[HeldPage]:
     """The pages in their order, small ones together: most pages have a few matches that are not as they should be.
 
+    ``pages_at_once`` is more than 1 if each transaction may scan the merchant's table; then fewer are made.
     A page that points a row at another intent stays alone, and so does a second page about the same intent or row.
     """
+    most = MOST_TOGETHER if pages_at_once == 1 else MOST_TOGETHER_WITH_A_SCAN
     result: list[HeldPage] = []
     names: set[str] = set()
     for page in pages:
@@ -146,7 +151,7 @@ def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
         last = result[-1] if result else None
         fits = (
             last is not None
-            and len(last.decided_page.decisions) + len(decisions) <= MOST_TOGETHER
+            and len(last.decided_page.decisions) + len(decisions) <= most
             and last.decided_page.locks_rows == page.decided_page.locks_rows
             and names.isdisjoint(own)
             and not any(
@@ -163,16 +168,16 @@ def joined(pages: Iterable[HeldPage]) -> list[HeldPage]:
 
 
 def parted(page: DecidedPage) -> list[DecidedPage]:
-    """The page, with each decision that points a row at another intent on a page of its own.
+    """The page, with each decision that points a row at another intent on a page of its own; a large one in parts.
 
     Such a write stands alone in its transaction: if another row takes the intent meanwhile, nothing else is undone.
     """
     alone = [item for item in page.decisions if _changes_intent(item)]
-    if not alone:
+    if not alone and len(page.decisions) <= PAGE_SIZE:
         return [page]
     others = tuple(item for item in page.decisions if not _changes_intent(item))
-    pages = [replace(page, decisions=(item,)) for item in alone]
-    return [*([replace(page, decisions=others)] if others else []), *pages]
+    parts = [others[first : first + PAGE_SIZE] for first in range(0, len(others), PAGE_SIZE)]
+    return [replace(page, decisions=part) for part in (*parts, *((item,) for item in alone))]
 
 
 def _changes_intent(item: MatchDecision) -> bool:

@@ -132,7 +132,8 @@ class PagesToRecord:
             return False
         # a page that waited for long would be stale, and would have to be fetched again
         age = self._clock.monotonic() - self._held[0].oldest
-        return len(self._held) >= MOST_PAGES or age >= LONGEST_WAIT_SECONDS
+        most = max(MOST_PAGES, self._store.pages_at_once)
+        return len(self._held) >= most or age >= LONGEST_WAIT_SECONDS
 
     def store_rechecks(self, rechecks: Sequence[Recheck]) -> None:
         """Store rechecks without a verdict, in a transaction of their own."""
@@ -148,7 +149,12 @@ class PagesToRecord:
         check_lease()
         if self._next_polls:
             self._store_next_polls()
-        held, self._held = deque(joined(self._held) if len(self._held) > 1 else self._held), []
+        held, self._held = (
+            deque(
+                joined(self._held, self._store.pages_at_once) if len(self._held) > 1 else self._held
+            ),
+            [],
+        )
         recent: RecentEvents | None = None
         read_at = 0.0
         while held:

@@ -75,15 +75,19 @@ class PageReconciler:
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
         events: Mapping[str, tuple[Event, ...]],
+        loaded: Loaded | None = None,
         *,
         only_open: bool = False,
     ) -> tuple[DecidedPage, tuple[Intent, ...]]:
         """Load what the database knows of these intents, and decide. With ``only_open``, only about open rows.
 
+        ``loaded`` is what the database knows, if it was read with other pages.
+
         The second value are the intents that no row holds and that can be a finding. They are decided at the end of
         the sweep: only then is it known which other intents name their order, and whether the key fits the table.
         """
-        loaded = self._store.load([intent.id for intent in intents])
+        if loaded is None:
+            loaded = self._store.load([intent.id for intent in intents])
         matches = match_by_id(self._actor.account, intents, loaded, remembered)
         if only_open:
             # a planned list shows every intent of its range, and most of them belong to rows that are settled

@@ -292,7 +292,7 @@ class UnmatchedIntents:
         return frozenset(orders)
 
     def _pages_by_order(self) -> Iterator[list[FetchedIntent]]:
-        """Pages of about a hundred answers, with all intents of an order on one page."""
+        """Pages of about a hundred answers, with all intents of an order on one page; larger ones if a lookup is a scan."""
         groups: dict[str, list[FetchedIntent]] = {}
         for answer in self._answers:
             order = self._order(answer)
@@ -303,7 +303,7 @@ class UnmatchedIntents:
         page: list[FetchedIntent] = []
         for group in groups.values():
             page.extend(group)
-            if len(page) >= PAGE_SIZE:
+            if len(page) >= PAGE_SIZE * self._store.pages_at_once:
                 yield page
                 page = []
         if page:

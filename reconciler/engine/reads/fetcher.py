@@ -16,6 +16,7 @@ from typing import Final, Self, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import FINAL_AT_STRIPE
@@ -72,6 +73,8 @@ class FetchedPage:
     stretch: TimeRange | None = None
     ends: bool = False
     events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    loaded: Loaded | None = None
+    """What the database knows of them, if several pages were loaded together."""
 
     @property
     def is_lost(self) -> bool:

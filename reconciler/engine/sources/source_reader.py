@@ -232,12 +232,21 @@ class SourceReader:
         """Retrieve those that were not met yet, as many as the read quota allows. The others are reported as ``what``."""
         wanted = iter(intents)
         affordable = islice(self.unmet(wanted), self.context.source_quota.spendable)
-        yield from self.fetcher.retrieve_pages(affordable)
+        yield from self.with_rows(self.fetcher.retrieve_pages(affordable))
 
         # the others do not count as met: another source, with reads of its own, may still read them
         left_out = sum(1 for intent in wanted if intent not in self._met)
         if left_out:
             self.leave_out(f"{left_out:,} {what}", left_out)
+
+    def with_rows(self, pages: Iterator[FetchedPage]) -> Iterator[FetchedPage]:
+        """The pages; if a lookup scans the merchant's table, several are loaded by one scan."""
+        store = self.context.store
+        if store.pages_at_once == 1:
+            return pages
+        from reconciler.engine.sources.loaded_together import loaded_together
+
+        return loaded_together(pages, store, self.context.clock)
 
     def find_intents_of_other_ids(self, created: TimeRange) -> None:
         """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""

@@ -224,7 +224,8 @@ class DueSource:
                 else QUOTA_SHORT
             )
             self._reader.report.miss("further rechecks", why)
-        yield from self._reader.fetcher.retrieve_pages(self._reader.unmet(rechecks))
+        pages = self._reader.fetcher.retrieve_pages(self._reader.unmet(rechecks))
+        yield from self._reader.with_rows(pages)
 
     def add_shown(self, stretch: TimeRange | None, intents: Iterable[str]) -> None:
         """Note that these intents were examined because a planned list of ``stretch`` showed them."""
@@ -252,7 +253,8 @@ class DueSource:
             step = lists[stretch]
             return not is_overrun(step, reads, max(0, step.due - self._shown[stretch]))
 
-        yield from self._reader.fetcher.planned_pages(tuple(lists), goes_on)
+        pages = self._reader.fetcher.planned_pages(tuple(lists), goes_on)
+        yield from self._reader.with_rows(pages)
 
     def _report_left_out(self, chosen: Plan) -> None:
         for step in chosen.left_out:

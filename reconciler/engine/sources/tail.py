@@ -176,7 +176,8 @@ class TailSource:
             [event for name, found in by_intent.items() if name not in wanted for event in found]
         )
         events_wanted = {name: tuple(by_intent[name]) for name in wanted}
-        for page in self._reader.fetcher.retrieve_pages(self._reader.unmet(wanted)):
+        read = self._reader.fetcher.retrieve_pages(self._reader.unmet(wanted))
+        for page in self._reader.with_rows(read):
             self._lost.extend(failure.what for failure in page.failures)
             yield replace(page, origin=Origin.EVENT, events=events_wanted)
 

@@ -53,7 +53,7 @@ class WindowSource:
         self.listed_from = self._context.stripe.now()
         unread = set(cursor_ranges(created, self.listed_from, expected))
         is_whole = True
-        for page in self._reader.fetcher.list_pages(tuple(unread)):
+        for page in self._reader.with_rows(self._reader.fetcher.list_pages(tuple(unread))):
             if page.ends and page.stretch is not None:
                 unread.discard(page.stretch)
             is_whole = is_whole and not page.failures

@@ -227,7 +227,7 @@ class Sweep:
             answers = tuple(answer for answer in answers if answer.intent.id in new)
         try:
             decided_page, unmatched = pages_to_record.reconciler.load_and_decide(
-                [answer.intent for answer in answers], self._paid_siblings, page.events
+                [answer.intent for answer in answers], self._paid_siblings, page.events, page.loaded
             )
         except DatabaseBusyError as error:
             self.report.miss(_page_name(answers), str(error), len(answers))
@@ -260,7 +260,11 @@ class Sweep:
         """Process a page of a list that was read for its open rows. A row that it does not show is retrieved later."""
         answers = tuple(answer for answer in page.answers if not sources.is_met(answer.intent.id))
         decided_page, _ = pages_to_record.reconciler.load_and_decide(
-            [answer.intent for answer in answers], self._paid_siblings, page.events, only_open=True
+            [answer.intent for answer in answers],
+            self._paid_siblings,
+            page.events,
+            page.loaded,
+            only_open=True,
         )
         shown = [item.match.intent.id for item in decided_page.decisions]
         shown += [item.match.intent.id for item in decided_page.unanswered]

@@ -109,7 +109,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
             links=payments.link_metadata is not None,
             accounts=[account.rows for account in settings.accounts],
         )
-        return found.faults, warnings_of(found), found
+        return found.faults, warnings_of(database, found), found
 
     # a service in the mode "report" needs no privilege to write to the table
     must_write = settings.corrections.mode is Mode.UPDATE

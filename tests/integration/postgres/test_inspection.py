@@ -11,7 +11,7 @@ from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
 from reconciler.adapters.postgres.merchant.table_warnings import warnings_of
 from reconciler.domain.model.payment import AccountRows, StatusMap
 from reconciler.domain.outcome import Outcome
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ConfigurationFault
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Found:
     """An inspection, with its faults and warnings as texts."""
 
     inspection: Inspection
+    warned: tuple[ConfigurationFault, ...]
 
     @property
     def faults(self) -> list[str]:
@@ -26,13 +27,14 @@ class Found:
 
     @property
     def warnings(self) -> list[str]:
-        return [str(warning) for warning in warnings_of(self.inspection)]
+        return [str(warning) for warning in self.warned]
 
 
 def inspect_shop(shop, *, url: str | None = None, writes: bool = True, **options) -> Found:
     mapping = replace(shop.mapping, **options.pop("mapping", {}))
     with Database(url or shop.url) as database:
-        return Found(inspect(database, mapping, writes=writes, **options))
+        found = inspect(database, mapping, writes=writes, **options)
+        return Found(found, warnings_of(database, found))
 
 
 def statement(text: str) -> str:

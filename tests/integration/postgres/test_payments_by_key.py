@@ -78,7 +78,7 @@ def test_doctor_warns_of_a_key_that_may_be_null(shop, bench, kind, warns):
     database = bench(made).database
 
     def found() -> list[str]:
-        warnings = warnings_of(inspect(database, made.mapping, writes=True))
+        warnings = warnings_of(database, inspect(database, made.mapping, writes=True))
         return [str(warning) for warning in warnings if "NULL" in warning.what]
 
     assert len(found()) == warns

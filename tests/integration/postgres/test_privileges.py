@@ -246,7 +246,7 @@ def test_row_security_that_hides_rows_is_a_warning(stocked, role, bench):
     stocked.execute("ALTER TABLE payments ENABLE ROW LEVEL SECURITY")
     stocked.execute("CREATE POLICY seen ON payments FOR SELECT USING (true)")
     table = bench(stocked, url=as_daemon(stocked.url))
-    warnings = warnings_of(inspect(table.database, stocked.mapping, writes=True))
+    warnings = warnings_of(table.database, inspect(table.database, stocked.mapping, writes=True))
     assert any("Row security" in warning.what for warning in warnings)
     payment = table.store.load(["pi_1"]).payments[0]
     from reconciler.domain.model.page import RowWrite

@@ -305,6 +305,15 @@ class Relation:
         """``schema.table``, for a message."""
         return f"{self.schema}.{self.name}"
 
+    def is_indexed(self, column: TableColumn, account: TableColumn | None) -> bool:
+        """Whether an index begins with the column, or with the account's column and then this one."""
+        leading = (account.name if account else None, column.name)
+        return any(
+            index.columns[:1] == (column.name,)
+            or (account is not None and index.columns[:2] == leading)
+            for index in self.indexes
+        )
+
     @property
     def quoted_name(self) -> str:
         """The name as a statement needs it."""

@@ -16,6 +16,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
     TIMESTAMPS,
     ColumnKind,
     Relation,
+    RelationKind,
     TableColumn,
     find_relation,
     relation_names,
@@ -138,22 +139,32 @@ def inspect(
         relation.schema,
         relation.name,
         has_secrets=False,
-        order_is_indexed=_is_indexed(relation, found.get("order")),
+        intent_is_indexed=_is_served(database, relation, found, "payment_intent"),
+        order_is_indexed=_is_served(database, relation, found, "order"),
         account_rows=account_rows,
         set_columns=set_columns,
         **found,
     )
     ids = sample_ids(database, table)
     if ids.client_secrets:
-        table = replace(table, has_secrets=True)
+        # PostgreSQL still takes an index on the id in front of the secret
+        table = replace(table, has_secrets=True, intent_is_indexed=False)
     return Inspection(mapping, relation, found, (), table, ids)
 
 
-def _is_indexed(relation: Relation, column: TableColumn | None) -> bool:
-    """Whether the catalog shows an index that begins with the column. It shows none of a view or of an SQL text."""
-    return column is not None and any(
-        index.columns[:1] == (column.name,) for index in relation.indexes
-    )
+def _is_served(
+    database: Database, relation: Relation, found: Mapping[str, TableColumn], part: str
+) -> bool:
+    """Whether an index serves lookups by a part of the mapping."""
+    column = found.get(part)
+    if column is None:
+        return False
+    if column.sql_text is None and relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED):
+        return relation.is_indexed(column, found.get("account"))
+    # the catalog shows no index of a view and of an SQL text
+    from reconciler.adapters.postgres.merchant.lookups import is_served
+
+    return is_served(database, relation, column)
 
 
 def _names(mapping: TableMapping) -> dict[str, str]:

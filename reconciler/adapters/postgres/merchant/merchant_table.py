@@ -30,8 +30,8 @@ class MerchantTable:
     """A table that fits its mapping. ``inspect`` makes it; each of its statements is composed once.
 
     ``has_secrets`` is whether rows are also found by the id in front of a client secret. No index of the column serves
-    that, so it is False until a row with a client secret was met. ``order_is_indexed`` is whether an index serves
-    lookups by order: without one, the orders of a page are looked up in one scan of the table. ``set_columns`` are
+    that, so it is False until a row with a client secret was met. ``intent_is_indexed`` and
+    ``order_is_indexed`` are whether an index serves lookups by them: without one, a lookup is one scan of the table. ``set_columns`` are
     the columns that [payments.set] names.
 
     ``account_rows`` says which rows belong to the account that is worked on; None: those that hold the account's name.
@@ -52,6 +52,7 @@ class MerchantTable:
     order: TableColumn | None = None
     account: TableColumn | None = None
     has_secrets: bool = False
+    intent_is_indexed: bool = True
     order_is_indexed: bool = True
     account_rows: AccountRows | None = None
     set_columns: tuple[TableColumn, ...] = ()
@@ -84,12 +85,12 @@ class MerchantTable:
     @cached_property
     def rows_again(self) -> bytes:
         """Rows that hold one of ``intents`` or have one of ``keys``."""
-        return self.compose("rows_again", locking=sql.SQL(""))
+        return self.compose("rows_again", locking=sql.SQL(""), **self._by_intent_or_key)
 
     @cached_property
     def rows_locked(self) -> bytes:
         """The same rows, locked, without those that another session has locked."""
-        return self.compose("rows_again", locking=_LOCKING)
+        return self.compose("rows_again", locking=_LOCKING, **self._by_intent_or_key)
 
     @cached_property
     def rows_claimable(self) -> bytes:
@@ -249,6 +250,16 @@ class MerchantTable:
             "within": sql.SQL(" AND ").join(bounds) if bounds else _TRUE,
         }
 
+    @property
+    def _by_intent_or_key(self) -> dict[str, sql.Composable]:
+        name = "by_intent_or_key" + ("" if self.intent_is_indexed else "_in_one_scan")
+        return {"by_intent_or_key": _TEMPLATES[name].format(**self._parts)}
+
+    @property
+    def scans(self) -> bool:
+        """Whether a lookup of a page reads the whole table."""
+        return not self.intent_is_indexed or (self.order is not None and not self.order_is_indexed)
+
     def _by_order(self, indexed: str, not_indexed: str) -> bytes:
         return self.compose(indexed if self.order_is_indexed else not_indexed)
 
@@ -346,7 +357,13 @@ class MerchantTable:
         if self.account is not None:
             of_account = self._in_account(self.account)
         column = self.payment_intent.identifier
+        lookup_type = _TEXT if self.has_secrets else self.payment_intent.type
+        intents: sql.Composable = sql.SQL("%(intents)s::{}[]").format(lookup_type)
+        if not self.intent_is_indexed:
+            # of a list alone, a prepared statement would compare every row with every intent
+            intents = sql.SQL("SELECT pg_catalog.unnest({})").format(intents)
         return {
+            "intents": intents,
             "in_account": of_account,
             "in_mapping": where,
             "of_account": sql.SQL("{} AND {}").format(of_account, where),
@@ -356,7 +373,6 @@ class MerchantTable:
             "key_type": self.key.type,
             "payment_intent": self.intent_of("t"),
             "payment_intent_type": self.payment_intent.type,
-            "lookup_type": _TEXT if self.has_secrets else self.payment_intent.type,
             "equals_intent": self.equals_intent,
             "equals_key": self.key.equals,
             "equals_status": self.status.equals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.catalog import (
     Relation,
     RelationKind,
@@ -12,19 +13,23 @@ from reconciler.adapters.postgres.merchant.catalog import (
     quoted,
 )
 from reconciler.adapters.postgres.merchant.inspection import Inspection
+from reconciler.adapters.postgres.merchant.lookups import index_for, is_served
+from reconciler.adapters.postgres.merchant.sql_texts import shown_text
 from reconciler.domain.model.payment import StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationFault as Warned
 
 _COSTS: Final = {
-    "payment_intent": "every page of a sweep reads the whole table",
-    "order": "looking for an order paid twice reads the whole table",
+    "payment_intent": "every 20 pages of a sweep read the whole table",
+    "order": "looking for an order paid twice reads the whole table once in 20 pages",
     "created": "sweeps over a range of time read the whole table",
 }
 """What a missing index costs, by the part that its column plays."""
+_LOOKED_UP: Final = ("payment_intent", "order")
+"""The parts that a page is looked up by."""
 
 
-def warnings_of(inspection: Inspection) -> tuple[Warned, ...]:
+def warnings_of(database: Database, inspection: Inspection) -> tuple[Warned, ...]:
     """Every warning, each with the statement or the change that ends it; none if there is no such table."""
     relation, columns = inspection.relation, inspection.columns
     if relation is None:
@@ -37,7 +42,9 @@ def warnings_of(inspection: Inspection) -> tuple[Warned, ...]:
     # a view has no index of its own
     if relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED):
         warnings.extend(_key_warnings(relation, columns.get("key")))
-        warnings.extend(_index_warnings(relation, columns))
+    # a lookup that PostgreSQL refuses is a fault already
+    if not inspection.faults:
+        warnings.extend(_index_warnings(database, relation, columns))
     if relation.hides_rows:
         warnings.append(
             Warned(
@@ -94,27 +101,34 @@ def _key_warnings(relation: Relation, key: TableColumn | None) -> Iterator[Warne
         )
 
 
-def _index_warnings(relation: Relation, columns: Mapping[str, TableColumn]) -> Iterator[Warned]:
+def _index_warnings(
+    database: Database, relation: Relation, columns: Mapping[str, TableColumn]
+) -> Iterator[Warned]:
+    is_table = relation.kind in (RelationKind.TABLE, RelationKind.PARTITIONED)
     for part, cost in _COSTS.items():
         column = columns.get(part)
-        # the catalog names no column for an index on an expression
-        if column is None or column.sql_text is not None:
+        if column is None:
             continue
-        if not _is_indexed(relation, column, columns.get("account")):
-            yield Warned(
-                f"No index serves {column.name}: {cost}.",
-                f"Run: CREATE {_index(relation)} ON {relation.quoted_name} ({quoted([column])});",
-            )
+        if is_table and column.sql_text is None:
+            if not relation.is_indexed(column, columns.get("account")):
+                index = f"CREATE {_index(relation)} ON {relation.quoted_name} ({quoted([column])});"
+                yield Warned(f"No index serves {column.name}: {cost}.", f"Run: {index}")
+        elif part in _LOOKED_UP and not is_served(database, relation, column):
+            yield _lookup_warning(database, relation, column, cost)
 
 
-def _is_indexed(relation: Relation, column: TableColumn, account: TableColumn | None) -> bool:
-    """Whether an index begins with the column, or with the account's column and then this one."""
-    leading = (account.name if account else None, column.name)
-    return any(
-        index.columns[:1] == (column.name,)
-        or (account is not None and index.columns[:2] == leading)
-        for index in relation.indexes
-    )
+def _lookup_warning(
+    database: Database, relation: Relation, column: TableColumn, cost: str
+) -> Warned:
+    """What the planner says about an SQL text or a view; the index that serves it may belong to a table below."""
+    shown = column.name if column.sql_text is None else shown_text(column.sql_text)
+    index = index_for(database, relation, column)
+    if index is None:
+        return Warned(
+            f"No index serves {shown}, and none can: {cost}.",
+            "Keep the value in a column of its own, and map that column.",
+        )
+    return Warned(f"No index serves {shown}: {cost}.", f"Run: {index}")
 
 
 def _index(relation: Relation) -> str:

@@ -25,13 +25,18 @@ from reconciler.adapters.postgres.page.sweep_records import PostgresSweepRecords
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
-from reconciler.domain.model.page import Loaded
+from reconciler.domain.model.page import Loaded, parts_of
 from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
 
 _SQL: Final = STATEMENTS["page"]
+
+PAGES_A_SCAN: Final = 20
+"""So many pages cost at most one scan of a table without an index for their lookups."""
+SCANS_A_GROUP: Final = 3
+"""Without an index on the intent: for the rows, for the paid rows of their orders, and for the rows to be recorded."""
 
 
 class PostgresStore(PostgresSweepRecords):
@@ -71,6 +76,17 @@ class PostgresStore(PostgresSweepRecords):
                 paid=self._read_paid(connection, paid.fetchall(), rows, payments) if paid else (),
             )
 
+    @property
+    def pages_at_once(self) -> int:
+        """See ``engine.ports.Store``."""
+        if not self._table.scans:
+            return 1
+        return PAGES_A_SCAN * (1 if self._table.intent_is_indexed else SCANS_A_GROUP)
+
+    def load_pages(self, pages: Sequence[Sequence[str]]) -> list[Loaded]:
+        """See ``engine.ports.Store``."""
+        return parts_of(self.load([intent for page in pages for intent in page]), pages)
+
     def _read_paid(
         self,
         connection: Connection,
@@ -102,6 +118,12 @@ class PostgresStore(PostgresSweepRecords):
         named = table.orders(orders)
         parameters |= {"orders": named, "paid": table.paid_statuses}
         claimable = connection.execute(table.rows_claimable, parameters) if named else None
+        if not table.intent_is_indexed:
+            # the orders of the rows are known then, and finding the rows again would be one more scan
+            of_rows = [row[6] for row in held.fetchall() if row[6] is not None]
+            if held.rowcount:
+                held.scroll(0, mode="absolute")
+            parameters |= {"intents": [], "orders": table.orders([*orders, *of_rows])}
         paid = connection.execute(table.rows_paid, parameters) if table.paid_statuses else None
         return held, claimable, paid
 
@@ -221,7 +243,7 @@ class PostgresStore(PostgresSweepRecords):
         references = tuple(RowReference(*row) for row in rows)
         if not self._table.has_secrets and any(row.holds_secret for row in references):
             # the newest rows had none: from now on rows are found by the id in front of a secret too
-            self._table = replace(self._table, has_secrets=True)
+            self._table = replace(self._table, has_secrets=True, intent_is_indexed=False)
             self._counts = PaymentCounts(self._database, self._table, self._account)
         return references
 

@@ -55,17 +55,28 @@ WHERE newest.id OPERATOR(pg_catalog.~) '\S'
 -- The rows that hold one of a page's intents.
 SELECT {row}
 FROM {table} AS t
-WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[]) AND {of_account}
+WHERE {payment_intent} {equals_intent} ANY({intents}) AND {of_account}
 ORDER BY {key}
 
 -- name: rows_again
 -- In order of key, so that two transactions that lock the same rows never wait for each other in a circle.
 SELECT {row}
 FROM {table} AS t
-WHERE ({payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[]) OR {key} {equals_key} ANY(%(keys)s::{key_type}[]))
+WHERE {by_intent_or_key}
     AND {of_account}
 ORDER BY {key}
 {locking}
+
+-- name: by_intent_or_key
+-- Filled into rows_again.
+({payment_intent} {equals_intent} ANY({intents}) OR {key} {equals_key} ANY(%(keys)s::{key_type}[]))
+
+-- name: by_intent_or_key_in_one_scan
+-- As by_intent_or_key, for a table without an index on the intent: the scan finds keys, and the keys have an index.
+{key} {equals_key} ANY(
+    ARRAY(SELECT {key} FROM {table} AS t WHERE {payment_intent} {equals_intent} ANY({intents}) AND {of_account})
+    OPERATOR(pg_catalog.||) %(keys)s::{key_type}[]
+)
 
 -- name: rows_claimable
 -- Rows without an intent, by order. At most 100 for each order: a value that 1,000 rows share names no order.
@@ -98,7 +109,7 @@ SELECT paid.*
 FROM (
     SELECT {order} AS value
     FROM {table} AS t
-    WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
+    WHERE {payment_intent} {equals_intent} ANY({intents})
         AND {of_account} AND {order} IS NOT NULL AND {order}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     UNION
     SELECT pg_catalog.unnest(%(orders)s::{order_type}[])
@@ -121,7 +132,7 @@ FROM (
     FROM (
         SELECT {order} AS value
         FROM {table} AS t
-        WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
+        WHERE {payment_intent} {equals_intent} ANY({intents})
             AND {of_account} AND {order} IS NOT NULL AND {order}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
         UNION
         SELECT pg_catalog.unnest(%(orders)s::{order_type}[])
@@ -424,7 +435,7 @@ WHERE found.place OPERATOR(pg_catalog.<=) 101
 -- An intent that any row holds is that row's money, also for a row of another account or outside the mapping.
 SELECT {row}, ({of_account}) IS NOT TRUE
 FROM {table} AS t
-WHERE {payment_intent} {equals_intent} ANY(%(intents)s::{lookup_type}[])
+WHERE {payment_intent} {equals_intent} ANY({intents})
 ORDER BY {key}
 
 -- name: rows_a_person_names
@@ -484,6 +495,21 @@ WHERE false AND {expression} IS NOT NULL
 -- An expression is evaluated for some rows before any statement relies on it.
 SELECT pg_catalog.count(sample.value)
 FROM (SELECT {expression}::pg_catalog.text AS value FROM {table} AS t LIMIT 100) AS sample
+
+-- name: lookup_plan
+-- How PostgreSQL would look up one value if it could use any index: the catalog shows none of a view or an expression.
+EXPLAIN (VERBOSE, FORMAT JSON)
+SELECT
+FROM {table} AS t
+WHERE {expression} {equals} {marker}::{type}
+
+-- name: try_copy
+-- An empty copy of a table, on which an index is tried. It ends with the transaction.
+CREATE TEMPORARY TABLE reconciler_index_try (LIKE {table}) ON COMMIT DROP
+
+-- name: try_index
+-- Fails if no index can hold the expression.
+CREATE INDEX ON pg_temp.reconciler_index_try ({expression})
 
 -- name: type_of_expression
 -- The type of an expression, and the type beneath it if it is a domain.

@@ -6,6 +6,10 @@ BEGIN ISOLATION LEVEL READ COMMITTED
 -- A ledger is read as of one moment: an entry appended meanwhile must not look like a break.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 
+-- name: only_indexes
+-- The plan that follows shows an index if any can serve it: a small table would be read whole all the same.
+SET LOCAL enable_seqscan = off
+
 -- name: set_timeouts
 -- For this transaction alone: the checkout must never wait for Reconciler.
 SELECT pg_catalog.set_config('lock_timeout', '1s', true), pg_catalog.set_config('statement_timeout', '10s', true)
