@@ -252,7 +252,7 @@ class MerchantTable:
 
     @property
     def _by_intent_or_key(self) -> dict[str, sql.Composable]:
-        name = "by_intent_or_key" + ("" if self.intent_is_indexed else "_in_one_scan")
+        name = "by_intent_or_key" if self.intent_is_indexed else "by_intent_or_key_in_one_scan"
         return {"by_intent_or_key": _TEMPLATES[name].format(**self._parts)}
 
     @property
@@ -364,6 +364,7 @@ class MerchantTable:
             intents = sql.SQL("SELECT pg_catalog.unnest({})").format(intents)
         return {
             "intents": intents,
+            "lookup_type": lookup_type,
             "in_account": of_account,
             "in_mapping": where,
             "of_account": sql.SQL("{} AND {}").format(of_account, where),
