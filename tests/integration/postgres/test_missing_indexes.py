@@ -75,7 +75,7 @@ def test_the_advised_index_ends_the_warning(made, shape):
     ],
 )
 def test_no_index_is_advised_that_cannot_be_created(made, text):
-    """A text that reads more than its row, or that is not the same for ever, is named with another way."""
+    """A text that reads more than its row, or that depends on the session, is named with another way."""
     mapping = replace(made.mapping, order=SqlText(text))
     assert any("column of its own" in hint for hint in advice(made, mapping))
 
