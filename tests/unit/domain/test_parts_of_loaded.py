@@ -29,5 +29,5 @@ def test_each_page_has_what_belongs_to_its_intents() -> None:
     first, second, third = parts_of(loaded, [["pi_1"], ["pi_2"], ["pi_3"]])
     assert (first.payments, first.paid, first.events) == (rows[:1], paid[:1], events[:1])
     assert (second.payments, second.paid, second.events) == (rows[1:], paid[1:], events[1:])
-    assert (first.rechecks, second.rechecks) == ((), ("pi_2",))
+    assert (first.waiting, second.waiting) == ((), waiting)
     assert (third.payments, third.paid, third.events, third.at) == ((), (), (), NOW)
