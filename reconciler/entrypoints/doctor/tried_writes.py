@@ -44,7 +44,7 @@ def write_checks(
 
 
 def _check(about: str, tried: TriedWrites, role: str) -> DoctorCheck:
-    write = f'the write of "{tried.status}" ({tried.outcome.value})'
+    write = f'the write of "{tried.status}"{_besides(tried)}'
     if not tried.tried:
         what = f"{write} was not tried: no unlocked row could be corrected to it"
         return DoctorCheck(about, CheckLevel.SKIPPED, what)
@@ -60,3 +60,9 @@ def _check(about: str, tried: TriedWrites, role: str) -> DoctorCheck:
         f"{write} is refused{rule} for {len(tried.refused)} of {tried.tried} tried rows: {first.message}",
         f"Change that rule of the table, or GRANT the role {role} what the rule's function needs.",
     )
+
+
+def _besides(tried: TriedWrites) -> str:
+    if not tried.columns:
+        return f" ({tried.outcome.value})"
+    return f" and of {', '.join(tried.columns)} ([payments.set.{tried.outcome.value}])"

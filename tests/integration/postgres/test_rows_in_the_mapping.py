@@ -37,6 +37,8 @@ CONDITIONS = [
     "status = 'pending' AND currency = 'eur' AND amount >= 0 AND NOT deleted",
     "id IN (SELECT p.id FROM payments AS p WHERE NOT p.deleted)",
     "NOT deleted OR false",
+    # stable: one value in a statement
+    "NOT deleted AND now() > '2020-01-01'",
 ]
 
 
@@ -109,7 +111,10 @@ WRONG = [
     ("amount", "boolean"),
     ("count(*) > 1", "aggregate"),
     ("rebate::int > 1", "InvalidTextRepresentation"),
-    ("nextval('s') > 0", "ReadOnlySqlTransaction"),
+    ("nextval('s') > 0", "calls nextval()"),
+    ("random() < 0.5", "random(), which may change"),
+    ("created_at < pg_catalog.clock_timestamp()", "calls clock_timestamp()"),
+    ("id IN (SELECT p.id FROM payments p WHERE random() < 0.5)", "random(), which may"),
     ("NOT", "syntax error"),
 ]
 

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.catalog import Relation
+from reconciler.adapters.postgres.merchant.sql_texts import volatile_function
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.errors import ConfigurationFault as Fault
 from reconciler.masking import redact
@@ -20,12 +21,21 @@ _OF_CONDITION: Final = ("42", "22", "25", "0A", "2F", "38", "39", "P0")
 
 
 def condition_faults(database: Database, relation: Relation, where: str) -> tuple[Fault, ...]:
-    """Evaluate the condition on some rows in a transaction that only reads."""
+    """Evaluate the condition on some rows in a transaction that only reads. It may call no volatile function."""
     table = sql.Identifier(relation.schema, relation.name)
     # the text is the operator's own SQL; no parameter follows, so a % in it stands for itself
     condition = sql.SQL(where)
     query = _TEMPLATES["condition_check"].format(table=table, condition=condition).as_bytes(None)
     with database.snapshot("evaluating the condition of [payments] where") as connection:
+        volatile = volatile_function(connection, where)
+        if volatile is not None:
+            return (
+                Fault(
+                    f"[payments] where: the condition {where!r} calls {volatile}, which may change the database or give"
+                    " another value each time.",
+                    "Use functions that PostgreSQL calls stable or immutable.",
+                ),
+            )
         try:
             connection.execute(query)
         except psycopg.Error as error:

@@ -35,6 +35,8 @@ class TriedWrites:
     status: str
     tried: int
     refused: tuple[RefusedWrite, ...] = ()
+    columns: tuple[str, ...] = ()
+    """The columns of [payments.set] that were written too."""
 
 
 def outward_functions(database: Database, relation: Relation) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ def try_writes(
 ) -> Iterator[TriedWrites]:
     """Try the write of each outcome on up to three rows whose present status could be corrected to it.
 
+    The columns of [payments.set] are written too, as a sweep writes them.
     Each outcome has a transaction of its own, which is rolled back. Locked rows are left out, and no lock is waited for
     longer than 100 ms.
     """
@@ -87,13 +90,14 @@ def _try_outcome(
         rows = connection.execute(its_table.rows_to_try, parameters).fetchall() if held else []
         for payment in reader.payments(rows):
             try:
-                found = writer.write_one_by_one([_write(payment, status)])
+                found = writer.write_one_by_one([_write(payment, status, outcome)])
             except RowMovedError:
                 continue  # another session holds a lock that the write needs
             tried += 1
             refused += found.values()
-    return TriedWrites(outcome, status, tried, tuple(refused))
+    columns = tuple(table.mapping.set.get(outcome, ()))
+    return TriedWrites(outcome, status, tried, tuple(refused), columns)
 
 
-def _write(payment: Payment, status: str) -> RowWrite:
-    return RowWrite(payment, status, payment.payment_intent, _NO_ENTRY)
+def _write(payment: Payment, status: str, outcome: Outcome) -> RowWrite:
+    return RowWrite(payment, status, payment.payment_intent, _NO_ENTRY, sets=outcome)
