@@ -47,5 +47,5 @@ def invocation(context: typer.Context) -> Invocation:
     """The invocation of the current command."""
     found = context.find_object(Invocation)
     if found is None:
-        raise TypeError("this command needs the program's context")
+        raise TypeError("a bug in Reconciler: the command was started without its settings")
     return found

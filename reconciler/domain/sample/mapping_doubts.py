@@ -138,7 +138,7 @@ def status_doubts(
         yield Doubt(
             False,
             f"{empty:,} of {len(payments):,} sampled rows have no status: each becomes unknown_status",
-            "Map the column that always has a status, or leave these rows out with [payments] where.",
+            "Map a column that always has a status, or leave these rows out with payments.where.",
         )
 
 

@@ -184,11 +184,11 @@ def _why_not_columns(entry: CorrectionEntry, now: Mapping[str, WrittenValue]) ->
     """Why the other columns of a correction cannot be put back; None if they can."""
     for name, values in entry.columns.items():
         if name not in now:
-            return f"[payments.set] does not name its column {name} any more"
+            return f"[payments.set] does not name the row's column {name} any more"
         if now[name] != values["after"]:
-            return f"its column {name} has changed since"
+            return f"the row's column {name} has changed since"
         if isinstance(values["before"], Mapping):
-            return f"the ledger has only the SHA-256 of what its column {name} held"
+            return f"the earlier value of the row's column {name} cannot be put back: the ledger has only its SHA-256"
     return None
 
 

@@ -80,7 +80,7 @@ def _of_sweeps(status: AccountStatus, expected: Expectations) -> Iterator[Remark
     for source, every in expected.every.items():
         age = status.age(source)
         if age is None:
-            yield Remark(StatusLevel.CRITICAL, f"no {source} sweep has ever been complete", DOCTOR)
+            yield Remark(StatusLevel.CRITICAL, f"no {source} sweep has ever completed", DOCTOR)
         elif age > (MISSING * every + SLACK).total_seconds():
             yield Remark(
                 StatusLevel.CRITICAL,

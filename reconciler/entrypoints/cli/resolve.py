@@ -135,7 +135,7 @@ def _raise_if_contradictory(
     if accept is not None and (len(ids) != 1 or not selection.is_empty):
         raise UsageError(
             "--accept is about one discrepancy at a time.",
-            "Name one number: reconciler resolve ID --accept stripe --note TEXT",
+            "Give one id and no filter: reconciler resolve ID --accept stripe --note TEXT",
         )
 
 

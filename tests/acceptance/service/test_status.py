@@ -86,7 +86,7 @@ def test_an_account_without_a_sweep_is_critical(installation: ServiceInstallatio
     """An account on which no service has ever worked is critical."""
     code, out, _ = installation.run("status", "--format", "nagios")
     assert code == 2
-    assert "no due sweep has ever been complete" in out
+    assert "no due sweep has ever completed" in out
 
 
 def test_an_error_is_shown_until_it_is_over(installation: ServiceInstallation) -> None:

@@ -59,6 +59,8 @@ class PostgresReplicas:
     def reserved_shares(self, accounts: Sequence[str]) -> frozenset[str]:
         """Those of the accounts that another process reads beside their holder."""
         parameters = {"accounts": list(accounts)}
-        with self._database.connection("looking for reserved shares in use") as connection:
+        with self._database.connection(
+            "checking whether another process is using part of the account's rate limits"
+        ) as connection:
             rows = connection.execute(_SQL["reserved_share_in_use"], parameters).fetchall()
         return frozenset(row[0] for row in rows)
