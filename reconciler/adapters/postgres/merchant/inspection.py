@@ -266,7 +266,7 @@ def _type_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
     elif role in _ACCEPTED and column.kind not in _ACCEPTED[role][0]:
         yield Fault(
             f"{_declared(role, column)}; it has to be {_ACCEPTED[role][1]}.",
-            "Map another column, or map a view of the table in which this column is cast to a timestamp.",
+            "Map another column, or map a view of the table that converts this column to a timestamp.",
         )
 
 
@@ -281,7 +281,7 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
     elif column.kind not in NUMBERS:
         yield Fault(
             f"{_declared(role, column)}; it has to be a timestamp, a date or a number.",
-            "Map another column, or map a view of the table in which this column is cast to a timestamp.",
+            "Map another column, or map a view of the table that converts this column to a timestamp.",
         )
     elif unit is None:
         yield Fault(
