@@ -74,6 +74,8 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
                 'Write what each local status means, such as paid = "succeeded".',
             )
         )
+    if isinstance(read, Mapping) and KEEP in read:
+        faults.append(_keep_as_a_status(read[KEEP]))
     if not isinstance(write, Mapping) or not isinstance(read, Mapping):
         return faults
 
@@ -83,7 +85,7 @@ def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
         if outcome not in AT_STRIPE or not isinstance(local, str) or not local:
             continue
         if local == KEEP:
-            faults += _keep(outcome, read)
+            faults += _keep(outcome)
             continue
         name = f'payments.write.{outcome} = "{local}"'
         if local not in read:
@@ -118,11 +120,18 @@ def _set(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
     ]
 
 
-def _keep(outcome: str, read: Mapping[str, Any]) -> list[ConfigurationFault]:
+def _keep_as_a_status(outcome: object) -> ConfigurationFault:
+    """The fault of a table whose own status is the word "keep": under [payments.write] it would have two meanings."""
+    return ConfigurationFault(
+        f'payments.read.{KEEP} = "{_shown(outcome)}": "{KEEP}" cannot be a status, because under [payments.write] it says'
+        " that rows stay as they are.",
+        "Read it as another word: [payments] status = "
+        f"{{ sql = \"CASE t.status WHEN '{KEEP}' THEN 'kept' ELSE t.status END\" }}, where status is your column.",
+    )
+
+
+def _keep(outcome: str) -> list[ConfigurationFault]:
     name = f'payments.write.{outcome} = "{KEEP}"'
-    if KEEP in read:
-        what = f"{name}: payments.read has a status of that name too."
-        return [ConfigurationFault(what, "Leave this line out, so that a person decides.")]
     if outcome not in NEGATIVE:
         what = f"{name}: only rows for failed and canceled can be kept."
         return [ConfigurationFault(what, "Write a status, or leave the line out.")]

@@ -14,6 +14,7 @@ from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, 
 from reconciler.entrypoints.doctor.row_ids import id_checks
 from reconciler.entrypoints.doctor.rows_of_no_account_check import no_account_checks
 from reconciler.entrypoints.doctor.tried_writes import write_checks
+from reconciler.entrypoints.doctor.where_check import where_checks
 from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
 from reconciler.settings import Settings
 from reconciler.wiring.table_binding import table_guard
@@ -125,6 +126,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
                 what = f"For sweep --apply: {fault.what}"
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
     yield from id_checks(about, found, database)
+    yield from where_checks(about, database, found.table)
     yield from no_account_checks(about, settings, database, found.table)
     yield from _binding_checks(about, settings, database, found)
     if must_write and not faults:

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.merchant.catalog import TableColumn
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.adapters.postgres.merchant.row_condition import count_statement
 from reconciler.adapters.postgres.merchant.rows_of_no_account import statement_of
 from reconciler.adapters.postgres.merchant.set_columns import update_statement, values_statement
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
@@ -198,6 +199,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     yield table.rows_named_by("order")
     if table.account is not None:
         yield statement_of(table, table.account)
+        yield count_statement(table, "true")
     yield update_statement(table, linking=True)
     yield update_statement(table, linking=False)
     for created in RANGES:

@@ -39,9 +39,11 @@ def test_keep_and_words_of_other_types(tmp_path: Path) -> None:
     assert statuses.kept == {Outcome.CANCELED}
 
 
-def test_keep_as_a_status_of_the_table_is_a_fault(tmp_path: Path) -> None:
-    """It would have two meanings."""
-    text = VALID.replace('succeeded = "paid"', 'succeeded = "paid"\ncanceled = "keep"')
+@pytest.mark.parametrize("write", ['succeeded = "paid"', 'succeeded = "paid"\ncanceled = "keep"'])
+def test_keep_as_a_status_of_the_table_is_a_fault(tmp_path: Path, write: str) -> None:
+    """It would have two meanings, as soon as [payments.write] says it; the fault is the same before."""
+    text = VALID.replace('succeeded = "paid"', write)
     text = text.replace('paid = "succeeded"', 'paid = "succeeded"\nkeep = "canceled"')
     (fault,) = faults(tmp_path, text)
-    assert str(fault).startswith('payments.write.canceled = "keep": payments.read has a status')
+    assert str(fault).startswith('payments.read.keep = "canceled": "keep" cannot be a status')
+    assert "WHEN 'keep' THEN 'kept'" in fault

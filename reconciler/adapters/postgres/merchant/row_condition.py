@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import sql
 
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.merchant.catalog import Relation
+from reconciler.adapters.postgres.merchant.catalog import Relation, in_parentheses
 from reconciler.adapters.postgres.merchant.sql_texts import volatile_function
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.errors import ConfigurationFault as Fault
 from reconciler.masking import redact
+
+if TYPE_CHECKING:
+    from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 
 _TEMPLATES: Final = TEMPLATES["merchant"]
 
@@ -51,3 +54,21 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
                 ),
             )
     return ()
+
+
+def count_if_true_for_none(database: Database, table: MerchantTable, where: str) -> int:
+    """How many rows the table has if the condition is true for none of them, else 0.
+
+    It reads up to the first row for which it is true. Raises DatabaseBusyError if that takes longer than a count may.
+    """
+    with database.counting("counting the rows that [payments] where leaves out") as connection:
+        row = connection.execute(count_statement(table, where), {}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def count_statement(table: MerchantTable, where: str) -> bytes:
+    """The statement that counts a table's rows if the condition is true for none."""
+    statement = _TEMPLATES["count_if_true_for_none"].format(
+        table=sql.Identifier(table.schema, table.name), condition=in_parentheses(where)
+    )
+    return statement.as_bytes(None)

@@ -483,6 +483,13 @@ FROM (SELECT ({value})::{type} AS value FROM {table} AS t LIMIT 100) AS sample
 -- The configured condition is evaluated on some rows before any statement relies on it.
 SELECT FROM (SELECT * FROM {table} LIMIT 100) AS t WHERE ({condition})
 
+-- name: count_if_true_for_none
+-- How many rows a condition leaves out if it is true for none. Rows are only counted if it is.
+SELECT CASE WHEN EXISTS (SELECT FROM {table} AS t WHERE {condition})
+    THEN 0::pg_catalog.int8
+    ELSE (SELECT pg_catalog.count(*) FROM {table})
+END
+
 -- name: expression_type
 -- The type of an expression, without reading a row. The table stands there twice, so that a column without t in front of
 -- it has no meaning: in other statements it could be a column of another table. WHERE allows no aggregate and no set.
