@@ -15,6 +15,7 @@ from reconciler.adapters.postgres.audit.statement_records import (
 )
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
+from reconciler.adapters.postgres.discrepancies.drawn_sample import DrawnSample, drawn_sample
 from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
@@ -49,6 +50,10 @@ class Audit:
     ) -> Iterator[RecordedCorrection]:
         """What was written to rows, and taken back, from ``start`` to ``cut``."""
         return corrections_of(self.database, account, start, cut)
+
+    def sample(self, account: str, period: Period, size: int, seed: int) -> DrawnSample:
+        """An auditor's sample of what the ledger recorded in a period, as ``drawn_sample`` draws it."""
+        return drawn_sample(self.database, account, period.start, period.end, size, seed)
 
 
 @contextmanager

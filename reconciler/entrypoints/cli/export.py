@@ -22,6 +22,7 @@ from reconciler.entrypoints.cli.ledger_export import (
     write_entries_csv,
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
+from reconciler.entrypoints.cli.sample_export import SampleRequest, write_sample
 from reconciler.entrypoints.cli.written_file import new_text_file
 from reconciler.entrypoints.invocation import invocation
 from reconciler.entrypoints.shown_text import json_text
@@ -37,23 +38,25 @@ class ExportFormat(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    JSON = "json"
 
 
 def export(
     context: typer.Context,
     export_format: Annotated[
-        ExportFormat,
+        ExportFormat | None,
         typer.Option(
             "--format",
-            metavar="jsonl|csv",
-            help="jsonl is one file with a type on each line; csv is a folder with a file for each type.",
+            metavar="jsonl|csv|json",
+            help="jsonl is one file with a type on each line; csv is a folder with a file for each type. A sample is json or "
+            "one file of csv.  [default: jsonl; json for --sample]",
         ),
-    ] = ExportFormat.JSONL,
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The file for jsonl, or the folder for csv.  [default for jsonl: standard output]",
+            help="The file, or the folder for csv.  [default for one file: standard output]",
         ),
     ] = None,
     excel: ExcelOption = False,
@@ -65,7 +68,33 @@ def export(
         ),
     ] = None,
     month: Annotated[
-        str | None, typer.Option(metavar="MONTH", help="The month of --bundle, such as 2026-10.")
+        str | None,
+        typer.Option(metavar="MONTH", help="The month of --bundle or --sample, such as 2026-10."),
+    ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DATE", help="The first day of --sample, in place of a month."
+        ),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="DATE", help="The last day of --sample, which is included."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            max=10_000,
+            help="Draw so many corrections and discrepancies of a period for an auditor, each with its evidence.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="What --sample is drawn by: the same seed draws the same."
+        ),
     ] = None,
     account: AccountOption = None,
 ) -> int:
@@ -75,24 +104,48 @@ def export(
     """
     from reconciler.wiring.audit import open_audit
 
-    if export_format is ExportFormat.CSV and output is None:
-        raise UsageError("--format csv writes several files.", "Name a folder with --output.")
+    request = SampleRequest.of(sample, seed, month, first, last, account)
+    _check(export_format, output, bundle, is_sample=request is not None)
     # an auditor has neither a Stripe key nor the mapping of the table
     call = invocation(context)
     settings = call.settings(need_stripe=False, need_table=False)
+    is_csv = export_format is ExportFormat.CSV
     with open_audit(settings) as audit:
-        if bundle is not None:
+        if request is not None:
+            write_sample(request, audit, settings, output, as_csv=is_csv, excel=excel)
+        elif bundle is not None:
             is_complete = write_month_bundle(bundle, month, account, call, audit, settings)
             return int(ExitCode.DONE if is_complete else ExitCode.TEMPORARY)
-        accounts = chosen_accounts(audit.ledger.accounts(), account)
-        if export_format is ExportFormat.CSV and output is not None:
-            _write_folder(output, audit, accounts, account, excel=excel)
-        elif output is None:
-            _write_lines(sys.stdout, audit, accounts, account)
         else:
-            with new_text_file(output) as stream:
-                _write_lines(stream, audit, accounts, account)
+            _write_all(audit, account, output, as_csv=is_csv, excel=excel)
     return int(ExitCode.DONE)
+
+
+def _check(
+    chosen: ExportFormat | None, output: Path | None, bundle: Path | None, *, is_sample: bool
+) -> None:
+    """Raises UsageError for options that do not go together."""
+    if is_sample and bundle is not None:
+        raise UsageError("--sample and --bundle are two exports.", "Make one after the other.")
+    if is_sample and chosen is ExportFormat.JSONL:
+        raise UsageError("--sample is one object.", "Choose --format json or csv.")
+    if not is_sample and chosen is ExportFormat.JSON:
+        raise UsageError("--format json is for --sample.", "Choose --format jsonl or csv.")
+    if not is_sample and chosen is ExportFormat.CSV and output is None:
+        raise UsageError("--format csv writes several files.", "Name a folder with --output.")
+
+
+def _write_all(
+    audit: Audit, account: str | None, output: Path | None, *, as_csv: bool, excel: bool
+) -> None:
+    accounts = chosen_accounts(audit.ledger.accounts(), account)
+    if output is None:
+        _write_lines(sys.stdout, audit, accounts, account)
+    elif as_csv:
+        _write_folder(output, audit, accounts, account, excel=excel)
+    else:
+        with new_text_file(output) as stream:
+            _write_lines(stream, audit, accounts, account)
 
 
 def _discrepancies(audit: Audit, account: str | None) -> Iterator[Mapping[str, object]]:

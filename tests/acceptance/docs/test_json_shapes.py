@@ -308,6 +308,21 @@ def test_export(shared_tutorial: Tutorial) -> None:
     assert all(set(line) == {"type", *fields[line["type"]]} for line in lines)
 
 
+def test_sample(tutorial: Tutorial) -> None:
+    """A correction whose message failed and was given up, one that was delivered, and discrepancies."""
+    tutorial.execute(
+        "UPDATE reconciler.outbox SET attempts = 1, last_error = 'it answered 500', tried_since = now(),"
+        " given_up_at = now() WHERE id = 1;"
+        "UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 2"
+    )
+    line = "reconciler export --sample 1000 --seed 1 --from 2020-01-01 --to 2100-01-01"
+    found = json.loads(tutorial.run(line).out)
+    check("sample", found)
+    states = {one["outbox"]["state"] for one in found["items"] if one["outbox"]}
+    assert {"given_up", "delivered"} <= states
+    assert all(set(one["finding"]) == set(NAMES) for one in found["items"] if one["finding"])
+
+
 def test_sweep_csv(shared_tutorial: Tutorial) -> None:
     """The page names the columns of the CSV of a sweep."""
     header = shared_tutorial.run("reconciler sweep --format csv").out.splitlines()[0]

@@ -339,3 +339,33 @@ CROSS JOIN LATERAL (
     WHERE l.account OPERATOR(pg_catalog.=) s.account AND l.action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'revert']) AND (l.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(s.id)
 ) AS c
 ORDER BY s.id DESC
+
+-- name: sample_population
+-- What a sample is drawn from: the corrections and the first findings that were recorded in a range.
+SELECT
+    pg_catalog.count(*) FILTER (WHERE action OPERATOR(pg_catalog.=) 'correction'),
+    pg_catalog.count(*) FILTER (WHERE action OPERATOR(pg_catalog.=) 'finding_opened')
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'finding_opened'])
+    AND at OPERATOR(pg_catalog.>=) %(start)s AND at OPERATOR(pg_catalog.<) %(end)s
+
+-- name: sample_draw
+-- Those with the lowest SHA-256 of the seed and the entry's hash, each with its discrepancy: an auditor can draw them again
+-- from an export. The discrepancy is null if it was removed, and for a correction that never had one.
+SELECT
+    pg_catalog.encode(l.draw, 'hex'), d.id, l.account, l.seq, (l.at AT TIME ZONE 'UTC')::pg_catalog.text, l.action,
+    CASE WHEN pg_catalog.octet_length(l.body::pg_catalog.text) OPERATOR(pg_catalog.<=) %(most)s THEN l.body::pg_catalog.text END,
+    l.prev, l.hash, l.role
+FROM (
+    SELECT e.*, pg_catalog.sha256(pg_catalog.convert_to(%(seed)s::pg_catalog.text OPERATOR(pg_catalog.||) ':' OPERATOR(pg_catalog.||) e.hash, 'UTF8')) AS draw
+    FROM reconciler.ledger AS e
+    WHERE e.account OPERATOR(pg_catalog.=) %(account)s AND e.action OPERATOR(pg_catalog.=) ANY (ARRAY['correction', 'finding_opened'])
+        AND e.at OPERATOR(pg_catalog.>=) %(start)s AND e.at OPERATOR(pg_catalog.<) %(end)s
+    ORDER BY draw, e.seq
+    LIMIT %(size)s
+) AS l
+LEFT JOIN reconciler.discrepancies AS d
+    ON d.account OPERATOR(pg_catalog.=) l.account
+    AND d.subject OPERATOR(pg_catalog.=) coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent')
+    AND d.kind OPERATOR(pg_catalog.=) CASE WHEN l.action OPERATOR(pg_catalog.=) 'correction' THEN 'missed_outcome' ELSE l.body OPERATOR(pg_catalog.->>) 'kind' END
+ORDER BY l.draw, l.seq
