@@ -1,0 +1,131 @@
+"""Each preset of an application, on tables made from that application's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.entrypoints.init.presets import PresetMode, load_preset, load_presets
+from tests.acceptance.configured_shop import REPOSITORY
+from tests.acceptance.installation import Installation
+from tests.acceptance.presets.application_tables import (
+    APPLICATIONS,
+    CREATED,
+    ApplicationTable,
+    qualified,
+)
+
+MakeInstallation = Callable[..., Installation]
+REPORT_ONLY = [n for n in APPLICATIONS if load_preset(n).head.mode is PresetMode.REPORT_ONLY]
+CORRECTING = [n for n in APPLICATIONS if n not in REPORT_ONLY]
+
+# pydantic warns when the fingerprint of a configuration with an SQL text is made: shown here, and a failure elsewhere
+pytestmark = pytest.mark.filterwarnings("default:Pydantic serializer warnings")
+
+
+def installation_of(make: MakeInstallation, name: str) -> Installation:
+    """An installation with the application's tables, a payment for each lost webhook, and the preset's mapping."""
+    preset, application = load_preset(name), APPLICATIONS[name]
+    installation = make(table="public.not_of_the_application")
+    installation.execute(application.tables)
+    installation.sections["payments"] = {**preset.payments, "table": qualified(preset)}
+    installation.configure()
+    for key, happened in enumerate(application.lost, 1):
+        made = installation.stripe.create_payment(1250, "eur", at=at(0))
+        getattr(installation.stripe, happened)(made.id, at=at(1))
+        installation.execute(application.add(key, made.id, application.open_status))
+    if application.of_others:
+        installation.execute(application.of_others)
+    return installation
+
+
+def at(seconds: int) -> datetime:
+    """A time after every row's creation."""
+    return datetime.fromisoformat(CREATED).replace(tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def rows_of(installation: Installation, name: str) -> list[str]:
+    """Every row of the application's table, without the time of the last change, which a revert changes too."""
+    preset = load_preset(name)
+    updated = preset.section.updated or ""
+    text = f"SELECT (to_jsonb(t) - '{updated}')::text FROM {qualified(preset)} t ORDER BY 1"
+    return [line for (line,) in installation.query(text)]
+
+
+def read_sweep(installation: Installation, application: ApplicationTable) -> dict[str, object]:
+    """A sweep with --apply, which has to be complete and to examine the rows of Stripe alone."""
+    report = installation.sweep("--apply", "--yes", "--kind", "window", "--since", "30d").json
+    assert report["complete"], report
+    assert report["examined"] == len(application.lost), report
+    return dict(report)
+
+
+@pytest.mark.parametrize("name", REPORT_ONLY)
+def test_a_report_only_preset_finds_and_writes_nothing(
+    make_installation: MakeInstallation, name: str
+) -> None:
+    """Each lost webhook is a missed outcome, also at the second sweep, and every row stays as it is."""
+    installation, application = installation_of(make_installation, name), APPLICATIONS[name]
+    before = rows_of(installation, name)
+    for _ in range(2):
+        report = read_sweep(installation, application)
+        assert report["corrected"] == 0
+        assert report["discrepancies"] == {"missed_outcome": len(application.lost)}
+    assert rows_of(installation, name) == before
+
+
+@pytest.mark.parametrize("name", CORRECTING)
+def test_a_correcting_preset_corrects_once_and_a_revert_restores(
+    make_installation: MakeInstallation, name: str
+) -> None:
+    """A correction writes what the application's webhook writes to the row; rows of other gateways stay as they are."""
+    installation, application = installation_of(make_installation, name), APPLICATIONS[name]
+    preset, table = load_preset(name), qualified(load_preset(name))
+    before = rows_of(installation, name)
+
+    applied = read_sweep(installation, application)
+    lost = len(application.lost)
+    assert (applied["corrected"], applied["discrepancies"]) == (lost, {"missed_outcome": lost})
+    status, key = preset.payments["status"], preset.payments["key"]
+    for number, expected in enumerate(application.lost.values(), 1):
+        conditions = " AND ".join(f"({text})" for text in application.written.values()) or "true"
+        row = installation.query(
+            f"SELECT {status}::text, {conditions} FROM {table} WHERE {key} = {number}"
+        )
+        assert row == [(expected, True)]
+    changed = set(rows_of(installation, name)) - set(before)
+    assert len(changed) == lost
+
+    again = read_sweep(installation, application)
+    assert (again["corrected"], again["discrepancies"]) == (0, {})
+    installation.check_ledger()
+
+    reverted = installation.run("revert", str(applied["sweep"]), "--json").json
+    assert (reverted["reverted"], reverted["skipped"]) == (lost, [])
+    assert rows_of(installation, name) == before
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_application_is_recognised_by_its_signature(name: str) -> None:
+    """The signature names columns that the application has, and the mapped table is one of its tables."""
+    preset = load_preset(name)
+    tables = APPLICATIONS[name].tables
+    assert preset.section.table.rpartition(".")[2] in preset.head.signature
+    for table, columns in preset.head.signature.items():
+        made = tables.partition(f"{table} (")[2].partition(";")[0]
+        for column in columns:
+            assert f" {column} " in f" {made}".replace("\n", " "), (table, column)
+
+
+def test_every_preset_of_an_application_is_tested_and_listed() -> None:
+    """A preset with a signature has its table here, its page, and its line in the lists of presets and of pages."""
+    presets = [preset for preset in load_presets() if preset.head.signature]
+    assert {preset.name for preset in presets} == set(APPLICATIONS)
+    how_to = (REPOSITORY / "docs" / "how-to" / "presets.md").read_text(encoding="utf-8")
+    index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
+    for preset in presets:
+        assert preset.head.page == f"docs/presets/{preset.name}.md"
+        assert f"| `{preset.name}` | {preset.head.application} |" in how_to
+        assert f"(presets/{preset.name}.md)" in index
