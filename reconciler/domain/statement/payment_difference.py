@@ -60,6 +60,7 @@ def with_difference(match: Match, findings: tuple[Finding, ...]) -> tuple[Findin
     intent = match.intent if isinstance(match.intent, Intent) else None
     created = _created(match) if intent is None else intent.created
     order = match.order or next((row.order for row in match.payments if row.order), None)
+    rows = paid_rows(match)
     # a side finding may be about another payment of the order, which has another time
     dated = [
         replace(
@@ -74,7 +75,7 @@ def with_difference(match: Match, findings: tuple[Finding, ...]) -> tuple[Findin
         return tuple(dated)
 
     pair = dated[position]
-    differing = difference(paid_rows(match), intent)
+    differing = difference(rows, intent)
     if pair.kind is Kind.PAID_BY_OTHER_INTENT:
         # the money is the paying intent's, which no row holds
         paying = _paying_intent(match, pair)

@@ -112,10 +112,12 @@ class ReadQuota:
                 taken = self._taken.copy()
             if not taken.total():
                 return
+            # nothing else changes what is booked while the booking lock is held
+            booked = _sum(self._booked, taken)
             write({source: count for source, count in taken.items() if count})
             with self._lock:
                 self._taken.subtract(taken)
-                self._booked = _sum(self._booked, taken)
+                self._booked = booked
 
     def _left(self, source: Source, by_service: bool) -> int:
         return self.reserves.left(source, _sum(self._booked, self._taken), by_service=by_service)

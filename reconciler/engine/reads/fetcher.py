@@ -86,12 +86,13 @@ class Fetcher:
     """Reads with a pool of threads. Use it in a with block.
 
     A read that fails becomes a failure of its page. An error that ends the sweep is raised by the iterators.
+    ``page_size`` is how many intents one page retrieves at most.
     """
 
     def __init__(self, stripe: Stripe, clock: Clock, workers: int, page_size: int) -> None:
         self._stripe = stripe
         self._clock = clock
-        self._page_size = page_size
+        self.page_size = page_size
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stripe")
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class Fetcher:
         source = iter(intents)
         # two pages are under way at most, so that the answers do not become stale in the queue
         reading: deque[list[Future[FetchedIntent | Unexamined]]] = deque()
-        while chunk := list(islice(source, self._page_size)):
+        while chunk := list(islice(source, self.page_size)):
             reading.append([self._pool.submit(self._retrieve, intent) for intent in chunk])
             if len(reading) > 1:
                 yield _collected(reading.popleft())

@@ -228,21 +228,32 @@ class SourceReader:
         """Whether this sweep has met an intent."""
         return intent in self._met
 
-    def retrieve(self, intents: Iterable[str], what: str) -> Iterator[FetchedPage]:
-        """Retrieve those that were not met yet, as many as the read quota allows. The others are reported as ``what``."""
+    def retrieve(
+        self, intents: Iterable[str], what: str, expected: int | None, spendable: int
+    ) -> Iterator[FetchedPage]:
+        """Retrieve up to ``spendable`` of those that were not met yet. The others are reported as ``what``.
+
+        ``expected`` is about how many intents there are, None if that is not known.
+        """
         wanted = iter(intents)
-        affordable = islice(self.unmet(wanted), self.context.source_quota.spendable)
-        yield from self.with_rows(self.fetcher.retrieve_pages(affordable))
+        affordable = islice(self.unmet(wanted), spendable)
+        yield from self.with_rows(self.fetcher.retrieve_pages(affordable), expected)
 
         # the others do not count as met: another source, with reads of its own, may still read them
         left_out = sum(1 for intent in wanted if intent not in self._met)
         if left_out:
             self.leave_out(f"{left_out:,} {what}", left_out)
 
-    def with_rows(self, pages: Iterator[FetchedPage]) -> Iterator[FetchedPage]:
-        """The pages; if a lookup scans the merchant's table, several are loaded by one scan."""
+    def with_rows(
+        self, pages: Iterator[FetchedPage], expected: int | None = None
+    ) -> Iterator[FetchedPage]:
+        """The pages; if a lookup scans the merchant's table, several are loaded by one scan.
+
+        ``expected`` is about how many intents the pages have, None if that is not known.
+        """
+        is_one_page = expected is not None and expected <= self.fetcher.page_size
         store = self.context.store
-        if store.pages_at_once == 1:
+        if is_one_page or store.pages_at_once == 1:
             return pages
         from reconciler.engine.sources.loaded_together import loaded_together
 

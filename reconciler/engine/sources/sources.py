@@ -195,11 +195,14 @@ class DueSource:
         # a plan can save reads, or must choose because the reads do not suffice for all
         fewest = FEWEST_PLANNED_BY_SERVICE if self._reader.by_service else FEWEST_PLANNED
         chosen: Plan | None = None
-        if open_count >= min(fewest, self._context.source_quota.spendable + 1):
+        spendable = self._context.source_quota.spendable
+        if open_count >= min(fewest, spendable + 1):
             chosen = self._plan(created, due_by, listed)
             yield from self._list(chosen)
+            spendable = self._context.source_quota.spendable
         if chosen is None or chosen.is_complete:
-            yield from self._reader.retrieve(self._open(created, due_by), "open payments")
+            rows = self._open(created, due_by)
+            yield from self._reader.retrieve(rows, "open payments", open_count, spendable)
             return
 
         # the read quota is too small for all of it: retrieve only what the plan chose
@@ -207,25 +210,27 @@ class DueSource:
         for step in chosen.steps:
             if step.rows is not None:
                 what = f"open payments created {range_text(step.rows)}"
-                yield from self._reader.retrieve(self._open(step.rows, due_by), what)
+                left = self._context.source_quota.spendable
+                rows = self._open(step.rows, due_by)
+                yield from self._reader.retrieve(rows, what, step.due, left)
 
     def recheck_pages(self, *, is_tail: bool) -> Iterator[FetchedPage]:
         """The intents whose recheck is due. ``is_tail`` is whether this is a sweep of the tail."""
         if not self._context.has_schema:
             return
-        most = min(MOST_RECHECKS, self._context.source_quota.spendable)
-        rechecks, are_more = self._due_rechecks(most)
+        rechecks, are_more, is_bound = self._due_rechecks()
         # the tail leaves the others to the next sweep of due, which reports what it cannot read
         if are_more and not is_tail:
-            is_bound = most == MOST_RECHECKS
             why = (
                 "One sweep reads no more of them. The next sweep reads the rest."
                 if is_bound
                 else QUOTA_SHORT
             )
             self._reader.report.miss("further rechecks", why)
+        if not rechecks:
+            return
         pages = self._reader.fetcher.retrieve_pages(self._reader.unmet(rechecks))
-        yield from self._reader.with_rows(pages)
+        yield from self._reader.with_rows(pages, len(rechecks))
 
     def add_shown(self, stretch: TimeRange | None, intents: Iterable[str]) -> None:
         """Note that these intents were examined because a planned list of ``stretch`` showed them."""
@@ -271,17 +276,21 @@ class DueSource:
         # the tail settles the rechecks that it has claimed
         return (intent for intent in intents if not self._context.rechecks.is_claimed(intent))
 
-    def _due_rechecks(self, most: int) -> tuple[tuple[str, ...], bool]:
-        """Up to ``most`` due rechecks, and whether there are more.
+    def _due_rechecks(self) -> tuple[tuple[str, ...], bool, bool]:
+        """The due rechecks that may be read, whether there are more, and whether that is for the bound of one sweep.
 
         The service leaves out those that another of its sweeps has claimed. A person's sweep reads all.
         """
         read_due = partial(self._context.store.due_rechecks, self._context.stripe.now())
         if self._reader.by_service:
+            most = min(MOST_RECHECKS, self._context.source_quota.spendable)
             self._claimed, are_more = self._context.rechecks.claim(read_due, most)
-            return self._claimed, are_more
-        due = read_due(most + 1)
-        return due[:most], len(due) > most
+            return self._claimed, are_more, most == MOST_RECHECKS
+        due = read_due(MOST_RECHECKS + 1)
+        if not due:
+            return (), False, False
+        most = min(MOST_RECHECKS, self._context.source_quota.spendable)
+        return due[:most], len(due) > most, most == MOST_RECHECKS
 
 
 def plan_due(

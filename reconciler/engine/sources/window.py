@@ -69,7 +69,8 @@ class WindowSource:
         store = self._context.store
         rows = all_rows(lambda after: store.payments_between(created, after, ROWS_A_QUERY))
         what = f"payments that the list did not show, created {range_text(created)}"
-        yield from self._reader.retrieve(self._reader.row_ids.intents(rows), what)
+        intents = self._reader.row_ids.intents(rows)
+        yield from self._reader.retrieve(intents, what, None, self._context.source_quota.spendable)
 
 
 @dataclass(frozen=True, slots=True)

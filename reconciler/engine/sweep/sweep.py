@@ -181,7 +181,8 @@ class Sweep:
             self._check_key_by_newest_rows(fetcher, sources)
         self._key_check.conclude()
         pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
-        self._stop_token.raise_if_stopping()
+        if self._stop_token.is_stopping:
+            self._stop_token.raise_if_stopping()
 
         # most sweeps have neither, and need to know no order
         if self._late is not None or pages_to_record.has_order_questions:

@@ -390,9 +390,9 @@ class MerchantTable:
             "status_type": self.status.type,
             "amount": self.amount.identifier,
             "currency": self.currency.identifier if self.currency else _NULL,
+            "refunded_at": self._refunded_at,
             "created": self.created.created(self.mapping.created_unit),
             "created_column": self.created.identifier,
-            "refunded_at": self._refunded_at,
             "order": self.order.identifier if self.order else _NULL,
             "order_type": self.order.type if self.order else _TEXT,
         }

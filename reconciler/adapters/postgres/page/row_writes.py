@@ -239,18 +239,18 @@ class RowWriter:
                 None if write.restore is None else Jsonb(dict(write.restore)) for write in writes
             ],
         }
+        update = update_statement(self._table, linking=linking)
+        rows_by_key = self._table.rows_by_key
         with_columns = any(self._written_columns(write) for write in writes)
         of_keys = {"account": self._account, "keys": keys}
         if with_columns:
             attempt.columns_before = self._connection.execute(
                 values_statement(self._table, lock=True), of_keys
             )
-        attempt.written = self._connection.execute(
-            update_statement(self._table, linking=linking), parameters
-        )
+        attempt.written = self._connection.execute(update, parameters)
         # before the rows are read back: a deferred trigger may still change them
         self._connection.execute(_SQL["constraints_now"])
-        attempt.read_back = self._connection.execute(self._table.rows_by_key, of_keys)
+        attempt.read_back = self._connection.execute(rows_by_key, of_keys)
         if with_columns:
             attempt.columns_after = self._connection.execute(
                 values_statement(self._table, lock=False), of_keys
