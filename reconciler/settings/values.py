@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
 
 from reconciler.domain.model.payment import SqlText
 from reconciler.domain.outcome import AT_STRIPE, Outcome
@@ -328,14 +328,22 @@ def _command(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _as_written(value: str | SqlText) -> str | dict[str, str]:
+    """A value or an SQL text as the configuration has it."""
+    return {"sql": value.sql} if isinstance(value, SqlText) else value
+
+
+# without it pydantic serializes an SQL text twice, and warns on the terminal
+_AS_WRITTEN: Final = PlainSerializer(_as_written)
+
 Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 Column = Annotated[str, AfterValidator(_identifier)]
-ColumnOrSql = Annotated[str | SqlText, PlainValidator(_column_or_sql)]
+ColumnOrSql = Annotated[str | SqlText, PlainValidator(_column_or_sql), _AS_WRITTEN]
 Table = Annotated[str, AfterValidator(_table)]
 Condition = Annotated[str, AfterValidator(_condition)]
 LocalStatus = Annotated[str, BeforeValidator(status_word), AfterValidator(_not_empty)]
-SetValue = Annotated[str | SqlText, PlainValidator(_set_value)]
+SetValue = Annotated[str | SqlText, PlainValidator(_set_value), _AS_WRITTEN]
 ReadOutcome = Annotated[Outcome, BeforeValidator(_outcome)]
 WriteOutcome = Annotated[Outcome, BeforeValidator(_writable_outcome)]
 ModeName = Annotated[Mode, BeforeValidator(_mode)]

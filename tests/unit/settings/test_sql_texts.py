@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.domain.model.payment import SqlText
 from reconciler.domain.outcome import Outcome
+from reconciler.settings.fingerprint import configuration_fingerprint
 from tests.unit.settings.configuration import VALID, faults, loaded
 
 INTENT = VALID[VALID.index("payment_intent") :].splitlines()[0]
@@ -47,3 +48,13 @@ def test_keep_as_a_status_of_the_table_is_a_fault(tmp_path: Path, write: str) ->
     (fault,) = faults(tmp_path, text)
     assert str(fault).startswith('payments.read.keep = "canceled": "keep" cannot be a status')
     assert "WHEN 'keep' THEN 'kept'" in fault
+
+
+def test_the_fingerprint_holds_sql_texts_without_a_warning(tmp_path: Path) -> None:
+    """A warning would stand on the terminal at every sweep. Another text is another configuration."""
+    prints = set()
+    for column in ("a", "b"):
+        text = VALID.replace(INTENT, f'payment_intent = {{ sql = "t.{column}" }}')
+        text += f'\n[payments.set.succeeded]\nnote = {{ sql = "t.note" }}\nkind = "{column}"\n'
+        prints.add(configuration_fingerprint(loaded(tmp_path, text)))
+    assert len(prints) == 2
