@@ -118,14 +118,23 @@ def stripe(random: Random) -> None:
     parse: Callable[[HttpAnswer], object]
     value, parse = random.choice(
         (
-            (whole, lambda answer: parsing.parse_intent(answer, "pi_1", translator, SEEN_AT)),
+            (
+                whole,
+                lambda answer: parsing.parse_intent(
+                    answer, SEEN_AT, intent_id="pi_1", translator=translator
+                ),
+            ),
             (
                 page([whole, whole]),
-                lambda answer: parsing.parse_intent_page(answer, None, translator, SEEN_AT),
+                lambda answer: parsing.parse_intent_page(
+                    answer, SEEN_AT, after=None, translator=translator
+                ),
             ),
             (
                 page([event()]),
-                lambda answer: parsing.parse_event_page(answer, None, translator, SEEN_AT),
+                lambda answer: parsing.parse_event_page(
+                    answer, SEEN_AT, after=None, translator=translator
+                ),
             ),
             (page([charge()]), lambda answer: parsing.parse_charge_page(answer, None, translator)),
             (

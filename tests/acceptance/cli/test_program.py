@@ -18,7 +18,7 @@ from tests.acceptance.cli.conftest import REPOSITORY, Town, started
 # a command line, and words of its message
 WRONG = [
     ((), "Usage: reconciler"),
-    (("swep",), "Did you mean 'sweep'?"),
+    (("swep",), "Did you mean 'sweep',"),
     (("sweep", "--aply"), "No such option: --aply"),
     (("sweep", "--kind", "widow"), "'window', 'all'"),
     (("sweep", "--json", "--format", "csv"), "contradict"),

@@ -22,7 +22,6 @@ REPORT_ONLY = [n for n in APPLICATIONS if load_preset(n).head.mode is PresetMode
 CORRECTING = [n for n in APPLICATIONS if n not in REPORT_ONLY]
 
 # pydantic warns when the fingerprint of a configuration with an SQL text is made: shown here, and a failure elsewhere
-pytestmark = pytest.mark.filterwarnings("default:Pydantic serializer warnings")
 
 
 def installation_of(make: MakeInstallation, name: str) -> Installation:
