@@ -263,15 +263,21 @@ ORDER BY seq DESC
 LIMIT 1
 
 -- name: ledger_of_payment
--- The last entries about a payment, by the subject of a finding or the PaymentIntent of a write; an index serves it.
+-- The last entries about a payment, by the subject of a finding or the PaymentIntent of a write. OFFSET 0 keeps PostgreSQL
+-- to the index of a payment's history, name by name: a prepared plan would walk the whole ledger from its end.
 SELECT
-    account, seq, (at AT TIME ZONE 'UTC')::pg_catalog.text, action,
-    CASE WHEN pg_catalog.octet_length(body::pg_catalog.text) OPERATOR(pg_catalog.<=) %(most)s THEN body::pg_catalog.text END,
-    prev, hash, role
-FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s
-    AND coalesce(body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) ANY(%(subjects)s)
-ORDER BY seq DESC
+    entries.account, entries.seq, (entries.at AT TIME ZONE 'UTC')::pg_catalog.text, entries.action,
+    CASE WHEN pg_catalog.octet_length(entries.body::pg_catalog.text) OPERATOR(pg_catalog.<=) %(most)s THEN entries.body::pg_catalog.text END,
+    entries.prev, entries.hash, entries.role
+FROM (SELECT DISTINCT name FROM pg_catalog.unnest(%(subjects)s::pg_catalog.text[]) AS given (name)) AS named,
+LATERAL (
+    SELECT l.account, l.seq, l.at, l.action, l.body, l.prev, l.hash, l.role
+    FROM reconciler.ledger AS l
+    WHERE l.account OPERATOR(pg_catalog.=) %(account)s
+        AND coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) named.name
+    OFFSET 0
+) AS entries
+ORDER BY entries.seq DESC
 LIMIT %(limit)s
 
 -- name: period_steps

@@ -158,17 +158,22 @@ ORDER BY state OPERATOR(pg_catalog.<>) 'open', id
 SELECT account, payment_intent, keys, subject FROM reconciler.discrepancies WHERE id OPERATOR(pg_catalog.=) %(id)s
 
 -- name: web_payment_entries
--- The last entries of the ledger about a payment, oldest first. The index of a payment's history serves it.
+-- The last entries of the ledger about a payment, oldest first. OFFSET 0 keeps PostgreSQL to the index of a payment's
+-- history, name by name: a prepared plan would walk the whole ledger from its end to have the order.
 SELECT seq, at, action, body, hash, role
 FROM (
-    SELECT seq, at, action, body, hash, role
-    FROM reconciler.ledger
-    WHERE account OPERATOR(pg_catalog.=) %(account)s
-        AND coalesce(body OPERATOR(pg_catalog.->>) 'subject', body OPERATOR(pg_catalog.->>) 'payment_intent')
-            OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
-    ORDER BY seq DESC
+    SELECT entries.seq, entries.at, entries.action, entries.body, entries.hash, entries.role
+    FROM (SELECT DISTINCT name FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS given (name)) AS named,
+    LATERAL (
+        SELECT l.seq, l.at, l.action, l.body, l.hash, l.role
+        FROM reconciler.ledger AS l
+        WHERE l.account OPERATOR(pg_catalog.=) %(account)s
+            AND coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) named.name
+        OFFSET 0
+    ) AS entries
+    ORDER BY entries.seq DESC
     LIMIT 1000
-) AS entries
+) AS newest
 ORDER BY seq
 
 -- name: web_payment_events
