@@ -11,7 +11,7 @@ from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
 from reconciler.entrypoints.cli.discrepancy_fields import as_json
-from reconciler.entrypoints.cli.ledger_export import entry_line
+from reconciler.entrypoints.cli.ledger_export import entry_line, exportable
 from reconciler.entrypoints.cli.period_argument import parse_period
 from reconciler.entrypoints.cli.statement import CUTOFF_AFTER
 from reconciler.entrypoints.cli.written_file import new_file
@@ -66,6 +66,6 @@ def write_month_bundle(
             write_discrepancies_csv((as_json(item) for item in found), stream, excel=False)
 
     with new_file(path) as partial, audit.ledger.chain(name) as chain:
-        lines = (entry_line(entry, ascii_only=False) for entry in entries.choose(chain.rows))
+        lines = (entry_line(entry, ascii_only=False) for entry in entries.choose(exportable(chain)))
         write_bundle(partial, certificate, write_discrepancies, lines, entries)
     return made.statement.is_complete

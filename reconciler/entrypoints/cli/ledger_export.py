@@ -11,7 +11,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, TextIO
 
-from reconciler.adapters.postgres.audit.ledger import StoredEntry
+from reconciler.adapters.postgres.audit.ledger import LedgerChain, StoredEntry
 from reconciler.adapters.postgres.audit.quick_json import canonical_text
 from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_object
@@ -45,10 +45,15 @@ class LedgerExport:
                 if chain.head is not None:
                     seq, digest = chain.head
                     self.heads.append({"account": name, "seq": seq, "hash": digest})
-                try:
-                    yield from chain.rows
-                except UnreadableEntryError as error:
-                    raise _cannot_export(name, error.seq, error.what) from None
+                yield from exportable(chain)
+
+
+def exportable(chain: LedgerChain) -> Iterator[StoredEntry]:
+    """The entries of a chain as they are stored. Raises BrokenLedgerError for an entry that no program wrote."""
+    try:
+        yield from chain.rows
+    except UnreadableEntryError as error:
+        raise _cannot_export(chain.account, error.seq, error.what) from None
 
 
 def entry_line(entry: StoredEntry, *, ascii_only: bool) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.domain.audit.hash_chain import GENESIS, canonical_json, first_break
 from reconciler.domain.audit.ledger_entry import Entry
-from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
+from reconciler.domain.audit.read_entry import UnreadableEntryError, ensure_readable, read_entry
 
 AT = datetime(2026, 6, 10, 12, 0, 0, 500_000, tzinfo=UTC)
 
@@ -54,3 +54,41 @@ def test_text_without_canonical_json_is_a_break() -> None:
     found = first_break([entry], (1, "f" * 64), "default")
     assert found is not None
     assert found.seq == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a": [1, {"b": "1.5"}], "at": "2026-06-10T12:00:00.5Z"}',
+        '{"a": "a text that looks like a number: 1.5}"}',
+        '{"a": "' + "long " * 2_000 + '"}',
+        '{"a": ' + "9" * 4_000 + "}",
+        '{"a": [' + ", ".join(["{}"] * 500) + "]}",
+    ],
+)
+def test_a_body_that_can_be_read_is_exported(body: str) -> None:
+    """What the quick look at a body suspects is read, and only that decides."""
+    ensure_readable(3, body)
+    assert read(body=body).seq == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"amount": 42.5}', "not an integer"),
+        ('{"amount": [-1.0, 2]}', "not an integer"),
+        ('{"amount": 1.50, "b": 1}', "not an integer"),
+        ('{"amount": ' + "9" * 4_301 + "}", "too many digits"),
+        ('{"a": ' + "[" * 2_000 + "]" * 2_000 + "}", "nested too deep"),
+        ('{"a": ' + '{"a":' * 100_000, "nested too deep"),
+        ("[]", "not an object"),
+        ('"text"', "not an object"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_not_exported(body: str, words: str) -> None:
+    """An export ends at the same entry as reading does, with the same words."""
+    with pytest.raises(UnreadableEntryError, match=words) as exported:
+        ensure_readable(3, body)
+    with pytest.raises(UnreadableEntryError) as raised:
+        read(body=body)
+    assert str(exported.value) == str(raised.value)

@@ -13,7 +13,11 @@ from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
-from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry
+from reconciler.domain.audit.read_entry import (
+    UnreadableEntryError,
+    ensure_readable,
+    read_entry,
+)
 from reconciler.domain.audit.records import RecordFault
 from reconciler.masking import map_texts, may_hold_secret, storable
 
@@ -80,7 +84,7 @@ class LedgerChain:
 
     Reading an entry raises UnreadableEntryError if it holds what no program wrote. ``record_faults`` are the records
     that do not agree with the ledger; they are searched for when the first is taken. ``rows`` are the same entries as
-    they are stored, for an export; take the one or the other. ``quick_hash`` is for ``first_break``.
+    they are stored, for an export, and raise the same; take the one or the other. ``quick_hash`` is for ``first_break``.
     """
 
     account: str
@@ -141,6 +145,7 @@ def _stored(connection: Connection, rows: Iterable[Row]) -> Iterator[StoredEntry
             body = _large_body(connection, row[0], row[1])
         if body is None:
             raise UnreadableEntryError(row[1], "its content is too large to be read")
+        ensure_readable(row[1], body)
         yield StoredEntry(*row[:4], body, *row[5:])
 
 
