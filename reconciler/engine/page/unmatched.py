@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.looked_up_id import UNKNOWN_AGAIN, IdPair
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment, StoredIdKind, stored_id
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
@@ -109,16 +111,23 @@ class UnmatchedIntents:
 
         # of an order either all intents are decided or none, because one of them decides about the others
         waiting_orders = self._changing_orders(recent) | lost_orders
-        for answers in self._pages_by_order():
-            self._decide(pages_to_record, fetcher, answers, listed, recent, waiting_orders)
-            stop_token.raise_if_lease_lost()
-            if pages_to_record.is_full or stop_token.is_stopping:
-                pages_to_record.record_all(stop_token.raise_if_lease_lost)
-                stop_token.raise_if_stopping()
+        by_order = self._pages_by_order()
+        # if a lookup scans the table, several pages are matched by one scan; each is still decided alone
+        while pages := list(islice(by_order, self._store.pages_at_once)):
+            answers = [answer for page in pages for answer in page]
+            matches, loaded = self._match(
+                pages_to_record, fetcher, answers, listed, recent, waiting_orders
+            )
+            for page in pages:
+                self._decide(pages_to_record, page, matches, loaded)
+                stop_token.raise_if_lease_lost()
+                if pages_to_record.is_full or stop_token.is_stopping:
+                    pages_to_record.record_all(stop_token.raise_if_lease_lost)
+                    stop_token.raise_if_stopping()
         pages_to_record.record_all(stop_token.raise_if_lease_lost)
         stop_token.raise_if_stopping()
 
-    def _decide(
+    def _match(
         self,
         pages_to_record: PagesToRecord,
         fetcher: Fetcher,
@@ -126,7 +135,8 @@ class UnmatchedIntents:
         listed: TimeRange | None,
         recent: RecentEvents,
         waiting_orders: frozenset[str],
-    ) -> None:
+    ) -> tuple[Sequence[Match], Loaded]:
+        """The answers of one page or several, matched to the rows of their orders, and what was loaded for that."""
         # imported here: a sweep that meets no intent without a row does not need it
         from reconciler.engine.page.retried_orders import RetriedOrders
 
@@ -157,7 +167,25 @@ class UnmatchedIntents:
             else match
             for match in match_by_order(self._account, intents, loaded, self._rules, listed)
         ]
-        matches = self._with_excluded_rows(matches)
+        return self._with_excluded_rows(matches), loaded
+
+    def _decide(
+        self,
+        pages_to_record: PagesToRecord,
+        answers: Sequence[FetchedIntent],
+        matches: Sequence[Match],
+        loaded: Loaded,
+    ) -> None:
+        """Decide about one page of the answers that were matched together."""
+        intents = {answer.intent.id for answer in answers}
+        matches = [match for match in matches if match.intent.id in intents]
+        # pages may be recorded together, and then what each of them has is put together
+        loaded = replace(
+            loaded,
+            known=tuple(item for item in loaded.known if item.intent in intents),
+            events=tuple(item for item in loaded.events if item.payment_intent in intents),
+            waiting=tuple(item for item in loaded.waiting if item.payment_intent in intents),
+        )
 
         # a match with a row is recorded under the row's lock; a match without one has nothing to lock
         with_row = [match for match in matches if match.payments]
@@ -292,7 +320,7 @@ class UnmatchedIntents:
         return frozenset(orders)
 
     def _pages_by_order(self) -> Iterator[list[FetchedIntent]]:
-        """Pages of about a hundred answers, with all intents of an order on one page; larger ones if a lookup is a scan."""
+        """Pages of about a hundred answers, with all intents of an order on one page."""
         groups: dict[str, list[FetchedIntent]] = {}
         for answer in self._answers:
             order = self._order(answer)
@@ -303,7 +331,7 @@ class UnmatchedIntents:
         page: list[FetchedIntent] = []
         for group in groups.values():
             page.extend(group)
-            if len(page) >= PAGE_SIZE * self._store.pages_at_once:
+            if len(page) >= PAGE_SIZE:
                 yield page
                 page = []
         if page:

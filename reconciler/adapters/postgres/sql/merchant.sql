@@ -73,9 +73,13 @@ ORDER BY {key}
 
 -- name: by_intent_or_key_in_one_scan
 -- As by_intent_or_key, for a table without an index on the intent: the scan finds keys, and the keys have an index.
-{key} {equals_key} ANY(
-    ARRAY(SELECT {key} FROM {table} AS t WHERE {payment_intent} {equals_intent} ANY({intents}) AND {of_account})
-    OPERATOR(pg_catalog.||) %(keys)s::{key_type}[]
+-- A row without a key equals no key, so it is looked for by the same index and its intent.
+(
+    {key} {equals_key} ANY(
+        ARRAY(SELECT {key} FROM {table} AS t WHERE {payment_intent} {equals_intent} ANY({intents}) AND {of_account})
+        OPERATOR(pg_catalog.||) %(keys)s::{key_type}[]
+    )
+    OR ({key} IS NULL AND {payment_intent} {equals_intent} ANY({intents}))
 )
 
 -- name: rows_claimable
