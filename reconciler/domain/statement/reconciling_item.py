@@ -48,11 +48,6 @@ class ReconcilingItem:
     severity: str | None = None
     reason: str | None = None
 
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """What stays the same of an item when its amount or its state changes."""
-        return self.subject, self.kind, self.currency
-
 
 @dataclass(frozen=True, slots=True)
 class FindingHistory:

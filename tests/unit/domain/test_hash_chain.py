@@ -232,6 +232,20 @@ def test_a_whole_chain_has_no_break(length: int) -> None:
     assert first_break(iter(entries), head_of(entries), "default") is None
 
 
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_quick_hash_only_saves_work(is_right: bool) -> None:
+    """An entry whose quick hash is its own is whole; any other quick hash is decided by the recipe."""
+    entries = chain(3)
+    whole = first_break(
+        entries, head_of(entries), "default", lambda entry: entry.hash if is_right else None
+    )
+    assert whole is None
+    changed = [*entries[:2], replace(entries[2], body={**BODY, "n": 4})]
+    found = first_break(changed, head_of(entries), "default", lambda _: None)
+    assert found is not None
+    assert found.seq == 3
+
+
 def test_an_account_without_a_head_and_without_entries_is_whole() -> None:
     """Nothing has been recorded for the account yet."""
     assert first_break([], None, "default") is None

@@ -13,6 +13,7 @@ from reconciler.domain.read_limits_and_shortage import (
     ReadsSpent,
     Source,
     SourceShares,
+    spendable,
     tail_interval,
 )
 
@@ -111,3 +112,11 @@ def test_a_person_takes_what_is_left_at_once() -> None:
 def test_the_interval_of_the_tail(configured: timedelta, allowed: int, interval: timedelta) -> None:
     """It is the configured one, at least 10 s, and so long that the ticks take at most half of the quota."""
     assert tail_interval(configured, allowed) == interval
+
+
+@pytest.mark.parametrize(
+    ("left", "may_use"), [(0, 0), (1, 0), (2, 0), (3, 1), (40, 38), (1000, 950)]
+)
+def test_a_plan_leaves_reads_for_the_recent_events(left: int, may_use: int) -> None:
+    """A twentieth of the reads, and two at least, are left for them."""
+    assert spendable(left) == may_use

@@ -100,6 +100,22 @@ def test_a_day_without_a_sweep_is_not_examined() -> None:
     assert (nothing.currencies, len(nothing.days_not_examined)) == ((), 31)
 
 
+def test_a_finding_explains_the_day_that_its_payment_has_last() -> None:
+    """If another payment took its place, the day of the first one has no item of it."""
+    next_day = datetime.combine(DAY + timedelta(days=1), time(12), UTC)
+    moved = replace(FOUND, seq=60, payment_created=next_day)
+    (eur,) = made(ENTRY, items=(FOUND, moved)).currencies
+    assert [item.payment_created for item in eur.items] == [next_day]
+
+
+def test_a_lost_webhook_without_a_time_is_counted_and_not_timed() -> None:
+    """Where nothing says when the payment began, how long it took to become right is not known."""
+    found = replace(FOUND, payment_created=None)
+    fixed = replace(FOUND, seq=60, state="corrected")
+    (eur,) = made(ENTRY, items=(found, fixed)).currencies
+    assert (eur.lost_webhooks.lost, eur.lost_webhooks.slowest) == (Movement(1, 700), None)
+
+
 def test_findings_of_other_periods_are_not_items() -> None:
     """They are in the roll-forward alone, which is about all open differences of the account."""
     september = replace(
