@@ -63,9 +63,9 @@ def test_the_command_may_be_interrupted(installation: ServiceInstallation) -> No
     command = installation.start_command("sweep", "--apply", "--kind", "due")
     daemon.wait_for("page.examined", job="request")
     command.send_signal(signal.SIGINT)
-    out, _ = command.communicate(timeout=30)
+    _, err = command.communicate(timeout=30)
     assert command.returncode == 75
-    assert "continues the sweep" in out
+    assert "continues the sweep" in err
 
     daemon.wait_for("sweep.finished", job="request", complete=True, corrected=120)
     assert installation.count_by_status() == {"paid": 120}
