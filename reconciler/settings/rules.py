@@ -58,10 +58,16 @@ def _currency(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
 
 
 def _link(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
-    if not payments.get("link_metadata") or payments.get("order"):
+    if payments.get("order"):
         return []
-    what = "payments.link_metadata is set, but payments.order is not."
-    return [ConfigurationFault(what, "Name the column that it is compared with.")]
+    return [
+        ConfigurationFault(
+            f"payments.{key} is set, but payments.order is not.",
+            "Name the column that it is compared with.",
+        )
+        for key in ("link_metadata", "link_description")
+        if payments.get(key)
+    ]
 
 
 def _statuses(payments: Mapping[str, Any]) -> list[ConfigurationFault]:

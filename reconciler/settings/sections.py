@@ -114,6 +114,11 @@ class PaymentsSection(Section):
         description="The key of a PaymentIntent's metadata that holds the order, to match it to a row whose PaymentIntent "
         "is still null; needs order.",
     )
+    link_description: bool = Field(
+        default=False,
+        description="Whether a paid PaymentIntent whose metadata name no order is matched by its description: the whole "
+        "of it, trimmed, is the order, and the amount and the currency are those of the row; needs order.",
+    )
     metadata: dict[str, str] = Field(
         default_factory=dict,
         description="A PaymentIntent without a row belongs to this table only if its metadata has all of these.",
@@ -142,6 +147,11 @@ class PaymentsSection(Section):
         description='For each outcome the other columns that a correction to it writes: a value, or { sql = "…" } over the '
         "row t.",
     )
+
+    @property
+    def links(self) -> bool:
+        """Whether a correction may write a PaymentIntent to a row that has none."""
+        return self.link_metadata is not None or self.link_description
 
     @property
     def statuses(self) -> StatusMap:

@@ -55,6 +55,7 @@ def rules_of(settings: Settings) -> Rules:
         horizon=settings.sweep.horizon,
         metadata=payments.metadata,
         link_metadata=payments.link_metadata,
+        link_description=payments.link_description,
         relink=settings.corrections.relink,
         writes_intent=isinstance(payments.payment_intent, str),
     )
@@ -103,6 +104,7 @@ def open_gateway(
         livemode=account.livemode,
         clock=clock,
         metadata_keys=None if all_metadata else metadata_keys,
+        keeps_description=payments is not None and payments.link_description,
         acquire=acquire,
         release=rate_limiter.release,
         limited=rate_limiter.limited,
@@ -147,7 +149,7 @@ def open_account(
             database,
             payments.mapping,
             writes=writes_rows,
-            links=payments.link_metadata is not None,
+            links=payments.links,
             accounts=[one.rows for one in settings.accounts],
             account_rows=account.rows,
         ).table_or_raise()

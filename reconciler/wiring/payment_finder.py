@@ -42,7 +42,7 @@ def open_payment_finder(
         database,
         payments.mapping,
         writes=False,
-        links=payments.link_metadata is not None,
+        links=payments.links,
         accounts=accounts,
     ).table_or_raise()
     can_read = schema_access(database).may_read

@@ -76,6 +76,7 @@ class StripeGateway:
         api_base: Stripe's address, or that of a proxy or test server.
         livemode: The mode that every object must have; None takes both.
         metadata_keys: The keys that are kept of an intent's metadata; None keeps all.
+        keeps_description: Whether an intent's description is kept, to link its order.
         acquire: Called before every attempt, retries included. It may block; what it raises ends the call.
         release: Called at the end of every attempt. Needed if ``acquire`` counts the requests in flight.
         limited: Called with reason and endpoint for each refusal for being too fast.
@@ -102,6 +103,7 @@ class StripeGateway:
         api_base: str = API_BASE,
         livemode: bool | None = None,
         metadata_keys: Collection[str] | None = (),
+        keeps_description: bool = False,
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
         connections: int = 64,
@@ -111,7 +113,7 @@ class StripeGateway:
         _raise_if_unusable(api_key, stripe_account, api_base, account)
         self._clock = clock
         keys = None if metadata_keys is None else tuple(metadata_keys)
-        self._translator = Translator(account, livemode, keys)
+        self._translator = Translator(account, livemode, keys, keeps_description)
         hooks = ReadHooks(acquire=acquire, release=release, limited=limited)
         stopping = stopping or threading.Event()
         self._reader = Reader(account, prefix, hooks, retries or Retries(), clock, stopping)

@@ -40,6 +40,8 @@ from reconciler.errors import WrongKeyError
 _EXPIRY_FIELDS: Final = ("expires_at", "expires_after")  # only OXXO says expires_after
 _BANK_TRANSFER: Final = "display_bank_transfer_instructions"
 _LONGEST_WORD: Final = 255
+_LONGEST_ORDER: Final = 500
+"""Characters of a description that may be an order: as many as a value of the metadata may have."""
 _ABSENT: Final = (b"", b"null")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
@@ -49,12 +51,13 @@ class Translator:
     """Translates the objects of one account.
 
     ``livemode`` is the mode that each object must have; None takes both. Of an intent's metadata only
-    ``metadata_keys`` are kept; None keeps all.
+    ``metadata_keys`` are kept; None keeps all. Its description is only kept with ``keeps_description``.
     """
 
     account: str
     livemode: bool | None
     metadata_keys: Collection[str] | None
+    keeps_description: bool = False
 
     def intent(self, wire: WireIntent, seen_at: datetime, request_id: str | None) -> Intent:
         """An intent that was requested with ``latest_charge`` expanded. Raises FieldError or WrongKeyError."""
@@ -79,6 +82,7 @@ class Translator:
             charge=charge,
             metadata=self._kept_metadata(wire.metadata),
             customer=wire.customer,
+            description=_description(wire.description) if self.keeps_description else None,
         )
 
     def charge(self, wire: WireCharge) -> Charge:
@@ -205,6 +209,18 @@ def _charge(wire: WireCharge) -> Charge:
         method=None if method is None else method.type,
         capture_before=None if method is None else _capture_before(method),
     )
+
+
+def _description(raw: msgspec.Raw) -> str | None:
+    """The description, trimmed. None if there is none, or if it is no text or longer than an order."""
+    if bytes(raw) in _ABSENT:
+        return None
+    try:
+        text = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    trimmed = text.strip() if isinstance(text, str) else ""
+    return trimmed if 0 < len(trimmed) <= _LONGEST_ORDER else None
 
 
 def _latest_charge(wire: WireIntent) -> Charge | None:

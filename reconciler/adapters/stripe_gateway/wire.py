@@ -70,7 +70,10 @@ class WirePaymentError(msgspec.Struct, gc=False):
 
 
 class WireIntent(msgspec.Struct, gc=False):
-    """A PaymentIntent. ``next_action`` stays raw: the place of its expiry depends on its type."""
+    """A PaymentIntent. ``next_action`` stays raw: the place of its expiry depends on its type.
+
+    ``description`` stays raw too: it may be personal, and is only decoded if orders are linked by it.
+    """
 
     id: Id
     object: Literal["payment_intent"]
@@ -88,6 +91,7 @@ class WireIntent(msgspec.Struct, gc=False):
     latest_charge: WireCharge | str | None = None
     metadata: dict[str, str] | None = None
     customer: Id | None = None
+    description: msgspec.Raw = msgspec.Raw()
 
 
 class WireFoundIntent(msgspec.Struct, gc=False):

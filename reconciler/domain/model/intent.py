@@ -92,6 +92,8 @@ class Intent:
     metadata: Mapping[str, str] = field(default_factory=dict)
     customer: str | None = None
     """The id of Stripe's customer: compared, never stored or shown."""
+    description: str | None = field(default=None, repr=False)
+    """The description, trimmed, if orders are linked by it: compared with orders, never stored or shown."""
     outcome: Outcome = field(init=False)
     """What the status means, in the words that both sides share."""
     changed_at: datetime = field(init=False)

@@ -17,6 +17,7 @@ class Rules:
 
     ``relink`` is whether a sweep may point a row at the intent that paid for its order. ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
     ``link_metadata`` is the metadata key that names the order of a row; None if orders are not linked.
+    ``link_description`` is whether an intent whose metadata name no order may name it by its whole description.
     ``writes_intent`` is whether a row's intent is a column, so that an intent can be written to a row.
     """
 
@@ -25,6 +26,7 @@ class Rules:
     horizon: timedelta
     metadata: Mapping[str, str]
     link_metadata: str | None = None
+    link_description: bool = False
     relink: bool = False
     writes_intent: bool = True
 

@@ -167,9 +167,10 @@ def order_of_row(
     if answer.wait_until is not None:
         return OrderOfRow(None, wait_until=answer.wait_until)
 
-    # if orders cannot be found, the money itself has to show which intent may have paid
+    # if orders cannot be found, the money itself has to show which intent may have paid; a description is not searched for
     reason = answer.reason
-    if reason is None and not can_find and _maybe_paid(match, row, own):
+    is_blind = not can_find or rules.link_description
+    if reason is None and is_blind and _maybe_paid(match, row, own):
         reason = Reason.MAYBE_PAID
     return OrderOfRow(verdict if reason is None else replace(verdict, reason=reason))
 

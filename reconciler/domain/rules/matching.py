@@ -13,6 +13,7 @@ from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import PAID_OR_HELD, Outcome
+from reconciler.domain.rules.described_order import described_order_of_rows
 from reconciler.domain.rules.order_check import EARLIEST_INTENT
 
 _REPORTABLE: Final = frozenset({*PAID_OR_HELD, Outcome.UNKNOWN})
@@ -136,6 +137,8 @@ def match_by_order(
     by_order: dict[str, list[Intent]] = defaultdict(list)
     for intent in intents:
         order = named_order(intent, rules)
+        if order is None and rules.link_description:
+            order = described_order_of_rows(intent, rules, claimable)
         if order is not None and order in claimable:
             by_order[order].append(intent)
         else:

@@ -18,6 +18,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
+from reconciler.domain.rules.described_order import described_order
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, match_by_order, named_order
 from reconciler.domain.rules.next_step import NextStep, Subject, next_step
@@ -130,7 +131,7 @@ def _explain(
         attempts = stripe.list_charges(intent_id)
         reading = read_recent_events(stripe, intent.seen_at - rules.grace)
         recent, now = reading.events.get(intent_id, ()), max(now, reading.now)
-        order = named_order(intent, rules)
+        order = named_order(intent, rules) or described_order(intent, rules)
 
     # the same steps as in a sweep, so that the explanation is what a sweep would decide
     loaded = store.load([intent_id], [order] if order else [])

@@ -17,6 +17,7 @@ from reconciler.domain.model.payment import Payment, StoredIdKind, stored_id
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
+from reconciler.domain.rules.described_order import described_order
 from reconciler.domain.rules.matching import candidates, match_by_id, match_by_order, named_order
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
@@ -159,7 +160,7 @@ class UnmatchedIntents:
             waiting = [answer for answer in answers if answer.intent.id in retried.waiting]
             self._wait(pages_to_record, waiting, recent)
             intents = [intent for intent in intents if intent.id not in retried.waiting]
-        orders = {order for intent in intents if (order := named_order(intent, self._rules))}
+        orders = {order for intent in intents if (order := self._order_of(intent))}
         loaded = self._store.load([intent.id for intent in intents], sorted(orders))
         matches = [
             replace(match, payments=(), facts=replace(match.facts, pays_for_row=True))
@@ -271,8 +272,14 @@ class UnmatchedIntents:
             self._report.add_line(ReportLine(DecisionKind.WAIT, answer.intent.id, (), why=WHY_WAIT))
 
     def _order(self, answer: FetchedIntent) -> str | None:
-        intent = answer.intent
-        return named_order(intent, self._rules) if isinstance(intent, Intent) else None
+        return self._order_of(answer.intent) if isinstance(answer.intent, Intent) else None
+
+    def _order_of(self, intent: Intent) -> str | None:
+        """The order that an intent names, or may name by its description."""
+        order = named_order(intent, self._rules)
+        if order is None and self._rules.link_description:
+            return described_order(intent, self._rules)
+        return order
 
     def _fetch_stale_again(self, fetcher: Fetcher) -> frozenset[str]:
         """Fetch the stale answers again. Returns the orders of those that could not be read."""

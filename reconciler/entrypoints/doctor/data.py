@@ -11,6 +11,7 @@ from reconciler.adapters.postgres.merchant.catalog import Relation
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.sampling.payment_sample import (
+    known_orders,
     payments_of_intents,
     sample_payments,
 )
@@ -21,6 +22,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import Payment, is_intent_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.sample.agreement import ENOUGH, Pair
+from reconciler.domain.sample.description_doubts import described_orders, description_doubts
 from reconciler.domain.sample.mapping_doubts import (
     Doubt,
     amount_doubts,
@@ -34,6 +36,7 @@ from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
 from reconciler.errors import ReconcilerError
 from reconciler.masking import redact, visible
 from reconciler.settings import Account, Settings
+from reconciler.wiring.account import rules_of
 
 MOST_RETRIEVES: Final = 40
 """Single PaymentIntents that the doctor reads for one account, besides one page of the newest."""
@@ -84,12 +87,17 @@ def _account_checks(
         payments = sample_payments(database, table, relation, account.rows)
         newest: Sequence[Intent] = ()
         pairs: list[Pair] = []
+        descriptions: Sequence[str] = ()
+        orders: Collection[str] | None = None
         if may_read and payments:
             with gateway_on_reserved_share(settings, account, clock) as gateway:
                 newest = gateway.list_intents(TimeRange()).intents
                 listed = {intent.id: intent for intent in newest}
                 held = payments_of_intents(database, table, relation, account.rows, list(listed))
                 pairs = _pairs(gateway, listed, held, payments)
+            if settings.table.link_description:
+                descriptions = described_orders(newest, rules_of(settings))
+                orders = known_orders(database, table, relation, descriptions)
     except SampleTooSlowError:
         yield DoctorCheck(
             about,
@@ -99,6 +107,8 @@ def _account_checks(
         )
         return
     doubts = list(_doubts(settings, payments, pairs, newest))
+    if orders is not None:
+        doubts += description_doubts(descriptions, orders)
     for doubt in doubts:
         level = CheckLevel.FAULT if doubt.is_fault else CheckLevel.WARNING
         yield DoctorCheck(about, level, visible(redact(doubt.what)), visible(redact(doubt.hint)))

@@ -107,7 +107,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
             database,
             payments.mapping,
             writes=writes,
-            links=payments.link_metadata is not None,
+            links=payments.links,
             accounts=[account.rows for account in settings.accounts],
         )
         return found.faults, warnings_of(database, found), found

@@ -180,6 +180,30 @@ def test_a_metadata_filter_that_few_intents_have(town: Town) -> None:
     assert is_silent(town, "metadata app")
 
 
+def test_descriptions_that_are_no_orders(town: Town) -> None:
+    """A setting that links nearly nothing is a warning; a description is not shown, and the hint ends it."""
+    for key in range(1, ROWS):
+        intent = town.stripe.create_payment(1250, "eur", at=HOUR_AGO, description=f"Ana's {key}")
+        town.stripe.succeed(intent.id, at=HOUR_AGO)
+        town.shop.insert(
+            key=key,
+            payment_intent=intent.id,
+            status="paid",
+            order=f"o-{key}",
+            created=HOUR_AGO.isoformat(),
+        )
+    text = CONFIGURATION.replace("[payments.read]", "link_description = true\n[payments.read]")
+    town.configure(text=text)
+    found = said(town, "warning", "0 of 23 newest paid PaymentIntents without an order", 0)
+    assert "Ana" not in str(found)
+    assert found["hint"].startswith("Remove payments.link_description")
+    town.configure()
+    assert is_silent(town, "link_description")
+    town.configure(text=text)
+    town.shop.execute("UPDATE public.payments SET order_id = 'Ana''s ' || id")
+    assert is_silent(town, "link_description")
+
+
 @pytest.mark.parametrize("has_provider", [True, False])
 def test_rows_of_another_gateway(town: Town, has_provider: bool) -> None:
     """The condition that the hint proposes leaves them out, by the column with the gateway or else by the ids."""

@@ -78,6 +78,23 @@ def test_every_kind_of_payment_is_read_as_it_is(
     assert listed == (replace(found, request_id=listed[0].request_id),)
 
 
+@pytest.mark.parametrize(
+    ("description", "kept"),
+    [(" A7\n", "A7"), ("é" * 500, "é" * 500), ("x" * 501, None), ("  ", None), (None, None)],
+)
+def test_a_description_is_kept_only_if_it_is_asked_for(
+    sandbox: Sandbox, open_gateway: OpenGateway, description: str | None, kept: str | None
+) -> None:
+    """It may be personal. It is kept to link orders by it, without blanks around it and no longer than an order may be."""
+    made = sandbox.create_payment(4200, "eur", description=description, at=START)
+    found = open_gateway(keeps_description=True).retrieve(made.id)
+    other = open_gateway().retrieve(made.id)
+    assert isinstance(found, Intent)
+    assert isinstance(other, Intent)
+    assert (found.description, other.description) == (kept, None)
+    assert kept is None or kept not in repr(found)
+
+
 @pytest.mark.parametrize("kind", [PaymentKind.AUTHORIZED, PaymentKind.VOUCHER])
 def test_deadlines_are_found(sandbox: Sandbox, gateway: StripeGateway, kind: PaymentKind) -> None:
     """An authorization has the time until which it can be captured, a voucher the time until which it can be paid."""

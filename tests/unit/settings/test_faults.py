@@ -38,6 +38,12 @@ WRONG_IN_PAYMENTS = [
         "payments.link_metadata is set, but payments.order is not",
         "compared with.",
     ),
+    (
+        'key = "id"',
+        'key = "id"\nlink_description = true',
+        "payments.link_description is set, but payments.order is not",
+        "compared with.",
+    ),
     ('key = "id"', 'key = "id"\nwhere = " "', 'payments.where = " "', "may not be empty."),
     ('key = "id"', 'key = "id"\nwhere = "true; DROP TABLE x"', "payments.where", 'such as "deleted_at IS NULL".'),
     ('key = "id"', 'key = "id"\nwhere = "true -- all"', "payments.where", 'such as "deleted_at IS NULL".'),

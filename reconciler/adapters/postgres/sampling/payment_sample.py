@@ -64,3 +64,23 @@ def payments_of_intents(
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise SampleTooSlowError(relation.full_name) from None
     return RowReader(table.mapping, account.name).payments(rows)
+
+
+def known_orders(
+    database: Database, table: MerchantTable, relation: Relation, orders: Sequence[str]
+) -> frozenset[str] | None:
+    """Those of the texts that are orders of rows; None if finding out would read a large table whole.
+
+    Raises SampleTooSlowError.
+    """
+    with database.snapshot(f"sampling {relation.full_name}") as connection:
+        set_sample_timeout(connection)
+        try:
+            if not table.order_is_indexed and estimated_rows(connection, relation) > SMALL:
+                return None
+            parameters = {"orders": table.orders(orders)}
+            rows = connection.execute(table.rows_of_orders, parameters).fetchall()
+        except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
+            raise SampleTooSlowError(relation.full_name) from None
+    payments = RowReader(table.mapping, "").payments(rows)
+    return frozenset(row.order for row in payments if row.order is not None)
