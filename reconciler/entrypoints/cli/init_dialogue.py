@@ -38,7 +38,7 @@ from reconciler.entrypoints.init.configuration_text import (
     text_of_survey,
     written_columns,
 )
-from reconciler.entrypoints.init.grants_text import grants_text
+from reconciler.entrypoints.init.grants_text import grants_of_preset, grants_text
 from reconciler.entrypoints.init.presets import Preset, PresetMode, load_preset, load_presets
 from reconciler.entrypoints.init.stripe_side import StripeSide
 from reconciler.entrypoints.init.table_survey import Survey, survey_table
@@ -156,7 +156,7 @@ def _files(
             relation.name,
             written_columns(survey),
             may_write=answers.may_write,
-            others=other_tables(survey),
+            others=dict.fromkeys(other_tables(survey), ()),
         ),
         (*survey.missing, *([] if any_words else ["read"])),
     )
@@ -184,17 +184,10 @@ def _files_of_preset(preset: Preset, table: str, *, asks: bool) -> _Files:
     )
     can_write = preset.head.mode is PresetMode.CORRECT
     answers = Answers(may_write=asks and can_write and ask_may_write())
-    section = preset.section
-    columns = [
-        section.status,
-        section.updated,
-        section.payment_intent if section.link_metadata else None,
-    ]
-    written = [name for name in columns if isinstance(name, str)] if can_write else []
     schema, _, name = table.rpartition(".")
     return _Files(
         text_of_preset(preset, table, answers),
-        grants_text(schema or "public", name, written, may_write=answers.may_write, others=()),
+        grants_of_preset(preset, schema or "public", name, may_write=answers.may_write),
     )
 
 

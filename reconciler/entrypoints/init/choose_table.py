@@ -99,13 +99,19 @@ def _choice(database: Database, candidate: Candidate) -> TableChoice | None:
 def proven_preset(
     relations: Sequence[NamedRelation], presets: Sequence[Preset]
 ) -> tuple[Preset, str] | None:
-    """The one preset whose signature is in the database, and ``schema.table`` of its payments; None if there is not one."""
+    """The one preset whose signature is in the database, and ``schema.table`` of its payments; None if there is not one.
+
+    Of several presets for the same table, it is the one whose signature names the most columns.
+    """
     proven = [
         (preset, table)
         for preset in presets
         if preset.head.signature and (table := table_of_preset(relations, preset)) is not None
     ]
-    return proven[0] if len(proven) == 1 else None
+    if len({table for _, table in proven}) != 1:
+        return None
+    proven.sort(key=lambda one: sum(map(len, one[0].head.signature.values())))
+    return proven[-1]
 
 
 def table_of_preset(relations: Sequence[NamedRelation], preset: Preset) -> str | None:

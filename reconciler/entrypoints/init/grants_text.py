@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from psycopg import sql
+
 from reconciler.adapters.postgres.schema.grants import merchant_grants
+from reconciler.entrypoints.init.presets import Preset, PresetMode
 
 ROLE: Final = "reconciler"
 
 
 def grants_text(
-    schema: str, table: str, written: Sequence[str], *, may_write: bool, others: Sequence[str]
+    schema: str,
+    table: str,
+    written: Sequence[str],
+    *,
+    may_write: bool,
+    others: Mapping[str, Sequence[str]],
 ) -> str:
     """The statements for a role that is called reconciler.
 
     ``written`` are the columns that a correction writes; their GRANT is a comment unless ``may_write``. ``others`` are the
-    quoted names of other tables that the configuration's SQL texts read.
+    other tables that the configuration's SQL texts read, by quoted name, with the columns they need; none for all columns.
     """
     update, reading = merchant_grants(ROLE, schema, table, written)
     lines = [
@@ -24,9 +32,28 @@ def grants_text(
         f"CREATE ROLE {ROLE} LOGIN;",
         *reading,
     ]
-    lines += [f"GRANT SELECT ON {other} TO {ROLE};" for other in others]
+    for other, columns in others.items():
+        named = (
+            f" ({', '.join(sql.Identifier(one).as_string() for one in columns)})" if columns else ""
+        )
+        lines.append(f"GRANT SELECT{named} ON {other} TO {ROLE};")
     if written:
         lines.append("-- Only if rows are to be corrected:")
         lines.append(update if may_write else f"-- {update}")
     lines.append(f"-- Reconciler's own tables: reconciler migrate --daemon-role {ROLE}")
     return "\n".join(lines) + "\n"
+
+
+def grants_of_preset(preset: Preset, schema: str, table: str, *, may_write: bool) -> str:
+    """The statements for a role that is called reconciler, for the table of a preset."""
+    corrects = preset.head.mode is PresetMode.CORRECT
+    return grants_text(
+        schema,
+        table,
+        preset.written_columns if corrects else (),
+        may_write=may_write,
+        others={
+            sql.Identifier(schema, other).as_string(): columns
+            for other, columns in preset.other_tables.items()
+        },
+    )

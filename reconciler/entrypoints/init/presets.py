@@ -41,7 +41,10 @@ class PresetHead(BaseModel):
     page: str
     """The page in docs/ that says what is corrected, and what the application does afterwards by itself."""
     signature: dict[str, list[str]] = {}
-    """The tables and columns that prove the application; empty if only a person can say it."""
+    """The tables and columns that prove the application; empty if only a person can say it.
+
+    Of a table other than the payments' it names the columns that the SQL texts read: ``init`` grants SELECT on these.
+    """
 
 
 class _PresetFile(BaseModel):
@@ -59,6 +62,25 @@ class Preset:
     head: PresetHead
     payments: Mapping[str, Any]
     section: PaymentsSection
+
+    @property
+    def written_columns(self) -> tuple[str, ...]:
+        """The columns that corrections by this preset write, each once."""
+        section = self.section
+        columns = [
+            section.status,
+            section.updated,
+            section.payment_intent if section.link_metadata else None,
+            *(column for columns in section.set.values() for column in columns),
+        ]
+        return tuple(dict.fromkeys(name for name in columns if isinstance(name, str)))
+
+    @property
+    def other_tables(self) -> dict[str, tuple[str, ...]]:
+        """The other tables that the SQL texts read, with the columns that they need of each: the signature names them."""
+        payments = self.section.table.rpartition(".")[2]
+        signature = self.head.signature
+        return {table: tuple(columns) for table, columns in signature.items() if table != payments}
 
 
 def preset_names() -> tuple[str, ...]:

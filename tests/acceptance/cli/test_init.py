@@ -379,10 +379,13 @@ def test_the_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_preset(place: Place) -> None:
-    """An application is recognised by its signature, or named; its schema is the one where it is."""
+    """An application is recognised by its signature, or named; its schema is the one where it is.
+
+    dj-stripe 2.9 has the columns of both of its presets: the one whose signature names more columns is taken.
+    """
     place.execute(
         "CREATE SCHEMA django; CREATE TABLE django.djstripe_paymentintent (djstripe_id bigint PRIMARY KEY, id varchar(255) UNIQUE,"
-        " amount bigint, currency varchar(3), status varchar(40), created timestamptz)"
+        " amount bigint, currency varchar(3), status varchar(40), created timestamptz, stripe_data jsonb)"
     )
     for arguments in (("--yes",), ("--yes", "--force", "--preset", "dj-stripe")):
         answer = place.init(*arguments)

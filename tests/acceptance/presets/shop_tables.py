@@ -1,79 +1,8 @@
-"""The tables of the applications that have a preset, as far as a mapping needs them, written down from their migrations."""
+"""The tables of shops."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from psycopg import sql
-
-from reconciler.entrypoints.init.presets import Preset
-
-CREATED = "2026-10-31 12:00:00"
-"""When every row was created, without a zone; Stripe's clock is two days later."""
-
-
-@dataclass(frozen=True)
-class ApplicationTable:
-    """How an application stores its payments."""
-
-    tables: str
-    """The statements that make the tables, with the rows that they refer to."""
-    payment: str
-    """The statement that adds a payment of Stripe's over 12.50 EUR, with {key}, {intent}, {status} and {created}."""
-    open_status: str
-    lost: Mapping[str, str]
-    """What happened at Stripe, as a method of the sandbox, and the status that the application would have written."""
-    schema: str = "public"
-    """The schema in which the application makes its tables unless it is told another one."""
-    of_others: str = ""
-    """The statement that adds rows that are none of Stripe's PaymentIntents, to the same table."""
-    written: Mapping[str, str] = field(default_factory=dict)
-    """The further columns that a correction writes, and what they hold afterwards, as SQL conditions."""
-
-    def add(self, key: int, intent: str, status: str) -> sql.Composed:
-        """The statement that adds one payment."""
-        return sql.SQL(self.payment).format(
-            key=sql.Literal(key),
-            intent=sql.Literal(intent),
-            status=sql.Literal(status),
-            created=sql.Literal(CREATED),
-        )
-
-
-DJ_STRIPE = ApplicationTable(
-    tables="""
-        CREATE TABLE djstripe_paymentintent (
-            djstripe_id bigserial PRIMARY KEY, id varchar(255) NOT NULL UNIQUE, livemode boolean, created timestamptz,
-            metadata jsonb, djstripe_created timestamptz NOT NULL, djstripe_updated timestamptz NOT NULL,
-            amount bigint NOT NULL, amount_capturable bigint NOT NULL, amount_received bigint NOT NULL,
-            canceled_at timestamptz, cancellation_reason varchar(21) NOT NULL, capture_method varchar(9) NOT NULL,
-            currency varchar(3) NOT NULL, status varchar(23) NOT NULL)
-    """,
-    payment="""
-        INSERT INTO djstripe_paymentintent VALUES ({key}, {intent}, false, {created}::timestamptz, '{{}}', now(), now(),
-            1250, 0, 0, NULL, '', 'automatic', 'eur', {status})
-    """,
-    open_status="requires_action",
-    lost={"succeed": "succeeded", "cancel": "canceled"},
-)
-
-STRIPE_SYNC_ENGINE = ApplicationTable(
-    tables="""
-        CREATE SCHEMA stripe;
-        CREATE TABLE stripe.payment_intents (
-            id text PRIMARY KEY, object text, amount integer, amount_capturable integer, amount_received integer,
-            canceled_at integer, cancellation_reason text, capture_method text, client_secret text, created integer,
-            currency text, customer text, livemode boolean, metadata jsonb, status text)
-    """,
-    schema="stripe",
-    payment="""
-        INSERT INTO stripe.payment_intents (id, object, amount, created, currency, livemode, status)
-        VALUES ({intent}, 'payment_intent', 1250, extract(epoch FROM {created}::timestamp), 'eur', false, {status})
-    """,
-    open_status="requires_action",
-    lost={"succeed": "succeeded", "cancel": "canceled"},
-)
+from tests.acceptance.presets.application_table import ApplicationTable
 
 ODOO = ApplicationTable(
     tables="""
@@ -138,15 +67,59 @@ SALEOR = ApplicationTable(
     """,
 )
 
-APPLICATIONS: Mapping[str, ApplicationTable] = {
-    "dj-stripe": DJ_STRIPE,
-    "odoo": ODOO,
-    "saleor": SALEOR,
-    "stripe-sync-engine": STRIPE_SYNC_ENGINE,
-}
-"""By the name of the preset."""
+SOLIDUS = ApplicationTable(
+    tables="""
+        CREATE TABLE spree_payment_methods (id serial PRIMARY KEY, type varchar, name varchar, active boolean, preferences text);
+        INSERT INTO spree_payment_methods (type) VALUES ('SolidusStripe::PaymentMethod'), ('Spree::PaymentMethod::Check');
+        CREATE TABLE spree_orders (id serial PRIMARY KEY, number varchar(32), currency varchar, state varchar, total numeric(10,2));
+        CREATE TABLE solidus_stripe_payment_intents (
+            id bigserial PRIMARY KEY, stripe_intent_id varchar, order_id integer NOT NULL, payment_method_id integer NOT NULL,
+            created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL);
+        CREATE TABLE spree_payments (
+            id serial PRIMARY KEY, amount numeric(10,2) NOT NULL DEFAULT 0, order_id integer, source_type varchar,
+            source_id integer, payment_method_id integer, state varchar, response_code varchar, avs_response varchar,
+            created_at timestamp(6), updated_at timestamp(6), number varchar, cvv_response_code varchar)
+    """,
+    payment="""
+        INSERT INTO spree_orders VALUES ({key}, 'R00000000' || {key}, 'EUR', 'confirm', 12.50);
+        INSERT INTO spree_payments (id, amount, order_id, payment_method_id, state, response_code, created_at, updated_at)
+        VALUES ({key}, 12.50, {key}, 1, {status}, {intent}, {created}, {created})
+    """,
+    open_status="checkout",
+    lost={"succeed": "completed", "authorize": "pending", "fail": "failed", "cancel": "void"},
+    agrees={"cancel": "invalid"},
+    of_others="""
+        INSERT INTO spree_orders VALUES (91, 'R000000091', 'EUR', 'complete', 12.50);
+        INSERT INTO spree_payments (id, amount, order_id, payment_method_id, state, created_at)
+        VALUES (91, 12.50, 91, 2, 'checkout', '2026-10-31 12:00:00')
+    """,
+)
 
-
-def qualified(preset: Preset) -> str:
-    """The preset's table with the schema that ``init`` would find."""
-    return f"{APPLICATIONS[preset.name].schema}.{preset.section.table}"
+SPREE = ApplicationTable(
+    tables="""
+        CREATE TABLE spree_payment_sessions (
+            id bigserial PRIMARY KEY, type varchar NOT NULL, order_id bigint NOT NULL, payment_method_id bigint NOT NULL,
+            customer_id bigint, amount numeric(10,2) NOT NULL, currency varchar NOT NULL, status varchar NOT NULL,
+            external_id varchar NOT NULL, external_data jsonb DEFAULT '{}', expires_at timestamp(6), deleted_at timestamp(6),
+            created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL);
+        CREATE TABLE spree_payments (
+            id bigserial PRIMARY KEY, amount numeric(10,2) NOT NULL DEFAULT 0, order_id bigint, payment_method_id bigint,
+            state varchar, response_code varchar, created_at timestamp(6), updated_at timestamp(6), number varchar)
+    """,
+    payment="""
+        INSERT INTO spree_payment_sessions (id, type, order_id, payment_method_id, amount, currency, status, external_id,
+            created_at, updated_at)
+        VALUES ({key}, 'Spree::PaymentSessions::Stripe', {key}, 1, 12.50, 'EUR',
+            CASE WHEN {status} LIKE 'payment %' THEN 'completed' ELSE {status} END, {intent}, {created}, {created});
+        INSERT INTO spree_payments (amount, order_id, payment_method_id, state, response_code, created_at)
+        SELECT 12.50, {key}, 1, substr({status}, 9), {intent}, {created} WHERE {status} LIKE 'payment %'
+    """,
+    open_status="pending",
+    lost={"succeed": "payment completed", "authorize": "payment pending", "fail": "failed"},
+    agrees={"cancel": "failed", "succeed": "completed"},
+    of_others="""
+        INSERT INTO spree_payment_sessions (id, type, order_id, payment_method_id, amount, currency, status, external_id,
+            created_at, updated_at)
+        VALUES (91, 'Spree::PaymentSessions::Adyen', 91, 2, 12.50, 'EUR', 'pending', 'CS12345', '2026-10-31 12:00:00', now())
+    """,
+)

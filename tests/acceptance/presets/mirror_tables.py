@@ -1,0 +1,56 @@
+"""The tables of applications that mirror Stripe's objects."""
+
+from __future__ import annotations
+
+from tests.acceptance.presets.application_table import ApplicationTable
+
+DJ_STRIPE = ApplicationTable(
+    tables="""
+        CREATE TABLE djstripe_paymentintent (
+            djstripe_id bigserial PRIMARY KEY, id varchar(255) NOT NULL UNIQUE, livemode boolean, created timestamptz,
+            metadata jsonb, djstripe_created timestamptz NOT NULL, djstripe_updated timestamptz NOT NULL,
+            amount bigint NOT NULL, amount_capturable bigint NOT NULL, amount_received bigint NOT NULL,
+            canceled_at timestamptz, cancellation_reason varchar(21) NOT NULL, capture_method varchar(9) NOT NULL,
+            currency varchar(3) NOT NULL, status varchar(23) NOT NULL)
+    """,
+    payment="""
+        INSERT INTO djstripe_paymentintent VALUES ({key}, {intent}, false, {created}::timestamptz, '{{}}', now(), now(),
+            1250, 0, 0, NULL, '', 'automatic', 'eur', {status})
+    """,
+    open_status="requires_action",
+    lost={"succeed": "succeeded", "cancel": "canceled"},
+)
+
+STRIPE_SYNC_ENGINE = ApplicationTable(
+    tables="""
+        CREATE SCHEMA stripe;
+        CREATE TABLE stripe.payment_intents (
+            id text PRIMARY KEY, object text, amount integer, amount_capturable integer, amount_received integer,
+            canceled_at integer, cancellation_reason text, capture_method text, client_secret text, created integer,
+            currency text, customer text, livemode boolean, metadata jsonb, status text)
+    """,
+    schema="stripe",
+    payment="""
+        INSERT INTO stripe.payment_intents (id, object, amount, created, currency, livemode, status)
+        VALUES ({intent}, 'payment_intent', 1250, extract(epoch FROM {created}::timestamp), 'eur', false, {status})
+    """,
+    open_status="requires_action",
+    lost={"succeed": "succeeded", "cancel": "canceled"},
+)
+
+DJ_STRIPE_STRIPE_DATA = ApplicationTable(
+    tables="""
+        CREATE TABLE djstripe_paymentintent (
+            djstripe_id bigserial PRIMARY KEY, djstripe_created timestamptz NOT NULL, djstripe_updated timestamptz NOT NULL,
+            stripe_data jsonb NOT NULL, id varchar(255) NOT NULL UNIQUE, livemode boolean, created timestamptz, metadata jsonb,
+            customer_id varchar(255), djstripe_owner_account_id varchar(255), on_behalf_of_id varchar(255),
+            payment_method_id varchar(255))
+    """,
+    payment="""
+        INSERT INTO djstripe_paymentintent (djstripe_id, djstripe_created, djstripe_updated, stripe_data, id, livemode, created)
+        VALUES ({key}, now(), now(), jsonb_build_object('id', {intent}, 'object', 'payment_intent', 'amount', 1250,
+            'currency', 'eur', 'status', {status}), {intent}, false, {created}::timestamptz)
+    """,
+    open_status="requires_action",
+    lost={"succeed": "succeeded", "cancel": "canceled"},
+)
