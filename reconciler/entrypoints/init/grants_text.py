@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from psycopg import sql
-
-from reconciler.adapters.postgres.schema.grants import merchant_grants
+from reconciler.adapters.postgres.schema.grants import merchant_grants, quoted_name
 from reconciler.entrypoints.init.presets import Preset, PresetMode
 
 ROLE: Final = "reconciler"
@@ -33,9 +31,7 @@ def grants_text(
         *reading,
     ]
     for other, columns in others.items():
-        named = (
-            f" ({', '.join(sql.Identifier(one).as_string() for one in columns)})" if columns else ""
-        )
+        named = f" ({', '.join(quoted_name(one) for one in columns)})" if columns else ""
         lines.append(f"GRANT SELECT{named} ON {other} TO {ROLE};")
     if written:
         lines.append("-- Only if rows are to be corrected:")
@@ -53,7 +49,6 @@ def grants_of_preset(preset: Preset, schema: str, table: str, *, may_write: bool
         preset.written_columns if corrects else (),
         may_write=may_write,
         others={
-            sql.Identifier(schema, other).as_string(): columns
-            for other, columns in preset.other_tables.items()
+            quoted_name(schema, other): columns for other, columns in preset.other_tables.items()
         },
     )

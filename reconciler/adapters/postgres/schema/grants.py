@@ -142,6 +142,11 @@ RIGHTS: Final = {
 """All that a role may do in the schema reconciler."""
 
 
+def quoted_name(*parts: str) -> str:
+    """A name as a statement has it: of a column, or a table after its schema."""
+    return sql.Identifier(*parts).as_string()
+
+
 def merchant_grants(
     role: str, schema: str, table: str, written: Iterable[str]
 ) -> tuple[str, tuple[str, ...]]:
