@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
@@ -33,6 +33,9 @@ from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
 
+if TYPE_CHECKING:
+    from reconciler.engine.actions.requested_acceptance import AcceptanceRequests
+
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
 """The length of a slow read. A sweep has so many threads that reads of this length still use its whole rate limit."""
@@ -46,7 +49,7 @@ NO_SCHEMA: Final = (
 class AccountPorts:
     """What an open account reads from and writes to.
 
-    ``new_discrepancy_store`` and ``new_requests`` make what a sweep under its own lease does not need.
+    ``new_discrepancy_store``, ``new_requests`` and ``new_acceptances`` make what a sweep under its own lease does not need.
     """
 
     stripe: Stripe
@@ -54,6 +57,7 @@ class AccountPorts:
     leases: LeaseStore
     new_discrepancy_store: Callable[[], DiscrepancyStore]
     new_requests: Callable[[], SweepRequests]
+    new_acceptances: Callable[[], AcceptanceRequests]
     reserved_share: ReservedShare
     table_guard: TableGuard
 

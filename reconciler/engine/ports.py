@@ -134,6 +134,10 @@ class PageTransaction(Protocol):
         """
         ...
 
+    def answer_acceptance(self, number: int, answer: str) -> bool:
+        """Answer a reviewer's request with what was written; False if it was answered before, or has expired."""
+        ...
+
 
 class Store(Protocol):
     """One account's part of the database."""

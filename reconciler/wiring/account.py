@@ -38,6 +38,9 @@ from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
 from reconciler.wiring.stop_signal import STOPPING
 
 if TYPE_CHECKING:
+    from reconciler.adapters.postgres.coordination.acceptance_requests import (
+        PostgresAcceptanceRequests,
+    )
     from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
     from reconciler.adapters.postgres.discrepancies.discrepancy_store import (
         PostgresDiscrepancyStore,
@@ -181,6 +184,7 @@ def open_account(
                 leases=PostgresLeaseStore(database, account.name),
                 new_discrepancy_store=partial(_discrepancy_store, database, account.name),
                 new_requests=partial(_sweep_requests, database, account.name),
+                new_acceptances=partial(_acceptance_requests, database, account.name),
                 reserved_share=PostgresReservedShare(
                     database, account.name, readable=store.can_read_schema
                 ),
@@ -234,3 +238,12 @@ def _sweep_requests(database: Database, account: str) -> PostgresSweepRequests:
     from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
 
     return PostgresSweepRequests(database, account)
+
+
+def _acceptance_requests(database: Database, account: str) -> PostgresAcceptanceRequests:
+    # imported here: a sweep does not need it
+    from reconciler.adapters.postgres.coordination.acceptance_requests import (
+        PostgresAcceptanceRequests,
+    )
+
+    return PostgresAcceptanceRequests(database, account)

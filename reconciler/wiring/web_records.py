@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from reconciler.adapters.postgres.audit.statement_records import recorded_statement
+from reconciler.adapters.postgres.coordination.acceptance_requests import store_acceptance
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.review_store import (
     PostgresReviewStore,
@@ -65,6 +66,21 @@ class WebRecords:
     def record_view(self, account: str, names: Sequence[str], viewer: str) -> None:
         """Store that a person looked at a payment: ``names`` are its PaymentIntent and its rows, as ``row:KEY``."""
         record_view(self._database, account, names, viewer)
+
+    def ask_acceptance(
+        self,
+        discrepancy: Discrepancy,
+        row: str | None,
+        note: str,
+        asked_by: str,
+        *,
+        amount_differs: bool,
+    ) -> bool:
+        """Store that a reviewer accepts Stripe's side, for the service to carry out; False if the discrepancy has changed,
+        or a request for it waits."""
+        return store_acceptance(
+            self._database, discrepancy, row, note, asked_by, amount_differs=amount_differs
+        )
 
     def forget_figures(self) -> None:
         """Add up the figures of the overview anew when they are wanted next."""

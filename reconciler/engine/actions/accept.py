@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
+from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.findings.discrepancy import Finding, Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, finding_entry
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.model.acceptance_request import AcceptanceRequest
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import FactNeededError, Question
@@ -20,75 +22,48 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.money_kept import MoneyKept, money_kept
 from reconciler.domain.statement.payment_difference import with_difference
+from reconciler.engine.actions.acceptance import (
+    Acceptance,
+    AcceptanceAnsweredError,
+    AcceptedBy,
+    AcceptedRow,
+    AnotherRowPaidError,
+    CannotAcceptError,
+    changed_row,
+    raise_if_changed,
+    raise_if_stripe_changed,
+)
+from reconciler.engine.ports import PageTransaction
 from reconciler.engine.reads.charge_facts import with_fact
 from reconciler.errors import (
     DatabaseBusyError,
-    ReconcilerError,
     RowMovedError,
     RowRefusedError,
 )
-from reconciler.exit_codes import ExitCode
-from reconciler.masking import storable
+from reconciler.masking import redact, storable
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
 
 
-class CannotAcceptError(ReconcilerError):
-    """Stripe's outcome cannot be written to this row."""
-
-
-class AnotherRowPaidError(CannotAcceptError):
-    """Another row that holds the intent already says that it was paid, so this one is not the row that is meant."""
-
-    exit_code = ExitCode.NO
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedBy:
-    """Who accepts Stripe's side, why, and how far: ``row`` is the row that is meant, None if only one is named.
-
-    ``amount_differs`` is whether the person accepts that Stripe's amount is not the row's.
-    """
-
-    by: AskedBy
-    note: str
-    row: str | None = None
-    amount_differs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What is written for an acceptance. ``match`` has what was read about the intent besides."""
-
-    accepted: AcceptedBy
-    match: Match
-    intent: Intent
-    outcome: Outcome
-    status: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedRow:
-    """What was written: the row as it was, its new status, and what the person should know of the money."""
-
-    payment: Payment
-    status: str
-    remark: str | None
-
-
 def accept(
-    account: OpenAccount, discrepancy: Discrepancy, key: str, accepted: AcceptedBy
+    account: OpenAccount,
+    discrepancy: Discrepancy,
+    key: str,
+    accepted: AcceptedBy,
+    epoch: int | None = None,
 ) -> AcceptedRow:
     """Write Stripe's present outcome to the row with this key, and settle the discrepancy with it.
 
-    Raises CannotAcceptError if the outcome cannot be written to this row, RowRefusedError if the table refuses it, and
+    ``epoch`` is that of a lease that the caller holds; without it a lease is taken, or the service's is used. Raises
+    AcceptanceAnsweredError if the request that is carried out does not wait any more, CannotAcceptError if the outcome cannot be written to this row, RowRefusedError if the table refuses it, and
     DatabaseBusyError if the row is locked or has changed.
     """
-    with account.writing_epoch() as epoch:
+    with account.writing_epoch() if epoch is None else nullcontext(epoch) as current:
+        if accepted.request is not None:
+            raise_if_changed(discrepancy, accepted.request)
         acceptance = _acceptance(account, discrepancy, key, accepted)
-        payment = _write(account, epoch, discrepancy, acceptance)
+        payment = _write(account, current, discrepancy, acceptance)
     return AcceptedRow(payment, acceptance.status, _remark(acceptance))
 
 
@@ -105,6 +80,8 @@ def _acceptance(
             f"Stripe does not know {wanted}: there is no outcome to accept.",
             "Resolve the discrepancy with a note instead.",
         )
+    if accepted.request is not None:
+        raise_if_stripe_changed(discrepancy, intent)
     match, money = _money(account, intent)
     outcome = _outcome_with_money(intent, money)
     status = account.rules.statuses.write.get(outcome)
@@ -147,6 +124,10 @@ def _write(
         with account.ports.store.transaction(epoch) as transaction:
             names = [intent.id, discrepancy.payment_intent or intent.id]
             again = transaction.read_again(names, [key], lock=True)
+            request = acceptance.accepted.request
+            if request is not None:
+                known = [one for one in again.known if one.id == discrepancy.id]
+                raise_if_changed(known[0] if known else None, request)
             payment = _row_to_write(again, discrepancy, acceptance)
             _raise_if_intent_not_writable(account, payment, acceptance)
             entry = _acceptance_entry(discrepancy, acceptance, payment)
@@ -166,6 +147,8 @@ def _write(
                     seen_at=intent.seen_at,
                 )
             )
+            if request is not None and not result.refused:
+                _answer(transaction, request, acceptance, payment)
             refused = result.refused.get(payment.key)
             if refused is not None:
                 by = f" by {refused.constraint}" if refused.constraint else ""
@@ -180,6 +163,22 @@ def _write(
             " nothing was written.",
             "Check the row with reconciler explain, and try again.",
         ) from None
+
+
+def _answer(
+    transaction: PageTransaction,
+    request: AcceptanceRequest,
+    acceptance: Acceptance,
+    payment: Payment,
+) -> None:
+    """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
+    said = changed_row(acceptance.key, payment.status, acceptance.status)
+    remark = _remark(acceptance)
+    answer = redact(said if remark is None else f"{said} {remark}")
+    if not transaction.answer_acceptance(request.id, answer):
+        raise AcceptanceAnsweredError(
+            f"request {request.id} of {request.asked_by} does not wait any more: nothing was written."
+        )
 
 
 def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptance) -> Payment:
@@ -348,4 +347,7 @@ def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment:
         "request_id": intent.request_id,
         "seen_at": intent.seen_at,
     }
+    request = acceptance.accepted.request
+    if request is not None:
+        body["request"] = {"id": request.id, "role": request.role}
     return Draft(Action.RESOLUTION, body)

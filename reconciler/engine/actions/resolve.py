@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.engine.actions.accept import AcceptedBy, accept, resolution_body
+from reconciler.engine.actions.accept import accept, resolution_body
+from reconciler.engine.actions.acceptance import AcceptedBy, changed_row
 from reconciler.engine.actions.find_discrepancies import locked_discrepancies
 from reconciler.engine.actions.note import checked_text
 from reconciler.engine.actions.review_store import ReviewStore
@@ -33,6 +34,12 @@ class Resolution:
     from_status: str | None = None
     to_status: str | None = None
     remark: str | None = None
+
+    @property
+    def answer(self) -> str:
+        """Which row was changed, for the person who asked."""
+        said = changed_row(self.key or "", self.from_status, self.to_status or "")
+        return said if self.remark is None else f"{said} {self.remark}"
 
 
 def resolve(
@@ -61,8 +68,12 @@ def resolve(
     return tuple(Resolution(item, state) for item in found)
 
 
-def accept_stripe(account: OpenAccount, discrepancy_id: int, accepted: AcceptedBy) -> Resolution:
+def accept_stripe(
+    account: OpenAccount, discrepancy_id: int, accepted: AcceptedBy, epoch: int | None = None
+) -> Resolution:
     """Write Stripe's present outcome to the row of a discrepancy, and settle it in the same transaction.
+
+    ``epoch`` is that of a lease that the caller holds; without it a lease is taken, or the service's is used.
 
     Raises ConfigurationError if Reconciler's schema does not exist, UsageError if the discrepancy does not exist, or
     has no single row or intent to accept for. Raises CannotAcceptError if the outcome cannot be written to this row,
@@ -77,7 +88,7 @@ def accept_stripe(account: OpenAccount, discrepancy_id: int, accepted: AcceptedB
             "List them with: reconciler discrepancies",
         )
     key = _key(discrepancy, accepted.row)
-    done = accept(account, discrepancy, key, accepted)
+    done = accept(account, discrepancy, key, accepted, epoch)
     return Resolution(
         discrepancy, State.RESOLVED, done.payment.key, done.payment.status, done.status, done.remark
     )

@@ -27,7 +27,7 @@ from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
 if TYPE_CHECKING:
-    from reconciler.engine.actions.accept import AcceptedBy
+    from reconciler.engine.actions.acceptance import AcceptedBy
 
 
 class AcceptedSide(StrEnum):
@@ -39,11 +39,13 @@ class AcceptedSide(StrEnum):
 @takes_selection()
 def resolve(
     context: typer.Context,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the ledger keeps it.")],
     selection: Selection,
     discrepancy: Annotated[
         list[int] | None,
         typer.Argument(metavar="ID", min=1, help="The numbers of the discrepancies."),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The reason; the ledger keeps it.")
     ] = None,
     apply: ApplyOption = False,
     accept: Annotated[
@@ -70,6 +72,13 @@ def resolve(
             help="With --accept: accept that Stripe's amount is not the row's. The row keeps its amount.",
         ),
     ] = False,
+    requested: Annotated[
+        bool,
+        typer.Option(
+            "--requested",
+            help="Carry out what reviewers accepted on the finance pages, in their names. The service does it by itself.",
+        ),
+    ] = False,
     account: AccountOption = None,
     by: ByOption = None,
     json: JsonOption = False,
@@ -81,6 +90,17 @@ def resolve(
     current outcome to the row, as safely as any correction.
     """
     ids = tuple(dict.fromkeys(discrepancy or ()))
+    if requested:
+        from reconciler.entrypoints.cli.requested_acceptances import carry_out_requested
+
+        if ids or not selection.is_empty or note is not None or accept is not None or ignore:
+            raise UsageError(
+                "--requested is about what reviewers accepted on the pages.",
+                "Give it alone, or with --account.",
+            )
+        return carry_out_requested(invocation(context), account, as_json=json)
+    if note is None:
+        raise UsageError("--note is missing.", "Write in a few words why: --note TEXT")
     _raise_if_contradictory(note, accept, ids, selection, ignore=ignore)
     if accept is None and (row is not None or amount_differs):
         raise UsageError("--row and --amount-differs belong to --accept.", "Add --accept stripe.")
@@ -88,7 +108,7 @@ def resolve(
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
     if accept is not None:
-        from reconciler.engine.actions.accept import AcceptedBy
+        from reconciler.engine.actions.acceptance import AcceptedBy
 
         # a note may quote what was pasted by mistake, and the ledger keeps it
         accepted = AcceptedBy(asked_by, redact(note.strip()), row, amount_differs)

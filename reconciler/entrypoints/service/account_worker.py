@@ -18,6 +18,7 @@ from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.report import Mode
+from reconciler.entrypoints.service.acceptance_job import serve_acceptances
 from reconciler.entrypoints.service.account_sweeps import (
     ACCOUNT,
     REQUESTS,
@@ -297,6 +298,9 @@ class AccountWorker(threading.Thread):
         while self._sweeps.serve_next_request(opened, lease, steps):
             if self._stopping.is_set():
                 return
+        serve_acceptances(
+            opened, lease.epoch, self._raise_if_lease_lost, self._service.pulse, steps
+        )
 
     def _gives_way(self, slots: SweepSlots) -> bool:
         """Whether another replica should hold the account, and no sweep runs that would have to be broken off."""

@@ -36,7 +36,11 @@ from reconciler.entrypoints.web.call import (
     WrongAddressError,
 )
 from reconciler.entrypoints.web.close_post import close_endpoint
-from reconciler.entrypoints.web.decisions import DONE, NotAllowedError
+from reconciler.entrypoints.web.decisions import (
+    DONE,
+    ChangedSinceShownError,
+    NotAllowedError,
+)
 from reconciler.entrypoints.web.identity import (
     Credentials,
     ForgedHeaderError,
@@ -328,7 +332,7 @@ def _on_error(site: Site) -> Handler:
                 return _message(site, request, HTTPStatus.FORBIDDEN, what, hint)
             case NotFoundError():
                 return _message(site, request, HTTPStatus.NOT_FOUND, what, hint)
-            case CloseRefusedError():
+            case CloseRefusedError() | ChangedSinceShownError():
                 return _message(site, request, HTTPStatus.CONFLICT, what, hint)
             case UsageError():
                 return _message(site, request, HTTPStatus.BAD_REQUEST, what, hint)

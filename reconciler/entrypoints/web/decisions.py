@@ -13,10 +13,9 @@ from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
 from reconciler.engine.actions.assign import assign
-from reconciler.engine.actions.note import add_note
+from reconciler.engine.actions.note import add_note, checked_text
 from reconciler.engine.actions.reopen import reopen
 from reconciler.engine.actions.resolve import resolve
-from reconciler.engine.actions.review_store import ReviewStore
 from reconciler.entrypoints.web.call import View, WrongAddressError
 from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.pages.discrepancies import columns
@@ -37,6 +36,8 @@ class Decision(StrEnum):
     RESOLVE = "resolve"
     IGNORE = "ignore"
     REOPEN = "reopen"
+    ACCEPT = "accept"
+    """Write Stripe's outcome to the row: stored as a request, because the pages may write no row."""
 
     @property
     def text(self) -> str:
@@ -50,6 +51,7 @@ _TEXTS: Final = {
     Decision.RESOLVE: "Resolve: it was dealt with",
     Decision.IGNORE: "Ignore: it does not matter",
     Decision.REOPEN: "Open again",
+    Decision.ACCEPT: "Accept Stripe's side: write its outcome to the row",
 }
 DONE: Final = {
     "note": "The note is stored.",
@@ -57,6 +59,7 @@ DONE: Final = {
     "resolve": "Resolved. It opens again if a side changes.",
     "ignore": "Ignored. It opens again if a side changes.",
     "reopen": "Open again.",
+    "accept": "Your acceptance is stored. The service writes the row in a moment; this page shows what became of it.",
     "prepare": "Prepared. Another person signs it.",
     "sign": "Signed. The ledger has the figures, and who signed.",
 }
@@ -67,9 +70,17 @@ class NotAllowedError(UsageError):
     """A viewer wants to decide, or a POST does not come from these pages."""
 
 
+class ChangedSinceShownError(UsageError):
+    """What a reviewer decides about is not any more as the page showed it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was sent: the decision, the numbers, the texts, and the page to return to."""
+    """What was sent: the decision, the numbers, the texts, and the page to return to.
+
+    The last three are of an acceptance: the discrepancy as the page showed it, the row that is meant, and whether another
+    amount is accepted.
+    """
 
     decision: Decision
     ids: tuple[int, ...]
@@ -77,6 +88,9 @@ class Given:
     owner: str
     back: str
     is_confirmed: bool
+    fingerprint: str = ""
+    row: str | None = None
+    amount_differs: bool = False
 
 
 def read_given(values: Mapping[str, Sequence[str]]) -> Given:
@@ -99,6 +113,11 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
         raise WrongAddressError(
             "No discrepancy was chosen.", "Go back, and choose at least one in the list."
         )
+    if decision is Decision.ACCEPT and (len(ids) != 1 or one("confirmed") != "yes"):
+        raise WrongAddressError(
+            "Stripe's side is accepted for one discrepancy at a time.",
+            "Accept it on the payment's page.",
+        )
     if len(ids) > MOST_AT_ONCE:
         raise WrongAddressError(f"More than {MOST_AT_ONCE} were chosen.", "Choose fewer.")
     return Given(
@@ -108,6 +127,9 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
         one("owner"),
         safe_back(one("back")),
         is_confirmed=one("confirmed") == "yes",
+        fingerprint=one("fingerprint"),
+        row=one("row") or None,
+        amount_differs=one("amount_differs") == "yes",
     )
 
 
@@ -145,12 +167,13 @@ def chosen_discrepancies(records: WebRecords, ids: tuple[int, ...]) -> tuple[Dis
     return found
 
 
-def decide(store: ReviewStore, given: Given, reader: Reader) -> None:
+def decide(records: WebRecords, given: Given, reader: Reader) -> None:
     """Store the decision. A note is stored for one discrepancy after another, any other decision for all or none.
 
     Raises UsageError if a text is missing or wrong, or a discrepancy is in another state.
     """
     by = AskedBy(reader.actor)
+    store = records.review
     match given.decision:
         case Decision.NOTE:
             for number in given.ids:
@@ -163,3 +186,31 @@ def decide(store: ReviewStore, given: Given, reader: Reader) -> None:
             resolve(store, given.ids, given.note, by, ignore=True)
         case Decision.REOPEN:
             reopen(store, given.ids, by)
+        case Decision.ACCEPT:
+            _ask_acceptance(records, given, reader)
+
+
+def _ask_acceptance(records: WebRecords, given: Given, reader: Reader) -> None:
+    """Store the request. Raises WrongAddressError if it cannot be carried out, or is not about what the page showed."""
+    note = checked_text(given.note, "the note")
+    (found,) = chosen_discrepancies(records, given.ids)
+    if found.payment_intent is None or not found.keys:
+        raise WrongAddressError(
+            f"Discrepancy {found.id} names no row and PaymentIntent to accept Stripe's side for.",
+            "Correct the row by hand, and resolve the discrepancy with a note.",
+        )
+    if given.row is not None and given.row not in found.keys:
+        raise WrongAddressError(f"Discrepancy {found.id} does not name this row.", "")
+    if given.row is None and len(found.keys) > 1:
+        raise WrongAddressError(
+            f"Discrepancy {found.id} names {len(found.keys)} rows.", "Choose the row that is meant."
+        )
+    is_stored = found.fingerprint == given.fingerprint and records.ask_acceptance(
+        found, given.row, note, reader.actor, amount_differs=given.amount_differs
+    )
+    if not is_stored:
+        raise ChangedSinceShownError(
+            f"Discrepancy {found.id} has changed since this page was shown, or another person has accepted it already."
+            " Nothing was stored.",
+            "Load the page again, and decide by what it says now.",
+        )

@@ -42,7 +42,7 @@ def decision_endpoint(
         given = read_given(values)
         if not given.is_confirmed:
             return render(preview(records, given), request, reader)
-        decide(records.review, given, reader)
+        decide(records, given, reader)
         records.forget_figures()
         _log.info("web.decision", actor=reader.actor, decision=given.decision.value, ids=given.ids)
         return RedirectResponse(

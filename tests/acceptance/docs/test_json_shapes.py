@@ -218,6 +218,12 @@ def test_resolve_and_revert(tutorial: Tutorial) -> None:
     """With a row written and without; a revert that left a row as it is."""
     listed = json.loads(tutorial.run("reconciler discrepancies --json").out)
     ids = {item["kind"]: item["id"] for item in listed}
+    tutorial.execute(
+        "INSERT INTO reconciler.acceptance_requests (account, discrepancy, fingerprint, amount_differs, note, asked_by)"
+        " SELECT account, id, fingerprint, false, 'x', 'web:ana' FROM reconciler.discrepancies LIMIT 1"
+    )
+    requested = json.loads(tutorial.run("reconciler resolve --requested --json").out)
+    check("resolve --requested", requested)
     lines = (
         f"reconciler resolve {ids['missed_outcome']} --accept stripe --note x --json",
         f"reconciler resolve {ids['missing_locally']} --note x --json",

@@ -119,3 +119,23 @@ def test_revert_works_beside_the_service(installation: ServiceInstallation) -> N
     assert installation.count_by_status() == {"pending": 1}
     assert installation.run("verify")[0] == 0
     assert daemon.end() == 0
+
+
+def test_it_carries_out_what_a_reviewer_accepted(installation: ServiceInstallation) -> None:
+    """A request that a page stores is carried out within seconds, in the reviewer's name."""
+    installation.add_payments(1)
+    installation.query("UPDATE payments SET status = 'canceled' RETURNING 1")
+    assert installation.run("sweep", "--record")[0] == 0
+    daemon = installation.start()
+    daemon.wait_for("sweep.finished", job="due")
+    ask = (
+        "WITH asked AS (INSERT INTO reconciler.acceptance_requests"
+        " (account, discrepancy, fingerprint, amount_differs, note, asked_by)"
+        " SELECT account, id, fingerprint, false, 'shipped', 'web:ana' FROM reconciler.discrepancies RETURNING account)"
+        " SELECT pg_notify('reconciler_sweep_requests', account) FROM asked"
+    )
+    installation.query(ask)
+    answered = daemon.wait_for("acceptance.answered")
+    assert (answered["asked_by"], answered["outcome"]) == ("web:ana", "done")
+    assert installation.count_by_status() == {"paid": 1}
+    assert daemon.end() == 0

@@ -133,7 +133,8 @@ def test_a_viewer_cannot_decide(site: Site, ana: TestClient, ask: Ask) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"decision": "accept"},
+        {"decision": "accept", "id": [54, 55]},
+        {"decision": "destroy"},
         {"decision": ""},
         {"id": ""},
         {"id": "x"},
@@ -206,9 +207,24 @@ def test_the_role_of_the_pages_suffices(
         for decision in ("note", "assign", "resolve", "reopen", "ignore"):
             answer = send(client, id=71, decision=decision, owner="bo")
             assert answer.status_code == 303, (decision, answer.text)
+        accepted = send(client, id=73, decision="accept", fingerprint="a" * 64)
+        assert accepted.status_code == 303, accepted.text
+    assert ask("SELECT asked_by, role, status FROM reconciler.acceptance_requests") == [
+        ("web:ana", name, "asked")
+    ]
     assert state_of(ask, 71) == ("ignored", "web:ana", "bo")
     with psycopg.connect(url, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT reconciler.append_ledger('default', 1, ARRAY['sweep'], ARRAY['{}'])")  # fmt: skip
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("UPDATE reconciler.discrepancies SET stake_amount = 0")
+        # a request can only be asked, and only in the name of a user of the pages
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("UPDATE reconciler.acceptance_requests SET status = 'done'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("INSERT INTO reconciler.acceptance_requests (status) VALUES ('done')")  # fmt: skip
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(
+                "INSERT INTO reconciler.acceptance_requests (account, discrepancy, fingerprint, amount_differs, note, asked_by)"
+                " SELECT account, id, fingerprint, false, 'x', 'os:root' FROM reconciler.discrepancies LIMIT 1"
+            )

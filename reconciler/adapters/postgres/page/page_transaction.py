@@ -164,6 +164,11 @@ class PostgresPageTransaction:
                 return WriteResult()
         return self._write_one_by_one(record)
 
+    def answer_acceptance(self, number: int, answer: str) -> bool:
+        """As ``engine.ports.PageTransaction`` has it."""
+        parameters = {"account": self._account, "id": number, "answer": answer}
+        return self._connection.execute(_SQL["page_acceptance_answer"], parameters).rowcount == 1
+
     def _write_with_columns(self, record: PageRecord) -> WriteResult:
         """Write the rows, and store the rest in a second round trip: the ledger has what the columns held after the write."""
         attempt = Attempt(record.writes)

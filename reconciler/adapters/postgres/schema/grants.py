@@ -66,7 +66,7 @@ def _quoted(name: str) -> str:
 
 
 _SELECT: Final = (
-    "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
+    "acceptance_requests", "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
     "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
     MIGRATIONS,
 )  # fmt: skip
@@ -80,6 +80,12 @@ _DECIDED: Final = (
     "changed_at", "closing", "note", "opened_at", "owner", "reason", "resolved_by", "reverted", "seen_at", "state",
 )  # fmt: skip
 """The columns of a discrepancy that a person's decision changes, in the order of the alphabet."""
+_ANSWERED: Final = ("answer", "attempts", "changed_at", "next_attempt_at", "status")
+"""The columns of a reviewer's request that the service writes."""
+_ASKED: Final = (
+    "account", "amount_differs", "asked_by", "discrepancy", "fingerprint", "note", "row_key",
+)  # fmt: skip
+"""The columns of a reviewer's request that the pages write."""
 
 
 def _tables(names: Iterable[str], *privileges: str) -> set[Right]:
@@ -94,6 +100,7 @@ RIGHTS: Final = {
         | _tables(("table_bindings",), "INSERT")
         | _tables(_DELETED, "INSERT", "UPDATE", "DELETE")
         | _tables(("payment_views",), "DELETE")
+        | {Right("TABLE", "acceptance_requests", "UPDATE", _ANSWERED)}
         | {
             Right("FUNCTION", name, "EXECUTE")
             for name in (
@@ -124,6 +131,7 @@ RIGHTS: Final = {
     RoleKind.WEB: frozenset(
         _READING
         | {
+            Right("TABLE", "acceptance_requests", "INSERT", _ASKED),
             Right("TABLE", "discrepancies", "UPDATE", _DECIDED),
             Right("TABLE", "rechecks", "INSERT"),
             Right("TABLE", "rechecks", "UPDATE", ("due_at", "reason")),

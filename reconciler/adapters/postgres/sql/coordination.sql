@@ -133,6 +133,45 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %
         )
     )
 
+-- name: acceptance_ask
+-- The notification wakes the service that holds the account. A second request for what was decided meanwhile is not stored.
+WITH asked AS (
+    INSERT INTO reconciler.acceptance_requests (account, discrepancy, fingerprint, row_key, amount_differs, note, asked_by)
+    SELECT d.account, d.id, d.fingerprint, %(row_key)s, %(amount_differs)s, %(note)s, %(asked_by)s
+    FROM reconciler.discrepancies AS d
+    WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.id OPERATOR(pg_catalog.=) %(discrepancy)s
+        AND d.fingerprint OPERATOR(pg_catalog.=) %(fingerprint)s AND d.state OPERATOR(pg_catalog.=) 'open'
+        AND NOT EXISTS (
+            SELECT FROM reconciler.acceptance_requests AS r
+            WHERE r.account OPERATOR(pg_catalog.=) d.account AND r.discrepancy OPERATOR(pg_catalog.=) d.id
+                AND r.status OPERATOR(pg_catalog.=) 'asked' AND r.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
+        )
+    RETURNING account
+)
+SELECT pg_catalog.pg_notify('reconciler_sweep_requests', account) FROM asked
+
+-- name: acceptances_waiting
+-- The oldest first; without those that expired, and those that failed a moment ago.
+SELECT id, discrepancy, fingerprint, row_key, amount_differs, note, asked_by, role
+FROM reconciler.acceptance_requests
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND status OPERATOR(pg_catalog.=) 'asked'
+    AND expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp() AND next_attempt_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()
+ORDER BY id
+LIMIT %(limit)s
+
+-- name: acceptance_refuse
+-- One that was answered meanwhile keeps its answer.
+UPDATE reconciler.acceptance_requests
+SET status = 'refused', answer = %(answer)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'asked'
+
+-- name: acceptance_postpone
+-- Tried again after 1 minute, then 2, 4 and so on up to an hour: each attempt reads from Stripe.
+UPDATE reconciler.acceptance_requests
+SET attempts = attempts OPERATOR(pg_catalog.+) 1, answer = %(answer)s, changed_at = pg_catalog.now(),
+    next_attempt_at = pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(mins => least(60, pg_catalog.pow(2, least(attempts, 6))::pg_catalog.int4))
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'asked'
+
 -- name: requests_listen
 -- A notification saves the service a query every second.
 LISTEN reconciler_sweep_requests

@@ -198,3 +198,10 @@ FROM reconciler.stored_ids
 WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s)
     AND (stored_id OPERATOR(pg_catalog.=) ANY(%(texts)s) OR payment_intent OPERATOR(pg_catalog.=) ANY(%(texts)s))
 ORDER BY account, stored_id
+
+-- name: page_acceptance_answer
+-- In the transaction of the write, so that what a reviewer accepted is written once. No row: it was answered or has expired.
+UPDATE reconciler.acceptance_requests
+SET status = 'done', answer = %(answer)s, changed_at = pg_catalog.now()
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s
+    AND status OPERATOR(pg_catalog.=) 'asked' AND expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()

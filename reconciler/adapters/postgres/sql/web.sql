@@ -196,3 +196,14 @@ SELECT id, payment_key, from_status, to_status, created_at, delivered_at, attemp
 FROM reconciler.outbox
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
 ORDER BY id
+
+-- name: web_payment_acceptances
+-- What reviewers accepted about a payment's discrepancies, and what became of it.
+SELECT id, discrepancy, asked_by, note, row_key, asked_at, expires_at, answer, changed_at,
+    CASE
+        WHEN status OPERATOR(pg_catalog.=) 'asked' AND expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'expired'
+        ELSE status
+    END
+FROM reconciler.acceptance_requests
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND discrepancy OPERATOR(pg_catalog.=) ANY (%(ids)s::bigint[])
+ORDER BY id

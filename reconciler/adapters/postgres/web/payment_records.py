@@ -51,6 +51,25 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAcceptance:
+    """A reviewer's request to write Stripe's outcome to a row. ``state`` is asked, done, refused or expired.
+
+    ``answer`` says what was done, or why not; why the last attempt failed if it is still asked.
+    """
+
+    id: int
+    discrepancy: int
+    asked_by: str
+    note: str
+    row: str | None
+    asked_at: datetime
+    expires_at: datetime
+    answer: str | None
+    changed_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRecords:
     """All records of a payment. Empty if nothing is stored about it."""
 
@@ -59,6 +78,7 @@ class PaymentRecords:
     events: tuple[StoredEvent, ...]
     notes: tuple[StoredNote, ...]
     messages: tuple[StoredMessage, ...]
+    acceptances: tuple[StoredAcceptance, ...] = ()
 
 
 def payment_of_discrepancy(database: Database, number: int) -> tuple[str, str] | None:
@@ -102,5 +122,9 @@ def payment_records(database: Database, account: str, name: str) -> PaymentRecor
             messages=tuple(
                 StoredMessage(*row)
                 for row in connection.execute(_SQL["web_payment_outbox"], parameters)
+            ),
+            acceptances=tuple(
+                StoredAcceptance(*row)
+                for row in connection.execute(_SQL["web_payment_acceptances"], parameters)
             ),
         )

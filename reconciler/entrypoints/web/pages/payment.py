@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.adapters.postgres.web.payment_records import PaymentRecords
+from reconciler.adapters.postgres.web.payment_records import PaymentRecords, StoredAcceptance
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
@@ -67,6 +67,9 @@ class Finding:
     step: str
     command: str | None
     sides: Sequence[Compared]
+    acceptances: Sequence[StoredAcceptance]
+    can_accept: bool
+    """Whether Stripe's side can be accepted: it is open, names a row, and no request for it waits."""
 
 
 def payment(call: Call) -> View:
@@ -84,7 +87,10 @@ def payment(call: Call) -> View:
         )
     call.records.record_view(account, _names(name, records), call.reader.actor)
     several = len(call.settings.accounts or accounts) > 1
-    findings = [_finding(one, account if several else None) for one in records.discrepancies]
+    findings = [
+        _finding(one, account if several else None, records.acceptances)
+        for one in records.discrepancies
+    ]
     story = sorted(_story(records), key=lambda one: one.at)
     values = {
         "account": account,
@@ -112,11 +118,14 @@ def _names(name: str, records: PaymentRecords) -> list[str]:
     return list(dict.fromkeys([*intents, *rows])) or [name]
 
 
-def _finding(one: Discrepancy, account: str | None) -> Finding:
+def _finding(
+    one: Discrepancy, account: str | None, acceptances: Sequence[StoredAcceptance]
+) -> Finding:
     explained = explained_kinds()[one.kind.value]
     reasons = explained_reasons()
     step = step_for(one.kind, one.reason, Subject(one.payment_intent, one.id, account))
     is_open = one.state is State.OPEN
+    own = [asked for asked in acceptances if asked.discrepancy == one.id]
     return Finding(
         one,
         explained.meaning,
@@ -124,6 +133,11 @@ def _finding(one: Discrepancy, account: str | None) -> Finding:
         step.text if is_open else "",
         step.command if is_open else None,
         list(_compared(one)),
+        own,
+        is_open
+        and one.payment_intent is not None
+        and bool(one.keys)
+        and not any(asked.state == "asked" for asked in own),
     )
 
 
@@ -200,6 +214,7 @@ def _story(records: PaymentRecords) -> Iterator[Moment]:
     for note in records.notes:
         file = f" (file {note.attachment})" if note.attachment else ""
         yield Moment(note.at, note.author, "Note", note.text + file)
+    yield from _of_acceptances(records)
     for message in records.messages:
         change = f"{message.before or 'no status'} → {message.after or 'no status'}"
         yield Moment(
@@ -210,6 +225,18 @@ def _story(records: PaymentRecords) -> Iterator[Moment]:
         )
         if message.delivered_at is not None:
             yield Moment(message.delivered_at, "Your code", f"Message {message.id} delivered")
+
+
+def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
+    """What reviewers accepted, and why it was not done. What was done is an entry of the ledger."""
+    for one in records.acceptances:
+        number = f"request {one.id}"
+        yield Moment(one.asked_at, one.asked_by, f"Accepts Stripe's side: {one.note}", number)
+        if one.state == "refused":
+            yield Moment(one.changed_at, "Reconciler", f"Refused: {one.answer}", number)
+        elif one.state == "expired":
+            why = one.answer or "no process took it"
+            yield Moment(one.expires_at, "Reconciler", f"Not done in time: {why}", number)
 
 
 def _of_evidence(records: PaymentRecords) -> Iterator[Moment]:

@@ -1,0 +1,109 @@
+"""An acceptance of Stripe's outcome: who accepts what, what is written for it, and why it may not be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.model.acceptance_request import AcceptanceRequest
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Match
+from reconciler.domain.model.payment import Payment
+from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.severity_and_evidence import stripe_values
+from reconciler.errors import ReconcilerError
+from reconciler.exit_codes import ExitCode
+
+_MONEY = (
+    "outcome", "currency", "amount_received", "amount_capturable", "amount_refunded", "refunded", "disputed",
+)  # fmt: skip
+"""What a person accepts of Stripe's values."""
+
+
+class CannotAcceptError(ReconcilerError):
+    """Stripe's outcome cannot be written to this row."""
+
+
+class AcceptanceAnsweredError(ReconcilerError):
+    """Another process has carried out or refused this request of a reviewer, or it has expired. Nothing was written."""
+
+
+class AnotherRowPaidError(CannotAcceptError):
+    """Another row that holds the intent already says that it was paid, so this one is not the row that is meant."""
+
+    exit_code = ExitCode.NO
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBy:
+    """Who accepts Stripe's side, why, and how far: ``row`` is the row that is meant, None if only one is named.
+
+    ``amount_differs`` is whether the person accepts that Stripe's amount is not the row's. ``request`` is what is carried
+    out, if the person asked on a page: then nothing may have changed since, and the request is answered with the write.
+    """
+
+    by: AskedBy
+    note: str
+    row: str | None = None
+    amount_differs: bool = False
+    request: AcceptanceRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is written for an acceptance. ``match`` has what was read about the intent besides."""
+
+    accepted: AcceptedBy
+    match: Match
+    intent: Intent
+    outcome: Outcome
+    status: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRow:
+    """What was written: the row as it was, its new status, and what the person should know of the money."""
+
+    payment: Payment
+    status: str
+    remark: str | None
+
+
+def changed_row(key: str, before: str | None, after: str) -> str:
+    """What a person is told of the row that was written."""
+    return f"Row {key} was changed from {before!r} to {after!r}."
+
+
+def raise_if_changed(
+    found: Discrepancy | StoredDiscrepancy | None, request: AcceptanceRequest
+) -> None:
+    """Raise CannotAcceptError unless the discrepancy is open and as the reviewer saw it."""
+    if found is None or found.state is not State.OPEN or found.fingerprint != request.fingerprint:
+        state = "gone" if found is None else found.state.value
+        what = "has changed" if found is not None and found.state is State.OPEN else f"is {state}"
+        raise CannotAcceptError(
+            f"discrepancy {request.discrepancy} {what} since {request.asked_by} accepted Stripe's side:"
+            " nothing was written.",
+            "Look at it again, and accept what it says now.",
+        )
+
+
+def raise_if_stripe_changed(discrepancy: Discrepancy, intent: Intent) -> None:
+    """Raise CannotAcceptError if Stripe says something else about the money now than the reviewer saw."""
+    now = stripe_values(intent)
+    if discrepancy.kind is Kind.PAID_BY_OTHER_INTENT:
+        # the values are those of the intent that the row holds; the reviewer accepts that the other one has paid
+        changed = [] if intent.outcome is Outcome.SUCCEEDED else ["outcome"]
+    else:
+        # what was unknown and what is nothing are the same here
+        changed = [
+            name for name in _MONEY if (now[name] or 0) != (discrepancy.stripe.get(name) or 0)
+        ]
+    if changed:
+        raise CannotAcceptError(
+            f"Stripe says something else of {intent.id} now ({', '.join(changed)}): nothing was written.",
+            "The next sweep shows it. Look at it again, and accept what it says then.",
+        )
