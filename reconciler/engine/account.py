@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import RateLimits, Source, retrieve_page_size
+from reconciler.engine.acceptance_requests import AcceptanceRequests
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.lease.table_binding import TableGuard
 from reconciler.engine.limits.rate_limiter import RateLimiter
@@ -32,9 +33,6 @@ from reconciler.engine.requester import Requester
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
-
-if TYPE_CHECKING:
-    from reconciler.engine.actions.requested_acceptance import AcceptanceRequests
 
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5

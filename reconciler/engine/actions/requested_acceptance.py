@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.acceptance_request import AcceptanceRequest
 from reconciler.domain.model.match_facts import FactNeededError
+from reconciler.engine.acceptance_requests import AcceptanceRequests
 from reconciler.engine.actions.acceptance import (
     AcceptanceAnsweredError,
     AcceptedBy,
@@ -28,22 +29,6 @@ from reconciler.masking import redact
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
-
-
-class AcceptanceRequests(Protocol):
-    """What reviewers accepted on the pages for one account: Stripe's outcome, which no page may write."""
-
-    def waiting(self) -> Sequence[AcceptanceRequest]:
-        """Some of the requests that wait, the oldest first. One that has expired does not wait any more."""
-        ...
-
-    def refuse(self, number: int, why: str) -> None:
-        """Answer that it will not be done. Does nothing if the request was answered before."""
-        ...
-
-    def postpone(self, number: int, why: str) -> None:
-        """Let it wait for another attempt, and store why this one failed."""
-        ...
 
 
 class RequestOutcome(StrEnum):

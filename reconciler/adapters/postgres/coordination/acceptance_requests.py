@@ -14,7 +14,7 @@ MOST_AT_ONCE: Final = 20
 
 
 class PostgresAcceptanceRequests:
-    """One account's requests; see ``engine.actions.requested_acceptance.AcceptanceRequests``."""
+    """One account's requests; see ``engine.acceptance_requests.AcceptanceRequests``."""
 
     def __init__(self, database: Database, account: str) -> None:
         self._database = database
