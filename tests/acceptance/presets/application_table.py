@@ -29,6 +29,8 @@ class ApplicationTable:
     """The schema in which the application makes its tables unless it is told another one."""
     of_others: str = ""
     """The statement that adds rows that are none of Stripe's PaymentIntents, to the same table."""
+    view: bool = False
+    """Whether the preset's page has a view of the tables, which is mapped in the place of a table."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The further columns that a correction writes, and what they hold afterwards, as SQL conditions."""
 

@@ -38,3 +38,91 @@ LAGO = ApplicationTable(
             (NULL, 1250, 'EUR', NULL, 'succeeded', '2026-10-31 12:00:00', now(), gen_random_uuid(), 'manual')
     """,
 )
+
+PRETIX = ApplicationTable(
+    tables="""
+        CREATE TABLE pretixbase_event (id bigserial PRIMARY KEY, currency varchar(10) NOT NULL, slug varchar(50) NOT NULL);
+        INSERT INTO pretixbase_event (currency, slug) VALUES ('USD', 'spring'), ('EUR', 'fall');
+        CREATE TABLE pretixbase_order (
+            id bigserial PRIMARY KEY, code varchar(16) NOT NULL, event_id bigint NOT NULL, status varchar(3) NOT NULL,
+            total numeric(13,2) NOT NULL);
+        CREATE TABLE pretixbase_orderpayment (
+            id bigserial PRIMARY KEY, local_id integer NOT NULL, state varchar(190) NOT NULL, amount numeric(13,2) NOT NULL,
+            created timestamptz NOT NULL, payment_date timestamptz, provider varchar(255), info text, migrated boolean NOT NULL,
+            order_id bigint NOT NULL, fee_id bigint);
+        CREATE TABLE stripe_referencedstripeobject (
+            id bigserial PRIMARY KEY, reference varchar(190) NOT NULL UNIQUE, order_id bigint NOT NULL, payment_id bigint)
+    """,
+    payment="""
+        INSERT INTO pretixbase_order VALUES ({key}, 'A' || {key}, 2, 'n', 12.50);
+        INSERT INTO pretixbase_orderpayment VALUES ({key}, 1, {status}, 12.50, {created}::timestamptz, NULL, 'stripe', '{{}}',
+            false, {key}, NULL);
+        INSERT INTO stripe_referencedstripeobject (reference, order_id, payment_id)
+        VALUES ({intent}, {key}, {key}), ('ch_' || {key}, {key}, {key})
+    """,
+    open_status="created",
+    lost={"succeed": "confirmed", "fail": "failed"},
+    agrees={"cancel": "created"},
+    of_others="""
+        INSERT INTO pretixbase_order VALUES (91, 'A91', 2, 'n', 12.50);
+        INSERT INTO pretixbase_orderpayment VALUES (91, 1, 'pending', 12.50, '2026-10-31 12:00:00', NULL, 'banktransfer', NULL,
+            false, 91, NULL)
+    """,
+)
+
+CAL_COM = ApplicationTable(
+    tables="""
+        CREATE TYPE "PaymentOption" AS ENUM ('ON_BOOKING', 'HOLD');
+        CREATE TABLE "Booking" (
+            "id" serial PRIMARY KEY, "uid" text NOT NULL, "createdAt" timestamp(3) NOT NULL, "paid" boolean NOT NULL,
+            "status" text NOT NULL);
+        CREATE TABLE "Payment" (
+            "id" serial PRIMARY KEY, "uid" text NOT NULL UNIQUE, "appId" text, "bookingId" integer NOT NULL, "amount" integer NOT NULL,
+            "fee" integer NOT NULL, "currency" text NOT NULL, "success" boolean NOT NULL, "refunded" boolean NOT NULL,
+            "data" jsonb NOT NULL, "externalId" text NOT NULL UNIQUE, "paymentOption" "PaymentOption" DEFAULT 'ON_BOOKING')
+    """,
+    payment="""
+        INSERT INTO "Booking" VALUES ({key}, 'b' || {key}, {created}, false, 'pending');
+        INSERT INTO "Payment" VALUES ({key}, 'p' || {key}, 'stripe', {key}, 1250, 0, 'eur', {status} = 'paid', false,
+            CASE WHEN {key} % 2 = 1 THEN jsonb_build_object('id', {intent})
+                ELSE jsonb_build_object('paymentIntent', jsonb_build_object('id', {intent})) END,
+            CASE WHEN {key} % 2 = 1 THEN {intent} ELSE 'seti_' || {key} END,
+            CASE WHEN {key} % 2 = 1 THEN 'ON_BOOKING' ELSE 'HOLD' END::"PaymentOption")
+    """,
+    open_status="open",
+    lost={"succeed": "paid"},
+    agrees={"fail": "open", "cancel": "open"},
+    of_others="""
+        INSERT INTO "Booking" VALUES (91, 'b91', '2026-10-31 12:00:00', false, 'pending');
+        INSERT INTO "Payment" VALUES (91, 'p91', 'paypal', 91, 1250, 0, 'EUR', false, false, '{}', '5O190127TN364715T', 'ON_BOOKING')
+    """,
+)
+
+HYPERSWITCH = ApplicationTable(
+    tables="""
+        CREATE TYPE "AttemptStatus" AS ENUM ('started', 'authentication_failed', 'router_declined', 'authentication_pending',
+            'authentication_successful', 'authorized', 'authorization_failed', 'charged', 'authorizing', 'voided', 'void_initiated',
+            'partial_charged', 'pending', 'failure');
+        CREATE TYPE "Currency" AS ENUM ('EUR', 'USD');
+        CREATE TABLE payment_attempt (
+            payment_id varchar(64) NOT NULL, merchant_id varchar(64) NOT NULL, status "AttemptStatus" NOT NULL,
+            amount bigint NOT NULL, currency "Currency", connector varchar(64), error_message text, surcharge_amount bigint,
+            tax_amount bigint, connector_transaction_id varchar(128), created_at timestamp NOT NULL, modified_at timestamp NOT NULL,
+            attempt_id varchar(64) NOT NULL, amount_to_capture bigint, merchant_connector_id varchar(32), net_amount bigint,
+            PRIMARY KEY (attempt_id, merchant_id))
+    """,
+    payment="""
+        INSERT INTO payment_attempt (payment_id, merchant_id, status, amount, currency, connector, connector_transaction_id,
+            created_at, modified_at, attempt_id, merchant_connector_id, net_amount)
+        VALUES ('pay_' || {key} % 2, 'merchant_' || {key}, {status}, 1200, 'EUR', 'stripe', {intent}, {created}, {created},
+            'pay_' || {key} % 2 || '_1', 'mca_1', 1250)
+    """,
+    open_status="authentication_pending",
+    lost={"succeed": "charged", "authorize": "authorized", "fail": "failure", "cancel": "voided"},
+    of_others="""
+        INSERT INTO payment_attempt (payment_id, merchant_id, status, amount, currency, connector, connector_transaction_id,
+            created_at, modified_at, attempt_id)
+        VALUES ('pay_91', 'merchant_1', 'pending', 1250, 'EUR', 'adyen', '8515131751004933', '2026-10-31 12:00:00', now(), 'pay_91_1')
+    """,
+    view=True,
+)

@@ -54,3 +54,29 @@ DJ_STRIPE_STRIPE_DATA = ApplicationTable(
     open_status="requires_action",
     lost={"succeed": "succeeded", "cancel": "canceled"},
 )
+
+PAY = ApplicationTable(
+    tables="""
+        CREATE TABLE pay_charges (
+            id bigserial PRIMARY KEY, customer_id bigint NOT NULL, subscription_id bigint, processor_id varchar NOT NULL,
+            amount integer NOT NULL, currency varchar, application_fee_amount integer, amount_refunded integer, metadata jsonb,
+            data jsonb, stripe_account varchar, created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL, type varchar,
+            object jsonb)
+    """,
+    payment="""
+        INSERT INTO pay_charges (id, customer_id, processor_id, amount, currency, amount_refunded, created_at, updated_at, type,
+            object)
+        VALUES ({key}, 7, 'ch_' || {key}, 1250, 'eur', 0, {created}, {created}, 'Pay::Stripe::Charge',
+            jsonb_build_object('id', 'ch_' || {key}, 'object', 'charge', 'captured', {status} <> 'authorized',
+                'status', CASE {status} WHEN 'authorized' THEN 'succeeded' ELSE {status} END, 'payment_intent',
+                CASE WHEN {key} % 2 = 1 THEN to_jsonb({intent}::text) ELSE jsonb_build_object('id', {intent}) END))
+    """,
+    open_status=None,
+    lost={"succeed": "succeeded", "authorize": "authorized"},
+    agrees={"succeed": "succeeded"},
+    of_others="""
+        INSERT INTO pay_charges (id, customer_id, processor_id, amount, currency, created_at, updated_at, type, object)
+        VALUES (91, 8, 'txn_1', 1250, 'EUR', '2026-10-31 12:00:00', now(), 'Pay::PaddleBilling::Charge', NULL),
+            (92, 7, 'ch_92', 1250, 'eur', '2026-10-31 12:00:00', now(), 'Pay::Stripe::Charge', '{"payment_intent": null}')
+    """,
+)

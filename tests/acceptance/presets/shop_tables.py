@@ -123,3 +123,57 @@ SPREE = ApplicationTable(
         VALUES (91, 'Spree::PaymentSessions::Adyen', 91, 2, 12.50, 'EUR', 'pending', 'CS12345', '2026-10-31 12:00:00', now())
     """,
 )
+
+MEDUSA = ApplicationTable(
+    tables="""
+        CREATE TABLE payment_session (
+            id text PRIMARY KEY, currency_code text NOT NULL, amount numeric NOT NULL, raw_amount jsonb NOT NULL,
+            provider_id text NOT NULL, data jsonb NOT NULL, context jsonb, status text NOT NULL DEFAULT 'pending'
+                CHECK (status IN ('authorized', 'captured', 'pending', 'requires_more', 'error', 'canceled')),
+            authorized_at timestamptz, payment_collection_id text NOT NULL, metadata jsonb,
+            created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(), deleted_at timestamptz);
+        CREATE TABLE payment (
+            id text PRIMARY KEY, amount numeric NOT NULL, currency_code text NOT NULL, provider_id text NOT NULL, data jsonb,
+            captured_at timestamptz, canceled_at timestamptz, deleted_at timestamptz, payment_collection_id text NOT NULL,
+            payment_session_id text NOT NULL UNIQUE)
+    """,
+    payment="""
+        INSERT INTO payment_session (id, currency_code, amount, raw_amount, provider_id, data, status, payment_collection_id,
+            created_at)
+        VALUES ('payses_' || {key}, 'eur', 12.50, '{{}}', 'pp_stripe_stripe', jsonb_build_object('id', {intent}),
+            CASE WHEN {status} IN ('authorized', 'captured') THEN 'authorized' ELSE {status} END, 'pay_col_1',
+            {created}::timestamptz);
+        INSERT INTO payment (id, amount, currency_code, provider_id, captured_at, payment_collection_id, payment_session_id)
+        SELECT 'pay_' || {key}, 12.50, 'eur', 'pp_stripe_stripe', CASE {status} WHEN 'captured' THEN now() END, 'pay_col_1',
+            'payses_' || {key} WHERE {status} IN ('authorized', 'captured')
+    """,
+    open_status="pending",
+    lost={"succeed": "captured", "authorize": "authorized"},
+    agrees={"fail": "pending", "cancel": "pending"},
+    of_others="""
+        INSERT INTO payment_session (id, currency_code, amount, raw_amount, provider_id, data, payment_collection_id)
+        VALUES ('payses_91', 'eur', 12.50, '{}', 'pp_system_default', '{}', 'pay_col_1')
+    """,
+)
+
+VENDURE = ApplicationTable(
+    tables="""
+        CREATE TABLE "order" (
+            "id" serial PRIMARY KEY, "createdAt" timestamp(6) NOT NULL, "code" varchar NOT NULL, "state" varchar NOT NULL,
+            "currencyCode" varchar NOT NULL);
+        CREATE TABLE payment (
+            "createdAt" timestamp(6) NOT NULL, "updatedAt" timestamp(6) NOT NULL, "method" varchar NOT NULL, "state" varchar NOT NULL,
+            "errorMessage" varchar, "transactionId" varchar, "metadata" text NOT NULL, "id" serial PRIMARY KEY, "amount" integer NOT NULL,
+            "orderId" integer)
+    """,
+    payment="""
+        INSERT INTO "order" VALUES ({key}, {created}, 'T0000' || {key}, 'PaymentSettled', 'EUR');
+        INSERT INTO payment VALUES ({created}, {created}, 'stripe', {status}, NULL, {intent}, '{{}}', {key}, 1250, {key})
+    """,
+    open_status=None,
+    lost={"succeed": "Settled"},
+    of_others="""
+        INSERT INTO "order" VALUES (91, '2026-10-31 12:00:00', 'T000091', 'PaymentSettled', 'EUR');
+        INSERT INTO payment VALUES ('2026-10-31 12:00:00', now(), 'mollie', 'Authorized', NULL, 'tr_WDqYK6vllg', '{}', 91, 1250, 91)
+    """,
+)
