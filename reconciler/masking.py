@@ -32,9 +32,6 @@ _SECRETS: Final = (
     (re.compile(r"(?i)\b(password\s{0,9}=\s{0,9})('[^']{0,1024}'|[^\s'\"&]+)"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b(bearer\s{1,9}|basic\s{1,9})[A-Za-z0-9+/=_.-]{8,}"), rf"\1{MASK}"),
 )
-_SIGNS: Final = ("_secret_", "sk_", "rk_", "pk_", "whsec_", "://")
-_SIGNS_IN_ANY_CASE: Final = ("password", "bearer", "basic")
-"""A text without any of these holds no secret."""
 _MASKED_END: Final = re.compile(rf"#[0-9a-f]{{{_HASH_DIGITS}}}")
 _JSON_LEAVES: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -43,16 +40,17 @@ _JSON_LEAVES: Final = re.compile(
 
 
 def may_hold_secret(text: str) -> bool:
-    """False if a text certainly holds no secret. It is much faster than to mask it."""
-    # without a generator, because an export asks it of millions of texts
-    for sign in _SIGNS:
-        if sign in text:
-            return True
+    """False if a text certainly holds no secret: no pattern of a secret matches without one of these signs.
+
+    It is much faster than to mask the text. An export asks it of millions of texts, so each sign is searched for only
+    if a part of it that is quicker to find is there.
+    """
+    if "_secret_" in text or "whsec_" in text or ("/" in text and "://" in text):
+        return True
+    if "k_" in text and ("sk_" in text or "rk_" in text or "pk_" in text):
+        return True
     lower = text.lower()
-    for sign in _SIGNS_IN_ANY_CASE:  # noqa: SIM110 - for the same reason
-        if sign in lower:
-            return True
-    return False
+    return "password" in lower or "bearer" in lower or "basic" in lower
 
 
 def redact(text: str) -> str:

@@ -25,6 +25,7 @@ from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.cli.sample_export import SampleRequest, write_sample
 from reconciler.entrypoints.cli.written_file import new_text_file
 from reconciler.entrypoints.invocation import invocation
+from reconciler.entrypoints.quick_text import json_line
 from reconciler.entrypoints.shown_text import json_text
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
@@ -163,7 +164,8 @@ def _write_lines(
     ascii_only = takes_ascii_only(stream)
 
     def line(name: str, value: Mapping[str, object]) -> str:
-        return json_text({"type": name, **value}, ascii_only=ascii_only) + "\n"
+        fields = {"type": name, **value}
+        return (json_text(fields, ascii_only=True) if ascii_only else json_line(fields)) + "\n"
 
     stream.writelines(line("discrepancy", value) for value in _discrepancies(audit, account))
     stream.writelines(entry_line(entry, ascii_only=ascii_only) for entry in ledgers.entries())

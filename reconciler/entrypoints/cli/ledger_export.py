@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
@@ -63,18 +63,29 @@ def entry_line(entry: StoredEntry, *, ascii_only: bool) -> str:
     Raises BrokenLedgerError for an entry that no program wrote.
     """
     text = encode_basestring_ascii if ascii_only else encode_basestring
-    role = "" if entry.role is None else f', "v": {RECIPE}, "role": {text(entry.role)}'
+    account, action, role, is_clean = _quoted_names(entry.account, entry.action, entry.role, text)
     line = (
-        f'{{"type": "ledger", "account": {text(entry.account)}, "seq": {entry.seq}, "at": "{_time(entry)}",'
-        f' "action": {text(entry.action)}, "body": {entry.body}, "prev": {text(entry.prev)},'
-        f' "hash": {text(entry.hash)}{role}}}\n'
+        f'{{"type": "ledger", "account": {account}, "seq": {entry.seq}, "at": "{_time(entry)}", "action": {action},'
+        f' "body": {entry.body}, "prev": {text(entry.prev)}, "hash": {text(entry.hash)}{role}}}\n'
     )
     is_ascii = line.isascii()
-    if may_hold_secret(line) or (ascii_only and not is_ascii):
+    # no secret has letters and digits alone
+    is_clean = is_clean and entry.prev.isalnum() and entry.hash.isalnum()
+    if not is_clean or may_hold_secret(entry.body) or (ascii_only and not is_ascii):
         # rare, so that it may be slow
         fields = map_texts(_parsed(entry, line), redact)
         line = json.dumps(fields, ensure_ascii=ascii_only) + "\n"
     return line if is_ascii and "\x7f" not in line else f"{visible_json(line[:-1])}\n"
+
+
+@lru_cache(maxsize=256)
+def _quoted_names(
+    account: str, action: str, role: str | None, text: Callable[[str], str]
+) -> tuple[str, str, str, bool]:
+    """Account and action as JSON, the fields of the second recipe, and whether none of them can hold a secret."""
+    fields = "" if role is None else f', "v": {RECIPE}, "role": {text(role)}'
+    names = text(account), text(action), fields
+    return *names, not any(map(may_hold_secret, names))
 
 
 def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: bool = False) -> int:
@@ -104,9 +115,15 @@ def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: boo
 def _time(entry: StoredEntry) -> str:
     """The time of an entry as its hash has it."""
     try:
-        return f"{datetime.fromisoformat(entry.at).isoformat(timespec='microseconds')}Z"
+        return _rfc3339(entry.at)
     except ValueError:
         raise _cannot_export(entry.account, entry.seq, "its time cannot be read") from None
+
+
+# the entries of one transaction have one time
+@lru_cache(maxsize=16)
+def _rfc3339(at: str) -> str:
+    return f"{datetime.fromisoformat(at).isoformat(timespec='microseconds')}Z"
 
 
 def _body(entry: StoredEntry) -> str:

@@ -16,6 +16,7 @@ from typing import Final, Generic, TextIO, TypeVar
 
 from reconciler.entrypoints.cli.cards import card_lines
 from reconciler.entrypoints.cli.word_wrap import wrapped
+from reconciler.entrypoints.quick_text import csv_line
 from reconciler.entrypoints.shown_text import (
     FORMULA_STARTS,
     as_plain,
@@ -99,11 +100,16 @@ def write_csv(
     writers[csv.QUOTE_MINIMAL].writerow(names)
     count = 0
     for row in rows:
-        cells, quoting = csv_cells([row[name] for name in names], whole=whole)
+        count += 1
+        values = [row[name] for name in names]
+        line = csv_line(values, delimiter, decimal_comma=excel) if whole else None
+        if line is not None:
+            out.write(f"{line}\n")
+            continue
+        cells, quoting = csv_cells(values, whole=whole)
         if excel:
             cells = [str(one).replace(".", ",") if type(one) is Decimal else one for one in cells]
         writers[quoting].writerow(cells)
-        count += 1
     return count
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from reconciler.adapters.postgres.audit.quick_json import quick_hash
 from reconciler.adapters.postgres.audit.record_faults import record_faults
 from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.read_ahead import reading_ahead
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import Draft, Entry
@@ -23,7 +24,8 @@ from reconciler.masking import map_texts, may_hold_secret, storable
 
 _SQL: Final = STATEMENTS["audit"]
 
-ENTRIES_AT_ONCE: Final = 500
+ENTRIES_AT_ONCE: Final = 250
+"""Two such parts are in memory."""
 MOST_BYTES_AT_ONCE: Final = 64 * 1024
 """A larger body is read by itself, so that the entries in memory are at most 32 MB."""
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -113,13 +115,14 @@ class PostgresLedger:
 
         The entries come from a cursor on the server, so that memory stays small. Read them inside the block.
         """
-        parameters = {"account": account}
+        parameters: dict[str, object] = {"account": account}
         with self._database.snapshot("reading the ledger") as connection:
             found = connection.execute(_SQL["ledger_head"], parameters).fetchone()
             head = None if found is None else (int(found[0]), str(found[1]))
-            with connection.cursor("ledger") as rows:
-                rows.itersize = ENTRIES_AT_ONCE
-                rows.execute(_SQL["ledger_entries"], {**parameters, "most": MOST_BYTES_AT_ONCE})
+            parameters["most"] = MOST_BYTES_AT_ONCE
+            with reading_ahead(
+                connection, _SQL["ledger_entries"], parameters, ENTRIES_AT_ONCE
+            ) as rows:
                 yield LedgerChain(
                     account=account,
                     head=head,
@@ -141,8 +144,11 @@ def _entries(connection: Connection, rows: Iterable[Row]) -> Iterator[Entry]:
 def _stored(connection: Connection, rows: Iterable[Row]) -> Iterator[StoredEntry]:
     for row in rows:
         body = row[4]
-        if body is None:
-            body = _large_body(connection, row[0], row[1])
+        if body is not None:
+            ensure_readable(row[1], body)
+            yield StoredEntry(*row)  # type: ignore[arg-type]
+            continue
+        body = _large_body(connection, row[0], row[1])
         if body is None:
             raise UnreadableEntryError(row[1], "its content is too large to be read")
         ensure_readable(row[1], body)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from psycopg import capabilities
+
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
@@ -19,6 +21,8 @@ from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
+# an older libpq gives row by row
+_ROWS_AT_ONCE: Final = 500 if capabilities.has_stream_chunked() else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[
 def _findings(connection: Connection, parameters: Mapping[str, object]) -> Iterator[FindingRecord]:
     # a year may have many, so they are read one by one; for a cursor on the server PostgreSQL would use a single core
     with connection.cursor() as cursor:
-        rows = cursor.stream(_SQL["statement_findings"], parameters)
+        rows = cursor.stream(_SQL["statement_findings"], parameters, size=_ROWS_AT_ONCE)
         for seq, at, subject, kind, state, difference, created, severity, reason, paid_at in rows:
             amounts = {currency: int(amount) for currency, amount in (difference or {}).items()}
             yield FindingRecord(

@@ -11,8 +11,11 @@ from enum import Enum
 from typing import Any, Final
 
 from psycopg import sql
+from psycopg.types.json import set_json_loads
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
+from reconciler.adapters.postgres.discrepancies.stored_object import stored_value
+from reconciler.adapters.postgres.read_ahead import reading_ahead
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Corrected, Discrepancy
@@ -24,6 +27,7 @@ _SQL: Final = STATEMENTS["discrepancies"]
 _TEMPLATES: Final = TEMPLATES["discrepancies"]
 _DECIMALS: Final = (0, 2, 3)
 _MOST_AMOUNT: Final = 2**63 - 1
+_ROWS_AT_ONCE: Final = 250
 
 
 class Sort(Enum):
@@ -172,14 +176,16 @@ class PostgresDiscrepancyList:
     ) -> Iterator[Iterator[Discrepancy]]:
         """The same, one at a time from one snapshot, for an export of any size.
 
-        The rows come from a cursor on the server. Read them inside the block.
+        The rows come from a cursor on the server. Read them inside the block. Their objects are ``StoredObject``.
         """
-        with (
-            self._database.snapshot("reading discrepancies") as connection,
-            connection.cursor("discrepancies") as rows,
-        ):
-            rows.execute(wanted.statement(), wanted.parameters(limit))
-            yield (discrepancy_of_row(*row) for row in rows)
+        with self._database.snapshot("reading discrepancies") as connection:
+            cursors = connection.cursor(), connection.cursor()
+            for cursor in cursors:
+                set_json_loads(stored_value, cursor)
+            with reading_ahead(
+                connection, wanted.statement(), wanted.parameters(limit), _ROWS_AT_ONCE, cursors
+            ) as rows:
+                yield (discrepancy_of_row(*row) for row in rows)
 
 
 def found_discrepancies(

@@ -56,3 +56,7 @@ RELEASE SAVEPOINT before_one_row
 -- name: constraints_now
 -- A deferred constraint or trigger of the merchant's answers now, and not at COMMIT when the page could only fail.
 SET CONSTRAINTS ALL IMMEDIATE
+
+-- name: fetch_part
+-- The next rows of a cursor on the server.
+FETCH FORWARD {count} FROM {cursor}
