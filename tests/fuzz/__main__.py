@@ -10,18 +10,23 @@ import sys
 import time
 from random import Random
 
+from tests.fuzz.attempt import Attempt
 from tests.fuzz.targets import TARGETS
 
 
 def fuzz(name: str, *, seconds: float, inputs: int, seed: int) -> int:
     """Try inputs of one target for so long, or so many; returns how many were tried. Raises what the target raises."""
-    target, batch = TARGETS[name]
+    with TARGETS[name]() as attempt:
+        return tries(attempt, seconds=seconds, inputs=inputs, seed=seed)
+
+
+def tries(attempt: Attempt, *, seconds: float, inputs: int, seed: int) -> int:
+    """As ``fuzz``, with what was set up already."""
     random = Random(seed)
     until = time.monotonic() + seconds
     tried = 0
     while tried < inputs and time.monotonic() < until:
-        target(random)
-        tried += batch
+        tried += attempt(random)
     return tried
 
 

@@ -115,7 +115,9 @@ class BoundedServer:
 
         # making the answer takes none of the client's time
         answer = head if isinstance(head, Answer) else self._answer(_request(head, address))
-        data = _bytes_of(connection, answer)
+        # an answer to HEAD says how long the body would be, and has none
+        is_head = isinstance(head, h11.Request) and head.method == b"HEAD"
+        data = _bytes_of(connection, answer, b"" if is_head else answer.body)
         try:
             client.settimeout(left)
             client.sendall(data)
@@ -157,7 +159,7 @@ def _request(head: h11.Request, address: str) -> Request:
     )
 
 
-def _bytes_of(connection: h11.Connection, answer: Answer) -> bytes:
+def _bytes_of(connection: h11.Connection, answer: Answer, body: bytes) -> bytes:
     headers = [
         ("Content-Type", answer.content_type),
         ("Content-Length", str(len(answer.body))),
@@ -167,7 +169,7 @@ def _bytes_of(connection: h11.Connection, answer: Answer) -> bytes:
     ]
     parts = [
         connection.send(h11.Response(status_code=answer.status, headers=headers)),
-        connection.send(h11.Data(data=answer.body)),
+        connection.send(h11.Data(data=body)),
         connection.send(h11.EndOfMessage()),
     ]
     return b"".join(part for part in parts if part)

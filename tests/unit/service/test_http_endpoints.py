@@ -78,6 +78,15 @@ def test_each_path_has_its_answer(path: str, status: int, body: bytes) -> None:
     assert answer.endswith(b"\r\n\r\n" + body)
 
 
+def test_head_is_refused_without_a_body() -> None:
+    """HEAD is another method than GET: its answer has the length of the body and no body, and no thread ends in an error."""
+    with serving() as port:
+        answer = ask(port, "HEAD /metrics HTTP/1.1\nHost: localhost")
+    assert status_of(answer) == 405
+    assert b"Content-Length: 21\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

@@ -50,38 +50,36 @@ ODD_TEXTS = [
     "sk_live_51HxQb2eZvKYlo2C",
 ]
 TEXTS = st.sampled_from(ODD_TEXTS) | st.text(st.characters(), max_size=12)
-NUMBERS = st.sampled_from(
-    [
-        0,
-        -1,
-        1,
-        2**63,
-        -(2**63) - 1,
-        1e308,
-        -1e308,
-        5e-324,
-        float("inf"),
-        float("nan"),
-    ]
-)
-RAW_TOML = st.sampled_from(
-    [
-        "9" * 5000,
-        "-0x" + "F" * 10,
-        "0x" + "F" * 5000,
-        "1979-05-27T07:32:00Z",
-        "07:32:00",
-        "[" * 2000 + "]" * 2000,
-        "{a=" * 2000 + "1" + "}" * 2000,
-        '"""\n"""',
-        "1_000",
-        "+inf",
-        "'",
-    ]
-)
+ODD_NUMBERS = [
+    0,
+    -1,
+    1,
+    2**63,
+    -(2**63) - 1,
+    1e308,
+    -1e308,
+    5e-324,
+    float("inf"),
+    float("nan"),
+]
+NUMBERS = st.sampled_from(ODD_NUMBERS)
+ODD_TOML = [
+    "9" * 5000,
+    "-0x" + "F" * 10,
+    "0x" + "F" * 5000,
+    "1979-05-27T07:32:00Z",
+    "07:32:00",
+    "[" * 2000 + "]" * 2000,
+    "{a=" * 2000 + "1" + "}" * 2000,
+    '"""\n"""',
+    "1_000",
+    "+inf",
+    "'",
+]
+RAW_TOML = st.sampled_from(ODD_TOML)
 
 
-def _toml_value(value: object) -> str:
+def toml_value(value: object) -> str:
     match value:
         case str():
             return _quoted(value)
@@ -92,10 +90,10 @@ def _toml_value(value: object) -> str:
         case int():
             return str(value)
         case list():
-            return "[" + ", ".join(map(_toml_value, value)) + "]"
+            return "[" + ", ".join(map(toml_value, value)) + "]"
         case Mapping():
             return (
-                "{" + ", ".join(f"{_quoted(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
+                "{" + ", ".join(f"{_quoted(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
             )
         case _:
             raise TypeError
@@ -119,13 +117,14 @@ VALUES = st.recursive(
 LINES = st.tuples(
     st.sampled_from(KEYS)
     | st.sampled_from([*SECTIONS, "nonsense", "stripe.key", "payments.read.x"]),
-    st.builds(_toml_value, VALUES) | RAW_TOML,
+    st.builds(toml_value, VALUES) | RAW_TOML,
 )
 
 
+ACCOUNT_KEYS = ["name", "key_file", "stripe_account", "livemode", "value", "nonsense"]
 ACCOUNTS = st.lists(
     st.dictionaries(
-        st.sampled_from(["name", "key_file", "stripe_account", "livemode", "value", "nonsense"]),
+        st.sampled_from(ACCOUNT_KEYS),
         TEXTS | VALUES | st.sampled_from(["eu", "us", "acct_1"]),
         max_size=4,
     ),
@@ -134,27 +133,34 @@ ACCOUNTS = st.lists(
 )
 
 
+def valid_lines() -> list[str]:
+    """The valid configuration as dotted keys, so that each line stands alone."""
+    table = ""
+    text = []
+    for line in VALID.splitlines():
+        if line.startswith("["):
+            table = line.strip("[]")
+        elif line:
+            text.append(f"{table}.{line}")
+    return text
+
+
+def replaced(text: list[str], key: str, value: str) -> list[str]:
+    """The lines with this key set anew; what it was before, and what was below it, is gone."""
+    kept = [
+        line for line in text if not line.startswith(f"{key} ") and not line.startswith(f"{key}.")
+    ]
+    return [*kept, f"{key} = {value}"]
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> str:
     """A valid configuration with some lines replaced or added, or cut and mixed up."""
-    lines = [line for line in VALID.splitlines() if line and not line.startswith("[payments]")]
-    table = ""
-    text = []
-    # dotted keys at the top, so that each line stands alone
-    for line in lines:
-        if line.startswith("["):
-            table = line.strip("[]")
-        else:
-            text.append(f"{table or 'payments'}.{line}")
+    text = valid_lines()
     for key, value in draw(st.lists(LINES, max_size=4)):
-        text = [
-            line
-            for line in text
-            if not line.startswith(f"{key} ") and not line.startswith(f"{key}.")
-        ]
-        text.append(f"{key} = {value}")
+        text = replaced(text, key, value)
     if draw(st.booleans()):
-        text.append(f"accounts = {_toml_value(draw(ACCOUNTS))}")
+        text.append(f"accounts = {toml_value(draw(ACCOUNTS))}")
     whole = "\n".join(text)
     if draw(st.booleans()):
         return whole
@@ -166,26 +172,24 @@ def configurations(draw: st.DrawFn) -> str:
     )
 
 
+VARIABLES = [
+    *(f"RECONCILER_{key.replace('.', '__').upper()}" for key in KEYS),
+    *(f"RECONCILER_{name.upper()}" for name in SECTIONS),
+    "RECONCILER_PAYMENTS__READ",
+    "RECONCILER_PAYMENTS__READ__PAID",
+    "RECONCILER_PAYMENTS__READ__PAID__X",
+    "RECONCILER_ACCOUNTS__0__NAME",
+    "RECONCILER___",
+    "RECONCILER_CONFIG",
+    "RECONCILER_SIGNING_SECRET",
+    "STRIPE_API_KEY",
+    "DATABASE_URL",
+    "CREDENTIALS_DIRECTORY",
+]
+ODD_JSON = ["[" * 5000, '{"a":' * 5000, "9" * 5000, '[{"name": ["a"]}]', '{"url": []}']
 ENVIRONMENTS = st.dictionaries(
-    st.sampled_from(KEYS).map(lambda key: "RECONCILER_" + key.replace(".", "__").upper())
-    | st.sampled_from(
-        [
-            *(f"RECONCILER_{name.upper()}" for name in SECTIONS),
-            "RECONCILER_PAYMENTS__READ",
-            "RECONCILER_PAYMENTS__READ__PAID",
-            "RECONCILER_PAYMENTS__READ__PAID__X",
-            "RECONCILER_ACCOUNTS__0__NAME",
-            "RECONCILER___",
-            "RECONCILER_CONFIG",
-            "RECONCILER_SIGNING_SECRET",
-            "STRIPE_API_KEY",
-            "DATABASE_URL",
-            "CREDENTIALS_DIRECTORY",
-        ]
-    ),
-    TEXTS
-    | st.builds(json.dumps, VALUES)
-    | st.sampled_from(["[" * 5000, '{"a":' * 5000, "9" * 5000, '[{"name": ["a"]}]', '{"url": []}']),
+    st.sampled_from(VARIABLES),
+    TEXTS | st.builds(json.dumps, VALUES) | st.sampled_from(ODD_JSON),
     max_size=4,
 )
 
@@ -202,12 +206,17 @@ def derived(settings: Settings) -> Settings:
 def outcome(text: bytes, environ: Mapping[str, str]) -> Any:
     """What ``load`` makes of a file and an environment: settings, or the error that names every fault."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "reconciler.toml")
-        path.write_bytes(text)
-        try:
-            return derived(load(path, {**ENVIRON, **environ}))
-        except (ConfigurationError, UsageError) as error:
-            return error
+        return outcome_in(Path(folder), text, environ)
+
+
+def outcome_in(folder: Path, text: bytes, environ: Mapping[str, str]) -> Any:
+    """As ``outcome``, in a folder that may be used many times."""
+    path = folder / "reconciler.toml"
+    path.write_bytes(text)
+    try:
+        return derived(load(path, {**ENVIRON, **environ}))
+    except (ConfigurationError, UsageError) as error:
+        return error
 
 
 @settings(max_examples=400)
