@@ -151,3 +151,9 @@ def test_without_a_row_an_intent_of_another_program_is_not_retrieved() -> None:
     linked = an_event(Outcome.CANCELED, metadata={"app": "shop", "order_id": "7"})
     assert not asks_for_retrieve([foreign], [], shop_only)
     assert asks_for_retrieve([linked], [], shop_only)
+
+
+def test_without_a_row_an_open_intent_that_names_no_order_is_not_retrieved() -> None:
+    """Orders are linked by metadata, and this intent has none: no row can be its own."""
+    linking = rules(link_metadata="order_id")
+    assert not asks_for_retrieve([an_event(Outcome.CANCELED, metadata={})], [], linking)

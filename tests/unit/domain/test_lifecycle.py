@@ -336,3 +336,16 @@ def test_what_is_about_rows() -> None:
     assert not replace(about_row, state=State.CLOSED).is_about_rows
     assert not replace(about_row, kind=Kind.MISSING_LOCALLY).is_about_rows
     assert not replace(about_row, keys=()).is_about_rows
+
+
+def test_a_settled_finding_says_that_a_revert_of_another_outcome_is_over() -> None:
+    """A person resolved it after the revert: it stays resolved, and the outcome at Stripe is another one now."""
+    match = match_of(intent_of(Outcome.SUCCEEDED), payment(Outcome.INCOMPLETE))
+    before = decide(match, rules(), NOW)
+    assert isinstance(before, Correct)
+    (missed,) = before.findings
+    for outcome, ends in (("processing", True), ("succeeded", False)):
+        (reverted,) = _taken_back(outcome, "p1")
+        settled = replace(reverted, state=State.RESOLVED, fingerprint=missed.fingerprint)
+        (update,) = updates_after_verdict((settled,), (missed,), corrected=False)
+        assert (update.state, update.is_news, update.ends_revert) == (State.RESOLVED, False, ends)

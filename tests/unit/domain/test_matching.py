@@ -180,3 +180,47 @@ def test_an_intent_of_another_program_is_not_linked() -> None:
     foreign = replace(an_intent("pi_1"), metadata={"order_id": "7"})
     assert not reportable_without_row(foreign, RULES)
     assert linked(foreign, rows=(a_row("1"),))["pi_1"].keys == ()
+
+
+def _named(match: Match) -> tuple[str, object, tuple[str, ...], str | None, set[str], bool]:
+    """Everything that a match says, with siblings by their intents."""
+    siblings = {sibling.payment_intent for sibling in match.siblings}
+    return (match.account, match.intent, match.keys, match.order, siblings, match.contested)
+
+
+def test_every_intent_of_an_order_has_the_others_as_siblings() -> None:
+    """Paid intents of one order know each other, never themselves; also those of an order that no row has."""
+    paid = [
+        an_intent("pi_1"),
+        an_intent("pi_2"),
+        an_intent("pi_8", order="8"),
+        an_intent("pi_9", order="8"),
+    ]
+    tried = an_intent("pi_3", "canceled")
+    matches = linked(*paid, tried, rows=(a_row("1"),))
+    assert {ident: _named(match) for ident, match in matches.items()} == {
+        "pi_1": ("default", paid[0], ("1",), "7", {"pi_2"}, True),
+        "pi_2": ("default", paid[1], ("1",), "7", {"pi_1"}, True),
+        "pi_3": ("default", tried, (), "7", {"pi_1", "pi_2"}, False),
+        "pi_8": ("default", paid[2], (), "8", {"pi_9"}, False),
+        "pi_9": ("default", paid[3], (), "8", {"pi_8"}, False),
+    }
+
+
+def test_an_intent_that_was_not_paid_has_the_paid_one_as_its_sibling() -> None:
+    """The row of the first attempt and that of the second belong to one order, and only the second was paid."""
+    intents = [an_intent("pi_1", "canceled"), an_intent("pi_2")]
+    rows = loaded(a_row("1", "pi_1"), a_row("2", "pi_2"))
+    first, second = match_by_id("default", intents, rows, {})
+    assert _named(first) == ("default", intents[0], ("1",), "7", {"pi_2"}, False)
+    assert _named(second) == ("default", intents[1], ("2",), "7", set(), False)
+
+
+def test_a_sibling_counts_once_and_a_row_without_an_intent_by_itself() -> None:
+    """What the table and Stripe say of one intent is one sibling. Two paid rows without an intent are two."""
+    paid = (a_row("2", "pi_2", paid=True), a_row("3", None, paid=True), a_row("4", None, paid=True))
+    intents = [an_intent("pi_1"), an_intent("pi_2")]
+    match, _ = match_by_id(
+        "default", intents, loaded(a_row("1", "pi_1"), a_row("2", "pi_2"), paid=paid), {}
+    )
+    assert sorted(str(sibling.key) for sibling in match.siblings) == ["2", "3", "4"]

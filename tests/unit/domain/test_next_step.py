@@ -44,6 +44,22 @@ def test_a_finding_that_is_not_stored_is_stored_first() -> None:
     assert step_for(Kind.CONTRADICTED, None, Subject(None)).command is None
 
 
+def test_the_command_names_what_the_finding_is_about() -> None:
+    """The number, the PaymentIntent and the account each stand in their place; `doctor` is about the whole installation."""
+    about = Subject("pi_1", 7, "eu")
+    assert step_for(Kind.OVERDUE, None, about).command == (
+        "reconciler resolve 7 --note TEXT --account eu"
+    )
+    assert step_for(Kind.MISSED_OUTCOME, None, about).command == (
+        "reconciler sweep --apply --payment-intent pi_1 --account eu"
+    )
+    assert step_for(Kind.UNKNOWN_STATUS, None, about).command == "reconciler doctor"
+    ends = step_for(Kind.CAPTURE_EXPIRING, None, about)
+    assert ends == NextStep("Capture the money now, or release it: the authorization ends.")
+    nowhere = step_for(Kind.MISSED_OUTCOME, None, Subject(None, 7))
+    assert nowhere == NextStep("Write Stripe's outcome to the row.")
+
+
 def test_nothing_is_to_be_done_where_both_sides_agree() -> None:
     """An explanation makes no person ship a second time."""
     decision = decide(PAID, rules(), NOW)
@@ -65,7 +81,8 @@ def test_an_intent_without_a_row_concerns_no_row() -> None:
     match = match_of(intent_of(Outcome.INCOMPLETE))
     missing = replace(match, intent=MissingIntent("pi_1", NOW, None))
     for one in (match, missing):
-        assert "no row" in next_step(one, Keep(), ABOUT, {}).text
+        said = next_step(one, Keep(), ABOUT, {})
+        assert said == NextStep("Nothing: no row of your table is concerned.")
 
 
 def test_a_correction_is_applied_and_then_acted_upon() -> None:
@@ -92,6 +109,17 @@ def test_the_worst_finding_decides() -> None:
     found = replace(missed, kind=Kind.CONTRADICTED)
     step = next_step(LOST, Flag((side, found)), ABOUT, {Kind.CONTRADICTED: 9})
     assert step.command == "reconciler resolve 9 --accept stripe --note TEXT"
+
+
+def test_a_finding_without_a_number_keeps_payment_account_and_reason() -> None:
+    """Its command records it, for the right payment and account; the reason decides the words."""
+    decision = decide(LOST, rules(), NOW)
+    assert isinstance(decision, Correct)
+    (missed,) = decision.findings
+    found = replace(missed, reason=Reason.MAYBE_PAID)
+    step = next_step(LOST, Flag((found,)), Subject("pi_1", None, "eu"), {})
+    assert step.command == "reconciler sweep --record --payment-intent pi_1 --account eu"
+    assert step.text.startswith("Check whether the payment without a row")
 
 
 def test_the_link_leads_to_the_payment() -> None:

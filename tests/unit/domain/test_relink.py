@@ -47,6 +47,13 @@ def test_the_row_is_pointed_at_the_paying_intent(own: Outcome, customer: str | N
     assert (decision.payments, decision.to_intent, decision.status) == ((ROW,), "pi_2", "paid")
 
 
+def test_the_row_itself_among_the_rows_of_its_order_is_no_doubt() -> None:
+    """What was read of the order may have the row too."""
+    decision = decided(rows=(ROW,))
+    assert isinstance(decision, Correct)
+    assert decision.to_intent == "pi_2"
+
+
 def test_a_payment_of_a_moment_ago_waits() -> None:
     """The webhook of the paying intent may be on its way, although the row's own intent changed long ago."""
     paid_now = charge(created=NOW - timedelta(seconds=5))

@@ -16,6 +16,7 @@ from reconciler.domain.findings.discrepancy import Finding, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate, finding_entry
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
+from reconciler.domain.model.money_back import ChargeBalance, Refund, RefundFacts
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import decide
 from reconciler.domain.statement.payment_difference import with_difference
@@ -42,6 +43,23 @@ HELD = charge(
     capture_before=None,
     amount_captured=0,
     created=NOW - timedelta(days=6, hours=12),
+)
+CAPTURED_LESS = charge(amount=AMOUNT + 800, amount_captured=AMOUNT, amount_refunded=AMOUNT)
+"""Stripe's older shape counts the released 800 as refunded."""
+_UNCLEAR = intent_of(SUCCEEDED, amount=AMOUNT + 800, charge=CAPTURED_LESS)
+_READ = MatchFacts(
+    refunds=RefundFacts(
+        (Refund("re_1", 50, "succeeded"),), ChargeBalance(AMOUNT, "usd"), balance_was_read=True
+    ),
+    disputes=(),
+)
+_PART_BACK = MatchFacts(
+    refunds=RefundFacts(
+        (Refund("re_1", AMOUNT - 800, "succeeded"),),
+        ChargeBalance(AMOUNT + 800, "eur"),
+        balance_was_read=True,
+    ),
+    disputes=(),
 )
 _PAYING = intent_of(SUCCEEDED, id="pi_2", created=LATER)
 _BY_ORDER = OrderFacts(intents=(_PAYING,), is_complete=True)
@@ -80,6 +98,17 @@ FURTHER: Final[dict[str, Match]] = {
     "canceled in the table, paid and wholly refunded": match_of(
         intent_of(SUCCEEDED, charge=charge(refunded=True, amount_refunded=AMOUNT)), payment(CANCELED)
     ),
+    "canceled on both sides, and paid back": match_of(
+        intent_of(CANCELED, amount_received=AMOUNT, charge=charge(refunded=True, amount_refunded=AMOUNT)), payment(CANCELED)
+    ),
+    "held for its order by another intent": match_of(
+        intent_of(CANCELED), payment(Outcome.INCOMPLETE, order="o1"), order="o1",
+        facts=MatchFacts(order=OrderFacts(intents=(intent_of(AUTHORIZED, id="pi_2", created=LATER),), is_complete=True)),
+    ),
+    "paid, and a part released or refunded": match_of(_UNCLEAR, payment(SUCCEEDED), facts=_READ),
+    "open, and a part released or refunded": match_of(_UNCLEAR, payment(Outcome.INCOMPLETE), facts=_READ),
+    "refunded here, and a part released or refunded there": match_of(_UNCLEAR, payment(Outcome.REFUNDED), facts=_READ),
+    "paid, and all but a part of it refunded": match_of(_UNCLEAR, payment(SUCCEEDED), facts=_PART_BACK),
     "canceled on both sides, one cent kept": match_of(
         intent_of(CANCELED, amount_received=1, charge=None), payment(CANCELED)
     ),
