@@ -1,7 +1,7 @@
 """Situations whose findings are kept word for word in ``worked_findings.json``.
 
 ``python -m tests.unit.domain.worked_findings`` writes that file anew. Read each changed line before you commit it: what stands
-under ``local`` and ``stripe`` belongs to fingerprints, and another word there opens every settled discrepancy again.
+under ``local`` and ``stripe`` belongs to a fingerprint, and another word there opens every settled discrepancy again.
 """
 
 from __future__ import annotations
