@@ -100,11 +100,17 @@ class Server:
         return psycopg.connect(self.url(database), autocommit=True)
 
     def create(self, name: str, template: str | None = None) -> str:
-        """Create a database; its URL."""
+        """Create a database; its URL.
+
+        Copying whole files takes a third of the time of copying page by page. It is PostgreSQL 14's only way.
+        """
         with self.connect() as connection:
+            by_files = connection.info.server_version >= 150000
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(template or "template1")
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                    sql.Identifier(name),
+                    sql.Identifier(template or "template1"),
+                    sql.SQL("STRATEGY FILE_COPY" if by_files else ""),
                 )
             )
         return self.url(name)

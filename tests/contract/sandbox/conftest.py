@@ -55,8 +55,11 @@ def client(client_for: Callable[..., stripe.StripeClient]) -> stripe.StripeClien
 
 @pytest.fixture
 def http(server: SandboxServer) -> Iterator[httpx.Client]:
-    """A plain HTTP client with the test key."""
+    """A plain HTTP client with the test key. It reads no certificates: the server has none, and reading takes 30 ms."""
     with httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {TEST_KEY}"}, timeout=10
+        base_url=server.url,
+        headers={"Authorization": f"Bearer {TEST_KEY}"},
+        timeout=10,
+        verify=False,
     ) as plain:
         yield plain

@@ -25,6 +25,10 @@ EXEMPT = (
 )
 PROSE_TOKENS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", None)}
 """From Python 3.12 on, the text of an f-string is a token of its own."""
+WORD = re.compile(r"[^\W\d_]+")
+NAME = re.compile(r"[^\W\d]\w*")
+PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+"""The words in a name."""
 ALLOWED = re.compile(r"banned-words: allowed")
 """A line with this remark is left alone; it says why."""
 
@@ -55,18 +59,35 @@ class BannedWords:
             *((re.compile(text, re.IGNORECASE), text, instead)
               for text, instead in listed["prose"].items()),
         ]  # fmt: skip
+        # a search that begins with letters is thirty times as fast as one that begins with a boundary
+        self._phrases = [
+            (re.compile(text.removeprefix(r"\b").removeprefix(r"(?<![\w-])")), re.compile(text))
+            for text in listed["prose"]
+        ]
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether a closer look at a file is worth its time. Most files hold no banned word at all."""
+        parts = {part.lower() for name in set(NAME.findall(text)) for part in PARTS.findall(name)}
+        return not self.names.keys().isdisjoint(parts) or self._may_be_in_prose(text)
+
+    def _may_be_in_prose(self, text: str) -> bool:
+        lowered = text.lower()
+        return not self.everywhere.keys().isdisjoint(WORD.findall(lowered)) or any(
+            begun.search(lowered) and whole.search(lowered) for begun, whole in self._phrases
+        )
 
     def in_name(self, name: str) -> Iterator[tuple[str, str]]:
         """The banned parts of an identifier."""
-        for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name):
+        for part in PARTS.findall(name):
             if instead := self.names.get(part.lower()):
                 yield part, instead
 
     def in_prose(self, text: str) -> Iterator[tuple[str, str]]:
         """The banned words and phrases of a line, also as a part of a word such as ``stuck_passes``."""
-        for pattern, word, instead in self.prose:
-            if pattern.search(text):
-                yield word, instead
+        if self._may_be_in_prose(text):
+            for pattern, word, instead in self.prose:
+                if pattern.search(text):
+                    yield word, instead
         for part in re.findall(r"[^\W_]+", " ".join(re.findall(r"\w*_\w*", text))):
             if instead := self.everywhere.get(part.lower()):
                 yield part, instead
@@ -78,6 +99,8 @@ def find_in(path: Path, words: BannedWords) -> Iterator[Found]:
     for part, instead in words.in_name(path.stem):
         yield Found(name, 0, part, instead)
     text = path.read_text(encoding="utf-8")
+    if not words.may_be_in(text):
+        return
     lines = text.splitlines()
     for number, kind, piece in _pieces(path, text):
         if 0 < number <= len(lines) and ALLOWED.search(lines[number - 1]):
