@@ -5,7 +5,8 @@ unset, the tests use the server that comes as a wheel. Each process of the test 
 would not survive a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a
 skip.
 
-``RECONCILER_TEST_EXAMPLES=random`` lets Hypothesis try new examples; without it every run tries the same.
+Every run tries the same few examples of Hypothesis. ``RECONCILER_TEST_EXAMPLES=many`` tries more of the same kind, and
+``random`` tries new ones.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ from reconciler.errors import ReconcilerError
 # a slow machine is no failure: the time limit of the test run ends what hangs
 SLOW_IS_NO_FAILURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # the same examples in every run, so that a failure is of the change that was made
-settings.register_profile("repeatable", SLOW_IS_NO_FAILURE, derandomize=True)
-settings.register_profile("random", SLOW_IS_NO_FAILURE)
+settings.register_profile("repeatable", SLOW_IS_NO_FAILURE, derandomize=True, max_examples=30)
+settings.register_profile("many", SLOW_IS_NO_FAILURE, derandomize=True, max_examples=100)
+settings.register_profile("random", SLOW_IS_NO_FAILURE, max_examples=100)
 settings.load_profile(os.environ.get("RECONCILER_TEST_EXAMPLES", "repeatable"))
 
 TESTS = Path(__file__).parent

@@ -70,7 +70,7 @@ def test_any_body_is_verified_by_the_domain(database):
     with Database(database) as opened, connect(database) as connection:
         ledger = PostgresLedger(opened)
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(suppress_health_check=list(HealthCheck))
         @given(account=TEXT.filter(bool), drafts=DRAFTS)
         def prove(account: str, drafts: list[Draft]) -> None:
             with connection.transaction():

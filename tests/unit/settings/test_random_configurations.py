@@ -219,7 +219,7 @@ def outcome_in(folder: Path, text: bytes, environ: Mapping[str, str]) -> Any:
         return error
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(configurations(), ENVIRONMENTS)
 def test_any_configuration_is_used_or_explained(text: str, environ: Mapping[str, str]) -> None:
     """Lists for texts, NUL, numbers of thousands of digits and deep nesting are faults of the configuration."""
@@ -229,7 +229,6 @@ def test_any_configuration_is_used_or_explained(text: str, environ: Mapping[str,
         assert all(len(str(fault)) < 20_000 for fault in found.faults)
 
 
-@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_file_is_read_or_explained(content: bytes) -> None:
     """A file that is not TOML is a fault that names the file."""
