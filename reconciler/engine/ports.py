@@ -218,6 +218,10 @@ class Store(Protocol):
         """How many rows ``open_payments`` would return in all."""
         ...
 
+    def count_open_without_intent(self, most: int) -> int:
+        """How many rows with an open outcome hold no intent, so that ``open_payments`` leaves them out; at most ``most``."""
+        ...
+
     def count_between(self, created: TimeRange) -> int:
         """How many rows ``payments_between`` would return in all."""
         ...

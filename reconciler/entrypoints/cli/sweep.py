@@ -259,6 +259,10 @@ def _sweep(
             report = opened.sweep(request, display, requester)
             if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
                 report = opened.sweep(replace(request, approved=True), display, requester)
+            if request.kind is SweepKind.DUE and not request.names_intents:
+                from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
+
+                note_rows_without_intent(opened, settings.payments, report)
             if report.ledger_head is not None:
                 _anchor(call, settings, opened, report, report.ledger_head)
             return report

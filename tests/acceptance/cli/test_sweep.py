@@ -58,6 +58,24 @@ def test_apply_corrects(town: Town) -> None:
     assert town.ask("SELECT payment_intent, to_status FROM reconciler.outbox") == [(intent, "paid")]
 
 
+def test_due_names_the_open_rows_that_it_cannot_examine(town: Town) -> None:
+    """A sweep of due says how many open rows hold no PaymentIntent, and what finds them: it does not report all is well."""
+    assert "no PaymentIntent" not in town.run("sweep", "--kind", "due").out
+    for key in (1, 2):
+        town.shop.insert(key=key, payment_intent=None, status="pending")
+    town.shop.insert(key=3, payment_intent=None, status="paid")
+    said = "2 open rows hold no PaymentIntent, and a sweep of due examines none of them."
+    (note,) = town.run("sweep", "--kind", "due", "--json").json["notes"]
+    assert note == (
+        f"{said} If they lost the webhook that names it, set payments.link_metadata: without it no sweep can match them."
+    )
+    linked = town.run(
+        "sweep", "--kind", "due", RECONCILER_PAYMENTS__LINK_METADATA="order_id", COLUMNS="300"
+    )
+    assert f"{said} A sweep of a range of time finds those that were paid" in linked.out
+    assert town.run("sweep", "--json").json["notes"] == []
+
+
 def test_single_payments(town: Town) -> None:
     """--payment-intent restricts a sweep to those payments."""
     first, second, third = town.pay(1), town.pay(2), town.pay(3)

@@ -189,6 +189,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     for name in (
         "rows_of_intents", "rows_again", "rows_locked", "rows_claimable", "rows_paid", "rows_of_orders", "holders",
         "rows_by_key", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
+        "open_without_intent_count",
     ):  # fmt: skip
         yield getattr(table, name)
     nothing, true = sql.SQL(""), sql.SQL("true")

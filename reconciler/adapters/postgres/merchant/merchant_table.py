@@ -155,6 +155,11 @@ class MerchantTable:
         """How many rows have each of the statuses ``open``."""
         return self.compose("open_payments_by_status")
 
+    @cached_property
+    def open_without_intent_count(self) -> bytes:
+        """How many rows with a status of ``open`` hold no intent, counted up to ``limit``."""
+        return self.compose("count_open_without_intent")
+
     def references(
         self,
         created: TimeRange,

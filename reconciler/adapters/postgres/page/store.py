@@ -203,6 +203,13 @@ class PostgresStore(PostgresSweepRecords):
         known = due_by if self.can_read_schema else None
         return self._counts.rows(created, only_open=True, due_by=known)
 
+    def count_open_without_intent(self, most: int) -> int:
+        """See ``engine.ports.Store``."""
+        parameters = {"account": self._account, "open": self._table.open_statuses, "limit": most}
+        with self._database.counting("counting open rows without a PaymentIntent") as connection:
+            rows = connection.execute(self._table.open_without_intent_count, parameters).fetchall()
+        return int(rows[0][0])
+
     def count_between(self, created: TimeRange) -> int:
         """See ``engine.ports.Store``."""
         return self._counts.rows(created, only_open=False)

@@ -395,6 +395,17 @@ WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATO
     AND {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
 GROUP BY 1
 
+-- name: count_open_without_intent
+-- Open rows that a sweep of due cannot examine, because it reads intents. The bound ends the count in a large table.
+SELECT pg_catalog.count(*)
+FROM (
+    SELECT 1
+    FROM {table} AS t
+    WHERE ({payment_intent} IS NULL OR {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.=) '')
+        AND {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
+    LIMIT %(limit)s
+) AS found
+
 -- name: rows_of_no_account
 -- Rows that no sweep examines, by what the account column holds. The sums over all values come with each line.
 SELECT

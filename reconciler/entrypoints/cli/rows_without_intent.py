@@ -1,0 +1,43 @@
+"""What a sweep of due says about open rows that hold no PaymentIntent: it reads intents, so it cannot examine them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.engine.account import OpenAccount
+    from reconciler.engine.report import SweepReport
+    from reconciler.settings.sections import PaymentsSection
+
+MOST_COUNTED: Final = 10_000
+
+
+def note_rows_without_intent(
+    opened: OpenAccount, mapped: PaymentsSection, report: SweepReport
+) -> None:
+    """Add to a report how many open rows hold no PaymentIntent, and which sweep examines them.
+
+    Without it a shop that learns the PaymentIntent from the webhook which it lost would read that nothing is open.
+    """
+    if report.failure is not None:
+        return
+    try:
+        count = opened.ports.store.count_open_without_intent(MOST_COUNTED + 1)
+    except ReconcilerError as error:
+        report.notes.append(f"Open rows without a PaymentIntent were not counted: {error}")
+        return
+    if not count:
+        return
+
+    many = f"More than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
+    rows = "open row holds" if count == 1 else "open rows hold"
+    how = (
+        "A sweep of a range of time finds those that were paid: run reconciler sweep --kind window --since 30d"
+        if mapped.links
+        else "If they lost the webhook that names it, set payments.link_metadata: without it no sweep can match them."
+    )
+    report.notes.append(
+        f"{many} {rows} no PaymentIntent, and a sweep of due examines none of them. {how}"
+    )
