@@ -15,7 +15,7 @@ from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import StoredIdKind, stored_id
 from reconciler.domain.model.time_range import TimeRange
-from reconciler.domain.outcome import MISSED_WEBHOOK, Outcome
+from reconciler.domain.outcome import MISSED_WEBHOOK, PAID_OR_HELD, Outcome
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.decision_table import TABLE
 from reconciler.domain.rules.described_order import described_order
@@ -135,7 +135,7 @@ def _explain(
 
     # the same steps as in a sweep, so that the explanation is what a sweep would decide
     loaded = store.load([intent_id], [order] if order else [])
-    match = _match(account, intent, loaded, rules)
+    match = _match(stripe, store, account, intent, loaded, rules)
     events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
     stored = tuple(item for item in loaded.known if item.intent == intent_id)
     match, decision = _decide(stripe, store, rules, match, now, events, stored)
@@ -212,13 +212,29 @@ def _order_facts(stripe: Stripe, store: Store, rules: Rules, order: str) -> Orde
     return OrderFacts(rows, tuple(found.values()), held, is_complete)
 
 
-def _match(account: str, intent: Intent | MissingIntent, loaded: Loaded, rules: Rules) -> Match:
+def _match(
+    stripe: Stripe,
+    store: Store,
+    account: str,
+    intent: Intent | MissingIntent,
+    loaded: Loaded,
+    rules: Rules,
+) -> Match:
     (match,) = match_by_id(account, [intent], loaded, {})
     if match.payments or not isinstance(intent, Intent):
         return match
     # no row holds the intent: a row of the order that it names may belong to it
-    by_order = match_by_order(account, [intent], loaded, rules, None)
-    return by_order[0] if by_order else match
+    order = named_order(intent, rules)
+    others: dict[str, Intent] = {}
+    listed: TimeRange | None = None
+    if order is not None and loaded.claimable and intent.outcome not in PAID_OR_HELD:
+        # an unpaid intent belongs to the row only if no other one of the order was paid, or is newer
+        facts = _order_facts(stripe, store, rules, order)
+        others = {one.id: one for one in facts.intents if one.id not in facts.held}
+        listed = TimeRange() if facts.is_complete else None
+    others[intent.id] = intent
+    by_order = match_by_order(account, list(others.values()), loaded, rules, listed)
+    return next((one for one in by_order if one.intent.id == intent.id), match)
 
 
 def rule_text(match: Match, decision: Decision) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import timedelta
 from typing import Any
 
 from reconciler.sandbox.state.checkout import Checkout
@@ -60,6 +61,27 @@ def test_every_name_of_a_payment(town: Town) -> None:
     town.stripe.succeed(linked.id, at=HOUR_AGO)
     town.shop.insert(key=3, payment_intent=None, status="pending", order="order 9")
     assert explained(town, "order 9")["payment_intent"] == linked.id
+
+
+def test_an_order_that_was_not_paid(town: Town) -> None:
+    """An unpaid intent is explained with the row of its order, as a sweep matches them: the newest attempt alone is it."""
+    town.configure(text=LINKED)
+    town.shop.insert(key=1, payment_intent=None, status="pending", order="order 7")
+    attempts = [
+        town.stripe.create_payment(
+            1250, "eur", metadata={"order_id": "order 7"}, at=HOUR_AGO - timedelta(minutes=minutes)
+        ).id
+        for minutes in (9, 3)
+    ]
+    town.stripe.fail(attempts[1], at=HOUR_AGO)
+    declined = town.run("explain", attempts[1])
+    assert "local incomplete against Stripe's failed" in declined.out
+    assert "no row" not in declined.out
+    town.stripe.cancel(attempts[1], at=HOUR_AGO)
+    assert explained(town, "order 7")["decision"]["to_status"] == "canceled"
+    # the older attempt was given up for the newer one, and is not the row's
+    older = town.run("explain", attempts[0])
+    assert "no row holds this intent" in older.out
 
 
 def found_number(town: Town) -> int:
