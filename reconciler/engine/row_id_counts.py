@@ -42,8 +42,8 @@ class RowIdCounts:
             )
         if self.without_intent:
             yield (
-                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent: nothing is"
-                " compared for them."
+                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent, or that"
+                " Stripe does not know: nothing is compared for them."
             )
 
 

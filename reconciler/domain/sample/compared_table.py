@@ -64,6 +64,25 @@ class ComparedTable:
         )
         return cls(table, tuple(intents.get(ident or "") for ident in ids))
 
+    def joined_by_order(
+        self, column: SampledColumn, key: str, intents: Mapping[str, Intent]
+    ) -> ComparedTable:
+        """The same, with rows that hold no id beside the PaymentIntent whose metadata ``key`` names their order.
+
+        Of several, the one that was paid, else the newest. One that another row holds is left out.
+        """
+        held = {intent.id for intent in self.compared}
+        by_order: dict[str, Intent] = {}
+        for intent in sorted(intents.values(), key=lambda one: (one.is_paid, one.created)):
+            if key in intent.metadata and intent.id not in held:
+                by_order[intent.metadata[key]] = intent
+        orders = self.table.values(column)
+        joined = (
+            intent or by_order.get((order or "").strip())
+            for order, intent in zip(orders, self.intents, strict=True)
+        )
+        return ComparedTable(self.table, tuple(joined))
+
     def pairs(self, column: SampledColumn) -> Iterator[tuple[str, Intent]]:
         """The value of a column and the intent of each row that has both."""
         for value, intent in zip(self.table.values(column), self.intents, strict=True):

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.money import ZERO_DECIMAL, to_minor
+from reconciler.domain.money import to_minor
 from reconciler.domain.sample.agreement import FEW, Agreement
 from reconciler.domain.sample.compared_table import ComparedTable
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable, ValueKind
@@ -83,8 +83,7 @@ def find_amount(compared: ComparedTable) -> Found | None:
 
     def agrees(text: str, intent: Intent, unit: str) -> bool:
         amount = _decimal(text)
-        # both units are the same there
-        if amount is None or (unit == "major" and intent.currency in ZERO_DECIMAL):
+        if amount is None:
             return False
         minor = to_minor(amount, intent.currency if unit == "major" else "jpy")
         return minor is not None and minor in (intent.amount, intent.amount_received)
@@ -95,6 +94,7 @@ def find_amount(compared: ComparedTable) -> Found | None:
         compared,
         numbers,
         _AMOUNT,
+        # in yen both units agree: minor is named first, and stays unless major agrees in more rows
         (
             ("minor", lambda text, intent: agrees(text, intent, "minor")),
             ("major", lambda text, intent: agrees(text, intent, "major")),

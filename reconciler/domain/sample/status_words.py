@@ -107,6 +107,13 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
         if kept + behind >= SHARE * compared and kept >= LEAST_KEPT * compared:
             return WordMeaning(word, usual, stripe, True)
     few = f"only {compared:,} rows were compared" if compared < ENOUGH else said
+    kept = sum(count for outcome, count in stripe.items() if _agree(Outcome.INCOMPLETE, outcome))
+    if usual is None and compared >= ENOUGH and kept >= LEAST_KEPT * compared:
+        open_too = (
+            f"at Stripe {kept:,} of {compared:,} are unpaid, and {compared - kept:,} have gone on"
+        )
+        why = f"{open_too}: if it is the word for an open payment, these lost their webhook"
+        return WordMeaning(word, Outcome.INCOMPLETE, stripe, False, why)
     return WordMeaning(word, usual or top, stripe, False, few)
 
 

@@ -13,6 +13,7 @@ from reconciler.entrypoints.init.configuration_text import can_be_written
 from reconciler.entrypoints.shown_text import clean
 
 TRIES: Final = 3
+GUESS: Final = "guess"
 _MEANINGS: Final = [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]
 
 
@@ -45,8 +46,11 @@ def ask_words(unknown: Sequence[WordMeaning]) -> dict[str, Outcome]:
     )
     for _ in range(TRIES):
         answer = _ask(
-            "What do these words mean? Write WORD=OUTCOME, with commas between them. Press Enter to leave them out: "
+            "What do these words mean? Write WORD=OUTCOME, with commas between them, or guess to take what stands above"
+            " with a question mark. Press Enter to map none of them: "
         )
+        if answer == GUESS:
+            return {one.word: one.outcome for one in words.values() if one.outcome is not None}
         parsed = _parsed(answer, words)
         if parsed is not None:
             return parsed

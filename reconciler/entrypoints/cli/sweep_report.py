@@ -25,6 +25,7 @@ from reconciler.entrypoints.cli.sweep_hints import hints
 from reconciler.masking import redact
 
 MOST_LINES: Final = 200
+MOST_LINES_OF_KIND: Final = 50
 """How many lines the text shows of each kind of decision; --format csv has all of them."""
 _SUMMED: Final = (
     "examined",
@@ -185,7 +186,9 @@ def _write(report: SweepReport) -> None:
     if report.changed:
         write_line()
         write_line("Changed since the preview, and not written:")
-        _write_first_lines(_CHANGED, report.changed, "; --json has all of them")
+        _write_first_lines(
+            _CHANGED, report.changed, len(report.changed), "; --json has all of them"
+        )
     if report.unexamined:
         write_line()
         write_table(_UNEXAMINED, report.missed)
@@ -237,15 +240,28 @@ def _write_lines(title: str, lines: Sequence[ReportLine]) -> None:
         return
     write_line()
     write_line(f"{title}:")
-    _write_first_lines(non_empty(_COLUMNS, lines), lines, "; --format csv has all of them")
+    shown = list(lines)
+    if lines[0].decision is DecisionKind.FLAG:
+        # one wrong word of the mapping flags a whole table, and would hide the others
+        counted: Counter[Kind | None] = Counter()
+        shown.clear()
+        for line in lines:
+            counted[line.kind] += 1
+            if counted[line.kind] <= MOST_LINES_OF_KIND:
+                shown.append(line)
+    _write_first_lines(
+        non_empty(_COLUMNS, lines), shown, len(lines), "; --format csv has all of them"
+    )
 
 
 def _write_first_lines(
-    columns: Sequence[OutputColumn[Row]], rows: Sequence[Row], more: str = ""
+    columns: Sequence[OutputColumn[Row]], rows: Sequence[Row], count: int, more: str = ""
 ) -> None:
-    write_table(columns, rows[:MOST_LINES])
-    if len(rows) > MOST_LINES:
-        write_line(f"… and {len(rows) - MOST_LINES:,} more{more}.")
+    """Write the first rows, and how many of ``count`` are not shown."""
+    shown = rows[:MOST_LINES]
+    write_table(columns, shown)
+    if count > len(shown):
+        write_line(f"… and {count - len(shown):,} more{more}.")
 
 
 def _kinds(report: SweepReport) -> list[tuple[str, int, str]]:

@@ -276,6 +276,14 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         return
     yield "[payments.write]"
     yield from (f"{outcome.value} = {quoted(word)}" for outcome, word in written.items())
+    if Outcome.FAILED not in mapped.values():
+        yield _line(
+            f"failed = {quoted(KEEP)}",
+            "no status means failed: a declined attempt leaves its row as it is",
+        )
+    if Outcome.CANCELED not in mapped.values():
+        why = "no status means canceled: uncomment it if such a row stays as it is"
+        yield _line(f"# canceled = {quoted(KEEP)}", why)
     yield ""
     if len(columns) == 1:
         return

@@ -175,6 +175,10 @@ def _found(
     intents: Mapping[str, Intent],
 ) -> Survey:
     compared = ComparedTable.of(table, intent.column, intents)
+    order = find_order(compared)
+    if order is not None:
+        # a shop on Checkout has no id in the rows that are still open, and these prove what their word means
+        compared = compared.joined_by_order(order.column, order.key, intents)
     amount, currency = find_amount(compared), find_currency(compared)
     created = find_created(compared)
     key = find_key(table, intent.column)
@@ -200,7 +204,7 @@ def _found(
         currency_constant=only_currency(compared) if currency is None else None,
         created=created,
         updated=None if created is None else find_updated(table, created.column),
-        order=find_order(compared),
+        order=order,
         status=status,
         words=words,
     )

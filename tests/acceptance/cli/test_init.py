@@ -222,7 +222,7 @@ def test_a_status_in_two_columns(place: Place) -> None:
     assert not [check for check in place.doctor() if check["level"] == "fault"]
 
 
-def test_integers_and_a_currency_next_door(place: Place) -> None:
+def test_integers_and_a_currency_next_door(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Quoted camel case, integer statuses, epoch milliseconds, the currency by a key, and rows of another gateway."""
     place.execute(
         'CREATE TABLE public."Currency" (id int PRIMARY KEY, "isoCode" text);'
@@ -263,12 +263,45 @@ def test_integers_and_a_currency_next_door(place: Place) -> None:
     assert (section["order"], section["link_metadata"]) == ("orderNo", "order")
     assert section["where"] == "t.gateway = 'stripe'"
     assert section["read"] == {"20": "succeeded", "90": "canceled"}
-    place.config.write_text(place.config.read_text().replace('# "10"', '"10"'))
+    assert '# "10" = "incomplete"' in place.config.read_text()
+    monkeypatch.setattr(init_dialogue, "can_ask", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("guess\nn\n"))
+    assert place.init("--force").code == 0
+    assert place.payments()["read"]["10"] == "incomplete"
     assert kinds(place.sweep()) == {"missed_outcome": 3}
     grants = (place.folder / "reconciler-grants.sql").read_text()
     assert 'GRANT SELECT ON "public"."Currency" TO reconciler;' in grants
     assert '-- GRANT UPDATE ("statusCode", "gatewayRef") ON "public"."shopPayments"' in grants
     assert not [check for check in place.doctor() if check["level"] == "fault"]
+
+
+def test_a_shop_that_learns_the_intent_from_the_webhook(place: Place) -> None:
+    """Open rows hold no PaymentIntent yet: they are compared by their order, so that their word is proved; and yen."""
+    place.execute(
+        "CREATE TABLE public.checkouts (order_no text PRIMARY KEY, pi text, state text, total numeric(12, 2), cur text,"
+        " created_at timestamptz)"
+    )
+    place.execute(
+        "INSERT INTO public.checkouts VALUES (%s, %s, %s, %s, %s, %s)",
+        [
+            (
+                f"A-{number + 1000}",
+                None if word == "open" else intent.id,
+                {"open": "AWAITING", "paid": "SETTLED", "canceled": "EXPIRED"}[word],
+                intent.amount / (1 if intent.currency == "jpy" else 100),
+                intent.currency,
+                intent.created,
+            )
+            for intent, word, number in fill(place, currencies=("eur", "jpy", "jpy"), orders=True)
+        ],
+    )
+    answer = place.init("--yes")
+    assert answer.code == 0, answer.err
+    assert "CHECK THIS" not in place.config.read_text()
+    assert (place.payments()["amount"], place.payments()["amount_unit"]) == ("total", "major")
+    written = place.config.read_text()
+    assert '# "AWAITING" = "incomplete"' in written
+    assert "26 of 29 are unpaid, and 3 have gone on" in written
 
 
 PLAIN = (
@@ -372,6 +405,8 @@ def test_the_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     section = place.payments()
     assert section["table"] == "public.payments"
     assert section["read"]["odd"] == "succeeded"
+    # a shop without a word for failed leaves a row as it is when an attempt is declined
+    assert section["write"]["failed"] == "keep"
     assert 'mode = "update"' in place.config.read_text()
     assert 'GRANT UPDATE ("status"' in (place.folder / "reconciler-grants.sql").read_text().replace(
         "-- GRANT", ""

@@ -15,7 +15,7 @@ from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.preview import PreviewWriter
 from reconciler.entrypoints.cli.sweep import exit_code_of
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
-from reconciler.entrypoints.cli.sweep_report import MOST_LINES, write_report
+from reconciler.entrypoints.cli.sweep_report import MOST_LINES, MOST_LINES_OF_KIND, write_report
 from reconciler.errors import ConfigurationError, DatabaseUnavailableError, WrongKeyError
 from reconciler.exit_codes import ExitCode
 
@@ -140,6 +140,30 @@ def test_only_the_text_shortens_long_lists(capsys: pytest.CaptureFixture[str]) -
     assert "… and 5 more; --format csv has all of them." in text
     rows = list(csv.DictReader(io.StringIO(shown(capsys, made, output_format=OutputFormat.CSV))))
     assert len(rows) == len(made.lines)
+
+
+def test_one_kind_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one kind the text shows so many flagged lines: a wrong word of the mapping flags a whole table."""
+    made = report()
+    for number in range(MOST_LINES_OF_KIND + 7):
+        made.add_line(
+            ReportLine(
+                DecisionKind.FLAG,
+                f"pi_u{number}",
+                ("1",),
+                kind=Kind.UNKNOWN_STATUS,
+                severity=Severity.WARNING,
+            )
+        )
+    last = ReportLine(
+        DecisionKind.FLAG, "pi_last", ("1",), kind=Kind.REGRESSED, severity=Severity.WARNING
+    )
+    made.add_line(last)
+    text = shown(capsys, made)
+    assert f"pi_u{MOST_LINES_OF_KIND - 1} " in text
+    assert f"pi_u{MOST_LINES_OF_KIND} " not in text
+    assert "pi_last" in text
+    assert "… and 7 more; --format csv has all of them." in text
 
 
 def test_json_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:

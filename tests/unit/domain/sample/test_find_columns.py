@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.outcome import Outcome
@@ -38,6 +39,37 @@ def compared(
     """A sample of which every row holds the same PaymentIntent."""
     made = table(**columns)
     return ComparedTable(made, (intent,) * len(made.rows))
+
+
+class TestJoinedByOrder:
+    """Rows without an id stand beside the PaymentIntent that names their order."""
+
+    def test_the_paid_one_else_the_newest(self) -> None:
+        """An intent that another row holds is left out, and a row with an id keeps its own."""
+
+        def named(ident: str, order: str, outcome: Outcome, minute: int) -> Intent:
+            made = intent_of(outcome)
+            at = CREATED + timedelta(minutes=minute)
+            return replace(made, id=ident, metadata={"order": order}, created=at)
+
+        held = named("pi_held", "1", Outcome.SUCCEEDED, 0)
+        intents = [
+            held,
+            named("pi_paid", "2", Outcome.SUCCEEDED, 1),
+            named("pi_later", "2", Outcome.FAILED, 2),
+            named("pi_old", "3", Outcome.FAILED, 1),
+            named("pi_new", "3", Outcome.FAILED, 2),
+            replace(PAID, id="pi_none", metadata={}),
+        ]
+        order = SampledColumn("no", TEXT)
+        rows = (("1",), ("1",), ("2 ",), ("3",), ("4",), (None,))
+        sample = ComparedTable(
+            SampledTable("public.t", (order,), rows), (held, None, None, None, None, None)
+        )
+        joined = sample.joined_by_order(order, "order", {one.id: one for one in intents})
+        assert [one and one.id for one in joined.intents] == [
+            "pi_held", None, "pi_paid", "pi_new", None, None,
+        ]  # fmt: skip
 
 
 class TestIntents:

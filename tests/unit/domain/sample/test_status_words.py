@@ -42,6 +42,10 @@ PAID, NEW, DROPPED = Outcome.SUCCEEDED, Outcome.INCOMPLETE, Outcome.CANCELED
         ("processing", {Outcome.PROCESSING: 20, PAID: 5, NEW: 5}, Outcome.PROCESSING, False),
         ("paid", {PAID: 20, NEW: 10}, PAID, False),
         ("pending", {NEW: 10, PAID: 5}, NEW, False),
+        # a word that nobody knows is guessed to be open if most of its rows are unpaid, and is never sure
+        ("0", {NEW: 14, Outcome.FAILED: 6, PAID: 5}, NEW, False),
+        ("0", {Outcome.FAILED: 14, PAID: 9}, NEW, False),
+        ("0", {NEW: 9, PAID: 12}, PAID, False),
     ],
 )  # fmt: skip
 def test_meaning(
@@ -74,3 +78,9 @@ def test_money_back() -> None:
     assert outcome_with_money_back(replace(paid, charge=charge(refunded=True))) is Outcome.REFUNDED
     assert outcome_with_money_back(replace(paid, charge=charge(disputed=True))) is Outcome.DISPUTED
     assert outcome_with_money_back(intent_of(NEW)) is NEW
+
+
+def test_the_guess_of_an_open_word_says_what_lost_webhooks_left() -> None:
+    """Payments that failed are unpaid too, and the others are those whose webhook was lost."""
+    why = meaning("0", {NEW: 14, Outcome.FAILED: 6, PAID: 5}).why_not
+    assert why.startswith("at Stripe 20 of 25 are unpaid, and 5 have gone on")
