@@ -107,13 +107,11 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
         if kept + behind >= SHARE * compared and kept >= LEAST_KEPT * compared:
             return WordMeaning(word, usual, stripe, True)
     few = f"only {compared:,} rows were compared" if compared < ENOUGH else said
-    kept = sum(count for outcome, count in stripe.items() if _agree(Outcome.INCOMPLETE, outcome))
-    if usual is None and compared >= ENOUGH and kept >= LEAST_KEPT * compared:
-        open_too = (
-            f"at Stripe {kept:,} of {compared:,} are unpaid, and {compared - kept:,} have gone on"
-        )
-        why = f"{open_too}: if it is the word for an open payment, these lost their webhook"
-        return WordMeaning(word, Outcome.INCOMPLETE, stripe, False, why)
+    if usual is None and compared >= ENOUGH and top is Outcome.INCOMPLETE:
+        # a declined attempt leaves an open payment as open as it was
+        unpaid = stripe[top] + stripe.get(Outcome.FAILED, 0)
+        counts = f"at Stripe {unpaid:,} of {compared:,} are unpaid, and {compared - unpaid:,} have gone on"
+        few = f"{counts}: if it is the word for an open payment, these lost their webhook"
     return WordMeaning(word, usual or top, stripe, False, few)
 
 

@@ -259,7 +259,8 @@ def _sweep(
             report = opened.sweep(request, display, requester)
             if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
                 report = opened.sweep(replace(request, approved=True), display, requester)
-            if request.kind is SweepKind.DUE and not request.names_intents:
+            is_due = request.kind is SweepKind.DUE and not request.names_intents
+            if is_due and settings.payments is not None:
                 from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
 
                 note_rows_without_intent(opened, settings.payments, report)

@@ -180,7 +180,7 @@ def test_explain(tutorial: Tutorial) -> None:
     check(
         "explain",
         *(json.loads(tutorial.run(f"reconciler explain {one} --json").out) for one in intents),
-        json.loads(tutorial.run("reconciler explain 1 --timeout 0.2 --json", **silent).out),
+        json.loads(tutorial.run("reconciler explain 1 --timeout 1 --json", **silent).out),
         json.loads(tutorial.run("reconciler explain 5 --json", **ordered).out),
     )
 

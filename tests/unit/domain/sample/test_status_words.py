@@ -42,9 +42,8 @@ PAID, NEW, DROPPED = Outcome.SUCCEEDED, Outcome.INCOMPLETE, Outcome.CANCELED
         ("processing", {Outcome.PROCESSING: 20, PAID: 5, NEW: 5}, Outcome.PROCESSING, False),
         ("paid", {PAID: 20, NEW: 10}, PAID, False),
         ("pending", {NEW: 10, PAID: 5}, NEW, False),
-        # a word that nobody knows is guessed to be open if most of its rows are unpaid, and is never sure
         ("0", {NEW: 14, Outcome.FAILED: 6, PAID: 5}, NEW, False),
-        ("0", {Outcome.FAILED: 14, PAID: 9}, NEW, False),
+        ("0", {Outcome.FAILED: 14, PAID: 9}, Outcome.FAILED, False),
         ("0", {NEW: 9, PAID: 12}, PAID, False),
     ],
 )  # fmt: skip
