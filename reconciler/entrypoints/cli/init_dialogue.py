@@ -24,6 +24,7 @@ from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.terminal_requester import can_ask
 from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
 from reconciler.entrypoints.init.choose_table import (
+    preset_without_view,
     proven_preset,
     search_tables,
     table_of_preset,
@@ -141,6 +142,10 @@ def _files(
     chosen = _preset(relations, preset, table)
     if chosen is not None:
         return _files_of_preset(*chosen, asks=asks)
+    lacking = None if table else preset_without_view(relations, load_presets())
+    if lacking is not None:
+        warn(f"{PROGRAM}: {lacking.head.application}: its tables are here, and the view is not.")
+        warn(f"hint: Create the view, and run this again: {lacking.head.page} has the statements.")
     relation_name = table or _found_table(call, database, relations, asks=asks)
     survey, livemode = _survey(call, settings, database, relation_name, has_key=has_key)
     _show(survey)
@@ -173,7 +178,9 @@ def _preset(
     if found is None:
         raise _NoTableError(
             f"The database has no table {preset.section.table} with the columns of the preset {name}.",
-            "Name the table with --table, or leave --preset out.",
+            f"Create it: {preset.head.page} has the statements."
+            if preset.head.made_from
+            else "Name the table with --table, or leave --preset out.",
         )
     return preset, found
 

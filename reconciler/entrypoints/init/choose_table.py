@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,16 +114,39 @@ def proven_preset(
     return proven[-1]
 
 
+def preset_without_view(
+    relations: Sequence[NamedRelation], presets: Sequence[Preset]
+) -> Preset | None:
+    """The preset of an application whose tables are in the database, but not yet the view that the preset maps."""
+    for preset in presets:
+        below = preset.head.made_from
+        is_there = below and any(_has(here, below) for _, here in _schemas(relations))
+        if is_there and table_of_preset(relations, preset) is None:
+            return preset
+    return None
+
+
 def table_of_preset(relations: Sequence[NamedRelation], preset: Preset) -> str | None:
     """The table that a preset maps, as ``schema.table``; None if it or a part of the signature is not in the database."""
-    for schema in dict.fromkeys(relation.schema for relation in relations):
-        here = {one.name: set(one.columns) for one in relations if one.schema == schema}
-        named_schema, dot, name = preset.section.table.rpartition(".")
+    named_schema, dot, name = preset.section.table.rpartition(".")
+    for schema, here in _schemas(relations):
         if dot and named_schema != schema:
             continue
-        signature = preset.head.signature.items()
-        if name in here and all(
-            set(columns) <= here.get(table, set()) for table, columns in signature
-        ):
+        if name in here and _has(here, preset.head.signature):
             return f"{schema}.{name}"
     return None
+
+
+def _schemas(
+    relations: Sequence[NamedRelation],
+) -> Iterator[tuple[str, dict[str, frozenset[str]]]]:
+    """Each schema, with the columns of its tables."""
+    for schema in dict.fromkeys(relation.schema for relation in relations):
+        yield (
+            schema,
+            {one.name: frozenset(one.columns) for one in relations if one.schema == schema},
+        )
+
+
+def _has(here: Mapping[str, frozenset[str]], signature: Mapping[str, Sequence[str]]) -> bool:
+    return all(here.get(table, frozenset()) >= set(columns) for table, columns in signature.items())

@@ -52,7 +52,7 @@ def text_of_survey(survey: Survey, answers: Answers, livemode: bool | None) -> s
 
 def text_of_preset(preset: Preset, table: str, answers: Answers) -> str:
     """The configuration for the table of a preset."""
-    payments = {**preset.payments, "table": table}
+    payments = {**preset.payments_in(table.rpartition(".")[0] or "public"), "table": table}
     lines = [
         _HEAD,
         f"# From the preset {preset.name}: {preset.head.application}. See {preset.head.page}",

@@ -7,14 +7,16 @@ the application may be installed in any schema.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reconciler.adapters.postgres.schema.grants import quoted_name
 from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
 from reconciler.settings import PaymentsSection
 from reconciler.shipped_files import shipped_names, shipped_text
@@ -45,6 +47,9 @@ class PresetHead(BaseModel):
 
     Of a table other than the payments' it names the columns that the SQL texts read: ``init`` grants SELECT on these.
     """
+
+    made_from: dict[str, list[str]] = {}
+    """The tables and columns below the view that the preset maps; empty if it maps a table. The page has the CREATE VIEW."""
 
 
 class _PresetFile(BaseModel):
@@ -81,6 +86,31 @@ class Preset:
         payments = self.section.table.rpartition(".")[2]
         signature = self.head.signature
         return {table: tuple(columns) for table, columns in signature.items() if table != payments}
+
+    def payments_in(self, schema: str) -> dict[str, Any]:
+        """The section ``[payments]`` with its tables in a schema, so that it does not hang on the role's search_path."""
+        names = "|".join(re.escape(table) for table in self.other_tables)
+        if not names:
+            return dict(self.payments)
+        reading = re.compile(rf'\b(FROM|JOIN) ("?)({names})\2(?!\w)')
+        before = schema if schema == "public" else quoted_name(schema)
+
+        def in_schema(found: re.Match[str]) -> str:
+            return f"{found[1]} {before}.{found[2]}{found[3]}{found[2]}"
+
+        return {
+            key: _with_texts(value, lambda text: reading.sub(in_schema, text))
+            if key != "read"
+            else value
+            for key, value in self.payments.items()
+        }
+
+
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of a section, with each text in it changed."""
+    if isinstance(value, Mapping):
+        return {key: _with_texts(item, change) for key, item in value.items()}
+    return change(value) if isinstance(value, str) else value
 
 
 def preset_names() -> tuple[str, ...]:

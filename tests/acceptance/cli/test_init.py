@@ -431,6 +431,18 @@ def test_a_preset(place: Place) -> None:
     assert place.init("--force", "--preset", "no").code == 64
 
 
+def test_a_preset_whose_view_is_missing(place: Place) -> None:
+    """The application is recognised by the tables below the view, and the page with the CREATE VIEW is named."""
+    place.execute(
+        "CREATE TABLE payment_attempt (attempt_id varchar(64), merchant_id varchar(64), payment_id varchar(64),"
+        " connector_transaction_id varchar(128), net_amount bigint, merchant_connector_id varchar(32))"
+    )
+    for arguments in (("--yes",), ("--preset", "hyperswitch")):
+        answer = place.init(*arguments)
+        assert answer.code == 1
+        assert "docs/presets/hyperswitch.md has the statements" in answer.err
+
+
 @pytest.mark.long
 def test_two_thousand_tables(place: Place) -> None:
     """The table is found among 2,000 tables and views within 30 seconds, its dry sweep included."""

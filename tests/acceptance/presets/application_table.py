@@ -25,12 +25,10 @@ class ApplicationTable:
     """What happened at Stripe, as a method of the sandbox, and the status that the application would have written."""
     agrees: Mapping[str, str] = field(default_factory=dict)
     """Further statuses that the application writes, and that have to agree, by what happened at Stripe."""
-    schema: str = "public"
-    """The schema in which the application makes its tables unless it is told another one."""
+    schema: str = "of the application"
+    """The schema of the tables. It is not on the search_path, as that of an application need not be."""
     of_others: str = ""
     """The statement that adds rows that are none of Stripe's PaymentIntents, to the same table."""
-    view: bool = False
-    """Whether the preset's page has a view of the tables, which is mapped in the place of a table."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The further columns that a correction writes, and what they hold afterwards, as SQL conditions."""
 
@@ -39,9 +37,18 @@ class ApplicationTable:
         """The kind of finding that a lost webhook leaves."""
         return "missing_locally" if self.open_status is None else "missed_outcome"
 
+    def statement(self, text: str) -> sql.Composed:
+        """A statement of the application, with its schema on the search_path."""
+        schema = sql.Identifier(self.schema)
+        head = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}; SET search_path TO {};").format(
+            schema, schema
+        )
+        return head + sql.SQL(text)
+
     def add(self, key: int, intent: str, status: str) -> sql.Composed:
         """The statement that adds one payment."""
-        return sql.SQL(self.payment).format(
+        head = self.statement("")
+        return head + sql.SQL(self.payment).format(
             key=sql.Literal(key),
             intent=sql.Literal(intent),
             status=sql.Literal(status),

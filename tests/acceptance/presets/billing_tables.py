@@ -124,5 +124,4 @@ HYPERSWITCH = ApplicationTable(
             created_at, modified_at, attempt_id)
         VALUES ('pay_91', 'merchant_1', 'pending', 1250, 'EUR', 'adyen', '8515131751004933', '2026-10-31 12:00:00', now(), 'pay_91_1')
     """,
-    view=True,
 )

@@ -23,15 +23,14 @@ DJ_STRIPE = ApplicationTable(
 
 STRIPE_SYNC_ENGINE = ApplicationTable(
     tables="""
-        CREATE SCHEMA stripe;
-        CREATE TABLE stripe.payment_intents (
+        CREATE TABLE payment_intents (
             id text PRIMARY KEY, object text, amount integer, amount_capturable integer, amount_received integer,
             canceled_at integer, cancellation_reason text, capture_method text, client_secret text, created integer,
             currency text, customer text, livemode boolean, metadata jsonb, status text)
     """,
     schema="stripe",
     payment="""
-        INSERT INTO stripe.payment_intents (id, object, amount, created, currency, livemode, status)
+        INSERT INTO payment_intents (id, object, amount, created, currency, livemode, status)
         VALUES ({intent}, 'payment_intent', 1250, extract(epoch FROM {created}::timestamp), 'eur', false, {status})
     """,
     open_status="requires_action",

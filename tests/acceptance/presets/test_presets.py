@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.sampling.candidate_tables import readable_relations
-from reconciler.entrypoints.init.choose_table import proven_preset
+from reconciler.entrypoints.init.choose_table import preset_without_view, proven_preset
 from reconciler.entrypoints.init.grants_text import ROLE, grants_of_preset
 from reconciler.entrypoints.init.presets import PresetMode, load_preset, load_presets
 from tests.acceptance.configured_shop import REPOSITORY
@@ -32,17 +32,21 @@ def installation_of(make: MakeInstallation, name: str) -> Installation:
     """
     preset, application = load_preset(name), APPLICATIONS[name]
     installation = make(table="public.not_of_the_application")
-    installation.execute(application.tables)
-    if application.view:
+    installation.execute(application.statement(application.tables))
+    if preset.head.made_from:
+        with Database(installation.shop.url) as database:
+            assert preset_without_view(readable_relations(database), load_presets()) == preset
         page = (REPOSITORY / preset.head.page).read_text(encoding="utf-8")
-        installation.execute(page[page.index("CREATE VIEW") :].partition(";")[0])
+        statement = page[page.index("CREATE VIEW") :].partition(";")[0]
+        installation.execute(application.statement(statement))
     # init recognises the application by its signature, and takes it for no other one
     with Database(installation.shop.url) as database:
         assert proven_preset(readable_relations(database), load_presets()) == (
             preset,
             qualified(preset),
         )
-    installation.sections["payments"] = {**preset.payments, "table": qualified(preset)}
+    payments = {**preset.payments_in(application.schema), "table": qualified(preset)}
+    installation.sections["payments"] = payments
     installation.configure()
     for key, happened in enumerate(application.lost, 1):
         add_payment(installation, application, key, happened, application.open_status)
@@ -50,7 +54,7 @@ def installation_of(make: MakeInstallation, name: str) -> Installation:
     for key, (happened, status) in enumerate(handled, 21):
         add_payment(installation, application, key, happened, status)
     if application.of_others:
-        installation.execute(application.of_others)
+        installation.execute(application.statement(application.of_others))
     return installation
 
 
