@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.clock import Clock
 from reconciler.domain.model.match import Rules
@@ -33,6 +33,10 @@ from reconciler.engine.requester import Requester
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
+
+if TYPE_CHECKING:
+    # imported by the service: a person's sweep reads every open row
+    from reconciler.engine.due_rows import DueRows
 
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
@@ -108,6 +112,8 @@ class OpenAccount:
     """The program's version and the configuration's fingerprint, for a certificate."""
     count_rows_of_no_account: Callable[[], RowsOfNoAccount] | None = None
     """Counts the rows that no configured account has; None if the table has no account column."""
+    due_rows: DueRows | None = None
+    """Finds what is due for the sweeps of the service; None if each of them reads every open row."""
 
     def sweep(
         self, request: SweepRequest, progress: Progress, requester: Requester | None = None
@@ -252,4 +258,5 @@ class OpenAccount:
             zone=self.zone,
             count_rows_of_no_account=self.count_rows_of_no_account,
             provenance=self.provenance,
+            due_rows=self.due_rows,
         )

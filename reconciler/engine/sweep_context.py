@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.clock import Clock
 from reconciler.domain.audit.ledger_entry import AskedBy
@@ -17,6 +17,10 @@ from reconciler.engine.limits.read_quota import SourceQuota
 from reconciler.engine.ports import Store, Stripe
 from reconciler.engine.report import Mode, Writing
 from reconciler.errors import StoppedError
+
+if TYPE_CHECKING:
+    # imported by the service: a person's sweep reads every open row
+    from reconciler.engine.due_rows import DueRows
 
 QUOTA_SHORT: Final = (
     "The part of the 30-day read quota that this source may use now is too small for it. Reads become available again"
@@ -117,6 +121,8 @@ class SweepContext:
     """Counts the rows that no configured account has; None if the table has no account column."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """The program's version and the configuration's fingerprint, for a certificate."""
+    due_rows: DueRows | None = None
+    """Finds what is due for the sweeps of the service; None if each of them reads every open row."""
 
 
 class StopToken:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
     from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
+    from reconciler.engine.due_rows import DueRows
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -205,6 +206,8 @@ def open_account(
                 "configuration": configuration_fingerprint(settings),
             },
             rechecks=rechecks or ClaimedRechecks(),
+            # the service alone shares its claims, and sweeps again and again
+            due_rows=None if rechecks is None else _due_rows(database, store, account.name, clock),
             has_schema=store.has_schema,
             count_rows_of_no_account=(
                 None
@@ -222,6 +225,14 @@ def _rows_of_no_account(
 
     accounts = [one.rows for one in settings.accounts]
     return count_rows_of_no_account(database, table, accounts)
+
+
+def _due_rows(database: Database, store: PostgresStore, account: str, clock: Clock) -> DueRows:
+    # imported here: a person's sweep reads every open row
+    from reconciler.adapters.postgres.page.due_row_search import PostgresDueRows
+    from reconciler.engine.due_rows import DueRows
+
+    return DueRows(PostgresDueRows(database, store, account), clock)
 
 
 def _discrepancy_store(database: Database, account: str) -> PostgresDiscrepancyStore:

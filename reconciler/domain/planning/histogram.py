@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -33,6 +33,7 @@ WIDTHS: Final = (
     timedelta(days=7),
 )
 """The possible widths of a bucket: 1, 2, 5, 10, 15 and 30 seconds, minutes and hours; 3 and 7 days."""
+_ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,11 @@ def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:
         fine_enough[-1] if fine_enough else WIDTHS[0],
         few_enough[0] if few_enough else WIDTHS[-1],
     )
+
+
+def bucket_start(moment: datetime, width: timedelta) -> datetime:
+    """The start of the bucket that a moment belongs to: buckets are counted from the first moment of 1970."""
+    return moment - (moment - _ORIGIN) % width
 
 
 def joined_bucket_size(rows: int, ratio: float = 1.0) -> int:

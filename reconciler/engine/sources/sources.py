@@ -17,7 +17,7 @@ from reconciler.domain.planning.plan import Budget, List, Plan, is_overrun
 from reconciler.domain.read_limits_and_shortage import Source
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedPage, Fetcher, range_text
-from reconciler.engine.report import SweepKind, SweepReport, SweepRequest
+from reconciler.engine.report import SweepKind, SweepReport, SweepRequest, Writing
 from reconciler.engine.sources.source_reader import (
     ROWS_A_QUERY,
     IdReader,
@@ -28,6 +28,8 @@ from reconciler.engine.sources.source_reader import (
 from reconciler.engine.sweep_context import QUOTA_SHORT, Actor, SweepContext
 
 if TYPE_CHECKING:
+    from reconciler.domain.model.due_row import DueRow
+
     # imported when a sweep reads them: most sweeps read one source
     from reconciler.engine.sources.tail import TailSource
     from reconciler.engine.sources.window import WindowSource
@@ -61,7 +63,7 @@ class Sources:
             context, request, fetcher, report, row_ids, by_service=actor.is_service
         )
         self._quota = context.source_quota
-        self._due = DueSource(self._reader)
+        self._due = DueSource(self._reader, actor)
         self._tail: TailSource | None = None
         self._window: WindowSource | None = None
 
@@ -173,9 +175,11 @@ class DueSource:
     The service keeps its schedule and reads only what is due. A person's sweep reads every open payment.
     """
 
-    def __init__(self, reader: SourceReader) -> None:
+    def __init__(self, reader: SourceReader, actor: Actor) -> None:
         self._reader = reader
         self._context = reader.context
+        self._actor = actor
+        self._found: tuple[DueRow, ...] | None = None
         self._claimed: tuple[str, ...] = ()
         self._shown: Counter[TimeRange] = Counter()
 
@@ -186,7 +190,13 @@ class DueSource:
         """
         created = self._reader.created_range(None)
         due_by = self._context.stripe.now() if self._reader.by_service else None
-        open_count = self._context.store.count_open(created, due_by)
+        if due_by is not None and self._context.due_rows is not None and created == TimeRange():
+            writes = self._actor.writing is not Writing.NOTHING
+            self._found = self._context.due_rows.find(due_by, self._actor.epoch if writes else None)
+        if self._found is not None:
+            open_count = len(self._found)
+        else:
+            open_count = self._context.store.count_open(created, due_by)
         if not open_count:
             return
         # what a window of this sweep has examined counts too
@@ -249,7 +259,15 @@ class DueSource:
             # the window has shown the intents that are younger than its start
             created = TimeRange(created.since, listed.since)
         budget = replace(self._context.budget, reads_left=self._context.source_quota.spendable)
-        return plan_due(self._context.store, created, budget, due_by)
+        due_rows = self._context.due_rows
+        if self._found is None or due_rows is None:
+            return plan_due(self._context.store, created, budget, due_by)
+
+        # imported here as in plan_due
+        from reconciler.domain.planning.planner import plan
+
+        listing_model = self._context.store.listing_model()
+        return plan(due_rows.store.histogram_of(self._found, listing_model), listing_model, budget)
 
     def _list(self, chosen: Plan) -> Iterator[FetchedPage]:
         lists = {step.created: step for step in chosen.steps if isinstance(step, List)}
@@ -268,9 +286,12 @@ class DueSource:
             self._reader.report.miss(what, QUOTA_SHORT, step.due)
 
     def _open(self, created: TimeRange, due_by: datetime | None) -> Iterator[str]:
-        store = self._context.store
-        rows = all_rows(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
-        intents = self._reader.row_ids.intents(rows)
+        if self._found is not None:
+            intents = self._reader.row_ids.intents(_references(self._found, created))
+        else:
+            store = self._context.store
+            rows = all_rows(lambda after: store.open_payments(created, after, ROWS_A_QUERY, due_by))
+            intents = self._reader.row_ids.intents(rows)
         if not self._reader.by_service:
             return intents
         # the tail settles the rechecks that it has claimed
@@ -291,6 +312,14 @@ class DueSource:
             return (), False, False
         most = min(MOST_RECHECKS, self._context.source_quota.spendable)
         return due[:most], len(due) > most, most == MOST_RECHECKS
+
+
+def _references(found: Iterable[DueRow], created: TimeRange) -> Iterator[RowReference]:
+    """The found rows of a range; a row without a time is in no range but in the whole."""
+    for row in found:
+        is_in_range = row.created is not None and row.created in created
+        if is_in_range or created == TimeRange():
+            yield row.reference
 
 
 def plan_due(

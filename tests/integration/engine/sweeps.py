@@ -13,10 +13,12 @@ from psycopg.rows import dict_row
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import inspect
+from reconciler.adapters.postgres.page.due_row_search import PostgresDueRows
 from reconciler.adapters.postgres.page.store import PostgresStore
 from reconciler.clock import ManualClock
 from reconciler.domain.model.match import Rules
 from reconciler.domain.planning.plan import Budget, RequestRates
+from reconciler.engine.due_rows import DueRows
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
@@ -79,6 +81,9 @@ class SweepRunner:
     quota: ReadQuota = field(default_factory=lambda: ReadQuota(10_000, 1.0, timedelta(minutes=1)))
     rechecks: ClaimedRechecks = field(default_factory=ClaimedRechecks)
     wrap: Callable[[PostgresStore], PostgresStore] = lambda store: store
+    search_clock: ManualClock | None = None
+    """The clock of the searches for due rows; None if each due sweep of the service reads every open row."""
+    due_rows: DueRows | None = None
 
     def add_row(
         self, key: int | None, intent: str | None, status: str = "pending", **row: object
@@ -147,6 +152,10 @@ class SweepRunner:
                     "asked_by": asked_by,
                 }
             )
+        if self.search_clock is not None:
+            searched = PostgresDueRows(held.database, store, "default")
+            self.due_rows = self.due_rows or DueRows(searched, self.search_clock)
+            self.due_rows.store = searched
         actor = Actor("default", sweep, asked_by, self.mode, writing, held.epoch)
         context = SweepContext(
             stripe=self.stripe,
@@ -160,6 +169,7 @@ class SweepRunner:
             budget=Budget(RequestRates(25, 25, 25), RequestRates(25, 25, 25), quota=10_000),
             source_quota=source_quota,
             rechecks=self.rechecks,
+            due_rows=self.due_rows,
         )
         return Sweep(context, asked, actor, held.check_lease, NoProgress()).run()
 

@@ -22,6 +22,7 @@ from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_condition import count_statement
 from reconciler.adapters.postgres.merchant.rows_of_no_account import statement_of
 from reconciler.adapters.postgres.merchant.set_columns import update_statement, values_statement
+from reconciler.adapters.postgres.page.due_row_search import DueRowStatements
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order
 from reconciler.domain.model.payment import SqlText, TableMapping
@@ -203,7 +204,11 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         yield count_statement(table, "true")
     yield update_statement(table, linking=True)
     yield update_statement(table, linking=False)
+    searched = DueRowStatements(table)
+    yield from (searched.everywhere, searched.rows_in_gaps, searched.rows_near_due)
     for created in RANGES:
+        yield searched.among(created)
+        yield searched.rows_in_gaps_in_one_scan(created)
         yield table.sums_by_day(created)
         for scheduled in (True, False):
             yield table.histogram(created, scheduled=scheduled)

@@ -122,7 +122,7 @@ class MerchantTable:
 
         Besides the row, the text of its account column, and whether the condition is true for it.
         """
-        parts = self._parts
+        parts = self.parts
         column, equals, kind = {
             "payment_intent": ("payment_intent", "equals_intent", "lookup_type"),
             "key": ("key", "equals_key", "key_type"),
@@ -179,41 +179,41 @@ class MerchantTable:
         )
         return self.compose(
             "references",
-            **self._filters(created, only_open, "is_due_by_key" if scheduled else None),
+            **self.filters(created, only_open, "is_due_by_key" if scheduled else None),
             after=later if after else _TRUE,
-            of_kind=self._parts["is_looked_up"] if looked_up else _TRUE,
+            of_kind=self.parts["is_looked_up"] if looked_up else _TRUE,
         )
 
     def references_count(
         self, created: TimeRange, *, only_open: bool, scheduled: bool = False
     ) -> bytes:
         """How many ``references`` there are in all."""
-        filters = self._filters(created, only_open, "is_due" if scheduled else None)
+        filters = self.filters(created, only_open, "is_due" if scheduled else None)
         return self.compose("references_count", **filters)
 
     def histogram_span(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """The first and last time of a range's open rows, and how many of them have none."""
-        filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
+        filters = self.filters(created, only_open=True, due="is_due" if scheduled else None)
         return self.compose("histogram_span", **filters)
 
     def histogram(self, created: TimeRange, *, scheduled: bool = False) -> bytes:
         """A range's rows counted by time in buckets of ``width``, and those ``open`` among them."""
-        filters = self._filters(created, only_open=True, due="is_due" if scheduled else None)
+        filters = self.filters(created, only_open=True, due="is_due" if scheduled else None)
         return self.compose("histogram", **filters)
 
     def sums_by_day(self, created: TimeRange) -> bytes:
         """A range's rows that hold an intent, counted and summed by day, status and currency."""
-        return self.compose("sums_by_day", within=self._filters(created, only_open=False)["within"])
+        return self.compose("sums_by_day", within=self.filters(created, only_open=False)["within"])
 
     def left_out_by_where(self, created: TimeRange) -> bytes:
         """The same of the account's rows that ``where`` leaves out."""
         parts = {
-            **self._parts,
+            **self.parts,
             "of_account": sql.SQL("{} AND ({}) IS NOT TRUE").format(
-                self._parts["in_account"], self._parts["in_mapping"]
+                self.parts["in_account"], self.parts["in_mapping"]
             ),
         }
-        within = self._filters(created, only_open=False)["within"]
+        within = self.filters(created, only_open=False)["within"]
         return (
             _TEMPLATES["sums_by_day"].format(**parts, row=self._row, within=within).as_bytes(None)
         )
@@ -228,10 +228,13 @@ class MerchantTable:
             if moment is not None
         }
 
-    def _filters(
+    def filters(
         self, created: TimeRange, only_open: bool, due: str | None = None
     ) -> dict[str, sql.Composable]:
-        """``due`` is the template of the condition on a row's recheck, None for no such condition."""
+        """The conditions ``of_status`` and ``within`` of a statement on a range's rows.
+
+        ``due`` is the template of the condition on a row's recheck, None for no such condition.
+        """
         of_status: sql.Composable = sql.SQL("{} {} ANY(%(open)s::{}[])").format(
             self.status.identifier, self.status.equals, self.status.type
         )
@@ -239,7 +242,7 @@ class MerchantTable:
             of_status = sql.SQL("({} AND {})").format(
                 of_status,
                 _TEMPLATES[due].format(
-                    **self._parts, is_same_row=_TEMPLATES["is_same_row"].format(**self._parts)
+                    **self.parts, is_same_row=_TEMPLATES["is_same_row"].format(**self.parts)
                 ),
             )
 
@@ -258,7 +261,7 @@ class MerchantTable:
     @property
     def _by_intent_or_key(self) -> dict[str, sql.Composable]:
         name = "by_intent_or_key" if self.intent_is_indexed else "by_intent_or_key_in_one_scan"
-        return {"by_intent_or_key": _TEMPLATES[name].format(**self._parts)}
+        return {"by_intent_or_key": _TEMPLATES[name].format(**self.parts)}
 
     @property
     def scans(self) -> bool:
@@ -270,7 +273,7 @@ class MerchantTable:
 
     def compose(self, name: str, **more: sql.Composable) -> bytes:
         """A statement of the template of this name, with ``more`` for placeholders that are its own."""
-        return _TEMPLATES[name].format(**self._parts, row=self._row, **more).as_bytes(None)
+        return _TEMPLATES[name].format(**self.parts, row=self._row, **more).as_bytes(None)
 
     @cached_property
     def _refunded_at(self) -> sql.Composable:
@@ -291,7 +294,7 @@ class MerchantTable:
 
     @cached_property
     def _row(self) -> sql.Composed:
-        return _TEMPLATES["row"].format(**self._parts)
+        return _TEMPLATES["row"].format(**self.parts)
 
     def intent_of(self, alias: str) -> sql.Composable:
         """The expression that lookups compare: the column, or the id in front of its client secret."""
@@ -355,8 +358,8 @@ class MerchantTable:
         return sql.SQL("({} OR {})").format(holds_value, is_null)
 
     @cached_property
-    def _parts(self) -> Mapping[str, sql.Composable]:
-        """What the placeholders of every template stand for."""
+    def parts(self) -> Mapping[str, sql.Composable]:
+        """What the placeholders of the templates stand for."""
         of_account: sql.Composable = _TRUE
         where, where_in_update = _condition(self.mapping.where)
         if self.account is not None:
@@ -390,6 +393,11 @@ class MerchantTable:
                 intent=self.intent_of("t"),
                 is_looked_up=_TEMPLATES["is_looked_up"].format(column=column),
             ),
+            "paired_shown": _TEMPLATES["paired_intent"].format(
+                intent=self._secret_part("intent_without_secret", column),
+                is_looked_up=_TEMPLATES["is_looked_up"].format(column=column),
+            ),
+            "bound_type": self.created.bound_type,
             "holds_secret": _TEMPLATES["holds_secret"].format(column=column),
             "status": self.status.identifier,
             "status_type": self.status.type,

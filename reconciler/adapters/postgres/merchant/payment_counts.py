@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.adapters.postgres.database import Connection, Database
-from reconciler.adapters.postgres.merchant.catalog import EPOCH
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.payment import StoredIdKind, stored_id
@@ -18,6 +17,7 @@ from reconciler.domain.planning.histogram import (
     Bucket,
     Histogram,
     ListingModel,
+    bucket_start,
     bucket_width,
     join_buckets,
     joined_bucket_size,
@@ -74,7 +74,7 @@ class PaymentCounts:
             width = bucket_width(last - first, rows, ratio)
 
             # whole buckets, so that none has fewer rows than it says
-            whole = _within(created, _floor(first, width), _floor(last, width) + width)
+            whole = _within(created, bucket_start(first, width), bucket_start(last, width) + width)
             counted = self._buckets(connection, whole, width, due_by)
             size = joined_bucket_size(rows, ratio)
             return Histogram(tuple(join_buckets(counted, ratio, size)), undated)
@@ -137,11 +137,6 @@ def _within(created: TimeRange, since: datetime, until: datetime) -> TimeRange:
     if created.until is not None:
         until = min(until, created.until)
     return TimeRange(since, until)
-
-
-def _floor(moment: datetime, width: timedelta) -> datetime:
-    """The start of the bucket that a moment belongs to."""
-    return moment - (moment - EPOCH) % width
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ class PostgresStore(PostgresSweepRecords):
         parameters = {"account": self._account, "limit": limit}
         with self._database.connection("reading the newest payments") as connection:
             rows = connection.execute(self._table.references_newest, parameters).fetchall()
-        return self._references_of(rows)
+        return self.references_of(rows)
 
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """See ``engine.ports.Store``."""
@@ -244,9 +244,15 @@ class PostgresStore(PostgresSweepRecords):
         }
         with self._database.connection("listing payments") as connection:
             rows = connection.execute(query, parameters).fetchall()
-        return self._references_of(rows)
+        return self.references_of(rows)
 
-    def _references_of(self, rows: Sequence[TupleRow]) -> tuple[RowReference, ...]:
+    @property
+    def table(self) -> MerchantTable:
+        """The merchant's table as it is known by now."""
+        return self._table
+
+    def references_of(self, rows: Sequence[TupleRow]) -> tuple[RowReference, ...]:
+        """What rows of the statements of references stand for. A client secret among them changes later lookups."""
         references = tuple(RowReference(*row) for row in rows)
         if not self._table.has_secrets and any(row.holds_secret for row in references):
             # the newest rows had none: from now on rows are found by the id in front of a secret too

@@ -225,6 +225,76 @@ FROM {table} AS t
 WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
     AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
 
+-- name: due_row
+-- The columns of a due row, in every statement that searches for them.
+{key}::pg_catalog.text, {shown_intent}, {holds_secret}, {paired_shown}, {created}
+
+-- name: due_rows
+-- Open rows that no later recheck waits for, looked for in the whole table.
+SELECT {due_row}
+FROM {table} AS t
+WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+    AND {key} IS NOT NULL AND {of_status} AND {of_account}
+LIMIT %(limit)s
+
+-- name: due_rows_among
+-- The same among the rows of some ids and the rows that may be new. Two statements in one: each uses its own index.
+(
+    SELECT {due_row}
+    FROM {table} AS t
+    WHERE {payment_intent} {equals_intent} ANY({intents}) AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+        AND {key} IS NOT NULL AND {of_status} AND {of_account}
+    LIMIT %(limit)s
+)
+UNION ALL
+(
+    SELECT {due_row}
+    FROM {table} AS t
+    WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+        AND {key} IS NOT NULL AND {of_status} AND {within} AND {of_account}
+    LIMIT %(limit)s
+)
+
+-- name: rows_in_gaps
+-- How many rows the gaps between due rows hold. Each is counted no further than decides whether a list may cover it.
+SELECT counted.rows
+FROM unnest(%(since)s::{bound_type}[], %(until)s::{bound_type}[]) WITH ORDINALITY AS gap (since, until, number)
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS rows
+    FROM (
+        SELECT FROM {table} AS t
+        WHERE {created_column} OPERATOR(pg_catalog.>=) gap.since AND {created_column} OPERATOR(pg_catalog.<) gap.until
+            AND {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+            AND {key} IS NOT NULL AND {of_account}
+        LIMIT %(most)s
+    ) AS held
+) AS counted
+ORDER BY gap.number
+
+-- name: rows_in_gaps_in_one_scan
+-- As rows_in_gaps, for a table without an index on the time: one scan, and not one for each gap. A gap begins and ends
+-- at a bound, so its rows are those after an odd number of bounds.
+SELECT (gap.number OPERATOR(pg_catalog.+) 1) OPERATOR(pg_catalog./) 2, gap.rows
+FROM (
+    SELECT pg_catalog.width_bucket({created}, %(bounds)s::pg_catalog.timestamptz[]) AS number, pg_catalog.count(*) AS rows
+    FROM {table} AS t
+    WHERE {within} AND {created} IS NOT NULL
+        AND {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
+        AND {key} IS NOT NULL AND {of_account}
+    GROUP BY 1
+) AS gap
+WHERE gap.number OPERATOR(pg_catalog.%%) 2 OPERATOR(pg_catalog.=) 1
+
+-- name: rows_near_due
+-- All rows of some ranges counted by time.
+SELECT pg_catalog.date_bin(%(width)s::interval, {created}, 'epoch'::pg_catalog.timestamptz), pg_catalog.count(*)
+FROM unnest(%(since)s::{bound_type}[], %(until)s::{bound_type}[]) AS near (since, until)
+JOIN {table} AS t
+    ON {created_column} OPERATOR(pg_catalog.>=) near.since AND {created_column} OPERATOR(pg_catalog.<) near.until
+WHERE {created} IS NOT NULL AND {payment_intent} IS NOT NULL
+    AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) '' AND {key} IS NOT NULL AND {of_account}
+GROUP BY 1
+
 -- name: update_rows
 -- Only if the row is still as it was compared. The status comes back as a trigger may have changed it.
 UPDATE {table} AS t

@@ -32,6 +32,42 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND due_at OPERATOR(pg_catalog.
 ORDER BY due_at, payment_intent
 LIMIT %(limit)s
 
+-- name: rechecks_to_compare
+-- The ids of the rows whose recheck is due, or waits because the table refused a correction: that row may have changed.
+WITH compared AS (
+    (
+        SELECT payment_intent FROM reconciler.rechecks
+        WHERE account OPERATOR(pg_catalog.=) %(account)s AND due_at OPERATOR(pg_catalog.<=) %(due_by)s
+        LIMIT %(limit)s
+    )
+    UNION ALL
+    (
+        SELECT payment_intent FROM reconciler.rechecks
+        WHERE account OPERATOR(pg_catalog.=) %(account)s AND pg_catalog.starts_with(reason, 'refused by the table: ')
+        LIMIT %(limit)s
+    )
+)
+SELECT payment_intent FROM compared
+UNION ALL
+SELECT s.stored_id
+FROM compared AS c
+JOIN reconciler.stored_ids AS s ON s.account OPERATOR(pg_catalog.=) %(account)s AND s.payment_intent OPERATOR(pg_catalog.=) c.payment_intent
+
+-- name: polls_remove_needless
+-- A planned poll whose time came after its row was settled. It would be compared with the table at each search.
+DELETE FROM reconciler.rechecks AS k
+WHERE k.account OPERATOR(pg_catalog.=) %(account)s AND k.payment_intent OPERATOR(pg_catalog.=) ANY(
+        ARRAY(
+            SELECT c.payment_intent FROM reconciler.rechecks AS c
+            WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.due_at OPERATOR(pg_catalog.<=) %(due_by)s
+                AND c.reason OPERATOR(pg_catalog.=) %(scheduled)s
+                AND c.payment_intent OPERATOR(pg_catalog.<>) ALL (SELECT pg_catalog.unnest(%(needed)s::pg_catalog.text[]))
+            ORDER BY c.payment_intent
+            LIMIT %(limit)s
+            FOR UPDATE SKIP LOCKED
+        )
+    )
+
 -- name: rechecks_put
 -- A poll replaces no other recheck, unless that recheck was due and its verdict comes with the poll.
 INSERT INTO reconciler.rechecks AS k (account, payment_intent, due_at, reason)
