@@ -2,7 +2,7 @@
 
 Nearly every open row has a recheck, so the due ones are found by the rechecks whose time has come. A row without a
 recheck is new, or it was opened again, inserted late or changed by hand. New rows are found by their time. The others
-are found by a search in the whole table, which is made at least once an hour.
+are found by a search in the whole table, which is made for each due sweep if it is short, and at least once an hour.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ SEARCH_EVERY: Final = timedelta(hours=1)
 """The longest time between two searches in the whole table."""
 SEARCH_SHARE: Final = 1000
 """A search in the whole table is made again when so many times its own length has passed, if that is sooner."""
+SHORT_SEARCH_SECONDS: Final = 0.25
+"""So short a search is made for every due sweep, so that nothing waits for the next one."""
 NEW_FOR: Final = timedelta(hours=1)
 """How far back a row created before the last whole search may be new: its transaction may have ended later."""
 
@@ -59,6 +61,7 @@ class DueRows:
         self._left: tuple[str, ...] = ()
         self._searched_from: datetime | None = None
         self._search_again_at = -math.inf
+        self._seconds_before = 0.0
 
     def find(self, now: datetime, epoch: int | None) -> tuple[DueRow, ...] | None:
         """The rows that are due by ``now``; None if they are more than ``MOST_DUE``.
@@ -85,6 +88,12 @@ class DueRows:
         # what is not known is not left out: the next search is one of the whole table too
         self._searched_from = None if found is None else now
         ended = self._clock.monotonic()
-        pause = min(SEARCH_EVERY.total_seconds(), SEARCH_SHARE * (ended - began))
-        self._search_again_at = ended + pause
+        # the shorter of two: one search may have waited for a busy machine, or for a cold cache
+        seconds = min(ended - began, self._seconds_before)
+        self._seconds_before = ended - began
+        if seconds <= SHORT_SEARCH_SECONDS:
+            self._search_again_at = -math.inf
+        else:
+            pause = min(SEARCH_EVERY.total_seconds(), SEARCH_SHARE * seconds)
+            self._search_again_at = ended + pause
         return found
