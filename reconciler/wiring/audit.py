@@ -16,7 +16,7 @@ from reconciler.adapters.postgres.audit.statement_records import (
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 from reconciler.adapters.postgres.discrepancies.drawn_sample import DrawnSample, drawn_sample
-from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.postgres.schema.schema_state import ensure_schema
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.settings import Settings
@@ -60,9 +60,8 @@ class Audit:
 def open_audit(settings: Settings) -> Iterator[Audit]:
     """Discrepancies and ledger, for the length of the block. Needs no Stripe key and no table.
 
-    Raises NewerSchemaError if a newer version has migrated the schema.
+    Raises ConfigurationError if the schema does not exist, and NewerSchemaError if a newer version has migrated it.
     """
     with Database(settings.database_url.get_secret_value()) as database:
-        # only for what it raises
-        schema_access(database)
+        ensure_schema(database)
         yield Audit(PostgresDiscrepancyList(database), PostgresLedger(database), database)

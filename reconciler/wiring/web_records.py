@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.discrepancies.review_store import (
     PostgresReviewStore,
     record_view,
 )
-from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.postgres.schema.schema_state import ensure_schema
 from reconciler.adapters.postgres.web.discrepancy_search import (
     DiscrepancySearch,
     Place,
@@ -152,9 +152,8 @@ class WebRecords:
 def open_web_records(settings: Settings, clock: Clock) -> Iterator[WebRecords]:
     """The reads of the pages, for the length of the block. Needs no Stripe key and no table.
 
-    Raises NewerSchemaError if a newer version has migrated the schema.
+    Raises ConfigurationError if the schema does not exist, and NewerSchemaError if a newer version has migrated it.
     """
     with Database(settings.database_url.get_secret_value(), CONNECTIONS) as database:
-        # only for what it raises
-        schema_access(database)
+        ensure_schema(database)
         yield WebRecords(database, Remembered(clock))

@@ -285,6 +285,24 @@ def test_export_to_a_path_without_a_name(swept: Town, name: str) -> None:
     assert "folder" in answer.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["verify", "verify --json", "export", "discrepancies", "sweeps", "statement 2026-10", "close 2026-10 --show"],
+)  # fmt: skip
+def test_a_database_that_was_never_migrated(town: Town, empty_database: str, command: str) -> None:
+    """Exit 78, no answer that looks like an empty record, and the hint names both ways: another database, or migrate."""
+    answer = town.run(*command.split(), DATABASE_URL=empty_database)
+    assert (answer.code, answer.out) == (78, "")
+    said, hint = answer.err.splitlines()
+    assert (
+        said
+        == "reconciler: This database has no schema reconciler: nothing was ever recorded in it."
+    )
+    assert hint.startswith("hint: ")
+    assert "DATABASE_URL" in hint
+    assert "reconciler migrate" in hint
+
+
 def test_migrate(town: Town, empty_database: str) -> None:
     """migrate creates Reconciler's tables once; --check shows what is pending and changes nothing."""
     before = town.run("migrate", "--check", DATABASE_URL=empty_database)

@@ -60,6 +60,7 @@ def _kept_for(name: str) -> str:
         "payment_views": f"{service_record.VIEW_DAYS} days",
         "outbox": f"{service_record.OUTBOX_DAYS} days after its delivery",
         "sweeps": f"{service_record.SWEEP_DAYS} days if it stored nothing, else without limit",
+        "sweep_requests": f"{service_record.REQUEST_DAYS} days after its answer",
         "replicas": "an hour after the process ended",
         "pauses": "until the pause ends",
     }

@@ -78,6 +78,27 @@ def test_a_sweep_that_stored_something_stays(
     assert remaining(table) == before | {last}
 
 
+def test_answered_requests_are_deleted_with_the_sweeps_that_they_kept(table, role, database):
+    """90 days after its answer, by the daemon's role; one that waits, or that the service works on, stays."""
+    daemon, as_daemon = role("daemon")
+    migrate(database, daemon_role=daemon, auditor_role=None)
+    old, kept = old_sweep(table), old_sweep(table, days=0)
+    table.all(
+        "INSERT INTO reconciler.sweep_requests (account, asked_by, options, status, epoch, sweep, result, answer, changed_at)"
+        " SELECT a, days || status, '{}', status, CASE WHEN status IN ('taken', 'done') THEN 1 END,"
+        " CASE WHEN status = 'done' THEN %(sweep)s::bigint END, CASE WHEN status = 'done' THEN '{}'::jsonb END,"
+        " CASE WHEN status = 'refused' THEN 'no' END, now() - make_interval(days => days)"
+        " FROM unnest(ARRAY['default']) AS a, unnest(ARRAY['asked', 'taken', 'done', 'refused']) AS status,"
+        " unnest(ARRAY[89, 91]) AS days WHERE (days, status) <> (89, 'done') RETURNING 1",
+        sweep=old,
+    )
+    with Database(as_daemon(database)) as connected:
+        assert PostgresServiceRecord(connected, "default").delete_old_rows() == 3
+    left = {name for (name,) in table.all("SELECT asked_by FROM reconciler.sweep_requests")}
+    assert left == {"89asked", "91asked", "89taken", "91taken", "89refused"}
+    assert remaining(table) == {kept}
+
+
 def test_the_last_complete_sweep_of_each_kind_stays(table):
     """The age and the statistics of the last complete sweep are known, however old it is."""
     old_sweep(table, "window")

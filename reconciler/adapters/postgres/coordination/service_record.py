@@ -17,6 +17,10 @@ READ_DAYS: Final = 32
 """Stripe counts reads over 30 days."""
 SWEEP_DAYS: Final = 90
 """How long a sweep that left no correction, discrepancy or request is kept."""
+REQUEST_DAYS: Final = 90
+"""How long a person's request for a sweep is kept after its answer; the ledger names who asked for a sweep that wrote."""
+MOST_REQUESTS: Final = 20_000
+"""Requests deleted at a time."""
 MOST_SWEEPS: Final = 20_000
 """Sweeps deleted at a time, about ten days of one a minute: a backlog goes in short parts."""
 RECHECK_DAYS: Final = 90
@@ -59,7 +63,7 @@ class PostgresServiceRecord:
         self._run("service_rate_usage", "recording the rate usage", epoch=epoch, rate_usage=text)
 
     def delete_old_rows(self) -> int:
-        """Delete old events, rechecks, views, delivered messages, counts of reads, dead replicas and empty sweeps.
+        """Delete old events, rechecks, views, delivered messages, counts of reads, dead replicas, answered requests and empty sweeps.
 
         Returns the number of rows. The ledger, discrepancies and notes are never deleted.
         """
@@ -69,16 +73,16 @@ class PostgresServiceRecord:
             + self._run("housekeeping_replicas", _HOUSEKEEPING)
             + self._run("housekeeping_rechecks", _HOUSEKEEPING, days=RECHECK_DAYS)
             + self._run("housekeeping_payment_views", _HOUSEKEEPING, days=VIEW_DAYS)
-            + self._delete_delivered()
+            + self._delete_by_function("housekeeping_outbox", OUTBOX_DAYS, MOST_OUTBOX_ROWS)
+            # before the sweeps: a sweep that a request names stays
+            + self._delete_by_function("housekeeping_requests", REQUEST_DAYS, MOST_REQUESTS)
             + self._run("housekeeping_sweeps", _HOUSEKEEPING, days=SWEEP_DAYS, limit=MOST_SWEEPS)
         )
 
-    def _delete_delivered(self) -> int:
-        """Delete outbox rows by a function: the service's role may delete none itself."""
-        parameters = {"account": self._account, "days": OUTBOX_DAYS, "limit": MOST_OUTBOX_ROWS}
-        with self._database.connection(_HOUSEKEEPING) as connection:
-            row = connection.execute(_SQL["housekeeping_outbox"], parameters).fetchone()
-        return 0 if row is None else int(row[0])
+    def _delete_by_function(self, name: str, days: int, most: int) -> int:
+        """Delete rows by a function of the database: the service's role may delete none of that table itself."""
+        parameters = {"account": self._account, "days": days, "limit": most}
+        return self._database.number(_HOUSEKEEPING, _SQL[name], parameters)
 
     def correction_delays(self, sweep: int) -> tuple[float, ...]:
         """Seconds from Stripe's newest event to the correction, for each correction whose events are known."""

@@ -22,6 +22,7 @@ ADD_NOTE: Final = "add_note(text, bigint, text, text, text, text, text)"
 REDACT_NOTE: Final = "redact_note(text, bigint, text, text)"
 RECORD_VIEW: Final = "record_view(text, text[], text)"
 DELETE_DELIVERED: Final = "delete_delivered(text, integer, integer)"
+DELETE_ANSWERED: Final = "delete_answered(text, integer, integer)"
 PAUSE: Final = "pause(text, double precision, text, text)"
 RESUME: Final = "resume(text, text)"
 MIGRATIONS: Final = "_yoyo_migration"
@@ -109,6 +110,7 @@ RIGHTS: Final = {
                 REDACT_NOTE,
                 RECORD_VIEW,
                 DELETE_DELIVERED,
+                DELETE_ANSWERED,
                 PAUSE,
                 RESUME,
             )

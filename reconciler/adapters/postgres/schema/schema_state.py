@@ -16,12 +16,16 @@ from psycopg.rows import TupleRow
 
 from reconciler.adapters.postgres.database import Database, connect, map_errors
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.errors import NewerSchemaError
+from reconciler.errors import ConfigurationError, ConfigurationFault, NewerSchemaError
 
 _SQL: Final = STATEMENTS["schema"]
 
 _MIGRATION: Final = re.compile(r"[0-9]{4}_\w+")
 """What Reconciler's migrations are called; yoyo may record others of its own."""
+_NO_SCHEMA: Final = ConfigurationFault(
+    "This database has no schema reconciler: nothing was ever recorded in it.",
+    "Check that DATABASE_URL (or [database] url) names the right database. To begin in this one, run: reconciler migrate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,15 @@ def schema_access(database: Database) -> SchemaAccess:
     # a newer schema may lack a table that is looked for above, and would then look like a missing one
     raise_if_newer(name for (name,) in applied)
     return SchemaAccess(exists, may_read, may_write)
+
+
+def ensure_schema(database: Database) -> None:
+    """Raise ConfigurationError if the schema does not exist, and NewerSchemaError if a newer version has migrated it.
+
+    For what only reads: a table that the role may not read is named by PostgreSQL itself.
+    """
+    if not schema_access(database).exists:
+        raise ConfigurationError((_NO_SCHEMA,))
 
 
 def pending_migrations(dsn: str) -> tuple[str, ...]:

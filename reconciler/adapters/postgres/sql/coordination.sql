@@ -321,6 +321,10 @@ DELETE FROM reconciler.reads WHERE account OPERATOR(pg_catalog.=) %(account)s AN
 -- A live replica renews its row several times a minute.
 DELETE FROM reconciler.replicas WHERE account OPERATOR(pg_catalog.=) %(account)s AND expires_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 hour')
 
+-- name: housekeeping_requests
+-- A request that was answered long ago, with the report that it waited for.
+SELECT reconciler.delete_answered(%(account)s, %(days)s::pg_catalog.int4, %(limit)s::pg_catalog.int4)
+
 -- name: housekeeping_sweeps
 -- Only a sweep with no correction, request or discrepancy may go, and only if a later one of its kind was complete.
 DELETE FROM reconciler.sweeps

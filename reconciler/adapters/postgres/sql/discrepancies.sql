@@ -145,9 +145,10 @@ FROM (
         AND (%(payment_intent)s::pg_catalog.text IS NULL OR d.payment_intent OPERATOR(pg_catalog.=) %(payment_intent)s::pg_catalog.text)
         AND (%(order)s::pg_catalog.text IS NULL OR d.order_reference OPERATOR(pg_catalog.=) %(order)s::pg_catalog.text)
         AND (
-            %(search)s::pg_catalog.text IS NULL OR d.payment_intent OPERATOR(pg_catalog.=) %(search)s::pg_catalog.text
-            OR d.order_reference OPERATOR(pg_catalog.=) %(search)s::pg_catalog.text OR %(search)s::pg_catalog.text OPERATOR(pg_catalog.=) ANY(d.keys)
-            OR d.id::pg_catalog.text OPERATOR(pg_catalog.=) %(search)s::pg_catalog.text
+            -- the expression of the index of names
+            %(search)s::pg_catalog.text IS NULL
+            OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
+            OPERATOR(pg_catalog.@>) ARRAY[%(search)s::pg_catalog.text]
         )
         AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
         AND (%(paid_since)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.>=) %(paid_since)s::pg_catalog.timestamptz)

@@ -12,17 +12,17 @@ WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) 
     AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
     AND (
         %(text)s::pg_catalog.text IS NULL
-        OR d.payment_intent OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
-        OR d.order_reference OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
-        OR d.keys OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
-        OR d.id::pg_catalog.text OPERATOR(pg_catalog.=) %(text)s::pg_catalog.text
+        -- the expression of the index of names
+        OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
+        OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
     )
     AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
     AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
     AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
     AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
     AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
-ORDER BY d.{column} {direction}, d.id {direction}
+-- as the indexes have it
+ORDER BY d.{column} {direction} NULLS LAST, d.id {direction}
 LIMIT %(limit)s
 
 -- name: web_accounts
@@ -151,6 +151,8 @@ SELECT
 FROM reconciler.discrepancies
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND (payment_intent OPERATOR(pg_catalog.=) %(name)s OR keys OPERATOR(pg_catalog.@>) ARRAY[%(name)s::pg_catalog.text])
+    -- the expression of the index of names, which also finds an order or a number
+    AND (keys OPERATOR(pg_catalog.||) ARRAY[payment_intent, order_reference, id::pg_catalog.text]) OPERATOR(pg_catalog.@>) ARRAY[%(name)s::pg_catalog.text]
 ORDER BY state OPERATOR(pg_catalog.<>) 'open', id
 
 -- name: web_discrepancy_place
