@@ -121,6 +121,10 @@ class RowRefusedError(DatabaseRefusedError):
     exit_code = ExitCode.TEMPORARY
 
 
+class ValueFailedError(RowRefusedError):
+    """PostgreSQL could not evaluate an expression for a row: a cast that fails, a subselect that has several rows."""
+
+
 class BrokenLedgerError(ReconcilerError):
     """The ledger holds an entry that cannot be read, because no program wrote it so."""
 

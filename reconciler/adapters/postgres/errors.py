@@ -19,6 +19,7 @@ from reconciler.errors import (
     LeaseLostError,
     ReconcilerError,
     RowRefusedError,
+    ValueFailedError,
 )
 
 _MISSING: Final = (
@@ -58,6 +59,9 @@ _NAMED: Final[dict[type[psycopg.Error], str]] = {
 
 _SERVER_FAILURES: Final = ("08", "53", "57", "58", "XX")
 """Classes of SQLSTATE for a server that fails by itself: connections, resources, operators, disks, bugs."""
+
+OF_VALUE: Final = ("21", "22", "2F", "38", "39", "P0")
+"""Classes of SQLSTATE for an expression that cannot be evaluated for some row."""
 
 LEASE_LOST: Final = "RC001"
 """The SQLSTATE of ``reconciler.append_ledger`` if the account has no lease of the given epoch."""
@@ -130,6 +134,12 @@ def _refused_row(error: psycopg.Error, doing: str) -> ReconcilerError:
     on = f" on {'.'.join(names)}" if names else ""
     constraint = f" by {diag.constraint_name}" if diag.constraint_name else ""
     code = f"{type(error).__name__} {error.sqlstate or ''}".strip()
+    if (error.sqlstate or "").startswith(OF_VALUE):
+        return ValueFailedError(
+            f"PostgreSQL could not take or evaluate a value{on}{constraint} while {doing} ({code}).",
+            "Nothing was written. The server's log has the details; reconciler doctor names the rows for which an SQL text of"
+            " [payments] fails.",
+        )
     return RowRefusedError(
         f"PostgreSQL refused a value or a write{on}{constraint} while {doing} ({code}).",
         "Nothing was written. The server's log has the details; a trigger or constraint of the table may forbid it.",

@@ -126,6 +126,8 @@ class Reason(StrEnum):
     """The table answered yes and did not keep what was written."""
     REVERTED = "reverted"
     """A person took this correction back."""
+    NOT_READABLE = "not_readable"
+    """An SQL text of [payments] fails for the row, so that nothing is known of it for certain."""
     KEPT = "kept"
     """The configuration says that rows of this outcome stay as they are."""
 

@@ -36,6 +36,8 @@ class Payment:
     stored_currency: str | None = None
     stored_id: str | None = None
     excluded: bool = False
+    unreadable: str | None = None
+    """The part of the mapping whose SQL text fails for the row, such as ``amount``. Its outcome is UNKNOWN then."""
     updated: datetime | None = field(default=None, compare=False)
     """When the row was changed last, for a row that reads as refunded; None if that is not mapped."""
     column_text: str | None = field(init=False, repr=False, compare=False)

@@ -26,7 +26,11 @@ from reconciler.domain.rules.missing_findings import (
     findings_missing_locally,
 )
 from reconciler.domain.rules.money_kept import money_kept
-from reconciler.domain.rules.pair_verdict import PairVerdict, verdict_without_correction
+from reconciler.domain.rules.pair_verdict import (
+    PairVerdict,
+    unknown_verdict,
+    verdict_without_correction,
+)
 from reconciler.domain.rules.severity_and_evidence import (
     pair_finding,
 )
@@ -186,7 +190,7 @@ def _unexplained_rows(match: Match, intent: Intent) -> tuple[Finding, ...]:
     outcomes = {row.outcome for row in rows}
     # an unknown status comes first, because every other rule would rest on a guess
     if Outcome.UNKNOWN in {intent.outcome, *outcomes}:
-        return (pair_finding(PairVerdict(Kind.UNKNOWN_STATUS), rows[0], rows, intent),)
+        return (pair_finding(unknown_verdict(rows), rows[0], rows, intent),)
     if _rows_agree(match, intent):
         return ()
 
@@ -230,7 +234,7 @@ def pair_verdict(
     """
     # an unknown status comes first, because every other rule would rest on a guess
     if Outcome.UNKNOWN in (payment.outcome, intent.outcome):
-        return PairVerdict(Kind.UNKNOWN_STATUS)
+        return unknown_verdict((payment,))
     # a settled row without an intent was paid in another way: two payments may be one order's
     if _is_paid_without_intent(payment) and intent.outcome is Outcome.SUCCEEDED:
         return _ROW_WITHOUT_INTENT

@@ -109,6 +109,10 @@ _BY_KIND: Final = {
 }
 _BY_REASON: Final = {
     Reason.NO_LOCAL_VALUE: ("Add a value for the outcome to [payments.write], and apply.", APPLY),
+    Reason.NOT_READABLE: (
+        "Correct the row, or the SQL text of [payments] that fails for it: let it give NULL for such a row.",
+        "doctor",
+    ),
     Reason.ORDER_PAID: (
         "Do not release the order: look at its other payment first; then put the row right.",
         NOTE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,6 +50,15 @@ class PairVerdict:
     stake: int | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+def unknown_verdict(rows: Sequence[Payment]) -> PairVerdict:
+    """The verdict if a status is unknown, on either side, or if an SQL text of the mapping fails for one of the rows."""
+    parts = sorted({row.unreadable for row in rows if row.unreadable is not None})
+    if not parts:
+        return PairVerdict(Kind.UNKNOWN_STATUS)
+    evidence = {"text": ", ".join(f"payments.{part}" for part in parts)}
+    return PairVerdict(Kind.UNKNOWN_STATUS, Reason.NOT_READABLE, evidence=evidence)
 
 
 def verdict_without_correction(

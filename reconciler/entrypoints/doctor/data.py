@@ -60,6 +60,7 @@ def data_checks(
                 settings.payments.mapping,
                 writes=False,
                 accounts=[account.rows for account in settings.accounts],
+                tries_texts=True,
             )
             if found.table is None or found.relation is None:
                 return

@@ -13,6 +13,7 @@ from reconciler.engine.report import Mode
 from reconciler.entrypoints.doctor.doctor_check import CheckLevel, DoctorCheck, failed
 from reconciler.entrypoints.doctor.row_ids import id_checks
 from reconciler.entrypoints.doctor.rows_of_no_account_check import no_account_checks
+from reconciler.entrypoints.doctor.sql_text_checks import sql_text_checks
 from reconciler.entrypoints.doctor.tried_writes import write_checks
 from reconciler.entrypoints.doctor.where_check import where_checks
 from reconciler.errors import ConfigurationError, ConfigurationFault, ReconcilerError
@@ -109,6 +110,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
             writes=writes,
             links=payments.links,
             accounts=[account.rows for account in settings.accounts],
+            tries_texts=True,
         )
         return found.faults, warnings_of(database, found), found
 
@@ -126,6 +128,7 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
                 what = f"For sweep --apply: {fault.what}"
                 yield DoctorCheck(about, CheckLevel.WARNING, what, fault.hint)
     yield from id_checks(about, found, database)
+    yield from sql_text_checks(about, database, found.table)
     yield from where_checks(about, database, found.table)
     yield from no_account_checks(about, settings, database, found.table)
     yield from _binding_checks(about, settings, database, found)

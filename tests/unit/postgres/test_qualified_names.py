@@ -189,7 +189,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
     """Every statement that is composed for a table."""
     for name in (
         "rows_of_intents", "rows_again", "rows_locked", "rows_claimable", "rows_paid", "rows_of_orders", "holders",
-        "rows_by_key", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
+        "rows_by_key", "rows_of_any_order", "rows_to_try", "references_newest", "open_by_status", "ids_sampled",
         "open_without_intent_count",
     ):  # fmt: skip
         yield getattr(table, name)
@@ -240,6 +240,10 @@ def test_every_template_of_the_merchants_table_is_composed() -> None:
         "condition_check",
         "expression_sample",
         "expression_type",
+        "evaluate_row",
+        "evaluate_rows",
+        "key_at",
+        "text_shown",
         # they hold an SQL text, and the planner's own text of it
         "lookup_plan",
         "try_copy",

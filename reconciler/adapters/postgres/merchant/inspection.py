@@ -28,7 +28,7 @@ from reconciler.adapters.postgres.merchant.row_condition import condition_faults
 from reconciler.adapters.postgres.merchant.set_columns import read_set_columns, status_text_faults
 from reconciler.adapters.postgres.merchant.sql_texts import read_sql_texts
 from reconciler.domain.model.payment import AccountRows, SqlText, StatusMap, TableMapping
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, ValueFailedError
 from reconciler.errors import ConfigurationFault as Fault
 
 _TEXTS: Final = (ColumnKind.TEXT, ColumnKind.PADDED)
@@ -52,6 +52,8 @@ _ACCEPTED: Final = {
     ),
 }
 """The kinds of column that each part of the mapping may have, and their names for a message."""
+MOST_TRIED: Final = 100_000
+"""So many rows are evaluated with ``tries_texts``."""
 _TIMES: Final = ("created", "updated")
 _PARTS: Final = (
     "key",
@@ -97,12 +99,14 @@ def inspect(
     links: bool = False,
     accounts: Sequence[AccountRows] = (AccountRows("default"),),
     account_rows: AccountRows | None = None,
+    tries_texts: bool = False,
 ) -> Inspection:
     """Compare the mapping with the catalog.
 
     ``writes`` is whether rows are going to be corrected, ``links`` whether their PaymentIntent may be filled in: they
     decide which privileges are needed. ``accounts`` says which rows belong to each account, ``account_rows`` which to
-    the one that is worked on. Raises only what the database's connection raises.
+    the one that is worked on. With ``tries_texts`` the SQL texts are evaluated for many rows at once, and the rows for
+    which one fails are set aside; otherwise that is done when the first of them is met. Raises only what the database's connection raises.
     """
     names = _names(mapping)
     relation = find_relation(database, mapping.table)
@@ -143,13 +147,35 @@ def inspect(
         intent_is_indexed=_is_served(database, relation, found, "payment_intent"),
         account_rows=account_rows,
         set_columns=set_columns,
-        **found,
+        has_texts=bool(texts) or mapping.where is not None,
+        **found,  # type: ignore[arg-type]
     )
-    ids = sample_ids(database, table)
+    if tries_texts and table.has_texts:
+        table = _with_unreadable_aside(database, table, MOST_TRIED)
+    try:
+        ids = sample_ids(database, table)
+    except ValueFailedError:
+        if not table.has_texts or table.unreadable:
+            raise
+        table = _with_unreadable_aside(database, table)
+        ids = sample_ids(database, table)
     if ids.client_secrets:
         # PostgreSQL still takes an index on the id in front of the secret
         table = replace(table, has_secrets=True, intent_is_indexed=False)
     return Inspection(mapping, relation, found, (), table, ids)
+
+
+def _with_unreadable_aside(
+    database: Database, table: MerchantTable, most_rows: int | None = None
+) -> MerchantTable:
+    """The table without the rows for which an SQL text fails."""
+    # imported here: hardly any table has such a row
+    from reconciler.adapters.postgres.merchant.unreadable_rows import (
+        find_unreadable,
+        without_unreadable,
+    )
+
+    return without_unreadable(table, find_unreadable(database, table, most_rows))
 
 
 def _is_served(

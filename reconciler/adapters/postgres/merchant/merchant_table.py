@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
@@ -32,7 +32,8 @@ class MerchantTable:
     ``has_secrets`` is whether rows are also found by the id in front of a client secret. No index of the column serves
     that, so it is False until a row with a client secret was met. ``intent_is_indexed`` and
     ``order_is_indexed`` are whether an index serves lookups by them: without one, a lookup is one scan of the table. ``set_columns`` are
-    the columns that [payments.set] names.
+    the columns that [payments.set] names. ``has_texts`` is whether a part of the mapping, or ``where``, is an SQL text, which
+    may fail for a row.
 
     ``account_rows`` says which rows belong to the account that is worked on; None: those that hold the account's name.
 
@@ -56,6 +57,11 @@ class MerchantTable:
     order_is_indexed: bool = True
     account_rows: AccountRows | None = None
     set_columns: tuple[TableColumn, ...] = ()
+    has_texts: bool = False
+    unreadable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The keys of the rows that are set aside because an SQL text fails for them, by the part of the mapping."""
+    whole: MerchantTable | None = None
+    """The table without any row set aside; None if none is."""
 
     @cached_property
     def open_statuses(self) -> list[str]:
@@ -106,6 +112,11 @@ class MerchantTable:
     def rows_of_orders(self) -> bytes:
         """Every row of ``orders``, of any account; None of them if orders are not mapped."""
         return self._by_order("rows_of_orders", "rows_of_orders_in_one_scan")
+
+    @cached_property
+    def rows_of_any_order(self) -> bytes:
+        """Every row that has one of ``keys``, of any account."""
+        return self.compose("rows_of_any_order")
 
     @cached_property
     def holders(self) -> bytes:

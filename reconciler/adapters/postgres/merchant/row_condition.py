@@ -9,7 +9,7 @@ from psycopg import sql
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.catalog import Relation, in_parentheses
-from reconciler.adapters.postgres.merchant.sql_texts import volatile_function
+from reconciler.adapters.postgres.merchant.sql_texts import evaluate_sample, volatile_function
 from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.errors import ConfigurationFault as Fault
 from reconciler.masking import redact
@@ -26,9 +26,7 @@ _OF_CONDITION: Final = ("42", "22", "25", "0A", "2F", "38", "39", "P0")
 def condition_faults(database: Database, relation: Relation, where: str) -> tuple[Fault, ...]:
     """Evaluate the condition on some rows in a transaction that only reads. It may call no volatile function."""
     table = sql.Identifier(relation.schema, relation.name)
-    # the text is the operator's own SQL; no parameter follows, so a % in it stands for itself
-    condition = sql.SQL(where)
-    query = _TEMPLATES["condition_check"].format(table=table, condition=condition).as_bytes(None)
+    condition = in_parentheses(where)
     with database.snapshot("evaluating the condition of [payments] where") as connection:
         volatile = volatile_function(connection, where)
         if volatile is not None:
@@ -40,7 +38,8 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
                 ),
             )
         try:
-            connection.execute(query)
+            parts = {"table": table, "condition": condition}
+            evaluate_sample(connection, relation, "condition_check", condition, parts)
         except psycopg.Error as error:
             state = error.sqlstate or ""
             if not state.startswith(_OF_CONDITION):

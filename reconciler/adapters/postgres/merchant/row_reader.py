@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -43,6 +44,10 @@ class RowReader:
         self._outcomes = mapping.statuses.read
         self._is_minor = mapping.amount_unit == "minor"
         self._constant = mapping.currency_constant and mapping.currency_constant.lower()
+        self.unreadable: Mapping[str, str] = {}
+        """The part of the mapping whose SQL text fails, by the key of the row."""
+        self.without_order: frozenset[str] = frozenset()
+        """The keys of the rows whose order cannot be read."""
 
     def read(self, rows: Sequence[Row], connection: Connection) -> tuple[Payment, ...]:
         """The payments that rows stand for, in their order, after reading which intents their ids belong to."""
@@ -52,7 +57,15 @@ class RowReader:
 
     def payments(self, rows: Sequence[Row]) -> tuple[Payment, ...]:
         """The payments that rows stand for, in their order, as far as the intents of their ids are known."""
-        return tuple(self._payment(*row) for row in rows)
+        payments = tuple(self._payment(*row) for row in rows)
+        if not self.unreadable:
+            return payments
+        return tuple(
+            replace(payment, outcome=Outcome.UNKNOWN, unreadable=part)
+            if (part := self.unreadable.get(payment.key)) is not None
+            else payment
+            for payment in payments
+        )
 
     def _payment(
         self,

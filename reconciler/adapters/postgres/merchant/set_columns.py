@@ -11,6 +11,7 @@ from psycopg import sql
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.catalog import Relation, TableColumn, in_parentheses
 from reconciler.adapters.postgres.merchant.sql_texts import (
+    evaluate_sample,
     read_sql_texts,
     shown_text,
     why_refused,
@@ -179,12 +180,15 @@ def _value_faults(
         if refused:
             yield from refused
             return
-    query = _TEMPLATES["value_check"].format(
-        value=_value(value), type=column.type, table=sql.Identifier(relation.schema, relation.name)
-    )
+    parts = {
+        "value": _value(value),
+        "type": column.type,
+        "table": sql.Identifier(relation.schema, relation.name),
+    }
+    converted = sql.SQL("({value})::{type}").format(**parts)
     with database.snapshot(f"trying the value of {said}") as connection:
         try:
-            connection.execute(query.as_bytes(None), {})
+            evaluate_sample(connection, relation, "value_check", converted, parts)
         except psycopg.Error as error:
             why = why_refused(error)
             if why is None:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from reconciler.adapters.postgres.database import Connection, Database
+from reconciler.adapters.postgres.errors import OF_VALUE
 from reconciler.adapters.postgres.merchant.catalog import Relation, TableColumn, in_parentheses
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.domain.model.payment import SqlText
@@ -21,6 +22,8 @@ _TEMPLATES: Final = TEMPLATES["merchant"]
 
 OF_TEXT: Final = ("42", "21", "22", "25", "0A", "2F", "38", "39", "P0", "54")
 """Classes of SQLSTATE that a text itself is to blame for: its syntax, its values, or a write inside it."""
+SAMPLE: Final = 100
+"""So many rows show at start whether a text can be evaluated."""
 _AMBIGUOUS: Final = "42702"
 LONGEST_SHOWN: Final = 200
 """Characters of a text that a message shows."""
@@ -94,6 +97,46 @@ def volatile_function(connection: Connection, text: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def evaluate_sample(
+    connection: Connection,
+    relation: Relation,
+    statement: str,
+    value: sql.Composable,
+    parts: Mapping[str, sql.Composable],
+) -> None:
+    """Evaluate an expression for some rows by a statement, and raise psycopg's error if it fails for most of them.
+
+    If it fails for few of them, their rows are the fault and not the text: each becomes a finding.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(_TEMPLATES[statement].format(**parts).as_bytes(None), {})
+    except psycopg.Error as error:
+        is_of_value = (error.sqlstate or "").startswith(OF_VALUE)
+        if not is_of_value or _fails_for_most(connection, relation, value):
+            raise
+
+
+def _fails_for_most(connection: Connection, relation: Relation, value: sql.Composable) -> bool:
+    query = _TEMPLATES["evaluate_row"].format(
+        table=sql.Identifier(relation.schema, relation.name), value=value
+    )
+    fails = rows = 0
+    for place in range(SAMPLE):
+        try:
+            with connection.transaction():
+                found = connection.execute(query.as_bytes(None), {"offset": place}).fetchone()
+        except psycopg.Error as error:
+            if not (error.sqlstate or "").startswith(OF_VALUE):
+                raise
+            fails += 1
+        else:
+            if found is None:
+                break
+        rows += 1
+    return 2 * fails > rows
+
+
 def _as_column(connection: Connection, relation: Relation, text: str) -> TableColumn:
     parts = {
         "table": sql.Identifier(relation.schema, relation.name),
@@ -102,7 +145,7 @@ def _as_column(connection: Connection, relation: Relation, text: str) -> TableCo
     # the first statement finds its type and refuses names without t, aggregates and several rows; it reads no row
     typed = connection.execute(_TEMPLATES["expression_type"].format(**parts).as_bytes(None), {})
     described = (typed.description or [])[0]
-    connection.execute(_TEMPLATES["expression_sample"].format(**parts).as_bytes(None), {})
+    evaluate_sample(connection, relation, "expression_sample", parts["expression"], parts)
     parameters = {"type": described.type_code}
     row = connection.execute(_SQL["type_of_expression"], parameters).fetchone()
     if row is None:

@@ -20,8 +20,10 @@ from reconciler.adapters.postgres.database import (
     lock_lease,
     raise_if_lease_lost,
 )
+from reconciler.adapters.postgres.errors import OF_VALUE
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, RowReader
+from reconciler.adapters.postgres.merchant.unreadable_rows import rows_of_any_order
 from reconciler.adapters.postgres.page.row_writes import Attempt, RowWriter, refusal_or_busy
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts, store_facts
 from reconciler.adapters.postgres.statements import STATEMENTS
@@ -63,8 +65,12 @@ class PostgresPageTransaction:
         pairs: IdPairs,
         account: str,
         epoch: int,
+        *,
+        may_be_unreadable: bool = False,
     ) -> None:
+        """``may_be_unreadable`` is whether a write may fail because of a row for which an SQL text of the mapping fails."""
         self._connection = connection
+        self._may_be_unreadable = may_be_unreadable
         self._table = table
         self._reader = reader
         self._pairs = pairs
@@ -120,7 +126,10 @@ class PostgresPageTransaction:
         if not self._has_begun:
             self._begin()
         rows = self._connection.execute(self._table.rows_of_orders, {"orders": named})
-        return self._reader.read(rows.fetchall(), self._connection)
+        payments = self._reader.read(rows.fetchall(), self._connection)
+        if not self._reader.without_order:
+            return payments
+        return (*payments, *rows_of_any_order(self._connection, self._table, self._reader, named))
 
     def columns_now(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, WrittenValue]]:
         """As ``engine.ports.PageTransaction`` has it."""
@@ -147,7 +156,7 @@ class PostgresPageTransaction:
                     self._rows.send(attempt)
                 stored = self._store(record)
         except psycopg.Error as error:
-            if not record.writes or attempt.has_answered:
+            if not record.writes or attempt.has_answered or self._is_of_a_text(error):
                 raise
             # raises again what is neither a refusal nor a busy row
             refusal_or_busy(error)
@@ -178,7 +187,7 @@ class PostgresPageTransaction:
                     self._begin()
                 self._rows.send(attempt)
         except psycopg.Error as error:
-            if attempt.has_answered:
+            if attempt.has_answered or self._is_of_a_text(error):
                 raise
             refusal_or_busy(error)
         else:
@@ -188,6 +197,12 @@ class PostgresPageTransaction:
             if not faults:
                 return self._store_after_rows(record)
         return self._write_one_by_one(record)
+
+    def _is_of_a_text(self, error: psycopg.Error) -> bool:
+        """Whether an SQL text of the mapping may have failed, for a row that is not even written."""
+        # what fails inside a trigger has a context
+        is_of_value = (error.sqlstate or "").startswith(OF_VALUE) and not error.diag.context
+        return self._may_be_unreadable and is_of_value
 
     def _store_after_rows(self, record: PageRecord) -> WriteResult:
         with self._connection.pipeline():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from psycopg.rows import TupleRow
 
@@ -19,9 +20,10 @@ from reconciler.adapters.postgres.merchant.day_sums import local_population, sum
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
+from reconciler.adapters.postgres.merchant.unreadable_rows import rows_of_any_order
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
+from reconciler.adapters.postgres.page.rows_set_aside import StoreWithRowsSetAside
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
-from reconciler.adapters.postgres.page.sweep_records import PostgresSweepRecords
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
@@ -30,6 +32,7 @@ from reconciler.domain.model.payment import Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
+from reconciler.errors import RowMovedError, ValueFailedError
 
 _SQL: Final = STATEMENTS["page"]
 
@@ -39,7 +42,31 @@ SCANS_A_GROUP: Final = 3
 """Without an index on the intent: for the rows, for the paid rows of their orders, and for the rows to be recorded."""
 
 
-class PostgresStore(PostgresSweepRecords):
+_Parameters = ParamSpec("_Parameters")
+_Answer = TypeVar("_Answer")
+_Store = TypeVar("_Store", bound="PostgresStore")
+
+
+def _with_unreadable_rows_set_aside(
+    read: Callable[Concatenate[_Store, _Parameters], _Answer],
+) -> Callable[Concatenate[_Store, _Parameters], _Answer]:
+    """Read again if an SQL text of the mapping fails for a row, without evaluating the text for that row."""
+
+    @wraps(read)
+    def read_without_them(
+        self: _Store, /, *arguments: _Parameters.args, **named: _Parameters.kwargs
+    ) -> _Answer:
+        while True:
+            try:
+                return read(self, *arguments, **named)
+            except ValueFailedError:
+                if not self._set_unreadable_aside():
+                    raise
+
+    return read_without_them
+
+
+class PostgresStore(StoreWithRowsSetAside):
     """The merchant's rows and Reconciler's tables, for one account. Safe to share between threads.
 
     ``engine.ports.Store`` says what the methods mean. If the schema reconciler does not exist or may not be read, it
@@ -50,10 +77,19 @@ class PostgresStore(PostgresSweepRecords):
         """Raises NewerSchemaError if a newer version of Reconciler has migrated the schema."""
         super().__init__(database, account)
         self._table = table
+        self._whole_table = table
+        self._unreadable = table.unreadable
         self._counts = PaymentCounts(database, table, account)
         self._pairs = IdPairs(database, account, readable=self.can_read_schema)
         self._reader = RowReader(table.mapping, account, self._pairs)
+        self._may_be_unreadable = table.has_texts
+        if table.whole is not None:
+            self._whole_table = replace(
+                table.whole, has_secrets=table.has_secrets, account_rows=table.account_rows
+            )
+            self._use_table()
 
+    @_with_unreadable_rows_set_aside
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """See ``engine.ports.Store``; one round trip."""
         with self._database.connection("loading a page") as connection:
@@ -127,6 +163,7 @@ class PostgresStore(PostgresSweepRecords):
         paid = connection.execute(table.rows_paid, parameters) if table.paid_statuses else None
         return held, claimable, paid
 
+    @_with_unreadable_rows_set_aside
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:
         """See ``engine.ports.Store``."""
         named = self._table.orders(orders)
@@ -134,8 +171,12 @@ class PostgresStore(PostgresSweepRecords):
             return ()
         with self._database.connection("reading the rows of orders") as connection:
             rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
-            return self._reader.read(rows, connection)
+            payments = self._reader.read(rows, connection)
+            if not self._reader.without_order:
+                return payments
+            return (*payments, *rows_of_any_order(connection, self._table, self._reader, named))
 
+    @_with_unreadable_rows_set_aside
     def holders(self, intents: Sequence[str]) -> tuple[Payment, ...]:
         """See ``engine.ports.Store``."""
         if not intents:
@@ -190,6 +231,7 @@ class PostgresStore(PostgresSweepRecords):
         """See ``engine.ports.Store``; and all rows that share the last one's key."""
         return self._references(created, after_key, limit, only_open=False)
 
+    @_with_unreadable_rows_set_aside
     def newest_payments(self, limit: int) -> tuple[RowReference, ...]:
         """See ``engine.ports.Store``. Rows without a time are not among them."""
         parameters = {"account": self._account, "limit": limit}
@@ -197,12 +239,16 @@ class PostgresStore(PostgresSweepRecords):
             rows = connection.execute(self._table.references_newest, parameters).fetchall()
         return self.references_of(rows)
 
+    @_with_unreadable_rows_set_aside
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """See ``engine.ports.Store``."""
+        if self._unreadable:
+            self._take_repaired_rows_back()
         # without the schema no recheck is known, so every open row is due
         known = due_by if self.can_read_schema else None
         return self._counts.rows(created, only_open=True, due_by=known)
 
+    @_with_unreadable_rows_set_aside
     def count_open_without_intent(self, most: int) -> int:
         """See ``engine.ports.Store``."""
         parameters = {"account": self._account, "open": self._table.open_statuses, "limit": most}
@@ -210,10 +256,14 @@ class PostgresStore(PostgresSweepRecords):
             rows = connection.execute(self._table.open_without_intent_count, parameters).fetchall()
         return int(rows[0][0])
 
+    @_with_unreadable_rows_set_aside
     def count_between(self, created: TimeRange) -> int:
         """See ``engine.ports.Store``."""
+        if self._unreadable:
+            self._take_repaired_rows_back()
         return self._counts.rows(created, only_open=False)
 
+    @_with_unreadable_rows_set_aside
     def _references(
         self,
         created: TimeRange,
@@ -256,10 +306,13 @@ class PostgresStore(PostgresSweepRecords):
         references = tuple(RowReference(*row) for row in rows)
         if not self._table.has_secrets and any(row.holds_secret for row in references):
             # the newest rows had none: from now on rows are found by the id in front of a secret too
-            self._table = replace(self._table, has_secrets=True, intent_is_indexed=False)
-            self._counts = PaymentCounts(self._database, self._table, self._account)
+            self._whole_table = replace(
+                self._whole_table, has_secrets=True, intent_is_indexed=False
+            )
+            self._use_table()
         return references
 
+    @_with_unreadable_rows_set_aside
     def histogram(
         self, created: TimeRange, ratio: float, due_by: datetime | None = None
     ) -> Histogram:
@@ -273,12 +326,14 @@ class PostgresStore(PostgresSweepRecords):
         known = due_by if self.can_read_schema else None
         return self._counts.histogram(created, ratio, known, margin)
 
+    @_with_unreadable_rows_set_aside
     def sums_by_day(
         self, created: TimeRange, zone: tzinfo
     ) -> Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]]:
         """See ``engine.ports.Store``."""
         return sums_by_day(self._database, self._table, self._account, created, zone)
 
+    @_with_unreadable_rows_set_aside
     def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
         """See ``engine.ports.Store``."""
         return local_population(self._database, self._table, self._account, created, zone)
@@ -316,11 +371,27 @@ class PostgresStore(PostgresSweepRecords):
 
         Threads that share the database take turns: each finds the rows as the one before has left them.
         """
-        # the lock before the connection: a thread that waits must not hold one of the few connections
-        with (
-            self._database.lock_of(self._account),
-            self._database.transaction("recording a page") as connection,
-        ):
-            yield PostgresPageTransaction(
-                connection, self._table, self._reader, self._pairs, self._account, epoch
-            )
+        table = self._table
+        try:
+            # the lock before the connection: a thread that waits must not hold one of the few connections
+            with (
+                self._database.lock_of(self._account),
+                self._database.transaction("recording a page") as connection,
+            ):
+                yield PostgresPageTransaction(
+                    connection,
+                    table,
+                    self._reader,
+                    self._pairs,
+                    self._account,
+                    epoch,
+                    may_be_unreadable=self._may_be_unreadable,
+                )
+        except ValueFailedError:
+            if not self._may_be_unreadable:
+                raise
+            # once for each error: if no row can be set aside, the table itself refuses a value
+            self._may_be_unreadable = self._set_unreadable_aside() or self._table is not table
+            raise RowMovedError(frozenset()) from None
+        else:
+            self._may_be_unreadable = self._whole_table.has_texts

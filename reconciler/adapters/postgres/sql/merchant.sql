@@ -559,6 +559,41 @@ END
 -- One outcome of restored_value.
 WHEN w.sets OPERATOR(pg_catalog.=) {outcome} THEN ({value})::{type}
 
+-- name: evaluate_rows
+-- An SQL text of the configuration for the next rows in order of key: it fails if the text fails for one of them.
+SELECT pg_catalog.count(*), pg_catalog.count(one.value)
+FROM (
+    SELECT {value}::pg_catalog.text AS value
+    FROM (SELECT t.* FROM {table} AS t WHERE {rows} ORDER BY {key} LIMIT %(limit)s) AS t
+) AS one
+
+-- name: evaluate_row
+-- An SQL text for one row, whichever comes at this place.
+SELECT {value}::pg_catalog.text
+FROM (SELECT t.* FROM {table} AS t OFFSET %(offset)s LIMIT 1) AS t
+
+-- name: text_shown
+-- What an SQL text gives for some rows, for a person to look at.
+SELECT {key}::pg_catalog.text, pg_catalog.left({value}::pg_catalog.text, 200)
+FROM {table} AS t
+WHERE {in_mapping} AND {key} IS NOT NULL
+ORDER BY {key} DESC
+LIMIT %(limit)s
+
+-- name: key_at
+-- The key at which such rows end.
+SELECT {key}::pg_catalog.text
+FROM {table} AS t
+WHERE {rows}
+ORDER BY {key}
+OFFSET %(offset)s LIMIT 1
+
+-- name: rows_of_any_order
+-- Rows whose order cannot be read, of any account and outside the mapping too.
+SELECT {row}
+FROM {table} AS t
+WHERE {key} {equals_key} ANY(%(keys)s::{key_type}[])
+
 -- name: value_check
 -- A value of [payments.set] as its column takes it, for some rows.
 SELECT pg_catalog.count(sample.value::pg_catalog.text)
