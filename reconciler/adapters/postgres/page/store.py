@@ -20,10 +20,17 @@ from reconciler.adapters.postgres.merchant.day_sums import local_population, sum
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
-from reconciler.adapters.postgres.merchant.unreadable_rows import rows_of_any_order
+from reconciler.adapters.postgres.merchant.unreadable_rows import (
+    Unreadable,
+    find_unreadable,
+    parts_by_key,
+    rows_of_any_order,
+    still_unreadable,
+    without_unreadable,
+)
 from reconciler.adapters.postgres.page.page_transaction import PostgresPageTransaction
-from reconciler.adapters.postgres.page.rows_set_aside import StoreWithRowsSetAside
 from reconciler.adapters.postgres.page.stored_facts import ask_for_stored_facts
+from reconciler.adapters.postgres.page.sweep_records import PostgresSweepRecords
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
@@ -66,7 +73,7 @@ def _with_unreadable_rows_set_aside(
     return read_without_them
 
 
-class PostgresStore(StoreWithRowsSetAside):
+class PostgresStore(PostgresSweepRecords):
     """The merchant's rows and Reconciler's tables, for one account. Safe to share between threads.
 
     ``engine.ports.Store`` says what the methods mean. If the schema reconciler does not exist or may not be read, it
@@ -77,8 +84,8 @@ class PostgresStore(StoreWithRowsSetAside):
         """Raises NewerSchemaError if a newer version of Reconciler has migrated the schema."""
         super().__init__(database, account)
         self._table = table
+        # the table without any row set aside
         self._whole_table = table
-        self._unreadable = table.unreadable
         self._counts = PaymentCounts(database, table, account)
         self._pairs = IdPairs(database, account, readable=self.can_read_schema)
         self._reader = RowReader(table.mapping, account, self._pairs)
@@ -87,7 +94,7 @@ class PostgresStore(StoreWithRowsSetAside):
             self._whole_table = replace(
                 table.whole, has_secrets=table.has_secrets, account_rows=table.account_rows
             )
-            self._use_table()
+            self._use_table(table.unreadable)
 
     @_with_unreadable_rows_set_aside
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
@@ -242,7 +249,7 @@ class PostgresStore(StoreWithRowsSetAside):
     @_with_unreadable_rows_set_aside
     def count_open(self, created: TimeRange, due_by: datetime | None = None) -> int:
         """See ``engine.ports.Store``."""
-        if self._unreadable:
+        if self._table.unreadable:
             self._take_repaired_rows_back()
         # without the schema no recheck is known, so every open row is due
         known = due_by if self.can_read_schema else None
@@ -259,7 +266,7 @@ class PostgresStore(StoreWithRowsSetAside):
     @_with_unreadable_rows_set_aside
     def count_between(self, created: TimeRange) -> int:
         """See ``engine.ports.Store``."""
-        if self._unreadable:
+        if self._table.unreadable:
             self._take_repaired_rows_back()
         return self._counts.rows(created, only_open=False)
 
@@ -309,7 +316,7 @@ class PostgresStore(StoreWithRowsSetAside):
             self._whole_table = replace(
                 self._whole_table, has_secrets=True, intent_is_indexed=False
             )
-            self._use_table()
+            self._use_table(self._table.unreadable)
         return references
 
     @_with_unreadable_rows_set_aside
@@ -395,3 +402,23 @@ class PostgresStore(StoreWithRowsSetAside):
             raise RowMovedError(frozenset()) from None
         else:
             self._may_be_unreadable = self._whole_table.has_texts
+
+    def _set_unreadable_aside(self) -> bool:
+        """Find the rows for which an SQL text fails, and set them aside; whether they are others than before."""
+        if not self._whole_table.has_texts:
+            return False
+        return self._use_table(find_unreadable(self._database, self._whole_table))
+
+    def _take_repaired_rows_back(self) -> None:
+        """Read the rows as usual again for which no text fails any more."""
+        known = self._table.unreadable
+        self._use_table(still_unreadable(self._database, self._whole_table, known))
+
+    def _use_table(self, unreadable: Unreadable) -> bool:
+        """Compose the statements anew, with these rows set aside; whether they are others than before."""
+        is_new = unreadable != self._table.unreadable
+        self._table = without_unreadable(self._whole_table, unreadable)
+        self._reader.unreadable = parts_by_key(unreadable)
+        self._reader.without_order = unreadable.get("order", frozenset())
+        self._counts = PaymentCounts(self._database, self._table, self._account)
+        return is_new
