@@ -12,7 +12,7 @@ from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
 
 @pytest.mark.parametrize("at_stripe", list(Outcome)[:6])
 def test_nothing_is_known_of_an_unreadable_row(at_stripe: Outcome) -> None:
-    """Whatever Stripe says, the finding names the text that fails."""
+    """For each outcome at Stripe, the finding names the text that fails."""
     row = payment(Outcome.UNKNOWN, unreadable="amount", amount=None)
     decision = decide(match_of(intent_of(at_stripe), row), rules(), NOW)
     assert isinstance(decision, Flag)
