@@ -75,7 +75,7 @@ class Preset:
         columns = [
             section.status,
             section.updated,
-            section.payment_intent if section.link_metadata else None,
+            section.payment_intent if section.links else None,
             *(column for columns in section.set.values() for column in columns),
         ]
         return tuple(dict.fromkeys(name for name in columns if isinstance(name, str)))

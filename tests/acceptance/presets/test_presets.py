@@ -157,6 +157,27 @@ def test_a_correcting_preset_corrects_once_and_a_revert_restores(
     assert rows_of(installation, name) == before
 
 
+def test_odoos_transaction_without_a_reference_is_linked(
+    make_installation: MakeInstallation,
+) -> None:
+    """Odoo names its transaction in the PaymentIntent's description: a paid one is joined to it and filled in."""
+    installation = installation_of(make_installation, "odoo")
+    made = installation.stripe.create_payment(1250, "eur", description="S000051", at=at(0))
+    installation.stripe.succeed(made.id, at=at(1))
+    table = table_name(load_preset("odoo"))
+    installation.execute(APPLICATIONS["odoo"].add(51, "", "draft"))
+    installation.execute(f"UPDATE {table} SET provider_reference = NULL WHERE id = 51")
+    before = rows_of(installation, "odoo")
+
+    report = installation.sweep("--apply", "--yes", "--kind", "window", "--since", "30d").json
+    columns = "state, provider_reference, is_post_processed"
+    row = installation.query(f"SELECT {columns} FROM {table} WHERE id = 51")
+    assert row == [("done", made.id, False)]
+
+    installation.run("revert", str(report["sweep"]), "--json")
+    assert rows_of(installation, "odoo") == before
+
+
 def test_every_preset_of_an_application_is_tested_and_listed() -> None:
     """A preset with a signature has its table here, its page, and its line in the lists of presets and of pages."""
     presets = [preset for preset in load_presets() if preset.head.signature]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.domain.outcome import Outcome
+from reconciler.entrypoints.init.configuration_text import Answers, text_of_preset
 from reconciler.entrypoints.init.presets import PresetMode, load_preset
 from reconciler.errors import UsageError
 from reconciler.settings import Configuration, PaymentsSection, load
@@ -79,6 +80,26 @@ def test_every_preset_is_valid(path: Path) -> None:
     assert (REPOSITORY / preset.head.page).is_file()
     writes = Outcome.SUCCEEDED in preset.section.statuses.write
     assert writes is (preset.head.mode is PresetMode.CORRECT)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_init_writes_a_preset_as_it_is(path: Path) -> None:
+    """The configuration from a preset has its section [payments], with the tables in the schema that was found."""
+    preset = load_preset(path.stem)
+    text = text_of_preset(preset, 'my "shop".payments', Answers())
+    expected = {**preset.payments_in('my "shop"'), "table": 'my "shop".payments'}
+    assert tomllib.loads(text)["payments"] == expected
+
+
+def test_a_preset_names_its_tables_with_their_schema() -> None:
+    """Every table that an SQL text reads gets the schema in front, and nothing else of the text changes."""
+    payments = load_preset("odoo").payments_in('my "shop"')
+    assert payments["currency"]["sql"] == (
+        '(SELECT c.name FROM "my ""shop""".res_currency c WHERE c.id = t.currency_id)'
+    )
+    assert 'FROM "my ""shop""".payment_provider p WHERE p.code' in payments["where"]
+    assert load_preset("vendure").payments_in("public")["currency"]["sql"].count('"order"') == 1
+    assert load_preset("dj-stripe").payments_in("shop") == load_preset("dj-stripe").payments
 
 
 def test_a_preset_that_does_not_exist() -> None:
