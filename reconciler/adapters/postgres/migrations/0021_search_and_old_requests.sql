@@ -1,4 +1,4 @@
--- depends: 0019_acceptance_requests
+-- depends: 0020_refused_rechecks
 -- A discrepancy is found by any of its names without a look at each; the service may delete answered requests for a sweep.
 
 -- the names that a person may search for: a row's key, the PaymentIntent, the order, the discrepancy's number
