@@ -9,11 +9,11 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from reconciler.clock import Clock
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.model.match import Rules
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.planning.plan import Budget
 from reconciler.domain.read_limits_and_shortage import RateLimits, Source, retrieve_page_size
-from reconciler.engine.acceptance_requests import AcceptanceRequests
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.lease.table_binding import TableGuard
 from reconciler.engine.limits.rate_limiter import RateLimiter
@@ -35,8 +35,12 @@ from reconciler.engine.sweep_context import Actor, ClaimedRechecks, SweepContext
 from reconciler.errors import ConfigurationError, LeaseHeldError, ReconcilerError
 
 if TYPE_CHECKING:
+    from reconciler.domain.audit.configuration_change import DecidingSettings
+    from reconciler.engine.acceptance_requests import AcceptanceRequests
+
     # imported by the service: a person's sweep reads every open row
     from reconciler.engine.due_rows import DueRows
+    from reconciler.engine.lease.configuration_record import ConfigurationRecord
 
 MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
@@ -51,7 +55,8 @@ NO_SCHEMA: Final = (
 class AccountPorts:
     """What an open account reads from and writes to.
 
-    ``new_discrepancy_store``, ``new_requests`` and ``new_acceptances`` make what a sweep under its own lease does not need.
+    ``new_discrepancy_store``, ``new_requests``, ``new_acceptances`` and ``new_configuration_record`` make what a usual sweep
+    under its own lease does not need.
     """
 
     stripe: Stripe
@@ -60,6 +65,7 @@ class AccountPorts:
     new_discrepancy_store: Callable[[], DiscrepancyStore]
     new_requests: Callable[[], SweepRequests]
     new_acceptances: Callable[[], AcceptanceRequests]
+    new_configuration_record: Callable[[], ConfigurationRecord]
     reserved_share: ReservedShare
     table_guard: TableGuard
 
@@ -106,6 +112,8 @@ class OpenAccount:
     rules: Rules
     rechecks: ClaimedRechecks
     has_schema: bool
+    deciding_settings: Callable[[], DecidingSettings]
+    """What decides results in the configuration, for the ledger."""
     zone: tzinfo = UTC
     """The time zone of the books."""
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -163,7 +171,11 @@ class OpenAccount:
         self.limits.source_quota.quota.renew(self.ports.store.booked_reads)
         sweep = None
         if is_stored:
-            self.ports.table_guard.check(epoch)
+            guard = self.ports.table_guard
+            guard.check(epoch)
+            configuration = self.provenance.get("configuration")
+            if guard.is_bound and guard.recorded_configuration != configuration:
+                self._record_configuration(request, epoch)
             sweep = self.ports.store.start_sweep(
                 {
                     "kind": request.kind.value,
@@ -190,6 +202,15 @@ class OpenAccount:
         if is_stored and report.complete and not self.ports.table_guard.is_bound:
             self._bind(report)
         return report
+
+    def _record_configuration(self, request: SweepRequest, epoch: int) -> None:
+        # imported here: a sweep with the configuration of the one before does not need it
+        from reconciler.engine.lease.configuration_record import record_configuration
+
+        settings = self.deciding_settings()
+        by = AskedBy(request.asked_by, request.claimed_by)
+        record_configuration(self.ports.new_configuration_record(), settings, by, epoch)
+        self.ports.table_guard.recorded_configuration = settings.fingerprint
 
     def _bind(self, report: SweepReport) -> None:
         """Bind the account to its table after a complete sweep: by then the key has proved to belong to the table."""

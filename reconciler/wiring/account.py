@@ -33,13 +33,16 @@ from reconciler.engine.limits.read_quota import ReadQuota, SourceQuota
 from reconciler.engine.sweep_context import ClaimedRechecks
 from reconciler.program_version import program_version
 from reconciler.settings import Account, Settings
-from reconciler.settings.fingerprint import configuration_fingerprint
+from reconciler.settings.fingerprint import configuration_fingerprint, deciding_settings
 from reconciler.wiring.limits import limits_of, new_quota, reads_allowed
 from reconciler.wiring.stop_signal import STOPPING
 
 if TYPE_CHECKING:
     from reconciler.adapters.postgres.coordination.acceptance_requests import (
         PostgresAcceptanceRequests,
+    )
+    from reconciler.adapters.postgres.coordination.configuration_record import (
+        PostgresConfigurationRecord,
     )
     from reconciler.adapters.postgres.coordination.sweep_requests import PostgresSweepRequests
     from reconciler.adapters.postgres.discrepancies.discrepancy_store import (
@@ -186,6 +189,7 @@ def open_account(
                 new_discrepancy_store=partial(_discrepancy_store, database, account.name),
                 new_requests=partial(_sweep_requests, database, account.name),
                 new_acceptances=partial(_acceptance_requests, database, account.name),
+                new_configuration_record=partial(_configuration_record, database, account.name),
                 reserved_share=PostgresReservedShare(
                     database, account.name, readable=store.can_read_schema
                 ),
@@ -205,6 +209,7 @@ def open_account(
                 "program": program_version(),
                 "configuration": configuration_fingerprint(settings),
             },
+            deciding_settings=partial(deciding_settings, settings),
             rechecks=rechecks or ClaimedRechecks(),
             # the service alone shares its claims, and sweeps again and again
             due_rows=None if rechecks is None else _due_rows(database, store, account.name, clock),
@@ -258,3 +263,12 @@ def _acceptance_requests(database: Database, account: str) -> PostgresAcceptance
     )
 
     return PostgresAcceptanceRequests(database, account)
+
+
+def _configuration_record(database: Database, account: str) -> PostgresConfigurationRecord:
+    # imported here: a sweep with the configuration of the one before does not need it
+    from reconciler.adapters.postgres.coordination.configuration_record import (
+        PostgresConfigurationRecord,
+    )
+
+    return PostgresConfigurationRecord(database, account)

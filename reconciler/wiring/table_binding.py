@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
+from reconciler.adapters.postgres.coordination.configuration_record import (
+    PostgresConfigurationRecord,
+)
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
 from reconciler.adapters.postgres.coordination.table_bindings import (
     PostgresTableBindings,
@@ -14,10 +18,12 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.inspection import Inspection, inspect
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.clock import Clock
-from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.engine.lease.lease import Lease
 from reconciler.engine.lease.table_binding import Rebound, TableGuard
+from reconciler.program_version import program_version
 from reconciler.settings import Account, Settings
+from reconciler.settings.fingerprint import deciding_settings
 from reconciler.wiring.account import new_holder
 
 
@@ -42,6 +48,19 @@ def bind_accounts(settings: Settings) -> Iterator[str]:
             return
         for account in settings.accounts:
             table_guard(database, found.table, account).bind()
+            record = PostgresConfigurationRecord(database, account.name)
+            record.store_first(deciding_settings(settings))
+
+
+def record_migration(settings: Settings, applied: Sequence[str], by: str) -> None:
+    """Add an entry to every ledger that exists, if something was applied to Reconciler's own tables."""
+    if not applied:
+        return
+    with Database(settings.database_url.get_secret_value(), size=1) as database:
+        body = {**AskedBy(by).fields, "applied": list(applied), "program": program_version()}
+        for account in PostgresLedger(database).accounts():
+            with database.transaction("recording a migration") as connection:
+                append(connection, account, None, (Draft(Action.MIGRATION, body),))
 
 
 def rebind_account(settings: Settings, account: Account, clock: Clock, by: str) -> Rebound:

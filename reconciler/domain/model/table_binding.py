@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class TableBinding:
     """The rows of an account: the table, as ``schema.table``, its key, and the column that holds the PaymentIntent.
 
+    A stored binding has the fingerprint of the configuration with which the account was swept last.
     If the table has several accounts, ``account_column`` says which one a row belongs to, and ``account_value`` is what it
     holds for this one. Both are None if the whole table belongs to the account.
     """
@@ -19,6 +20,7 @@ class TableBinding:
     payment_intent: str
     account_column: str | None = None
     account_value: str | None = None
+    configuration: str | None = field(default=None, compare=False)
 
     @property
     def described(self) -> str:
@@ -31,7 +33,9 @@ class TableBinding:
     @property
     def fields(self) -> Mapping[str, str | None]:
         """The binding for an entry of the ledger."""
-        return asdict(self)
+        fields = asdict(self)
+        del fields["configuration"]
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class TableGuard:
         self._checked_in: int | None = None
         self.is_bound = False
         """Whether the account is known to be bound to the configured table, as a check under its lease has shown."""
+        self.recorded_configuration: str | None = None
+        """The fingerprint of the configuration with which the account was swept last, as that check has read it."""
 
     def raise_if_bound_elsewhere(self) -> None:
         """Raise ConfigurationError if the account is bound to another table than the configuration names."""
@@ -76,6 +78,7 @@ class TableGuard:
         elif stored != self._configured:
             raise self._other_table(stored)
         self.is_bound = stored is not None
+        self.recorded_configuration = None if stored is None else stored.configuration
 
     def check(self, epoch: int) -> None:
         """As ``raise_if_not_its_table``, before something is written in this epoch of the account's lease.

@@ -60,7 +60,7 @@ def migrate(
     schema. Each account is bound to the configured table, if it is not bound yet. Exits with 78 if it is bound to another.
     """
     from reconciler.adapters.postgres.schema.migration import migrate as apply_migrations
-    from reconciler.wiring.table_binding import bind_accounts, rebind_account
+    from reconciler.wiring.table_binding import bind_accounts, rebind_account, record_migration
 
     call = invocation(context)
     settings = call.settings(need_stripe=False, need_table=rebind is not None)
@@ -75,14 +75,16 @@ def migrate(
             write_line("The schema reconciler is up to date.")
         return int(ExitCode.NO if missing else ExitCode.DONE)
 
-    for name in apply_migrations(
+    applied = apply_migrations(
         url,
         daemon_role=daemon_role,
         auditor_role=auditor_role,
         worker_role=worker_role,
         web_role=web_role,
-    ):
+    )
+    for name in applied:
         write_line(f"applied: {name}")
+    record_migration(settings, applied, call.asked_by)
     _warn_of_owner(ledger_owner(url))
     write_line("The schema reconciler is up to date.")
     if rebound is not None:

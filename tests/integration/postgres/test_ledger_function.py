@@ -60,6 +60,8 @@ def error_of(url: str, query: str) -> str | None:
         "SELECT reconciler.append_ledger('default', NULL, '{correction}', '{\"{}\"}')",
         "SELECT reconciler.append_ledger('default', NULL, '{resolution}', ARRAY['{\"asked_by\":\"service\"}'])",
         "SELECT reconciler.append_ledger('default', 7, '{rebind}', '{\"{}\"}')",
+        "SELECT reconciler.append_ledger('default', NULL, '{migration}', '{\"{}\"}')",
+        "SELECT reconciler.append_ledger('default', NULL, '{configuration}', '{\"{}\"}')",
         f"SET ROLE {LEDGER_ROLE}",
     ],
 )

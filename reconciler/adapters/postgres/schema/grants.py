@@ -67,12 +67,12 @@ def _quoted(name: str) -> str:
 
 
 _SELECT: Final = (
-    "acceptance_requests", "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
+    "acceptance_requests", "configurations", "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
     "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
     MIGRATIONS,
 )  # fmt: skip
 _KEPT: Final = (
-    "cursors", "discrepancies", "leases", "outbox", "services", "stored_ids", "sweep_requests",
+    "configurations", "cursors", "discrepancies", "leases", "outbox", "services", "stored_ids", "sweep_requests",
 )  # fmt: skip
 """Tables whose rows the service adds and changes, and never deletes."""
 _DELETED: Final = ("events", "reads", "rechecks", "replicas", "sweeps")

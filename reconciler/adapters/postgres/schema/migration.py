@@ -78,7 +78,6 @@ def migrate(
     on the merchant's table are for the merchant to grant. The auditor's role reads the schema and adds notes.
     The worker's role reads the outbox and marks its rows as delivered. The role of the finance pages reads the schema and
     stores what a reviewer decides.
-
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
     another session keeps migrating for longer than LONGEST_WAIT_SECONDS, or holds a lock on a table of the schema for
     more than 3 s: what was applied before stays, and another call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.

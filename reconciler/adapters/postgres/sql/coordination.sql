@@ -353,10 +353,27 @@ FROM reconciler.reads
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND hour OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
 
 -- name: binding
--- The table that the account belongs to.
-SELECT table_name, key_column, payment_intent, account_column, account_value
-FROM reconciler.table_bindings
-WHERE account OPERATOR(pg_catalog.=) %(account)s
+-- The table that the account belongs to, and the configuration with which it was swept last.
+SELECT b.table_name, b.key_column, b.payment_intent, b.account_column, b.account_value, c.fingerprint
+FROM reconciler.table_bindings AS b
+LEFT JOIN reconciler.configurations AS c ON c.account OPERATOR(pg_catalog.=) b.account
+WHERE b.account OPERATOR(pg_catalog.=) %(account)s
+
+-- name: configuration
+-- What the configuration was at the last recorded sweep.
+SELECT fingerprint, settings FROM reconciler.configurations WHERE account OPERATOR(pg_catalog.=) %(account)s
+
+-- name: configuration_put
+-- In one transaction with the entry of the ledger that names what changed.
+INSERT INTO reconciler.configurations (account, fingerprint, settings)
+VALUES (%(account)s, %(fingerprint)s, %(settings)s::pg_catalog.jsonb)
+ON CONFLICT (account) DO UPDATE SET fingerprint = excluded.fingerprint, settings = excluded.settings, recorded_at = pg_catalog.now()
+
+-- name: configuration_first
+-- A configuration that a sweep has stored stays: that sweep was made with it.
+INSERT INTO reconciler.configurations (account, fingerprint, settings)
+VALUES (%(account)s, %(fingerprint)s, %(settings)s::pg_catalog.jsonb)
+ON CONFLICT (account) DO NOTHING
 
 -- name: binding_put
 -- The first process that binds an account decides.

@@ -166,7 +166,7 @@ WITH wanted (name, privilege) AS (
         ('ledger', 'SELECT'), ('ledger_heads', 'SELECT'), ('leases', 'UPDATE'), ('rechecks', 'DELETE'),
         ('events', 'INSERT'), ('sweeps', 'UPDATE'), ('discrepancies', 'UPDATE'), ('outbox', 'INSERT'),
         ('reads', 'UPDATE'), ('services', 'UPDATE'), ('replicas', 'DELETE'), ('stored_ids', 'UPDATE'),
-        ('table_bindings', 'INSERT'), ('acceptance_requests', 'SELECT')
+        ('table_bindings', 'INSERT'), ('acceptance_requests', 'SELECT'), ('configurations', 'UPDATE')
 ),
 found AS (
     SELECT name, privilege, pg_catalog.to_regclass('reconciler.' OPERATOR(pg_catalog.||) name)::pg_catalog.oid AS relation

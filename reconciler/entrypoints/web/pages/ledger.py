@@ -142,6 +142,16 @@ def entry_text(action: str, body: Mapping[str, object]) -> str:
             return f"Sweep {body.get('sweep')} ({kind}), {complete}, {body.get('corrected', 0)} rows corrected"
         case Action.DAY_TOTALS:
             return f"Totals of the day in {_text(body, 'currency').upper()}"
+        case Action.CONFIGURATION:
+            keys = body.get("keys")
+            named = (
+                [_text(one, "key") for one in keys if isinstance(one, Mapping)]
+                if isinstance(keys, list)
+                else []
+            )
+            return f"Configuration changed: {', '.join(named)}"
+        case Action.MIGRATION:
+            return "Reconciler's own tables brought up to date"
         case _:
             return words(action)
 
