@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.audit.statement_records import (
     RecordedStatement,
     corrections_of,
+    examined_ranges,
     recorded_statement,
 )
 from reconciler.adapters.postgres.database import Database
@@ -50,6 +51,10 @@ class Audit:
     ) -> Iterator[RecordedCorrection]:
         """What was written to rows, and taken back, from ``start`` to ``cut``."""
         return corrections_of(self.database, account, start, cut)
+
+    def examined(self, account: str) -> tuple[tuple[date, date], ...]:
+        """The ranges of days that sweeps examined to the end."""
+        return examined_ranges(self.database, account)
 
     def sample(self, account: str, period: Period, size: int, seed: int) -> DrawnSample:
         """An auditor's sample of what the ledger recorded in a period, as ``drawn_sample`` draws it."""

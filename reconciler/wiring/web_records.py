@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
 
-from reconciler.adapters.postgres.audit.statement_records import recorded_statement
+from reconciler.adapters.postgres.audit.statement_records import (
+    RecordedStatement,
+    recorded_statement,
+)
 from reconciler.adapters.postgres.coordination.acceptance_requests import store_acceptance
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.review_store import (
@@ -38,13 +41,13 @@ from reconciler.adapters.postgres.web.payment_records import (
 from reconciler.clock import Clock
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.statement import Statement
 from reconciler.engine.actions.close_period import PeriodLedger
 from reconciler.settings import Settings
 from reconciler.wiring.close import period_ledger
 from reconciler.wiring.remembered import Remembered
 
 CONNECTIONS: int = 6
+CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +115,27 @@ class WebRecords:
         )
 
     def recent_statement(
-        self, account: str, period: Period, cutoff: datetime, now: datetime
-    ) -> Statement:
-        """The statement of a period as of a moment, or as of now if that is in the future; perhaps of a moment ago."""
-        return cast(
-            "Statement",
-            self._figures.value(
-                ("statement", account, period.first, period.last, cutoff),
-                lambda: self.statement(account, period, min(cutoff, now)),
-            ),
-        )
+        self,
+        account: str,
+        period: Period,
+        cutoff: datetime,
+        now: datetime,
+        materiality: Mapping[str, int],
+    ) -> RecordedStatement:
+        """The statement of a period as of a moment, or as of now if that is in the future; perhaps of a moment ago.
 
-    def statement(self, account: str, period: Period, cut: datetime) -> Statement:
-        """The statement of a period, of what the ledger held at ``cut``."""
-        return recorded_statement(self._database, account, period, cut, cut, {}).statement
+        What came after the moment is in it as subsequent events. ``materiality`` is by currency, in minor units.
+        """
+
+        def make() -> RecordedStatement:
+            # the database's clock may be ahead of this one
+            known = now + CLOCKS_DIFFER_BY
+            return recorded_statement(
+                self._database, account, period, min(cutoff, now), known, materiality
+            )
+
+        key = ("statement", account, period.first, period.last, cutoff)
+        return cast("RecordedStatement", self._figures.value(key, make))
 
     def ledger(
         self, account: str, before: int | None, actions: tuple[str, ...], limit: int

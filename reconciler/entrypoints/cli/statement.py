@@ -22,10 +22,12 @@ from reconciler.entrypoints.cli.arguments import (
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.plain_export import with_outputs, write_certificate
 from reconciler.entrypoints.cli.written_file import new_file, new_text_file
 from reconciler.entrypoints.invocation import invocation
 from reconciler.entrypoints.shown_text import json_text
 from reconciler.entrypoints.statement_files.certificate import Certificate
+from reconciler.entrypoints.statement_files.export_certificate import certificate_path
 from reconciler.entrypoints.statement_files.origin import moment_word, origin_of
 from reconciler.entrypoints.statement_files.statement_html import statement_html
 from reconciler.entrypoints.statement_files.statement_json import as_json, item_json
@@ -139,6 +141,9 @@ def statement(
         else:
             with new_text_file(output) as stream:
                 _write_text(stream, chosen_format, certificates, excel=excel)
+            if chosen_format in (StatementFormat.CSV, StatementFormat.JSON):
+                shapes = [with_outputs(one, output).as_json() for one in certificates]
+                write_certificate(certificate_path(output), shapes)
     complete = all(one.statement.is_complete for one in made)
     return int(ExitCode.DONE if complete else ExitCode.TEMPORARY)
 
@@ -148,7 +153,13 @@ def _write_text(
 ) -> None:
     match chosen:
         case StatementFormat.JSON:
-            values = [as_json(one.statement, one.head, one.as_of) for one in certificates]
+            values = [
+                {
+                    **as_json(one.statement, one.head, one.as_of),
+                    "certificate": one.as_json(),
+                }
+                for one in certificates
+            ]
             indent = 2 if out.isatty() else None
             out.write(json_text(values, indent=indent, ascii_only=takes_ascii_only(out)) + "\n")
         case StatementFormat.CSV:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from reconciler.domain.money import Money
@@ -120,7 +120,7 @@ class Certificate:
             )
             for fact, value in _fact_lines(sweep.facts):
                 yield f"{name}: {fact}", value
-        yield "Days not examined", _days(found)
+        yield "Days not examined", days_text(found.days_not_examined)
         yield "Run by", origin.run_by
         yield "Run at", f"{moment_text(origin.run_at)} (UTC)"
         yield "Program", origin.program
@@ -185,8 +185,9 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def _days(found: Statement) -> str:
-    days: Sequence[str] = [str(day) for day in found.days_not_examined]
+def days_text(found: Sequence[date]) -> str:
+    """Days for people, "none" if there is none."""
+    days = [str(day) for day in found]
     if not days:
         return "none"
     more = len(days) - _DAYS_NAMED

@@ -15,8 +15,13 @@ from reconciler.settings.fingerprint import configuration_fingerprint
 
 def origin_of(call: Invocation, settings: Settings, now: datetime, words: Sequence[str]) -> Origin:
     """The origin of a file that ``reconciler`` with these words makes again."""
+    return origin_by(call.asked_by, settings, now, words)
+
+
+def origin_by(run_by: str, settings: Settings, now: datetime, words: Sequence[str]) -> Origin:
+    """The same for a person whom the pages know."""
     return Origin(
-        run_by=call.asked_by,
+        run_by=run_by,
         run_at=now,
         program=program_version(),
         configuration=configuration_fingerprint(settings),

@@ -70,7 +70,7 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
 
     yield f"<section>\n<h2>{_text(one.currency.upper())}</h2>\n"
     yield f'<p class="headline">Unexplained: {_text(money(one.unexplained))}</p>\n'
-    for said in (statement_text.lost_webhooks(one), statement_text.subsequent(one)):
+    for said in (statement_text.lost_webhooks(found.period, one), statement_text.subsequent(one)):
         if said:
             yield f"<p>{_text(said)}</p>\n"
     # the roll-forward has a table of its own

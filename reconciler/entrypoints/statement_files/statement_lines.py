@@ -24,7 +24,10 @@ def statement_lines(one: Certificate) -> Iterator[str]:
         yield clean(f"{currency.currency.upper()}: unexplained {unexplained}")
         ageing = statement_text.ageing(found, currency)
         yield from statement_text.pair_lines([*statement_text.figures(currency), *ageing])
-        for said in (statement_text.lost_webhooks(currency), statement_text.subsequent(currency)):
+        for said in (
+            statement_text.lost_webhooks(found.period, currency),
+            statement_text.subsequent(currency),
+        ):
             if said:
                 yield clean(f"  {said}")
     if not found.is_complete:

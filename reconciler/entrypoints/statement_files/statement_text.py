@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.money import Money
+from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
 from reconciler.entrypoints.shown_text import cell_text, clean, moment_text, money_text
@@ -54,14 +56,13 @@ def head_line(head: Head) -> str:
     return f"Made of the ledger up to entry {head[0]}, hash {head[1]}."
 
 
-def lost_webhooks(one: CurrencyStatement) -> str:
+def lost_webhooks(period: Period, one: CurrencyStatement) -> str:
     """What lost webhooks did to payments of the period; empty if they did nothing."""
     lost = one.lost_webhooks
     if not lost.lost.count:
         return ""
-    said = (
-        f"In this period webhooks lost {_payments(lost.lost.count)} worth {_money(lost.lost, one)}"
-    )
+    when = "This month" if _is_month(period) else "In this period"
+    said = f"{when} webhooks lost {_payments(lost.lost.count)} worth {_money(lost.lost, one)}"
     within = "" if lost.slowest is None else f" within {_span(lost.slowest)}"
     if not lost.not_right.count:
         return f"{said}; all were right{within}."
@@ -69,6 +70,11 @@ def lost_webhooks(one: CurrencyStatement) -> str:
     if lost.slowest is None:
         return f"{said}; at the cut-off none was right."
     return f"{said}; at the cut-off {open_ones} were not right, the others were right{within}."
+
+
+def _is_month(period: Period) -> bool:
+    last = calendar.monthrange(period.first.year, period.first.month)[1]
+    return period.first.day == 1 and period.last == period.first.replace(day=last)
 
 
 def explanations(one: CurrencyStatement) -> Iterator[tuple[str, str]]:

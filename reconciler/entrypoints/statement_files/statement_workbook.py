@@ -27,18 +27,19 @@ def write_statement_workbook(
 ) -> None:
     """Write the workbook. Raises UsageError if the file cannot be written."""
     with Workbook(path, most_rows) as book:
-        _summary(book, certificates)
-        _roll_forward(book, certificates)
+        add_summary(book, certificates)
+        add_roll_forward(book, certificates)
         _discrepancies(book, certificates)
-        _corrections(book, corrections)
-        _days(book, certificates)
+        add_corrections(book, corrections)
+        add_days(book, certificates)
         sheet = book.sheet("certificate", (TITLE, ""))
         for one in certificates:
             for name, value in one.lines():
                 sheet.add((name, value))
 
 
-def _summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
+def add_summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    """Add the sheet of the figures of each statement, with what they are."""
     sheet = book.sheet("summary", ("account", "currency", "figure", "money", "count", "remark"))
     for one in certificates:
         found = one.statement
@@ -55,7 +56,7 @@ def _summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
                 money = Money(amount, currency.currency)
                 sheet.add((account, currency.currency.upper(), name, money, count, None))
             for said in (
-                statement_text.lost_webhooks(currency),
+                statement_text.lost_webhooks(found.period, currency),
                 statement_text.subsequent(currency),
             ):
                 if said:
@@ -78,7 +79,8 @@ def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
     yield "rows outside the mapping", one.outside_mapping.amount, one.outside_mapping.count
 
 
-def _roll_forward(book: Workbook, certificates: Sequence[Certificate]) -> None:
+def add_roll_forward(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    """Add the sheet of the open differences: how they moved, and how old they are."""
     titles = ("account", "currency", "open differences", "owner", "findings", "money")
     sheet = book.sheet("roll-forward", titles)
     for one in certificates:
@@ -114,7 +116,8 @@ def _discrepancies(book: Workbook, certificates: Sequence[Certificate]) -> None:
                 )  # fmt: skip
 
 
-def _corrections(book: Workbook, corrections: Iterable[RecordedCorrection]) -> None:
+def add_corrections(book: Workbook, corrections: Iterable[RecordedCorrection]) -> None:
+    """Add the sheet of what was written to rows."""
     titles = (
         "account", "entry", "at (UTC)", "action", "payment", "row", "status before", "status after", "asked by", "sweep",
     )  # fmt: skip
@@ -128,7 +131,8 @@ def _corrections(book: Workbook, corrections: Iterable[RecordedCorrection]) -> N
         )  # fmt: skip
 
 
-def _days(book: Workbook, certificates: Sequence[Certificate]) -> None:
+def add_days(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    """Add the sheet of the days, and of those that were not examined."""
     titles = (
         "account", "day", "currency", "rows that say paid", "your table calls paid", "payments",
         "Stripe received", "difference", "refunded", "disputed", "sweep",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 from reconciler.domain.statement.period import Period, start_of
 from reconciler.domain.statement.statement import Statement
 from reconciler.entrypoints.web.call import Call, WrongAddressError
@@ -136,9 +137,12 @@ def _asked_month(call: Call) -> Month:
 def month_statement(call: Call, account: str, month: Month) -> Statement:
     """The statement of a month, of what the ledger holds now, at most five days after the month's end."""
     period = Period(month.first, month.last, call.settings.statement.zone)
-    return period_statement(call, account, period, period.end + CUTOFF_AFTER)
+    return period_statement(call, account, period, period.end + CUTOFF_AFTER).statement
 
 
-def period_statement(call: Call, account: str, period: Period, cutoff: datetime) -> Statement:
+def period_statement(
+    call: Call, account: str, period: Period, cutoff: datetime
+) -> RecordedStatement:
     """The statement of a period as of a moment; as of now if that is in the future."""
-    return call.records.recent_statement(account, period, cutoff, call.clock.now())
+    materiality = call.settings.review.materiality
+    return call.records.recent_statement(account, period, cutoff, call.clock.now(), materiality)

@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -265,6 +266,36 @@ def test_statement(tutorial: Tutorial) -> None:
         f"reconciler statement --from 2020-01-01 --to 2100-01-01 --cutoff {before} --json"
     )
     check("statement", json.loads(whole.out), json.loads(later.out))
+
+
+def test_certificates_and_bundles(tutorial: Tutorial, tmp_path: Path) -> None:
+    """The certificate of a statement, of an export and in a bundle; a whole bundle and a broken one."""
+    long_ago = SystemClock().now() - timedelta(days=3)
+    paid = tutorial.stripe.create_payment(1250, "eur", at=long_ago)
+    tutorial.stripe.succeed(paid.id, at=long_ago)
+    tutorial.run("reconciler sweep --kind window --since 90d --record")
+    tutorial.run(
+        f"reconciler statement --from 2020-01-01 --to 2100-01-01 --json --output {tmp_path}/s.json"
+    )
+    tutorial.run(f"reconciler export --output {tmp_path}/e.jsonl")
+    bundle = tmp_path / "b.zip"
+    tutorial.run(f"reconciler export --bundle {bundle} --month {long_ago:%Y-%m}")
+    (statement,) = json.loads((tmp_path / "s.json").read_text())
+    (beside,) = json.loads((tmp_path / "s.json.certificate.json").read_text())
+    with zipfile.ZipFile(bundle) as file:
+        inside = json.loads(file.read("certificate.json"))
+        check("manifest of a bundle", json.loads(file.read("manifest.json")))
+    check("certificate of a statement", statement["certificate"], beside, inside)
+    check(
+        "certificate of an export", json.loads((tmp_path / "e.jsonl.certificate.json").read_text())
+    )
+    whole = json.loads(tutorial.run(f"reconciler verify --file {bundle} --json").out)
+    bundle.write_bytes(b"x")
+    check(
+        "verify --file",
+        whole,
+        json.loads(tutorial.run(f"reconciler verify --file {bundle} --json").out),
+    )
 
 
 def test_close(tutorial: Tutorial, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,7 @@ def test_the_lines_end_with_the_certificate(certificate: Certificate) -> None:
     assert "EUR: unexplained 0.00 EUR" in text
     assert "After the cut-off 1 payment of this period changed" in text
     assert (
-        "In this period webhooks lost 1 payment worth 12.50 EUR; at the cut-off none was right."
-        in text
+        "This month webhooks lost 1 payment worth 12.50 EUR; at the cut-off none was right." in text
     )
     assert "reconciler statement 2026-10" in text
     early = replace(SWEEP, facts={})

@@ -88,6 +88,16 @@ def corrections_of(
             yield RecordedCorrection(*row)
 
 
+def examined_ranges(database: Database, account: str) -> tuple[tuple[date, date], ...]:
+    """The ranges of days, from the first to the last, that sweeps of an account examined to the end."""
+    with (
+        database.connection("reading which days were examined") as connection,
+        readable_entries(account),
+    ):
+        rows = connection.execute(_SQL["examined_ranges"], {"account": account}).fetchall()
+        return tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in rows)
+
+
 @contextmanager
 def readable_entries(account: str) -> Iterator[None]:
     """Raise BrokenLedgerError for what a block finds in an entry that no program wrote."""

@@ -375,3 +375,11 @@ LEFT JOIN reconciler.discrepancies AS d
     AND d.subject OPERATOR(pg_catalog.=) coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent')
     AND d.kind OPERATOR(pg_catalog.=) CASE WHEN l.action OPERATOR(pg_catalog.=) 'correction' THEN 'missed_outcome' ELSE l.body OPERATOR(pg_catalog.->>) 'kind' END
 ORDER BY l.draw, l.seq
+
+-- name: examined_ranges
+-- The days that a sweep examined to the end; an index of actions serves it.
+SELECT DISTINCT
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first',
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last'
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep' AND body OPERATOR(pg_catalog.?) 'days'

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
-from reconciler.domain.statement.reconciling_item import ReconcilingItem
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
 from reconciler.engine.actions.close_period import Closing, closing_of
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
+from reconciler.entrypoints.web.pages.statement_details import (
+    certificate_table,
+    detail_tables,
+    sentences,
+)
 from reconciler.entrypoints.web.tables import (
     Table,
-    address,
-    moment_column,
     money_column,
     number_column,
     text_column,
@@ -46,12 +47,14 @@ def statement(call: Call) -> View:
     asked = asked_period(call)
     closing = closing_of(call.records.period_ledger(account), asked.period)
     cutoff = asked.cutoff or _usual_cutoff(closing)
-    found = period_statement(call, account, asked.period, cutoff)
+    recorded = period_statement(call, account, asked.period, cutoff)
+    found = recorded.statement
     tables: list[Table[Any]] = [*closing_tables(account, closing)]
     for currency in found.currencies:
         tables.append(_lines_table(currency))
         tables.append(_roll_forward(currency))
-        tables.append(_items_table(account, currency))
+        tables += detail_tables(account, found, currency)
+    tables.append(certificate_table(call, account, recorded, cutoff))
     values = {
         "account": account,
         "accounts": accounts,
@@ -63,6 +66,7 @@ def statement(call: Call) -> View:
         "headlines": [_headline(one) for one in found.currencies],
         "zone": call.settings.statement.timezone,
         "months": _months(found),
+        "said": {one.currency: sentences(found, one) for one in found.currencies},
     }
     return View("statement.html", f"Statement of {asked.name}", values, tuple(tables))
 
@@ -150,27 +154,4 @@ def _roll_forward(one: CurrencyStatement) -> Table[Line]:
             money_column("Amount", lambda item: item.money),
         ),
         lines,
-    )
-
-
-def _items_table(account: str, one: CurrencyStatement) -> Table[ReconcilingItem]:
-    def href(item: ReconcilingItem) -> str:
-        name = item.subject.removeprefix("row:").split(",")[0]
-        return address("/payment", account=account, name=name)
-
-    items: Sequence[ReconcilingItem] = one.items
-    return Table(
-        f"items_{one.currency}",
-        f"{one.currency.upper()}: what explains the difference",
-        (
-            text_column("Payment", lambda item: item.subject, href=href),
-            text_column("Kind", lambda item: words(item.kind)),
-            text_column("State", lambda item: words(item.state)),
-            text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
-            moment_column("Payment created", lambda item: item.payment_created),
-            moment_column("Since", lambda item: item.since),
-            money_column("Amount", lambda item: Money(item.amount, item.currency)),
-        ),
-        items,
-        empty="No finding explains a part of the difference.",
     )

@@ -1,0 +1,145 @@
+"""The parts of a statement's page below its sums: ages, what happened after the cut-off, and the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+
+from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
+from reconciler.domain.money import Money
+from reconciler.domain.statement.reconciling_item import ReconcilingItem
+from reconciler.domain.statement.statement import AgedItems, Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, SubsequentEvent
+from reconciler.entrypoints.shown_text import money_text
+from reconciler.entrypoints.statement_files import statement_text
+from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
+from reconciler.entrypoints.statement_files.origin import moment_word, origin_by
+from reconciler.entrypoints.web.call import Call
+from reconciler.entrypoints.web.tables import (
+    Table,
+    address,
+    moment_column,
+    money_column,
+    number_column,
+    text_column,
+)
+from reconciler.entrypoints.web.templating import words
+
+
+def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
+    """What the page says about a currency in words: lost webhooks, small items, and what happened after the cut-off."""
+    small = one.below_materiality
+    below = ""
+    if small.count:
+        limit, total = Money(one.materiality, one.currency), Money(small.amount, one.currency)
+        below = (
+            f"{small.count:,} findings of less than {money_text(limit)} each are not listed one by one; together they are"
+            f" {money_text(total)}. They are in every sum and in the files."
+        )
+    said = (statement_text.lost_webhooks(found.period, one), below, statement_text.subsequent(one))
+    return [text for text in said if text]
+
+
+def ageing_table(found: Statement, one: CurrencyStatement) -> Table[AgedItems]:
+    """What is open at the cut-off, by age and owner."""
+    return Table(
+        f"ageing_{one.currency}",
+        f"{one.currency.upper()}: how old the open differences are",
+        (
+            text_column("Open for", lambda aged: f"{aged.age} days"),
+            text_column("Owner", lambda aged: aged.owner or "no owner"),
+            number_column("Number", lambda aged: aged.items.count),
+            money_column("Amount", lambda aged: Money(aged.items.amount, one.currency)),
+        ),
+        found.aged(one),
+        empty="Nothing is open.",
+    )
+
+
+def items_table(account: str, found: Statement, one: CurrencyStatement) -> Table[ReconcilingItem]:
+    """What explains the difference. The page lists what is material, a file has every item."""
+
+    def href(item: ReconcilingItem) -> str:
+        name = item.subject.removeprefix("row:").split(",")[0]
+        return address("/payment", account=account, name=name)
+
+    return Table(
+        f"items_{one.currency}",
+        f"{one.currency.upper()}: what explains the difference",
+        (
+            text_column("Payment", lambda item: item.subject, href=href),
+            text_column("Kind", lambda item: words(item.kind)),
+            text_column("State", lambda item: words(item.state)),
+            text_column("Owner", found.owner_of),
+            text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
+            moment_column("Payment created", lambda item: item.payment_created),
+            moment_column("Since", lambda item: item.since),
+            money_column("Amount", lambda item: Money(item.amount, item.currency)),
+        ),
+        one.material_items,
+        empty="No finding explains a part of the difference.",
+        all_rows=lambda: nullcontext(iter(one.items)),
+    )
+
+
+def subsequent_table(account: str, one: CurrencyStatement) -> Table[SubsequentEvent]:
+    """What became of payments of the period after the cut-off; no figure includes it."""
+
+    def subject(event: SubsequentEvent) -> str:
+        known = event.after or event.before
+        return "" if known is None else known.subject
+
+    def money(item: ReconcilingItem | None) -> Money:
+        return Money(0 if item is None else item.amount, one.currency)
+
+    return Table(
+        f"subsequent_{one.currency}",
+        f"{one.currency.upper()}: after the cut-off",
+        (
+            text_column(
+                "Payment",
+                subject,
+                href=lambda event: address(
+                    "/payment", account=account, name=subject(event).removeprefix("row:")
+                ),
+            ),
+            text_column("State", lambda event: words(event.state)),
+            moment_column("Time", lambda event: event.at),
+            money_column("Difference before", lambda event: money(event.before)),
+            money_column("Difference after", lambda event: money(event.after)),
+        ),
+        one.subsequent,
+    )
+
+
+def certificate_table(
+    call: Call, account: str, found: RecordedStatement, cutoff: datetime
+) -> Table[tuple[str, str]]:
+    """The certificate of completeness of what the page shows, and the command that makes the same statement."""
+    statement, now = found.statement, call.clock.now()
+    period = statement.period
+    command = [
+        "statement", "--from", str(period.first), "--to", str(period.last), "--cutoff", moment_word(cutoff),
+        "--as-of", moment_word(now), "--account", account,
+    ]  # fmt: skip
+    origin = origin_by(call.reader.actor, call.settings, now, command)
+    certificate = Certificate(statement, found.head, now, origin, {})
+    return Table(
+        "certificate",
+        TITLE,
+        (
+            text_column("What", lambda line: line[0]),
+            text_column("Value", lambda line: line[1]),
+        ),
+        list(certificate.lines()),
+    )
+
+
+def detail_tables(
+    account: str, found: Statement, one: CurrencyStatement
+) -> Iterator[Table[AgedItems] | Table[ReconcilingItem] | Table[SubsequentEvent]]:
+    """The tables of one currency below its sums."""
+    yield ageing_table(found, one)
+    yield items_table(account, found, one)
+    yield subsequent_table(account, one)
