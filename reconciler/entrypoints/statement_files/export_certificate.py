@@ -152,9 +152,8 @@ def _account_json(one: ExportedAccount) -> Mapping[str, object]:
 
 
 def certificate_path(path: Path) -> Path:
-    """Where the certificate of a file stands: beside it. That of a folder stands in it."""
-    if path.is_dir():
-        return path / "certificate.json"
+    """Where the certificate of a file or a folder stands: beside it."""
+    path = path.absolute()
     return path.with_name(f"{path.name}.certificate.json")
 
 

@@ -61,7 +61,7 @@ def test_every_plain_export_has_its_certificate(town: Town) -> None:
     ):
         answer = town.run("export", *options, "--output", str(path))
         assert answer.code == 0, answer.err
-        beside = path / "certificate.json" if path.is_dir() else Path(f"{path}.certificate.json")
+        beside = Path(f"{path}.certificate.json")
         certificate = json.loads(beside.read_text())
         (account,) = certificate["accounts"]
         assert account["discrepancies"] == [{"currency": "eur", "count": 2, "amount": 2500}]
