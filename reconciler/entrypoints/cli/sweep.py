@@ -260,10 +260,11 @@ def _sweep(
             if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
                 report = opened.sweep(replace(request, approved=True), display, requester)
             is_due = request.kind is SweepKind.DUE and not request.names_intents
-            if is_due and settings.payments is not None:
+            mapped = settings.payments
+            if is_due and mapped is not None and (mapped.links or not report.examined):
                 from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
 
-                note_rows_without_intent(opened, settings.payments, report)
+                note_rows_without_intent(opened, mapped, report)
             if report.ledger_head is not None:
                 _anchor(call, settings, opened, report, report.ledger_head)
             return report
