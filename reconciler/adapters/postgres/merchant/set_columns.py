@@ -202,9 +202,10 @@ def _value_faults(
 
 def status_text_faults(mapping: TableMapping) -> Iterator[Fault]:
     """The faults of a mapping with an SQL text for the status: that changes only by the columns that it reads."""
+    text = shown_text(mapping.status.sql if isinstance(mapping.status, SqlText) else mapping.status)
     for outcome in mapping.statuses.write:
         if not mapping.set.get(outcome):
             yield Fault(
-                f"[payments.write] {outcome.value}: the status is an SQL text, which cannot be written.",
+                f"[payments.write] {outcome.value}: the status is the SQL text {text}, which cannot be written.",
                 f"Name the columns to write under [payments.set.{outcome.value}], or delete the line.",
             )
