@@ -36,8 +36,10 @@ def shop_with_a_wrong_row(open_shop: OpenShop, case: str) -> PaymentShop:
     return shop
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
-@pytest.mark.parametrize("case", TEXTS)
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [*((case, "all") for case in TEXTS), ("a cast", "due"), ("a condition", "window")],
+)
 def test_one_row_is_a_finding_and_the_others_are_corrected(
     open_shop: OpenShop, case: str, kind: str
 ) -> None:

@@ -183,7 +183,7 @@ def _failing_keys(
         if len(found) == MOST:
             raise ConfigurationError((_too_many(part, after),))
         found.add(after)
-        size = ROWS_AFTER_FAILURE
+        size = 1 if most == 1 else ROWS_AFTER_FAILURE
 
 
 def _too_many(part: str, key: str) -> Fault:
