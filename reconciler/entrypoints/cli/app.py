@@ -180,7 +180,7 @@ def program(
     context.obj = Invocation(environ, config, quiet=quiet)
 
 
-PAGED: Final = (discrepancies, explain, plan)
+PAGED: Final = (discrepancies, explain, plan, sweeps, doctor)
 """The commands whose answer may be longer than a terminal."""
 
 

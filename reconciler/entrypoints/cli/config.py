@@ -9,6 +9,7 @@ import typer
 
 from reconciler.entrypoints.cli.arguments import JsonOption
 from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_table
+from reconciler.entrypoints.cli.pager import in_pager
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
 from reconciler.settings.shown import ShownValue, shown_values
@@ -24,6 +25,7 @@ _COLUMNS: Final = (
 
 
 @config.command()
+@in_pager
 def show(context: typer.Context, json: JsonOption = False) -> int:
     """Show each value, and whether it comes from the file, the environment, a credential or a default.
 

@@ -102,7 +102,9 @@ def export(
     is_csv = export_format is ExportFormat.CSV
     with open_audit(settings) as audit:
         if request is not None:
-            write_sample(request, audit, settings, output, as_csv=is_csv, excel=excel)
+            write_sample(
+                request, audit, settings, output, as_csv=is_csv, excel=excel, quiet=call.quiet
+            )
         elif bundle is not None:
             is_complete = write_month_bundle(bundle, month, account, call, audit, settings)
             return int(ExitCode.DONE if is_complete else ExitCode.TEMPORARY)
@@ -116,6 +118,7 @@ def export(
                 chosen_accounts(audit.ledger.accounts(), account),
                 account,
                 origin_of(call, settings, call.clock.now(), words),
+                quiet=call.quiet,
             )
             if output is not None and export_format is ExportFormat.XLSX:
                 plain.write_workbook(output, settings)

@@ -85,7 +85,8 @@ def migrate(
     for name in applied:
         write_line(f"applied: {name}")
     record_migration(settings, applied, call.asked_by)
-    _warn_of_owner(ledger_owner(url))
+    if not call.quiet:
+        _warn_of_owner(ledger_owner(url))
     write_line("The schema reconciler is up to date.")
     if rebound is not None:
         _write_rebound(rebound.name, rebind_account(settings, rebound, call.clock, call.asked_by))

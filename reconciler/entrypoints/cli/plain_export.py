@@ -46,12 +46,16 @@ _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class PlainExport:
-    """What is exported: these accounts, all of them if ``account`` is None, by whom and with which command."""
+    """What is exported: these accounts, all of them if ``account`` is None, by whom and with which command.
+
+    ``quiet`` says nothing of the files that were written.
+    """
 
     audit: Audit
     accounts: Sequence[str]
     account: str | None
     origin: Origin
+    quiet: bool = False
 
     def write_lines(self, output: Path | None) -> None:
         """Write jsonl to a file with its certificate, or to standard output."""
@@ -105,7 +109,8 @@ class PlainExport:
             path = folder / f"{name}.csv"
             with new_text_file(path) as stream:
                 count = write(stream)
-            warn(f"{path}: {count:,} lines")
+            if not self.quiet:
+                warn(f"{path}: {count:,} lines")
             paths.append(path)
         counted.set_heads(ledgers.heads)
         self._write_certificate(folder, paths, counted)

@@ -77,8 +77,9 @@ def write_sample(
     *,
     as_csv: bool,
     excel: bool,
+    quiet: bool = False,
 ) -> None:
-    """Draw the sample and write it to a file or to standard output.
+    """Draw the sample and write it to a file or to standard output. ``quiet`` does not say how much there was to draw from.
 
     Raises UsageError if there are several accounts and none is named, BrokenLedgerError for an entry that no program wrote.
     """
@@ -108,6 +109,8 @@ def write_sample(
     else:
         with new_text_file(output) as stream:
             write(stream)
+    if quiet:
+        return
     warn(
         f"{len(drawn.items):,} drawn of {drawn.corrections:,} corrections and {drawn.findings:,} discrepancies"
     )

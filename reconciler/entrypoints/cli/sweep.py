@@ -207,9 +207,15 @@ def sweep_all(
     if chosen is not OutputFormat.TABLE and preview.count < lines:
         raise ReconcilerError(
             f"The preview is not complete: the service hands over {preview.count:,} of its {lines:,} lines.",
-            "Narrow it with --since and --until, or stop the service for this sweep.",
+            f"Preview a shorter range at a time: {_shorter(command, chosen)}",
         )
     return reports
+
+
+def _shorter(command: SweepCommand, chosen: OutputFormat) -> str:
+    """The command that previews a part. The service hands over a report that its database row can hold."""
+    part = replace(command, kind=SweepKind.WINDOW, since="TIME", until="TIME", payment_intents=())
+    return part.text("--format", chosen.value)
 
 
 def _name(account: Account, settings: Settings) -> str | None:

@@ -71,6 +71,21 @@ def test_quiet_and_verbose(town: Town) -> None:
     assert "hint: " in failed.err
 
 
+def test_quiet_says_nothing_of_what_was_written(town: Town) -> None:
+    """A job that writes files or migrates says nothing, so that mail of cron means trouble."""
+    town.pay(1)
+    assert town.run("--quiet", "sweep", "--apply").err == ""
+    folder, sample = str(town.folder / "export"), str(town.folder / "sample.json")
+    for command in (
+        ("export", "--format", "csv", "--output", folder),
+        ("export", "--sample", "1", "--seed", "1", "--from", "2020-01-01", "--to", "2030-01-01", "--output", sample),
+        ("migrate",),
+        ("statement", "--from", "2020-01-01", "--to", "2020-01-02"),
+    ):  # fmt: skip
+        assert town.run("--quiet", *command).err == "", command
+    assert town.run("export", "--format", "csv", "--output", folder).err != ""
+
+
 def test_where_each_value_comes_from(town: Town, tmp_path: Path) -> None:
     """File, environment, credential or default; a secret is never shown, and the key is that of the reference."""
     town.configure(text=CONFIGURATION, more='[corrections]\nmode = "update"\n')
@@ -120,6 +135,24 @@ def test_a_long_list_is_paged(monkeypatch: pytest.MonkeyPatch) -> None:
         sys.stdout.write("long\n" * 11)
     assert shown == []
     assert terminal.getvalue() == "short\n" + "long\n" * 11
+
+
+@pytest.mark.parametrize("command", [("config", "show"), ("sweeps",), ("doctor",)])
+def test_a_long_answer_is_paged(
+    town: Town, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """The configuration, the sweeps and the doctor's checks are longer than many terminals."""
+    town.pay(1)
+    assert town.run("sweep", "--apply").code == 0
+    shown: list[str] = []
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setenv("LINES", "2")
+    monkeypatch.setattr("rich.pager.SystemPager.show", lambda _, text: shown.append(text))
+    run(command, town.environ)
+    assert len(shown) == 1
+    assert terminal.getvalue() == ""
 
 
 def test_a_pipe_has_no_pager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,6 +211,29 @@ def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
+def test_a_closed_terminal_gives_the_lease_back(town: Town) -> None:
+    """SIGHUP ends a sweep that writes as Ctrl-C does: its pages are whole, and the account is free at once."""
+    intents = [town.pay(key + 1) for key in range(30)]
+    town.stripe.faults.shares = Faults(latency=0.5)
+    named = [word for intent in intents for word in ("--payment-intent", intent)]
+    process = town.start("sweep", "--apply", "--yes", *named, "--json")
+    held = "SELECT count(*) FROM reconciler.leases WHERE expires_at > now()"
+    try:
+        while town.ask(held) != [(1,)] or town.stripe.requests.count() < 3:
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGHUP)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, '"complete": false' in out) == (75, True), err
+    assert "Traceback" not in err
+    assert town.ask(held) == [(0,)]
+    town.stripe.faults.shares = Faults()
+    assert town.run("sweep", "--apply", "--yes").code == 0
+    assert set(town.statuses().values()) == {"paid"}
+
+
 def test_since_after_until_asks_nothing_of_stripe(town: Town) -> None:
     """An empty range is a usage error before Stripe is asked."""
     answer = town.run("sweep", "--since", "2026-02-01", "--until", "2026-01-01")
