@@ -71,7 +71,7 @@ class Review:
                 gone = "there is no such finding any more"
                 now = gone if complete else f"{gone}, or it was not examined"
             elif replace(line, to_status=None) in _without_status(lines_now):
-                now = f"it is not set to {line.to_status} any more"
+                now = f"a sweep would no longer set it to {line.to_status}"
             elif any(one.kind == line.kind and line.kind is not None for one in lines_now):
                 now = "its values have changed"
             else:

@@ -35,7 +35,7 @@ def wait_for_webhook(
 
     # the intent was read before this event or in the same second, so it may show the state before the event
     if newest_event is not None and newest_event >= intent.seen_at:
-        return Wait(newest_event + pause, "an event happened when Stripe was asked, or after that")
+        return Wait(newest_event + pause, "its newest event is not older than Stripe's answer")
 
     changed_at = intent.changed_at
     if newest_event is not None:

@@ -101,7 +101,10 @@ _BY_KIND: Final = {
         "Ask the customer or Stripe what keeps the payment: its method rarely takes so long.",
         NOTE,
     ),
-    Kind.EXHAUSTED: ("Decide by hand: the payment is past its horizon and still open.", NOTE),
+    Kind.EXHAUSTED: (
+        "Decide by hand: the payment is older than sweep.horizon, and still open at Stripe.",
+        NOTE,
+    ),
     Kind.PARTIALLY_FUNDED: (
         "Ask the customer for the rest of the transfer, or give back what has arrived.",
         NOTE,

@@ -31,7 +31,7 @@ MOST_AT_ONCE: Final = 8
 NOTABLE_SKEW: Final = timedelta(seconds=5)
 _NEEDED_BY: Final = {
     "payment_intents": "every sweep needs it",
-    "charges": "every sweep needs it, for what was paid and given back",
+    "charges": "every sweep needs it, to see what was paid and what was refunded",
     "events": "the tail (service.tail) needs it",
     "refunds": "every sweep needs it, so that no refunded payment becomes paid",
     "disputes": "every sweep needs it, so that no disputed payment becomes paid",

@@ -112,7 +112,7 @@ def _stripe(livemode: bool | None) -> Iterator[str]:
     if livemode is None:
         yield _line(
             "# livemode = true",
-            "no PaymentIntent has shown the mode: true for live mode, false for test mode",
+            "no PaymentIntent was read, so the mode is not known: true for live mode, false for test mode",
         )
     else:
         yield _line(

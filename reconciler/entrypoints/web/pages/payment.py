@@ -235,7 +235,7 @@ def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
         if one.state == "refused":
             yield Moment(one.changed_at, "Reconciler", f"Refused: {one.answer}", number)
         elif one.state == "expired":
-            why = one.answer or "no process took it"
+            why = one.answer or "no process has taken it up"
             yield Moment(one.expires_at, "Reconciler", f"Not done in time: {why}", number)
 
 
