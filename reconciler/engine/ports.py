@@ -245,11 +245,19 @@ class Store(Protocol):
         """
         ...
 
-    def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
-        """Where ``sums_by_day`` has its rows from, for a certificate: the table, the query, ``where`` and what it leaves out.
+    def left_out_by_day(
+        self, created: TimeRange, zone: tzinfo
+    ) -> Mapping[tuple[date | None, str], Mapping[str, Mapping[str, int]]]:
+        """The rows of a range that ``sums_by_day`` leaves out, for each day and currency, by the reason.
 
-        Amounts are minor units.
+        The reasons are ``no_account``, ``where``, ``no_payment_intent``, ``foreign_id``, ``no_time`` and ``no_amount``.
+        Each has ``count`` and ``amount``, and of it ``paid_count`` and ``paid_amount``, in minor units. The day is None
+        for a row without a time of creation, and the currency empty for a row without one.
         """
+        ...
+
+    def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
+        """Where ``sums_by_day`` has its rows from, for a certificate: the table, the query with its parameters, ``where``."""
         ...
 
     def listing_model(self) -> ListingModel:

@@ -152,15 +152,16 @@ def open_account(
         if database is None:
             database = stack.enter_context(Database(settings.database_url.get_secret_value()))
         payments = settings.table
+        all_rows = [one.rows for one in settings.accounts]
         table = inspect(
             database,
             payments.mapping,
             writes=writes_rows,
             links=payments.links,
-            accounts=[one.rows for one in settings.accounts],
+            accounts=all_rows,
             account_rows=account.rows,
         ).table_or_raise()
-        store = PostgresStore(database, table, account.name)
+        store = PostgresStore(database, table, account.name, all_rows)
         table_guard = TableGuard(
             account.name,
             configured_binding(table),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
-from typing import assert_never
+from typing import Final, assert_never
 
 from reconciler.domain.audit.ledger_entry import Action, Draft
 from reconciler.domain.model.intent import Intent
@@ -22,6 +22,9 @@ from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.money_kept import money_kept
 from reconciler.domain.statement.payment_difference import PaidRow, difference, paid_rows
+
+MOST_NAMED: Final = 20
+"""So many payments of a day and currency are named; the others are only counted."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,24 @@ class Count:
 
 
 @dataclass(slots=True)
+class NamedPayments:
+    """How many payments differ without a finding, and which they are: the first ``MOST_NAMED`` PaymentIntents."""
+
+    count: int = 0
+    payments: list[str] = field(default_factory=list)
+
+    def add(self, payment: str) -> None:
+        """Add a payment."""
+        self.count += 1
+        if len(self.payments) < MOST_NAMED:
+            self.payments.append(payment)
+
+    def as_body(self) -> dict[str, object]:
+        """The payments as the ledger holds them."""
+        return {"count": self.count, "payments": list(self.payments)}
+
+
+@dataclass(slots=True)
 class DayMoney:
     """The money of one day and currency, in minor units.
 
@@ -59,6 +80,8 @@ class DayMoney:
     moved: int = 0
     waiting: int = 0
     returned: int = 0
+    waiting_payments: NamedPayments = field(default_factory=NamedPayments)
+    returned_payments: NamedPayments = field(default_factory=NamedPayments)
     unrelated: Count = field(default_factory=Count)
     outside_mapping: Count = field(default_factory=Count)
 
@@ -72,6 +95,8 @@ class DayMoney:
             "moved": self.moved,
             "waiting": self.waiting,
             "returned": self.returned,
+            "waiting_payments": self.waiting_payments.as_body(),
+            "returned_payments": self.returned_payments.as_body(),
             "unrelated": self.unrelated.as_body(),
             "outside_mapping": self.outside_mapping.as_body(),
         }
@@ -102,12 +127,16 @@ class DayTotals:
         sweep: int | None,
         days: Sequence[date],
         local: Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]],
+        left_out: Mapping[tuple[date, str], Mapping[str, Mapping[str, int]]],
     ) -> tuple[Draft, ...]:
         """A ledger entry for each of these days and each currency that has money on it, in their order.
 
-        ``local`` is the table's own count by outcome for each day and currency.
+        ``local`` is the table's own count by outcome for each day and currency, ``left_out`` that of the rows that are in
+        no sum, by the reason.
         """
-        found = {key for key in self._days.keys() | local.keys() if key[0] in set(days)}
+        wanted = set(days)
+        keys = self._days.keys() | local.keys() | left_out.keys()
+        found = {key for key in keys if key[0] in wanted}
         return tuple(
             Draft(
                 Action.DAY_TOTALS,
@@ -116,6 +145,7 @@ class DayTotals:
                     "day": day.isoformat(),
                     "currency": currency,
                     "local": local.get((day, currency), {}),
+                    "left_out": left_out.get((day, currency), {}),
                     **self._days.get((day, currency), DayMoney()).as_body(),
                 },
             )
@@ -151,9 +181,11 @@ class DayTotals:
         match decision:
             case Wait():
                 money.waiting += amount
+                money.waiting_payments.add(intent.id)
             case Keep():
                 if _keeps_nothing(match, intent):
                     money.returned += amount
+                    money.returned_payments.add(intent.id)
             case Correct() | Flag():
                 pass
             case _ as unreachable:

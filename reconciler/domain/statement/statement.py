@@ -18,6 +18,7 @@ from reconciler.domain.statement.statement_figures import (
     CurrencyStatement,
     DayEntry,
     Movement,
+    NamedOnes,
     SubsequentEvent,
     WindowSweep,
     age_of,
@@ -102,7 +103,7 @@ def statement_of(
         found.materiality = (materiality or {}).get(currency, 0)
         for items in (found.items, found.open_items):
             items.sort(key=lambda item: (-abs(item.amount), item.subject, item.kind))
-        found.subsequent.sort(key=lambda event: event.at)
+        found.subsequent.sort(key=lambda event: (event.at, *event.name))
     return Statement(
         account=account,
         period=period,
@@ -123,6 +124,10 @@ def _last_sweeps(period: Period, sweeps: Iterable[WindowSweep]) -> dict[date, Wi
     for sweep in sorted(sweeps, key=lambda one: one.seq):
         found.update({day: sweep for day in days if sweep.first <= day <= sweep.last})
     return found
+
+
+def _joined(one: NamedOnes, other: NamedOnes) -> NamedOnes:
+    return one[0] + other[0], one[1] + other[1]
 
 
 class _Making:
@@ -156,6 +161,8 @@ class _Making:
         return sweep is not None and sweep.sweep == entry.sweep
 
     def add_day(self, entry: DayEntry) -> None:
+        if entry.is_only_left_out:
+            return
         sums = self._of(entry.currency)
         count, amount = entry.paid_here
         sums.local += amount
@@ -167,6 +174,8 @@ class _Making:
         sums.moved += entry.moved
         sums.waiting += entry.waiting
         sums.returned += entry.returned
+        sums.waiting_payments = _joined(sums.waiting_payments, entry.waiting_payments)
+        sums.returned_payments = _joined(sums.returned_payments, entry.returned_payments)
         sums.unrelated += Movement(*entry.unrelated)
         sums.outside_mapping += Movement(*entry.outside_mapping)
 

@@ -31,6 +31,28 @@ class WindowSweep:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of the table that are in no sum, in minor units. ``paid`` are those that say that money was taken."""
+
+    count: int = 0
+    amount: int = 0
+    paid_count: int = 0
+    paid_amount: int = 0
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        return LeftOut(
+            self.count + other.count,
+            self.amount + other.amount,
+            self.paid_count + other.paid_count,
+            self.paid_amount + other.paid_amount,
+        )
+
+
+NamedOnes = tuple[int, tuple[str, ...]]
+"""How many payments, and the PaymentIntents of the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class DayEntry:
     """The money of a day and currency as a sweep recorded it, in minor units."""
 
@@ -47,6 +69,18 @@ class DayEntry:
     returned: int
     unrelated: tuple[int, int]
     outside_mapping: tuple[int, int]
+    stripe: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Count and amount of Stripe's payments of this table, by outcome, whether or not money was received."""
+    left_out: Mapping[str, LeftOut] | None = None
+    """The rows that are in no sum, by the reason; None if an early version made the entry."""
+    waiting_payments: NamedOnes = (0, ())
+    returned_payments: NamedOnes = (0, ())
+
+    @property
+    def is_only_left_out(self) -> bool:
+        """Whether neither side has a payment of it that could be compared."""
+        has_money = self.local or self.stripe or self.received[0]
+        return not (has_money or self.unrelated[0] or self.outside_mapping[0] or self.moved)
 
     @property
     def paid_here(self) -> tuple[int, int]:
@@ -75,6 +109,12 @@ class SubsequentEvent:
     at: datetime
     state: str
     """The state of the finding after the event."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The subject and the kind of its finding."""
+        known = self.after or self.before
+        return ("", "") if known is None else (known.subject, known.kind)
 
 
 @dataclass(slots=True)
@@ -109,6 +149,8 @@ class CurrencyStatement:
     moved: int = 0
     waiting: int = 0
     returned: int = 0
+    waiting_payments: NamedOnes = (0, ())
+    returned_payments: NamedOnes = (0, ())
     unrelated: Movement = field(default_factory=Movement)
     outside_mapping: Movement = field(default_factory=Movement)
     items: list[ReconcilingItem] = field(default_factory=list)

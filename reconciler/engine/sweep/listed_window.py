@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
 from reconciler.domain.audit.ledger_entry import Draft
@@ -24,6 +24,10 @@ TRIMMED: Final = 200
 """One in so many is left out at either end, so that a few imported rows do not widen every list."""
 
 
+LeftOutRows = Mapping[tuple[date | None, str], Mapping[str, Mapping[str, int]]]
+"""As ``Store.left_out_by_day`` returns them."""
+
+
 class ListedWindow:
     """Counts the pages of a window's lists, and adds up their days in the time zone of the books."""
 
@@ -33,6 +37,7 @@ class ListedWindow:
         self._listed = 0
         self._rows = 0
         self._skews: list[float] = []
+        self._left_out: LeftOutRows = {}
 
     def add_page(self, intents: Sequence[Intent | MissingIntent], matches: Sequence[Match]) -> None:
         """Add the intents of a page of a list, and the matches that have rows, as they were loaded."""
@@ -56,13 +61,31 @@ class ListedWindow:
 
     def day_entries(self, sweep: int, days: Period, store: Store) -> tuple[Draft, ...]:
         """The ledger's entries of these days, Stripe's side beside the merchant's table."""
-        local = store.sums_by_day(TimeRange(days.start, days.end), days.zone)
-        return self.totals.entries(sweep, days.days, local)
+        created = TimeRange(days.start, days.end)
+        local = store.sums_by_day(created, days.zone)
+        self._left_out = store.left_out_by_day(created, days.zone)
+        of_days = {
+            (day, currency): by_reason
+            for (day, currency), by_reason in self._left_out.items()
+            if day is not None and currency
+        }
+        return self.totals.entries(sweep, days.days, local, of_days)
 
     def certificate(
         self, days: Period, report: SweepReport, store: Store, provenance: Mapping[str, str]
     ) -> Mapping[str, object]:
-        """What a certificate of completeness says of this sweep: where both populations come from, and what is left out."""
+        """What a certificate of completeness says of this sweep: where both populations come from, and what is left out.
+
+        What ``day_entries`` cannot hold is in it: rows without a day or a currency. Call it after that.
+        """
+        without_day = [
+            {"reason": reason, "currency": currency, **sums}
+            for (day, currency), by_reason in sorted(
+                self._left_out.items(), key=lambda one: (str(one[0][0]), one[0][1])
+            )
+            if day is None or not currency
+            for reason, sums in sorted(by_reason.items())
+        ]
         created = TimeRange(days.start, days.end)
         return {
             **store.local_population(created, days.zone),
@@ -70,6 +93,7 @@ class ListedWindow:
             f"{int(days.start.timestamp())}&created[lt]={int(days.end.timestamp())}",
             "listed": self._listed,
             "foreign_ids": report.row_ids.other,
+            "left_out_of_all_days": without_day,
             **provenance,
         }
 

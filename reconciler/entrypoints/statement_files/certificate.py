@@ -6,19 +6,33 @@ it again. What the sweeps recorded stands in the ledger, so that it outlives the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
+from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.money import Money
+from reconciler.domain.statement.close_state import Step
 from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, DayEntry, LeftOut
 from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.statement_files.statement_json import Head
 
 TITLE: Final = "Information produced by the entity (IPE)"
 NOT_RECORDED: Final = "not recorded by the version that made the sweep"
 _DAYS_NAMED: Final = 31
+LEFT_OUT: Final = {
+    "no_payment_intent": "rows without a PaymentIntent",
+    "foreign_id": "rows with an id that leads to no PaymentIntent",
+    "where": "rows outside [payments] where",
+    "no_account": "rows of no configured account",
+    "no_amount": "rows whose amount or currency cannot be added up",
+    "no_time": "rows without a time of creation",
+}
+"""Why a row of the table is in no sum."""
+_ALWAYS_SHOWN: Final = frozenset({"no_payment_intent", "foreign_id"})
+_NOTHING: Final = {"count": 0, "amount": 0, "paid_count": 0, "paid_amount": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,8 @@ class Certificate:
     as_of: datetime
     origin: Origin
     outputs: Mapping[str, str]
+    steps: tuple[Step, ...] | None = None
+    """The steps of closing the period; None if they were not looked up."""
 
     def as_json(self) -> dict[str, object]:
         """The documented JSON shape. Amounts are minor units."""
@@ -56,7 +72,7 @@ class Certificate:
             "timezone": str(found.period.zone),
             "cutoff": found.cut,
             "as_of": self.as_of,
-            "populations": [self._population(one.currency) for one in found.currencies],
+            "populations": [self._population(currency) for currency in self._currencies],
             "sweeps": [
                 {
                     "sweep": sweep.sweep,
@@ -69,6 +85,7 @@ class Certificate:
                 for sweep in found.sweeps
             ],
             "days_not_examined": [day.isoformat() for day in found.days_not_examined],
+            "steps": None if self.steps is None else [_step_json(step) for step in self.steps],
             "run_by": self.origin.run_by,
             "run_at": self.origin.run_at,
             "program": self.origin.program,
@@ -78,18 +95,26 @@ class Certificate:
             "command": self.origin.command,
         }
 
-    def _population(self, currency: str) -> Mapping[str, object]:
+    @property
+    def _currencies(self) -> Sequence[str]:
+        """Also those of which every row was left out."""
+        return sorted({day.currency for day in self.statement.days})
+
+    def _population(self, currency: str) -> Mapping[str, Any]:
         """The row count and the control total of each side before matching, and what was left out."""
-        rows = [day for day in self.statement.days if day.currency == currency]
-        counts = [count for day in rows for count in day.local.values()]
-        (one,) = [one for one in self.statement.currencies if one.currency == currency]
+        days = [day for day in self.statement.days if day.currency == currency]
+        found = [one for one in self.statement.currencies if one.currency == currency]
+        one = found[0] if found else CurrencyStatement(currency)
         return {
             "currency": currency,
-            "local": {
-                "count": sum(count for count, _ in counts),
-                "amount": sum(amount for _, amount in counts),
-            },
+            "local": _sum(count for day in days for count in day.local.values()),
             "local_paid": {"count": one.local_count, "amount": one.local},
+            "left_out": _left_out(days),
+            "stripe": _sum(count for day in days for count in day.stripe.values()),
+            "stripe_by_outcome": {
+                outcome: _sum(day.stripe.get(outcome, (0, 0)) for day in days)
+                for outcome in sorted({outcome for day in days for outcome in day.stripe})
+            },
             "stripe_received": {"count": one.stripe_count, "amount": one.stripe},
             "unrelated": {"count": one.unrelated.count, "amount": one.unrelated.amount},
             "outside_mapping": {
@@ -110,8 +135,8 @@ class Certificate:
                 f" cut-off {moment_text(found.cut)}, ledger read until {moment_text(self.as_of)} (UTC)"
             ),
         )
-        for currency in found.currencies:
-            yield from self._population_lines(currency.currency)
+        for currency in self._currencies:
+            yield from self._population_lines(currency)
         for sweep in found.sweeps:
             name = f"Sweep {sweep.sweep}"
             yield (
@@ -121,6 +146,8 @@ class Certificate:
             for fact, value in _fact_lines(sweep.facts):
                 yield f"{name}: {fact}", value
         yield "Days not examined", days_text(found.days_not_examined)
+        if self.steps is not None:
+            yield from _step_lines(self.steps)
         yield "Run by", origin.run_by
         yield "Run at", f"{moment_text(origin.run_at)} (UTC)"
         yield "Program", origin.program
@@ -132,34 +159,102 @@ class Certificate:
         yield "Make it again with", origin.command
 
     def _population_lines(self, currency: str) -> Iterator[tuple[str, str]]:
-        names = {
-            "local": "rows of your table before matching",
-            "local_paid": "of them, rows that say paid, refunded or disputed",
-            "stripe_received": "payments of Stripe before matching",
-            "unrelated": "left out: payments of Stripe that are not of this table",
-            "outside_mapping": "left out: payments of Stripe whose rows are outside the mapping",
-        }
         sums = self._population(currency)
-        for key, name in names.items():
+        upper = currency.upper()
+
+        def line(name: str, key: str) -> tuple[str, str]:
             value = sums[key]
-            if isinstance(value, Mapping):
-                money = money_text(Money(int(value["amount"]), currency))
-                yield (
-                    f"{currency.upper()}, {name}",
-                    f"{int(value['count']):,}, control total {money}",
-                )
+            return f"{upper}, {name}", _total(value["count"], value["amount"], currency)
+
+        yield line("rows of your table before matching", "local")
+        yield line("of them, rows that say paid, refunded or disputed", "local_paid")
+        left_out = sums["left_out"]
+        if left_out is None:
+            yield f"{upper}, left out: rows of your table", NOT_RECORDED
+        else:
+            for reason, name in LEFT_OUT.items():
+                if reason in left_out or reason in _ALWAYS_SHOWN:
+                    value = left_out.get(reason, _NOTHING)
+                    paid = _total(value["paid_count"], value["paid_amount"], currency)
+                    yield (
+                        f"{upper}, left out: {name}",
+                        f"{_total(value['count'], value['amount'], currency)}; of them say paid: {paid}",
+                    )
+        if sums["stripe_by_outcome"]:
+            yield line("payments of Stripe before matching", "stripe")
+            for outcome, value in sums["stripe_by_outcome"].items():
+                name = f"{upper}, of them {outcome}"
+                yield name, _total(value["count"], value["amount"], currency)
+        yield line("payments of Stripe that received money", "stripe_received")
+        yield line("left out: paid at Stripe, and not of this table", "unrelated")
+        yield line(
+            "left out: paid at Stripe, and their rows are outside the mapping", "outside_mapping"
+        )
+
+
+def _sum(counts: Iterable[tuple[int, int]]) -> Mapping[str, int]:
+    found = list(counts)
+    return {
+        "count": sum(count for count, _ in found),
+        "amount": sum(amount for _, amount in found),
+    }
+
+
+def _left_out(days: Sequence[DayEntry]) -> Mapping[str, Mapping[str, int]] | None:
+    """The rows of these days that are in no sum, by the reason; None if a day was recorded without them."""
+    sums: dict[str, LeftOut] = {}
+    for day in days:
+        if day.left_out is None:
+            return None
+        for reason, rows in day.left_out.items():
+            sums[reason] = sums.get(reason, LeftOut()) + rows
+    return {reason: asdict(rows) for reason, rows in sorted(sums.items())}
+
+
+def _total(count: int, amount: int, currency: str) -> str:
+    return f"{count:,}, control total {money_text(Money(amount, currency))}"
+
+
+def _step_json(step: Step) -> Mapping[str, object]:
+    return {
+        "entry": step.seq,
+        "at": step.at,
+        "action": step.action.value,
+        "person": step.person,
+        "asked_by": step.asked_by,
+        "cutoff": step.cutoff,
+        "head": None if step.head is None else {"seq": step.head[0], "hash": step.head[1]},
+    }
+
+
+_STEPS: Final = {
+    Action.PERIOD_PREPARED: "Prepared",
+    Action.PERIOD_SIGNED: "Signed",
+    Action.PERIOD_REOPENED: "Opened again",
+}
+
+
+def _step_lines(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    if not steps:
+        yield "Closing", "no person has prepared or signed the period"
+    for step in steps:
+        who = step.asked_by if step.person is None else f"{step.person} ({step.asked_by})"
+        when = f"at {moment_text(step.at)}, cut-off {moment_text(step.cutoff)}"
+        yield f"{_STEPS[step.action]} by", f"{who} {when}, as entry {step.seq}"
 
 
 def _fact_lines(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     names = {
         "table": "your table",
         "local_query": "its query",
+        "local_parameters": "its parameters",
         "stripe_query": "Stripe's query",
         "reads": "reads of Stripe",
         "examined": "payments examined",
         "where": "rows are left out by where",
         "left_out_by_where": "left out by where",
-        "foreign_ids": "rows without a PaymentIntent's id",
+        "foreign_ids": "rows with the id of another system that it met",
+        "left_out_of_all_days": "rows without a time or a currency, in no day",
         "rows_of_no_account": "rows of no account",
         "asked_by": "asked for by",
         "program": "program",
@@ -177,8 +272,11 @@ def _shown(value: object) -> str:
         case list() | tuple():
             return "; ".join(_shown(item) for item in value)
         case Mapping() if value.keys() >= {"currency", "count", "amount"}:
-            money = money_text(Money(int(value["amount"]), str(value["currency"])))
-            return f"{int(value['count']):,} rows, {money}"
+            money = f"{value['amount']:,} minor units of no currency"
+            if value["currency"]:
+                money = money_text(Money(int(value["amount"]), str(value["currency"])))
+            reason = LEFT_OUT.get(str(value.get("reason")), "")
+            return f"{reason}{': ' if reason else ''}{int(value['count']):,} rows, {money}"
         case Mapping():
             return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
         case _:

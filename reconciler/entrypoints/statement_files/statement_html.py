@@ -19,7 +19,9 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
+.facts { table-layout: fixed; } .facts th:first-child { width: 34%; } .facts td { overflow-wrap: anywhere; }
+pre { font: .8rem/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
 th { background: var(--soft); } .money { text-align: right; white-space: nowrap; }
 .headline { font-size: 1.15rem; font-weight: 600; } .warning { border-left: .3rem solid; padding-left: .7rem; }
 .wide { overflow-x: auto; }
@@ -39,15 +41,23 @@ def statement_html(certificates: Sequence[Certificate]) -> Iterator[str]:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>Statement</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{_text(_page_title(certificates))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
     )
     for one in certificates:
         yield from _statement(one)
     for one in certificates:
         yield f'<section class="certificate">\n<h2>{TITLE}</h2>\n<p>Certificate of completeness.</p>\n'
-        yield from _table(("what", "value"), one.lines())
+        yield from _table(("what", "value"), one.lines(), "facts")
         yield "</section>\n"
     yield "</body>\n</html>\n"
+
+
+def _page_title(certificates: Sequence[Certificate]) -> str:
+    names = [
+        f"{one.statement.account}, {one.statement.period.first} to {one.statement.period.last}"
+        for one in certificates
+    ]
+    return f"Statement: {'; '.join(names)}"
 
 
 def _statement(one: Certificate) -> Iterator[str]:
@@ -153,18 +163,27 @@ def _subsequent(one: CurrencyStatement) -> Iterator[str]:
     yield from _table(("payment", "kind", "state", "at", "money before", "money after"), rows)
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], name: str = "") -> Iterator[str]:
     right = [title.startswith(("money", "findings")) for title in titles]
-    yield '<div class="wide"><table>\n<thead><tr>'
+    named = f' class="{name}"' if name else ""
+    yield f'<div class="wide"><table{named}>\n<thead><tr>'
     for title, is_right in zip(titles, right, strict=True):
         yield f'<th scope="col"{_class(is_right)}>{_text(title)}</th>'
     yield "</tr></thead>\n<tbody>\n"
     for row in rows:
         cells = zip(row, right, strict=True)
         yield "<tr>"
-        yield from (f"<td{_class(is_right)}>{_text(cell)}</td>" for cell, is_right in cells)
+        yield from (f"<td{_class(is_right)}>{_cell(cell)}</td>" for cell, is_right in cells)
         yield "</tr>\n"
     yield "</tbody></table></div>\n"
+
+
+def _cell(text: str) -> str:
+    """A text with its lines: a comment in a query ends with its line."""
+    if "\n" not in text:
+        return _text(text)
+    lines = (_text(line) for line in text.splitlines() if line.strip())
+    return f"<pre>{chr(10).join(lines)}</pre>"
 
 
 def _class(is_right: bool) -> str:

@@ -11,6 +11,7 @@ from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import (
     CurrencyStatement,
     Movement,
+    NamedOnes,
     SubsequentEvent,
 )
 
@@ -54,6 +55,8 @@ def _currency_json(found: Statement, one: CurrencyStatement) -> Mapping[str, obj
         "moved": one.moved,
         "waiting": one.waiting,
         "returned": one.returned,
+        "waiting_payments": _named(one.waiting_payments),
+        "returned_payments": _named(one.returned_payments),
         "unrelated": _movement(one.unrelated),
         "outside_mapping": _movement(one.outside_mapping),
         "opening": _movement(one.opening),
@@ -76,6 +79,10 @@ def _currency_json(found: Statement, one: CurrencyStatement) -> Mapping[str, obj
         "items": [{**item_json(item), "owner": found.owner_of(item)} for item in one.items],
         "subsequent": [_event_json(event) for event in one.subsequent],
     }
+
+
+def _named(payments: NamedOnes) -> Mapping[str, object]:
+    return {"count": payments[0], "payments": list(payments[1])}
 
 
 def _movement(movement: Movement) -> Mapping[str, int]:

@@ -36,8 +36,13 @@ def statement_lines(one: Certificate) -> Iterator[str]:
         yield f"Their money is in no sum. Examine them with: {statement_text.EXAMINE}"
     yield ""
     yield f"{TITLE}: certificate of completeness"
-    # a query fills a terminal; the other formats have it
-    facts = [(name, value) for name, value in one.lines() if not name.endswith("query")]
-    yield from statement_text.pair_lines(facts)
+    facts = list(one.lines())
+    yield from statement_text.pair_lines([fact for fact in facts if "\n" not in fact[1]])
+    for name, value in facts:
+        # a query keeps its lines, because a comment ends with its line
+        if "\n" in value:
+            yield ""
+            yield clean(f"  {name}:")
+            yield from (clean(f"    {line}") for line in value.splitlines() if line.strip())
     yield ""
     yield clean(statement_text.head_line(one.head))

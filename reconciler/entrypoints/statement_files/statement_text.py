@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.domain.money import Money
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
-from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement, NamedOnes
 from reconciler.entrypoints.shown_text import cell_text, clean, moment_text, money_text
 from reconciler.entrypoints.statement_files.statement_json import Head
 
@@ -20,6 +20,7 @@ WHAT_IT_IS: Final = (
 )
 EXAMINE: Final = "reconciler sweep --kind window --record"
 _DAYS_NAMED: Final = 10
+_PAYMENTS_NAMED: Final = 20
 _DAY: Final = timedelta(days=1)
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -84,13 +85,23 @@ def explanations(one: CurrencyStatement) -> Iterator[tuple[str, str]]:
         by_kind[item.kind] = by_kind.get(item.kind, Movement()) + Movement(1, item.amount)
     for kind, movement in sorted(by_kind.items()):
         yield kind, f"{_money(movement, one)} (findings: {movement.count:,})"
-    for name, amount in (
-        ("created on another day here", one.moved),
-        ("webhook may be on its way", one.waiting),
-        ("nothing kept on either side", one.returned),
+    for name, amount, payments in (
+        ("created on another day here", one.moved, None),
+        ("webhook may be on its way", one.waiting, one.waiting_payments),
+        ("nothing kept on either side", one.returned, one.returned_payments),
     ):
         if amount:
-            yield name, money_text(Money(amount, one.currency))
+            yield name, f"{money_text(Money(amount, one.currency))}{named_payments(payments)}"
+
+
+def named_payments(payments: NamedOnes | None) -> str:
+    """How many payments and which, in parentheses; empty if an early version has not counted them."""
+    if payments is None or not payments[0]:
+        return ""
+    count, names = payments
+    shown = ", ".join(names[:_PAYMENTS_NAMED])
+    more = count - min(len(names), _PAYMENTS_NAMED)
+    return f" (payments: {count:,}: {shown}{f' and {more:,} more' if more else ''})"
 
 
 def figures(one: CurrencyStatement) -> list[tuple[str, str]]:

@@ -182,6 +182,25 @@ def test_the_files_carry_their_certificate(shop: Town, tmp_path: Path) -> None:
     assert ";-1250;-12,50;" in rows
 
 
+def test_rows_that_are_in_no_sum_are_counted_with_their_money(shop: Town) -> None:
+    """A paid row that holds no PaymentIntent, or the id of another system, would otherwise be missing from every page."""
+    paid = {"created": NOON.isoformat(), "status": "paid"}
+    shop.shop.insert(key=10, payment_intent=None, amount=5000, **paid)
+    shop.shop.insert(key=11, payment_intent="PAYPAL-1", amount=700, **paid)
+    shop.shop.insert(key=12, payment_intent=None, amount=30, **{**paid, "status": "pending"})
+    shop.shop.insert(key=13, payment_intent="adyen_1", amount=70, currency="gbp", **paid)
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    text = " ".join(shop.run("statement", *PERIOD).out.split())
+    for said in (
+        "EUR, rows of your table before matching 2, control total 22.50 EUR",
+        "EUR, left out: rows without a PaymentIntent 2, control total 50.30 EUR; of them say paid: 1, control total 50.00 EUR",
+        "EUR, left out: rows with an id that leads to no PaymentIntent 1, control total 7.00 EUR; of them say paid: 1,",
+        "GBP, left out: rows with an id that leads to no PaymentIntent 1, control total 0.70 GBP",
+    ):
+        assert said in text
+    assert [one["currency"] for one in statement(shop)["currencies"]] == ["eur"]
+
+
 def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> None:
     """Every change of a file or of an entry is found."""
     assert shop.run("sweep", "--kind", "window", "--record").code == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.day_sums import left_out_by_day
 from reconciler.adapters.postgres.merchant.inspection import inspect
 from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.payment import AccountRows
@@ -133,3 +135,55 @@ def test_a_condition_that_cannot_be_evaluated_is_a_fault(listed, where, said):
     with pytest.raises(Exception, match="where") as caught:
         found.table_or_raise()
     assert caught.value.exit_code is ExitCode.CONFIGURATION
+
+
+def test_every_row_that_is_in_no_sum_is_counted_once_with_its_reason(shop, bench):
+    """A certificate of completeness leaves out nothing in silence; rows of another configured account are that one's."""
+    made = shop(columns={"account": ("acct", "text"), "amount": ("amount", "numeric")})
+    made.execute("ALTER TABLE payments ADD COLUMN deleted boolean DEFAULT false")
+    left_out = {
+        1: {"payment_intent": "pi_1"},
+        2: {"payment_intent": None},
+        3: {"payment_intent": " ", "status": "pending"},
+        4: {"payment_intent": "PAYPAL-4"},
+        5: {"payment_intent": "pi_5", "account": "two"},
+        6: {"payment_intent": "pi_6", "account": None},
+        7: {"payment_intent": None, "account": "three"},
+        8: {"payment_intent": "pi_8", "amount": "12.5"},
+        9: {"payment_intent": "pi_9", "created": None},
+        10: {"payment_intent": "pi_10", "currency": None},
+        11: {"payment_intent": "pi_11", "created": "2026-11-02T00:00:00Z"},
+    }
+    for key, values in left_out.items():
+        made.insert(
+            **{"key": key, "status": "paid", "amount": key, "account": "one", **values}
+        )  # fmt: skip
+    made.insert(key=12, payment_intent="pi_12", status="paid", account="one", amount=12)
+    made.execute("UPDATE payments SET deleted = true WHERE id = 12")
+    accounts = (AccountRows("one"), AccountRows("two"))
+    with_where = with_condition(made, "NOT deleted")
+    with Database(made.url) as database:
+        mapping = with_where.mapping
+        table = inspect(
+            database, mapping, writes=False, accounts=accounts, account_rows=accounts[0]
+        )
+        day = datetime(2026, 11, 1, tzinfo=UTC)
+        found = left_out_by_day(
+            database, table.table_or_raise(), "one", accounts,
+            TimeRange(day, day + timedelta(days=1)), UTC,
+        )  # fmt: skip
+
+    def counts(*numbers: int) -> dict[str, int]:
+        return dict(zip(("count", "amount", "paid_count", "paid_amount"), numbers, strict=True))
+
+    assert found == {
+        (day.date(), "eur"): {
+            "no_payment_intent": counts(2, 5, 1, 2),
+            "foreign_id": counts(1, 4, 1, 4),
+            "no_account": counts(2, 13, 2, 13),
+            "where": counts(1, 12, 1, 12),
+            "no_amount": counts(1, 0, 1, 0),
+        },
+        (day.date(), ""): {"no_amount": counts(1, 0, 1, 0)},
+        (None, "eur"): {"no_time": counts(1, 9, 1, 9)},
+    }

@@ -210,6 +210,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         yield searched.among(created)
         yield searched.rows_in_gaps_in_one_scan(created)
         yield table.sums_by_day(created)
+        yield table.rows_left_out(created)
         for scheduled in (True, False):
             yield table.histogram(created, scheduled=scheduled)
             yield table.histogram_span(created, scheduled=scheduled)

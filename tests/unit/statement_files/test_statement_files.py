@@ -11,12 +11,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.money import Money
+from reconciler.domain.statement.close_state import Step
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.domain.statement.statement import statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
+from reconciler.domain.statement.statement_figures import DayEntry, LeftOut, WindowSweep
 from reconciler.entrypoints.statement_files.certificate import Certificate, Origin
 from reconciler.entrypoints.statement_files.statement_html import statement_html
 from reconciler.entrypoints.statement_files.statement_lines import statement_lines
@@ -30,7 +32,7 @@ EVIL = '=cmd|"/c calc"!A1</td><script>alert(1)</script>'
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 FACTS = {
     "table": "public.payments",
-    "local_query": "SELECT 1",
+    "local_query": "SELECT 1\n-- <b>\nFROM payments",
     "stripe_query": "GET /v1/payment_intents",
     "reads": 7,
     "where": "NOT deleted",
@@ -55,6 +57,8 @@ def day(currency: str, local: int, stripe: int) -> DayEntry:
         returned=0,
         unrelated=(1, 2),
         outside_mapping=(0, 0),
+        stripe={"succeeded": (1, stripe), "canceled": (2, 70)},
+        left_out={"no_payment_intent": LeftOut(3, 900, 1, 400)},
     )
 
 
@@ -187,12 +191,52 @@ def test_the_certificate_says_what_an_auditor_asks(certificate: Certificate) -> 
         "currency": "eur",
         "local": {"count": 2, "amount": 105},
         "local_paid": {"count": 1, "amount": 100},
+        "left_out": {
+            "no_payment_intent": {"count": 3, "amount": 900, "paid_count": 1, "paid_amount": 400}
+        },
+        "stripe": {"count": 3, "amount": 1420},
+        "stripe_by_outcome": {
+            "canceled": {"count": 2, "amount": 70},
+            "succeeded": {"count": 1, "amount": 1350},
+        },
         "stripe_received": {"count": 1, "amount": 1350},
         "unrelated": {"count": 1, "amount": 2},
         "outside_mapping": {"count": 0, "amount": 0},
     }
     (sweep,) = made["sweeps"]  # type: ignore[misc]
-    assert sweep["local_query"] == "SELECT 1"  # type: ignore[index]
+    assert sweep["local_query"] == "SELECT 1\n-- <b>\nFROM payments"  # type: ignore[index]
     assert made["days_not_examined"] == ["2026-10-31"]
     assert made["outputs"] == [{"name": "a.csv", "sha256": "b" * 64}]
     assert made["command"] == "reconciler statement 2026-10"
+    lines = dict(certificate.lines())
+    assert (
+        lines["EUR, left out: rows without a PaymentIntent"]
+        == "3, control total 9.00 EUR; of them say paid: 1, control total 4.00 EUR"
+    )
+    assert lines["EUR, left out: rows with an id that leads to no PaymentIntent"].startswith("0, ")
+    assert lines["EUR, payments of Stripe before matching"] == "3, control total 14.20 EUR"
+    assert lines["EUR, payments of Stripe that received money"] == "1, control total 13.50 EUR"
+    assert made["steps"] is None
+
+
+def test_a_query_keeps_its_lines(certificate: Certificate) -> None:
+    """A comment ends with its line, so a query on one line would be another one."""
+    assert "<pre>SELECT 1\n-- &lt;b&gt;\nFROM payments</pre>" in "".join(
+        statement_html([certificate])
+    )
+    lines = list(statement_lines(certificate))
+    at = lines.index("    SELECT 1")
+    assert lines[at - 1 : at + 3] == ["  Sweep 9: its query:", "    SELECT 1", "    -- <b>", "    FROM payments"]  # fmt: skip
+
+
+def test_it_says_who_closed_the_period(certificate: Certificate) -> None:
+    """And that no person did, if the steps were looked up."""
+    step = Step(
+        119, CUT, Action.PERIOD_PREPARED, "os:ana", None, "ana", "a note", CUT, {}, (118, "b" * 64)
+    )
+    prepared = replace(certificate, steps=(step,))
+    assert dict(prepared.lines())["Prepared by"].startswith("ana (os:ana) at 2026-11-06")
+    (found,) = prepared.as_json()["steps"]  # type: ignore[misc]
+    assert (found["entry"], found["head"]) == (119, {"seq": 118, "hash": "b" * 64})  # type: ignore[index]
+    none = dict(replace(certificate, steps=()).lines())
+    assert none["Closing"] == "no person has prepared or signed the period"

@@ -17,7 +17,7 @@ from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
+from reconciler.domain.statement.statement_figures import DayEntry, LeftOut, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
@@ -134,6 +134,13 @@ def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[
                 returned=int(body["returned"]),
                 unrelated=_count(body["unrelated"]),
                 outside_mapping=_count(body["outside_mapping"]),
+                # the first versions recorded none of these
+                stripe={
+                    outcome: _count(value) for outcome, value in body.get("stripe", {}).items()
+                },
+                left_out=_left_out(body.get("left_out")),
+                waiting_payments=_named(body.get("waiting_payments")),
+                returned_payments=_named(body.get("returned_payments")),
             )
 
 
@@ -150,3 +157,20 @@ def _findings(connection: Connection, parameters: Mapping[str, object]) -> Itera
 
 def _count(value: Mapping[str, Any]) -> tuple[int, int]:
     return int(value["count"]), int(value["amount"])
+
+
+def _left_out(value: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, LeftOut] | None:
+    if value is None:
+        return None
+    return {
+        reason: LeftOut(
+            *(int(one[name]) for name in ("count", "amount", "paid_count", "paid_amount"))
+        )
+        for reason, one in value.items()
+    }
+
+
+def _named(value: Mapping[str, Any] | None) -> tuple[int, tuple[str, ...]]:
+    if value is None:
+        return 0, ()
+    return int(value["count"]), tuple(str(one) for one in value["payments"])

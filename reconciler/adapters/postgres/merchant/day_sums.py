@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, tzinfo
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
+from reconciler.domain.model.payment import AccountRows
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.money import THREE_DECIMAL, ZERO_DECIMAL
+from reconciler.domain.outcome import SAYS_PAID
 
 _EXPONENTS: Final = {"zero_decimal": sorted(ZERO_DECIMAL), "three_decimal": sorted(THREE_DECIMAL)}
 
@@ -34,29 +36,59 @@ def sums_by_day(
     return sums
 
 
+def left_out_by_day(
+    database: Database,
+    table: MerchantTable,
+    account: str,
+    accounts: Sequence[AccountRows],
+    created: TimeRange,
+    zone: tzinfo,
+) -> Mapping[tuple[date | None, str], Mapping[str, Mapping[str, int]]]:
+    """See ``engine.ports.Store.left_out_by_day``. One scan of the range. ``accounts`` are all that are configured."""
+    parameters = {**_parameters(table, account, created, zone), "held": [], "null_is_held": True}
+    if table.account is not None:
+        # imported here: a table without an account column does not need it
+        from reconciler.adapters.postgres.merchant.rows_of_no_account import parameters_of
+
+        parameters |= parameters_of(table.account, accounts)
+    sums: dict[tuple[date | None, str], dict[str, dict[str, int]]] = {}
+    with database.counting("adding up the rows that are left out") as connection:
+        for reason, day, currency, status, rows, amount in connection.execute(
+            table.rows_left_out(created), parameters
+        ):
+            by_reason = sums.setdefault((day, currency or ""), {})
+            entry = by_reason.setdefault(
+                reason, {"count": 0, "amount": 0, "paid_count": 0, "paid_amount": 0}
+            )
+            money = int(amount.partition(".")[0])
+            entry["count"] += rows
+            entry["amount"] += money
+            if table.mapping.statuses.outcome(status) in SAYS_PAID:
+                entry["paid_count"] += rows
+                entry["paid_amount"] += money
+    return sums
+
+
 def local_population(
-    database: Database, table: MerchantTable, account: str, created: TimeRange, zone: tzinfo
+    table: MerchantTable, account: str, created: TimeRange, zone: tzinfo
 ) -> Mapping[str, object]:
-    """See ``engine.ports.Store.local_population``. One more scan of the range, if the mapping has a ``where``."""
-    left_out: dict[str, list[int]] = {}
-    if table.mapping.where is not None:
-        with database.counting("adding up the rows that where leaves out") as connection:
-            for _, _, currency, rows, amount in connection.execute(
-                table.left_out_by_where(created), _parameters(table, account, created, zone)
-            ):
-                sums = left_out.setdefault(currency or "", [0, 0])
-                sums[0] += rows
-                sums[1] += int(amount.partition(".")[0])
+    """See ``engine.ports.Store.local_population``."""
+    parameters = _parameters(table, account, created, zone)
     return {
         "table": f"{table.schema}.{table.name}",
-        # on one line, so that it can be read in a cell
-        "local_query": " ".join(table.sums_by_day(created).decode().split()),
+        "local_query": table.sums_by_day(created).decode().replace("%%", "%"),
+        "local_parameters": {name: _plain(value) for name, value in sorted(parameters.items())},
         "where": table.mapping.where,
-        "left_out_by_where": [
-            {"currency": currency, "count": count, "amount": amount}
-            for currency, (count, amount) in sorted(left_out.items())
-        ],
     }
+
+
+def _plain(value: object) -> object:
+    """A parameter as the ledger holds it, which knows no time without a zone."""
+    match value:
+        case None | bool() | int() | str() | list():
+            return value
+        case _:
+            return str(value)
 
 
 def _parameters(

@@ -216,18 +216,21 @@ class MerchantTable:
         """A range's rows that hold an intent, counted and summed by day, status and currency."""
         return self.compose("sums_by_day", within=self.filters(created, only_open=False)["within"])
 
-    def left_out_by_where(self, created: TimeRange) -> bytes:
-        """The same of the account's rows that ``where`` leaves out."""
-        parts = {
-            **self.parts,
-            "of_account": sql.SQL("{} AND ({}) IS NOT TRUE").format(
-                self.parts["in_account"], self.parts["in_mapping"]
-            ),
-        }
+    def rows_left_out(self, created: TimeRange) -> bytes:
+        """A range's rows that ``sums_by_day`` leaves out, counted and summed by the reason, day, currency and status.
+
+        With an account column the parameters are also ``held``, what it holds for the configured accounts, and
+        ``null_is_held``.
+        """
+        of_no_account: sql.Composable = sql.SQL("false")
+        if self.account is not None:
+            of_no_account = _TEMPLATES["is_of_no_account"].format(
+                account=self.account.identifier,
+                equals_account=self.account.equals,
+                account_type=self.account.type,
+            )
         within = self.filters(created, only_open=False)["within"]
-        return (
-            _TEMPLATES["sums_by_day"].format(**parts, row=self._row, within=within).as_bytes(None)
-        )
+        return self.compose("rows_left_out", within=within, of_no_account=of_no_account)
 
     def range_parameters(self, created: TimeRange) -> dict[str, object]:
         """The parameters ``since`` and ``until`` in the column's own type."""

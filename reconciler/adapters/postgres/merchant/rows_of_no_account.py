@@ -32,11 +32,7 @@ def count_rows_of_no_account(
     column = table.account
     if column is None:
         return RowsOfNoAccount()
-    parameters = {
-        "held": column.held(account.held for account in accounts),
-        "null_is_held": any(account.holds_null for account in accounts),
-        "most": MOST_NAMED,
-    }
+    parameters = {**parameters_of(column, accounts), "most": MOST_NAMED}
     with database.counting("counting rows of no account") as connection:
         found = connection.execute(statement_of(table, column), parameters).fetchall()
     if not found:
@@ -48,14 +44,23 @@ def count_rows_of_no_account(
     return RowsOfNoAccount(rows=int(found[0][2]), values=int(found[0][3]), most=named)
 
 
+def parameters_of(column: TableColumn, accounts: Sequence[AccountRows]) -> dict[str, object]:
+    """What the statements need to know of the configured accounts."""
+    return {
+        "held": column.held(account.held for account in accounts),
+        "null_is_held": any(account.holds_null for account in accounts),
+    }
+
+
 def statement_of(table: MerchantTable, column: TableColumn) -> bytes:
     """The statement on a table with this account column."""
     where = table.mapping.where
     statement = _TEMPLATES["rows_of_no_account"].format(
         table=sql.Identifier(table.schema, table.name),
         account=column.identifier,
-        equals_account=column.equals,
-        account_type=column.type,
+        is_of_no_account=_TEMPLATES["is_of_no_account"].format(
+            account=column.identifier, equals_account=column.equals, account_type=column.type
+        ),
         where=sql.SQL("true") if where is None else in_parentheses(where),
     )
     return statement.as_bytes(None)

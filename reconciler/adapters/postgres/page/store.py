@@ -16,7 +16,11 @@ from reconciler.adapters.postgres.database import (
     Cursor,
     Database,
 )
-from reconciler.adapters.postgres.merchant.day_sums import local_population, sums_by_day
+from reconciler.adapters.postgres.merchant.day_sums import (
+    left_out_by_day,
+    local_population,
+    sums_by_day,
+)
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
 from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
@@ -35,7 +39,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.model.looked_up_id import IdPair
 from reconciler.domain.model.match_facts import UnmatchedPayment
 from reconciler.domain.model.page import Loaded, parts_of
-from reconciler.domain.model.payment import Payment, RowReference
+from reconciler.domain.model.payment import AccountRows, Payment, RowReference
 from reconciler.domain.model.recheck import NEXT_POLL
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
@@ -80,12 +84,22 @@ class PostgresStore(PostgresSweepRecords):
     counts as empty: a dry run needs SELECT on the merchant's table and nothing else. That is found out once, here.
     """
 
-    def __init__(self, database: Database, table: MerchantTable, account: str) -> None:
-        """Raises NewerSchemaError if a newer version of Reconciler has migrated the schema."""
+    def __init__(
+        self,
+        database: Database,
+        table: MerchantTable,
+        account: str,
+        accounts: Sequence[AccountRows] = (),
+    ) -> None:
+        """``accounts`` are all that are configured: the rows of none of them are counted for a certificate.
+
+        Raises NewerSchemaError if a newer version of Reconciler has migrated the schema.
+        """
         super().__init__(database, account)
         self._table = table
         # the table without any row set aside
         self._whole_table = table
+        self._accounts = accounts
         self._counts = PaymentCounts(database, table, account)
         self._pairs = IdPairs(database, account, readable=self.can_read_schema)
         self._reader = RowReader(table.mapping, account, self._pairs)
@@ -340,10 +354,18 @@ class PostgresStore(PostgresSweepRecords):
         """See ``engine.ports.Store``."""
         return sums_by_day(self._database, self._table, self._account, created, zone)
 
-    @_with_unreadable_rows_set_aside
     def local_population(self, created: TimeRange, zone: tzinfo) -> Mapping[str, object]:
         """See ``engine.ports.Store``."""
-        return local_population(self._database, self._table, self._account, created, zone)
+        return local_population(self._table, self._account, created, zone)
+
+    @_with_unreadable_rows_set_aside
+    def left_out_by_day(
+        self, created: TimeRange, zone: tzinfo
+    ) -> Mapping[tuple[date | None, str], Mapping[str, Mapping[str, int]]]:
+        """See ``engine.ports.Store``."""
+        return left_out_by_day(
+            self._database, self._table, self._account, self._accounts, created, zone
+        )
 
     def listing_model(self) -> ListingModel:
         """See ``engine.ports.Store``."""

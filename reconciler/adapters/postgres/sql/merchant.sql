@@ -476,17 +476,20 @@ FROM (
     LIMIT %(limit)s
 ) AS found
 
+-- name: is_of_no_account
+-- Whether the row belongs to no configured account.
+CASE
+    WHEN {account} IS NULL THEN NOT %(null_is_held)s::pg_catalog.bool
+    ELSE NOT {account} {equals_account} ANY(%(held)s::{account_type}[])
+END
+
 -- name: rows_of_no_account
 -- Rows that no sweep examines, by what the account column holds. The sums over all values come with each line.
 SELECT
     pg_catalog.rtrim({account}::pg_catalog.text), pg_catalog.count(*),
     (pg_catalog.sum(pg_catalog.count(*)) OVER ())::pg_catalog.int8, pg_catalog.count(*) OVER ()
 FROM {table} AS t
-WHERE CASE
-        WHEN {account} IS NULL THEN NOT %(null_is_held)s::pg_catalog.bool
-        ELSE NOT {account} {equals_account} ANY(%(held)s::{account_type}[])
-    END
-    AND {where}
+WHERE {is_of_no_account} AND {where}
 GROUP BY 1
 ORDER BY 2 DESC, 1
 LIMIT %(most)s
@@ -713,6 +716,62 @@ FROM (
 ) AS counted
 WHERE currency OPERATOR(pg_catalog.<>) '' AND minor OPERATOR(pg_catalog.=) pg_catalog.trunc(minor)
 GROUP BY day, status, currency
+
+-- name: rows_left_out
+-- The rows of a range that sums_by_day does not add up, and the first reason that fits each: what a certificate of
+-- completeness counts. A row without a time of creation is in no range, so that it is in each of them.
+SELECT
+    reason, day, currency, status, pg_catalog.count(*),
+    coalesce(pg_catalog.sum(minor) FILTER (WHERE has_money), 0)::pg_catalog.text
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN reason_before IS NOT NULL THEN reason_before
+            WHEN day IS NULL THEN 'no_time'
+            WHEN NOT has_money THEN 'no_amount'
+        END AS reason
+    FROM (
+        SELECT
+            *,
+            coalesce(currency, '') OPERATOR(pg_catalog.<>) ''
+            AND coalesce(minor OPERATOR(pg_catalog.=) pg_catalog.trunc(minor), false) AS has_money
+        FROM (
+            SELECT
+                pg_catalog.timezone(%(zone)s::pg_catalog.text, {created})::pg_catalog.date AS day,
+                {status}::pg_catalog.text AS status,
+                one.currency,
+                CASE
+                    WHEN {of_no_account} THEN 'no_account'
+                    WHEN ({in_mapping}) IS NOT TRUE THEN 'where'
+                    WHEN coalesce({payment_intent}::pg_catalog.text, '') OPERATOR(pg_catalog.!~) '\S' THEN 'no_payment_intent'
+                    WHEN NOT pg_catalog.starts_with({paired_intent}, 'pi_') THEN 'foreign_id'
+                END AS reason_before,
+                CASE
+                    WHEN one.amount OPERATOR(pg_catalog.=) ANY (ARRAY['NaN', 'Infinity', '-Infinity']::pg_catalog.numeric[]) THEN NULL
+                    ELSE one.amount OPERATOR(pg_catalog.*) CASE
+                        WHEN %(is_minor)s THEN 1::pg_catalog.numeric
+                        WHEN one.currency OPERATOR(pg_catalog.=) ANY (%(zero_decimal)s::pg_catalog.text[])
+                            THEN 1::pg_catalog.numeric
+                        WHEN one.currency OPERATOR(pg_catalog.=) ANY (%(three_decimal)s::pg_catalog.text[])
+                            THEN 1000::pg_catalog.numeric
+                        ELSE 100::pg_catalog.numeric
+                    END
+                END AS minor
+            FROM {table} AS t
+            CROSS JOIN LATERAL (
+                SELECT
+                    {amount}::pg_catalog.numeric AS amount,
+                    pg_catalog.lower(
+                        pg_catalog.btrim(coalesce({currency}::pg_catalog.text, %(constant)s::pg_catalog.text))
+                    ) AS currency
+            ) AS one
+            WHERE (({within}) OR {created_column} IS NULL) AND (({in_account}) OR {of_no_account})
+        ) AS seen
+    ) AS counted
+) AS explained
+WHERE reason IS NOT NULL
+GROUP BY reason, day, currency, status
 
 -- name: sampled_payments
 -- Some rows as the mapping reads them, the newest if an index gives them.

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
 from reconciler.domain.statement.statement import Statement
-from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement, NamedOnes
 from reconciler.engine.actions.close_period import Closing, closing_of
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
@@ -36,6 +36,8 @@ class Line:
     count: int | None
     money: Money
     is_total: bool = False
+    note: str | None = None
+    """Which payments it is about, if there is no finding."""
 
 
 def statement(call: Call) -> View:
@@ -103,11 +105,16 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
             for kind in _ordered(by_kind)
         ),
         *(
-            Line(name, None, money(amount))
-            for name, amount in (
-                ("of it created on another day here", one.moved),
-                ("of it a webhook that may be on its way", one.waiting),
-                ("of it nothing kept on either side", one.returned),
+            Line(
+                name,
+                None if payments is None else payments[0] or None,
+                money(amount),
+                note=_names(payments),
+            )
+            for name, amount, payments in (
+                ("of it created on another day here", one.moved, None),
+                ("of it a webhook that may be on its way", one.waiting, one.waiting_payments),
+                ("of it nothing kept on either side", one.returned, one.returned_payments),
             )
             if amount
         ),
@@ -118,12 +125,19 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
         f"statement_{one.currency}",
         f"{one.currency.upper()}: your table against Stripe",
         (
-            text_column("Line", lambda line: line.name, tone=_total),
+            text_column("Line", lambda line: line.name, tone=_total, note=lambda line: line.note),
             number_column("Number", lambda line: line.count),
             money_column("Amount", lambda line: line.money),
         ),
         lines,
     )
+
+
+def _names(payments: NamedOnes | None) -> str | None:
+    if payments is None or not payments[0]:
+        return None
+    more = payments[0] - len(payments[1])
+    return ", ".join(payments[1]) + (f" and {more:,} more" if more else "")
 
 
 def _total(line: Line) -> str | None:

@@ -32,6 +32,7 @@ PAID = payment(Outcome.SUCCEEDED)
 SUCCEEDED = intent_of(Outcome.SUCCEEDED)
 WAIT = Wait(NOW, "changed a moment ago")
 NOTHING = {"count": 0, "amount": 0}
+NOBODY: dict[str, object] = {"count": 0, "payments": []}
 ONE = {"count": 1, "amount": AMOUNT}
 
 
@@ -41,7 +42,7 @@ def body(
     """The entry of a day after these decisions."""
     totals = DayTotals(UTC, writes_rows=writes)
     totals.add(decided)
-    entries = totals.entries(7, [day], {})
+    entries = totals.entries(7, [day], {}, {})
     assert [entry.action for entry in entries] == [Action.DAY_TOTALS] * len(entries)
     return dict(entries[0].body) if entries else {}
 
@@ -54,6 +55,7 @@ def test_a_payment_that_agrees() -> None:
         "day": DAY.isoformat(),
         "currency": "eur",
         "local": {},
+        "left_out": {},
         "stripe": {"succeeded": ONE},
         "received": ONE,
         "refunded": 0,
@@ -61,6 +63,8 @@ def test_a_payment_that_agrees() -> None:
         "moved": 0,
         "waiting": 0,
         "returned": 0,
+        "waiting_payments": NOBODY,
+        "returned_payments": NOBODY,
         "unrelated": NOTHING,
         "outside_mapping": NOTHING,
     }
@@ -104,8 +108,9 @@ def test_what_waits_is_explained() -> None:
     totals = DayTotals(UTC, writes_rows=True)
     totals.add([(match_of(SUCCEEDED, payment(Outcome.INCOMPLETE)), WAIT)])
     totals.add_waiting([replace(SUCCEEDED, id="pi_2")])
-    (entry,) = totals.entries(7, [DAY], {})
+    (entry,) = totals.entries(7, [DAY], {}, {})
     assert entry.body["waiting"] == -2 * AMOUNT
+    assert entry.body["waiting_payments"] == {"count": 2, "payments": [SUCCEEDED.id, "pi_2"]}
     assert entry.body["received"] == {"count": 2, "amount": 2 * AMOUNT}
 
 
@@ -115,6 +120,24 @@ def test_nothing_is_kept_on_either_side() -> None:
     returned = replace(SUCCEEDED, charge=back)
     found = body((match_of(returned, payment(Outcome.CANCELED)), Keep()))
     assert (found["returned"], found["refunded"]) == (-AMOUNT, AMOUNT)
+    assert found["returned_payments"] == {"count": 1, "payments": [returned.id]}
+
+
+def test_some_payments_without_a_finding_are_named() -> None:
+    """All are counted, and the entry stays small."""
+    totals = DayTotals(UTC, writes_rows=True)
+    totals.add_waiting([replace(SUCCEEDED, id=f"pi_{number}") for number in range(25)])
+    (entry,) = totals.entries(7, [DAY], {}, {})
+    named = entry.body["waiting_payments"]
+    assert isinstance(named, dict)
+    assert (named["count"], len(named["payments"]), named["payments"][-1]) == (25, 20, "pi_19")
+
+
+def test_rows_that_are_in_no_sum_are_counted() -> None:
+    """Also if the day has no other row and no payment: what is left out of the populations is never silent."""
+    left = {"no_payment_intent": {"count": 1, "amount": 5, "paid_count": 1, "paid_amount": 5}}
+    found = DayTotals(UTC, writes_rows=True).entries(7, [DAY], {}, {(DAY, "eur"): left})
+    assert [(entry.body["currency"], entry.body["left_out"]) for entry in found] == [("eur", left)]
 
 
 def test_what_agrees_and_differs_stays_unexplained() -> None:
@@ -194,7 +217,7 @@ def test_the_days_are_those_of_the_books() -> None:
     totals.add([(match_of(late, payment(Outcome.SUCCEEDED, created=late.created)), Keep())])
     local = {(date(2026, 6, 10), "usd"): {"succeeded": ONE}, (date(2026, 7, 1), "usd"): {}}
     days = [date(2026, 6, 9), date(2026, 6, 10)]
-    bodies = [entry.body for entry in totals.entries(None, days, local)]
+    bodies = [entry.body for entry in totals.entries(None, days, local, {})]
     assert [(one["day"], one["currency"]) for one in bodies] == [
         ("2026-06-10", "eur"),
         ("2026-06-10", "usd"),
