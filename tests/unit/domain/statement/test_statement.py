@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord, histories
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, Movement, WindowSweep
+from reconciler.domain.statement.statement_figures import (
+    DayEntry,
+    LeftOut,
+    Movement,
+    WindowSweep,
+)
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
 CUT = datetime(2026, 11, 5, tzinfo=UTC)
@@ -74,6 +79,29 @@ def test_the_days_own_notes_explain_too() -> None:
     """Rows of another day, payments whose webhook may be on its way, payments of which nothing is kept."""
     (eur,) = made(replace(ENTRY, moved=-400, waiting=-200, returned=-100)).currencies
     assert (eur.explained, eur.unexplained) == (-700, 0)
+
+
+def test_payments_without_a_finding_are_named_over_all_days() -> None:
+    """Each day names some of its own."""
+    days = [
+        replace(ENTRY, waiting_payments=(1, ("pi_1",)), returned_payments=(25, ("pi_2",))),
+        replace(ENTRY, day=date(2026, 10, 4), waiting_payments=(2, ("pi_3", "pi_4"))),
+    ]
+    (eur,) = statement_of("default", OCTOBER, CUT, [SWEEP], days, []).currencies
+    assert eur.waiting_payments == (3, ("pi_1", "pi_3", "pi_4"))
+    assert eur.returned_payments == (25, ("pi_2",))
+
+
+def test_a_currency_whose_rows_are_all_left_out_has_no_figures() -> None:
+    """There is nothing to compare; the days still hold what a certificate counts."""
+    left_out = {"foreign_id": LeftOut(1, 70, 1, 70) + LeftOut(2, 5)}
+    alone = DayEntry(
+        sweep=9, day=DAY, currency="gbp", local={}, received=(0, 0), refunded=0, disputed=0, moved=0, waiting=0,
+        returned=0, unrelated=(0, 0), outside_mapping=(0, 0), left_out=left_out,
+    )  # fmt: skip
+    found = statement_of("default", OCTOBER, CUT, [SWEEP], [ENTRY, alone], [])
+    assert [one.currency for one in found.currencies] == ["eur"]
+    assert found.days[-1].left_out == {"foreign_id": LeftOut(3, 75, 1, 70)}
 
 
 def test_a_day_stands_as_its_last_sweep_saw_it() -> None:
