@@ -32,7 +32,7 @@ PAID = payment(Outcome.SUCCEEDED)
 SUCCEEDED = intent_of(Outcome.SUCCEEDED)
 WAIT = Wait(NOW, "changed a moment ago")
 NOTHING = {"count": 0, "amount": 0}
-NOBODY: dict[str, object] = {"count": 0, "payments": []}
+NO_PAYMENT: dict[str, object] = {"count": 0, "payments": []}
 ONE = {"count": 1, "amount": AMOUNT}
 
 
@@ -63,8 +63,8 @@ def test_a_payment_that_agrees() -> None:
         "moved": 0,
         "waiting": 0,
         "returned": 0,
-        "waiting_payments": NOBODY,
-        "returned_payments": NOBODY,
+        "waiting_payments": NO_PAYMENT,
+        "returned_payments": NO_PAYMENT,
         "unrelated": NOTHING,
         "outside_mapping": NOTHING,
     }
