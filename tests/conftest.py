@@ -32,6 +32,7 @@ from reconciler.clock import ManualClock
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import ReconcilerError
+from tests.kept_connections import close_connections, kept_connection
 
 # a slow machine is no failure: the time limit of the test run ends what hangs
 SLOW_IS_NO_FAILURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +119,7 @@ class Server:
         return self.url(name)
 
     def drop(self, name: str) -> None:
+        close_connections(name)
         with self.connect() as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -146,6 +148,7 @@ def server() -> Iterator[Server]:
         postgres.start()
         yield Server(postgres.folder)
     finally:
+        close_connections()
         postgres.stop()
 
 
@@ -256,14 +259,14 @@ class Shop:
         selected = sql.SQL(", ").join(
             sql.SQL("{}::text").format(sql.Identifier(self.names[part])) for part in parts
         )
-        with psycopg.connect(self.url) as connection:
-            found = connection.execute(sql.SQL("SELECT {} FROM {}").format(selected, self.table))
-            rows = [dict(zip(parts, row, strict=True)) for row in found]
+        found = kept_connection(self.url).execute(
+            sql.SQL("SELECT {} FROM {}").format(selected, self.table)
+        )
+        rows = [dict(zip(parts, row, strict=True)) for row in found]
         return {row["key"]: row for row in rows}
 
     def execute(self, query: str | sql.Composable) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(query)
+        kept_connection(self.url).execute(query)
 
 
 MakeShop = Callable[..., Shop]

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 from psycopg import sql
 
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 from tests.conftest import Shop
+from tests.kept_connections import kept_connection
 
 REPOSITORY = Path(__file__).parents[2]
 Section = Mapping[str, Any] | list[Mapping[str, Any]]
@@ -78,8 +78,7 @@ class ConfiguredShop:
 
     def query(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with psycopg.connect(self.shop.url, autocommit=True) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        return kept_connection(self.shop.url).execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def execute(self, statement: str | sql.Composable) -> None:
         """Execute a statement as another user of the database does."""

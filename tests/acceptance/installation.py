@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -26,6 +25,7 @@ from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxLimits, SandboxServer
 from tests.acceptance.configured_shop import REPOSITORY, ConfiguredShop, payments_section
 from tests.conftest import Shop
+from tests.kept_connections import kept_connection
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 RETRIEVE = "GET /v1/payment_intents/{id}"
@@ -134,8 +134,8 @@ class Installation(ConfiguredShop):
 
     def query_dicts(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query, each as column to value."""
-        with psycopg.connect(self.shop.url, row_factory=dict_row) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        cursor = kept_connection(self.shop.url).cursor(row_factory=dict_row)
+        return cursor.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def states_by_kind(self) -> dict[str, list[str]]:
         """The states of the stored discrepancies, by kind."""
@@ -162,8 +162,8 @@ class Installation(ConfiguredShop):
         dumped = {}
         for table in [sql.Identifier("reconciler", name) for name in tables] + [self.shop.table]:
             query = sql.SQL("SELECT t::text AS line FROM {} AS t ORDER BY 1").format(table)
-            with psycopg.connect(self.shop.url) as connection:
-                dumped[table.as_string()] = [line for (line,) in connection.execute(query)]
+            found = kept_connection(self.shop.url).execute(query)
+            dumped[table.as_string()] = [line for (line,) in found]
         return dumped
 
     def dump_results(self) -> dict[str, list[str]]:

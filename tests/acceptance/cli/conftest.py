@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from reconciler.clock import SystemClock
@@ -18,6 +17,7 @@ from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 from tests.acceptance.configured_shop import NO_RATE_LIMIT, REPOSITORY
 from tests.acceptance.installation import Answer
 from tests.conftest import MakeShop, Shop
+from tests.kept_connections import kept_connection
 
 HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 CONFIGURATION = """
@@ -88,8 +88,7 @@ class Town:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with psycopg.connect(self.shop.url) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        return kept_connection(self.shop.url).execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def run(self, *arguments: str, **environ: str) -> Answer:
         """Run a command line, and check that its output has no secret and no traceback."""

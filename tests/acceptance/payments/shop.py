@@ -19,6 +19,7 @@ from tests.acceptance.configured_shop import as_toml
 from tests.acceptance.installation import NO_RATE_LIMIT, Answer
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.stripe_objects import DAY
+from tests.kept_connections import kept_connection
 
 KEY = "rk_test_" + "j" * 24
 TABLE = """
@@ -114,13 +115,11 @@ class PaymentShop:
 
     def execute(self, query: str | sql.Composable, *values: object) -> None:
         """Do something in the database, as another program of the merchant's."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(query, values or None)  # type: ignore[call-overload]
+        kept_connection(self.url).execute(query, values or None)  # type: ignore[call-overload]
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives."""
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        return kept_connection(self.url).execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     @contextlib.contextmanager
     def locked(self, query: str) -> Iterator[None]:
@@ -258,12 +257,11 @@ class PaymentShop:
         """Everything in Reconciler's own tables, as one text."""
         names = self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'reconciler'")
         parts = []
-        with psycopg.connect(self.url) as connection:
-            for (name,) in names:
-                query = sql.SQL("SELECT t::text FROM {} AS t").format(
-                    sql.Identifier("reconciler", name)
-                )
-                parts += [line for (line,) in connection.execute(query)]
+        for (name,) in names:
+            query = sql.SQL("SELECT t::text FROM {} AS t").format(
+                sql.Identifier("reconciler", name)
+            )
+            parts += [line for (line,) in kept_connection(self.url).execute(query)]
         return "\n".join(parts)
 
     def accept(self, ident: int, *options: str, note: str = "the customer called") -> Answer:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.rows import dict_row
 
@@ -21,6 +20,7 @@ from reconciler.clock import SystemClock
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import Delivery, DeliveryReport, DeliveryTerms
 from tests.endpoint import Endpoint, serving
+from tests.kept_connections import kept_connection
 
 SECRET = "whsec_" + "0123456789abcdef" * 4
 TIMEOUT = 0.5
@@ -62,12 +62,11 @@ class Post:
             )
 
     def query(self, query: str, **values: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
+        cursor = kept_connection(self.url).cursor(row_factory=dict_row)
+        return cursor.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def execute(self, query: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(query)  # type: ignore[call-overload]
+        kept_connection(self.url).execute(query)  # type: ignore[call-overload]
 
     def rows(self) -> list[dict[str, Any]]:
         return self.query("SELECT * FROM reconciler.outbox ORDER BY id")

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
@@ -20,6 +19,7 @@ from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.page import PageRecord, RowWrite
 from reconciler.domain.model.payment import AccountRows, Payment
 from reconciler.domain.money import Money
+from tests.kept_connections import kept_connection
 
 SEEN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -36,8 +36,7 @@ class Bench:
 
     def all(self, query: str, **parameters: object) -> list[tuple]:
         """Execute a statement that gives rows; all of them."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(query, parameters).fetchall()
+        return kept_connection(self.url).execute(query, parameters).fetchall()
 
     def write(self, record: PageRecord) -> None:
         """Record a page that reads nothing before."""
