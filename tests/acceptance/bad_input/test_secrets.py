@@ -171,7 +171,14 @@ DATABASE_FAILURES: dict[str, Callable[[Installation], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", DATABASE_FAILURES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # several commands wait for a lease
+        pytest.param(name, marks=[pytest.mark.long] if name == "a lease" else [])
+        for name in DATABASE_FAILURES
+    ],
+)
 def test_a_database_failure_shows_no_secret(guarded: Installation, name: str) -> None:
     """The message about a database failure does not contain PostgreSQL's details, which may contain secrets."""
     intent = stocked(guarded)

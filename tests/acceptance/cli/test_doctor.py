@@ -182,7 +182,7 @@ def test_the_warnings(town: Town) -> None:
         assert words in warnings
 
 
-def test_an_api_base_without_tls(town: Town) -> None:
+def test_an_api_base_without_tls(town: Town, short_retry_waits: None) -> None:
     """A key that is sent over the network without TLS is a warning, but not on this machine."""
     found = checks(town, 75, RECONCILER_STRIPE__API_BASE="http://stripe.invalid")
     assert "can read the key" in "".join(of_level(found, "warning"))

@@ -24,6 +24,7 @@ from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli import init_dialogue
 from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
+from tests.acceptance.configured_shop import NO_RATE_LIMIT
 from tests.acceptance.installation import Answer
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
@@ -69,6 +70,7 @@ class Place:
             "DATABASE_URL": self.url,
             "RECONCILER_STRIPE__API_BASE": self.server.url,
             "COLUMNS": "200",
+            **NO_RATE_LIMIT,
             **environ,
         }
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

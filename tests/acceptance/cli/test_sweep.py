@@ -156,7 +156,9 @@ def test_a_mapping_that_does_not_fit(town: Town) -> None:
     assert town.stripe.requests.count() == 0
 
 
-def test_a_payment_that_cannot_be_read_does_not_stop_the_others(town: Town) -> None:
+def test_a_payment_that_cannot_be_read_does_not_stop_the_others(
+    town: Town, short_retry_waits: None
+) -> None:
     """The payment that was not examined is named, the others are corrected, and the sweep exits with 75."""
     broken, whole = town.pay(1), town.pay(2)
     town.stripe.faults.script(RequestFault.MALFORMED, times=100, target=broken)
@@ -190,7 +192,9 @@ def test_several_accounts(town: Town) -> None:
     assert (alone.code, alone.json["account"]) == (0, "eu")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM ends a sweep with its report so far, exit 75 and no traceback."""
     intents = [town.pay(key + 1) for key in range(60)]

@@ -41,10 +41,9 @@ def statement_of_demo(seed: int, monkeypatch: pytest.MonkeyPatch) -> Statement:
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_nothing_is_unexplained(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_unexplained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every difference has a finding, and there are differences."""
-    found = statement_of_demo(seed, monkeypatch)
+    found = statement_of_demo(0, monkeypatch)
     assert {one.currency: one.unexplained for one in found.currencies if one.unexplained} == {}
     assert sum(len(one.items) for one in found.currencies) >= 3
 
@@ -53,7 +52,7 @@ def test_nothing_is_unexplained(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.timeout(900)
 def test_nothing_is_unexplained_in_many_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for fifty seeds."""
-    for seed in range(3, 53):
+    for seed in range(1, 51):
         found = statement_of_demo(seed, monkeypatch)
         unexplained = {one.currency: one.unexplained for one in found.currencies if one.unexplained}
         assert unexplained == {}, seed

@@ -15,7 +15,7 @@ from tests.acceptance.configured_shop import REPOSITORY
 from tests.acceptance.installation import EVENTS, LIST, Installation
 
 
-@pytest.mark.parametrize("killed_at", [LIST, EVENTS])
+@pytest.mark.parametrize("killed_at", [LIST, pytest.param(EVENTS, marks=pytest.mark.long)])
 def test_a_killed_process_leaves_nothing_half_done(
     installation: Installation, killed_at: str
 ) -> None:

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-import psycopg
 from psycopg.rows import dict_row
 
 from reconciler.adapters.postgres.coordination.lease_store import PostgresLeaseStore
@@ -25,6 +24,7 @@ from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest,
 from reconciler.engine.sweep.sweep import Sweep
 from reconciler.engine.sweep_context import SERVICE, Actor, ClaimedRechecks, SweepContext
 from tests.conftest import STATUSES, Shop
+from tests.kept_connections import kept_connection
 from tests.unit.engine.doubles import NOW, PlainStripe, an_intent
 
 LAST_WEEK = NOW - timedelta(days=7)
@@ -178,8 +178,8 @@ class SweepRunner:
         return {key: row["status"] for key, row in self.shop.rows().items()}
 
     def query(self, query: str) -> list[dict[str, object]]:
-        with psycopg.connect(self.shop.url, row_factory=dict_row) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        cursor = kept_connection(self.shop.url).cursor(row_factory=dict_row)
+        return cursor.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def with_rules(self, **changes: object) -> None:
         self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]
