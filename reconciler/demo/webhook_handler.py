@@ -96,11 +96,6 @@ class ShopWebhookHandler:
         self.secret = ""
         self.results: dict[str, WebhookResult] = {}
 
-    @property
-    def lost_count(self) -> int:
-        """How many webhooks the shop's table never got."""
-        return sum(result.is_lost for result in self.results.values())
-
     def note_not_generated(self, step: str) -> None:
         """Note that Stripe generated no event for a step."""
         self.results[step] = WebhookResult.NEVER_GENERATED

@@ -60,7 +60,6 @@ class WebhookDelivery:
     endpoint: WebhookEndpointRecord
     due: float
     attempts: int = 0
-    last_status: int | None = None
     state: WebhookDeliveryState = WebhookDeliveryState.PENDING
     is_lost: bool = False
     is_duplicate: bool = False
@@ -182,7 +181,7 @@ class WebhookQueue:
         return self._receivers[delivery.endpoint.id](payload, headers)
 
     def _note_result(self, delivery: WebhookDelivery, status: int, now: float) -> None:
-        tried = replace(delivery, attempts=delivery.attempts + 1, last_status=status)
+        tried = replace(delivery, attempts=delivery.attempts + 1)
         retries = LIVE_RETRIES if delivery.event.livemode else TEST_RETRIES
         with self._lock:
             if 200 <= status < 300:

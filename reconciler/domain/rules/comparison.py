@@ -53,14 +53,13 @@ class RowsRelation(StrEnum):
 class RowsOfIntent:
     """The rows of an intent as the rules see them.
 
-    ``compared`` are the rows that one examination compares: one row for SINGLE, all parts for PARTS. ``history`` are
-    the rows of earlier attempts, which stay as they are. ``as_one`` stands for ``compared`` in a comparison.
+    ``compared`` are the rows that one examination compares: one row for SINGLE, all parts for PARTS. Rows of earlier
+    attempts stay as they are and are not among them. ``as_one`` stands for ``compared`` in a comparison.
     """
 
     relation: RowsRelation
     compared: tuple[Payment, ...]
     as_one: Payment
-    history: tuple[Payment, ...] = ()
 
 
 def rows_of_intent(rows: Sequence[Payment], intent: Intent) -> RowsOfIntent:
@@ -82,8 +81,7 @@ def _attempts(rows: Sequence[Payment]) -> RowsOfIntent | None:
     going_on = [row for row in rows if row.outcome not in NEGATIVE]
     if len(alike) != 1 or len(going_on) != 1:
         return None
-    history = tuple(row for row in rows if row is not going_on[0])
-    return RowsOfIntent(RowsRelation.SINGLE, (going_on[0],), going_on[0], history)
+    return RowsOfIntent(RowsRelation.SINGLE, (going_on[0],), going_on[0])
 
 
 def _are_parts(rows: Sequence[Payment], intent: Intent) -> bool:

@@ -35,11 +35,6 @@ class OrderVerdict:
     wait_until: datetime | None = None
     paid_by: Intent | None = None
 
-    @property
-    def allows_write(self) -> bool:
-        """Whether the row may be made failed or canceled."""
-        return self.reason is None and self.wait_until is None and self.paid_by is None
-
 
 def order_verdict(
     row: Payment,

@@ -189,9 +189,7 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
     if payment is None or payment.payment_intent not in allowed:
         raise RowMovedError(frozenset({key}))
 
-    others = [
-        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
-    ]
+    others = _other_rows(again, payment, intent)
     paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
     if paid is not None:
         raise AnotherRowPaidError(
@@ -293,9 +291,7 @@ def _remaining(
         outcome=acceptance.outcome,
         payment_intent=intent.id,
     )
-    others = [
-        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
-    ]
+    others = _other_rows(again, payment, intent)
     match = replace(acceptance.match, payments=(written, *others))
     try:
         found = compare(match, account.rules, intent.seen_at).findings
@@ -304,6 +300,13 @@ def _remaining(
             return ()
         raise
     return with_difference(match, tuple(one for one in found if not one.kind.is_side))
+
+
+def _other_rows(again: Loaded, payment: Payment, intent: Intent) -> list[Payment]:
+    """The rows beside ``payment`` that hold the intent too."""
+    return [
+        row for row in again.payments if row.key != payment.key and row.payment_intent == intent.id
+    ]
 
 
 def _remark(acceptance: Acceptance) -> str | None:

@@ -13,7 +13,7 @@ import typer
 from reconciler.domain.audit.anchor import AnchorComparison, Anchors, AnchorState, AnchorVerdict
 from reconciler.domain.audit.hash_chain import ChainBreak, first_break
 from reconciler.domain.audit.ledger_entry import Entry
-from reconciler.domain.audit.records import RecordFault
+from reconciler.domain.audit.record_faults import RecordFault
 from reconciler.entrypoints.cli.anchor_file import read_anchors
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, chosen_accounts
 from reconciler.entrypoints.cli.output import write_json, write_line

@@ -22,7 +22,7 @@ from reconciler.adapters.postgres.discrepancies.review_store import (
 )
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, CorrectionEntry, Draft
-from reconciler.domain.audit.records import RecordKind
+from reconciler.domain.audit.record_faults import RecordKind
 from reconciler.domain.findings.discrepancy import Kind, Reason, Severity, State
 from reconciler.domain.findings.lifecycle import finding_entry
 from reconciler.domain.model.page import PageRecord

@@ -15,7 +15,7 @@ from reconciler.adapters.postgres.database import Database, connect
 from reconciler.adapters.postgres.schema import migration
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations
 from reconciler.domain.audit.hash_chain import canonical_json, first_break
-from reconciler.domain.audit.records import RecordKind
+from reconciler.domain.audit.record_faults import RecordKind
 
 BEFORE = "0007_delivery"
 WORDS = "0008_words"

@@ -19,7 +19,7 @@ from reconciler.domain.audit.read_entry import (
     ensure_readable,
     read_entry,
 )
-from reconciler.domain.audit.records import RecordFault
+from reconciler.domain.audit.record_faults import RecordFault
 from reconciler.masking import map_texts, may_hold_secret, storable
 
 _SQL: Final = STATEMENTS["audit"]

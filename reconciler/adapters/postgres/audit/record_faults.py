@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.database import Connection
 from reconciler.adapters.postgres.statements import STATEMENTS
-from reconciler.domain.audit.records import DiscrepancyBesideLedger, RecordFault, RecordKind
+from reconciler.domain.audit.record_faults import DiscrepancyBesideLedger, RecordFault, RecordKind
 
 _SQL: Final = STATEMENTS["audit"]
 _ROWS_AT_ONCE: Final = 500

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.domain.audit.records import DiscrepancyBesideLedger, RecordFault, RecordKind
+from reconciler.domain.audit.record_faults import DiscrepancyBesideLedger, RecordFault, RecordKind
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
 from reconciler.domain.money import Money
 
