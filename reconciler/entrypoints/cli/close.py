@@ -38,7 +38,12 @@ from reconciler.entrypoints.cli.output import (
     write_line,
     write_pairs,
 )
-from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.period_argument import (
+    FirstDayOption,
+    LastDayOption,
+    PeriodArgument,
+    parse_period,
+)
 from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.entrypoints.login_user import login_user
 from reconciler.errors import UsageError
@@ -69,16 +74,9 @@ class Task(StrEnum):
 
 def close(
     context: typer.Context,
-    period: Annotated[
-        str | None, typer.Argument(metavar="[MONTH]", help="The month, such as 2026-10.")
-    ] = None,
-    first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", help="The first day, in place of a month."),
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="The last day, which is included.")
-    ] = None,
+    period: PeriodArgument = None,
+    first: FirstDayOption = None,
+    last: LastDayOption = None,
     prepare_: Annotated[
         bool, typer.Option("--prepare", help="Prepare the period for another person to sign.")
     ] = False,

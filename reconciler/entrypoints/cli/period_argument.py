@@ -5,10 +5,21 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import date
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from reconciler.errors import UsageError
 
+PeriodArgument = Annotated[
+    str | None, typer.Argument(metavar="[MONTH]", help="The month, such as 2026-10.")
+]
+FirstDayOption = Annotated[
+    str | None, typer.Option("--from", metavar="DATE", help="The first day, in place of a month.")
+]
+LastDayOption = Annotated[
+    str | None, typer.Option("--to", metavar="DATE", help="The last day, which is included.")
+]
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 
 

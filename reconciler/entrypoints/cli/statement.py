@@ -21,7 +21,12 @@ from reconciler.entrypoints.cli.arguments import (
     parse_moment,
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
-from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.period_argument import (
+    FirstDayOption,
+    LastDayOption,
+    PeriodArgument,
+    parse_period,
+)
 from reconciler.entrypoints.cli.plain_export import with_outputs, write_certificate
 from reconciler.entrypoints.cli.written_file import new_file, new_text_file
 from reconciler.entrypoints.invocation import invocation
@@ -57,16 +62,9 @@ class StatementFormat(StrEnum):
 
 def statement(
     context: typer.Context,
-    period: Annotated[
-        str | None, typer.Argument(metavar="[MONTH]", help="The month, such as 2026-10.")
-    ] = None,
-    first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", help="The first day, in place of a month."),
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="The last day, which is included.")
-    ] = None,
+    period: PeriodArgument = None,
+    first: FirstDayOption = None,
+    last: LastDayOption = None,
     account: AccountOption = None,
     cutoff: Annotated[
         str | None,
