@@ -190,6 +190,12 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
         raise RowMovedError(frozenset({key}))
 
     others = _other_rows(again, payment, intent)
+    unreadable = next((row for row in (payment, *others) if row.unreadable is not None), None)
+    if unreadable is not None:
+        raise CannotAcceptError(
+            f"row {unreadable.key}: the SQL text of payments.{unreadable.unreadable} fails for it, so that it cannot be read.",
+            "Correct the row or the SQL text, and run the sweep again.",
+        )
     paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
     if paid is not None:
         raise AnotherRowPaidError(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SEEDS: Final = 1_000_000
 _OPEN: Final = "The finance pages are open at {address} until you press Ctrl-C. Then the demonstration removes itself."
 _NEXT_STEPS: Final = (
-    "Next, your own table: copy config/reconciler.toml, name your table in it, and run reconciler doctor.",
+    "Next, your own table: set STRIPE_API_KEY and DATABASE_URL, and run reconciler init. It writes the configuration.",
     "reconciler sweep writes nothing without --apply or --record; reconciler revert undoes a sweep's corrections.",
     "A corrected status ships nothing: your own code has to act on each row of reconciler.outbox.",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -154,6 +154,8 @@ def _files(
     answers = Answers(words, ask_may_write() if asks else False)
     relation = survey.relation
     any_words = mapped_words(survey, answers) or guessed_words(survey, answers)
+    if not any_words and survey.times is not None:
+        survey = replace(survey, status=None)
     return _Files(
         text_of_survey(survey, answers, livemode),
         grants_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from reconciler.domain.outcome import AT_STRIPE, Outcome
@@ -15,6 +15,7 @@ from reconciler.domain.sample.sampled_table import SampledColumn, ValueKind
 from reconciler.domain.sample.status_words import WordMeaning, usual_meaning
 from reconciler.entrypoints.init.presets import Preset
 from reconciler.entrypoints.init.table_survey import Survey
+from reconciler.entrypoints.init.times_proposal import status_proposal, words_proposal
 from reconciler.masking import redact, visible
 from reconciler.settings.values import KEEP
 
@@ -41,11 +42,18 @@ def quoted(text: str) -> str:
 
 def text_of_survey(survey: Survey, answers: Answers, livemode: bool | None) -> str:
     """The configuration for a table that was surveyed."""
-    lines = [_HEAD, *_stripe(livemode), "[payments]", *_payments(survey), ""]
     mapped = mapped_words(survey, answers)
     guessed = guessed_words(survey, answers)
-    lines += ["[payments.read]", *_read(survey, mapped, guessed), ""]
-    lines += _write(survey, mapped)
+    times = None if mapped or guessed else survey.times
+    if times is not None:
+        # a status of which no word is known would only stand in the way of the proposal
+        survey = replace(survey, status=None)
+    lines = [_HEAD, *_stripe(livemode), "[payments]", *_payments(survey)]
+    if times is not None:
+        lines += [*status_proposal(times), "", *words_proposal(times, _writable(survey))]
+    else:
+        lines += ["", "[payments.read]", *_read(survey, mapped, guessed), ""]
+        lines += _write(survey, mapped)
     lines += _corrections(may_write=answers.may_write)
     return "\n".join(lines) + "\n"
 
@@ -259,12 +267,16 @@ def written_words(survey: Survey, mapped: Mapping[str, Outcome]) -> dict[Outcome
     return written
 
 
+def _writable(survey: Survey) -> frozenset[str]:
+    return frozenset(column.name for column in survey.relation.columns if not column.is_generated)
+
+
 def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
     status = survey.status
     if status is None:
         return
     columns = status.columns
-    writable = {column.name for column in survey.relation.columns if not column.is_generated}
+    writable = _writable(survey)
     if any(column.sql is not None or column.name not in writable for column in columns):
         yield "# [payments.write] needs a status that can be written: this one is read from a document or is generated."
         yield ""

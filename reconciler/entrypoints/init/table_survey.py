@@ -27,6 +27,7 @@ from reconciler.domain.sample.find_order_and_key import FoundOrder, find_key, fi
 from reconciler.domain.sample.find_status import FoundStatus, find_status
 from reconciler.domain.sample.row_conditions import separating_condition
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable
+from reconciler.domain.sample.status_times import StatusTimes, find_status_times
 from reconciler.domain.sample.status_words import (
     WordMeaning,
     meaning,
@@ -64,6 +65,8 @@ class Survey:
     counts_sample: bool = False
     where: str | None = None
     where_is_sure: bool = False
+    times: StatusTimes | None = None
+    """Times that may be the status together, if no column is one for certain."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -193,6 +196,7 @@ def _found(
             if word is not None and one is not None
         ]
         words = meanings([word for word, _ in rows], [outcome for _, outcome in rows])
+    updated = None if created is None else find_updated(table, created.column)
     return Survey(
         relation=relation,
         compared=compared,
@@ -203,10 +207,13 @@ def _found(
         # a column that agrees in some rows only is no reason to map a constant
         currency_constant=only_currency(compared) if currency is None else None,
         created=created,
-        updated=None if created is None else find_updated(table, created.column),
+        updated=updated,
         order=order,
         status=status,
         words=words,
+        times=None
+        if any(one.is_sure for one in words)
+        else find_status_times(compared, [*used, *([updated] if updated else [])]),
     )
 
 

@@ -224,6 +224,62 @@ def test_a_status_in_two_columns(place: Place) -> None:
     assert not [check for check in place.doctor() if check["level"] == "fault"]
 
 
+def test_times_in_the_place_of_a_status(place: Place) -> None:
+    """Without a status column, the times are proposed as a comment. Uncommented it finds the lost webhooks and can be written."""
+    place.execute(
+        "CREATE TABLE public.charges (id bigserial PRIMARY KEY, pi text UNIQUE, cents bigint, currency text,"
+        " created_at timestamptz, paid_at timestamptz, canceled_at timestamptz, shipped_at timestamptz)"
+    )
+    place.execute(
+        "INSERT INTO public.charges (pi, cents, currency, created_at, paid_at, canceled_at) VALUES (%s, %s, %s, %s, %s, %s)",
+        [
+            (
+                intent.id,
+                intent.amount,
+                intent.currency,
+                intent.created,
+                intent.created + timedelta(minutes=1) if word == "paid" else None,
+                intent.created + timedelta(minutes=2) if word == "canceled" else None,
+            )
+            for intent, word, _ in fill(place)
+        ],
+    )
+    answer = place.init("--yes")
+    assert answer.code == 1
+    assert "payments.status, payments.read were not found" in answer.err
+    head, mark, proposal = place.config.read_text().partition("# No column is a status")
+    lines = proposal.splitlines()
+    uncommented = [line.removeprefix("# ") for line in lines[2:]]
+    place.config.write_text("\n".join([head, mark + lines[0], lines[1], *uncommented]))
+    section = place.payments()
+    assert section["read"] == {
+        "canceled": "canceled",
+        "succeeded": "succeeded",
+        "pending": "incomplete",
+    }
+    assert section["set"] == {
+        "canceled": {"canceled_at": {"sql": "now()"}},
+        "succeeded": {"paid_at": {"sql": "now()"}},
+    }
+    assert section["write"]["failed"] == "keep"
+    assert kinds(place.sweep()) == {"missed_outcome": 3}
+    assert not [check for check in place.doctor() if check["level"] == "fault"]
+    place.run("migrate", "--daemon-role", "postgres")
+    applied = place.run(
+        "--config",
+        str(place.config),
+        "sweep",
+        "--apply",
+        "--kind",
+        "window",
+        "--since",
+        "7d",
+        "--json",
+    )
+    assert applied.json["corrected"] == 3, applied.out
+    assert kinds(place.sweep()) == {}
+
+
 def test_integers_and_a_currency_next_door(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Quoted camel case, integer statuses, epoch milliseconds, the currency by a key, and rows of another gateway."""
     place.execute(

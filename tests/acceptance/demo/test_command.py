@@ -167,7 +167,7 @@ def test_people_get_sentences_and_tables(scratch: Path) -> None:
         "Reads:",
         "Ledger: verified.",
         "clean. 0 wrong writes, 0 missed corrections,",
-        "reconciler doctor",
+        "reconciler init",
     ):
         assert words in out
     assert all(kind in out for kind in KINDS)

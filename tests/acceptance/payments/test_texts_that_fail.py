@@ -80,6 +80,18 @@ def test_a_canceled_row_is_not_released_while_another_order_is_not_readable(
     assert reasons == {"pi_6": "not_readable", "pi_11": "order_paid"}
 
 
+def test_a_person_cannot_accept_for_a_row_that_is_not_readable(open_shop: OpenShop) -> None:
+    """What the row says now is not known, so nothing is written to it."""
+    shop = shop_with_a_wrong_row(open_shop, "a cast")
+    shop.sweep()
+    (found,) = shop.open()
+    before = shop.rows()
+    for _ in range(2):
+        answer = shop.run("resolve", str(found["id"]), "--accept", "stripe", "--amount-differs")
+        assert answer.code != 0
+        assert shop.rows() == before
+
+
 def test_a_set_text_that_fails_is_a_refusal(open_shop: OpenShop) -> None:
     """What is to be written cannot be evaluated for one row: that row is refused, and the others are corrected."""
     shop = open_shop(
