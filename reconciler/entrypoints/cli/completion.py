@@ -30,6 +30,10 @@ def completion(
     """Print the script with which your shell completes commands and options.
 
     For bash: reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler
+
+    For zsh, in ~/.zshrc after compinit: eval "$(reconciler completion zsh)"
+
+    For fish: reconciler completion fish > ~/.config/fish/completions/reconciler.fish
     """
     sys.stdout.write(
         get_completion_script(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell.value)
