@@ -59,7 +59,7 @@ def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
         if not entries:
             raise UsageError(
                 f"sweep {sweep} corrected nothing.",
-                "The ledger names the sweeps: reconciler export --format jsonl",
+                "List the sweeps with: reconciler sweeps",
             )
         raise_if_of_another_table(sweep, entries, discrepancies.last_rebind())
         return _revert_entries(account.ports.store, epoch, sweep, by, now, entries)

@@ -312,7 +312,7 @@ def _show_usage_error(error: typer.TyperException) -> None:
     if option in GLOBAL_OPTIONS:
         message = f"{option} must stand before the command."
         hint = f"Write: {PROGRAM} {option} … COMMAND"
-    for line in message.splitlines():
-        warn(f"{PROGRAM}: {line}")
+    # typer puts each choice on a line of its own, behind a tab
+    warn(f"{PROGRAM}: {' '.join(message.split())}")
     if hint:
         warn(f"hint: {hint}")

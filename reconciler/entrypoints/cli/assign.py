@@ -79,7 +79,7 @@ def assign(
         write_line(f"Discrepancy {one.id} ({one.kind.value}, {name}): owner {owner or 'none'}.")
     unchanged = len(chosen) - len(changed)
     if unchanged:
-        write_line(f"Unchanged: {unchanged:,}.")
+        write_line(f"Discrepancies that had this owner already: {unchanged:,}.")
     return int(ExitCode.DONE)
 
 

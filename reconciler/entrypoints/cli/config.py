@@ -8,11 +8,11 @@ from typing import Final
 import typer
 
 from reconciler.entrypoints.cli.arguments import JsonOption
-from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_table
+from reconciler.entrypoints.cli.output import OutputColumn, write_json, write_pairs, write_table
 from reconciler.entrypoints.cli.pager import in_pager
 from reconciler.entrypoints.invocation import invocation
 from reconciler.exit_codes import ExitCode
-from reconciler.settings.shown import ShownValue, shown_values
+from reconciler.settings.shown import ShownValue, Source, shown_values
 
 config = typer.Typer(name="config", help="Show the configuration.", no_args_is_help=True)
 
@@ -20,7 +20,10 @@ _COLUMNS: Final = (
     OutputColumn[ShownValue]("key", lambda one: one.key),
     OutputColumn[ShownValue]("value", lambda one: _text(one.value)),
     OutputColumn[ShownValue]("source", lambda one: one.source.value),
-    OutputColumn[ShownValue]("from", lambda one: one.origin or ""),
+    # the file is named once, above the table
+    OutputColumn[ShownValue](
+        "from", lambda one: "" if one.source is Source.FILE else one.origin or ""
+    ),
 )
 
 
@@ -46,6 +49,9 @@ def show(context: typer.Context, json: JsonOption = False) -> int:
             ]
         )
     else:
+        origins = {one.origin for one in values if one.source is Source.FILE and one.origin}
+        for origin in sorted(origins):
+            write_pairs([("file", origin)], indent=0)
         write_table(_COLUMNS, values)
     return int(ExitCode.DONE)
 

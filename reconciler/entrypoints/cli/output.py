@@ -187,6 +187,12 @@ def write_line(text: str = "") -> None:
     _write_wrapped(sys.stdout, _line(text))
 
 
+def write_lines(out: TextIO, lines: Iterable[str]) -> None:
+    """Write lines that may be shown as they are; on a terminal each is broken between words."""
+    for line in lines:
+        _write_wrapped(out, line)
+
+
 def _write_wrapped(out: TextIO, line: str) -> None:
     if not out.isatty():
         out.write(line + "\n")

@@ -163,7 +163,7 @@ def _write(found: Sequence[ReadEstimate], quota: int) -> None:
     plans = [estimate.plan for estimate in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
-    write_line(f"{reads:,} reads; with one read for each payment it would be {one_by_one:,}.")
+    write_line(f"Reads: {reads:,}; with one read for each payment: {one_by_one:,}.")
     at_share = sum(one.seconds for one in plans)
     at_limit = sum(one.seconds_at_limit for one in plans)
     write_line(

@@ -20,7 +20,7 @@ from reconciler.entrypoints.cli.arguments import (
     chosen_accounts,
     parse_moment,
 )
-from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
+from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv, write_lines
 from reconciler.entrypoints.cli.period_argument import (
     FirstDayOption,
     LastDayOption,
@@ -166,7 +166,7 @@ def _write_text(
             out.writelines(statement_html(certificates))
         case StatementFormat.TEXT | StatementFormat.XLSX:
             # a workbook is no text, and was written before
-            out.writelines(f"{line}\n" for one in certificates for line in statement_lines(one))
+            write_lines(out, (line for one in certificates for line in statement_lines(one)))
 
 
 def _moments(

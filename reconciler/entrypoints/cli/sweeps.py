@@ -81,8 +81,8 @@ def sweeps(
         write_json(as_json(found[0]) if sweep is not None else [as_json(one) for one in found])
     elif sweep is not None:
         one = found[0]
-        write_pairs([(column.title, column.text(one)) for column in _COLUMNS])
-        write_pairs([("finished", moment_text(one.finished_at))])
+        pairs = [(column.title, column.text(one)) for column in _COLUMNS]
+        write_pairs([*pairs, ("finished", moment_text(one.finished_at))])
         if one.revertible:
             write_line(f"To take it back: {command_line(call.config, 'revert', str(one.id))}")
     elif found:

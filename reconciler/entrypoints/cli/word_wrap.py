@@ -46,12 +46,14 @@ _COMMAND: Final = re.compile(
 _END: Final = re.compile(r"[.:;] [A-Z]")
 _CONTINUED: Final = " \\"
 _LEAST_ROOM: Final = 16
+_LABEL: Final = re.compile(r" *[^ ]+(?: [^ ]+)* {2,}(?=[^ ])")
+_ROOM_BEHIND_LABEL: Final = 30
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
     """The lines of a text on a terminal of this width. No word is broken, so a line may be longer than that.
 
-    Further lines are indented more than the first. From the first command on, a line that goes on ends with a backslash:
+    Further lines are indented more than the first: to the text behind a label that two spaces end, if there is room. From the first command on, a line that goes on ends with a backslash:
     a shell then takes the whole as one command, and never a part of it.
     """
     indent = len(text) - len(text.lstrip(" "))
@@ -65,7 +67,11 @@ def wrapped(text: str, width: int) -> Iterator[str]:
     command_until = len(text) if ended is None else ended.start()
     further = " " * (indent + 2 if width - indent - 2 >= _LEAST_ROOM else 0)
     line, is_first = " " * indent, True
-    for word in re.finditer(r"[^ ]+", text):
+    label = _LABEL.match(text)
+    label_until = 0
+    if label is not None and label.end() <= min(command_at, width - _ROOM_BEHIND_LABEL):
+        label_until, further, line = label.end(), " " * label.end(), label[0].removesuffix(" ")
+    for word in re.compile(r"[^ ]+").finditer(text, label_until):
         is_command = command_at < word.start() <= command_until
         # a continued command needs room for its backslash, also before its last word
         room = width - (len(_CONTINUED) if is_command or word.start() == command_at else 0)

@@ -21,6 +21,21 @@ def test_prose() -> None:
     assert list(wrapped(text, 80)) == [text]
 
 
+def test_a_label_keeps_its_column() -> None:
+    """The text behind a label goes on in its own column, if that has room; else below the label."""
+    text = "ok           Stripe, account default: the key may read balance transactions"
+    assert list(wrapped(text, 60)) == [
+        "ok           Stripe, account default: the key may read",
+        "             balance transactions",
+    ]
+    assert list(wrapped(text, 40)) == [
+        "ok Stripe, account default: the key may",
+        "  read balance transactions",
+    ]
+    hint = "             hint: Set payments.link_metadata, so that a sweep sees it."
+    assert list(wrapped(hint, 50))[1] == "               that a sweep sees it."
+
+
 @pytest.mark.parametrize("width", [30, 50, 79, 80])
 def test_a_command_stays_one_command(width: int) -> None:
     """A shell reads the broken lines as the same words: a part of it must never run alone."""
