@@ -7,12 +7,27 @@ from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code that a shell shows for a program that was ended by SIGINT."""
+CONFIGURATION = 78
+"""The exit code for an installation that cannot work; ``exit_codes`` may not be readable then."""
+LEAST_PYTHON = (3, 11)
 
 
 def _end_interrupted() -> NoReturn:
     sys.stderr.write("reconciler: interrupted.\n")
     sys.exit(INTERRUPTED)
 
+
+def _end_unusable(what: str, hint: str) -> NoReturn:
+    sys.stderr.write("reconciler: " + what + "\nhint: " + hint + "\n")
+    sys.exit(CONFIGURATION)
+
+
+# pip refuses an older Python, and a copied folder does not
+if sys.version_info < LEAST_PYTHON:
+    _end_unusable(
+        "this is Python " + sys.version.split()[0] + ", and Reconciler needs 3.11 or later.",
+        "Install it into a virtual environment of a newer Python: docs/how-to/install.md.",
+    )
 
 try:
     # Ctrl-C while the modules are read must not end in a traceback
@@ -21,6 +36,13 @@ try:
     from reconciler.wiring.stop_signal import watch_stop_signals
 except KeyboardInterrupt:
     _end_interrupted()
+except ImportError as error:
+    # psycopg says so if neither its own libpq nor the machine's can be loaded
+    _end_unusable(
+        "a package that it needs cannot be loaded: " + " ".join(str(error).split()),
+        "Install the packages of requirements.lock again. If psycopg finds no libpq, install PostgreSQL's client library"
+        " (Debian: libpq5). docs/how-to/install.md has more.",
+    )
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ unset, the tests use the server that comes as a wheel. Each process of the test 
 would not survive a crash; each test gets a copy of a migrated database. A server that does not start is an error, not a
 skip.
 
+``RECONCILER_TEST_SERVER`` names the folder of the socket of a server that runs already: mutation tests share one.
+
 Every run tries the same few examples of Hypothesis. ``RECONCILER_TEST_EXAMPLES=many`` tries more of the same kind, and
 ``random`` tries new ones.
 """
@@ -140,6 +142,10 @@ def server() -> Iterator[Server]:
 
     As root it runs as another user, who may not enter a private checkout: the server brings its programs along.
     """
+    running = os.environ.get("RECONCILER_TEST_SERVER")
+    if running:
+        yield Server(Path(running))
+        return
     # pytest's own folders are too deep: the path of a socket may have about 100 characters
     postgres = EmbeddedPostgres(
         SERVER_SETTINGS, programs=_given_programs(), parent=_fastest_folder()
@@ -155,18 +161,26 @@ def server() -> Iterator[Server]:
 _numbers = itertools.count(1)
 
 
+def _new_name(purpose: str) -> str:
+    """A name that no other process has on a server that several share."""
+    return f"{purpose}_{os.getpid()}_{next(_numbers)}"
+
+
 @pytest.fixture(scope="session")
 def migrated_template(server: Server) -> str:
-    """The name of a migrated database, from which others are copied."""
-    url = server.create("migrated_template")
-    migrate(url, daemon_role=None, auditor_role=None)
-    return "migrated_template"
+    """The name of a migrated database, from which others are copied. A server that was there before may have it."""
+    name = "migrated_template"
+    with server.connect() as connection:
+        known = "SELECT FROM pg_database WHERE datname = %s"
+        if connection.execute(known, (name,)).fetchone() is None:
+            migrate(server.create(name), daemon_role=None, auditor_role=None)
+    return name
 
 
 @pytest.fixture
 def database(server: Server, migrated_template: str) -> Iterator[str]:
     """The URL of a new database with the schema reconciler and nothing else."""
-    name = f"test_{next(_numbers)}"
+    name = _new_name("test")
     yield server.create(name, migrated_template)
     server.drop(name)
 
@@ -174,7 +188,7 @@ def database(server: Server, migrated_template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_database(server: Server) -> Iterator[str]:
     """The URL of a new and empty database."""
-    name = f"test_{next(_numbers)}"
+    name = _new_name("test")
     yield server.create(name)
     server.drop(name)
 
@@ -185,7 +199,7 @@ def role(server: Server) -> Iterator[Callable[[str], tuple[str, Callable[[str], 
     names: list[str] = []
 
     def create(purpose: str) -> tuple[str, Callable[[str], str]]:
-        name = f"{purpose}_{next(_numbers)}"
+        name = _new_name(purpose)
         with server.connect() as connection:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
         names.append(name)

@@ -220,3 +220,29 @@ def test_a_role_that_may_not_read_the_schema_is_not_refused(database, shop, benc
     apply_later(database)
     store = bench(made, url=as_role(database), writes=False).store
     assert not store.can_read_schema
+
+
+def test_no_migration_under_a_process_that_works(empty_database, monkeypatch):
+    """A pending migration waits until every lease has ended, names who holds one, and then goes on; without one it never waits."""
+    everything = migration.read_migrations
+
+    def without_the_last(source):
+        return everything(source).filter(lambda one: one.id != ALL[-1])
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migration, "read_migrations", without_the_last)
+        assert up(empty_database) == ALL[:-1]
+        with psycopg.connect(empty_database, autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO reconciler.leases (account, epoch, holder, expires_at)"
+                " VALUES ('default', 1, 'service@shop-1', now() + interval '1 minute')"
+            )
+        assert up(empty_database) == ()
+
+    with pytest.raises(DatabaseBusyError, match="service@shop-1 on the account default") as refused:
+        up(empty_database)
+    assert "systemctl stop reconciler" in str(refused.value.hint)
+    assert pending_migrations(empty_database) == ALL[-1:]
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("UPDATE reconciler.leases SET expires_at = now()")
+    assert up(empty_database) == ALL[-1:]

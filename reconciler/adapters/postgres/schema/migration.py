@@ -80,7 +80,8 @@ def migrate(
     stores what a reviewer decides.
     Two calls at once are safe: the second waits for the first and finds nothing to do. Raises DatabaseBusyError if
     another session keeps migrating for longer than LONGEST_WAIT_SECONDS, or holds a lock on a table of the schema for
-    more than 3 s: what was applied before stays, and another call goes on from there. Raises NewerSchemaError if a newer version has migrated the schema.
+    more than 3 s: what was applied before stays, and another call goes on from there. Raises it too if a migration is
+    pending while a process works on an account. Raises NewerSchemaError if a newer version has migrated the schema.
     """
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
         _lock(connection)
@@ -119,6 +120,21 @@ def _lock(connection: Connection) -> None:
         ) from None
 
 
+def _raise_if_at_work(connection: Connection) -> None:
+    """Raise DatabaseBusyError that names the processes whose tables a migration would change under them."""
+    leases = connection.execute(_SQL["leases_table"]).fetchone()
+    if leases is None or leases[0] is None:
+        return
+    held = connection.execute(_SQL["leases_held"]).fetchall()
+    if held:
+        named = ", ".join(f"{holder} on the account {account}" for account, holder in held)
+        raise DatabaseBusyError(
+            f"A migration is pending, and a process of Reconciler is at work: {named}. Nothing was changed.",
+            "Stop the service on that machine (systemctl stop reconciler), or let the sweep end; then run reconciler"
+            " migrate again. A process that was killed counts until its lease ends, within a minute.",
+        )
+
+
 def _apply(connection: Connection) -> tuple[str, ...]:
     found = connection.execute(_SQL["migrations_table"]).fetchone()
     applied_table, schema = found if found is not None else (None, None)
@@ -135,6 +151,8 @@ def _apply(connection: Connection) -> tuple[str, ...]:
     # a process that left yoyo's own lock behind is dead: the lock that counts ends with its connection
     backend.break_lock()
     missing = backend.to_apply(read_migrations(_SOURCE))
+    if missing:
+        _raise_if_at_work(connection)
     for migration in missing:
         backend.apply_whole(migration)
     return tuple(migration.id for migration in missing)

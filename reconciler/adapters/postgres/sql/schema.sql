@@ -32,6 +32,17 @@ SELECT pg_catalog.set_config('lock_timeout', '3s', false)
 -- The migrations name their tables without a schema.
 SET search_path TO reconciler, pg_temp
 
+-- name: leases_table
+-- Null before the first migration.
+SELECT pg_catalog.to_regclass('reconciler.leases')::pg_catalog.oid
+
+-- name: leases_held
+-- A migration would change the tables under a process that works on an account.
+SELECT account, holder
+FROM reconciler.leases
+WHERE expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
+ORDER BY account
+
 -- name: migrations_table
 -- The table of applied migrations and the schema, each null if it does not exist.
 SELECT pg_catalog.to_regclass('reconciler._yoyo_migration')::pg_catalog.oid, pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid

@@ -1,0 +1,1 @@
+"""Mutation tests: each small change of a rule has to make a test fail."""
