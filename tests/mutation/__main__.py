@@ -9,6 +9,7 @@ and ends with 1 if there are any. A second run goes on where the first one ended
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import os
 import shutil
@@ -44,7 +45,11 @@ def main(arguments: list[str]) -> int:
     folder = _copy(options.name)
     with _server(options.name) as environ:
         _mutmut(folder, environ, options)
-        results = _results(folder)
+        results = {
+            name: code
+            for name, code in _results(folder).items()
+            if fnmatch.fnmatchcase(name, options.only)
+        }
         survivors = [name for name, code in results.items() if code == 0]
         tests = _sections()[options.name]["retried_with"]
         survivors = [name for name in survivors if _survives(folder, environ, name, tests)]
@@ -102,15 +107,8 @@ def _server(name: str) -> Iterator[dict[str, str]]:
 
 def _mutmut(folder: Path, environ: Mapping[str, str], options: argparse.Namespace) -> None:
     """Run mutmut until it has tried every mutant, or until the time is over."""
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "mutmut",
-        "run",
-        "--max-children",
-        str(options.processes),
-    ]
+    mutmut = Path(sys.executable).with_name("mutmut")
+    command = [str(mutmut), "run", "--max-children", str(options.processes)]
     if options.only != "*":
         command.append(options.only)
     running = subprocess.Popen(command, cwd=folder, env=environ, start_new_session=True)
