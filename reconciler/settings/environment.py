@@ -89,6 +89,8 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         if is_table:
             try:
                 value = json.loads(text)
+                # JSON can write half a character, such as "\ud800", which no file and no database takes
+                json.dumps(value, ensure_ascii=False).encode()
             except (ValueError, RecursionError):
                 # not only what is no JSON: also numbers of thousands of digits, and lists nested thousands deep
                 self.overrides.faults.append(

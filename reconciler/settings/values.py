@@ -300,7 +300,7 @@ def _time_zone(value: str) -> str:
         zone_of(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidValueError(
-            f'"{value}" is no time zone that this machine knows.',
+            "this is no time zone that this machine knows.",
             'Write a name such as "Europe/Berlin" or "UTC"; Debian has them in the package tzdata.',
         ) from None
     return value

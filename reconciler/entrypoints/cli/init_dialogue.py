@@ -80,6 +80,12 @@ def write_first_configuration(
     force: bool,
 ) -> int:
     """Write the configuration and the GRANTs, and make a dry sweep. Returns the exit code."""
+    # "", "." and "/" name no file, and with_name would raise for them
+    if not output.name or output.is_dir():
+        raise UsageError(
+            f"--output {output}: this is a folder.",
+            f"Name a file in it, such as {output / 'reconciler.toml'}.",
+        )
     grants_file = output.with_name(GRANTS)
     if not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent}.", "Create it, or name another file.")

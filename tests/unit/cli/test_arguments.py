@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.entrypoints.cli.app import run
 from reconciler.entrypoints.cli.arguments import (
     OutputFormat,
     chosen_format,
@@ -146,3 +147,14 @@ def test_the_output_format(chosen: OutputFormat | None, json: bool) -> None:
     assert chosen_format(chosen, json) is (
         OutputFormat.JSON if json else chosen or OutputFormat.TABLE
     )
+
+
+@pytest.mark.parametrize("folder", ["", ".", "/", ".."])
+def test_a_folder_is_no_file_for_a_configuration(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`init` says so before it reads anything, and shows a file that it could write."""
+    assert run(["init", "--output", folder], {}) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "this is a folder" in said
+    assert "reconciler.toml" in said

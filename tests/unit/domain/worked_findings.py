@@ -61,6 +61,15 @@ _PART_BACK = MatchFacts(
     ),
     disputes=(),
 )
+_HELD_MORE = charge(amount=AMOUNT + 200, amount_captured=AMOUNT, amount_refunded=200)
+"""200 were refunded or released; only the balance shows which."""
+_BY_BALANCE = MatchFacts(
+    refunds=RefundFacts(
+        (Refund("re_1", 200, "succeeded"),), ChargeBalance(AMOUNT, "eur"), balance_was_read=True
+    ),
+    disputes=(),
+)
+_DISPUTED = intent_of(SUCCEEDED, charge=charge(disputed=True))
 _PAYING = intent_of(SUCCEEDED, id="pi_2", created=LATER)
 _BY_ORDER = OrderFacts(intents=(_PAYING,), is_complete=True)
 
@@ -109,6 +118,15 @@ FURTHER: Final[dict[str, Match]] = {
     "open, and a part released or refunded": match_of(_UNCLEAR, payment(Outcome.INCOMPLETE), facts=_READ),
     "refunded here, and a part released or refunded there": match_of(_UNCLEAR, payment(Outcome.REFUNDED), facts=_READ),
     "paid, and all but a part of it refunded": match_of(_UNCLEAR, payment(SUCCEEDED), facts=_PART_BACK),
+    "open, and all but a part of it refunded": match_of(_UNCLEAR, payment(Outcome.INCOMPLETE), facts=_PART_BACK),
+    "open, and a part refunded as the balance shows": match_of(
+        intent_of(SUCCEEDED, amount=AMOUNT + 200, charge=_HELD_MORE), payment(Outcome.INCOMPLETE), facts=_BY_BALANCE
+    ),
+    "canceled on both sides, and a part paid back": match_of(
+        intent_of(CANCELED, amount_received=AMOUNT, charge=charge(amount_refunded=1000)), payment(CANCELED)
+    ),
+    "open, disputed at Stripe, and not listed": match_of(_DISPUTED, payment(Outcome.INCOMPLETE), facts=MatchFacts(disputes=())),
+    "paid, disputed at Stripe, and not listed": match_of(_DISPUTED, payment(SUCCEEDED), facts=MatchFacts(disputes=())),
     "canceled on both sides, one cent kept": match_of(
         intent_of(CANCELED, amount_received=1, charge=None), payment(CANCELED)
     ),
@@ -122,15 +140,15 @@ FURTHER: Final[dict[str, Match]] = {
 }  # fmt: skip
 
 
-def worked() -> dict[str, Any]:
-    """What each situation's findings say in the ledger and show to a person, as JSON."""
-    matches = {**{name: match for name, (match, *_) in KINDS.items()}, **FURTHER}
-    made: dict[str, Any] = {}
-    for name, match in matches.items():
-        found = found_in(decide(match, rules(link_metadata="order_id"), NOW))
-        made[name] = [_entry(one) for one in with_difference(match, found)]
-    loaded: dict[str, Any] = json.loads(json.dumps(made, default=str))
-    return loaded
+MATCHES: Final = {**{name: match for name, (match, *_) in KINDS.items()}, **FURTHER}
+
+
+def worked(name: str) -> Any:
+    """What the findings of a situation say in the ledger and show to a person, as JSON."""
+    match = MATCHES[name]
+    found = found_in(decide(match, rules(link_metadata="order_id"), NOW))
+    entries = [_entry(one) for one in with_difference(match, found)]
+    return json.loads(json.dumps(entries, default=str))
 
 
 def _entry(found: Finding) -> dict[str, Any]:
@@ -150,4 +168,4 @@ def as_text(made: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(as_text(worked()), encoding="utf-8")
+    FILE.write_text(as_text({name: worked(name) for name in MATCHES}), encoding="utf-8")

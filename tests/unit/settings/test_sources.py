@@ -124,6 +124,8 @@ def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.Mon
         ("RECONCILER_SWEEP__HORIZONT", "3d", 'Did you mean "horizon"?'),
         ("RECONCILER_PAYMENTS__METADATA", "app=shop", "must be JSON"),
         ("RECONCILER_ACCOUNTS", "[", "must be JSON"),
+        ("RECONCILER_PAYMENTS__METADATA", '{"app": "\\ud800"}', "must be JSON"),
+        ("RECONCILER_PAYMENTS__METADATA", '{"\\ud800": "shop"}', "must be JSON"),
         ("RECONCILER_SWEEP", '"30d"', "a section with keys"),
         ("RECONCILER_SWEEP__HORIZON", "soon", "(set by RECONCILER_SWEEP__HORIZON)"),
     ],
