@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -133,24 +135,57 @@ def sample_rows(
         set_sample_timeout(connection)
         try:
             lookups = _currency_lookups(connection, relation)
-            sampled, ordered, condition = how_to_sample(connection, relation)
+            how = how_to_sample(connection, relation)
             if holding is not None:
-                sampled, ordered, condition = _NOTHING, _NOTHING, _holds(*holding)
-            columns = [
-                *(_expression(column) for column in read),
-                *(sql.SQL("{}").format(in_parentheses(found.reference)) for found in lookups),
-            ]
-            query = _TEMPLATES["sampled_rows"].format(
-                columns=sql.SQL(", ").join(columns),
-                table=sql.Identifier(relation.schema, relation.name),
-                sampled=sampled,
-                condition=condition,
-                ordered=ordered,
-            )
-            rows = connection.execute(query.as_bytes(None), {"limit": SAMPLE}).fetchall()
+                how = _NOTHING, _NOTHING, _holds(*holding)
+            rows = _fetch(connection, relation, read, lookups, how)
+            documents = _with_documents_in_text(read, rows)
+            if documents != read:
+                # a value that is no JSON after all leaves the columns as texts
+                with contextlib.suppress(psycopg.DataError), connection.transaction():
+                    rows = _fetch(connection, relation, documents, lookups, how)
+                    read = documents
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise SampleTooSlowError(relation.full_name) from None
     return _as_table(relation, read, lookups, rows)
+
+
+def _fetch(
+    connection: Connection,
+    relation: Relation,
+    read: Sequence[TableColumn],
+    lookups: Sequence[SampledColumn],
+    how: tuple[sql.Composable, sql.Composable, sql.Composable],
+) -> list[tuple[str | None, ...]]:
+    sampled, ordered, condition = how
+    columns = [
+        *(_expression(column) for column in read),
+        *(sql.SQL("{}").format(in_parentheses(found.reference)) for found in lookups),
+    ]
+    query = _TEMPLATES["sampled_rows"].format(
+        columns=sql.SQL(", ").join(columns),
+        table=sql.Identifier(relation.schema, relation.name),
+        sampled=sampled,
+        condition=condition,
+        ordered=ordered,
+    )
+    return connection.execute(query.as_bytes(None), {"limit": SAMPLE}).fetchall()
+
+
+def _with_documents_in_text(
+    read: Sequence[TableColumn], rows: Sequence[Sequence[str | None]]
+) -> list[TableColumn]:
+    """The columns, with those text columns as documents of which every sampled value seems to be a JSON object."""
+    columns = []
+    for place, column in enumerate(read):
+        values = [text.strip() for row in rows if (text := row[place])]
+        is_text = column.kind is ColumnKind.TEXT and not _is_document(column)
+        if is_text and values and all(text.startswith('{"') for text in values):
+            cast = f"({reference(column.name)})::jsonb"
+            columns.append(replace(column, type_name="jsonb", sql_text=cast))
+        else:
+            columns.append(column)
+    return columns
 
 
 def _holds(text: str, values: Sequence[str]) -> sql.Composable:
@@ -173,7 +208,7 @@ def _is_document(column: TableColumn) -> bool:
 
 
 def _expression(column: TableColumn) -> sql.Composable:
-    name = sql.Identifier("t", column.name)
+    name = column.identifier
     if _is_document(column):
         return _TEMPLATES["sampled_json"].format(column=name)
     if column.kind in TIMESTAMPS:
@@ -284,7 +319,7 @@ def _document_columns(
 def _document_column(
     column: TableColumn, key: str, values: list[str | None]
 ) -> tuple[SampledColumn, list[str | None]]:
-    text = f"{reference(column.name)}->>{literal(key)}"
+    text = f"{column.sql_text or reference(column.name)}->>{literal(key)}"
     name = f"{column.name}->>{key}"
     present = [value for value in values if value is not None and value.strip()]
 
