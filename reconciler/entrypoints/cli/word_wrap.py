@@ -53,8 +53,9 @@ _ROOM_BEHIND_LABEL: Final = 30
 def wrapped(text: str, width: int) -> Iterator[str]:
     """The lines of a text on a terminal of this width. No word is broken, so a line may be longer than that.
 
-    Further lines are indented more than the first: to the text behind a label that two spaces end, if there is room. From the first command on, a line that goes on ends with a backslash:
-    a shell then takes the whole as one command, and never a part of it.
+    Further lines are indented more than the first. Two spaces end a label: the text goes on in its own column, or stands
+    below the label if there is little room. From the first command on, a line that goes on ends with a backslash: a shell
+    then takes the whole as one command, and never a part of it.
     """
     indent = len(text) - len(text.lstrip(" "))
     if len(text) <= width:
@@ -69,8 +70,14 @@ def wrapped(text: str, width: int) -> Iterator[str]:
     line, is_first = " " * indent, True
     label = _LABEL.match(text)
     label_until = 0
-    if label is not None and label.end() <= min(command_at, width - _ROOM_BEHIND_LABEL):
-        label_until, further, line = label.end(), " " * label.end(), label[0].removesuffix(" ")
+    if label is not None and label.end() <= command_at:
+        label_until, is_first = label.end(), False
+        if label_until <= width - _ROOM_BEHIND_LABEL:
+            further, line = " " * label_until, label[0].removesuffix(" ")
+        else:
+            # the label stands alone, or it would run into the text
+            yield from wrapped(label[0].rstrip(), width)
+            line = further
     for word in re.compile(r"[^ ]+").finditer(text, label_until):
         is_command = command_at < word.start() <= command_until
         # a continued command needs room for its backslash, also before its last word

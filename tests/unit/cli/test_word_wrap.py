@@ -29,7 +29,8 @@ def test_a_label_keeps_its_column() -> None:
         "             balance transactions",
     ]
     assert list(wrapped(text, 40)) == [
-        "ok Stripe, account default: the key may",
+        "ok",
+        "  Stripe, account default: the key may",
         "  read balance transactions",
     ]
     hint = "             hint: Set payments.link_metadata, so that a sweep sees it."
