@@ -14,6 +14,9 @@ from reconciler.errors import DatabaseBusyError
 LONGEST_WAIT_SECONDS: Final = 10.0
 """How long a page waits for others. Its answers must not become stale before it is recorded."""
 
+HALVINGS: Final = 2
+"""How often a group that the database was too busy for is halved, before each of its pages is loaded alone."""
+
 
 def loaded_together(
     pages: Iterator[FetchedPage], store: Store, clock: Clock
@@ -36,11 +39,19 @@ def loaded_together(
         yield from _with_rows(waiting, store)
 
 
-def _with_rows(pages: list[FetchedPage], store: Store) -> Iterator[FetchedPage]:
+def _with_rows(
+    pages: list[FetchedPage], store: Store, halvings: int = HALVINGS
+) -> Iterator[FetchedPage]:
     intents = [[answer.intent.id for answer in page.answers] for page in pages]
     try:
         loaded = store.load_pages(intents)
     except DatabaseBusyError:
+        if len(pages) > 1 and halvings:
+            # a scan for each page would take as long as all others of the sweep
+            middle = len(pages) // 2
+            yield from _with_rows(pages[:middle], store, halvings - 1)
+            yield from _with_rows(pages[middle:], store, halvings - 1)
+            return
         # each page tries again alone, and reports what it cannot load
         yield from pages
         return
