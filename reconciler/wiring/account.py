@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.adapters.postgres.coordination.lease_store import (
     PostgresLeaseStore,
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
     from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
     from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
     from reconciler.engine.due_rows import DueRows
+
+
+COLLECT_AFTER: Final = 20_000
+"""So many objects are made before Python looks for circles of garbage. A page makes tens of thousands and no circle.
+After every 700, as Python does by itself, the search takes a twentieth of a sweep's CPU."""
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -148,6 +154,7 @@ def open_account(
     NewerSchemaError if a newer version has migrated the
     schema.
     """
+    gc.set_threshold(COLLECT_AFTER)
     with ExitStack() as stack:
         if database is None:
             database = stack.enter_context(Database(settings.database_url.get_secret_value()))

@@ -130,6 +130,10 @@ class Comparison:
     """The intent at which the row to correct is pointed; None if it keeps its own."""
 
 
+NO_FINDINGS: Final = Comparison(())
+"""Of a match whose sides agree: nearly every one."""
+
+
 def compare(match: Match, rules: Rules, now: datetime) -> Comparison:
     """All findings of a match: for each row at most one that is not a side finding, and the side findings.
 
@@ -174,7 +178,7 @@ def _compare_rows(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
             return Comparison((order.finding, *sides), rows.compared, relink_to=order.relink_to)
         return Comparison((order.finding, *sides))
     if order.verdict is None:
-        return Comparison(sides)
+        return Comparison(sides) if sides else NO_FINDINGS
 
     # every blocker is another kind or a reason, so a missed outcome without a reason is safe to write
     found = pair_finding(order.verdict, rows.as_one, rows.compared, intent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Charge, Intent
@@ -128,6 +129,10 @@ class OrderOfRow:
     wait_until: datetime | None = None
 
 
+AGREES: Final = OrderOfRow(None)
+"""Of a row that agrees with its intent, and of which the order changes nothing: nearly every row."""
+
+
 def order_of_row(
     match: Match,
     row: Payment,
@@ -152,7 +157,9 @@ def order_of_row(
 
     # only a write that releases the order depends on the other intents
     is_written = is_missed and verdict is not None and verdict.reason is None
-    if verdict is None or not is_written or own.outcome not in NEGATIVE:
+    if verdict is None:
+        return AGREES
+    if not is_written or own.outcome not in NEGATIVE:
         return OrderOfRow(verdict)
     if len({payment.order for payment in match.payments}) > 1:
         # parts of several orders: each of them may have been paid in another way

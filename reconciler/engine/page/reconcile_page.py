@@ -128,15 +128,15 @@ class PageReconciler:
         With ``reads_facts`` Stripe is asked for what a verdict depends on; without it such a match stays unanswered.
         """
         stored = stored_by_intent(loaded.known)
+        stored_events = events_by_intent(loaded.events)
         decisions: list[MatchDecision] = []
         unanswered: list[Unanswered] = []
         for match in matches:
             intent = match.intent
-            stored_events = (event for event in loaded.events if event.payment_intent == intent.id)
             basis = Basis(
                 intent.seen_at if now is None else max(now, intent.seen_at),
                 (
-                    *stored_events,
+                    *stored_events.get(intent.id, ()),
                     *events.get(intent.id, ()),
                     *recent.get(intent.id, ()),
                     *history.events.get(intent.id, ()),
@@ -349,3 +349,11 @@ def stored_by_intent(
     for item in stored:
         by_intent.setdefault(item.intent, []).append(item)
     return {intent: tuple(items) for intent, items in by_intent.items()}
+
+
+def events_by_intent(events: Sequence[Event]) -> dict[str | None, list[Event]]:
+    """The events of each intent, in their order; under None those that name none."""
+    by_intent: dict[str | None, list[Event]] = {}
+    for event in events:
+        by_intent.setdefault(event.payment_intent, []).append(event)
+    return by_intent

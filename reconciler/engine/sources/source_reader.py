@@ -60,7 +60,8 @@ class IdSet:
         """Add a text; whether it was new."""
         number, entry = self._place(text)
         bucket = self._buckets[number]
-        if _is_in(bucket, entry):
+        # nearly every text is new, and then no entry looks like it
+        if entry in bucket and _is_in(bucket, entry):
             return False
         self._buckets[number] = bucket + entry
         self._count += 1
