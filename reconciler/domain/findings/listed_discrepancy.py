@@ -87,26 +87,32 @@ class Discrepancy:
 
     @property
     def local_side(self) -> Side:
-        """What the rows say. Several rows have no single amount; their statuses stand beside each other."""
-        found = self.local.get("rows")
-        rows: list[Mapping[str, Any]] = (
-            _rows(found) if isinstance(found, list | tuple) else [self.local]
-        )
-        statuses = [str(row["status"]) for row in rows if row.get("status") is not None]
-        single: Mapping[str, Any] = rows[0] if len(rows) == 1 else {}
-        return Side(
-            " ".join(statuses) or None, _number(single.get("amount")), _text(single.get("currency"))
-        )
+        """What the rows say."""
+        return local_side_of(self.local)
 
     @property
     def stripe_side(self) -> Side:
-        """What Stripe says: the money that was received or is held, else the amount that was asked for."""
-        name = _RECEIVED.get(str(self.stripe.get("outcome")), "amount")
-        return Side(
-            _text(self.stripe.get("status")),
-            _number(self.stripe.get(name)),
-            _text(self.stripe.get("currency")),
-        )
+        """What Stripe says."""
+        return stripe_side_of(self.stripe)
+
+
+def local_side_of(local: Mapping[str, Any]) -> Side:
+    """What the rows say. Several rows have no single amount; their statuses stand beside each other."""
+    found = local.get("rows")
+    rows: list[Mapping[str, Any]] = _rows(found) if isinstance(found, list | tuple) else [local]
+    statuses = [str(row["status"]) for row in rows if row.get("status") is not None]
+    single: Mapping[str, Any] = rows[0] if len(rows) == 1 else {}
+    return Side(
+        " ".join(statuses) or None, _number(single.get("amount")), _text(single.get("currency"))
+    )
+
+
+def stripe_side_of(stripe: Mapping[str, Any]) -> Side:
+    """What Stripe says: the money that was received or is held, else the amount that was asked for."""
+    name = _RECEIVED.get(str(stripe.get("outcome")), "amount")
+    return Side(
+        _text(stripe.get("status")), _number(stripe.get(name)), _text(stripe.get("currency"))
+    )
 
 
 def _rows(found: Sequence[object]) -> list[Mapping[str, Any]]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from reconciler.domain.audit.ledger_entry import Action
-from reconciler.domain.statement.period_figures import Figures, changes
+from reconciler.domain.statement.period_figures import Figures, changes, read_figures
 
 
 class CloseState(StrEnum):
@@ -88,6 +89,23 @@ class Signing:
             for currency, one in sorted(figures.items())
             if abs(one.unexplained) > self.materiality.get(currency, 0)
         )
+
+
+def read_step(seq: int, at: datetime, action: str, body: Mapping[str, Any]) -> Step:
+    """The step of an entry. Raises KeyError, TypeError, ValueError or AttributeError for what no program wrote."""
+    head = body.get("head")
+    return Step(
+        seq=seq,
+        at=at,
+        action=Action(action),
+        asked_by=str(body["asked_by"]),
+        claimed_by=body.get("claimed_by"),
+        person=body.get("person"),
+        note=body.get("note"),
+        cutoff=datetime.fromisoformat(body["cutoff"]),
+        figures=read_figures(body["figures"]),
+        head=None if head is None else (int(head["seq"]), str(head["hash"])),
+    )
 
 
 def close_state(steps: Sequence[Step], figures: Figures | None) -> CloseState:

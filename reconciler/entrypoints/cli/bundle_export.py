@@ -6,6 +6,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.adapters.postgres.audit.period_ledger import PostgresPeriodLedger
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
 from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.cli.arguments import chosen_accounts
@@ -48,18 +49,22 @@ def write_month_bundle(
     (name,) = accounts
     period = Period(*parse_period(month, None, None), settings.statement.zone)
     now = call.clock.now()
-    cut = (period.end + CUTOFF_AFTER).astimezone(UTC)
+    steps = PostgresPeriodLedger(audit.database, name).steps(period)
+    # a version that was prepared or signed keeps its cut-off, so that the bundle shows its figures
+    cut = steps[-1].cutoff if steps else (period.end + CUTOFF_AFTER).astimezone(UTC)
     known = max(now, cut).astimezone(UTC) + timedelta(hours=1)
     made = audit.statement(name, period, cut, known, settings.review.materiality)
     words = ["export", "--bundle", path.name, "--month", month, "--account", name]
+    last = 0 if made.head is None else made.head[0]
+    known_steps = tuple(step for step in steps if step.seq <= last)
     certificate = Certificate(
-        made.statement, made.head, now, origin_of(call, settings, now, words), {}
+        made.statement, made.head, now, origin_of(call, settings, now, words), {}, known_steps
     )
     wanted = DiscrepancyFilter(
         account=name, paid_since=period.start, paid_until=period.end, sort=Sort.ID
     )
     start = period.start.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-    entries = EntriesOfPeriod(start, made.head)
+    entries = EntriesOfPeriod(start, made.head, made.first)
 
     def write_discrepancies(stream: Any) -> None:
         with audit.discrepancies.reading(wanted) as found:

@@ -133,11 +133,12 @@ def verify(
 
 
 def _verify_file(path: Path, *, json: bool) -> int:
-    from reconciler.entrypoints.statement_files.bundle import BrokenBundleError, check_bundle
+    from reconciler.entrypoints.statement_files.bundle_check import BrokenBundleError, check_bundle
 
-    what, head = None, None
+    what, head, other_program = None, None, None
     try:
-        head = check_bundle(path)["head"]
+        checked = check_bundle(path)
+        head, other_program = checked.head, checked.other_program
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}).") from None
     except BrokenBundleError as error:
@@ -145,11 +146,30 @@ def _verify_file(path: Path, *, json: bool) -> int:
     if json:
         write_json({"ok": what is None, "file": str(path), "what": what, "head": head})
     elif what is None:
-        end = "" if head is None else f" They end with entry {head['seq']}, hash {head['hash']}."
-        write_line(f"{path}: every file and every entry of the ledger is as it was written.{end}")
+        for line in _bundle_lines(head, other_program):
+            write_line(f"{path}: {line}")
     else:
         write_line(f"{path}: {what}.")
     return int(ExitCode.DONE if what is None else ExitCode.NO)
+
+
+def _bundle_lines(head: Mapping[str, object] | None, other_program: str | None) -> Iterator[str]:
+    """What a bundle without a fault proves, and what it does not."""
+    yield "every entry of its ledger matches its hash and follows the one before."
+    made = "the statement, the certificate and the discrepancies are what this ledger says"
+    if other_program is None:
+        yield f"{made}, and so is the page."
+    else:
+        yield f"{made}. {other_program} wrote the page, so this version cannot make it again to compare it."
+    if head is not None:
+        yield (
+            f"the ledger ends with entry {head['seq']}, hash {head['hash']}. Compare this hash with an anchor that you"
+            " kept: only that shows that the ledger itself was not rewritten."
+        )
+    yield (
+        "no entry decides who made the files and when, or the owners, notes, orders, causes and times of"
+        " discrepancies.csv: for these, the hashes only show a change by accident."
+    )
 
 
 def _verdict(chain: LedgerChain, anchors: Anchors | None) -> LedgerVerdict:

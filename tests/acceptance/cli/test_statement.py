@@ -201,48 +201,106 @@ def test_rows_that_are_in_no_sum_are_counted_with_their_money(shop: Town) -> Non
     assert [one["currency"] for one in statement(shop)["currencies"]] == ["eur"]
 
 
-def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> None:
-    """Every change of a file or of an entry is found."""
-    assert shop.run("sweep", "--kind", "window", "--record").code == 0
-    path = tmp_path / "month.zip"
-    month = DAY[:7]
-    assert shop.run("export", "--bundle", str(path)).code == 64
-    assert shop.run("export", "--bundle", str(path), "--month", month).code in (0, 75)
-    whole = shop.run("verify", "--file", str(path))
-    assert (whole.code, "as it was written" in whole.out) == (0, True)
-    with zipfile.ZipFile(path) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    assert set(members) == {
-        "manifest.json", "statement.json", "statement.html", "discrepancies.csv", "ledger.jsonl", "certificate.json",
-    }  # fmt: skip
-    assert b"missing_locally" in members["discrepancies.csv"]
-    outputs = {one["name"] for one in json.loads(members["certificate.json"])["outputs"]}
-    assert outputs == set(members) - {"manifest.json", "certificate.json"}
+class Bundle:
+    """The bundle of the month, and what ``verify --file`` says of a changed copy of it."""
 
-    def changed(**files: bytes | None) -> str:
-        other = tmp_path / "changed.zip"
+    def __init__(self, town: Town, folder: Path) -> None:
+        self._town = town
+        self._folder = folder
+        self.path = folder / "month.zip"
+        month = ("--month", DAY[:7])
+        assert town.run("export", "--bundle", str(self.path), *month).code in (0, 75)
+        with zipfile.ZipFile(self.path) as file:
+            self.members = {name: file.read(name) for name in file.namelist()}
+
+    def said_of(self, changes: dict[str, bytes | None], *, fits: bool = False) -> str:
+        """``fits`` is whether every hash was made to fit the changed files, as a person would who hides a change."""
+        members = {
+            name: data for name, data in {**self.members, **changes}.items() if data is not None
+        }
+        if fits:
+            certificate = json.loads(members["certificate.json"])
+            self._fit(certificate["outputs"], members)
+            members["certificate.json"] = json.dumps(certificate).encode()
+            manifest = json.loads(members["manifest.json"])
+            self._fit(manifest["files"], members)
+            members["manifest.json"] = json.dumps(manifest).encode()
+        other = self._folder / "changed.zip"
         with zipfile.ZipFile(other, "w") as file:
-            for name, content in {
-                **members,
-                **{k.replace("_", "."): v for k, v in files.items()},
-            }.items():
-                if content is not None:
-                    file.writestr(name, content)
-        answer = shop.run("verify", "--file", str(other))
+            for name, content in members.items():
+                file.writestr(name, content)
+        answer = self._town.run("verify", "--file", str(other))
         assert answer.code == 1, answer.out
         return answer.out
 
-    assert "discrepancies.csv: its SHA-256" in changed(discrepancies_csv=b"id\n")
-    assert "statement.html: missing" in changed(statement_html=None)
+    @staticmethod
+    def _fit(named: list[dict[str, str]], members: dict[str, bytes]) -> None:
+        for one in named:
+            one["sha256"] = hashlib.sha256(members[one["name"]]).hexdigest()
+
+    def replaced(self, name: str, old: bytes, new: bytes) -> dict[str, bytes | None]:
+        """The change of a file."""
+        assert old in self.members[name], self.members[name]
+        return {name: self.members[name].replace(old, new)}
+
+
+def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> None:
+    """It says exactly what it proves, and every change of a file or of an entry is found."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    assert shop.run("export", "--bundle", str(tmp_path / "none.zip")).code == 64
+    bundle = Bundle(shop, tmp_path)
+    whole = shop.run("verify", "--file", str(bundle.path))
+    assert whole.code == 0, whole.out
+    for said in (
+        "follows the one before",
+        "are what this ledger says",
+        "Compare this hash with an anchor",
+        "owners",
+    ):
+        assert said in whole.out
+    assert set(bundle.members) == {
+        "manifest.json", "statement.json", "statement.html", "discrepancies.csv", "ledger.jsonl", "certificate.json",
+    }  # fmt: skip
+    assert b"missing_locally" in bundle.members["discrepancies.csv"]
+    certificate = json.loads(bundle.members["certificate.json"])
+    outputs = {one["name"] for one in certificate["outputs"]}
+    assert outputs == set(bundle.members) - {"manifest.json", "certificate.json"}
+    assert certificate["steps"] == []
+    assert b"no person has prepared or signed the period" in bundle.members["statement.html"]
+
+    assert "discrepancies.csv: its SHA-256" in bundle.said_of({"discrepancies.csv": b"id\n"})
+    assert "statement.html: missing" in bundle.said_of({"statement.html": None})
     # with a manifest that was made to fit, the chain of the entries still shows it
-    lines = members["ledger.jsonl"].replace(b'"amount": 99', b'"amount": 98')
-    assert lines != members["ledger.jsonl"]
-    manifest = json.loads(members["manifest.json"])
-    for one in manifest["files"]:
-        if one["name"] == "ledger.jsonl":
-            one["sha256"] = hashlib.sha256(lines).hexdigest()
-    said = changed(ledger_jsonl=lines, manifest_json=json.dumps(manifest).encode())
-    assert "does not match its hash" in said
-    path.write_bytes(b"no zip")
-    assert shop.run("verify", "--file", str(path)).code == 1
+    lines = bundle.replaced("ledger.jsonl", b'"amount": 99', b'"amount": 98')
+    assert "does not match its hash" in bundle.said_of(lines, fits=True)
+    bundle.path.write_bytes(b"no zip")
+    assert shop.run("verify", "--file", str(bundle.path)).code == 1
     assert shop.run("verify", "--file", str(tmp_path / "none.zip")).code == 64
+
+
+def test_files_of_a_bundle_follow_from_its_ledger(shop: Town, tmp_path: Path) -> None:
+    """Each file is made again from the entries, so that hashes that were made to fit hide no change."""
+    assert shop.run("sweep", "--kind", "window", "--record").code == 0
+    ((intent,),) = shop.ask(
+        "SELECT payment_intent FROM reconciler.discrepancies WHERE kind = 'missed_outcome'"
+    )
+    assert shop.run("assign", "1", "os:ana").code == 0
+    assert shop.run("resolve", "1", "--note", "seen").code == 0
+    bundle = Bundle(shop, tmp_path)
+    assert shop.run("verify", "--file", str(bundle.path)).code == 0
+    for name, old, new, said in (
+        ("statement.json", b'"unexplained": 0', b'"unexplained": 5', "currencies[0].unexplained is 5, but the ledger in the bundle says 0"),
+        ("statement.json", b'"days_not_examined": [', b'"days_not_examined": [], "more": [', "statement.json: days_not_examined"),
+        ("certificate.json", b'"left_out": {}', b'"left_out": {"where": 1}', "certificate.json: populations[0].left_out"),
+        ("statement.html", b"-12.50 EUR", b"-12.51 EUR", "statement.html: it is not the page"),
+        ("discrepancies.csv", b",missed_outcome,", b",refund_not_recorded,", "has no refund_not_recorded of pi_"),
+        ("discrepancies.csv", b",resolved,", b",corrected,", "state of the missed_outcome of"),
+        ("discrepancies.csv", b",12.50,", b",12.51,", "amount_decimal of the missed_outcome of"),
+        ("discrepancies.csv", b",succeeded,", b",canceled,", "stripe_status of the"),
+    ):  # fmt: skip
+        assert said in bundle.said_of(bundle.replaced(name, old, new), fits=True)
+    lines = bundle.members["discrepancies.csv"].decode().splitlines(keepends=True)
+    fewer = "".join(line for line in lines if intent not in line).encode()
+    assert f"missed_outcome of {intent} is missing" in bundle.said_of(
+        {"discrepancies.csv": fewer}, fits=True
+    )

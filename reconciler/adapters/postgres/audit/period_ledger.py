@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
 from reconciler.adapters.postgres.audit.statement_records import (
@@ -13,10 +13,10 @@ from reconciler.adapters.postgres.audit.statement_records import (
 from reconciler.adapters.postgres.database import Database, begin
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import ChainBreak, first_break
-from reconciler.domain.audit.ledger_entry import Action, Draft
-from reconciler.domain.statement.close_state import Step
+from reconciler.domain.audit.ledger_entry import Draft
+from reconciler.domain.statement.close_state import Step, read_step
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.period_figures import LateFact, late_change, read_figures
+from reconciler.domain.statement.period_figures import LateFact, late_change
 from reconciler.domain.statement.statement import Statement
 
 _SQL: Final = STATEMENTS["audit"]
@@ -36,7 +36,7 @@ class PostgresPeriodLedger:
             readable_entries(self.account),
         ):
             rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()
-            return tuple(_step(*row) for row in rows)
+            return tuple(read_step(*row) for row in rows)
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         """See ``PeriodLedger``."""
@@ -89,22 +89,6 @@ class PostgresPeriodLedger:
             "last": period.last.isoformat(),
             "timezone": str(period.zone),
         }
-
-
-def _step(seq: int, at: datetime, action: str, body: dict[str, Any]) -> Step:
-    head = body.get("head")
-    return Step(
-        seq=seq,
-        at=at,
-        action=Action(action),
-        asked_by=str(body["asked_by"]),
-        claimed_by=body.get("claimed_by"),
-        person=body.get("person"),
-        note=body.get("note"),
-        cutoff=datetime.fromisoformat(body["cutoff"]),
-        figures=read_figures(body["figures"]),
-        head=None if head is None else (int(head["seq"]), str(head["hash"])),
-    )
 
 
 def _late_fact(

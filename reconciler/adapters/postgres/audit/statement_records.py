@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from psycopg import capabilities
 
@@ -16,8 +16,9 @@ from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
+from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, LeftOut, WindowSweep
+from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
@@ -31,6 +32,21 @@ class RecordedStatement:
 
     statement: Statement
     head: tuple[int, str] | None
+    first: int | None = None
+    """The number of the first entry about a finding that it is made of; None if there is none."""
+
+
+class _FirstEntry:
+    """Keeps the smallest number of the entries that pass."""
+
+    def __init__(self) -> None:
+        self.seq: int | None = None
+
+    def seen(self, records: Iterator[FindingRecord]) -> Iterator[FindingRecord]:
+        for record in records:
+            if self.seq is None or record.seq < self.seq:
+                self.seq = record.seq
+            yield record
 
 
 def recorded_statement(
@@ -64,18 +80,20 @@ def recorded_statement(
         owners = connection.execute(_SQL["statement_owners"], parameters)
         sweeps = tuple(_sweeps(connection, parameters))
         numbers = {"sweeps": [str(sweep.sweep) for sweep in sweeps]}
+        first = _FirstEntry()
         made = statement_of(
             account,
             period,
             cut,
             sweeps,
             _days(connection, {**parameters, **numbers}),
-            histories(_findings(connection, parameters)),
+            histories(first.seen(_findings(connection, parameters))),
             as_of=as_of,
             owners={(subject, kind): owner for subject, kind, owner in owners if owner},
             materiality=materiality,
         )
-        return RecordedStatement(made, None if head is None else (head[0], head[1]))
+        last = None if head is None else (head[0], head[1])
+        return RecordedStatement(made, last, first.seq)
 
 
 def corrections_of(
@@ -119,29 +137,9 @@ def _sweeps(connection: Connection, parameters: Mapping[str, object]) -> Iterato
 
 def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[DayEntry]:
     for (body,) in connection.execute(_SQL["statement_days"], parameters):
-        # the first versions had no sum of their own of the table
-        if "received" in body:
-            yield DayEntry(
-                sweep=int(body["sweep"]),
-                day=date.fromisoformat(body["day"]),
-                currency=str(body["currency"]),
-                local={outcome: _count(value) for outcome, value in body["local"].items()},
-                received=_count(body["received"]),
-                refunded=int(body["refunded"]),
-                disputed=int(body["disputed"]),
-                moved=int(body["moved"]),
-                waiting=int(body["waiting"]),
-                returned=int(body["returned"]),
-                unrelated=_count(body["unrelated"]),
-                outside_mapping=_count(body["outside_mapping"]),
-                # the first versions recorded none of these
-                stripe={
-                    outcome: _count(value) for outcome, value in body.get("stripe", {}).items()
-                },
-                left_out=_left_out(body.get("left_out")),
-                waiting_payments=_named(body.get("waiting_payments")),
-                returned_payments=_named(body.get("returned_payments")),
-            )
+        day = read_day(body)
+        if day is not None:
+            yield day
 
 
 def _findings(connection: Connection, parameters: Mapping[str, object]) -> Iterator[FindingRecord]:
@@ -153,24 +151,3 @@ def _findings(connection: Connection, parameters: Mapping[str, object]) -> Itera
             yield FindingRecord(
                 seq, at, subject, kind, state, amounts, created, severity, reason, paid_at
             )
-
-
-def _count(value: Mapping[str, Any]) -> tuple[int, int]:
-    return int(value["count"]), int(value["amount"])
-
-
-def _left_out(value: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, LeftOut] | None:
-    if value is None:
-        return None
-    return {
-        reason: LeftOut(
-            *(int(one[name]) for name in ("count", "amount", "paid_count", "paid_amount"))
-        )
-        for reason, one in value.items()
-    }
-
-
-def _named(value: Mapping[str, Any] | None) -> tuple[int, tuple[str, ...]]:
-    if value is None:
-        return 0, ()
-    return int(value["count"]), tuple(str(one) for one in value["payments"])

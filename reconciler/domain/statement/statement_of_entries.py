@@ -1,0 +1,106 @@
+"""Makes a statement from entries of the ledger alone, for a check that has no database.
+
+The database finds the same records by its own queries; ``verify --file`` compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from reconciler.domain.audit.ledger_entry import Action, Entry
+from reconciler.domain.statement.close_state import Step, read_step
+from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.reconciling_item import FindingRecord, histories
+from reconciler.domain.statement.recorded_day import read_day
+from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
+
+_FACTS: Final = ("reads", "examined", "rows_of_no_account", "asked_by")
+_STEPS: Final = frozenset({Action.PERIOD_PREPARED, Action.PERIOD_SIGNED, Action.PERIOD_REOPENED})
+
+
+class EntriesOfStatement:
+    """Takes the entries of one account in their order, and makes the statement of a period with this cut-off."""
+
+    def __init__(self, account: str, period: Period, cut: datetime) -> None:
+        self._account = account
+        self._period = period
+        self._cut = cut
+        self._sweeps: list[WindowSweep] = []
+        self._days: list[DayEntry] = []
+        self._findings: list[FindingRecord] = []
+        self._owners: dict[tuple[str, str], str] = {}
+        self._last_at = cut
+        self.steps: list[Step] = []
+        """The steps of closing the period."""
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry. Raises KeyError, TypeError, ValueError or AttributeError for one that no program wrote."""
+        self._last_at = max(self._last_at, entry.at)
+        body: Mapping[str, Any] = entry.body
+        match entry.action:
+            case Action.FINDING_OPENED | Action.FINDING_CHANGED:
+                self._findings.append(_finding(entry.seq, entry.at, body))
+            case Action.DAY_TOTALS if entry.at <= self._cut:
+                day = read_day(body)
+                if day is not None and self._period.first <= day.day <= self._period.last:
+                    self._days.append(day)
+            case Action.SWEEP if "days" in body and entry.at <= self._cut:
+                if body["timezone"] == str(self._period.zone):
+                    self._sweeps.append(_sweep(entry.seq, entry.at, body))
+            case Action.ASSIGNMENT:
+                self._owners[body["subject"], body["kind"]] = body["owner"]
+            case action if action in _STEPS and self._is_of_period(body):
+                self.steps.append(read_step(entry.seq, entry.at, action, body))
+            case _:
+                pass
+
+    def _is_of_period(self, body: Mapping[str, Any]) -> bool:
+        days = {"first": self._period.first.isoformat(), "last": self._period.last.isoformat()}
+        return bool(body["period"] == days and body["timezone"] == str(self._period.zone))
+
+    def statement(self, materiality: Mapping[str, int]) -> Statement:
+        """The statement. ``materiality`` is by currency, in minor units."""
+        self._findings.sort(key=lambda one: (one.subject, one.kind, one.seq))
+        return statement_of(
+            self._account,
+            self._period,
+            self._cut,
+            self._sweeps,
+            self._days,
+            histories(self._findings),
+            as_of=self._last_at,
+            owners={name: owner for name, owner in self._owners.items() if owner},
+            materiality=materiality,
+        )
+
+
+def _finding(seq: int, at: datetime, body: Mapping[str, Any]) -> FindingRecord:
+    charge = (body.get("evidence") or {}).get("charge") or {}
+    return FindingRecord(
+        seq,
+        at,
+        body["subject"],
+        body["kind"],
+        body["state"],
+        {currency: int(amount) for currency, amount in (body.get("difference") or {}).items()},
+        _moment(body.get("payment_created")),
+        body.get("severity"),
+        body.get("reason"),
+        _moment(charge.get("created")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _sweep(seq: int, at: datetime, body: Mapping[str, Any]) -> WindowSweep:
+    days = [date.fromisoformat(body["days"][name]) for name in ("first", "last")]
+    facts = {name: body.get(name) for name in _FACTS}
+    return WindowSweep(
+        seq, at, int(body["sweep"]), days[0], days[1], str(body["timezone"]),
+        {**facts, **body.get("certificate", {})},
+    )  # fmt: skip

@@ -1,0 +1,243 @@
+"""Checks an audit bundle without a database: its files, its entries, and that the one follows from the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from reconciler.domain.audit.hash_chain import GENESIS, entry_hash
+from reconciler.domain.audit.ledger_entry import Entry
+from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry, read_object
+from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.statement_of_entries import EntriesOfStatement
+from reconciler.entrypoints.shown_text import json_text
+from reconciler.entrypoints.statement_files.bundle import FORMAT, LEDGER, MANIFEST
+from reconciler.entrypoints.statement_files.bundle_discrepancies import (
+    DiscrepanciesOfEntries,
+    RowsDifferError,
+)
+from reconciler.entrypoints.statement_files.certificate import Certificate, Origin
+from reconciler.entrypoints.statement_files.statement_html import statement_html
+from reconciler.entrypoints.statement_files.statement_json import as_json
+from reconciler.program_version import program_version
+
+STATEMENT: Final = "statement.json"
+PAGE: Final = "statement.html"
+CERTIFICATE: Final = "certificate.json"
+DISCREPANCIES: Final = "discrepancies.csv"
+_MOST_MANIFEST_BYTES: Final = 1024 * 1024
+_MOST_LINE_BYTES: Final = 64 * 1024 * 1024
+_PART: Final = 1024 * 1024
+
+
+class BrokenBundleError(Exception):
+    """A bundle is not as it was written. The text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBundle:
+    """A bundle whose files follow from its ledger. ``head`` is the last entry of it, None if it has none.
+
+    ``other_program`` is the version that wrote it, if it is another one than this: the page was not made again then.
+    """
+
+    head: Mapping[str, Any] | None
+    other_program: str | None
+
+
+def check_bundle(path: Path) -> CheckedBundle:
+    """Check every file of a bundle and the hash of every entry in it, and make the files from the entries again.
+
+    Raises BrokenBundleError, and OSError if the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            manifest = _manifest(file)
+            named = {one["name"]: one["sha256"] for one in manifest["files"]}
+            extra = {info.filename for info in file.infolist()} ^ {*named, MANIFEST}
+            if extra:
+                raise BrokenBundleError(
+                    f"{', '.join(sorted(extra))}: missing, or not in the manifest"
+                )
+            for name, digest in named.items():
+                _check_file(file, name, digest)
+            return _check_content(file, manifest, named)
+    except (
+        zipfile.BadZipFile,
+        ZoneInfoNotFoundError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        NotImplementedError,
+    ) as error:
+        raise BrokenBundleError(f"it is no whole bundle ({error})") from None
+
+
+def _manifest(file: zipfile.ZipFile) -> Mapping[str, Any]:
+    with file.open(MANIFEST) as stream:
+        found = json.loads(stream.read(_MOST_MANIFEST_BYTES))
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise BrokenBundleError("its manifest is not one of Reconciler")
+    return found
+
+
+def _check_file(file: zipfile.ZipFile, name: str, expected: str) -> None:
+    digest = hashlib.sha256()
+    with file.open(name) as stream:
+        while part := stream.read(_PART):
+            digest.update(part)
+    if digest.hexdigest() != expected:
+        raise BrokenBundleError(f"{name}: its SHA-256 is not the one in the manifest")
+
+
+def _check_content(
+    file: zipfile.ZipFile, manifest: Mapping[str, Any], digests: Mapping[str, str]
+) -> CheckedBundle:
+    """Compare every file with what the entries of the ledger say."""
+    with file.open(STATEMENT) as stream:
+        (statement,) = json.load(stream)
+    with file.open(CERTIFICATE) as stream:
+        certificate = json.load(stream)
+    for name, found in ((STATEMENT, statement), (CERTIFICATE, certificate)):
+        for field in ("account", "period", "head"):
+            if found[field] != manifest[field]:
+                raise BrokenBundleError(f"{name}: its {field} is not the one in the manifest")
+
+    days = [date.fromisoformat(statement["period"][name]) for name in ("first", "last")]
+    period = Period(days[0], days[1], ZoneInfo(statement["timezone"]))
+    entries = EntriesOfStatement(
+        manifest["account"], period, datetime.fromisoformat(statement["cutoff"])
+    )
+    discrepancies = DiscrepanciesOfEntries(period)
+    for entry in _entries(file, manifest):
+        entries.add(entry)
+        discrepancies.add(entry)
+
+    made = _certificate(entries, statement, certificate, digests)
+    other = None if certificate["program"] == program_version() else certificate["program"]
+    expected = _plain(as_json(made.statement, made.head, made.as_of))
+    _compare(STATEMENT, expected, statement, is_same_version=other is None)
+    _compare(CERTIFICATE, _plain(made.as_json()), certificate, is_same_version=other is None)
+    with file.open(DISCREPANCIES) as stream:
+        try:
+            discrepancies.compare(line.decode() for line in stream)
+        except RowsDifferError as error:
+            raise BrokenBundleError(f"{DISCREPANCIES}: {error}") from None
+    if other is None:
+        _check_page(made)
+    return CheckedBundle(manifest["head"], other)
+
+
+def _certificate(
+    entries: EntriesOfStatement,
+    statement: Mapping[str, Any],
+    certificate: Mapping[str, Any],
+    digests: Mapping[str, str],
+) -> Certificate:
+    """The certificate as the entries say it. Who made it, when and with what is what the file itself says."""
+    materiality = {one["currency"]: int(one["materiality"]) for one in statement["currencies"]}
+    head = statement["head"]
+    origin = Origin(
+        str(certificate["run_by"]),
+        datetime.fromisoformat(certificate["run_at"]),
+        str(certificate["program"]),
+        str(certificate["configuration"]),
+        str(certificate["command"]),
+    )
+    return Certificate(
+        entries.statement(materiality),
+        None if head is None else (int(head["seq"]), str(head["hash"])),
+        datetime.fromisoformat(statement["as_of"]),
+        origin,
+        {one["name"]: digests[one["name"]] for one in certificate["outputs"]},
+        tuple(entries.steps),
+    )
+
+
+def _plain(value: object) -> Any:
+    return json.loads(json_text(value))
+
+
+def _compare(name: str, expected: Any, found: Any, *, is_same_version: bool) -> None:
+    """Raise BrokenBundleError with the first field that differs. Another version may have other fields."""
+    for where, one, other in _differences(expected, found, "", is_same_version):
+        raise BrokenBundleError(
+            f"{name}: {where} is {json_text(other)[:80]}, but the ledger in the bundle says {json_text(one)[:80]}"
+        )
+
+
+def _differences(
+    expected: Any, found: Any, where: str, is_same_version: bool
+) -> Iterator[tuple[str, object, object]]:
+    if isinstance(expected, dict) and isinstance(found, dict):
+        names = (
+            expected.keys() | found.keys() if is_same_version else expected.keys() & found.keys()
+        )
+        for key in sorted(names):
+            path = f"{where}.{key}" if where else key
+            yield from _differences(expected.get(key), found.get(key), path, is_same_version)
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for number, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from _differences(one, other, f"{where}[{number}]", is_same_version)
+    elif expected != found:
+        yield where, expected, found
+
+
+def _check_page(made: Certificate) -> None:
+    """The page was written when the later files had no hash yet."""
+    before: Sequence[str] = list(made.outputs)
+    known = {name: made.outputs[name] for name in before[: before.index(PAGE)]}
+    digest = hashlib.sha256()
+    for part in statement_html([replace(made, outputs=known)]):
+        digest.update(part.encode())
+    if digest.hexdigest() != made.outputs[PAGE]:
+        raise BrokenBundleError(f"{PAGE}: it is not the page of the ledger in the bundle")
+
+
+def _entries(file: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterator[Entry]:
+    """Each entry. It has the hash of its content, and names that of the entry before it, up to the head."""
+    seq, prev = int(manifest["follows"]["seq"]), str(manifest["follows"]["hash"])
+    with file.open(LEDGER) as stream:
+        while line := stream.readline(_MOST_LINE_BYTES):
+            entry = _entry(line.decode())
+            if entry.seq != seq + 1 or entry.prev != prev:
+                raise BrokenBundleError(f"{LEDGER}: entry {entry.seq} does not follow entry {seq}")
+            if entry.account != manifest["account"] or entry.hash != _hash(entry):
+                raise BrokenBundleError(f"{LEDGER}: entry {entry.seq} does not match its hash")
+            seq, prev = entry.seq, entry.hash
+            yield entry
+    head = manifest["head"]
+    if (seq, prev) != ((0, GENESIS) if head is None else (head["seq"], head["hash"])):
+        raise BrokenBundleError(f"{LEDGER}: it does not end with the head in the manifest")
+
+
+def _entry(line: str) -> Entry:
+    fields: Mapping[str, Any] = read_object(line)
+    try:
+        return read_entry(
+            fields["account"],
+            fields["seq"],
+            fields["at"],
+            fields["action"],
+            json.dumps(fields["body"]),
+            fields["prev"],
+            fields["hash"],
+            fields.get("role"),
+        )
+    except UnreadableEntryError as error:
+        raise BrokenBundleError(f"{LEDGER}: {error}") from None
+
+
+def _hash(entry: Entry) -> str:
+    return entry_hash(
+        entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev, entry.role
+    )

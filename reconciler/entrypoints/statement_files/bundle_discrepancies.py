@@ -1,0 +1,151 @@
+"""Compares the list of discrepancies in a bundle with the entries of its ledger."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from reconciler.domain.audit.ledger_entry import Action, Entry
+from reconciler.domain.findings.discrepancy import Kind, State
+from reconciler.domain.findings.listed_discrepancy import Side, local_side_of, stripe_side_of
+from reconciler.domain.money import as_major
+from reconciler.domain.statement.period import Period
+from reconciler.entrypoints.shown_text import csv_cells
+
+COMPARED: Final = (
+    "state", "severity", "amount", "currency", "amount_decimal", "fingerprint", "local", "stripe", "local_status",
+    "local_amount", "local_currency", "stripe_status", "stripe_amount", "stripe_currency",
+)  # fmt: skip
+"""The columns that the ledger decides. Owner, notes, order, cause and times are only as the manifest has them."""
+_GUARD: Final = "'"
+"""What stands before a text that a spreadsheet would run."""
+_MOST_CELL_CHARACTERS: Final = 64 * 1024 * 1024
+
+
+class RowsDifferError(Exception):
+    """The list is not what the entries say. The text says where."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the entries say of a discrepancy: its values by column, and whether a person has settled it."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    is_settled: bool = False
+    is_of_period: bool = False
+
+
+class DiscrepanciesOfEntries:
+    """Takes the entries of an account in their order, and compares a list of the period's discrepancies with them."""
+
+    def __init__(self, period: Period) -> None:
+        self._period = period
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry. Raises KeyError, TypeError, ValueError or AttributeError for one that no program wrote."""
+        body: Mapping[str, Any] = entry.body
+        match entry.action:
+            case Action.FINDING_OPENED | Action.FINDING_CHANGED:
+                self._add_finding(entry.action, body)
+            case Action.RESOLUTION | Action.REOPENING if "subject" in body:
+                self._settle(body["subject"], body["kind"], body["state"])
+            case Action.REVERT:
+                # a revert settles the discrepancy of the correction that it takes back
+                self._settle(
+                    body["payment_intent"], Kind.MISSED_OUTCOME.value, State.RESOLVED.value
+                )
+            case _:
+                pass
+
+    def _settle(self, subject: str, kind: str, state: str) -> None:
+        known = self._known.get((_subject(subject), kind))
+        if known is not None:
+            known.values["state"] = state
+            known.is_settled = True
+
+    def _add_finding(self, action: str, body: Mapping[str, Any]) -> None:
+        known = self._known.setdefault((_subject(body["subject"]), body["kind"]), _Known())
+        # as verify has it: an entry of an opening does not undo what a person has settled
+        if action == Action.FINDING_CHANGED or not known.is_settled:
+            known.values["state"] = body["state"]
+        if "local" in body:
+            known.values |= _values(body)
+        created = body.get("payment_created")
+        if created is not None:
+            moment = datetime.fromisoformat(created)
+            known.is_of_period = self._period.start <= moment < self._period.end
+
+    def compare(self, lines: Iterable[str]) -> None:
+        """Compare the list with the entries. Raises RowsDifferError with the first difference."""
+        csv.field_size_limit(_MOST_CELL_CHARACTERS)
+        listed = set()
+        try:
+            for row in csv.DictReader(lines, strict=True):
+                name = _name_of(row)
+                known = self._known.get(name)
+                if known is None:
+                    raise RowsDifferError(f"the ledger in the bundle has no {name[1]} of {name[0]}")
+                listed.add(name)
+                self._compare_row(name, row, known)
+        except csv.Error as error:
+            raise RowsDifferError(f"it is not a table ({error})") from None
+        for name, known in self._known.items():
+            if known.is_of_period and name not in listed:
+                raise RowsDifferError(f"{name[1]} of {name[0]} is missing")
+
+    @staticmethod
+    def _compare_row(name: tuple[str, str], row: Mapping[str, str], known: _Known) -> None:
+        for column, value in known.values.items():
+            cell = row[column]
+            if isinstance(value, dict):
+                is_same = json.loads(cell) == value
+            else:
+                is_same = cell == str(csv_cells([value], whole=True)[0][0])
+            if not is_same:
+                raise RowsDifferError(
+                    f"{column} of the {name[1]} of {name[0]} is {cell[:80]}, but the ledger in the bundle says {str(value)[:80]}"
+                )
+
+
+def _name_of(row: Mapping[str, str]) -> tuple[str, str]:
+    """The subject and the kind, as ``subject_of`` has them."""
+    kind, intent = row["kind"], row["payment_intent"]
+    is_about_row = not intent or kind == Kind.PAID_BY_OTHER_INTENT
+    return _subject(f"row:{row['payment'].removeprefix(_GUARD)}" if is_about_row else intent), kind
+
+
+def _subject(text: str) -> str:
+    """A subject whose keys are parted as in a cell."""
+    return text.replace(",", " ") if text.startswith("row:") else text
+
+
+def _values(body: Mapping[str, Any]) -> dict[str, object]:
+    local, stripe = dict(body["local"]), dict(body["stripe"])
+    stake = body["stake"]
+    found: dict[str, object] = {
+        "severity": body["severity"],
+        "amount": stake["amount"],
+        "currency": stake["currency"],
+        "amount_decimal": as_major(stake["amount"], stake["currency"]),
+        "local": local,
+        "stripe": stripe,
+        **_side("local", local_side_of(local)),
+        **_side("stripe", stripe_side_of(stripe)),
+    }
+    # the first versions wrote none
+    if "fingerprint" in body:
+        found["fingerprint"] = body["fingerprint"]
+    return found
+
+
+def _side(name: str, side: Side) -> dict[str, object]:
+    return {
+        f"{name}_status": side.status,
+        f"{name}_amount": side.amount,
+        f"{name}_currency": side.currency,
+    }
