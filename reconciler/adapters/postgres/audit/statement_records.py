@@ -37,7 +37,7 @@ class RecordedStatement:
 
 
 class _FirstEntry:
-    """Keeps the smallest number of the entries that pass."""
+    """Keeps the smallest number of the entries that are read."""
 
     def __init__(self) -> None:
         self.seq: int | None = None
