@@ -27,13 +27,14 @@ SELECT set_config('search_path', 'reconciler', false);
 INSERT INTO ledger_heads (account, seq, hash) VALUES ('default', 0, repeat('0', 64));
 INSERT INTO discrepancies (
     account, subject, kind, payment_intent, keys, severity, state, stake_amount, currency, local, stripe, evidence,
-    fingerprint, first_seen, last_seen, changed_at
+    fingerprint, first_seen, last_seen, changed_at, opened_at
 )
 SELECT 'default', 'pi_' || lpad(n::text, 17, '0'), CASE WHEN n % 2 = 0 THEN 'missed_outcome' ELSE 'contradicted' END,
     'pi_' || lpad(n::text, 17, '0'), ARRAY[n::text], CASE WHEN n % 2 = 0 THEN 'warning' ELSE 'critical' END, 'open', 100 * n, 'eur',
     jsonb_build_object('key', n::text, 'status', 'paid', 'outcome', 'succeeded', 'amount', 100 * n, 'currency', 'eur'),
     jsonb_build_object('status', 'canceled', 'outcome', 'canceled', 'amount', 100 * n, 'currency', 'eur'),
-    '{"livemode": false}', repeat('a', 64), now() - n * interval '1 hour', now() - n * interval '1 minute', now()
+    '{"livemode": false}', repeat('a', 64), now() - n * interval '1 hour', now() - n * interval '1 minute', now(),
+    now() - n * interval '1 hour'
 FROM generate_series(1, 120) AS n;
 """
 """120 open discrepancies."""

@@ -13,9 +13,12 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 from reconciler.clock import SystemClock
+from reconciler.domain.review.ageing import BUCKETS
 from reconciler.settings import DatabaseSection, Settings
-from reconciler.wiring.web_records import open_web_records
+from reconciler.wiring.web_records import WebRecords, open_web_records
 from tests.acceptance.web.conftest import INTENT, PASSWORD, Site
 from tests.conftest import Server
 
@@ -189,3 +192,21 @@ def test_only_reading_methods(ana: TestClient) -> None:
     """A page is read; a POST to it is refused."""
     assert ana.post("/discrepancies").status_code == 405
     assert ana.delete("/").status_code == 405
+
+
+def test_ages_are_those_of_the_terminal(records: WebRecords, stored: str) -> None:
+    """Both count from the time at which a discrepancy was opened last, in the same buckets; also one that was seen long
+    before it was opened again."""
+    with psycopg.connect(stored, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE reconciler.discrepancies SET first_seen = now() - interval '200 days' WHERE id IN (3, 60, 110)"
+        )
+    records.forget_figures()
+    figures = records.overview("default", "UTC")
+    with Database(stored) as database:
+        aged = PostgresDiscrepancyList(database).aged("default", SystemClock().now())
+    found = [0] * len(BUCKETS)
+    for one in figures.open:
+        found[one.age] += one.count
+    assert found == [one.count for one in aged]
+    assert sum(found) > 0

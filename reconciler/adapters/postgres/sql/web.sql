@@ -36,9 +36,9 @@ SELECT severity, kind, currency, age, pg_catalog.count(*), pg_catalog.sum(stake_
 FROM (
     SELECT severity, kind, currency, stake_amount,
         CASE
-            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '2 days') THEN 0
-            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '8 days') THEN 1
-            WHEN first_seen OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '31 days') THEN 2
+            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '2 days') THEN 0
+            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '8 days') THEN 1
+            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '31 days') THEN 2
             ELSE 3
         END AS age,
         (pg_catalog.row_number() OVER (

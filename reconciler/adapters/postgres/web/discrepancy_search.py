@@ -24,8 +24,9 @@ class Order(Enum):
     """The order of a list: the column, its type, and whether the largest value comes first."""
 
     LAST_SEEN = ("last_seen", "timestamptz", True)
-    OLDEST = ("first_seen", "timestamptz", False)
-    NEWEST = ("first_seen", "timestamptz", True)
+    OLDEST = ("opened_at", "timestamptz", False)
+    """An age counts from the time at which a discrepancy was opened last, as at the terminal; an index has this order."""
+    NEWEST = ("opened_at", "timestamptz", True)
     AMOUNT = ("stake_amount", "int8", True)
 
     def value_of(self, found: Discrepancy) -> datetime | int:
@@ -34,7 +35,7 @@ class Order(Enum):
             case Order.LAST_SEEN:
                 return found.last_seen
             case Order.OLDEST | Order.NEWEST:
-                return found.first_seen
+                return found.opened_at
             case Order.AMOUNT:
                 return found.stake.amount
 
