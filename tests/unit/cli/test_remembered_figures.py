@@ -83,14 +83,14 @@ def test_one_thread_makes_it_anew(clock: ManualClock, remembered: Remembered[int
 def test_a_value_that_is_too_old_is_never_shown(
     clock: ManualClock, remembered: Remembered[int]
 ) -> None:
-    """The reader waits for the new one, and is told what fails."""
+    """The reader waits for the new one, and meets what fails."""
     clock.advance(timedelta(seconds=LONGEST_SECONDS + 1))
     with pytest.raises(DatabaseUnavailableError):
         remembered.value("key", fails)
     assert refreshed(remembered, lambda: 2) == 2
 
 
-def test_a_refresh_that_fails_is_told_to_the_next_reader(
+def test_the_next_reader_meets_what_failed_a_refresh(
     clock: ManualClock, remembered: Remembered[int]
 ) -> None:
     """The old value is shown once more, and then no longer."""

@@ -1,4 +1,4 @@
-"""In a browser: what happens after a month was signed. A late refund changes nothing of it; a late-found fact does."""
+"""In a browser: Stripe's side accepted on a page, and what happens after a month was signed: a late refund and a late-found fact."""
 
 from __future__ import annotations
 
@@ -141,3 +141,29 @@ def test_what_comes_after_the_signature(town: Town, browser: Any, screen: str) -
     bundle = town.folder / "month.zip"
     town.run("export", "--bundle", str(bundle), "--month", DAY[:7])
     assert town.run("verify", "--file", str(bundle)).code == 0
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_stripes_side_is_accepted_on_a_page(town: Town, browser: Any, screen: str) -> None:
+    """The page stores a request and says so; after it was carried out the page says which row was changed."""
+    context = browser.new_context(**SCREENS[screen])
+    page = context.new_page()
+    with pages_of(town, "ana") as ana:
+        page.goto(f"{ana}/payment?name={town.paid_after_cancel}")  # type: ignore[attr-defined]
+        page.locator("summary", has_text="Accept Stripe's side").click()
+        assert faults(page) == []
+        keep_picture(page, f"accept-{screen}")
+        page.locator("details[open]").get_by_label("Note, for the record").fill("It was shipped.")
+        page.locator("details[open]").get_by_role("button").click()
+        assert "Your acceptance is stored." in page.get_by_role("status").inner_text()
+        assert "The service carries it out." in page.locator("main").inner_text()
+        keep_picture(page, f"accept-waits-{screen}")
+        assert town.run("resolve", "--requested").code == 0
+        page.reload()
+        assert "Row 2 was changed from 'canceled' to 'paid'." in page.locator("main").inner_text()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= SCREENS[screen]["viewport"]["width"]
+        assert faults(page) == []
+        keep_picture(page, f"accepted-{screen}")
+    context.close()
+    assert town.statuses()["2"] == "paid"
