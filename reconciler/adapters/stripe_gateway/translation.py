@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from reconciler.adapters.stripe_gateway.wire import (
     WireChargeIntent,
     WireDispute,
     WireEvent,
+    WireEventError,
     WireEventObject,
     WireFoundIntent,
     WireIntent,
@@ -43,6 +45,9 @@ _LONGEST_WORD: Final = 255
 _LONGEST_ORDER: Final = 500
 """Characters of a description that may be an order: as many as a value of the metadata may have."""
 _ABSENT: Final = (b"", b"null")
+_FAILED: Final = "payment_intent.payment_failed"
+_ERROR: Final = msgspec.json.Decoder(WireEventError)
+_CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _NO_METADATA: Final[Mapping[str, str]] = {}
 
 
@@ -100,6 +105,7 @@ class Translator:
             payment_intent=_intent_id(wire),
             delivered=wire.pending_webhooks == 0,
             snapshot=self._snapshot(wire.data.object),
+            failure_code=_failure_code(wire) if wire.type == _FAILED else None,
         )
 
     def charge_balance(self, wire: WireChargeBalance) -> ChargeBalance | None:
@@ -296,6 +302,18 @@ def _expiry(details: list[Any]) -> datetime | None:
                 # `type`, because True is an int to isinstance
                 if type(value) is int and 0 <= value <= LAST_SECOND:
                     return _time(value)
+    return None
+
+
+def _failure_code(wire: WireEvent) -> str | None:
+    """Why the attempt failed that an event is about; None if the event has no code, or one that is none of Stripe's."""
+    try:
+        error = _ERROR.decode(wire.data.object.last_payment_error)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    for code in (error.decline_code, error.code):
+        if isinstance(code, str) and _CODE.fullmatch(code):
+            return code
     return None
 
 

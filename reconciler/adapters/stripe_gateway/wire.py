@@ -177,7 +177,7 @@ class WireSession(msgspec.Struct, gc=False):
 class WireEventObject(msgspec.Struct, gc=False):
     """``data.object`` of an event, of any type and API version: nothing about it is certain.
 
-    ``last_payment_error`` stays raw: only its presence counts, and it holds the customer's data.
+    ``last_payment_error`` stays raw: only its presence and its codes count, and it holds the customer's data.
     """
 
     object: Any = None
@@ -189,6 +189,13 @@ class WireEventObject(msgspec.Struct, gc=False):
     currency: Any = None
     last_payment_error: msgspec.Raw = msgspec.Raw()
     metadata: Any = None
+
+
+class WireEventError(msgspec.Struct, gc=False):
+    """The codes of ``last_payment_error`` in an event. Nothing else of it is read: it holds the customer's data."""
+
+    decline_code: Any = None
+    code: Any = None
 
 
 class WireEventData(msgspec.Struct, gc=False):

@@ -153,7 +153,8 @@ class Event:
     """A Stripe event that names an intent. It says that something happened, not what the state is now.
 
     ``delivered`` is whether every endpoint has acknowledged it (no ``pending_webhooks``). ``snapshot`` is None if the
-    event is about a charge, a refund or a dispute, or if its content could not be parsed.
+    event is about a charge, a refund or a dispute, or if its content could not be parsed. ``failure_code`` is why the
+    attempt failed that the event is about: the decline code, else the code of the error.
     """
 
     id: str
@@ -162,3 +163,4 @@ class Event:
     payment_intent: str | None
     delivered: bool = False
     snapshot: Snapshot | None = None
+    failure_code: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -229,3 +230,32 @@ def test_a_wrong_or_second_acceptance_is_not_stored(swept: Town) -> None:
         assert accept_on_page(client, swept, page=page).status_code == 303
         assert accept_on_page(client, swept, page=page).status_code == 409
     assert len(swept.ask(REQUESTS)) == 1
+
+
+def test_a_payments_page_has_every_attempt(town: Town) -> None:
+    """Two declined attempts with their codes and the one that succeeded, each once and in order, on the one line of time: the
+    tail reads Stripe's events as they come, and keeps the code of each failure."""
+    town.configure('[corrections]\ngrace = "0s"\n')
+    assert town.run("sweep", "--record").code == 0
+    began = SystemClock().now().replace(microsecond=0) - timedelta(seconds=10)
+    intent = town.stripe.create_payment(1250, "eur", at=began)
+    for second, code in ((1, "insufficient_funds"), (2, "do_not_honor")):
+        town.stripe.fail(intent.id, code, at=began + timedelta(seconds=second))
+    town.stripe.succeed(intent.id, at=began + timedelta(seconds=3))
+    town.shop.insert(key=2, payment_intent=intent.id, created=began.isoformat(), status="canceled")
+    town.intent = intent.id  # type: ignore[attr-defined]
+    assert town.run("sweep", "--kind", "tail", "--record").code == 0
+    with pages(town) as client:
+        story = page_of(client, town).partition("Everything that happened")[2]
+    places = [
+        story.index(said)
+        for said in (
+            "Payment began",
+            "declined: insufficient_funds",
+            "declined: do_not_honor",
+            "Attempt succeeded",
+        )
+    ]
+    assert places == sorted(places)
+    assert story.count("Attempt failed") == 2
+    assert story.count("Attempt succeeded") == 1

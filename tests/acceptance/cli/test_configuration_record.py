@@ -68,12 +68,12 @@ def test_a_migration_is_an_entry(swept: Town) -> None:
     so."""
     with psycopg.connect(swept.shop.url, autocommit=True) as connection:
         connection.execute(
-            "DELETE FROM reconciler._yoyo_migration WHERE migration_id = '0020_configuration_record';"
+            "DELETE FROM reconciler._yoyo_migration WHERE migration_id = '0022_configuration_record';"
             "DROP TABLE reconciler.configurations"
         )
     assert swept.run("migrate").code == 0
     (entry,) = entries(swept, "migration")
-    assert entry["applied"] == ["0020_configuration_record"]
+    assert entry["applied"] == ["0022_configuration_record"]
     assert "@" in str(entry["asked_by"])
     assert swept.run("migrate").code == 0
     assert len(entries(swept, "migration")) == 1

@@ -232,6 +232,28 @@ def test_an_event_carries_the_intent_as_it_was(
     assert SECRET not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": "card_declined", "decline_code": "do_not_honor"}, "do_not_honor"),
+        ({"code": "expired_card", "decline_code": None}, "expired_card"),
+        ({"code": "a b\n", "decline_code": {"x": 1}}, None),
+        ({"message": "jenny@example.com"}, None),
+        (None, None),
+        ("text", None),
+    ],
+)
+def test_an_event_of_a_failed_attempt_has_its_code(
+    serve: Serve, error: object, expected: str | None
+) -> None:
+    """The decline code, else the code of the error; nothing that is no code of Stripe's, and only in these events."""
+    about = intent(last_payment_error=error)
+    failed = event(type="payment_intent.payment_failed", data={"object": about})
+    other = event(type="payment_intent.created", data={"object": about}, id="evt_2")
+    found = serve(reply(page([failed, other]))).gateway.list_events(ALL, ["x"]).events
+    assert [one.failure_code for one in found] == [expected, None]
+
+
 @pytest.mark.parametrize(("pending", "delivered"), [(0, True), (2, False)])
 def test_an_event_is_delivered_if_no_endpoint_is_pending(
     serve: Serve, pending: int, delivered: bool

@@ -231,6 +231,7 @@ def _store_events(connection: Connection, account: str, record: PageRecord) -> N
             "created": [event.created for event in last.values()],
             "intents": [event.payment_intent for event in last.values()],
             "delivered": [event.delivered for event in last.values()],
+            "failure_codes": [event.failure_code for event in last.values()],
         }
         connection.execute(_SQL["events_put"], parameters)
 

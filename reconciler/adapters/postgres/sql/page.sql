@@ -100,11 +100,12 @@ ORDER BY created, id
 
 -- name: events_put
 -- An event never changes, but its delivery may end.
-INSERT INTO reconciler.events AS e (account, id, type, created, payment_intent, delivered)
-SELECT %(account)s, n.id, n.type, n.created, n.payment_intent, n.delivered
+INSERT INTO reconciler.events AS e (account, id, type, created, payment_intent, delivered, failure_code)
+SELECT %(account)s, n.id, n.type, n.created, n.payment_intent, n.delivered, n.failure_code
 FROM unnest(
-    %(ids)s::pg_catalog.text[], %(types)s::pg_catalog.text[], %(created)s::pg_catalog.timestamptz[], %(intents)s::pg_catalog.text[], %(delivered)s::boolean[]
-) AS n (id, type, created, payment_intent, delivered)
+    %(ids)s::pg_catalog.text[], %(types)s::pg_catalog.text[], %(created)s::pg_catalog.timestamptz[], %(intents)s::pg_catalog.text[], %(delivered)s::boolean[],
+    %(failure_codes)s::pg_catalog.text[]
+) AS n (id, type, created, payment_intent, delivered, failure_code)
 ORDER BY n.id
 ON CONFLICT (account, id) DO UPDATE SET delivered = true WHERE excluded.delivered AND NOT e.delivered
 

@@ -180,7 +180,7 @@ ORDER BY seq
 
 -- name: web_payment_events
 -- Stripe's events about an intent that a sweep has met.
-SELECT id, type, created, delivered
+SELECT id, type, created, delivered, failure_code
 FROM reconciler.events
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_intent OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
 ORDER BY created

@@ -17,12 +17,16 @@ _SQL: Final = STATEMENTS["web"]
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event of Stripe's that a sweep has met. ``delivered`` is whether no delivery of it was pending."""
+    """An event of Stripe's that a sweep has met. ``delivered`` is whether no delivery of it was pending.
+
+    ``failure_code`` is why the attempt failed that the event is about.
+    """
 
     id: str
     type: str
     created: datetime
     delivered: bool
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

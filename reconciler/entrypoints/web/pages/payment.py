@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.adapters.postgres.web.payment_records import PaymentRecords, StoredAcceptance
@@ -34,6 +34,9 @@ _OF_STRIPE: Final = (
     ("disputed", "Disputed"),
     ("charge", "Charge"),
 )
+_FAILED: Final = "payment_intent.payment_failed"
+_SAME_ATTEMPT: Final = timedelta(seconds=5)
+"""So much later the event of a failed attempt may be than its charge."""
 _COMPARED: Final = {"outcome", "amount", "currency"}
 
 
@@ -202,7 +205,12 @@ def _story(records: PaymentRecords) -> Iterator[Moment]:
     yield from _of_evidence(records)
     for event in records.events:
         pending = "" if event.delivered else "a delivery of it was pending"
-        yield Moment(event.created, "Stripe", f"Event {event.type}", pending)
+        if event.type == _FAILED:
+            why = f"declined: {event.failure_code}" if event.failure_code else "declined"
+            detail = f"{why}, {pending}" if pending else why
+            yield Moment(event.created, "Customer", "Attempt failed", detail)
+        else:
+            yield Moment(event.created, "Stripe", f"Event {event.type}", pending)
     for entry in records.entries:
         if entry.action != "note":
             yield Moment(
@@ -240,24 +248,33 @@ def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
 
 
 def _of_evidence(records: PaymentRecords) -> Iterator[Moment]:
-    """When the intent and its latest charge were made, as the newest finding saw them."""
+    """When the intent was made and canceled, and its attempts, as the findings saw them; each attempt once."""
     for one in records.discrepancies[:1]:
         created = _moment(one.evidence.get("created"))
         if created is not None:
             method = one.evidence.get("method")
             yield Moment(created, "Customer", "Payment began", str(method) if method else "")
-        charge = one.evidence.get("charge")
-        if isinstance(charge, Mapping):
-            charged = _moment(charge.get("created"))
-            failure = charge.get("failure_code")
-            if charged is not None:
-                detail = f"declined: {failure}" if failure else str(charge.get("id") or "")
-                yield Moment(
-                    charged, "Stripe", f"Attempt {words(str(charge.get('status') or ''))}", detail
-                )
         canceled = _moment(one.evidence.get("canceled_at"))
         if canceled is not None:
             yield Moment(canceled, "Stripe", "Payment canceled")
+    charges = (one.evidence.get("charge") for one in records.discrepancies)
+    attempts = {str(one.get("id")): one for one in charges if isinstance(one, Mapping)}
+    for number, charge in attempts.items():
+        at, failure = _moment(charge.get("created")), charge.get("failure_code")
+        if at is None or (failure and _has_event(records, at)):
+            continue
+        detail = f"declined: {failure}" if failure else number
+        yield Moment(
+            at, "Customer", f"Attempt {words(str(charge.get('status') or '')).lower()}", detail
+        )
+
+
+def _has_event(records: PaymentRecords, at: datetime) -> bool:
+    """Whether the story has the failed attempt of this time already, from its event."""
+    return any(
+        event.type == _FAILED and abs(event.created - at) <= _SAME_ATTEMPT
+        for event in records.events
+    )
 
 
 def _moment(value: object) -> datetime | None:

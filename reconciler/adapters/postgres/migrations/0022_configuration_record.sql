@@ -1,4 +1,4 @@
--- depends: 0019_acceptance_requests
+-- depends: 0021_search_and_old_requests
 -- The configuration with which each account was swept last, so that a changed one becomes an entry of the ledger; and
 -- entries of migrations.
 
