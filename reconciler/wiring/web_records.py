@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 
 from reconciler.adapters.postgres.audit.statement_records import (
     RecordedStatement,
+    examined_ranges,
     recorded_statement,
 )
 from reconciler.adapters.postgres.coordination.acceptance_requests import store_acceptance
@@ -113,6 +114,10 @@ class WebRecords:
                 ("overview", account), lambda: overview_figures(self._database, account, zone)
             ),
         )
+
+    def examined_ranges(self, account: str) -> tuple[tuple[date, date], ...]:
+        """The ranges of days, from the first to the last, that sweeps examined to the end."""
+        return examined_ranges(self._database, account)
 
     def recent_statement(
         self,

@@ -20,8 +20,7 @@ from starlette.testclient import TestClient
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
 from reconciler.entrypoints.web.application import application
-from reconciler.entrypoints.web.demo_pages import READER
-from reconciler.entrypoints.web.identity import Identification
+from reconciler.entrypoints.web.identity import Identification, Reader, Role
 from reconciler.entrypoints.web.passwords import Passwords
 from reconciler.settings import DatabaseSection, load
 from reconciler.wiring.web_records import open_web_records
@@ -116,7 +115,8 @@ def run(options: Options) -> list[Figure]:
         clock = SystemClock()
         who = Identification((), None, (), Passwords(clock))
         with open_web_records(settings, SystemClock()) as records:
-            app = application(records, settings, clock, who, READER)
+            reader = Reader("demo", Role.REVIEWER)
+            app = application(records, settings, clock, who, reader)
             client = TestClient(app, base_url="http://localhost")
             for name, asked in addresses(options).items():
                 figures.append(_figure(client, name, asked))

@@ -14,7 +14,8 @@ from reconciler.engine.actions.acceptance import AcceptedBy, changed_row
 from reconciler.engine.actions.find_discrepancies import locked_discrepancies
 from reconciler.engine.actions.note import checked_text
 from reconciler.engine.actions.review_store import ReviewStore
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.exit_codes import ExitCode
 from reconciler.masking import storable
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class Resolution:
         return said if self.remark is None else f"{said} {self.remark}"
 
 
+class AlreadyCorrectedError(ReconcilerError):
+    """The rows of a discrepancy were corrected, so that there is nothing to settle. Nothing was stored."""
+
+    exit_code = ExitCode.NO
+
+
 def resolve(
     store: ReviewStore,
     discrepancy_ids: Sequence[int],
@@ -52,12 +59,19 @@ def resolve(
 ) -> tuple[Resolution, ...]:
     """Settle discrepancies of any accounts without a write to a row; all or none of them.
 
-    Raises UsageError if one of them does not exist, or if the note is empty.
+    Raises UsageError if one of them does not exist, or if the note is empty, and AlreadyCorrectedError.
     """
     accepted = AcceptedBy(by, checked_text(note, "the note"))
     state = State.IGNORED if ignore else State.RESOLVED
     with store.transaction() as transaction:
         found = locked_discrepancies(transaction, discrepancy_ids)
+        corrected = [str(item.id) for item in found if item.state is State.CORRECTED]
+        if corrected:
+            # it would leave the list of what was put right, and nothing is left to settle
+            raise AlreadyCorrectedError(
+                f"Reconciler has corrected the rows of {', '.join(corrected)}: nothing is left to settle.",
+                "Write a note with: reconciler note ID TEXT",
+            )
         transaction.settle([item.id for item in found], state, accepted.note, by.name)
         transaction.append(
             [

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 _SEEDS: Final = 1_000_000
+_SIGN_IN: Final = (
+    "Sign in as ana or as ben, both with the password {password}. One prepares a month and the other signs it: open a"
+    " private window for the second person."
+)
 _OPEN: Final = "The finance pages are open at {address} until you press Ctrl-C. Then the demonstration removes itself."
 _NEXT_STEPS: Final = (
     "Next, your own table: set STRIPE_API_KEY and DATABASE_URL, and run reconciler init. It writes the configuration.",
@@ -113,12 +117,16 @@ def _pages(call: Invocation) -> Callable[[Settings], None]:
     # before the demonstration, not after it
     raise_if_not_installed()
 
+    def said(address: str, password: str) -> None:
+        warn(_SIGN_IN.format(password=password))
+        warn(_OPEN.format(address=address))
+
     def serve_pages(configured: Settings) -> None:
         from reconciler.entrypoints.web.demo_pages import serve_demo
 
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            serve_demo(configured, call.clock, lambda address: warn(_OPEN.format(address=address)))
+            serve_demo(configured, call.clock, said)
 
     return serve_pages
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 from html import escape
 from typing import Final
 
@@ -23,6 +24,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
 .facts { table-layout: fixed; } .facts th:first-child { width: 34%; } .facts td { overflow-wrap: anywhere; }
 pre { font: .8rem/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
 th { background: var(--soft); } .money { text-align: right; white-space: nowrap; }
+p { overflow-wrap: anywhere; }
 .headline { font-size: 1.15rem; font-weight: 600; } .warning { border-left: .3rem solid; padding-left: .7rem; }
 .wide { overflow-x: auto; }
 @media print {
@@ -66,7 +68,7 @@ def _statement(one: Certificate) -> Iterator[str]:
     yield f"{_text(statement_text.when(found, one.as_of))}</p>\n"
     yield f"<p><strong>{_text(statement_text.WHAT_IT_IS)}</strong></p>\n"
     if not found.is_complete:
-        yield f'<p class="warning">{_text(statement_text.days_not_examined(found))} Their money is in no sum.</p>\n'
+        yield f'<p class="warning">{_text(statement_text.days_not_examined(found))} Their money is in no sum of the period; open differences of the account include it.</p>\n'
     if not found.currencies:
         yield "<p>No payment of this period is known.</p>\n"
     for currency in found.currencies:
@@ -88,12 +90,12 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     rows_of_figures = [(name.replace("  ", "of it ", 1), value) for name, value in pairs]
     yield from _table(("figure", "value"), rows_of_figures)
 
-    yield "<h3>Open differences of the account</h3>\n"
+    yield "<h3>Open differences of the whole account</h3>\n"
     movements = (
-        ("open at the beginning", one.opening),
+        (f"open at the beginning, {moment_text(found.period.start.astimezone(UTC))}", one.opening),
         ("new", one.new),
         ("cleared", one.cleared),
-        ("open at the end", one.closing),
+        (f"open at the cut-off, {moment_text(found.cut)}", one.closing),
     )
     rows = [(name, f"{moved.count:,}", money(moved.amount)) for name, moved in movements]
     yield from _table(("roll-forward", "findings", "money"), rows)
@@ -138,7 +140,9 @@ def _items(found: Statement, one: CurrencyStatement) -> Iterator[str]:
         rest = sum(item.amount for item in listed[_MOST_ROWS:])
         more = f"{len(listed) - _MOST_ROWS:,} more findings, which --format xlsx and csv list"
         rows.append((more, "", "", "", "", "", money_text(Money(rest, one.currency))))
-    yield from _table(("payment", "kind", "reason", "state", "owner", "created", "money"), rows)
+    yield from _table(
+        ("payment", "kind", "reason", "state when examined", "owner", "created", "money"), rows
+    )
 
 
 def _subsequent(one: CurrencyStatement) -> Iterator[str]:

@@ -96,7 +96,7 @@ class Site:
     tokens: PageTokens
     templates: Environment
     fixed_reader: Reader | None = None
-    """The person of every request, for the demonstration alone; None: each request says who sends it."""
+    """The person of every request, for tests and benchmarks alone; None: each request says who sends it."""
 
 
 def application(

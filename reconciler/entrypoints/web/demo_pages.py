@@ -1,25 +1,33 @@
-"""The finance pages of the demonstration: on a free port of this machine, for one person who need not log in."""
+"""The finance pages of the demonstration: on a free port of this machine, for two people, so that a month can be closed."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from reconciler.clock import Clock
-from reconciler.entrypoints.web.identity import Identification, Reader, Role
-from reconciler.entrypoints.web.passwords import Passwords
+from reconciler.entrypoints.web.identity import Identification, Reader, Role, User
+from reconciler.entrypoints.web.passwords import Passwords, new_hash
 from reconciler.entrypoints.web.server import serve
 from reconciler.settings import Settings, WebSection
 from reconciler.settings.review_section import ReviewSection
 
-READER: Final = Reader("demo", Role.REVIEWER)
+PEOPLE: Final = ("ana", "ben")
+"""Both are reviewers: one prepares a month, and the other signs it, as the usual configuration asks for."""
 
 
-def serve_demo(settings: Settings, clock: Clock, said: Callable[[str], None]) -> None:
-    """Serve the pages until a signal ends it. ``said`` gets the address."""
-    # one person clicks through the whole close
-    enough = dict.fromkeys(("eur", "gbp", "jpy", "mxn", "nzd", "usd"), 2**62)
-    review = ReviewSection(people={"demo": (READER.actor,)}, four_eyes_above=enough)
-    free_port = replace(settings, web=WebSection(listen="127.0.0.1:0"), review=review)
-    serve(free_port, clock, Identification((), None, (), Passwords(clock)), said, READER)
+def serve_demo(settings: Settings, clock: Clock, said: Callable[[str, str], None]) -> None:
+    """Serve the pages until a signal ends it. ``said`` gets the address, and the password of the two people."""
+    password = secrets.token_hex(4)
+    hashed = new_hash(password)
+    users = tuple(User(name, Role.REVIEWER, hashed) for name in PEOPLE)
+    people: dict[str, tuple[str, ...]] = {
+        user.name: (Reader(user.name, user.role).actor,) for user in users
+    }
+    free_port = replace(
+        settings, web=WebSection(listen="127.0.0.1:0"), review=ReviewSection(people=people)
+    )
+    who = Identification(users, None, (), Passwords(clock))
+    serve(free_port, clock, who, lambda address: said(address, password))

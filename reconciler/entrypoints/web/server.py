@@ -11,7 +11,7 @@ import uvicorn
 
 from reconciler.clock import Clock
 from reconciler.entrypoints.web.application import application
-from reconciler.entrypoints.web.identity import Identification, Reader, User
+from reconciler.entrypoints.web.identity import Identification, User
 from reconciler.entrypoints.web.passwords import Passwords
 from reconciler.entrypoints.web.response_headers import ResponseHeaders
 from reconciler.entrypoints.web.users_file import read_users
@@ -82,14 +82,13 @@ def serve(
     clock: Clock,
     who: Identification,
     said: Callable[[str], None],
-    fixed_reader: Reader | None = None,
 ) -> None:
     """Serve the pages until a signal ends it. ``said`` gets the address once the port is open.
 
     Raises ConfigurationError if the port cannot be opened, and what the database raises.
     """
     with open_web_records(settings, clock) as records, _listening(settings.web.listen) as listener:
-        app = application(records, settings, clock, who, fixed_reader)
+        app = application(records, settings, clock, who)
         host, port = listener.getsockname()[:2]
         said(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         _run(app, listener)

@@ -304,3 +304,12 @@ def test_files_of_a_bundle_follow_from_its_ledger(shop: Town, tmp_path: Path) ->
     assert f"missed_outcome of {intent} is missing" in bundle.said_of(
         {"discrepancies.csv": fewer}, fits=True
     )
+
+
+def test_what_was_put_right_stays_in_its_list(shop: Town) -> None:
+    """A corrected discrepancy is not settled by a person afterwards: it would leave the list of what was corrected."""
+    assert shop.run("sweep", "--kind", "window", "--apply").code == 0
+    ((number,),) = shop.ask("SELECT id FROM reconciler.discrepancies WHERE state = 'corrected'")
+    answer = shop.run("resolve", str(number), "--note", "seen")
+    assert (answer.code, "nothing is left to settle" in answer.err) == (1, True), answer.err
+    assert str(number) in shop.run("discrepancies", "--state", "corrected", "--columns", "id").out

@@ -58,6 +58,11 @@ class Demo:
 
     process: subprocess.Popen[str]
     address: str
+    password: str
+
+    def of(self, name: str) -> dict[str, Any]:
+        """What a browser needs to be this person's."""
+        return {"http_credentials": {"username": name, "password": self.password}}
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +77,17 @@ def demo() -> Iterator[Demo]:
         text=True,
     )
     assert process.stderr is not None
-    address = None
+    address, password = None, None
     for line in process.stderr:
+        named = re.search(r"as ana or as ben, both with the password (\w+)", line)
+        password = password if named is None else named[1]
         found = re.search(r"open at (http://\S+)", line)
         if found:
             address = found[1].rstrip("/")
             break
     assert address is not None
-    yield Demo(process, address)
+    assert password is not None
+    yield Demo(process, address, password)
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert (process.returncode, rest) == (0, "")
@@ -124,7 +132,7 @@ def keep_picture(page: Any, name: str) -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, screen: str) -> None:
     """axe-core finds nothing, nothing is wider than the screen, and no policy is broken; in light, dark and phone width."""
-    context = browser.new_context(**SCREENS[screen])
+    context = browser.new_context(**SCREENS[screen], **demo.of("ana"))
     said: list[str] = []
     page = context.new_page()
     page.on("console", lambda message: said.append(message.text))
@@ -148,7 +156,7 @@ def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, screen
 
 def test_a_person_without_a_mouse_reaches_the_content(demo: Demo, browser: Any) -> None:
     """The first stop of the keyboard leads behind the menu, and each stop can be seen."""
-    context = browser.new_context(**SCREENS["light"])
+    context = browser.new_context(**SCREENS["light"], **demo.of("ana"))
     page = context.new_page()
     page.goto(f"{demo.address}/discrepancies")
     page.keyboard.press("Tab")
@@ -163,7 +171,7 @@ def test_a_person_without_a_mouse_reaches_the_content(demo: Demo, browser: Any) 
 
 def test_a_month_is_closed(demo: Demo, browser: Any) -> None:
     """Find, read, note, assign, resolve, several at once, statement, prepare, sign, download, open again."""
-    context = browser.new_context(**SCREENS["light"], accept_downloads=True)
+    context = browser.new_context(**SCREENS["light"], **demo.of("ana"), accept_downloads=True)
     page = context.new_page()
 
     # find what is worst, and read it
@@ -188,7 +196,7 @@ def test_a_month_is_closed(demo: Demo, browser: Any) -> None:
         assert page.url.startswith(payment)
     story = page.locator("#story-caption").locator("xpath=../..").inner_text()
     assert "The parcel came back." in story
-    assert "web:demo" in story
+    assert "web:ana" in story
     assert faults(page) == []
     keep_picture(page, "payment-decided-light")
 
@@ -218,6 +226,18 @@ def test_a_month_is_closed(demo: Demo, browser: Any) -> None:
         ("Sign", None, "Signed."),
         ("Open again", "Note, for the record", "Open again."),
     ):
+        if title == "Sign":
+            # who has prepared it cannot sign it
+            page.locator("summary", has_text=title).first.click()
+            page.locator("details[open]").get_by_role("button").click()
+            assert "same_person" in page.locator("main").inner_text()
+            page.goto(f"{demo.address}/statement?{days}")
+            context.close()
+            context = browser.new_context(
+                **SCREENS["light"], **demo.of("ben"), accept_downloads=True
+            )
+            page = context.new_page()
+            page.goto(f"{demo.address}/statement?{days}")
         page.locator("summary", has_text=title).first.click()
         if label is not None:
             page.locator("details[open]").get_by_label(label).fill("All is explained.")

@@ -133,3 +133,41 @@ def test_a_wrong_step_is_refused(
 def test_a_wrong_period_in_the_address(visit: Visit, query: str) -> None:
     """A clear page with 400."""
     assert visit("ana").get(f"/statement?{query}").status_code == 400
+
+
+def test_days_that_were_examined_after_the_cut_off(examined: None, visit: Visit) -> None:
+    """The page says so and leads to a cut-off at which they are known: another sweep would not help."""
+    early = visit("ana").get(f"{PAGE}&cutoff=2026-01-20").text
+    assert "2 days are not examined" in early
+    assert "2 of them were examined after the cut-off" in early
+    assert "reconciler sweep --kind window" not in early
+    link = re.search(r'href="(/statement[^"]*cutoff=[^"]*)">Show the statement', early)
+    assert link is not None
+    assert "are not examined" not in visit("ana").get(link[1].replace("&amp;", "&")).text
+    never = visit("ana").get("/statement?from=2026-01-02&to=2026-01-03").text
+    assert "reconciler sweep --kind window --since 2026-01-02 --until 2026-01-04 --record" in never
+
+
+def test_one_person_may_do_both_only_below_an_amount_that_the_page_names(
+    records: WebRecords, settings: Settings
+) -> None:
+    """The reader sees why the one who prepared it could sign it."""
+    review = ReviewSection(people=PEOPLE, four_eyes_above={"eur": 100_000})
+    who = Identification((), None, (), Passwords(SystemClock(), CHEAP))
+    reader = Reader("ana", Role.REVIEWER)
+    app = application(records, replace(settings, review=review), SystemClock(), who, reader)
+    text = TestClient(app, base_url="http://localhost").get(PAGE).text
+    assert "no more money than 1,000.00 EUR (review.four_eyes_above)" in text
+
+
+def test_the_ledger_shows_whole_hashes(stored: str, examined: None, visit: Visit) -> None:
+    """They can be copied and compared, on the page and in a file, with the hash of the entry before."""
+    with psycopg.connect(stored) as connection:
+        row = connection.execute(
+            "SELECT hash, prev FROM reconciler.ledger WHERE action = 'sweep' ORDER BY seq LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    text = visit("ana").get("/ledger?action=sweep").text
+    assert all(one in text for one in row)
+    assert all(one in visit("ana").get("/ledger?download=ledger").text for one in row)
+    assert "Stripe received 30.00 EUR of 2 payments" in visit("ana").get("/ledger").text

@@ -123,7 +123,7 @@ LIMIT 1
 
 -- name: web_ledger
 -- One part of an account's ledger, the newest entry first. Not prepared, so that an action's own index serves it.
-SELECT seq, at, action, body, hash, role
+SELECT seq, at, action, body, hash, prev, role
 FROM reconciler.ledger
 WHERE account OPERATOR(pg_catalog.=) %(account)s
     AND (%(before)s::bigint IS NULL OR seq OPERATOR(pg_catalog.<) %(before)s::bigint)
@@ -162,12 +162,12 @@ SELECT account, payment_intent, keys, subject FROM reconciler.discrepancies WHER
 -- name: web_payment_entries
 -- The last entries of the ledger about a payment, oldest first. OFFSET 0 keeps PostgreSQL to the index of a payment's
 -- history, name by name: a prepared plan would walk the whole ledger from its end to have the order.
-SELECT seq, at, action, body, hash, role
+SELECT seq, at, action, body, hash, prev, role
 FROM (
-    SELECT entries.seq, entries.at, entries.action, entries.body, entries.hash, entries.role
+    SELECT entries.seq, entries.at, entries.action, entries.body, entries.hash, entries.prev, entries.role
     FROM (SELECT DISTINCT name FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS given (name)) AS named,
     LATERAL (
-        SELECT l.seq, l.at, l.action, l.body, l.hash, l.role
+        SELECT l.seq, l.at, l.action, l.body, l.hash, l.prev, l.role
         FROM reconciler.ledger AS l
         WHERE l.account OPERATOR(pg_catalog.=) %(account)s
             AND coalesce(l.body OPERATOR(pg_catalog.->>) 'subject', l.body OPERATOR(pg_catalog.->>) 'payment_intent') OPERATOR(pg_catalog.=) named.name

@@ -22,6 +22,8 @@ class ListedEntry:
     action: str
     body: Mapping[str, object]
     hash: str
+    prev: str
+    """The hash of the entry before."""
     role: str | None
 
 

@@ -12,6 +12,7 @@ from reconciler.domain.money import Money
 from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.tables import (
+    Cell,
     Column,
     Table,
     address,
@@ -86,7 +87,11 @@ def _columns(account: str) -> tuple[Column[ListedEntry], ...]:
         ),
         text_column("In words", lambda one: entry_text(one.action, one.body)),
         text_column("By", lambda one: actor_of(one.body)),
-        text_column("Hash", lambda one: one.hash[:12]),
+        Column(
+            "Hash",
+            lambda one: Cell(one.hash, note=f"after {one.prev}"),
+            {"hash": lambda one: one.hash, "prev": lambda one: one.prev},
+        ),
     )
 
 
@@ -137,11 +142,20 @@ def entry_text(action: str, body: Mapping[str, object]) -> str:
         case Action.ASSIGNMENT:
             owner = _text(body, "owner")
             return f"{words(kind)} assigned to {owner}" if owner else f"{words(kind)} has no owner"
+        case _:
+            return _run_text(action, body)
+
+
+def _run_text(action: str, body: Mapping[str, object]) -> str:
+    """An entry that is about no discrepancy."""
+    match action:
         case Action.SWEEP:
             complete = "complete" if body.get("complete") else "not complete"
-            return f"Sweep {body.get('sweep')} ({kind}), {complete}, {body.get('corrected', 0)} rows corrected"
+            return f"Sweep {body.get('sweep')} ({_text(body, 'kind')}), {complete}, {body.get('corrected', 0)} rows corrected"
         case Action.DAY_TOTALS:
-            return f"Totals of the day in {_text(body, 'currency').upper()}"
+            return _totals(body)
+        case Action.PERIOD_PREPARED | Action.PERIOD_SIGNED | Action.PERIOD_REOPENED:
+            return f"{words(action)}: {_period(body)}"
         case Action.CONFIGURATION:
             keys = body.get("keys")
             named = (
@@ -154,6 +168,24 @@ def entry_text(action: str, body: Mapping[str, object]) -> str:
             return "Reconciler's own tables brought up to date"
         case _:
             return words(action)
+
+
+def _totals(body: Mapping[str, object]) -> str:
+    currency, received = _text(body, "currency"), body.get("received")
+    said = f"Totals of the day in {currency.upper()}"
+    if not isinstance(received, Mapping):
+        return said
+    count, amount = received.get("count"), received.get("amount")
+    if not isinstance(count, int) or not isinstance(amount, int):
+        return said
+    return f"{said}: Stripe received {money_text(Money(amount, currency))} of {count:,} payments"
+
+
+def _period(body: Mapping[str, object]) -> str:
+    period = body.get("period")
+    if not isinstance(period, Mapping):
+        return ""
+    return f"{_text(period, 'first')} to {_text(period, 'last')}"
 
 
 def _text(body: Mapping[str, object], name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
@@ -11,6 +11,7 @@ from reconciler.domain.money import Money
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement, NamedOnes
 from reconciler.engine.actions.close_period import Closing, closing_of
+from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
@@ -21,6 +22,7 @@ from reconciler.entrypoints.web.pages.statement_details import (
 )
 from reconciler.entrypoints.web.tables import (
     Table,
+    address,
     money_column,
     number_column,
     text_column,
@@ -48,13 +50,14 @@ def statement(call: Call) -> View:
         return View("nothing_yet.html", "Statement")
     asked = asked_period(call)
     closing = closing_of(call.records.period_ledger(account), asked.period)
+    now = call.clock.now()
     cutoff = asked.cutoff or _usual_cutoff(closing)
     recorded = period_statement(call, account, asked.period, cutoff)
     found = recorded.statement
     tables: list[Table[Any]] = [*closing_tables(account, closing)]
     for currency in found.currencies:
         tables.append(_lines_table(currency))
-        tables.append(_roll_forward(currency))
+        tables.append(_roll_forward(found, currency))
         tables += detail_tables(account, found, currency)
     tables.append(certificate_table(call, account, recorded, cutoff))
     values = {
@@ -62,7 +65,19 @@ def statement(call: Call) -> View:
         "accounts": accounts,
         "asked": asked,
         "closing": closing,
-        "cutoff": cutoff,
+        # a version has no cut-off in the future
+        "cutoff": min(cutoff, now),
+        "examined_later": _examined_later(call, account, found),
+        "as_of_today": address(
+            "/statement",
+            account=account,
+            **{
+                "from": found.period.first.isoformat(),
+                "to": found.period.last.isoformat(),
+                "cutoff": now.astimezone(found.period.zone).date().isoformat(),
+            },
+        ),
+        "four_eyes": _four_eyes(call),
         "close_steps": possible_steps(closing),
         "found": found,
         "headlines": [_headline(one) for one in found.currencies],
@@ -77,6 +92,24 @@ def _usual_cutoff(closing: Closing) -> datetime:
     """That of the version, so that the page shows what was prepared or signed."""
     version = closing.version
     return closing.period.end + CUTOFF_AFTER if version is None else version.cutoff
+
+
+def _examined_later(call: Call, account: str, found: Statement) -> int:
+    """How many of the days that were not examined by the cut-off were examined after it."""
+    if found.is_complete:
+        return 0
+    ranges = call.records.examined_ranges(account)
+    return sum(
+        any(first <= day <= last for first, last in ranges) for day in found.days_not_examined
+    )
+
+
+def _four_eyes(call: Call) -> str:
+    """The amounts up to which the configuration lets one person prepare and sign; empty if there are none."""
+    limits = call.settings.review.four_eyes_above
+    return ", ".join(
+        money_text(Money(amount, currency)) for currency, amount in sorted(limits.items()) if amount
+    )
 
 
 def _months(found: Statement) -> str:
@@ -149,19 +182,21 @@ def _ordered(by_kind: dict[str, Movement]) -> list[str]:
     return sorted(by_kind, key=lambda kind: (order.index(kind) if kind in order else 99, kind))
 
 
-def _roll_forward(one: CurrencyStatement) -> Table[Line]:
+def _roll_forward(found: Statement, one: CurrencyStatement) -> Table[Line]:
     def line(name: str, movement: Movement, *, is_total: bool = False) -> Line:
         return Line(name, movement.count, Money(movement.amount, one.currency), is_total)
 
     lines = [
-        line("Open at the beginning", one.opening),
+        line(
+            f"Open at the beginning, {moment_text(found.period.start.astimezone(UTC))}", one.opening
+        ),
         line("New", one.new),
         line("Cleared", Movement(one.cleared.count, -one.cleared.amount)),
-        line("Open at the end", one.closing, is_total=True),
+        line(f"Open at the cut-off, {moment_text(found.cut)}", one.closing, is_total=True),
     ]
     return Table(
         f"roll_forward_{one.currency}",
-        f"{one.currency.upper()}: open differences",
+        f"{one.currency.upper()}: open differences of the whole account",
         (
             text_column("Line", lambda item: item.name, tone=_total),
             number_column("Number", lambda item: item.count),

@@ -70,7 +70,7 @@ def items_table(account: str, found: Statement, one: CurrencyStatement) -> Table
         (
             text_column("Payment", lambda item: item.subject, href=href),
             text_column("Kind", lambda item: words(item.kind)),
-            text_column("State", lambda item: words(item.state)),
+            text_column("State when examined", lambda item: words(item.state)),
             text_column("Owner", found.owner_of),
             text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
             moment_column("Payment created", lambda item: item.payment_created),
