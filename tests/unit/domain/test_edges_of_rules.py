@@ -11,7 +11,7 @@ from reconciler.domain.findings.discrepancy import Cause, Closing, Kind, Severit
 from reconciler.domain.findings.lifecycle import updates_after_verdict
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import MatchFacts, OrderFacts, UnmatchedPayment
-from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.comparison import compare
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, cause_of, decide
@@ -176,3 +176,11 @@ def test_a_discrepancy_that_stays_does_not_keep_the_next_one() -> None:
         (replace(unseen, id=2), gone), (_finding(Kind.MISSING_AT_STRIPE),), corrected=False
     )
     assert (superseded.id, superseded.closing) == (3, Closing.SUPERSEDED)
+
+
+def test_a_correction_that_cannot_be_written_asks_for_no_order() -> None:
+    """It releases nothing, so the other intents of the order cost no read, and its own reason stays."""
+    match = match_of(OWN, ROW, order="o1", facts=MatchFacts())
+    statuses = StatusMap(rules().statuses.read, {})
+    (found,) = compare(match, rules(link_metadata="order_id", statuses=statuses), NOW).findings
+    assert (found.kind, found.reason) == (Kind.MISSED_OUTCOME, "no_local_value")
