@@ -30,7 +30,7 @@ WHY: Final[Mapping[Kind, str]] = {
     Kind.DUPLICATE_PAYMENT: "one order was paid twice",
     Kind.CAPTURE_EXPIRING: "held money is lost unless it is captured within a day",
     Kind.OVERDUE: "the payment method should have answered by now",
-    Kind.EXHAUSTED: "nothing more will happen by itself",
+    Kind.EXHAUSTED: "both sides still wait, and every deadline has passed",
     Kind.PARTIALLY_FUNDED: "only a part of the money has arrived",
 }
 """In a few words, why a person has to decide."""

@@ -75,7 +75,7 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
     is_repairable = b"\\" not in data or data.count(b"\\") <= MOST_ESCAPES
     if b"\\u0000" in data:
         if not is_repairable:
-            raise malformed_answer("the answer has too many escaped characters")
+            raise malformed_answer("the answer has more escaped characters than any of Stripe's")
         data = _NUL.sub(_without_nul, data)
 
     # almost no body has half of a pair, so the repair comes only after a failure
@@ -100,7 +100,7 @@ def _raise_if_too_many_values(data: bytes) -> None:
     for found in _TEXT_OR_VALUE.finditer(data):
         count += found[0] in b",[{"
         if count > MOST_VALUES:
-            raise malformed_answer("the answer has too many values")
+            raise malformed_answer("the answer has more values than any of Stripe's")
 
 
 def _decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:

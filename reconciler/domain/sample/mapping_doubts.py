@@ -46,7 +46,7 @@ def amount_doubts(
         part = Agreement(len(stored), len(impossible))
         in_unit = f"{impossible[0]} in {mapping.amount_unit} units"
         if other == "major" and part.share >= HALF:
-            what = f"{in_unit} is no whole amount, and neither are {part} sampled amounts"
+            what = f"{part} sampled amounts are no whole number of {mapping.amount_unit} units, such as {impossible[0]}"
             yield Doubt(True, what, f'Set amount_unit = "{other}".')
             return
         what = f"{part} sampled amounts are no whole number of minor units, such as {in_unit}: these rows are not compared"

@@ -70,8 +70,12 @@ def _checks(call: Invocation, *, probe: bool) -> Iterator[DoctorCheck]:
     yield from checks
     if settings is None:
         # without a readable configuration nothing else can be checked; skipping says so
-        yield DoctorCheck("database", CheckLevel.SKIPPED, "the configuration cannot be used")
-        yield DoctorCheck("Stripe", CheckLevel.SKIPPED, "the configuration cannot be used")
+        yield DoctorCheck(
+            "database", CheckLevel.SKIPPED, "not checked, because the configuration has faults"
+        )
+        yield DoctorCheck(
+            "Stripe", CheckLevel.SKIPPED, "not checked, because the configuration has faults"
+        )
         return
     yield from key_checks(settings)
     yield from certificate_checks(settings)

@@ -72,7 +72,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         raise UsageError(f"{path} is no preview: it has no items.", _HINT)
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
-            raise _wrong(path, number, "it is not an object")
+            raise _wrong(path, number, "it is not a JSON object {…}")
         _check_columns(path, item)
         yield number, item
 

@@ -61,7 +61,8 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
         faults.append(
             ConfigurationFault(
                 "web.listen is not an address of this machine alone, so that passwords would cross the network in plain text.",
-                "Listen on 127.0.0.1 behind a reverse proxy with TLS; a proxy on another machine is named in trusted_proxies.",
+                "Listen on 127.0.0.1 if the reverse proxy with TLS is on this machine. If it is on another one, set web.trusted_proxies"
+                " to its address, and web.user_header to the header in which it names the person.",
             )
         )
     return faults

@@ -70,7 +70,7 @@ def test_major_amounts_in_minor_units(town: Town) -> None:
     """39.94 is no amount in minor units: a fault, and the hint names the key that ends it."""
     town.shop.execute("ALTER TABLE public.payments ALTER amount TYPE numeric(12, 2)")
     add(town, 1, ROWS, amount="12.50")
-    found = said(town, "fault", "12.50 in minor units is no whole amount", 78)
+    found = said(town, "fault", "no whole number of minor units, such as 12.50", 78)
     assert found["hint"] == 'Set amount_unit = "major".'
     town.configure(
         text=CONFIGURATION.replace('amount = "amount"', 'amount = "amount"\namount_unit = "major"')

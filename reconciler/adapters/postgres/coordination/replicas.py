@@ -53,7 +53,7 @@ class PostgresReplicas:
     def withdraw(self, accounts: Sequence[str]) -> None:
         """Record that this replica no longer works on these accounts: another may take them at once."""
         parameters = {"replica": self._replica, "accounts": list(accounts)}
-        with self._database.connection("leaving the other replicas") as connection:
+        with self._database.connection("withdrawing from the group of replicas") as connection:
             connection.execute(_SQL["replicas_withdraw"], parameters)
 
     def reserved_shares(self, accounts: Sequence[str]) -> frozenset[str]:

@@ -110,7 +110,9 @@ class PaymentCounts:
     def listing_model(self) -> ListingModel:
         """What the last complete window sweep showed; the defaults if there was none."""
         parameters = {"account": self._account}
-        with self._database.connection("reading the listing statistics") as connection:
+        with self._database.connection(
+            "reading what the last complete window sweep counted"
+        ) as connection:
             row = connection.execute(_PAGE["listing_statistics"], parameters).fetchone()
         if row is None:
             return ListingModel()

@@ -75,8 +75,8 @@ def _partial_refund_warnings(statuses: StatusMap) -> Iterator[Warned]:
     for value, outcome in statuses.read.items():
         if outcome is Outcome.REFUNDED and "partial" in value.lower():
             yield Warned(
-                f'[payments.read] "{value}" = "refunded": a partial refund is not a refund, and every such payment'
-                " becomes a refund_missing.",
+                f'[payments.read] "{value}" = "refunded": the outcome refunded means all of the money, so every payment'
+                " with this status would be reported as refund_missing.",
                 f'Write: "{value}" = "succeeded".',
             )
 

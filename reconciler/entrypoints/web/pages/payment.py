@@ -243,7 +243,10 @@ def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
         if one.state == "refused":
             yield Moment(one.changed_at, "Reconciler", f"Refused: {one.answer}", number)
         elif one.state == "expired":
-            why = one.answer or "no process has taken it up"
+            why = (
+                one.answer
+                or "no process of Reconciler had begun it: accept again when the service runs"
+            )
             yield Moment(one.expires_at, "Reconciler", f"Not done in time: {why}", number)
 
 

@@ -71,7 +71,9 @@ class TestAmounts:
         """Most are impossible in minor units: the unit is wrong."""
         found = amount_doubts([self.FRACTION, payment(PAID)], [], MAPPING)
         doubt = only(
-            found, "39.94 in minor units is no whole amount, and neither are 1 of 2", fault=True
+            found,
+            "1 of 2 sampled amounts are no whole number of minor units, such as 39.94",
+            fault=True,
         )
         assert doubt.hint == 'Set amount_unit = "major".'
 
