@@ -72,7 +72,7 @@ class World:
                 sums["count"] += 1
                 sums["amount"] += row.amount or 0
         days = Period(self.sweep.first, self.sweep.last, self.period.zone).days
-        return [_day_entry(draft.body) for draft in totals.entries(SWEEP, days, local)]  # type: ignore[arg-type]
+        return [_day_entry(draft.body) for draft in totals.entries(SWEEP, days, local, {})]  # type: ignore[arg-type]
 
     def statement(self, records: Sequence[FindingRecord]) -> Statement:
         """The statement of the month, of these findings alone."""
