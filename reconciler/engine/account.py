@@ -46,8 +46,8 @@ MOST_WORKERS: Final = 16
 SECONDS_A_READ: Final = 0.5
 """The length of a slow read. A sweep has so many threads that reads of this length still use its whole rate limit."""
 NO_SCHEMA: Final = (
-    "The schema reconciler does not exist, or this role may not write to it: run reconciler migrate"
-    " --daemon-role ROLE as a role that may create it."
+    "The schema reconciler does not exist, or this role may not write to it. Run: reconciler migrate"
+    " --daemon-role ROLE, as a role that may create a schema."
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Kind, Reason
+from reconciler.domain.findings.discrepancy import Cause, Kind, Reason
 
 TEXT: Final = Path(__file__).with_name("kinds_and_reasons.txt")
 """A copy of docs/reference/kinds-and-reasons.md, because the documentation is not installed."""
@@ -44,6 +44,15 @@ def reason_texts(text: str) -> Mapping[str, list[str]]:
         meaning, advice = cells[reason.value]
         texts[reason.value] = [f"{reason.value}: {meaning}", f"What you can do: {advice}"]
     return texts
+
+
+def cause_texts(text: str) -> Mapping[str, list[str]]:
+    """What the page says of each cause: its meaning, and how much is known of causes."""
+    cells = _rows(text, "Causes")
+    about = text.split("\n## Causes\n", 1)[1].strip().split("\n\n", 1)[0]
+    return {
+        cause.value: [f"{cause.value}: {cells[cause.value][0]}", _plain(about)] for cause in Cause
+    }
 
 
 def _rows(text: str, section: str) -> Mapping[str, list[str]]:

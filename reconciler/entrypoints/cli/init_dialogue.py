@@ -15,8 +15,10 @@ from reconciler.adapters.postgres.sampling.candidate_tables import (
     readable_relations,
 )
 from reconciler.adapters.postgres.sampling.row_sample import SampleTooSlowError
+from reconciler.adapters.postgres.schema.schema_state import schema_access
 from reconciler.engine.report import SweepKind, SweepRequest, Writing
 from reconciler.entrypoints.cli.arguments import OutputFormat, time_range
+from reconciler.entrypoints.cli.init_next_steps import next_steps
 from reconciler.entrypoints.cli.init_questions import ask_may_write, ask_table, ask_words
 from reconciler.entrypoints.cli.output import warn, write_line
 from reconciler.entrypoints.cli.sweep import exit_code_of, sweep_all
@@ -37,6 +39,7 @@ from reconciler.entrypoints.init.configuration_text import (
     said_by_stripe,
     text_of_preset,
     text_of_survey,
+    unmapped_words,
     written_columns,
 )
 from reconciler.entrypoints.init.grants_text import grants_of_preset, grants_text
@@ -50,18 +53,21 @@ from reconciler.exit_codes import ExitCode
 from reconciler.settings import Settings, load
 from reconciler.settings.keys import default_key
 
-DEFAULT_OUTPUT: Final = Path("reconciler.toml")
 GRANTS: Final = "reconciler-grants.sql"
 WEEK: Final = "7d"
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What is written: the configuration and the GRANTs. ``missing`` are required keys that were not found."""
+    """What is written: the configuration and the GRANTs.
+
+    ``missing`` are required keys that were not found. ``unmapped`` says which statuses have no meaning yet.
+    """
 
     configuration: str
     grants: str
     missing: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
 
 
 class _NoTableError(DatabaseRefusedError):
@@ -105,17 +111,28 @@ def write_first_configuration(
     )
     asks = can_ask() and not yes
     with Database(settings.database_url.get_secret_value()) as database:
+        has_schema = schema_access(database).may_write
         files = _files(call, settings, database, table, preset, asks=asks, has_key=has_key)
     _write_file(output, files.configuration)
     _write_file(grants_file, files.grants)
     write_line()
     write_line(f"Written: {output} and {grants_file}.")
+    for text in files.unmapped:
+        write_line(f"{text}: write its meaning in {output}, and uncomment its line.")
     if files.missing:
         names = ", ".join(f"payments.{name}" for name in files.missing)
         warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
         warn(f"hint: Write it into {output}. Then run: {PROGRAM} doctor")
         return int(ExitCode.NO)
-    return _first_sweep(call, output, has_key=has_key)
+    if not has_key:
+        Invocation(call.environ, output, call.clock).settings(need_stripe=False)
+        write_line("There is no Stripe key, so nothing was compared and nothing is swept.")
+        write_line(f"Next: set STRIPE_API_KEY, and run: {PROGRAM} init --force")
+        return int(ExitCode.DONE)
+    code = _first_sweep(call, output)
+    for line in next_steps(output, grants_file, has_schema=has_schema):
+        write_line(line)
+    return code
 
 
 def _write_file(path: Path, text: str) -> None:
@@ -172,6 +189,7 @@ def _files(
             others=dict.fromkeys(other_tables(survey), ()),
         ),
         (*survey.missing, *([] if any_words else ["read"])),
+        unmapped_words(survey, answers),
     )
 
 
@@ -198,11 +216,11 @@ def _files_of_preset(preset: Preset, table: str, *, asks: bool) -> _Files:
         f"The payments are in {clean(table)}, by the preset {preset.name}: {preset.head.application}."
     )
     can_write = preset.head.mode is PresetMode.CORRECT
-    answers = Answers(may_write=asks and can_write and ask_may_write())
+    may_write = asks and can_write and ask_may_write()
     schema, _, name = table.rpartition(".")
     return _Files(
-        text_of_preset(preset, table, answers),
-        grants_of_preset(preset, schema or "public", name, may_write=answers.may_write),
+        text_of_preset(preset, table),
+        grants_of_preset(preset, schema or "public", name, may_write=may_write),
     )
 
 
@@ -296,15 +314,9 @@ def _show(survey: Survey) -> None:
         write_line(f"    {clean(one.word)}: {means} ({said_by_stripe(one)})")
 
 
-def _first_sweep(call: Invocation, output: Path, *, has_key: bool) -> int:
-    """A dry sweep of the last week with the configuration that was written, and the next command."""
+def _first_sweep(call: Invocation, output: Path) -> int:
+    """A dry sweep of the last week with the configuration that was written. Returns the exit code."""
     named = Invocation(call.environ, output, call.clock)
-    option = "" if output == DEFAULT_OUTPUT else f" --config {output}"
-    if not has_key:
-        named.settings(need_stripe=False)
-        write_line("There is no Stripe key, so nothing was compared and nothing is swept.")
-        write_line(f"Next: set STRIPE_API_KEY, and run: {PROGRAM} init --force")
-        return int(ExitCode.DONE)
     settings = named.settings()
     write_line()
     since, until = time_range(WEEK, None)
@@ -315,9 +327,7 @@ def _first_sweep(call: Invocation, output: Path, *, has_key: bool) -> int:
         since=since,
         until=until,
     )
-    command = SweepCommand(output if option else None, SweepKind.WINDOW, WEEK)
+    command = SweepCommand(output, SweepKind.WINDOW, WEEK, is_set_up=False)
     requests = dict.fromkeys(settings.accounts, request)
     reports = sweep_all(named, settings, requests, command, OutputFormat.TABLE)
-    write_line()
-    write_line(f"Next: {PROGRAM}{option} doctor")
     return int(exit_code_of(reports, asked=False))

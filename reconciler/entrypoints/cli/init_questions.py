@@ -69,8 +69,9 @@ def _parsed(answer: str, words: dict[str, WordMeaning]) -> dict[str, Outcome] | 
 
 
 def ask_may_write() -> bool:
-    """Whether the service may correct rows. The answer is no unless it is a yes."""
+    """Whether the role may correct rows. The answer is no unless it is a yes; no answer makes the service correct."""
     answer = _ask(
-        "May the service correct rows of this table later? Nothing is written now. [y/N] "
+        "Grant the role the right to correct rows of this table? The service only reports until you set"
+        ' corrections.mode to "update". [y/N] '
     )
     return answer.lower() in ("y", "yes")

@@ -24,6 +24,8 @@ class SweepCommand:
     only: Path | None = None
     applies: bool = False
     again: int | None = None
+    is_set_up: bool = True
+    """Whether --apply can be the next command; not before the role and the schema exist."""
 
     def text(self, *options: str, account: str | None = None) -> str:
         """The command line with these options. ``account`` names one, if the command itself named none."""

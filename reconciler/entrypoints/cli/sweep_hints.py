@@ -30,7 +30,8 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
                 "So many corrections may mean a wrong mapping: with --apply it stops before most of them and asks, unless"
                 " --yes is given."
             )
-        yield f"To correct the rows: {command.text('--apply')}"
+        if command.is_set_up:
+            yield f"To correct the rows: {command.text('--apply')}"
 
 
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:

@@ -209,7 +209,11 @@ def _headline(report: SweepReport) -> str:
         case Writing.FINDINGS:
             done = "findings were recorded, no row was changed"
         case Writing.ROWS:
-            done = "rows were corrected and findings recorded"
+            done = (
+                "rows were corrected and findings recorded"
+                if report.corrected
+                else "findings were recorded, no row was corrected"
+            )
     return f"{name}: {done}."
 
 

@@ -29,7 +29,7 @@ _WIDTH: Final = 44
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a person said. ``meanings`` are words that they explained."""
+    """What a person said. ``meanings`` are words that they explained. ``may_write``: the role is granted UPDATE."""
 
     meanings: Mapping[str, Outcome] = field(default_factory=dict)
     may_write: bool = False
@@ -54,11 +54,11 @@ def text_of_survey(survey: Survey, answers: Answers, livemode: bool | None) -> s
     else:
         lines += ["", "[payments.read]", *_read(survey, mapped, guessed), ""]
         lines += _write(survey, mapped)
-    lines += _corrections(may_write=answers.may_write)
+    lines += _corrections()
     return "\n".join(lines) + "\n"
 
 
-def text_of_preset(preset: Preset, table: str, answers: Answers) -> str:
+def text_of_preset(preset: Preset, table: str) -> str:
     """The configuration for the table of a preset."""
     payments = {**preset.payments_in(table.rpartition(".")[0] or "public"), "table": table}
     lines = [
@@ -72,7 +72,7 @@ def text_of_preset(preset: Preset, table: str, answers: Answers) -> str:
     for name, section in inner.items():
         lines += ["", f"[payments.{name}]"]
         lines += [f"{quoted(key)} = {_value(value)}" for key, value in section.items()]
-    lines += ["", *_corrections(may_write=answers.may_write)]
+    lines += ["", *_corrections()]
     return "\n".join(lines) + "\n"
 
 
@@ -108,6 +108,20 @@ def guessed_words(survey: Survey, answers: Answers) -> dict[str, Outcome]:
     return {
         word: guess for word, guess in guesses.items() if guess is not None and can_be_written(word)
     }
+
+
+def unmapped_words(survey: Survey, answers: Answers) -> tuple[str, ...]:
+    """Which statuses stand in the configuration as a comment only, each with the number of its rows."""
+    if survey.status is None:
+        return ()
+    known = {**mapped_words(survey, answers), **guessed_words(survey, answers)}
+    rows = "sampled rows" if survey.counts_sample else "rows"
+    counts = survey.counts or {}
+    return tuple(
+        f'{counts.get(one.word, 0):,} {rows} have the status "{visible(redact(one.word))}", which is not mapped'
+        for one in survey.words
+        if one.word and one.word not in known
+    )
 
 
 def can_be_written(word: str) -> bool:
@@ -307,11 +321,11 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         yield ""
 
 
-def _corrections(*, may_write: bool) -> Iterator[str]:
+def _corrections() -> Iterator[str]:
+    # always "report": the service begins to correct only after a person has read a dry run and changed this line
     yield "[corrections]"
-    mode = "update" if may_write else "report"
     yield _line(
-        f"mode = {quoted(mode)}", '"report": findings only; "update": the service corrects rows too'
+        'mode = "report"', '"report": findings only; "update": the service corrects rows too'
     )
 
 

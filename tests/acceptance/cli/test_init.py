@@ -394,6 +394,14 @@ def test_a_role_that_may_only_select_in_a_read_only_database(
     assert answer.code == 0, answer.err
     assert "paid 37, pending 29, canceled 26" in answer.out
     assert "missed_outcome" in answer.out
+    # the next steps are those of a database without the role and the schema
+    assert "--apply" not in answer.out.partition("\nNext:\n")[0]
+    steps = [line for line in answer.out.partition("\nNext:\n")[2].splitlines() if line]
+    grants = place.folder / "reconciler-grants.sql"
+    assert steps[0].endswith(f"psql --file {grants}")
+    assert "migrate --daemon-role reconciler" in steps[1]
+    assert "DATABASE_URL" in steps[2]
+    assert steps[3].endswith(f"reconciler --config {place.config} doctor")
 
 
 @pytest.mark.parametrize("shape", ["view", "partitioned"])
@@ -466,10 +474,23 @@ def test_the_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert section["read"]["odd"] == "succeeded"
     # a shop without a word for failed leaves a row as it is when an attempt is declined
     assert section["write"]["failed"] == "keep"
-    assert 'mode = "update"' in place.config.read_text()
-    assert 'GRANT UPDATE ("status"' in (place.folder / "reconciler-grants.sql").read_text().replace(
-        "-- GRANT", ""
+    # the answer y grants the right, and the service still only reports
+    assert 'mode = "report"' in place.config.read_text()
+    assert '\nGRANT UPDATE ("status"' in (place.folder / "reconciler-grants.sql").read_text()
+
+
+def test_a_status_that_is_not_mapped_is_named(place: Place) -> None:
+    """Without questions init names each status that it left as a comment, with its rows and what to do."""
+    plain(place)
+    place.execute("UPDATE public.payments SET status = 'odd' WHERE id IN (3, 4)")
+    answer = place.init("--yes")
+    assert answer.code == 0, answer.err
+    assert (
+        f'2 rows have the status "odd", which is not mapped: write its meaning in {place.config}, and uncomment its line.'
+        in answer.out
     )
+    assert answer.out.count("which is not mapped") == 1
+    assert "--apply" not in answer.out.partition("\nNext:\n")[0]
 
 
 def test_a_preset(place: Place) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
+from reconciler.engine.account import NO_SCHEMA
 from reconciler.entrypoints.cli import output
 from reconciler.entrypoints.cli.cards import card_lines
 from reconciler.entrypoints.cli.output import OutputColumn
@@ -194,3 +195,10 @@ def test_several_faults_of_a_configuration_are_a_list(capsys: pytest.CaptureFixt
         "  two sk_live_***",
         "hint: Correct the configuration, and check it with: reconciler doctor",
     ]
+
+
+def test_a_missing_schema_is_answered_with_migrate(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sweep that writes and finds no schema names the command that creates it, not the configuration."""
+    output.warn_of_error(ConfigurationError((NO_SCHEMA,)))
+    _, hint = capsys.readouterr().err.splitlines()
+    assert hint.startswith("hint: Run: reconciler migrate --daemon-role ROLE")

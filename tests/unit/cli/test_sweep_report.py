@@ -117,6 +117,15 @@ def test_the_text_of_a_sweep_that_corrected(capsys: pytest.CaptureFixture[str]) 
     assert "In the outbox 12 rows wait" in shown(capsys, made)
 
 
+def test_the_text_of_an_applied_sweep_without_a_correction(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It does not say that rows were corrected."""
+    text = shown(capsys, report(writing=Writing.ROWS))
+    assert "findings were recorded, no row was corrected." in text
+    assert "rows were corrected" not in text
+
+
 def test_the_text_of_an_incomplete_sweep(capsys: pytest.CaptureFixture[str]) -> None:
     """It names what was not examined, and does not say that the sweep is complete."""
     made = report()
