@@ -97,15 +97,22 @@ class ListedWindow:
             **provenance,
         }
 
-    def as_body(self) -> Mapping[str, object]:
-        """How many intents were listed, how many rows hold them, and how far their times differ.
+    def as_body(
+        self, listed: TimeRange | None, listed_from: datetime | None
+    ) -> Mapping[str, object]:
+        """The range that was listed, how many intents it has, how many rows hold them, and how far their times differ.
 
-        Stored with the sweep for later plans. The skew is Stripe's time minus the row's time, in seconds.
+        Stored with the sweep, for the pages and for later plans. A range without an end ends at ``listed_from``, when
+        its list began. The skew is Stripe's time minus the row's time, in seconds.
         """
+        begin = None if listed is None else listed.since
+        end = listed_from if listed is None or listed.until is None else listed.until
         skews = sorted(self._skews)
         # the ends are left out: rows that were imported years later would widen every list
         cut = len(skews) // TRIMMED
         return {
+            "created_from": None if begin is None else begin.isoformat(),
+            "created_until": None if end is None else end.isoformat(),
             "listed": self._listed,
             "listed_rows": self._rows,
             "skew_earliest": round(skews[cut], 3) if skews else 0,

@@ -374,7 +374,7 @@ class Sweep:
                         ),
                     }
                     entry = replace(entry, body={**entry.body, **named})
-                body |= self._window.as_body()
+                body |= self._window.as_body(self._listed, self._listed_from)
             self.report.ledger_head = self._context.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds},

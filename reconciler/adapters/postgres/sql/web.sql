@@ -70,6 +70,13 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.
 GROUP BY 1, 2
 ORDER BY 1, 2
 
+-- name: web_corrected_payments
+-- How many payments the corrected rows of the last days belong to: a payment may have several rows.
+SELECT pg_catalog.count(DISTINCT coalesce(body OPERATOR(pg_catalog.->>) 'payment_intent', body OPERATOR(pg_catalog.->>) 'subject'))
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'correction'
+    AND seq OPERATOR(pg_catalog.>) %(since)s::bigint
+
 -- name: web_activity
 -- How often each thing happened in the last days, and whether the service did it.
 SELECT action, coalesce(body OPERATOR(pg_catalog.->>) 'state', ''), coalesce(body OPERATOR(pg_catalog.->>) 'closing', ''),
@@ -111,15 +118,28 @@ FROM (
 WHERE side.key OPERATOR(pg_catalog.<>) 'incomplete'
 
 -- name: web_last_window
--- The last sweep that examined a whole range.
-SELECT id, finished_at, kind, complete,
-    coalesce((report OPERATOR(pg_catalog.->>) 'examined')::bigint, 0),
-    report OPERATOR(pg_catalog.->) 'discrepancies'
-FROM reconciler.sweeps
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) ANY (ARRAY['window', 'all'])
-    AND complete
-ORDER BY id DESC
-LIMIT 1
+-- The last sweep that examined a whole range, and how many payments of the range have an open discrepancy now: a payment
+-- with several counts once. The range is that of Stripe's times; a finding without such a time counts if it was seen since.
+SELECT w.id, w.examined, (
+    SELECT pg_catalog.count(DISTINCT coalesce(d.payment_intent, d.subject))
+    FROM reconciler.discrepancies AS d
+    WHERE d.account OPERATOR(pg_catalog.=) %(account)s AND d.state OPERATOR(pg_catalog.=) 'open'
+        AND CASE
+            WHEN d.payment_created IS NULL THEN d.last_seen OPERATOR(pg_catalog.>=) w.started_at
+            ELSE (w.created_from IS NULL OR d.payment_created OPERATOR(pg_catalog.>=) w.created_from)
+                AND (w.created_until IS NULL OR d.payment_created OPERATOR(pg_catalog.<) w.created_until)
+        END
+)
+FROM (
+    SELECT id, started_at, coalesce((report OPERATOR(pg_catalog.->>) 'examined')::bigint, 0) AS examined,
+        (report OPERATOR(pg_catalog.->>) 'created_from')::pg_catalog.timestamptz AS created_from,
+        (report OPERATOR(pg_catalog.->>) 'created_until')::pg_catalog.timestamptz AS created_until
+    FROM reconciler.sweeps
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) ANY (ARRAY['window', 'all'])
+        AND complete
+    ORDER BY id DESC
+    LIMIT 1
+) AS w
 
 -- name: web_ledger
 -- One part of an account's ledger, the newest entry first. Not prepared, so that an action's own index serves it.

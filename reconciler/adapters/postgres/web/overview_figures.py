@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
@@ -64,20 +63,26 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class LastWindow:
-    """The last complete sweep that examined every payment of a range."""
+    """The last complete sweep that examined every payment of a range.
+
+    ``with_discrepancy`` counts the payments of the range that have an open discrepancy now, each once.
+    """
 
     sweep: int
-    finished_at: datetime
     examined: int
-    discrepancies: Mapping[str, int]
+    with_discrepancy: int
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewFigures:
-    """What the overview shows of one account, beside its statement. ``settled`` counts payments at Stripe."""
+    """What the overview shows of one account, beside its statement. ``settled`` counts payments at Stripe.
+
+    ``corrected_payments`` are those whose rows are in ``corrected``, each once.
+    """
 
     open: tuple[OpenFigure, ...]
     corrected: tuple[CorrectedFigure, ...]
+    corrected_payments: int
     activity: tuple[Activity, ...]
     delays: Delays
     settled: int
@@ -92,6 +97,7 @@ def overview_figures(database: Database, account: str, zone: str) -> OverviewFig
         parameters["since"] = 0 if since is None else since[0]
         open_rows = connection.execute(_SQL["web_open_by_kind"], parameters).fetchall()
         corrected = connection.execute(_SQL["web_corrected_by_day"], parameters).fetchall()
+        payments = connection.execute(_SQL["web_corrected_payments"], parameters).fetchone()
         activity = connection.execute(_SQL["web_activity"], parameters).fetchall()
         delays = connection.execute(_SQL["web_delays"], parameters).fetchone()
         settled = connection.execute(_SQL["web_settled"], parameters).fetchone()
@@ -99,24 +105,12 @@ def overview_figures(database: Database, account: str, zone: str) -> OverviewFig
     return OverviewFigures(
         open=tuple(OpenFigure(*row) for row in open_rows),
         corrected=tuple(CorrectedFigure(*row) for row in corrected),
+        corrected_payments=0 if payments is None else int(payments[0]),
         activity=tuple(
             Activity(action, state, closing, bool(by_service), count)
             for action, state, closing, by_service, count in activity
         ),
         delays=Delays(None, None, 0) if delays is None else Delays(*delays),
         settled=0 if settled is None else int(settled[0]),
-        window=None if window is None else _window(window),
-    )
-
-
-def _window(row: tuple[object, ...]) -> LastWindow | None:
-    sweep, finished_at, _, _, examined, discrepancies = row
-    if not isinstance(sweep, int) or not isinstance(finished_at, datetime):
-        return None
-    counts = discrepancies if isinstance(discrepancies, Mapping) else {}
-    return LastWindow(
-        sweep,
-        finished_at,
-        examined if isinstance(examined, int) else 0,
-        {str(kind): int(count) for kind, count in counts.items() if isinstance(count, int)},
+        window=None if window is None else LastWindow(*window),
     )

@@ -12,8 +12,9 @@ from typing import Final
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order, Place
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.money import Money
 from reconciler.domain.review.due_date import DueRules
-from reconciler.entrypoints.shown_text import moment_text
+from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.web.call import Call, View, WrongAddressError
 from reconciler.entrypoints.web.tables import (
     Cell,
@@ -172,9 +173,7 @@ def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Colu
         money_column("At stake", lambda one: one.stake),
         Column(
             "Your table, Stripe",
-            lambda one: Cell(
-                one.local_side.status or "no row", note=f"Stripe: {_stripe_status(one)}"
-            ),
+            lambda one: Cell(_row_status(one), note=f"Stripe: {_stripe_status(one)}"),
             {
                 "your_status": lambda one: one.local_side.status,
                 "your_amount_minor_units": lambda one: one.local_side.amount,
@@ -222,7 +221,19 @@ def payment_address(one: Discrepancy) -> str:
 
 
 def _stripe_status(one: Discrepancy) -> str:
-    return one.stripe_side.status or "not found"
+    if one.stripe_side.status:
+        return one.stripe_side.status
+    # a finding about two payments of one order has Stripe's money without a status
+    received = one.stripe.get("amount_received")
+    if isinstance(received, int) and one.stripe_side.currency:
+        return f"received {money_text(Money(received, one.stripe_side.currency))}"
+    return "not found" if not one.stripe else "no status"
+
+
+def _row_status(one: Discrepancy) -> str:
+    if one.local_side.status:
+        return one.local_side.status
+    return f"row {' '.join(one.keys)}" if one.keys else "no row"
 
 
 def _currency(call: Call) -> str | None:

@@ -58,13 +58,13 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
 def _agreement(figures: OverviewFigures) -> Figure:
     name, meaning = (
         "Agreement",
-        "Of the payments that the last whole sweep examined, those without a discrepancy.",
+        "Of the payments that the last whole sweep examined, those without an open discrepancy now, each once.",
     )
     window = figures.window
     if window is None or not window.examined:
         return Figure(name, "not known", "No sweep has examined a whole range yet.")
-    wrong = sum(window.discrepancies.values())
-    return Figure(name, _share(max(0, window.examined - wrong), window.examined), meaning)
+    agreeing = max(0, window.examined - window.with_discrepancy)
+    return Figure(name, _share(agreeing, window.examined), meaning)
 
 
 def _delay(delays: Delays) -> Figure:

@@ -37,6 +37,7 @@ from reconciler.entrypoints.web.templating import words
 
 AGES: Final = ("up to 1 day", "2 to 7 days", "8 to 30 days", "over 30 days")
 _TONES: Final = {"critical": "critical", "warning": "warning", "info": "plain"}
+_SEVERITIES: Final = [severity.value for severity in Severity]
 _MOST_PICTURES: Final = 2
 _SPANS: Final = {1: "today", 7: "in 7 days", DAYS: f"in {DAYS} days"}
 
@@ -81,6 +82,7 @@ def overview(call: Call) -> View:
     statements = [(month, month_statement(call, account, month)) for month in months]
     by_kind = _lines(figures.open, lambda one: one.kind)
     by_severity = _lines(figures.open, lambda one: one.severity)
+    by_severity.sort(key=lambda line: -_SEVERITIES.index(line.severity))
     by_age = _lines(figures.open, lambda one: AGES[one.age])
     by_age.sort(key=lambda line: AGES.index(line.name))
     tables = (
@@ -102,6 +104,7 @@ def overview(call: Call) -> View:
         "figures": figures,
         "days": DAYS,
         "today": today,
+        "corrected": (sum(one.count for one in figures.corrected), figures.corrected_payments),
     }
     return View("overview.html", "Overview", values, tables)
 
@@ -140,13 +143,12 @@ def _lines(figures: Iterable[OpenFigure], name: Callable[[OpenFigure], str]) -> 
     counts: Counter[tuple[str, str]] = Counter()
     amounts: Counter[tuple[str, str]] = Counter()
     severities: dict[tuple[str, str], str] = {}
-    order = [severity.value for severity in Severity]
     for figure in figures:
         key = (name(figure), figure.currency)
         counts[key] += figure.count
         amounts[key] += figure.amount
         worst = severities.get(key, figure.severity)
-        severities[key] = max(worst, figure.severity, key=order.index)
+        severities[key] = max(worst, figure.severity, key=_SEVERITIES.index)
     lines = [OpenLine(key[0], severities[key], key[1], counts[key], amounts[key]) for key in counts]
     return sorted(lines, key=lambda line: (line.currency, -line.amount, line.name))
 

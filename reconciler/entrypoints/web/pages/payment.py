@@ -16,7 +16,7 @@ from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.web.call import Call, NotFoundError, View
 from reconciler.entrypoints.web.pages.kinds import explained_kinds, explained_reasons
 from reconciler.entrypoints.web.pages.ledger import actor_of, entry_text
-from reconciler.entrypoints.web.tables import Column, Table, moment_column, text_column
+from reconciler.entrypoints.web.tables import Column, Table, address, moment_column, text_column
 from reconciler.entrypoints.web.templating import words
 
 _SIDES: Final = (
@@ -37,6 +37,7 @@ _OF_STRIPE: Final = (
 _FAILED: Final = "payment_intent.payment_failed"
 _SAME_ATTEMPT: Final = timedelta(seconds=5)
 """So much later the event of a failed attempt may be than its charge."""
+_OTHER_INTENT: Final = {"Paid by": "paying_intent", "Also paid by": "also_paid_by"}
 _COMPARED: Final = {"outcome", "amount", "currency"}
 
 
@@ -48,6 +49,15 @@ class Compared:
     local: str
     stripe: str
     differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtherIntent:
+    """The other PaymentIntent that a finding is about. ``href`` is its page, None if nothing is recorded about it."""
+
+    what: str
+    intent: str
+    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Finding:
     step: str
     command: str | None
     sides: Sequence[Compared]
+    other: OtherIntent | None
     acceptances: Sequence[StoredAcceptance]
     can_accept: bool
     """Whether Stripe's side can be accepted: it is open, names a row, and no request for it waits."""
@@ -91,7 +102,7 @@ def payment(call: Call) -> View:
     call.records.record_view(account, _names(name, records), call.reader.actor)
     several = len(call.settings.accounts or accounts) > 1
     findings = [
-        _finding(one, account if several else None, records.acceptances)
+        _finding(one, account if several else None, records.acceptances, _other_intent(call, one))
         for one in records.discrepancies
     ]
     story = sorted(_story(records), key=lambda one: one.at)
@@ -121,8 +132,23 @@ def _names(name: str, records: PaymentRecords) -> list[str]:
     return list(dict.fromkeys([*intents, *rows])) or [name]
 
 
+def _other_intent(call: Call, one: Discrepancy) -> OtherIntent | None:
+    """The PaymentIntent that paid instead, or as well; None for a finding about one alone, or about rows without one."""
+    for what, name in _OTHER_INTENT.items():
+        intent = one.evidence.get(name)
+        if isinstance(intent, str) and intent:
+            found = call.records.payment(one.account, intent)
+            is_known = bool(found.discrepancies or found.entries)
+            href = address("/payment", account=one.account, name=intent) if is_known else None
+            return OtherIntent(what, intent, href)
+    return None
+
+
 def _finding(
-    one: Discrepancy, account: str | None, acceptances: Sequence[StoredAcceptance]
+    one: Discrepancy,
+    account: str | None,
+    acceptances: Sequence[StoredAcceptance],
+    other: OtherIntent | None,
 ) -> Finding:
     explained = explained_kinds()[one.kind.value]
     reasons = explained_reasons()
@@ -136,6 +162,7 @@ def _finding(
         step.text if is_open else "",
         step.command if is_open else None,
         list(_compared(one)),
+        other,
         own,
         is_open
         and one.payment_intent is not None
@@ -165,12 +192,18 @@ def _compared_row(one: Discrepancy, row: Mapping[str, object], title: str) -> It
     yield Compared(f"{title}Row", _shown(row, "key"), "", differs=False)
     for field, name in _SIDES:
         here = _shown(row, field)
-        there = (
-            (one.payment_intent or "") if field == "payment_intent" else _shown(one.stripe, field)
-        )
+        there = _intent_of(one) if field == "payment_intent" else _shown(one.stripe, field)
         if here or there:
-            differs = field in _COMPARED and bool(one.stripe) and here != there
+            # a side that does not say it is no contradiction
+            values = row.get(field), one.stripe.get(field)
+            differs = field in _COMPARED and None not in values and values[0] != values[1]
             yield Compared(f"{title}{name}", here, there, differs)
+
+
+def _intent_of(one: Discrepancy) -> str:
+    """The PaymentIntent that Stripe's values are about: the one that paid, if it is not the row's own."""
+    paying = one.stripe.get("paying_intent")
+    return paying if isinstance(paying, str) else one.payment_intent or ""
 
 
 def _shown(values: Mapping[str, object], field: str) -> str:

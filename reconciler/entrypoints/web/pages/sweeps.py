@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 
 from reconciler.adapters.postgres.web.ledger_and_sweeps import ListedSweep
 from reconciler.engine.report import SweepKind
+from reconciler.entrypoints.shown_text import moment_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.tables import (
+    Cell,
     Column,
     Table,
     address,
@@ -85,10 +88,32 @@ def _writes(one: ListedSweep) -> str:
     return "your rows" if one.applied else "findings only"
 
 
+def _moment(one: ListedSweep, name: str) -> datetime | None:
+    text = one.text(name)
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _range(one: ListedSweep) -> Cell:
+    """The range of creation that it listed. Sweeps of what changed, or of single payments, have none."""
+    begin, end = _moment(one, "created_from"), _moment(one, "created_until")
+    if end is None:
+        return Cell("")
+    first = "the beginning" if begin is None else moment_text(begin)[:16]
+    return Cell(f"{first} to {moment_text(end)[:16]}")
+
+
 _COLUMNS: Final[tuple[Column[ListedSweep], ...]] = (
     number_column("Sweep", lambda one: one.id),
     text_column("Kind", lambda one: words(one.kind)),
     moment_column("Began", lambda one: one.started_at),
+    Column(
+        "Payments created",
+        _range,
+        {
+            "created_from": lambda one: _moment(one, "created_from"),
+            "created_until": lambda one: _moment(one, "created_until"),
+        },
+    ),
     text_column("State", _state, tone=_tone, note=lambda one: one.text("stopped")),
     text_column("May write", _writes),
     text_column("Asked by", lambda one: one.asked_by),
