@@ -15,6 +15,7 @@ from reconciler.engine.actions.explain import (
     intent_of_id,
     intents_of_order,
 )
+from reconciler.engine.actions.explained_records import with_records
 from reconciler.engine.actions.find_payment import LocalSide, PaymentFinder
 from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.settings import Account, Settings
@@ -59,9 +60,9 @@ def explain_payment(
             found = explain_intent(opened, intent, several)
         if local.named.account is None or local.named.payment_intent != intent:
             whole = finder.local_side(finder.in_account(named, account.name, intent))
-            last = ExplainedPayment(whole, found, account)
         else:
-            last = ExplainedPayment(local, found, account)
+            whole = local
+        last = ExplainedPayment(whole, with_records(found, whole, several), account)
         if isinstance(found.match.intent, Intent):
             return last
     return last

@@ -49,6 +49,10 @@ class PaymentRecords(Protocol):
         """The discrepancies of these accounts about the payments of these names, by number."""
         ...
 
+    def naming_payer(self, accounts: Sequence[str], intent: str) -> tuple[Discrepancy, ...]:
+        """The open discrepancies of these accounts that name this PaymentIntent as the one that paid the order."""
+        ...
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         """The discrepancy of this number, of any account if none is given."""
         ...
@@ -89,6 +93,14 @@ class LocalSide:
     named: NamedPayment
     discrepancies: tuple[Discrepancy, ...] = ()
     history: tuple[HistoryItem, ...] = ()
+    payer_of: tuple[Discrepancy, ...] = ()
+    """The open discrepancies of other PaymentIntents that name this one as the one that paid the order."""
+
+    @property
+    def discrepancies_and_payers(self) -> tuple[Discrepancy, ...]:
+        """All discrepancies that a person sees with the payment, each once."""
+        more = [one for one in self.payer_of if one not in self.discrepancies]
+        return (*self.discrepancies, *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +166,9 @@ class PaymentFinder:
         discrepancies = self.records.discrepancies([named.account], named.names)
         names = dict.fromkeys((*named.names, *(one.subject for one in discrepancies)))
         history = self.records.history(named.account, tuple(names), discrepancies)
-        return LocalSide(named, discrepancies, history)
+        intent = named.payment_intent
+        payer_of = self.records.naming_payer([named.account], intent) if intent else ()
+        return LocalSide(named, discrepancies, history, payer_of)
 
     def in_account(self, named: NamedPayment, account: str, intent: str | None) -> NamedPayment:
         """The same payment, now that its account and PaymentIntent are known from Stripe."""
@@ -181,6 +195,12 @@ class PaymentFinder:
             if (discrepancy.account, about) not in known:
                 known.add((discrepancy.account, about))
                 found.append(NamedPayment((read_as,), discrepancy.account, about))
+        if read_as is ReadAs.INTENT and not found:
+            # no row holds the intent that paid an order under another one
+            for account in dict.fromkeys(
+                one.account for one in self.records.naming_payer(self.accounts, text)
+            ):
+                found.append(NamedPayment((read_as,), account, text))
         return found
 
 

@@ -38,7 +38,7 @@ def explained_json(
         "disputes": [] if found is None else [_dispute(one) for one in found.disputes],
         "events": [] if found is None else [_event(event) for event in found.events],
         "history": [_history(item) for item in local.history],
-        "discrepancies": [_discrepancy(item) for item in local.discrepancies],
+        "discrepancies": [_discrepancy(item) for item in local.discrepancies_and_payers],
         "decision": None if found is None else _decision(found.decision),
         "rule": None if found is None else found.rule,
         "next_step": None

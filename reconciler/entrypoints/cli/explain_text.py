@@ -123,10 +123,10 @@ def write_explained(local: LocalSide, found: Explanation | None, url: str | None
         write_line()
         write_line("History")
         write_table(non_empty(_HISTORY, local.history), local.history, indent=2)
-    if local.discrepancies:
+    discrepancies = local.discrepancies_and_payers
+    if discrepancies:
         write_line()
-        columns = non_empty(_DISCREPANCIES, local.discrepancies)
-        write_table(columns, local.discrepancies)
+        write_table(non_empty(_DISCREPANCIES, discrepancies), discrepancies)
     if found is not None:
         _write_stripe(found)
         _write_verdict(found)

@@ -269,3 +269,81 @@ def test_a_row_outside_where_blocks_and_holds(open_shop: OpenShop, stripe: Exact
         "1": [("missed_outcome", "order_paid")],
         "3": [("missed_outcome", "order_paid")],
     }
+
+
+def explained(shop: PaymentShop, *arguments: str) -> dict[str, Any]:
+    """What ``explain --json`` says of one payment."""
+    answer = shop.run("explain", *arguments, "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("first", ["requires_payment_method", "canceled"])
+def test_explain_names_the_open_discrepancy_of_an_order_that_another_intent_paid(
+    open_shop: OpenShop, first: str
+) -> None:
+    """By order, row, intent and number: no customer is told to pay again, and the command is that of the list."""
+    shop = open_shop(**LINKED)
+    retried(shop, 1, first)
+    shop.sweep()
+    number = str(assert_paid_by_other(shop, 1)["id"])
+    (listed,) = shop.run("discrepancies", "--state", "open", "--json").json
+    step = listed["next_step"]
+    assert step["command"] == f"reconciler resolve {number} --accept stripe --note TEXT"
+    for name in (["o-1"], ["1"], ["pi_first1"], ["--discrepancy", number]):
+        found = explained(shop, *name)
+        assert found["next_step"] == step, name
+        assert "pi_second1 has paid the order, 12.50 EUR" in found["rule"]
+        assert f"Discrepancy {number} (paid_by_other_intent, critical)" in found["rule"]
+        text = shop.run("explain", *name).out
+        assert text.rstrip().split("In Stripe's dashboard")[0].rstrip().endswith(step["command"])
+        assert "Nothing" not in text
+        assert "both sides agree." not in text.lower()
+
+
+def test_explain_of_the_intent_that_paid_names_the_discrepancy(open_shop: OpenShop) -> None:
+    """No row holds it, and it needs neither a new row nor a refund: the discrepancy of the order is accepted."""
+    shop = open_shop(**LINKED)
+    retried(shop, 1, "requires_payment_method")
+    retried(shop, 2)
+    shop.sweep()
+    for key in (1, 2):
+        listed = assert_paid_by_other(shop, key)
+        found = explained(shop, f"pi_second{key}")
+        command = f"reconciler resolve {listed['id']} --accept stripe --note TEXT"
+        assert found["next_step"]["command"] == command
+        assert f"pi_second{key} is the payer in an open discrepancy" in found["rule"]
+        assert f"row {key}, order o-{key}" in found["rule"]
+        assert [one["id"] for one in found["discrepancies"]] == [listed["id"]]
+        assert found["decision"]["findings"] == []
+        text = shop.run("explain", f"pi_second{key}").out
+        assert command in text
+        assert "create its row" not in text
+        assert "missing_locally" not in text
+
+
+def test_explain_says_that_the_application_has_not_received_a_correction(
+    open_shop: OpenShop,
+) -> None:
+    """Both sides agree, and the customer still waits: the outbox row and its last error are named."""
+    shop = open_shop()
+    shop.stripe.serve(payment_intent("pi_1"))
+    shop.row(1, "pi_1", "pending")
+    shop.sweep("--apply")
+    shop.execute("UPDATE reconciler.outbox SET last_error = 'answered 503', attempts = 2")
+    ((outbox,),) = shop.ask("SELECT id FROM reconciler.outbox")
+    step = explained(shop, "pi_1")["next_step"]
+    assert f"outbox row {outbox} waits since" in step["text"]
+    assert "last error: answered 503" in step["text"]
+    assert step["command"] == "reconciler status"
+    shop.execute("UPDATE reconciler.outbox SET given_up_at = now()")
+    assert "was given up" in explained(shop, "pi_1")["next_step"]["text"]
+    shop.execute(
+        "UPDATE reconciler.outbox SET delivered_at = greatest(now(), created_at), given_up_at = NULL"
+    )
+    assert explained(shop, "pi_1")["next_step"] == {
+        "text": "Nothing: both sides agree.",
+        "command": None,
+    }

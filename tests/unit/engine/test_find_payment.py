@@ -41,6 +41,9 @@ class NoRecords:
     ) -> tuple[Discrepancy, ...]:
         return ()
 
+    def naming_payer(self, accounts: Sequence[str], intent: str) -> tuple[Discrepancy, ...]:
+        return ()
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         return None
 

@@ -44,6 +44,17 @@ class PostgresPaymentRecords:
             ).fetchall()
         return tuple(one for row in rows if (one := self.discrepancy(row[1], row[0])) is not None)
 
+    def naming_payer(self, accounts: Sequence[str], intent: str) -> tuple[Discrepancy, ...]:
+        """The open discrepancies of these accounts that name this PaymentIntent as the one that paid the order."""
+        if not self._can_read_schema or "\x00" in intent:
+            return ()
+        parameters = {"accounts": list(accounts), "intent": intent}
+        with self._database.connection("reading who paid an order") as connection:
+            rows = connection.execute(
+                STATEMENTS["discrepancies"]["discrepancies_of_payer"], parameters
+            ).fetchall()
+        return tuple(one for row in rows if (one := self.discrepancy(row[1], row[0])) is not None)
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         """The discrepancy of this number, of any account if none is given."""
         if not self._can_read_schema:

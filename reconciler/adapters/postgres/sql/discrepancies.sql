@@ -332,3 +332,12 @@ FROM reconciler.discrepancies
 WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s)
     AND (subject OPERATOR(pg_catalog.=) ANY(%(subjects)s) OR payment_intent OPERATOR(pg_catalog.=) ANY(%(subjects)s))
 ORDER BY account, id
+
+-- name: discrepancies_of_payer
+-- Only an open one tells a person what to do with the PaymentIntent that no row holds; its order is that of the row.
+SELECT account, id
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s) AND state OPERATOR(pg_catalog.=) 'open'
+    AND kind OPERATOR(pg_catalog.=) 'paid_by_other_intent'
+    AND (evidence OPERATOR(pg_catalog.->>) 'paying_intent') OPERATOR(pg_catalog.=) %(intent)s
+ORDER BY account, id

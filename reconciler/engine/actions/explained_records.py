@@ -1,0 +1,107 @@
+"""What an explanation says once the records are known: an open discrepancy stands, or the application waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.history_item import HistoryEvent, HistoryItem
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
+from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.next_step import NextStep, Subject, step_for
+from reconciler.engine.actions.explain import Explanation
+from reconciler.engine.actions.find_payment import LocalSide
+
+_AGREED: Final = "Both sides agree."
+_SEVERITIES: Final = tuple(Severity)
+
+
+def with_records(found: Explanation, local: LocalSide, named_account: str | None) -> Explanation:
+    """The explanation, with what is stored about the payment and the decision alone does not know.
+
+    A person who reads that both sides agree tells the customer to pay again: an open discrepancy comes first.
+    ``named_account`` is the account that commands name; None if there is only one.
+    """
+    payer_of = worst_open(local.payer_of)
+    if payer_of is not None:
+        return _of_the_payer(found, payer_of, named_account)
+    standing = worst_open(local.discrepancies)
+    if standing is not None and _comes_first(standing, found.decision):
+        agreed = found.rule.replace(_AGREED, "Both sides agree about this PaymentIntent alone.")
+        rule = f"{agreed} {discrepancy_text(standing)}"
+        return replace(found, rule=rule, next_step=_step(standing, named_account))
+    waiting = _not_delivered(local.history)
+    if standing is None and isinstance(found.decision, Keep) and waiting is not None:
+        step = NextStep(f"{found.next_step.text} {waiting}", "reconciler status")
+        return replace(found, next_step=step)
+    return found
+
+
+def worst_open(discrepancies: Iterable[Discrepancy]) -> Discrepancy | None:
+    """The open discrepancy that a person settles first; None if none is open."""
+    opened = [one for one in discrepancies if one.state is State.OPEN]
+    return max(opened, key=lambda one: (_rank(one.kind, one.severity), -one.id), default=None)
+
+
+def discrepancy_text(one: Discrepancy) -> str:
+    """Which discrepancy is open, about which rows, and who paid instead if that is known."""
+    about = [f"row {key}" for key in one.keys]
+    about += [f"order {one.order}"] if one.order else []
+    of = f" of {', '.join(about)}" if about else ""
+    said = f"Discrepancy {one.id} ({one.kind.value}, {one.severity.value}){of} is open"
+    paying = one.evidence.get("paying_intent")
+    if not isinstance(paying, str):
+        return f"{said}: {one.stake} at stake."
+    status = one.stripe_side.status
+    known = f" ({status})" if status is not None else ""
+    return f"{said}: {paying} has paid the order, {one.stake}{known}."
+
+
+def _of_the_payer(found: Explanation, one: Discrepancy, named_account: str | None) -> Explanation:
+    """The intent has paid the order of a row that holds another intent: no order is to be looked for."""
+    intent = found.match.intent.id
+    decision: Decision = found.decision
+    if isinstance(decision, Flag):
+        others = tuple(item for item in decision.findings if item.kind is not Kind.MISSING_LOCALLY)
+        decision = Flag(others) if others else Keep()
+    held = f" The row holds {one.payment_intent}." if one.payment_intent else ""
+    rule = f"{intent} is the payer in an open discrepancy. {discrepancy_text(one)}{held}"
+    return replace(found, decision=decision, rule=rule, next_step=_step(one, named_account))
+
+
+def _comes_first(one: Discrepancy, decision: Decision) -> bool:
+    """Whether the next step is that of the open discrepancy, and not that of the decision."""
+    is_paid_otherwise = one.kind is Kind.PAID_BY_OTHER_INTENT
+    match decision:
+        case Keep():
+            return True
+        case Wait() | Correct():
+            return is_paid_otherwise
+        case Flag(findings):
+            worst = max(_rank(item.kind, item.severity) for item in findings)
+            return is_paid_otherwise or _rank(one.kind, one.severity) > worst
+
+
+def _rank(kind: Kind, severity: Severity) -> tuple[bool, int]:
+    return not kind.is_side, _SEVERITIES.index(severity)
+
+
+def _step(one: Discrepancy, named_account: str | None) -> NextStep:
+    return step_for(one.kind, one.reason, Subject(one.payment_intent, one.id, named_account))
+
+
+def _not_delivered(history: Iterable[HistoryItem]) -> str | None:
+    """What the application has not received: the oldest outbox row that is not delivered; None if there is none."""
+    for item in history:
+        if item.event != HistoryEvent.QUEUED or item.reason == "delivered":
+            continue
+        error = f"; last error: {item.note}" if item.note else ""
+        state = "waits" if item.reason == "waiting" else "was given up, and waits"
+        return (
+            f"But your application has not received the change of row {item.key} yet:"
+            f" outbox row {item.outbox} {state} since {item.at:%Y-%m-%d %H:%M:%S} UTC{error}."
+        )
+    return None
