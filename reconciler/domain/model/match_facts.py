@@ -58,7 +58,8 @@ class MatchFacts:
     ``unmatched_paid`` are intents that no row holds and that took or hold money, as far as this sweep and the stored
     findings know them: they matter if orders cannot be found. ``excluded_rows`` hold the intent and lie outside the
     mapping: deleted rows, rows of another sort. ``pays_for_row`` is whether a finding names this intent as the one that
-    paid for the order of a row.
+    paid for the order of a row. ``may_belong_to_row`` is whether a row of the intent's order waits for its intent, and only
+    a sweep that knows every intent of the order can say which one that is.
     """
 
     refunds: RefundFacts = field(default_factory=RefundFacts)
@@ -67,6 +68,7 @@ class MatchFacts:
     unmatched_paid: tuple[UnmatchedPayment, ...] = ()
     excluded_rows: tuple[Payment, ...] = ()
     pays_for_row: bool = False
+    may_belong_to_row: bool = False
 
 
 NO_FACTS = MatchFacts()

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Cause, Finding, Kind, Reason, StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import (
+    Cause,
+    Finding,
+    Kind,
+    Reason,
+    State,
+    StoredDiscrepancy,
+)
 from reconciler.domain.findings.lifecycle import is_settled_by_person, revert_of
 from reconciler.domain.model.intent import Event, Intent, MissingIntent
 from reconciler.domain.model.match import Match, Rules
@@ -18,6 +25,11 @@ from reconciler.domain.rules.side_findings import is_abandoned
 
 EVENTS_KEPT: Final = timedelta(days=30)
 """For so long Stripe lists its events: https://docs.stripe.com/api/events."""
+ORDER_LATER: Final = timedelta(days=1)
+"""By then a sweep of a range of time has listed every intent of the order."""
+WHY_ORDER_LATER: Final = (
+    "only a sweep of a range of time shows whether the row of its order is this payment's"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,9 @@ def decide(
     if comparison.wait is not None:
         return comparison.wait
     if not comparison.findings:
+        if match.facts.may_belong_to_row and any(item.state is State.OPEN for item in known):
+            # a finding about the row of its order stays open until a sweep knows the whole order
+            return Wait(now + ORDER_LATER, WHY_ORDER_LATER)
         return Keep(abandoned=is_abandoned(match, intent, rules, now))
 
     wait = wait_for_webhook(intent, rules, now, events)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match, PaidSibling, Rules
+from reconciler.domain.model.match_facts import NO_FACTS, MatchFacts
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.time_range import TimeRange
@@ -119,12 +120,13 @@ def match_by_order(
     loaded: Loaded,
     rules: Rules,
     listed: TimeRange | None,
+    complete: Collection[str] = (),
 ) -> tuple[Match, ...]:
     """One match for each intent that no row holds: with the row of the order that it names, or without a row.
 
-    If intents of an order took or hold money, only these come into question, else only the newest. Several intents or
-    several rows that come into question make a contested match. ``listed`` is the range of time in which all intents
-    are known: an unpaid intent belongs to a row only if no other intent of the order can lie outside that range.
+    If intents of an order took or hold money, only these come into question, else only the newest. Several intents or rows
+    that come into question make a contested match. ``listed`` is the range of time in which all intents are known: an unpaid
+    intent belongs to a row only if no other intent of the order can lie outside it, or if the order is in ``complete``.
     """
     claimable: dict[str, list[Payment]] = defaultdict(list)
     for payment in loaded.claimable:
@@ -147,14 +149,15 @@ def match_by_order(
 
     for order, named in by_order.items():
         rows = tuple(claimable[order])
-        possible = candidates(named, rows, listed)
+        possible = candidates(named, rows, TimeRange() if order in complete else listed)
+        facts = NO_FACTS if possible else MatchFacts(may_belong_to_row=True)
         contested = len(possible) > 1 or len(rows) > 1
         for intent in named:
             others = siblings.of(order, intent.id)
             if intent in possible:
                 matches.append(Match(account, intent, rows, order, others, contested))
             else:
-                matches.append(Match(account, intent, (), order, others))
+                matches.append(Match(account, intent, (), order, others, facts=facts))
     return tuple(matches)
 
 

@@ -226,14 +226,14 @@ def _match(
     # no row holds the intent: a row of the order that it names may belong to it
     order = named_order(intent, rules)
     others: dict[str, Intent] = {}
-    listed: TimeRange | None = None
+    complete: set[str] = set()
     if order is not None and loaded.claimable and intent.outcome not in PAID_OR_HELD:
         # an unpaid intent belongs to the row only if no other one of the order was paid, or is newer
         facts = _order_facts(stripe, store, rules, order)
         others = {one.id: one for one in facts.intents if one.id not in facts.held}
-        listed = TimeRange() if facts.is_complete else None
+        complete = {order} if facts.is_complete else set()
     others[intent.id] = intent
-    by_order = match_by_order(account, list(others.values()), loaded, rules, listed)
+    by_order = match_by_order(account, list(others.values()), loaded, rules, None, complete)
     return next((one for one in by_order if one.intent.id == intent.id), match)
 
 

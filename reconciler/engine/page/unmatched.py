@@ -19,6 +19,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import PAGE_SIZE
 from reconciler.domain.rules.described_order import described_order
 from reconciler.domain.rules.matching import candidates, match_by_id, match_by_order, named_order
+from reconciler.engine.page.orders_of_unmatched import OrdersOfUnmatched
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import RecentEvents
@@ -47,6 +48,7 @@ class UnmatchedIntents:
         self._pays_for_row: frozenset[str] = frozenset()
         self.is_whole = True
         """Whether every intent without a row that the sweep has met is kept."""
+        self.orders: OrdersOfUnmatched | None = None  # finds out what no list shows
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -144,11 +146,8 @@ class UnmatchedIntents:
         late = [answer for answer in answers if self._order(answer) in waiting_orders]
         self._wait(pages_to_record, late, recent)
 
-        intents = [
-            answer.intent
-            for answer in answers
-            if isinstance(answer.intent, Intent) and self._order(answer) not in waiting_orders
-        ]
+        examined = (one.intent for one in answers if self._order(one) not in waiting_orders)
+        intents = [intent for intent in examined if isinstance(intent, Intent)]
         intents = self._decide_joined(pages_to_record, answers, intents, listed)
         retried = RetriedOrders(self._account, self._store, self._rules).find(
             intents, pages_to_record.reconciler, fetcher
@@ -162,11 +161,12 @@ class UnmatchedIntents:
             intents = [intent for intent in intents if intent.id not in retried.waiting]
         orders = {order for intent in intents if (order := self._order_of(intent))}
         loaded = self._store.load([intent.id for intent in intents], sorted(orders))
+        join = self.orders.match if self.orders else match_by_order
         matches = [
             replace(match, payments=(), facts=replace(match.facts, pays_for_row=True))
             if match.intent.id in pays_for_row
             else match
-            for match in match_by_order(self._account, intents, loaded, self._rules, listed)
+            for match in join(self._account, intents, loaded, self._rules, listed)
         ]
         return self._with_excluded_rows(matches), loaded
 

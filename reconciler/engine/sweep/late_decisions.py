@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from reconciler.domain.model.intent import Event
@@ -11,6 +11,7 @@ from reconciler.domain.model.match import Match
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.engine.page.intents_elsewhere import IntentsElsewhere
 from reconciler.engine.page.order_questions import OrderQuestions
+from reconciler.engine.page.orders_of_unmatched import OrdersOfUnmatched
 from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.unmatched import UnmatchedIntents
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
@@ -70,16 +71,17 @@ class LateDecisions:
         self,
         pages_to_record: PagesToRecord,
         fetcher: Fetcher,
-        listed: TimeRange | None,
-        listed_from: datetime | None,
+        sources: Sources,
+        finds_orders: bool,
     ) -> None:
         """Decide and record everything that was kept, and the questions about orders.
 
-        ``listed`` is the range of creation of which the sweep's lists showed every intent, ``listed_from`` Stripe's time
-        when they began; both are None if nothing was listed.
+        ``finds_orders`` is whether the orders of unpaid intents without a row are found out where no list of this sweep
+        shows them: a person who names an intent wants to know, and a tail would read too much for that.
         """
         if not self._unmatched and not pages_to_record.has_order_questions:
             return
+        listed = sources.listed
         intents = OrderIntents(
             self._context,
             self._actor,
@@ -87,11 +89,13 @@ class LateDecisions:
             self._report,
             self._unmatched.intents,
             self._elsewhere,
-            listed_from,
+            sources.listed_from,
         )
         orders = OrderQuestions(self._context, self._report, intents)
         orders.decide_all(pages_to_record, self._known(listed), self._stop_token)
         self._unmatched.exclude(frozenset(orders.pays_for_row))
+        if finds_orders:
+            self._unmatched.orders = OrdersOfUnmatched(self._context.store, self._report, intents)
         self._unmatched.decide_all(pages_to_record, fetcher, self._known(listed), self._stop_token)
         # a row that was found by its order may have to become canceled too
         orders.decide_all(pages_to_record, self._known(listed), self._stop_token)

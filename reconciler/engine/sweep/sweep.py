@@ -195,7 +195,7 @@ class Sweep:
         """Decide what needs to know the other intents of its order: negative writes, and intents without a row."""
         late = self._late_decisions()
         late.prepare(sources, key_is_doubtful=self._key_check.is_doubtful)
-        late.decide_all(pages_to_record, fetcher, sources.listed, sources.listed_from)
+        late.decide_all(pages_to_record, fetcher, sources, self._request.names_intents)
 
     def _end_early(self, pages_to_record: PagesToRecord) -> None:
         """Record the held pages if the key is proved by now, and raise the StoppedError.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.domain.findings.discrepancy import Kind, State, StoredDiscrepancy
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from reconciler.domain.rules.decision import Keep, decide
+from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, match_by_order, reportable_without_row
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -224,3 +227,33 @@ def test_a_sibling_counts_once_and_a_row_without_an_intent_by_itself() -> None:
         "default", intents, loaded(a_row("1", "pi_1"), a_row("2", "pi_2"), paid=paid), {}
     )
     assert sorted(str(sibling.key) for sibling in match.siblings) == ["2", "3", "4"]
+
+
+def test_an_unpaid_intent_of_a_whole_order_is_the_rows() -> None:
+    """Where no list shows the order, its intents may be known in another way; where they are not, the intent says so."""
+    row, older, newer = (
+        a_row("1"),
+        an_intent("pi_1", "canceled", age=61),
+        an_intent("pi_2", "canceled"),
+    )
+    unknown = linked(older, rows=(row,), listed=None)["pi_1"]
+    assert (unknown.payments, unknown.facts.may_belong_to_row) == ((), True)
+    found = {
+        match.intent.id: match
+        for match in match_by_order(
+            "default", [older, newer], loaded(claimable=(row,)), RULES, None, {"7"}
+        )
+    }
+    assert found["pi_2"].payments == (row,)
+    assert (found["pi_1"].payments, found["pi_1"].facts.may_belong_to_row) == ((), False)
+
+
+def test_what_may_belong_to_a_row_closes_no_finding() -> None:
+    """An open finding about the order waits a day for a sweep that knows it; without one there is nothing to wait for."""
+    match = linked(an_intent("pi_1", "canceled"), rows=(a_row("1"),), listed=None)["pi_1"]
+    finding = StoredDiscrepancy(7, "pi_1", Kind.MISSED_OUTCOME, State.OPEN, "f")
+    waiting = decide(match, RULES, NOW, known=(finding,))
+    assert isinstance(waiting, Wait)
+    assert waiting.until == NOW + timedelta(days=1)
+    for known in ((), (replace(finding, state=State.RESOLVED),)):
+        assert decide(match, RULES, NOW, known=known) == Keep()
