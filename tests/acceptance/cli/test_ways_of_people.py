@@ -213,4 +213,4 @@ def test_the_way_of_finance(town: Town, person: Person, monkeypatch: pytest.Monk
         code=75,
         **{"2026-10": DAY[:7]},
     )
-    assert "as it was written" in person.types("reconciler verify --file october.zip").out
+    assert "matches its hash" in person.types("reconciler verify --file october.zip").out

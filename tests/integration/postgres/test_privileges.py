@@ -20,7 +20,7 @@ from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.adapters.postgres.schema.schema_state import pending_migrations, schema_access
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
-from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.domain.findings.lifecycle import DiscrepancyUpdate
 from reconciler.domain.model.intent import Event
 from reconciler.domain.model.page import PageRecord
@@ -88,7 +88,10 @@ def test_the_daemons_role_is_enough_for_a_sweep(
         page.write(
             PageRecord(
                 writes=(make_correction(payment, sweep=sweep),),
-                updates=(make_update(make_finding(), state=State.CORRECTED),),
+                updates=(
+                    make_update(make_finding(), state=State.CORRECTED),
+                    make_update(make_finding(kind=Kind.OVERDUE)),
+                ),
                 rechecks=(Recheck("pi_2", seen, "grace"),),
                 settled=("pi_1",),
                 events=(Event("evt_1", "charge.failed", seen, "pi_1"),),
@@ -100,10 +103,10 @@ def test_the_daemons_role_is_enough_for_a_sweep(
     table.store.finish_sweep(sweep, {"complete": True}, [Draft(Action.SWEEP, {})], table.epoch)
     review = PostgresReviewStore(table.database)
     jo = AskedBy("jo")
-    resolve(review, [1], "fine", jo)
-    reopen(review, [1], jo)
-    assign(review, [1], "ana", jo)
-    redact_note(review, add_note(review, 1, "a note", jo).id, jo)
+    resolve(review, [2], "fine", jo)
+    reopen(review, [2], jo)
+    assign(review, [2], "ana", jo)
+    redact_note(review, add_note(review, 2, "a note", jo).id, jo)
     record_view(table.database, "default", ["pi_1", "row:1"], "jo")
     table.leases.release("bench", table.epoch)
     assert stocked.rows()["1"]["status"] == "paid"
