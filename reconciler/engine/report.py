@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
-from typing import Final, assert_never
+from typing import Final, Self, assert_never
 
 from reconciler.domain.audit.ledger_entry import LedgerHead
 from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
@@ -113,6 +113,8 @@ class ReportLine:
     to_status: str | None = None
     why: str | None = None
     fingerprint: str | None = None
+    writes_intent: bool = False  # the correction also writes the row's PaymentIntent
+    reverted_sweep: int | None = None  # a person took this sweep's correction back
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +197,11 @@ class SweepReport:
     """The error that ended the sweep early. Its exit code is the command's."""
     _counted: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
     """The subject and kind of each discrepancy that is counted."""
-    _greatest_stake: dict[tuple[str, str], int] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _stake_of: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
     """What each payment counts for in ``total_stakes``, by its intent or row and the currency."""
 
     @classmethod
-    def of(
-        cls, request: SweepRequest, account: str, mode: Mode, sweep: int | None = None
-    ) -> SweepReport:
+    def of(cls, request: SweepRequest, account: str, mode: Mode, sweep: int | None = None) -> Self:
         """The report of a sweep that only begins."""
         return cls(
             account=account,
@@ -227,21 +225,19 @@ class SweepReport:
                 self.abandoned += abandoned
             case Wait(until, why):
                 self.waiting += 1
-                line_why = f"{why}; again at {until:%H:%M:%S}"
-                self.add_line(
-                    ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=line_why)
-                )
-            case Correct(status=status, findings=findings):
+                text = f"{why}; again at {until:%H:%M:%S}"
+                self.add_line(ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=text))
+            case Correct(findings=findings):
                 if self.writing is not Writing.ROWS:
                     self.would_correct += len(decision.payments)
-                self._count_findings(match, findings, to_status=status)
+                self._count_findings(match, findings, decision)
             case Flag(findings):
-                self._count_findings(match, findings, to_status=None)
+                self._count_findings(match, findings, None)
             case _ as unreachable:
                 assert_never(unreachable)
 
     def _count_findings(
-        self, match: Match, findings: tuple[Finding, ...], *, to_status: str | None
+        self, match: Match, findings: tuple[Finding, ...], correct: Correct | None
     ) -> None:
         # two pages may show the same duplicate, from the side of either intent
         for finding in findings:
@@ -255,15 +251,15 @@ class SweepReport:
             self._add_to_total(finding)
 
             # of a correction only the missed outcome is corrected; what stands beside it stays flagged
-            corrects = to_status is not None and finding.kind.is_correctable
-            self.add_line(_finding_line(match, finding, to_status if corrects else None))
+            made = correct if finding.kind.is_correctable else None
+            self.add_line(_finding_line(match, finding, made))
 
     def _add_to_total(self, finding: Finding) -> None:
         stake = finding.stake
         payment = (finding.payment_intent or finding.subject, stake.currency)
-        counted = self._greatest_stake.get(payment, 0)
+        counted = self._stake_of.get(payment, 0)
         if stake.amount > counted:
-            self._greatest_stake[payment] = stake.amount
+            self._stake_of[payment] = stake.amount
             self.total_stakes[stake.currency] += stake.amount - counted
 
     def add_line(self, line: ReportLine) -> None:
@@ -336,9 +332,7 @@ class SweepReport:
             "other_id_example": self.row_ids.other_example,
             "client_secrets": self.row_ids.client_secrets,
             "ids_without_intent": self.row_ids.without_intent,
-            "rows_of_no_account": (
-                None if self.rows_of_no_account is None else self.rows_of_no_account.to_dict()
-            ),
+            "rows_of_no_account": self.rows_of_no_account and self.rows_of_no_account.to_dict(),
             "notes": list(self.notes),
             "reads": self.reads,
             "rate_limited": self.rate_limited,
@@ -346,12 +340,16 @@ class SweepReport:
         }
 
 
-def _finding_line(match: Match, finding: Finding, to_status: str | None) -> ReportLine:
-    """The line of a finding. ``to_status`` is the status that is written, None if the finding is only flagged."""
+def _finding_line(match: Match, finding: Finding, correct: Correct | None) -> ReportLine:
+    """The line of a finding. ``correct`` is the correction that is made, None if the finding is only flagged."""
     intent = match.intent
+    reverted = finding.evidence.get("reverted")
+    links = correct is not None and any(
+        payment.payment_intent != (correct.to_intent or intent.id) for payment in correct.payments
+    )
     local = ", ".join(sorted({str(payment.status) for payment in match.payments}))
     return ReportLine(
-        decision=DecisionKind.FLAG if to_status is None else DecisionKind.CORRECT,
+        decision=DecisionKind.FLAG if correct is None else DecisionKind.CORRECT,
         payment_intent=finding.payment_intent or finding.subject,
         keys=finding.keys,
         kind=finding.kind,
@@ -359,7 +357,9 @@ def _finding_line(match: Match, finding: Finding, to_status: str | None) -> Repo
         stake=finding.stake,
         local=local or None,
         stripe=intent.status if isinstance(intent, Intent) else "not found",
-        to_status=to_status,
+        to_status=None if correct is None else correct.status,
         why=finding.reason.value if finding.reason else None,
         fingerprint=finding.fingerprint,
+        writes_intent=links,
+        reverted_sweep=reverted["sweep"] if isinstance(reverted, Mapping) else None,
     )

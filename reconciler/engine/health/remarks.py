@@ -29,6 +29,7 @@ SCARCE: Final = 0.9
 UNDELIVERED: Final = timedelta(minutes=15)
 """If an endpoint is configured, a row of the outbox that waits for longer is a warning."""
 DOCTOR: Final = "doctor"
+RUN: Final = "run"
 OUTBOX: Final = "status --json"
 """It has the last error of the endpoint and the age of the oldest row."""
 
@@ -53,8 +54,8 @@ class Remark:
     check: Check = Check.HEALTH
 
     def command_for(self, account: str | None) -> str | None:
-        """The command, for one account if there are several; doctor and status are about all of them."""
-        if self.command is None or account is None or self.command in (DOCTOR, OUTBOX):
+        """The command, for one account if there are several; doctor, status and run are about all of them."""
+        if self.command is None or account is None or self.command in (DOCTOR, OUTBOX, RUN):
             return self.command
         return f"{self.command} --account {shlex.quote(account)}"
 
@@ -120,7 +121,8 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
         yield Remark(
             StatusLevel.WARNING,
             "no service holds the lease on the account; one held it before",
-            DOCTOR,
+            # after an error the doctor says why; after a clean stop there is nothing to find
+            RUN if lease.error is None else DOCTOR,
         )
 
 

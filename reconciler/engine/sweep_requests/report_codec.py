@@ -122,6 +122,8 @@ def _line_dict(line: ReportLine) -> Mapping[str, object]:
         "to_status": line.to_status,
         "why": line.why,
         "fingerprint": line.fingerprint,
+        "writes_intent": line.writes_intent,
+        "reverted_sweep": line.reverted_sweep,
     }
 
 
@@ -150,6 +152,9 @@ def _line(fields: Mapping[str, Any]) -> ReportLine:
         to_status=fields["to_status"],
         why=fields["why"],
         fingerprint=fields["fingerprint"],
+        # a service of an older version does not say these
+        writes_intent=fields.get("writes_intent", False),
+        reverted_sweep=fields.get("reverted_sweep"),
     )
 
 

@@ -13,6 +13,7 @@ from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
 from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import entry_line, exportable
+from reconciler.entrypoints.cli.output import warn
 from reconciler.entrypoints.cli.period_argument import parse_period
 from reconciler.entrypoints.cli.statement import CUTOFF_AFTER
 from reconciler.entrypoints.cli.written_file import new_file
@@ -66,11 +67,16 @@ def write_month_bundle(
     start = period.start.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     entries = EntriesOfPeriod(start, made.head, made.first)
 
+    counts: list[int] = []
+
     def write_discrepancies(stream: Any) -> None:
         with audit.discrepancies.reading(wanted) as found:
-            write_discrepancies_csv((as_json(item) for item in found), stream, excel=False)
+            shapes = (as_json(item) for item in found)
+            counts.append(write_discrepancies_csv(shapes, stream, excel=False))
 
     with new_file(path) as partial, audit.ledger.chain(name) as chain:
         lines = (entry_line(entry, ascii_only=False) for entry in entries.choose(exportable(chain)))
         write_bundle(partial, certificate, write_discrepancies, lines, entries)
+    if not call.quiet:
+        warn(f"{path}: the bundle of {month} of account {name}, with {sum(counts):,} discrepancies")
     return made.statement.is_complete

@@ -65,6 +65,9 @@ class PlainExport:
             return
         with new_text_file(output) as stream:
             self._write_lines(stream, counted)
+        self._say(
+            output, f"{_discrepancies(counted)} and {counted.entries:,} entries of the ledger"
+        )
         self._write_certificate(output, (output,), counted)
 
     def _write_lines(self, stream: TextIO, counted: CountedExport) -> None:
@@ -109,8 +112,7 @@ class PlainExport:
             path = folder / f"{name}.csv"
             with new_text_file(path) as stream:
                 count = write(stream)
-            if not self.quiet:
-                warn(f"{path}: {count:,} lines")
+            self._say(path, f"{count:,} lines")
             paths.append(path)
         counted.set_heads(ledgers.heads)
         self._write_certificate(folder, paths, counted)
@@ -136,6 +138,7 @@ class PlainExport:
                 self._corrections(),
                 lambda: ExportCertificate(counted.accounts, self.origin, {}),
             )
+        self._say(output, _discrepancies(counted))
         self._write_certificate(output, (output,), counted)
 
     def _statements(self, counted: CountedExport, settings: Settings) -> Iterator[Certificate]:
@@ -171,6 +174,16 @@ class PlainExport:
             counted.accounts, self.origin, {path.name: sha256_of(path) for path in paths}
         )
         write_certificate(certificate_path(of), certificate.as_json())
+        self._say(certificate_path(of), "the certificate")
+
+    def _say(self, path: Path, what: str) -> None:
+        """Say on standard error what was written to a file."""
+        if not self.quiet:
+            warn(f"{path}: {what}")
+
+
+def _discrepancies(counted: CountedExport) -> str:
+    return f"{counted.discrepancy_count:,} discrepancies"
 
 
 def write_certificate(

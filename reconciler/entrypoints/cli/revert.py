@@ -34,8 +34,8 @@ def revert(
 ) -> int:
     """Undo a sweep's corrections.
 
-    Each row gets its earlier status back, if it still has the status that the sweep wrote. Exits with 1 if a row was
-    left as it is.
+    Each column that the sweep wrote gets its earlier value: the status, the PaymentIntent, and the columns of
+    payments.set. A row that was changed since is left as it is, and the command then exits with 1.
     """
     from reconciler.wiring.account import open_account
     from reconciler.wiring.people import account_of_sweep

@@ -49,12 +49,19 @@ class SweepCommand:
             words += ["--payment-intent", intent]
         return shlex.join(words)
 
+    def again_text(self, sweep: int, account: str | None = None) -> str:
+        """The command line that makes the corrections of a sweep once more that were taken back."""
+        return self._of_sweep(["sweep", "--apply", "--again", str(sweep)], account)
+
     def revert_text(self, sweep: int, account: str | None = None) -> str:
         """The command line that takes a sweep back."""
+        return self._of_sweep(["revert", str(sweep)], account)
+
+    def _of_sweep(self, command: list[str], account: str | None) -> str:
         words = [PROGRAM]
         if self.config is not None:
             words += ["--config", str(self.config)]
-        words += ["revert", str(sweep)]
+        words += command
         if account is not None:
             words += ["--account", account]
         return shlex.join(words)

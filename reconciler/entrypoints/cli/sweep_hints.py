@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from reconciler.engine.page.brake import is_above_brake
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
+
+_MOST_REVERTED: Final = 3
+"""The newest sweeps whose corrections were taken back; a table of years may have many."""
 
 
 def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str]:
@@ -17,6 +21,7 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
             yield from _after_apply(report, command, several=several)
         if report.changed:
             yield "hint: Write a new preview, check what has changed, and apply that one."
+    yield from _of_reverted(reports, command, several=several)
     would_correct = sum(report.would_correct for report in reports)
     # what was not examined is not previewed, so an incomplete preview is not to be applied
     if would_correct and command.applies:
@@ -32,6 +37,18 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
             )
         if command.is_set_up:
             yield f"To correct the rows: {command.text('--apply')}"
+
+
+def _of_reverted(
+    reports: Sequence[SweepReport], command: SweepCommand, *, several: bool
+) -> Iterator[str]:
+    """For each sweep whose corrections a person took back: the command that makes them once more."""
+    for report in reports:
+        sweeps = {line.reverted_sweep for line in report.lines if line.reverted_sweep is not None}
+        account = command.account or (report.account if several else None)
+        for sweep in sorted(sweeps, reverse=True)[:_MOST_REVERTED]:
+            again = command.again_text(sweep, account)
+            yield f"A person took corrections of sweep {sweep} back. To make them once more: {again}"
 
 
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:

@@ -45,6 +45,12 @@ _SUMMED: Final = (
     "seconds",
 )
 
+
+def _set_to(line: ReportLine) -> str:
+    status = line.to_status or ""
+    return f"{status} and its PaymentIntent" if line.writes_intent else status
+
+
 _COLUMNS: Final = (
     OutputColumn[ReportLine]("payment_intent", lambda line: line.payment_intent),
     OutputColumn[ReportLine]("payment", lambda line: ", ".join(line.keys)),
@@ -52,7 +58,7 @@ _COLUMNS: Final = (
     OutputColumn[ReportLine]("severity", lambda line: line.severity.value if line.severity else ""),
     OutputColumn[ReportLine]("local", lambda line: line.local or ""),
     OutputColumn[ReportLine]("stripe", lambda line: line.stripe or ""),
-    OutputColumn[ReportLine]("set to", lambda line: line.to_status or ""),
+    OutputColumn[ReportLine]("set to", _set_to),
     OutputColumn[ReportLine](
         "at stake", lambda line: money_text(line.stake) if line.stake else "", right=True
     ),

@@ -48,10 +48,18 @@ class Installed:
 @systemd.command()
 def show(
     unit: Annotated[
-        str, typer.Argument(metavar="UNIT", help="The unit, such as reconciler.service.")
-    ],
+        str | None,
+        typer.Argument(metavar="[UNIT]", help="The unit, such as reconciler.service."),
+    ] = None,
 ) -> int:
-    """Print a unit as `systemd install` would write it."""
+    """Print a unit as `systemd install` would write it. Without one, list the units."""
+    if unit is None:
+        for name in shipped_names():
+            if name.startswith("systemd/"):
+                write_line(name.removeprefix("systemd/"))
+        write_line()
+        write_line(f"Print one of them: {PROGRAM} systemd show UNIT")
+        return ExitCode.DONE
     sys.stdout.write(unit_text(shipped_name(unit, "systemd/")))
     return ExitCode.DONE
 
@@ -72,19 +80,17 @@ def install(
     """Install the units, the folder of the credentials and an example configuration.
 
     An existing configuration is kept, and so is a unit that this command did not write, unless you say --force. It
-    starts nothing. Exits with 78 if systemd does not run here, or the service could not reach the program.
+    starts nothing. Exits with 78 if systemd does not run here, or the service could not reach the program. With --root
+    that is a warning at the end.
     """
     unseen = _unseen_path()
-    if root is not None:
-        if unseen is not None:
-            warn_of_error(unseen)
-    elif not Path("/run/systemd/system").is_dir():
+    if root is None and not Path("/run/systemd/system").is_dir():
         raise _fault(
             "systemd does not run on this machine.",
             "Use --root DIR to write the files for another machine. docs/how-to/run-in-a-container.md shows how the"
             " service runs without systemd.",
         )
-    elif unseen is not None:
+    if root is None and unseen is not None:
         raise unseen
     target = root or Path("/")
     try:
@@ -97,9 +103,14 @@ def install(
     write_pairs([(each.done, str(each.path)) for each in done], indent=0)
     write_line()
     for line in _next_steps(
-        kept=any(each.done == "kept" and each.path.suffix != ".toml" for each in done)
+        kept=any(each.done == "kept" and each.path.suffix != ".toml" for each in done),
+        elsewhere=root is not None,
     ):
         write_line(line)
+    if unseen is not None:
+        # last, so that it is not overlooked above the steps
+        sys.stdout.flush()
+        warn_of_error(unseen)
     return ExitCode.DONE
 
 
@@ -184,9 +195,9 @@ def _write(path: Path, text: str, *, force: bool) -> Installed:
     return Installed(path, "written" if before is None else "replaced")
 
 
-def _next_steps(*, kept: bool) -> list[str]:
+def _next_steps(*, kept: bool, elsewhere: bool) -> list[str]:
     steps = [
-        "Next:",
+        "Next, on the machine that these files are for:" if elsewhere else "Next:",
         "  1. Fill in /etc/reconciler/reconciler.toml.",
         "  2. Put the key and the database's URL into /etc/reconciler/credentials/stripe_key and .../database_url.",
         "  3. systemctl daemon-reload && systemctl enable --now reconciler",

@@ -54,7 +54,8 @@ class HttpEndpoints:
         except OSError as error:
             fault = ConfigurationFault(
                 f'service.listen = "{listen}": the service cannot listen there ({error.strerror}).',
-                "Name another address, or end the process that listens there.",
+                'Set another address or port as listen in [service], or listen = "" for none; or end the process that'
+                " listens there.",
             )
             raise ConfigurationError((fault,)) from None
         self._server = BoundedServer(listener, self._answer, clock)

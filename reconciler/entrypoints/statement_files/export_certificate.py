@@ -67,6 +67,16 @@ class CountedExport:
         """Each account, in the order of the names."""
         return tuple(self._accounts[name] for name in sorted(self._accounts))
 
+    @property
+    def discrepancy_count(self) -> int:
+        """How many discrepancies were counted, of all accounts."""
+        return sum(n for one in self._accounts.values() for n, _ in one.stakes.values())
+
+    @property
+    def entries(self) -> int:
+        """How many entries of the ledger the export has, of all accounts."""
+        return sum(one.entries for one in self._accounts.values())
+
     def _of(self, account: str) -> ExportedAccount:
         return self._accounts.setdefault(account, ExportedAccount(account, ()))
 

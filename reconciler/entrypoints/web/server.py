@@ -129,7 +129,7 @@ def _listening(listen: str) -> socket.socket:
         listener.close()
         fault = ConfigurationFault(
             f"web.listen: {listen} cannot be opened ({error.strerror}).",
-            "Choose another port, or end the program that has it.",
+            "Set another port as listen in [web], or end the program that has it.",
         )
         raise ConfigurationError((fault,)) from None
     return listener

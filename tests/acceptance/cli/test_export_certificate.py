@@ -66,6 +66,14 @@ def test_every_plain_export_has_its_certificate(town: Town) -> None:
         (account,) = certificate["accounts"]
         assert account["discrepancies"] == [{"currency": "eur", "count": 2, "amount": 2500}]
         head = town.ask("SELECT seq, hash FROM reconciler.ledger_heads")[0]
+        # a person sees where it wrote, and how much
+        said = {
+            "jsonl": f"{path}: 2 discrepancies and {head[0]} entries of the ledger\n",
+            "csv": f"{path / 'discrepancies.csv'}: 2 lines\n",
+            "xlsx": f"{path}: 2 discrepancies\n",
+        }
+        assert said[options[1]] in answer.err
+        assert f"{beside}: the certificate\n" in answer.err
         assert (account["entries"], account["head"]) == (head[0], {"seq": head[0], "hash": head[1]})
         assert certificate["command"].startswith(f"reconciler export --format {options[1]}")
         for output in certificate["outputs"]:

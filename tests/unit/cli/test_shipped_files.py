@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_units_name_the_program_that_installs_them(capsys: pytest.CaptureFixture
     assert f"ExecStart={PREFIX}/bin/python -P -m reconciler run" in unit
 
 
+def test_without_a_name_the_units_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`systemd show` alone lists each unit that it can print."""
+    assert run(["systemd", "show"], {}) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert {"reconciler.service", "reconciler-web.service", "reconciler-once.timer"} <= set(listed)
+    assert "systemd show UNIT" in listed[-1]
+
+
 def test_an_interpreter_of_another_folder_may_be_executed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,15 +164,21 @@ def test_no_systemd_is_a_clear_fault(
 def test_a_program_that_the_service_cannot_see_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A program below /home or /root is a fault on this machine, and a warning where files for another are written."""
+    """A program below /home or /root is a fault on this machine. If files for another are written, it is a warning, which
+    comes after the steps, and these say on which machine."""
     monkeypatch.setattr(sys, "prefix", "/home/ana/venv")
     monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/run/systemd/system")
     assert run(["systemd", "install"], {}) == 78
     assert "/home/ana/venv" in capsys.readouterr().err
     monkeypatch.undo()
     monkeypatch.setattr(sys, "prefix", "/home/ana/venv")
+    both = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", both)
+    monkeypatch.setattr(sys, "stderr", both)
     assert run(["systemd", "install", "--root", str(tmp_path)], {}) == 0
-    assert "/home/ana/venv" in capsys.readouterr().err
+    steps, _, warning = both.getvalue().partition("reconciler status\n")
+    assert "Next, on the machine that these files are for:" in steps
+    assert "/home/ana/venv" in warning.splitlines()[0]
 
 
 def test_a_folder_that_cannot_be_written_is_a_fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +125,26 @@ def test_the_text_of_an_applied_sweep_without_a_correction(
     text = shown(capsys, report(writing=Writing.ROWS))
     assert "findings were recorded, no row was corrected." in text
     assert "rows were corrected" not in text
+
+
+def test_a_correction_that_also_links_the_row_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """The column "set to" names the PaymentIntent beside the status only if it is written too."""
+    made = report()
+    assert "its PaymentIntent" not in shown(capsys, made)
+    made.lines[0] = replace(made.lines[0], writes_intent=True)
+    assert "paid and its PaymentIntent" in shown(capsys, made)
+
+
+def test_corrections_that_were_taken_back_have_their_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A finding of the reason reverted is followed by the command that makes the corrections of its sweep once more."""
+    made = report()
+    assert "--again" not in shown(capsys, made)
+    made.lines[1] = replace(made.lines[1], why="reverted", reverted_sweep=5)
+    text = shown(capsys, made)
+    assert "once more: reconciler sweep --apply --again 5 --account eu\n" in text
+    assert "corrections of sweep 5" in text
 
 
 def test_the_text_of_an_incomplete_sweep(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,6 +29,7 @@ STATUS = AccountStatus(
     requests=0,
 )
 DELIVERS = Expectations({}, 5000, delivers=True)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG = UNDELIVERED.total_seconds() + 1
 
 
@@ -75,3 +77,12 @@ def test_a_command_names_the_account_if_there_are_several() -> None:
     assert about.command_for("the shop") == "plan --account 'the shop'"
     assert replace(about, command="doctor").command_for("eu") == "doctor"
     assert replace(about, command=None).command_for("eu") is None
+
+
+@pytest.mark.parametrize(("error", "command"), [(None, "run"), ("a thread has died", "doctor")])
+def test_after_a_clean_stop_the_service_is_started_again(error: str | None, command: str) -> None:
+    """Without an error there is nothing that the doctor could find; several accounts have one service."""
+    lease = LeaseStatus(None, None, False, "update", NOW, error, None, False)
+    found = remarks(replace(STATUS, lease=lease), DELIVERS)
+    (remark,) = (one for one in found if "one held it" in one.what)
+    assert remark.command == remark.command_for("eu") == command

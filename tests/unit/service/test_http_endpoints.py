@@ -223,8 +223,9 @@ def test_huge_headers_take_no_memory() -> None:
 
 
 def test_an_address_in_use_is_a_fault_of_the_configuration() -> None:
-    """The message names the setting."""
-    with serving() as port, pytest.raises(ConfigurationError, match=r"service\.listen"):
+    """The message names the setting, and the hint says where it stands."""
+    with serving() as port, pytest.raises(ConfigurationError, match=r"service\.listen") as refused:
         HttpEndpoints(
             f"127.0.0.1:{port}", (), bytes, lambda: (True, {}), lambda: (True, {}), SystemClock()
         )
+    assert "listen in [service]" in refused.value.faults[0].hint

@@ -92,6 +92,8 @@ def make_report() -> SweepReport:
             "succeeded",
             "paid",
             None,
+            writes_intent=True,
+            reverted_sweep=5,
         )
     )
     report.lines.append(ReportLine(DecisionKind.WAIT, "pi_2", ("2", "3"), why="a webhook may come"))
