@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from reconciler.engine.health.status import MOST_COUNTED
 from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
     from reconciler.engine.report import SweepReport
     from reconciler.settings.sections import PaymentsSection
-
-MOST_COUNTED: Final = 10_000
 
 
 def note_rows_without_intent(

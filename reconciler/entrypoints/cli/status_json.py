@@ -60,6 +60,7 @@ def as_json(
             for item in one.sweeps
         ],
         "open_payments": dict(one.open_payments),
+        "open_without_intent": one.open_without_intent,
         "open_discrepancies": [
             {
                 "severity": item.severity.value,

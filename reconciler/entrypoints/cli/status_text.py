@@ -8,6 +8,7 @@ from reconciler.domain.money import Money
 from reconciler.engine.health.rate_usage import EndpointRate, RateUsage
 from reconciler.engine.health.remarks import Remark, worst
 from reconciler.engine.health.status import (
+    MOST_COUNTED,
     AccountStatus,
     Expectations,
     OutboxStatus,
@@ -62,6 +63,11 @@ def write_status(
     open_payments = ", ".join(f"{count:,} {name}" for name, count in one.open_payments.items())
     if one.table_fault:
         open_payments = "unknown, because the table cannot be read"
+
+    without = one.open_without_intent or 0
+    if without:
+        many = f"more than {MOST_COUNTED:,}" if without > MOST_COUNTED else f"{without:,}"
+        open_payments = f"{open_payments or 'none'}; {many} without a PaymentIntent"
 
     write_pairs(
         [

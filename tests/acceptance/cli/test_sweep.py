@@ -74,6 +74,8 @@ def test_due_names_the_open_rows_that_it_cannot_examine(town: Town) -> None:
     )
     assert f"{said} A sweep of a range of time finds those that were paid" in linked.out
     assert town.run("sweep", "--json").json["notes"] == []
+    assert "none; 2 without a PaymentIntent" in town.run("status").out
+    assert town.run("status", "--json").json[0]["open_without_intent"] == 2
 
 
 def test_single_payments(town: Town) -> None:

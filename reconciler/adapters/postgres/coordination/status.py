@@ -79,6 +79,13 @@ class PostgresStatus:
             counts[table.mapping.statuses.outcome(status).value] += count
         return dict(sorted(counts.items()))
 
+    def open_without_intent(self, table: MerchantTable, most: int) -> int:
+        """How many open rows hold no PaymentIntent, counted up to ``most``."""
+        parameters = {"account": self._account, "open": table.open_statuses, "limit": most}
+        with self._database.counting("counting open rows without a PaymentIntent") as connection:
+            rows = connection.execute(table.open_without_intent_count, parameters).fetchall()
+        return int(rows[0][0])
+
     def _rows(self, name: str, **values: object) -> list[TupleRow]:
         parameters = {"account": self._account, **values}
         with self._database.connection("reading the status") as connection:
