@@ -33,7 +33,11 @@ from reconciler.adapters.postgres.web.ledger_and_sweeps import (
     ledger_part,
     sweeps_part,
 )
-from reconciler.adapters.postgres.web.overview_figures import OverviewFigures, overview_figures
+from reconciler.adapters.postgres.web.overview_figures import (
+    OverviewFigures,
+    open_by_currency,
+    overview_figures,
+)
 from reconciler.adapters.postgres.web.payment_records import (
     PaymentRecords,
     payment_of_discrepancy,
@@ -114,6 +118,10 @@ class WebRecords:
                 ("overview", account), lambda: overview_figures(self._database, account, zone)
             ),
         )
+
+    def open_by_currency(self, account: str) -> Mapping[str, int]:
+        """How many discrepancies of the account are open now, by currency."""
+        return open_by_currency(self._database, account)
 
     def examined_ranges(self, account: str) -> tuple[tuple[date, date], ...]:
         """The ranges of days, from the first to the last, that sweeps examined to the end."""

@@ -123,3 +123,42 @@ def test_a_duplicate_payment_names_the_other_one(ana: TestClient) -> None:
     listed = words(ana.get("/discrepancies?kind=duplicate_payment").text)
     assert "row 9001 Stripe: received 141.50 EUR" in listed
     assert "not found" not in listed
+
+
+FOUND = {
+    "kind": "contradicted",
+    "severity": "critical",
+    "state": "open",
+    "reason": None,
+    "evidence": {},
+}
+MAY = {
+    "sweep": 901, "day": "2026-05-05", "currency": "eur", "local": {"succeeded": {"count": 1, "amount": 500}},
+    "stripe": {}, "received": {"count": 0, "amount": 0}, "refunded": 0, "disputed": 0, "moved": 0, "waiting": 0,
+    "returned": 0, "unrelated": {"count": 0, "amount": 0}, "outside_mapping": {"count": 0, "amount": 0},
+}  # fmt: skip
+ENTRIES = [
+    ("finding_opened", {**FOUND, "subject": "pi_april", "difference": {"eur": 700}, "payment_created": "2026-04-20T00:00:00Z"}),
+    ("finding_opened", {**FOUND, "subject": "pi_may", "difference": {"eur": 500}, "payment_created": "2026-05-05T00:00:00Z"}),
+    ("day_totals", MAY),
+    ("sweep", {"sweep": 901, "kind": "window", "timezone": "UTC", "days": {"first": "2026-05-05", "last": "2026-05-05"}}),
+]  # fmt: skip
+
+
+def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) -> None:
+    """The open differences of the account are those of the period and those carried in, which stand there by name; and the
+    page says how many the list has."""
+    actions = [action for action, _ in ENTRIES]
+    bodies = [json.dumps(body, sort_keys=True, separators=(",", ":")) for _, body in ENTRIES]
+    with psycopg.connect(stored, autocommit=True) as connection:
+        connection.execute("SELECT reconciler.append_entries('default', %s, %s)", (actions, bodies))
+    text = ana.get("/statement?from=2026-05-05&to=2026-05-05&cutoff=2027-12-31").text
+    said = words(text)
+    assert re.search(r"Open at the cut-off, \S+ \S+ 2 12\.00 EUR", said)
+    assert "of it payments of this period 1 5.00 EUR" in said
+    assert "of it carried in: payments created before it 1 7.00 EUR" in said
+    assert "of it payments created after it" not in said
+    assert "EUR: carried in from before the period" in said
+    assert "pi_april" in said
+    assert "Explaining this period's difference: 1 finding," in said
+    assert "Open in the list of discrepancies now: 124 findings," in said

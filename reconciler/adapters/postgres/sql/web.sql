@@ -49,6 +49,13 @@ FROM (
 ) AS d
 GROUP BY 1, 2, 3, 4
 
+-- name: web_open_by_currency
+-- How many are open in the list of discrepancies. An index of states serves it.
+SELECT currency, pg_catalog.count(*)
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND state OPERATOR(pg_catalog.=) 'open'
+GROUP BY currency
+
 -- name: web_since
 -- The entry of the last sweep before the last days: what comes after it is of these days. An index of actions serves it.
 SELECT coalesce((

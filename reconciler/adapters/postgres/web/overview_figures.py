@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -87,6 +88,14 @@ class OverviewFigures:
     delays: Delays
     settled: int
     window: LastWindow | None
+
+
+def open_by_currency(database: Database, account: str) -> Mapping[str, int]:
+    """How many discrepancies of an account are open, by currency."""
+    with database.connection("counting the open discrepancies") as connection:
+        return dict(
+            connection.execute(_SQL["web_open_by_currency"], {"account": account}).fetchall()
+        )
 
 
 def overview_figures(database: Database, account: str, zone: str) -> OverviewFigures:

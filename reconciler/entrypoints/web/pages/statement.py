@@ -18,6 +18,8 @@ from reconciler.entrypoints.web.pages.closing import closing_tables, possible_st
 from reconciler.entrypoints.web.pages.statement_details import (
     certificate_table,
     detail_tables,
+    open_by_creation,
+    open_counts,
     sentences,
 )
 from reconciler.entrypoints.web.tables import (
@@ -54,6 +56,7 @@ def statement(call: Call) -> View:
     cutoff = asked.cutoff or _usual_cutoff(closing)
     recorded = period_statement(call, account, asked.period, cutoff)
     found = recorded.statement
+    listed = call.records.open_by_currency(account)
     tables: list[Table[Any]] = [*closing_tables(account, closing)]
     for currency in found.currencies:
         tables.append(_lines_table(currency))
@@ -83,7 +86,10 @@ def statement(call: Call) -> View:
         "headlines": [_headline(one) for one in found.currencies],
         "zone": call.settings.statement.timezone,
         "months": _months(found),
-        "said": {one.currency: sentences(found, one) for one in found.currencies},
+        "said": {
+            one.currency: [open_counts(one, listed.get(one.currency, 0)), *sentences(found, one)]
+            for one in found.currencies
+        },
     }
     return View("statement.html", f"Statement of {asked.name}", values, tuple(tables))
 
@@ -193,6 +199,11 @@ def _roll_forward(found: Statement, one: CurrencyStatement) -> Table[Line]:
         line("New", one.new),
         line("Cleared", Movement(one.cleared.count, -one.cleared.amount)),
         line(f"Open at the cut-off, {moment_text(found.cut)}", one.closing, is_total=True),
+        *(
+            line(name, Movement(len(items), sum(item.amount for item in items)))
+            for name, items in open_by_creation(found, one).items()
+            if items
+        ),
     ]
     return Table(
         f"roll_forward_{one.currency}",

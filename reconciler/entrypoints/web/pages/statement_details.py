@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from typing import Final
 
 from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 from reconciler.domain.money import Money
@@ -17,6 +18,7 @@ from reconciler.entrypoints.statement_files.certificate import TITLE, Certificat
 from reconciler.entrypoints.statement_files.origin import moment_word, origin_by
 from reconciler.entrypoints.web.call import Call
 from reconciler.entrypoints.web.tables import (
+    Column,
     Table,
     address,
     moment_column,
@@ -25,6 +27,10 @@ from reconciler.entrypoints.web.tables import (
     text_column,
 )
 from reconciler.entrypoints.web.templating import words
+
+OF_PERIOD: Final = "of it payments of this period"
+CARRIED_IN: Final = "of it carried in: payments created before it"
+LATER: Final = "of it payments created after it"
 
 
 def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
@@ -39,6 +45,42 @@ def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
         )
     said = (statement_text.lost_webhooks(found.period, one), below, statement_text.subsequent(one))
     return [text for text in said if text]
+
+
+def open_by_creation(
+    found: Statement, one: CurrencyStatement
+) -> dict[str, Sequence[ReconcilingItem]]:
+    """What is open at the cut-off, by whether its payment was created in the period, before it or after it."""
+    start, end = found.period.start, found.period.end
+    return {
+        OF_PERIOD: [item for item in one.open_items if start <= item.payment_created < end],
+        CARRIED_IN: [item for item in one.open_items if item.payment_created < start],
+        LATER: [item for item in one.open_items if item.payment_created >= end],
+    }
+
+
+def open_counts(one: CurrencyStatement, listed: int) -> str:
+    """How the numbers of the page and of the list of discrepancies fit together. ``listed`` are open in the list now."""
+    return (
+        f"Explaining this period's difference: {_findings(len(one.items))}, each as it was when its day was examined."
+        f" Open in the whole account at the cut-off: {_findings(one.closing.count)} with a difference of money, also those that a"
+        f" person resolved or ignored. Open in the list of discrepancies now: {_findings(listed)}, also those without such a"
+        " difference and those found after the cut-off."
+    )
+
+
+def _findings(count: int) -> str:
+    return f"{count:,} finding{'' if count == 1 else 's'}"
+
+
+def carried_table(account: str, found: Statement, one: CurrencyStatement) -> Table[ReconcilingItem]:
+    """The open differences of payments that were created before the period, by name."""
+    return Table(
+        f"carried_{one.currency}",
+        f"{one.currency.upper()}: carried in from before the period",
+        _item_columns(account, found, "State at the cut-off"),
+        open_by_creation(found, one)[CARRIED_IN],
+    )
 
 
 def ageing_table(found: Statement, one: CurrencyStatement) -> Table[AgedItems]:
@@ -57,26 +99,29 @@ def ageing_table(found: Statement, one: CurrencyStatement) -> Table[AgedItems]:
     )
 
 
-def items_table(account: str, found: Statement, one: CurrencyStatement) -> Table[ReconcilingItem]:
-    """What explains the difference. The page lists what is material, a file has every item."""
-
+def _item_columns(account: str, found: Statement, state: str) -> list[Column[ReconcilingItem]]:
     def href(item: ReconcilingItem) -> str:
         name = item.subject.removeprefix("row:").split(",")[0]
         return address("/payment", account=account, name=name)
 
+    return [
+        text_column("Payment", lambda item: item.subject, href=href),
+        text_column("Kind", lambda item: words(item.kind)),
+        text_column(state, lambda item: words(item.state)),
+        text_column("Owner", found.owner_of),
+        text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
+        moment_column("Payment created", lambda item: item.payment_created),
+        moment_column("Since", lambda item: item.since),
+        money_column("Amount", lambda item: Money(item.amount, item.currency)),
+    ]
+
+
+def items_table(account: str, found: Statement, one: CurrencyStatement) -> Table[ReconcilingItem]:
+    """What explains the difference. The page lists what is material, a file has every item."""
     return Table(
         f"items_{one.currency}",
         f"{one.currency.upper()}: what explains the difference",
-        (
-            text_column("Payment", lambda item: item.subject, href=href),
-            text_column("Kind", lambda item: words(item.kind)),
-            text_column("State when examined", lambda item: words(item.state)),
-            text_column("Owner", found.owner_of),
-            text_column("Reason", lambda item: words(item.reason) if item.reason else ""),
-            moment_column("Payment created", lambda item: item.payment_created),
-            moment_column("Since", lambda item: item.since),
-            money_column("Amount", lambda item: Money(item.amount, item.currency)),
-        ),
+        _item_columns(account, found, "State when examined"),
         one.material_items,
         empty="No finding explains a part of the difference.",
         all_rows=lambda: nullcontext(iter(one.items)),
@@ -142,4 +187,5 @@ def detail_tables(
     """The tables of one currency below its sums."""
     yield ageing_table(found, one)
     yield items_table(account, found, one)
+    yield carried_table(account, found, one)
     yield subsequent_table(account, one)
