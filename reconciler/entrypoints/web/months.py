@@ -84,7 +84,7 @@ class AskedPeriod:
 
 def asked_period(call: Call) -> AskedPeriod:
     """The period that the address names, else the month before the present one. Raises WrongAddressError."""
-    first, last = _day(call, "from"), _day(call, "to")
+    first, last = asked_day(call, "from"), asked_day(call, "to")
     if (first is None) != (last is None):
         raise WrongAddressError("from and to go together.", "Write both, such as 2026-10-01.")
     zone = call.settings.statement.zone
@@ -100,7 +100,7 @@ def asked_period(call: Call) -> AskedPeriod:
             month.name,
             {"month": month.code},
         )
-    cutoff_day = _day(call, "cutoff")
+    cutoff_day = asked_day(call, "cutoff")
     cutoff = None
     if cutoff_day is not None:
         cutoff = start_of(cutoff_day + timedelta(days=1), zone)
@@ -108,7 +108,8 @@ def asked_period(call: Call) -> AskedPeriod:
     return AskedPeriod(period, cutoff, name, month, chosen)
 
 
-def _day(call: Call, name: str) -> date | None:
+def asked_day(call: Call, name: str) -> date | None:
+    """A day of the address, None if it is empty. Raises WrongAddressError if it is none."""
     text = call.text(name)
     if text is None:
         return None

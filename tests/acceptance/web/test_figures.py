@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -162,3 +164,28 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
     assert "pi_april" in said
     assert "Explaining this period's difference: 1 finding," in said
     assert "Open in the list of discrepancies now: 124 findings," in said
+
+
+def test_the_list_of_a_month_and_of_a_cause(ana: TestClient) -> None:
+    """A payment belongs to the days on which it was created, the last one included."""
+    march = "/discrepancies?paid_from=2026-03-01&paid_to=2026-03-10&state=open"
+    assert ana.get(march).text.count(LATER) >= 2
+    assert EARLIER not in ana.get(march).text
+    assert "No discrepancy fits" in ana.get("/discrepancies?paid_to=2026-01-31").text
+    assert "No discrepancy fits" in ana.get("/discrepancies?paid_from=2026-03-11").text
+    by_cause = ana.get("/discrepancies?cause=undelivered").text
+    assert UNKNOWN in by_cause
+    assert LATER not in by_cause
+    assert ana.get("/discrepancies?cause=x").status_code == 400
+    assert ana.get("/discrepancies?paid_from=soon").status_code == 400
+
+
+def test_the_list_says_who_corrected_and_when_it_is_due(ana: TestClient) -> None:
+    """On the page and in the file; what is open has its due date in the file too."""
+    assert "Corrected service, 20" in words(ana.get("/discrepancies?state=corrected").text)
+    answer = ana.get("/discrepancies?download=discrepancies&paid_from=2026-03-01").content
+    found = list(csv.DictReader(io.StringIO(answer.decode("utf-8-sig"))))
+    corrected = next(one for one in found if one["payment_intent"] == UNKNOWN)
+    assert (corrected["resolved_by"], corrected["cause"]) == ("service", "undelivered")
+    assert corrected["corrected_at"]
+    assert next(one for one in found if one["state"] == "open")["due"]

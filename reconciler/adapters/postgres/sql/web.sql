@@ -1,29 +1,50 @@
 -- name: web_discrepancies
 -- One part of a list, from a place in its order on. Not prepared, so that PostgreSQL plans it for the filters that are set.
 SELECT
-    id, account, kind, severity, state, payment_intent, keys, stake_amount, currency, reason, cause, closing,
-    note, resolved_by, first_seen, last_seen, fingerprint, local, stripe, evidence,
-    order_reference, payment_created, opened_at, owner, NULL::pg_catalog.timestamptz, seen_at, changed_at, NULL, NULL, NULL
-FROM reconciler.discrepancies AS d
-WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
-    AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
-    AND (%(kinds)s::pg_catalog.text[] IS NULL OR d.kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
-    AND (%(severities)s::pg_catalog.text[] IS NULL OR d.severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
-    AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
-    AND (
-        %(text)s::pg_catalog.text IS NULL
-        -- the expression of the index of names
-        OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
-        OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
-    )
-    AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
-    AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
-    AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
-    AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
-    AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
--- as the indexes have it
-ORDER BY d.{column} {direction} NULLS LAST, d.id {direction}
-LIMIT %(limit)s
+    p.id, p.account, p.kind, p.severity, p.state, p.payment_intent, p.keys, p.stake_amount, p.currency, p.reason, p.cause,
+    p.closing, p.note, p.resolved_by, p.first_seen, p.last_seen, p.fingerprint, p.local, p.stripe, p.evidence,
+    p.order_reference, p.payment_created, p.opened_at, p.owner, NULL::pg_catalog.timestamptz, p.seen_at, p.changed_at, c.at, c.asked_by, c.sweep
+FROM (
+    SELECT d.*
+    FROM reconciler.discrepancies AS d
+    WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
+        AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
+        AND (%(kinds)s::pg_catalog.text[] IS NULL OR d.kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
+        AND (%(severities)s::pg_catalog.text[] IS NULL OR d.severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
+        AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
+        AND (
+            %(text)s::pg_catalog.text IS NULL
+            -- the expression of the index of names
+            OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
+            OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
+        )
+        AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
+        AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
+        AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
+        AND (%(causes)s::pg_catalog.text[] IS NULL OR d.cause OPERATOR(pg_catalog.=) ANY(%(causes)s::pg_catalog.text[]))
+        AND (%(paid_since)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.>=) %(paid_since)s::pg_catalog.timestamptz)
+        AND (%(paid_until)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.<) %(paid_until)s::pg_catalog.timestamptz)
+        AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
+        AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
+    -- as the indexes have it
+    ORDER BY d.{column} {direction} NULLS LAST, d.id {direction}
+    LIMIT %(limit)s
+) AS p
+LEFT JOIN LATERAL (
+    SELECT l.at, l.asked_by, l.sweep
+    FROM (
+        SELECT e.seq, e.at, e.body OPERATOR(pg_catalog.->>) 'asked_by' AS asked_by, (e.body OPERATOR(pg_catalog.->>) 'sweep')::pg_catalog.int8 AS sweep
+        FROM reconciler.ledger AS e
+        WHERE p.state OPERATOR(pg_catalog.=) 'corrected' AND e.account OPERATOR(pg_catalog.=) p.account AND e.action OPERATOR(pg_catalog.=) 'correction'
+            AND coalesce(e.body OPERATOR(pg_catalog.->>) 'subject', e.body OPERATOR(pg_catalog.->>) 'payment_intent')
+            OPERATOR(pg_catalog.=) coalesce(p.evidence OPERATOR(pg_catalog.->>) 'paying_intent', p.payment_intent)
+        -- without this PostgreSQL would walk through the ledger from its end
+        OFFSET 0
+    ) AS l
+    ORDER BY l.seq DESC
+    LIMIT 1
+) AS c ON true
+ORDER BY p.{column} {direction} NULLS LAST, p.id {direction}
 
 -- name: web_accounts
 -- Every account that has recorded something.

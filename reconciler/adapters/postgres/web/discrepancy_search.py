@@ -14,7 +14,7 @@ from psycopg import sql
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import discrepancy_of_row
 from reconciler.adapters.postgres.statements import TEMPLATES
-from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Cause, Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 
 _TEMPLATE: Final = TEMPLATES["web"]["web_discrepancies"]
@@ -51,12 +51,16 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class DiscrepancySearch:
     """Which discrepancies a reader wants, and in which order. ``text`` is a PaymentIntent, an order,
-    the key of a row or a number."""
+    the key of a row or a number. ``paid_since`` (included) and ``paid_until`` (not included) bound the payment's creation.
+    """
 
     account: str | None = None
     states: tuple[State, ...] = ()
     kinds: tuple[Kind, ...] = ()
     severities: tuple[Severity, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    paid_since: datetime | None = None
+    paid_until: datetime | None = None
     currency: str | None = None
     text: str | None = None
     ids: tuple[int, ...] | None = None
@@ -82,6 +86,9 @@ class DiscrepancySearch:
             "states": [state.value for state in self.states] or None,
             "kinds": [kind.value for kind in self.kinds] or None,
             "severities": [severity.value for severity in self.severities] or None,
+            "causes": [cause.value for cause in self.causes] or None,
+            "paid_since": self.paid_since,
+            "paid_until": self.paid_until,
             "currency": self.currency,
             "text": self.text,
             "ids": None if self.ids is None else list(self.ids),

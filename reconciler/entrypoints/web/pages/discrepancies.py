@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Final
 
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order, Place
-from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Cause, Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
 from reconciler.domain.review.due_date import DueRules
+from reconciler.domain.statement.period import start_of
 from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.web.call import Call, View, WrongAddressError
+from reconciler.entrypoints.web.months import asked_day
 from reconciler.entrypoints.web.tables import (
     Cell,
     Column,
@@ -60,11 +62,16 @@ def discrepancies(call: Call) -> View:
         return View("nothing_yet.html", "Discrepancies")
     sort = call.choice("sort", Sort) or Sort.LAST_SEEN
     queue = call.choices("queue", Queue)
+    zone = call.settings.statement.zone
+    paid = asked_day(call, "paid_from"), asked_day(call, "paid_to")
     wanted = DiscrepancySearch(
         account=call.account(accounts) if call.text("account") else None,
         states=call.choices("state", State),
         kinds=call.choices("kind", Kind),
         severities=call.choices("severity", Severity),
+        causes=call.choices("cause", Cause),
+        paid_since=None if paid[0] is None else start_of(paid[0], zone),
+        paid_until=None if paid[1] is None else start_of(paid[1] + timedelta(days=1), zone),
         currency=_currency(call),
         text=call.text("q"),
         owner=call.text("owner"),
@@ -84,6 +91,9 @@ def discrepancies(call: Call) -> View:
             "state",
             "kind",
             "severity",
+            "cause",
+            "paid_from",
+            "paid_to",
             "currency",
             "q",
             "owner",
@@ -91,13 +101,19 @@ def discrepancies(call: Call) -> View:
             "sort",
         )
     }
+
+    @contextmanager
+    def all_rows() -> Iterator[Iterator[Discrepancy]]:
+        with call.records.all_discrepancies(wanted) as every:
+            yield (with_due_date(one, rules) for one in every)
+
     table = Table(
         "discrepancies",
         "Discrepancies",
         columns(several_accounts=len(accounts) > 1, now=now),
         shown,
         empty="No discrepancy fits these filters.",
-        all_rows=partial(call.records.all_discrepancies, wanted),
+        all_rows=all_rows,
         row_id=lambda one: one.id,
     )
     values = {
@@ -107,6 +123,7 @@ def discrepancies(call: Call) -> View:
         "states": list(State),
         "kinds": list(Kind),
         "severities": list(Severity),
+        "causes": list(Cause),
         "sort": sort,
         "queues": list(Queue),
         "decisions": list(CHOICES),
@@ -152,8 +169,12 @@ def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Colu
             {
                 "kind": lambda one: one.kind.value,
                 "reason": lambda one: one.reason,
-                "cause": lambda one: one.cause,
             },
+        ),
+        Column(
+            "Cause",
+            lambda one: Cell(words(one.cause) if one.cause else ""),
+            {"cause": lambda one: one.cause},
         ),
         text_column(
             "Severity",
@@ -162,11 +183,12 @@ def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Colu
         ),
         Column(
             "State",
-            lambda one: Cell(words(one.state.value), note=one.resolved_by or one.closing),
+            lambda one: Cell(words(one.state.value), note=_ended_by(one)),
             {
                 "state": lambda one: one.state.value,
                 "closing": lambda one: one.closing,
-                "resolved_by": lambda one: one.resolved_by,
+                "resolved_by": lambda one: one.resolved_by or (one.corrected and one.corrected.by),
+                "corrected_at": lambda one: one.corrected and one.corrected.at,
                 "note": lambda one: one.note,
             },
         ),
@@ -228,6 +250,13 @@ def _stripe_status(one: Discrepancy) -> str:
     if isinstance(received, int) and one.stripe_side.currency:
         return f"received {money_text(Money(received, one.stripe_side.currency))}"
     return "not found" if not one.stripe else "no status"
+
+
+def _ended_by(one: Discrepancy) -> str | None:
+    """Who ended it and when, or why it ended; None while it is open."""
+    if one.resolved_by is None and one.corrected is not None:
+        return f"{one.corrected.by}, {moment_text(one.corrected.at)[:16]}"
+    return one.resolved_by or one.closing
 
 
 def _row_status(one: Discrepancy) -> str:
