@@ -23,6 +23,7 @@ from reconciler.adapters.postgres.schema.schema_state import ensure_schema
 from reconciler.adapters.postgres.web.discrepancy_search import (
     DiscrepancySearch,
     Place,
+    count_discrepancies,
     reading_discrepancies,
     search_discrepancies,
 )
@@ -103,6 +104,10 @@ class WebRecords:
     ) -> tuple[Discrepancy, ...]:
         """One part of a list."""
         return search_discrepancies(self._database, wanted, after, limit)
+
+    def discrepancy_count(self, wanted: DiscrepancySearch, most: int) -> int:
+        """How many discrepancies a list has; ``most`` if it has more."""
+        return count_discrepancies(self._database, wanted, most)
 
     def all_discrepancies(
         self, wanted: DiscrepancySearch

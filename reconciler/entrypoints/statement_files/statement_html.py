@@ -26,11 +26,30 @@ pre { font: .8rem/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-w
 th { background: var(--soft); } .money { text-align: right; white-space: nowrap; }
 p { overflow-wrap: anywhere; }
 .headline { font-size: 1.15rem; font-weight: 600; } .warning { border-left: .3rem solid; padding-left: .7rem; }
+.moment { white-space: nowrap; }
 .wide { overflow-x: auto; }
+@media screen {
+  /* a shadow at an edge says that the table goes on behind it */
+  .wide { background: linear-gradient(to right, Canvas 40%, transparent) left / 2.5rem 100% no-repeat local,
+      linear-gradient(to left, Canvas 40%, transparent) right / 2.5rem 100% no-repeat local,
+      linear-gradient(to right, #8888, transparent) left / .8rem 100% no-repeat scroll,
+      linear-gradient(to left, #8888, transparent) right / .8rem 100% no-repeat scroll; }
+}
+@media screen and (max-width: 40rem) {
+  body { margin: 1rem auto; } table { font-size: .87rem; } th, td { padding: .25rem .4rem; }
+  .facts tr { display: block; padding: .3rem 0; border-bottom: 1px solid var(--line); }
+  .facts th, .facts td { display: block; border: 0; } .facts thead { display: none; }
+  .facts td:first-child { font-weight: 600; } .facts tbody { display: block; }
+}
 @media print {
-  body { max-width: none; margin: 0; font-size: 10pt; color: #000; background: #fff; }
-  thead { display: table-header-group; } tr { break-inside: avoid; } .certificate { break-before: page; }
-  @page { margin: 16mm; }
+  @page { margin: 14mm 14mm 16mm; @bottom-right { content: "Page " counter(page) " of " counter(pages); font: 8pt sans-serif; } }
+  :root { color-scheme: light; }
+  body { max-width: none; margin: 0; padding: 0; font-size: 9pt; line-height: 1.35; color: #000; background: #fff; }
+  h2 { margin-top: 1.2rem; } h1, h2, h3, .headline { break-after: avoid; } h3 { margin: .8rem 0 .2rem; } p { margin: .3rem 0; }
+  table { font-size: 8pt; margin: .2rem 0 .5rem; } th, td { padding: .1rem .4rem; } pre { font-size: 7pt; line-height: 1.25; }
+  .wide { overflow: visible; } td:first-child { overflow-wrap: anywhere; min-width: 8.5rem; }
+  thead { display: table-header-group; } thead, tr { break-inside: avoid; } tbody tr:first-child { break-before: avoid; }
+  .certificate { break-before: page; }
 }
 """
 _MOST_ROWS: Final = 10_000
@@ -168,16 +187,16 @@ def _subsequent(one: CurrencyStatement) -> Iterator[str]:
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], name: str = "") -> Iterator[str]:
-    right = [title.startswith(("money", "findings")) for title in titles]
+    classes = [_class_of(title) for title in titles]
     named = f' class="{name}"' if name else ""
-    yield f'<div class="wide"><table{named}>\n<thead><tr>'
-    for title, is_right in zip(titles, right, strict=True):
-        yield f'<th scope="col"{_class(is_right)}>{_text(title)}</th>'
+    yield f'<div class="wide" tabindex="0" role="group" aria-label="table: {_text(titles[0])}"><table{named}>\n<thead><tr>'
+    for title, name_of_class in zip(titles, classes, strict=True):
+        yield f'<th scope="col"{name_of_class}>{_text(title)}</th>'
     yield "</tr></thead>\n<tbody>\n"
     for row in rows:
-        cells = zip(row, right, strict=True)
+        cells = zip(row, classes, strict=True)
         yield "<tr>"
-        yield from (f"<td{_class(is_right)}>{_cell(cell)}</td>" for cell, is_right in cells)
+        yield from (f"<td{name_of_class}>{_cell(cell)}</td>" for cell, name_of_class in cells)
         yield "</tr>\n"
     yield "</tbody></table></div>\n"
 
@@ -190,8 +209,11 @@ def _cell(text: str) -> str:
     return f"<pre>{chr(10).join(lines)}</pre>"
 
 
-def _class(is_right: bool) -> str:
-    return ' class="money"' if is_right else ""
+def _class_of(title: str) -> str:
+    """The attribute of a column's cells: amounts and counts stand to the right, and a time is not broken."""
+    if title.startswith(("money", "findings")):
+        return ' class="money"'
+    return ' class="moment"' if title in {"created", "at"} else ""
 
 
 def _text(text: str) -> str:

@@ -144,6 +144,13 @@ def test_every_page_can_be_used_by_every_person(demo: Demo, browser: Any, screen
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= SCREENS[screen]["viewport"]["width"], name
         keep_picture(page, f"{name}-{screen}")
+        if screen == "phone":
+            links = page.locator(".top nav a").all()
+            assert all(
+                one.bounding_box()["x"] + one.bounding_box()["width"] <= 390 for one in links
+            )
+            for box in page.locator("td.choose input, .sides").all()[:2]:
+                assert 20 <= box.bounding_box()["width"] <= 390, name
         if screen == "light":
             page.emulate_media(media="print")
             assert not page.locator(".top nav").is_visible()

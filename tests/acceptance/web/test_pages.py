@@ -71,6 +71,14 @@ def test_a_list_is_read_part_by_part(ana: TestClient) -> None:
             assert seen == sorted(seen, reverse=True)
 
 
+def test_a_part_says_of_how_many(ana: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A printed page is not taken for the whole list, and a very long list is not counted to its end."""
+    assert "50 of 120 discrepancies on this page" in ana.get("/discrepancies?state=open").text
+    assert "50 of 60 discrepancies" in ana.get("/discrepancies?kind=contradicted").text
+    monkeypatch.setattr("reconciler.entrypoints.web.pages.discrepancies.MOST_COUNTED", 100)
+    assert "50 of more than 100 discrepancies" in ana.get("/discrepancies").text
+
+
 def test_filters_and_search(ana: TestClient) -> None:
     """By kind, severity, currency, intent and row key."""
     assert len(rows(ana.get("/discrepancies?severity=critical&kind=missed_outcome").text)) == 0

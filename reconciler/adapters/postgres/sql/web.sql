@@ -46,6 +46,10 @@ LEFT JOIN LATERAL (
 ) AS c ON true
 ORDER BY p.{column} {direction} NULLS LAST, p.id {direction}
 
+-- name: web_discrepancy_count
+-- How many discrepancies a list has, as far as its limit goes.
+SELECT pg_catalog.count(*) FROM ({listed}) AS listed
+
 -- name: web_accounts
 -- Every account that has recorded something.
 SELECT account FROM reconciler.ledger_heads ORDER BY account

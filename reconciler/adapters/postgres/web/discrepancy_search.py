@@ -18,6 +18,7 @@ from reconciler.domain.findings.discrepancy import Cause, Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 
 _TEMPLATE: Final = TEMPLATES["web"]["web_discrepancies"]
+_COUNT: Final = TEMPLATES["web"]["web_discrepancy_count"]
 
 
 class Order(Enum):
@@ -110,6 +111,15 @@ def search_discrepancies(
             wanted.statement(), wanted.parameters(after, limit), prepare=False
         ).fetchall()
     return tuple(discrepancy_of_row(*row) for row in rows)
+
+
+def count_discrepancies(database: Database, wanted: DiscrepancySearch, most: int) -> int:
+    """How many there are; ``most`` if there are more."""
+    with database.connection("counting discrepancies") as connection:
+        row = connection.execute(
+            _COUNT.format(listed=wanted.statement()), wanted.parameters(None, most), prepare=False
+        ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 @contextmanager

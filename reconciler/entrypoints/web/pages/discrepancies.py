@@ -32,6 +32,8 @@ CHOICES: Final = ("resolve", "ignore", "assign", "note", "reopen")
 """What a reviewer can do with the chosen ones."""
 ROWS: Final = 50
 """The discrepancies on one page."""
+MOST_COUNTED: Final = 10_000
+"""A list is counted up to here, so that a page does not wait for the count of a very long one."""
 
 
 class Sort(StrEnum):
@@ -130,8 +132,17 @@ def discrepancies(call: Call) -> View:
         "next": _next(chosen, shown, sort) if len(found) > ROWS else None,
         "is_first": call.text("after_id") is None,
         "first": address("/discrepancies", **chosen),
+        "total": _total(call, wanted, len(found)),
     }
     return View("discrepancies.html", "Discrepancies", values, (table,))
+
+
+def _total(call: Call, wanted: DiscrepancySearch, found: int) -> str:
+    """How many discrepancies the filters select, of which the page shows a part."""
+    if found <= ROWS and call.text("after_id") is None:
+        return f"{found:,}"
+    count = call.records.discrepancy_count(wanted, MOST_COUNTED + 1)
+    return f"more than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
 
 
 def with_due_date(one: Discrepancy, rules: DueRules) -> Discrepancy:
