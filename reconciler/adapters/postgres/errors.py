@@ -118,7 +118,9 @@ def connection_error(error: psycopg.Error, address: str) -> ReconcilerError:
     libpq gives no code for these failures, only a text; it names hosts, users and databases, never a password.
     """
     text = " ".join(str(error).split())
-    reason = text.rpartition("failed: ")[2].removeprefix("FATAL:").strip()
+    reason = text.rpartition("failed: ")[2].removeprefix("FATAL:")
+    # libpq's question follows without a full stop, and the hint says the same
+    reason = reason.partition("Is the server running")[0].strip()
     what = f"Could not connect to {address}: {reason.rstrip('.')}."
     if _LOGIN_REFUSED.search(text):
         return DatabaseRefusedError(

@@ -28,6 +28,10 @@ SCARCE: Final = 0.9
 """The part of the 30-day read quota from which on its use is a warning."""
 UNDELIVERED: Final = timedelta(minutes=15)
 """If an endpoint is configured, a row of the outbox that waits for longer is a warning."""
+FAILING: Final = timedelta(minutes=5)
+"""The same for a row that waits although its delivery was tried."""
+FAILURES: Final = 3
+"""After so many failed deliveries the endpoint counts as down, and the warning comes at once."""
 DOCTOR: Final = "doctor"
 RUN: Final = "run"
 OUTBOX: Final = "status --json"
@@ -158,6 +162,18 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
             f" the oldest for {duration_text(age)}{why}"
         )
         yield Remark(StatusLevel.CRITICAL, what, OUTBOX)
+    elif expected.delivers and _fails(outbox, age):
+        since = outbox.failing_since
+        begin = f"{duration_text(age)} ago" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
+        what = f"deliveries to the endpoint fail since {begin}: {outbox.waiting} rows of the outbox wait{why}"
+        yield Remark(StatusLevel.WARNING, what, OUTBOX)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
         what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {duration_text(age)}{why}"
         yield Remark(StatusLevel.WARNING, what, OUTBOX)
+
+
+def _fails(outbox: OutboxStatus, age: float) -> bool:
+    """Whether the endpoint is down, or refuses what it is sent: a customer waits meanwhile."""
+    if outbox.last_error is None:
+        return False
+    return outbox.failures >= FAILURES or age > FAILING.total_seconds()

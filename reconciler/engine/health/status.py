@@ -107,13 +107,16 @@ class Refusals:
 class OutboxStatus:
     """The outbox rows that are not delivered, and those of them that are no longer tried.
 
-    ``oldest_age`` is in seconds, ``last_error`` is that of the latest attempt.
+    ``oldest_age`` is in seconds, ``last_error`` is that of the latest attempt. ``failures`` are the attempts to deliver the
+    rows that wait and have an error, ``failing_since`` is when the first of them was made.
     """
 
     waiting: int = 0
     given_up: int = 0
     oldest_age: float | None = None
     last_error: str | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def as_json(
             "given_up": one.outbox.given_up,
             "oldest_age_seconds": one.outbox.oldest_age,
             "last_error": one.outbox.last_error,
+            "failures": one.outbox.failures,
+            "failing_since": one.outbox.failing_since,
         },
     }
 

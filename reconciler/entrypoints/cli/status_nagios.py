@@ -19,6 +19,9 @@ def _performance(one: AccountStatus, expected: Expectations) -> Mapping[str, str
         "critical": f"{one.open_count(Severity.CRITICAL)}",
         "warning": f"{one.open_count(Severity.WARNING)}",
         "open_payments": f"{sum(one.open_payments.values())}",
+        "outbox_waiting": f"{one.outbox.waiting}",
+        "outbox_oldest_seconds": f"{one.outbox.oldest_age or 0:.0f}s",
+        "outbox_given_up": f"{one.outbox.given_up}",
     }
     if one.tail_lag is not None:
         figures["tail_lag"] = f"{one.tail_lag:.0f}s"

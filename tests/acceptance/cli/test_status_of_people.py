@@ -10,6 +10,7 @@ from reconciler.clock import SystemClock
 from reconciler.entrypoints.cli import app
 from reconciler.entrypoints.invocation import Invocation
 from tests.acceptance.cli.conftest import Town
+from tests.kept_connections import kept_connection
 
 
 class ImpatientClock(SystemClock):
@@ -40,6 +41,32 @@ def test_two_checks(town: Town) -> None:
     assert "    reconciler discrepancies --state open --severity critical\n" in text.out
     down = town.run("status", "--check", "health", DATABASE_URL="postgresql://127.0.0.1:9/x")
     assert (down.code, down.out[:28]) == (3, "RECONCILER HEALTH UNKNOWN - ")
+
+
+def test_an_outage_of_the_endpoint_is_a_warning_at_once(town: Town) -> None:
+    """With the third failed delivery, or after five minutes; Nagios plots what waits."""
+    town.configure('[delivery]\nurl = "http://127.0.0.1:9/reconciler"\n')
+    town.pay(1)
+    town.pay(2)
+    town.run("sweep", "--apply")
+    failed = (
+        "UPDATE reconciler.outbox SET tried_since = now(), last_error = 'no answer', attempts = {}"
+    )
+    kept_connection(town.shop.url).execute(failed.format(1))
+    assert "deliveries" not in town.run("status", "--check", "health").out
+    kept_connection(town.shop.url).execute(failed.format(2))
+    health = town.run("status", "--check", "health").out
+    assert "deliveries to the endpoint fail since 20" in health
+    assert "UTC: 2 rows of the outbox wait; the last error: no answer" in health
+    plotted = dict(item.split("=") for item in health.partition(" | ")[2].split())
+    assert plotted["'default_outbox_waiting'"] == "2"
+    assert plotted["'default_outbox_given_up'"] == "0"
+    assert plotted["'default_outbox_oldest_seconds'"].endswith("s")
+    (found,) = town.run("status", "--json").json
+    assert found["outbox"]["failures"] == 4
+    assert found["outbox"]["failing_since"] is not None
+    (remark,) = [one for one in found["remarks"] if "deliveries" in one["what"]]
+    assert (remark["level"], remark["check"]) == ("warning", "health")
 
 
 def test_watching(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -236,6 +237,23 @@ def test_statements_about_deliveries_run(tutorial: Tutorial) -> None:
         "SELECT count(*) FROM reconciler.outbox WHERE given_up_at IS NULL AND tried_since IS NULL"
     ).fetchone() == (6,)
     tutorial.execute(example(page, "sql", "created_at <"))
+
+
+def test_statement_that_proves_that_every_write_was_received(tutorial: Tutorial) -> None:
+    """After an outage it shows each write whose message is not delivered or does not exist, and nothing once all are."""
+    query = example(HOW_TO / "troubleshoot-at-night.md", "sql", "reconciler.ledger AS l")
+    tutorial.execute("UPDATE reconciler.outbox SET delivered_at = NULL")
+
+    def missing() -> list[tuple[Any, ...]]:
+        return [row[4:5] for row in tutorial.execute(query).fetchall()]
+
+    ids = tutorial.execute("SELECT id FROM reconciler.outbox ORDER BY ledger_seq").fetchall()
+    assert missing() == ids
+    assert len(ids) == 6
+    tutorial.execute("UPDATE reconciler.outbox SET delivered_at = greatest(now(), created_at)")
+    assert missing() == []
+    tutorial.execute("DELETE FROM reconciler.outbox WHERE kind = 'revert'")
+    assert missing() == [(None,)] * 3
 
 
 def test_auditor_may_add_a_note(tutorial: Tutorial, role: RoleFactory) -> None:

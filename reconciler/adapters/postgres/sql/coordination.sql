@@ -296,7 +296,9 @@ SELECT rate_usage, rate_usage_at FROM reconciler.services WHERE account OPERATOR
 SELECT
     pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE given_up_at IS NOT NULL),
     extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.min(created_at))::pg_catalog.float8,
-    (pg_catalog.array_agg(last_error ORDER BY last_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+    (pg_catalog.array_agg(last_error ORDER BY last_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1],
+    coalesce(pg_catalog.sum(attempts) FILTER (WHERE last_error IS NOT NULL), 0)::pg_catalog.int8,
+    pg_catalog.min(tried_since) FILTER (WHERE last_error IS NOT NULL)
 FROM reconciler.outbox
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND delivered_at IS NULL
 
