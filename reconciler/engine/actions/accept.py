@@ -64,7 +64,7 @@ def accept(
             raise_if_changed(discrepancy, accepted.request)
         acceptance = _acceptance(account, discrepancy, key, accepted)
         payment = _write(account, current, discrepancy, acceptance)
-    return AcceptedRow(payment, acceptance.status, _remark(acceptance))
+    return AcceptedRow(payment, acceptance.status, _remark(acceptance), acceptance.intent.id)
 
 
 def _acceptance(

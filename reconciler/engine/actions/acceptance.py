@@ -65,11 +65,12 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """What was written: the row as it was, its new status, and what the person should know of the money."""
+    """What was written: the row as it was, its new status and intent, and what the person should know of the money."""
 
     payment: Payment
     status: str
     remark: str | None
+    payment_intent: str
 
 
 def changed_row(key: str, before: str | None, after: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,24 @@ class Resolution:
     from_status: str | None = None
     to_status: str | None = None
     remark: str | None = None
+    from_intent: str | None = None
+    """The PaymentIntent that the row held before the write, and the one that it holds now."""
+    to_intent: str | None = None
+    outbox: int | None = None
+    """The outbox row that announces the write; None if no row was written, or if it could not be read."""
+
+    @property
+    def replaced(self) -> str | None:
+        """That the row holds another PaymentIntent now, and what is to be done with the one before; None if it does not."""
+        old = self.from_intent
+        if old is None or old == self.to_intent:
+            return None
+        said = f"Row {self.key} now holds PaymentIntent {self.to_intent} instead of {old}."
+        own = self.discrepancy.evidence.get("own_intent")
+        status = own.get("status") if isinstance(own, Mapping) else None
+        if status in ("canceled", "succeeded"):
+            return said
+        return f"{said} The customer can still pay {old}: cancel it in Stripe's dashboard."
 
     @property
     def answer(self) -> str:
@@ -104,7 +122,14 @@ def accept_stripe(
     key = _key(discrepancy, accepted.row)
     done = accept(account, discrepancy, key, accepted, epoch)
     return Resolution(
-        discrepancy, State.RESOLVED, done.payment.key, done.payment.status, done.status, done.remark
+        discrepancy,
+        State.RESOLVED,
+        done.payment.key,
+        done.payment.status,
+        done.status,
+        done.remark,
+        from_intent=done.payment.payment_intent,
+        to_intent=done.payment_intent,
     )
 
 

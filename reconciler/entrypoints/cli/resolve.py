@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ from reconciler.entrypoints.cli.bulk import Bulk
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.cli.selection import Selection, option_words, takes_selection
 from reconciler.entrypoints.invocation import Invocation, invocation
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
@@ -162,12 +163,20 @@ def _raise_if_contradictory(
 def _accept(call: Invocation, account: str | None, number: int, accepted: AcceptedBy) -> Resolution:
     from reconciler.engine.actions.resolve import accept_stripe
     from reconciler.wiring.account import open_account
-    from reconciler.wiring.people import account_of_discrepancy
+    from reconciler.wiring.people import account_of_discrepancy, newest_message
 
     settings = call.settings()
     chosen = account_of_discrepancy(settings, account, number)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
-        return accept_stripe(opened, number, accepted)
+        done = accept_stripe(opened, number, accepted)
+    if done.key is None or done.to_intent is None:
+        return done
+    try:
+        outbox = newest_message(settings, chosen, done.key, done.to_intent)
+    except ReconcilerError:
+        # the row is written, and an error would make the person do it again
+        return done
+    return replace(done, outbox=outbox)
 
 
 def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolution, ...] | None:
@@ -190,6 +199,9 @@ def _as_json(done: Resolution) -> Mapping[str, object]:
         "from_status": done.from_status,
         "to_status": done.to_status,
         "remark": done.remark,
+        "from_payment_intent": done.from_intent,
+        "to_payment_intent": done.to_intent,
+        "outbox": done.outbox,
     }
 
 
@@ -199,5 +211,9 @@ def _write(done: Resolution) -> None:
     write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
     if done.key is not None:
         write_line(f"Row {done.key} was changed from {done.from_status!r} to {done.to_status!r}.")
+    if done.replaced is not None:
+        write_line(done.replaced)
+    if done.outbox is not None:
+        write_line(f"Outbox row {done.outbox} tells your application.")
     if done.remark is not None:
         write_line(done.remark)

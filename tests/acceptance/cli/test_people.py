@@ -169,6 +169,9 @@ def test_resolve_by_accepting_stripe(swept: Town) -> None:
         "resolve", str(number), "--note", "the order was shipped", "--accept", "stripe", "--json"
     )
     assert answer.code == 0
+    ((outbox, intent),) = swept.ask(
+        "SELECT id, payment_intent FROM reconciler.outbox WHERE payment_key = '2'"
+    )
     assert answer.json == {
         "id": number,
         "state": "resolved",
@@ -176,6 +179,9 @@ def test_resolve_by_accepting_stripe(swept: Town) -> None:
         "from_status": "canceled",
         "to_status": "paid",
         "remark": None,
+        "from_payment_intent": intent,
+        "to_payment_intent": intent,
+        "outbox": outbox,
     }
     assert swept.statuses()["2"] == "paid"
 

@@ -347,3 +347,20 @@ def test_explain_says_that_the_application_has_not_received_a_correction(
         "text": "Nothing: both sides agree.",
         "command": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "can_be_paid"), [("requires_payment_method", True), ("canceled", False)]
+)
+def test_an_acceptance_says_what_becomes_of_the_old_intent(
+    open_shop: OpenShop, first: str, *, can_be_paid: bool
+) -> None:
+    """Which PaymentIntent the row holds now, what tells the application, and whether the old one is to be canceled."""
+    shop = open_shop(**LINKED)
+    retried(shop, 1, first)
+    shop.sweep()
+    said = shop.accept(assert_paid_by_other(shop, 1)["id"]).out
+    assert "Row 1 now holds PaymentIntent pi_second1 instead of pi_first1." in said
+    assert ("can still pay pi_first1: cancel it in Stripe's dashboard." in said) == can_be_paid
+    ((outbox,),) = shop.ask("SELECT id FROM reconciler.outbox")
+    assert f"Outbox row {outbox} tells your application." in said

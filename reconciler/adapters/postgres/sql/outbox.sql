@@ -73,3 +73,10 @@ SELECT id, ledger_seq, payment_key, created_at, attempts, delivered_at, given_up
 FROM reconciler.outbox
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND ledger_seq OPERATOR(pg_catalog.=) ANY(%(seqs)s)
 ORDER BY id
+
+-- name: outbox_newest
+-- The row that announces the last write to a payment. A worker of the merchant's may have deleted it.
+SELECT coalesce(pg_catalog.max(id), 0)
+FROM reconciler.outbox
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND payment_key OPERATOR(pg_catalog.=) %(key)s
+    AND payment_intent OPERATOR(pg_catalog.=) %(intent)s
