@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,6 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from reconciler.clock import Clock
-from reconciler.engine.actions.close_period import CloseRefusedError
 from reconciler.entrypoints.web.call import (
     Call,
     NotFoundError,
@@ -38,7 +38,6 @@ from reconciler.entrypoints.web.call import (
 from reconciler.entrypoints.web.close_post import close_endpoint
 from reconciler.entrypoints.web.decisions import (
     DONE,
-    ChangedSinceShownError,
     NotAllowedError,
 )
 from reconciler.entrypoints.web.identity import (
@@ -133,10 +132,7 @@ def application(
 
 def _decisions(site: Site) -> Callable[[Request], Any]:
     return decision_endpoint(
-        site.records,
-        site.tokens,
-        lambda request: reader_of(site, request),
-        lambda view, request, reader: rendered(site, view, request, reader),
+        site.records, site.tokens, partial(reader_of, site), partial(rendered, site)
     )
 
 
@@ -146,7 +142,8 @@ def _close(site: Site) -> Callable[[Request], Any]:
         site.settings,
         site.clock,
         site.tokens,
-        lambda request: reader_of(site, request),
+        partial(reader_of, site),
+        partial(rendered, site),
     )
 
 
@@ -332,8 +329,6 @@ def _on_error(site: Site) -> Handler:
                 return _message(site, request, HTTPStatus.FORBIDDEN, what, hint)
             case NotFoundError():
                 return _message(site, request, HTTPStatus.NOT_FOUND, what, hint)
-            case CloseRefusedError() | ChangedSinceShownError():
-                return _message(site, request, HTTPStatus.CONFLICT, what, hint)
             case UsageError():
                 return _message(site, request, HTTPStatus.BAD_REQUEST, what, hint)
             case _:

@@ -20,8 +20,9 @@ from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.months import CUTOFF_AFTER
 from reconciler.entrypoints.web.page_token import PageTokens
 from reconciler.entrypoints.web.pages.closing import CloseStep
-from reconciler.entrypoints.web.post import checked_post
-from reconciler.entrypoints.web.tables import address
+from reconciler.entrypoints.web.post import Render, checked_post
+from reconciler.entrypoints.web.refusal import REFUSALS, refused
+from reconciler.entrypoints.web.tables import address, with_value
 from reconciler.settings import Settings
 from reconciler.wiring.close import closer_of
 from reconciler.wiring.web_records import WebRecords
@@ -35,14 +36,15 @@ def close_endpoint(
     clock: Clock,
     tokens: PageTokens,
     reader_of: Callable[[Request], Reader],
+    render: Render,
 ) -> Callable[[Request], Any]:
     """The endpoint of every step of a close."""
 
     async def endpoint(request: Request) -> Response:
         reader, values = await checked_post(request, tokens, reader_of)
-        return await run_in_threadpool(_answer, reader, values)
+        return await run_in_threadpool(_answer, request, reader, values)
 
-    def _answer(reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
+    def _answer(request: Request, reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
         sent = {name: (found[0].strip() if found else "") for name, found in values.items()}
         account = sent.get("account", "")
         if account not in records.accounts():
@@ -52,14 +54,16 @@ def close_endpoint(
         except ValueError:
             raise WrongAddressError("No step was sent.", "Choose what to do.") from None
         period = _period(sent, settings)
-        _do(records, settings, clock, account, period, step, sent, reader)
+        days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+        page = address("/statement", account=account, **days)
+        try:
+            _do(records, settings, clock, account, period, step, sent, reader)
+        except REFUSALS as error:
+            back = address("/statement", account=account, **days, cutoff=sent.get("as_of"))
+            return render(refused(error, values, "/close", back), request, reader)
         records.forget_figures()
         _log.info("web.close", actor=reader.actor, step=step.value, account=account)
-        days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
-        back = address(
-            "/statement", account=account, **days, cutoff=sent.get("as_of"), done=step.value
-        )
-        return RedirectResponse(back, status_code=303)
+        return RedirectResponse(with_value(page, "done", step.value), status_code=303)
 
     return endpoint
 

@@ -91,6 +91,8 @@ class Given:
     fingerprint: str = ""
     row: str | None = None
     amount_differs: bool = False
+    is_to_reader: bool = False
+    """Whether the reviewer who sends it becomes the owner."""
 
 
 def read_given(values: Mapping[str, Sequence[str]]) -> Given:
@@ -130,6 +132,7 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
         fingerprint=one("fingerprint"),
         row=one("row") or None,
         amount_differs=one("amount_differs") == "yes",
+        is_to_reader=one("to_me") == "yes",
     )
 
 
@@ -179,7 +182,8 @@ def decide(records: WebRecords, given: Given, reader: Reader) -> None:
             for number in given.ids:
                 add_note(store, number, given.note, by)
         case Decision.ASSIGN:
-            assign(store, given.ids, given.owner or None, by)
+            owner = reader.name if given.is_to_reader else given.owner
+            assign(store, given.ids, owner or None, by)
         case Decision.RESOLVE:
             resolve(store, given.ids, given.note, by)
         case Decision.IGNORE:

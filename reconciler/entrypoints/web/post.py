@@ -12,9 +12,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from reconciler.entrypoints.web.call import View, WrongAddressError
-from reconciler.entrypoints.web.decisions import NotAllowedError, decide, preview, read_given
+from reconciler.entrypoints.web.decisions import (
+    NotAllowedError,
+    decide,
+    preview,
+    read_given,
+    safe_back,
+)
 from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.page_token import PageTokens, is_same_origin
+from reconciler.entrypoints.web.refusal import REFUSALS, refused
 from reconciler.entrypoints.web.tables import with_value
 from reconciler.wiring.web_records import WebRecords
 
@@ -39,10 +46,14 @@ def decision_endpoint(
         return await run_in_threadpool(_answer, request, reader, values)
 
     def _answer(request: Request, reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
-        given = read_given(values)
-        if not given.is_confirmed:
-            return render(preview(records, given), request, reader)
-        decide(records, given, reader)
+        try:
+            given = read_given(values)
+            if not given.is_confirmed:
+                return render(preview(records, given), request, reader)
+            decide(records, given, reader)
+        except REFUSALS as error:
+            back = safe_back((values.get("back") or ("",))[0])
+            return render(refused(error, values, "/decide", back), request, reader)
         records.forget_figures()
         _log.info("web.decision", actor=reader.actor, decision=given.decision.value, ids=given.ids)
         return RedirectResponse(

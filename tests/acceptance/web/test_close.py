@@ -104,6 +104,23 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
 
 
 @pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"from": "2020-01-01", "to": "2020-01-31"}, "which days were examined after the cut-off"),
+        ({"from": "2199-01-01", "to": "2199-01-31"}, "must be a day after its end"),
+    ],
+)
+def test_a_refusal_speaks_of_the_page(visit: Visit, values: dict[str, str], hint: str) -> None:
+    """It names no option of the command line, keeps the note, and leads back to the statement as it was shown."""
+    text = step(visit("ana"), "prepare", note="all of it", as_of="2026-02-01", **values).text
+    assert hint in text
+    assert "--" not in text.partition("<main")[2]
+    assert "all of it</textarea>" in text
+    days = f"from={values['from']}&amp;to={values['to']}&amp;cutoff=2026-02-01"
+    assert f'{days}">Back to the page' in text
+
+
+@pytest.mark.parametrize(
     ("values", "code"),
     [
         ({"step": "burn"}, 400),

@@ -77,6 +77,37 @@ def test_a_reviewer_decides_in_their_name(ana: TestClient, ask: Ask) -> None:
     assert rows == [("note", "web:ana"), ("assignment", "web:ana"), ("resolution", "web:ana"), ("reopening", "web:ana")]  # fmt: skip
 
 
+def test_a_reviewer_takes_a_discrepancy_with_one_button(ana: TestClient, ask: Ask) -> None:
+    """The owner is the person who is logged in, whatever the field of the owner says."""
+    page = "/payment?name=pi_00000000000000032"
+    assert "Assign to me, ana" in ana.get(page).text
+    assert send(ana, id=32, decision="assign", owner="", to_me="yes").status_code == 303
+    assert state_of(ask, 32)[2] == "ana"
+
+
+def test_a_refusal_keeps_the_note_and_leads_back(ana: TestClient) -> None:
+    """Nobody writes a note twice, and the way back is the page with its filters."""
+    back = "/discrepancies?state=open&kind=contradicted"
+    refused = send(ana, id=[31, 999_999], note="asked the <customer>", back=back)
+    assert refused.status_code == 400
+    assert "asked the &lt;customer&gt;</textarea>" in refused.text
+    assert refused.text.count('name="id"') == 2
+    assert f'href="{back.replace("&", "&amp;")}">Back' in refused.text
+    elsewhere = send(ana, id=999_999, back="https://example.com/")
+    assert 'href="/discrepancies">Back' in elsewhere.text
+
+
+def test_a_payment_leads_back_to_the_list_with_its_filters(ana: TestClient) -> None:
+    """The address of the list goes along, and no other page can be named by it."""
+    listed = ana.get("/discrepancies?state=open&severity=&kind=contradicted").text
+    link = re.search(r'href="(/payment[^"]*)"', listed)
+    assert link is not None
+    text = ana.get(link[1].replace("&amp;", "&")).text
+    assert 'href="/discrepancies?state=open&amp;kind=contradicted">Back to the list' in text
+    for other in ("", "&back=https://example.com/", "&back=//example.com", "&back=/ledger"):
+        assert 'href="/discrepancies">Back to the list' in ana.get(f"{PAYMENT}{other}").text
+
+
 def test_many_at_once_are_previewed(ana: TestClient, ask: Ask) -> None:
     """The first POST of a list stores nothing, and the second one decides about all of them."""
     answer = send(ana, id=[41, 42, 43], decision="ignore", confirmed="", back="/discrepancies?state=open")  # fmt: skip

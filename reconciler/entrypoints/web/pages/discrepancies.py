@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlencode
 
 from reconciler.adapters.postgres.web.discrepancy_search import DiscrepancySearch, Order, Place
 from reconciler.domain.findings.discrepancy import Cause, Kind, Severity, State
@@ -112,7 +113,7 @@ def discrepancies(call: Call) -> View:
     table = Table(
         "discrepancies",
         "Discrepancies",
-        columns(several_accounts=len(accounts) > 1, now=now),
+        columns(several_accounts=len(accounts) > 1, now=now, back=_here(call)),
         shown,
         empty="No discrepancy fits these filters.",
         all_rows=all_rows,
@@ -159,12 +160,22 @@ def with_due_date(one: Discrepancy, rules: DueRules) -> Discrepancy:
     return replace(one, due_at=one.opened_at + min(spans)) if spans else one
 
 
-def columns(*, several_accounts: bool, now: datetime | None = None) -> list[Column[Discrepancy]]:
-    """The columns of a list of discrepancies."""
+def _here(call: Call) -> str:
+    """The address of this part of the list, for a link back to it."""
+    pairs = [pair for pair in call.query.multi_items() if pair[1] and pair[0] != "done"]
+    return f"/discrepancies?{urlencode(pairs)}" if pairs else ""
+
+
+def columns(
+    *, several_accounts: bool, now: datetime | None = None, back: str = ""
+) -> list[Column[Discrepancy]]:
+    """The columns of a list of discrepancies. ``back`` is the address of the list, to which a payment's page leads back."""
     made: list[Column[Discrepancy]] = [
         Column(
             "Payment",
-            lambda one: Cell(_first_name(one), href=payment_address(one), note=_second_name(one)),
+            lambda one: Cell(
+                _first_name(one), href=payment_address(one, back), note=_second_name(one)
+            ),
             {
                 "id": lambda one: one.id,
                 "account": lambda one: one.account,
@@ -247,10 +258,10 @@ def _second_name(one: Discrepancy) -> str | None:
     return " · ".join(text for text in (order, keys) if text) or None
 
 
-def payment_address(one: Discrepancy) -> str:
-    """The page of a discrepancy's payment."""
+def payment_address(one: Discrepancy, back: str = "") -> str:
+    """The page of a discrepancy's payment, with a link back to the list."""
     name = one.payment_intent or (one.keys[0] if one.keys else one.subject)
-    return address("/payment", account=one.account, name=name)
+    return address("/payment", account=one.account, name=name, back=back)
 
 
 def _stripe_status(one: Discrepancy) -> str:

@@ -14,6 +14,7 @@ from reconciler.domain.money import Money
 from reconciler.domain.rules.next_step import Subject, dashboard_url, step_for
 from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.web.call import Call, NotFoundError, View
+from reconciler.entrypoints.web.decisions import safe_back
 from reconciler.entrypoints.web.pages.kinds import explained_kinds, explained_reasons
 from reconciler.entrypoints.web.pages.ledger import actor_of, entry_text
 from reconciler.entrypoints.web.tables import Column, Table, address, moment_column, text_column
@@ -113,9 +114,16 @@ def payment(call: Call) -> View:
         "findings": findings,
         "url": _url(call, records),
         "orders": [],
+        "back": _list_of(call),
     }
     table = Table("story", "Everything that happened, oldest first", _STORY, story)
     return View("payment.html", f"Payment {name}", values, (table,))
+
+
+def _list_of(call: Call) -> str:
+    """The list with the filters from which a reader came; the list without filters if the address names none."""
+    back = safe_back(call.query.get("back", ""))
+    return back if back.startswith("/discrepancies") else "/discrepancies"
 
 
 _STORY: Final[tuple[Column[Moment], ...]] = (
