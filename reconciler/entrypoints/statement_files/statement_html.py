@@ -47,7 +47,7 @@ p { overflow-wrap: anywhere; }
   body { max-width: none; margin: 0; padding: 0; font-size: 9pt; line-height: 1.35; color: #000; background: #fff; }
   h2 { margin-top: 1.2rem; } h1, h2, h3, .headline { break-after: avoid; } h3 { margin: .8rem 0 .2rem; } p { margin: .3rem 0; }
   table { font-size: 8pt; margin: .2rem 0 .5rem; } th, td { padding: .1rem .4rem; } pre { font-size: 7pt; line-height: 1.25; }
-  .wide { overflow: visible; } td:first-child { overflow-wrap: anywhere; min-width: 8.5rem; }
+  .wide { overflow: visible; } td:first-child { overflow-wrap: anywhere; min-width: 10rem; }
   thead { display: table-header-group; } thead, tr { break-inside: avoid; } tbody tr:first-child { break-before: avoid; }
   .certificate { break-before: page; }
 }

@@ -78,7 +78,7 @@ def test_a_reviewer_decides_in_their_name(ana: TestClient, ask: Ask) -> None:
 
 
 def test_a_reviewer_takes_a_discrepancy_with_one_button(ana: TestClient, ask: Ask) -> None:
-    """The owner is the person who is logged in, whatever the field of the owner says."""
+    """The owner is the person who is logged in, and not who the field names."""
     page = "/payment?name=pi_00000000000000032"
     assert "Assign to me, ana" in ana.get(page).text
     assert send(ana, id=32, decision="assign", owner="", to_me="yes").status_code == 303
@@ -86,7 +86,7 @@ def test_a_reviewer_takes_a_discrepancy_with_one_button(ana: TestClient, ask: As
 
 
 def test_a_refusal_keeps_the_note_and_leads_back(ana: TestClient) -> None:
-    """Nobody writes a note twice, and the way back is the page with its filters."""
+    """A person writes a note once, and the way back is the page with its filters."""
     back = "/discrepancies?state=open&kind=contradicted"
     refused = send(ana, id=[31, 999_999], note="asked the <customer>", back=back)
     assert refused.status_code == 400
