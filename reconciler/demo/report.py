@@ -24,7 +24,7 @@ WHY: Final[Mapping[Kind, str]] = {
     Kind.AMBIGUOUS_ROW: "several rows claim one payment",
     Kind.PAID_BY_OTHER_INTENT: "the order was paid by another payment than the row's",
     Kind.REFUND_MISSING: "the row says refunded, and not all the money was refunded",
-    Kind.MISSING_LOCALLY: "Stripe has the money, and there is no row",
+    Kind.MISSING_LOCALLY: "Stripe took the money, and no row holds this payment",
     Kind.MISSING_AT_STRIPE: "Stripe does not know what the row names",
     Kind.UNKNOWN_STATUS: "a status that is not mapped",
     Kind.DUPLICATE_PAYMENT: "one order was paid twice",

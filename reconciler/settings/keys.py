@@ -115,7 +115,9 @@ def read_key_file(path: Path, origin: str) -> FoundKey:
             )
         )
     except UnicodeDecodeError:
-        return FoundKey(fault=ConfigurationFault(f"{origin}: {path} is not text.", _ONE_LINE))
+        return FoundKey(
+            fault=ConfigurationFault(f"{origin}: {path} is not text in UTF-8.", _ONE_LINE)
+        )
     except ValueError:
         return FoundKey(
             fault=ConfigurationFault(f"{origin}: this is not the path of a file.", _ONE_LINE)

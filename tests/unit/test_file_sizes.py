@@ -24,7 +24,6 @@ LONGER = {
     "reconciler/domain/statement/statement.py": 250,
     "reconciler/engine/actions/accept.py": 362,
     "reconciler/engine/page/page_changes.py": 352,
-    "reconciler/engine/page/pages_to_record.py": 352,
     "reconciler/engine/page/reconcile_page.py": 359,
     "reconciler/engine/ports.py": 431,
     "reconciler/engine/report.py": 365,

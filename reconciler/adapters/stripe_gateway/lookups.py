@@ -235,5 +235,6 @@ def _every_page(
         if after is None:
             return tuple(items.values())
     raise MalformedAnswerError(
-        f"Stripe's list of {what} does not end.", "Check the payment in the Dashboard."
+        f"Stripe's list of {what} does not end.",
+        "Look in the Dashboard whether the payment has that many; if not, run it again.",
     )

@@ -8,7 +8,7 @@ from reconciler.domain.findings.history_item import HistoryEvent, HistoryItem
 
 _TEXTS: Final = {
     HistoryEvent.FOUND: "found {kind}{sweep}{why}",
-    HistoryEvent.CHANGED: "found again with other values {kind}{sweep}{why}",
+    HistoryEvent.CHANGED: "found {kind} again with other values{sweep}{why}",
     HistoryEvent.CLOSED: "closed {kind}{sweep}{why}",
     HistoryEvent.CORRECTED: "corrected {change}{sweep}",
     HistoryEvent.REVERTED: "reverted {change}{corrected_by}",

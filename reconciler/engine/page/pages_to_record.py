@@ -146,15 +146,12 @@ class PagesToRecord:
 
         A page that cannot be recorded is reported as not examined, and the others go on. Raises what ends a sweep.
         """
-        check_lease()
+        if self._next_polls or not self._held:
+            check_lease()
         if self._next_polls:
             self._store_next_polls()
-        held, self._held = (
-            deque(
-                joined(self._held, self._store.pages_at_once) if len(self._held) > 1 else self._held
-            ),
-            [],
-        )
+        pages, self._held = self._held, []
+        held = deque(joined(pages, self._store.pages_at_once) if len(pages) > 1 else pages)
         recent: RecentEvents | None = None
         read_at = 0.0
         while held:

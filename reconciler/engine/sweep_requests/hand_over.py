@@ -67,7 +67,7 @@ def as_request(options: object, asked_by: str) -> SweepRequest:
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise UsageError(
             "The service cannot read this request: its options are not those of the service's version.",
-            "Run reconciler sweep in the same version as the service.",
+            "Install the version of the service where you run reconciler sweep, and run it again.",
         ) from None
 
 

@@ -309,7 +309,7 @@ def _write_changes(found: Closing) -> None:
     if not found.changes:
         return
     write_line()
-    write_line("Changed since this version:")
+    write_line("Changed since this version of the close:")
     for change in found.changes:
         if change.name in ("items", "late_items"):
             before, now = str(change.before), str(change.now)

@@ -68,14 +68,14 @@ class Selection:
         default=None,
         metadata={
             "option": typer.Option(
-                metavar="TIME", help="Only payments that were created then or later."
+                metavar="TIME", help="Only payments created at this time or later."
             )
         },
     )
     paid_until: str | None = field(
         default=None,
         metadata={
-            "option": typer.Option(metavar="TIME", help="Only payments that were created before.")
+            "option": typer.Option(metavar="TIME", help="Only payments created before this time.")
         },
     )
     order: str | None = field(

@@ -182,8 +182,8 @@ def _orders(about: str, settings: Settings, access: KeyAccess) -> Iterator[Docto
     yield DoctorCheck(
         about,
         CheckLevel.WARNING,
-        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: a sweep that makes a row"
-        f" {' or '.join(sorted(negative))} cannot see whether its order was paid with another PaymentIntent",
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: before a sweep sets a row to"
+        f" {' or '.join(sorted(negative))}, it cannot check whether its order was paid with another PaymentIntent",
         hint,
     )
 

@@ -248,7 +248,7 @@ def _read(
             )
         elif one.word in guessed:
             setting = f"{quoted(one.word)} = {quoted(guessed[one.word].value)}"
-            yield _line(setting, f"CHECK THIS: by the word alone; {rows}; {one.why_not}")
+            yield _line(setting, f"CHECK THIS: guessed from the word alone; {rows}; {one.why_not}")
         else:
             guess = one.outcome.value if one.outcome is not None else "…"
             shown = quoted(visible(redact(one.word)))
@@ -297,7 +297,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         return
     written = written_words(survey, mapped)
     if not written:
-        yield "# [payments.write] is left out: no word is certain, so nothing may be written."
+        yield "# [payments.write] is left out: of no status it is certain that it means failed, succeeded or canceled."
         yield ""
         return
     yield "[payments.write]"

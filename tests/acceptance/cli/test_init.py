@@ -439,7 +439,7 @@ def test_without_a_key(place: Place) -> None:
     )
     assert section["read"] == {"paid": "succeeded", "pending": "incomplete", "canceled": "canceled"}
     assert "write" not in section
-    assert "CHECK THIS: by the word alone; 37 rows" in place.config.read_text()
+    assert "CHECK THIS: guessed from the word alone; 37 rows" in place.config.read_text()
     assert "CHECK THIS: it was not compared with Stripe" in place.config.read_text()
     assert "Next: set STRIPE_API_KEY" in answer.out
 

@@ -177,7 +177,7 @@ def test_people_get_sentences_and_tables(report: str) -> None:
         "Wrong before:",
         "payment_intent.succeeded",
         "For a person to decide:",
-        "Stripe has the money, and there is no row",
+        "Stripe took the money, and no row holds this payment",
         "Waiting: ",
         "Reads:",
         "Ledger: verified.",

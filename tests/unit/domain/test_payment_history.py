@@ -95,7 +95,7 @@ FINDING = {"subject": "pi_1", "kind": "missed_outcome"}
         (
             "finding_changed",
             {**FINDING, "state": "open", "reason": "order_paid"},
-            "found again with other values missed_outcome (discrepancy 7): order_paid",
+            "found missed_outcome (discrepancy 7) again with other values: order_paid",
         ),
         (
             "finding_changed",
