@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from reconciler.engine.due_rows import DueRows
 
 
-COLLECT_AFTER: Final = 20_000
+COLLECT_AFTER: Final = 5_000
 """So many objects are made before Python looks for circles of garbage. A page makes tens of thousands and no circle.
 After every 700, as Python does by itself, the search takes a twentieth of a sweep's CPU."""
 

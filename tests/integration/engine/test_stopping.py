@@ -44,7 +44,7 @@ def run_with(
         return sweeps.run_under(HeldLease(database, lease.epoch, check_lease), kind, **request)
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2])
+@pytest.mark.parametrize("calls", [0, 1])
 def test_the_current_page_is_recorded(sweeps: SweepRunner, calls: int) -> None:
     """Whether the stop comes before the page is processed or while it is held: its rows are corrected."""
     for number in range(5):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.domain.outcome import Outcome
-from reconciler.entrypoints.init.configuration_text import Answers, text_of_preset
+from reconciler.entrypoints.init.configuration_text import text_of_preset
 from reconciler.entrypoints.init.presets import PresetMode, load_preset
 from reconciler.errors import UsageError
 from reconciler.settings import Configuration, PaymentsSection, load
@@ -86,7 +86,7 @@ def test_every_preset_is_valid(path: Path) -> None:
 def test_init_writes_a_preset_as_it_is(path: Path) -> None:
     """The configuration from a preset has its section [payments], with the tables in the schema that was found."""
     preset = load_preset(path.stem)
-    text = text_of_preset(preset, 'my "shop".payments', Answers())
+    text = text_of_preset(preset, 'my "shop".payments')
     expected = {**preset.payments_in('my "shop"'), "table": 'my "shop".payments'}
     assert tomllib.loads(text)["payments"] == expected
 
