@@ -14,6 +14,7 @@ Every run tries the same few examples of Hypothesis. ``RECONCILER_TEST_EXAMPLES=
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import subprocess
@@ -24,10 +25,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from reconciler import log
 from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres, wheel_programs
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import ManualClock
@@ -134,6 +137,19 @@ def _fastest_folder() -> str | None:
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30:
         return str(memory)
     return None
+
+
+@pytest.fixture
+def original_logging() -> Iterator[None]:
+    """Restore the process's logging after the test: the program configures it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for name in log.QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

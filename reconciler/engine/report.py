@@ -225,7 +225,7 @@ class SweepReport:
                 self.abandoned += abandoned
             case Wait(until, why):
                 self.waiting += 1
-                text = f"{why}; again at {until:%H:%M:%S}"
+                text = f"{why}; again at {until:%Y-%m-%d %H:%M:%S}"
                 self.add_line(ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=text))
             case Correct(findings=findings):
                 if self.writing is not Writing.ROWS:

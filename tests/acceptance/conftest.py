@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-import structlog
 
-from reconciler import log
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.sandbox import SandboxServer
 from reconciler.wiring import account as account_wiring
@@ -18,19 +15,6 @@ from tests.acceptance.installation import Installation, make_stripe
 from tests.conftest import MakeShop, Shop
 
 SHORT_WAITS = Retries(least_wait=0.0, first_wait=0.001, longest_wait=0.002)
-
-
-@pytest.fixture
-def original_logging() -> Iterator[None]:
-    """Restore the process's logging after the test: the program configures it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for name in log.QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

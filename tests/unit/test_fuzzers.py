@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
-from reconciler import log
 from tests.conftest import Server
 from tests.fuzz.__main__ import fuzz, tries
 from tests.fuzz.merchant_rows import sweeps_over
@@ -25,19 +20,6 @@ INPUTS = {
     "delivery": 200,
 }
 ROWS = 120
-
-
-@pytest.fixture
-def original_logging() -> Iterator[None]:
-    """Restore the process's logging: each command line configures it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for name in log.QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -56,8 +56,8 @@ def accept(
     """Write Stripe's present outcome to the row with this key, and settle the discrepancy with it.
 
     ``epoch`` is that of a lease that the caller holds; without it a lease is taken, or the service's is used. Raises
-    AcceptanceAnsweredError if the request that is carried out does not wait any more, CannotAcceptError if the outcome cannot be written to this row, RowRefusedError if the table refuses it, and
-    DatabaseBusyError if the row is locked or has changed.
+    AcceptanceAnsweredError if the request that is carried out waits no more, CannotAcceptError if the outcome cannot be
+    written, RowRefusedError if the table refuses it, and DatabaseBusyError if the row is locked or has changed.
     """
     with account.writing_epoch() if epoch is None else nullcontext(epoch) as current:
         if accepted.request is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
@@ -31,6 +31,9 @@ from reconciler.errors import SearchRefusedError
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
+
+
+AGREED: Final = "Both sides agree."
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,7 @@ def rule_text(match: Match, decision: Decision) -> str:
     sides = _sides_text(match, intent)
     match decision:
         case Keep():
-            return f"{sides}. Both sides agree."
+            return f"{sides}. {AGREED}"
         case Wait(until, why):
             again = f"{until:%Y-%m-%d %H:%M:%S} UTC"
             return f"{sides}. Too early to decide: {why}; a sweep decides again at {again}."

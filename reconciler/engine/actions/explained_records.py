@@ -12,10 +12,9 @@ from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.next_step import NextStep, Subject, step_for
-from reconciler.engine.actions.explain import Explanation
+from reconciler.engine.actions.explain import AGREED, Explanation
 from reconciler.engine.actions.find_payment import LocalSide
 
-_AGREED: Final = "Both sides agree."
 _SEVERITIES: Final = tuple(Severity)
 
 
@@ -30,7 +29,7 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
         return _of_the_payer(found, payer_of, named_account)
     standing = worst_open(local.discrepancies)
     if standing is not None and _comes_first(standing, found.decision):
-        agreed = found.rule.replace(_AGREED, "Both sides agree about this PaymentIntent alone.")
+        agreed = found.rule.replace(AGREED, "Both sides agree about this PaymentIntent alone.")
         rule = f"{agreed} {discrepancy_text(standing)}"
         return replace(found, rule=rule, next_step=_step(standing, named_account))
     waiting = _not_delivered(local.history)

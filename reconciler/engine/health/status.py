@@ -13,8 +13,6 @@ from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.engine.health.rate_usage import RateUsage
 
-MOST_COUNTED: Final = 10_000
-"""Open rows without a PaymentIntent are counted no further."""
 COVERING: Final[Mapping[str, tuple[str, ...]]] = {
     "tail": ("tail", "all"),
     "due": ("due", "all"),
@@ -149,7 +147,7 @@ class AccountStatus:
     table_fault: str | None = None
     """Why the merchant's table cannot be read, so that its open payments are not counted."""
     open_without_intent: int | None = None
-    """How many open rows hold no PaymentIntent, counted up to MOST_COUNTED + 1; None if the table cannot be read."""
+    """How many open rows hold no PaymentIntent; None if the table cannot be read."""
     outbox: OutboxStatus = OutboxStatus()
     refusals: tuple[Refusals, ...] = ()
     pause: Pause | None = None

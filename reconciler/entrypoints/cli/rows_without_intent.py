@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from reconciler.engine.health.status import MOST_COUNTED
 from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
     from reconciler.engine.report import SweepReport
     from reconciler.settings.sections import PaymentsSection
+
+MOST_COUNTED: Final = 10_000
+"""They are counted no further: a sweep is waited for."""
 
 
 def note_rows_without_intent(

@@ -8,7 +8,6 @@ from reconciler.domain.money import Money
 from reconciler.engine.health.rate_usage import EndpointRate, RateUsage
 from reconciler.engine.health.remarks import Remark, worst
 from reconciler.engine.health.status import (
-    MOST_COUNTED,
     AccountStatus,
     Expectations,
     OutboxStatus,
@@ -64,10 +63,10 @@ def write_status(
     if one.table_fault:
         open_payments = "unknown, because the table cannot be read"
 
-    without = one.open_without_intent or 0
-    if without:
-        many = f"more than {MOST_COUNTED:,}" if without > MOST_COUNTED else f"{without:,}"
-        open_payments = f"{open_payments or 'none'}; {many} without a PaymentIntent"
+    if one.open_without_intent:
+        open_payments = (
+            f"{open_payments or 'none'}; {one.open_without_intent:,} without a PaymentIntent"
+        )
 
     write_pairs(
         [

@@ -18,7 +18,6 @@ from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.engine.health.rate_usage import from_dict
 from reconciler.engine.health.status import (
-    MOST_COUNTED,
     AccountStatus,
     Expectations,
     LeaseStatus,
@@ -73,14 +72,13 @@ def _read_status(
 ) -> AccountStatus:
     status = PostgresStatus(database, account)
     pause = status.pause()
+    open_payments, without_intent = ({}, None) if table is None else status.open_payments(table)
     return AccountStatus(
         account=account,
         lease=LeaseStatus(*status.lease()),
         sweeps=tuple(_sweep_status(*row) for row in status.sweeps()),
-        open_payments={} if table is None else status.open_payments(table),
-        open_without_intent=(
-            None if table is None else status.open_without_intent(table, MOST_COUNTED + 1)
-        ),
+        open_payments=open_payments,
+        open_without_intent=without_intent,
         table_fault=table_fault,
         findings=tuple(
             OpenFindings(Severity(severity), *rest) for severity, *rest in status.discrepancies()

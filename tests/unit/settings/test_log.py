@@ -16,16 +16,9 @@ from reconciler import log
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Restore the process's logging after the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+def restored(original_logging: None) -> Iterator[None]:
+    """Restore the process's logging after the test, and forget what it bound."""
     yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for name in log.QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
 

@@ -63,9 +63,9 @@ class PostgresServiceRecord:
         self._run("service_rate_usage", "recording the rate usage", epoch=epoch, rate_usage=text)
 
     def delete_old_rows(self) -> int:
-        """Delete old events, rechecks, views, delivered messages, counts of reads, dead replicas, answered requests and empty sweeps.
+        """Delete old events, rechecks, views, delivered messages, counts of reads, replicas, requests and empty sweeps.
 
-        Returns the number of rows. The ledger, discrepancies and notes are never deleted.
+        A request is old some time after its answer. Returns the number of rows. The ledger, discrepancies and notes are never deleted.
         """
         return (
             self._run("housekeeping_events", _HOUSEKEEPING, days=EVENT_DAYS)

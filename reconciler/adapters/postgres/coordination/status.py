@@ -67,24 +67,20 @@ class PostgresStatus:
         """Undelivered outbox rows: how many, how many given up, the age of the oldest in seconds, the last error."""
         return self._rows("status_outbox")[0]
 
-    def open_payments(self, table: MerchantTable) -> Mapping[str, int]:
-        """How many rows with a PaymentIntent have each open outcome."""
+    def open_payments(self, table: MerchantTable) -> tuple[Mapping[str, int], int]:
+        """How many rows with a PaymentIntent have each open outcome, and how many open rows hold none."""
         parameters = {"account": self._account, "open": table.open_statuses}
         with self._database.counting("counting open payments") as connection:
             rows = connection.execute(table.open_by_status, parameters).fetchall()
 
         # several local statuses may mean one outcome
         counts: Counter[str] = Counter()
-        for status, count in rows:
-            counts[table.mapping.statuses.outcome(status).value] += count
-        return dict(sorted(counts.items()))
-
-    def open_without_intent(self, table: MerchantTable, most: int) -> int:
-        """How many open rows hold no PaymentIntent, counted up to ``most``."""
-        parameters = {"account": self._account, "open": table.open_statuses, "limit": most}
-        with self._database.counting("counting open rows without a PaymentIntent") as connection:
-            rows = connection.execute(table.open_without_intent_count, parameters).fetchall()
-        return int(rows[0][0])
+        without_intent = 0
+        for status, holding, count in rows:
+            without_intent += count - holding
+            if holding:
+                counts[table.mapping.statuses.outcome(status).value] += holding
+        return dict(sorted(counts.items())), without_intent
 
     def _rows(self, name: str, **values: object) -> list[TupleRow]:
         parameters = {"account": self._account, **values}

@@ -105,8 +105,8 @@ def inspect(
 
     ``writes`` is whether rows are going to be corrected, ``links`` whether their PaymentIntent may be filled in: they
     decide which privileges are needed. ``accounts`` says which rows belong to each account, ``account_rows`` which to
-    the one that is worked on. With ``tries_texts`` the SQL texts are evaluated for many rows at once, and the rows for
-    which one fails are set aside; otherwise that is done when the first of them is met. Raises only what the database's connection raises.
+    the one that is worked on. With ``tries_texts`` the SQL texts are evaluated for many rows at once, and rows for which one
+    fails are set aside; else that is done when the first is met. Raises only what the database's connection raises.
     """
     names = _names(mapping)
     relation = find_relation(database, mapping.table)

@@ -458,11 +458,13 @@ WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
 ORDER BY 1
 
 -- name: open_payments_by_status
--- How many open rows there are, by the local status, for the status command.
-SELECT pg_catalog.rtrim({status}::pg_catalog.text), pg_catalog.count(*)
+-- How many open rows there are, by the local status, for the status command: those that hold an intent, and all of them.
+SELECT
+    pg_catalog.rtrim({status}::pg_catalog.text),
+    pg_catalog.count(*) FILTER (WHERE {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''),
+    pg_catalog.count(*)
 FROM {table} AS t
-WHERE {payment_intent} IS NOT NULL AND {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.<>) ''
-    AND {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
+WHERE {status} {equals_status} ANY(%(open)s::{status_type}[]) AND {of_account}
 GROUP BY 1
 
 -- name: count_open_without_intent
