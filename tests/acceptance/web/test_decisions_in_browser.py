@@ -77,6 +77,8 @@ def pages_of(town: Town, name: str) -> Iterator[str]:
         )
         server = uvicorn.Server(config)
         listener = config.bind_socket()
+        # the first request waits for the server's thread, and is not refused
+        listener.listen()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
