@@ -20,8 +20,6 @@ LONGER = {
     "reconciler/domain/rules/comparison.py": 245,
     "reconciler/domain/rules/correction_blockers.py": 236,
     "reconciler/domain/rules/next_step.py": 217,
-    "reconciler/domain/statement/day_totals.py": 262,
-    "reconciler/domain/statement/statement.py": 250,
     "reconciler/engine/actions/accept.py": 362,
     "reconciler/engine/page/page_changes.py": 352,
     "reconciler/engine/page/reconcile_page.py": 359,
