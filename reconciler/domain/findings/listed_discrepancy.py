@@ -86,6 +86,18 @@ class Discrepancy:
         return self.due_at is not None and self.due_at < now
 
     @property
+    def ending(self) -> str | None:
+        """How it ended: a ``Closing``, or the state if it was corrected, or settled by a person; None while it is open."""
+        return None if self.state is State.OPEN else self.closing or self.state.value
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it was corrected, closed or settled; None while it is open."""
+        if self.state is State.OPEN:
+            return None
+        return self.changed_at if self.corrected is None else self.corrected.at
+
+    @property
     def local_side(self) -> Side:
         """What the rows say."""
         return local_side_of(self.local)

@@ -20,7 +20,7 @@ from reconciler.domain.model.money_back import DisputePhase
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.money_kept import money_kept
-from reconciler.domain.statement.day_money import Count, DayMoney
+from reconciler.domain.statement.day_money import Count, DayMoney, MoneyBackTimes, MovedPayments
 from reconciler.domain.statement.payment_difference import PaidRow, difference, paid_rows
 
 
@@ -34,6 +34,8 @@ class DayTotals:
         self._zone = zone
         self._writes_rows = writes_rows
         self._days: defaultdict[tuple[date, str], DayMoney] = defaultdict(DayMoney)
+        self.money_back = MoneyBackTimes()
+        """Takes when money of payments went back, before the payments are added."""
 
     def add(self, decided: Iterable[tuple[Match, Decision]]) -> None:
         """Add the final decisions of a page."""
@@ -79,7 +81,7 @@ class DayTotals:
         rows = self._paid_rows(match, decision)
         paying = _intent_after(match, decision) or intent
         if paying is not None:
-            self._add_moved(rows, paying.created)
+            self._add_moved(rows, paying)
         if intent is None:
             return
 
@@ -127,32 +129,37 @@ class DayTotals:
         ]
         return paid_rows(match, after)
 
-    def _add_moved(self, rows: Iterable[PaidRow], created: datetime) -> None:
-        day = self.day_of(created)
+    def _add_moved(self, rows: Iterable[PaidRow], paying: Intent) -> None:
+        day = self.day_of(paying.created)
         for row in rows:
             own = None if row.created is None else self.day_of(row.created)
             if own != day:
-                self._days[day, row.currency].moved -= row.amount
+                self._moved(day, row.currency, own).add(paying.id, -row.amount)
                 # a row without a time is in no day's own sum
                 if own is not None:
-                    self._days[own, row.currency].moved += row.amount
+                    self._moved(own, row.currency, day).add(paying.id, row.amount)
 
-    @staticmethod
-    def _add_received(match: Match, intent: Intent, money: DayMoney) -> None:
+    def _moved(self, day: date, currency: str, other: date | None) -> MovedPayments:
+        return self._days[day, currency].moved.setdefault(other, MovedPayments())
+
+    def _add_received(self, match: Match, intent: Intent, money: DayMoney) -> None:
         if not intent.amount_received:
             return
         money.received.add(intent.amount_received)
+        refunded_at = self.money_back.refunded_at.get(intent.id)
         try:
             back = money_kept(match, intent)
         except FactNeededError:
             # no verdict depended on it, so nothing was read: the charge's own sum is as much as is known
             charge = intent.charge
             shown = 0 if charge is None else min(charge.amount_refunded, charge.amount_captured)
-            money.refunded += shown
+            money.refunded.add(intent.id, shown, refunded_at)
             return
-        money.refunded += back.refunded or 0
+        money.refunded.add(intent.id, back.refunded or 0, refunded_at)
         if back.dispute is not None and back.dispute.phase is DisputePhase.LOST:
-            money.disputed += back.dispute.amount
+            money.disputed.add(
+                intent.id, back.dispute.amount, self.money_back.lost_at.get(intent.id)
+            )
 
     def day_of(self, moment: datetime) -> date:
         """The day of the books on which a moment lies."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +17,9 @@ from reconciler.domain.statement.statement_figures import CurrencyStatement
 class PeriodFigures:
     """The figures of one currency, in minor units, as they stood at the cut-off.
 
-    ``items`` is how many findings explain the difference. ``late`` is the change by facts that are dated before the
-    cut-off and were found after it, and ``late_items`` how many: they are in no other figure.
+    ``items`` is how many findings explain the difference. Facts that are dated before the cut-off and were found after it
+    are in no other figure: ``late`` is how they change the difference, ``late_money_back`` what went back to customers, and
+    ``late_items`` how many they are.
     """
 
     local: int = 0
@@ -30,6 +32,7 @@ class PeriodFigures:
     items: int = 0
     late: int = 0
     late_items: int = 0
+    late_money_back: int = 0
 
     @property
     def money(self) -> int:
@@ -44,10 +47,11 @@ _NONE = PeriodFigures()
 
 @dataclass(frozen=True, slots=True)
 class LateFact:
-    """A finding of a period that was recorded after the cut-off, although what it says happened before.
+    """What the ledger recorded of a payment of a period after the cut-off, although it happened before.
 
-    ``dated`` is when Stripe took the payment, or when it was created; ``change`` is by currency, what the payment differs
-    by less what the period's figures have of it.
+    ``kind`` is that of a finding: ``dated`` is when Stripe took the payment, or when it was created, and ``change`` is by
+    currency, what the payment differs by less what the period's figures have of it. Or it is ``refunded`` or ``disputed``:
+    ``dated`` is the time of Stripe's last event about it, and ``money_back`` what the figures lack of it, by currency.
     """
 
     seq: int
@@ -56,6 +60,25 @@ class LateFact:
     kind: str
     dated: datetime
     change: Mapping[str, int]
+    money_back: Mapping[str, int] = field(default_factory=dict)
+
+
+def late_money_back(statement: Statement) -> tuple[LateFact, ...]:
+    """The refunds and lost disputes of before the cut-off that a sweep met after it. Without an event there is no date."""
+    return tuple(
+        LateFact(
+            one.seq,
+            one.at,
+            one.payment,
+            one.figure.value,
+            one.dated,
+            {},
+            {one.currency: one.change},
+        )
+        for currency in statement.currencies
+        for one in currency.later
+        if one.payment is not None and one.dated is not None and one.dated <= statement.cut
+    )
 
 
 def late_change(
@@ -72,24 +95,26 @@ def late_change(
 
 def figures_of(statement: Statement, late: Iterable[LateFact]) -> dict[str, PeriodFigures]:
     """The figures of a statement, and of the facts that were found after its cut-off."""
-    amounts: dict[str, int] = {}
-    counts: dict[str, int] = {}
+    amounts: Counter[str] = Counter()
+    backs: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for fact in late:
-        for currency, amount in fact.change.items():
-            amounts[currency] = amounts.get(currency, 0) + amount
-            counts[currency] = counts.get(currency, 0) + 1
+        amounts.update(fact.change)
+        backs.update(fact.money_back)
+        counts.update([*fact.change, *fact.money_back])
     found = {one.currency: one for one in statement.currencies}
     return {
         currency: _figures(
             found.get(currency, CurrencyStatement(currency)),
-            amounts.get(currency, 0),
-            counts.get(currency, 0),
+            amounts[currency],
+            counts[currency],
+            backs[currency],
         )
-        for currency in sorted({*found, *amounts})
+        for currency in sorted({*found, *counts})
     }
 
 
-def _figures(one: CurrencyStatement, late: int, late_items: int) -> PeriodFigures:
+def _figures(one: CurrencyStatement, late: int, late_items: int, back: int) -> PeriodFigures:
     return PeriodFigures(
         local=one.local,
         stripe=one.stripe,
@@ -101,6 +126,7 @@ def _figures(one: CurrencyStatement, late: int, late_items: int) -> PeriodFigure
         items=len(one.items),
         late=late,
         late_items=late_items,
+        late_money_back=back,
     )
 
 

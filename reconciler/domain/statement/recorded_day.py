@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from reconciler.domain.statement.statement_figures import DayEntry, LeftOut, NamedOnes
+from reconciler.domain.statement.day_entry import (
+    BackOfDay,
+    BackOfPayment,
+    DayEntry,
+    LeftOut,
+    MovedDay,
+    NamedOnes,
+)
 
 
 def read_day(body: Mapping[str, Any]) -> DayEntry | None:
@@ -34,6 +41,9 @@ def read_day(body: Mapping[str, Any]) -> DayEntry | None:
         left_out=_left_out(body.get("left_out")),
         waiting_payments=_named(body.get("waiting_payments")),
         returned_payments=_named(body.get("returned_payments")),
+        refunded_payments=_back(body.get("refunded_payments")),
+        disputed_payments=_back(body.get("disputed_payments")),
+        moved_by_day=_moved(body.get("moved_by_day")),
     )
 
 
@@ -56,3 +66,24 @@ def _named(value: Mapping[str, Any] | None) -> NamedOnes:
     if value is None:
         return 0, ()
     return int(value["count"]), tuple(str(one) for one in value["payments"])
+
+
+def _back(value: Mapping[str, Any] | None) -> BackOfDay | None:
+    if value is None:
+        return None
+    payments = {
+        str(name): BackOfPayment(
+            int(one["amount"]), datetime.fromisoformat(one["at"]) if "at" in one else None
+        )
+        for name, one in value["payments"].items()
+    }
+    return BackOfDay(int(value["count"]), payments)
+
+
+def _moved(value: Mapping[str, Mapping[str, Any]] | None) -> Mapping[date | None, MovedDay] | None:
+    if value is None:
+        return None
+    return {
+        date.fromisoformat(day) if day else None: MovedDay(int(one["amount"]), _named(one))
+        for day, one in value.items()
+    }

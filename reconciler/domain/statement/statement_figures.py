@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.domain.outcome import SAYS_PAID
 from reconciler.domain.review.ageing import BUCKETS
+from reconciler.domain.statement.day_entry import NamedOnes
+from reconciler.domain.statement.later_money import LaterMoney
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
 
 AGES: Final = BUCKETS
 """The ages of open items, in whole days since they were found, the youngest first."""
 _YOUNGER_THAN: Final = (2, 8, 31)
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSweep:
-    """A sweep that examined every payment of the days from ``first`` to ``last``. ``seq`` is that of its ledger entry."""
-
-    seq: int
-    at: datetime
-    sweep: int
-    first: date
-    last: date
-    timezone: str
-    facts: Mapping[str, object] = field(default_factory=dict, compare=False)
-    """What a certificate says of the sweep; empty if an early version made it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Rows of the table that are in no sum, in minor units. ``paid`` are those that say that money was taken."""
-
-    count: int = 0
-    amount: int = 0
-    paid_count: int = 0
-    paid_amount: int = 0
-
-    def __add__(self, other: LeftOut) -> LeftOut:
-        return LeftOut(
-            self.count + other.count,
-            self.amount + other.amount,
-            self.paid_count + other.paid_count,
-            self.paid_amount + other.paid_amount,
-        )
-
-
-NamedOnes = tuple[int, tuple[str, ...]]
-"""How many payments, and the PaymentIntents of the first of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayEntry:
-    """The money of a day and currency as a sweep recorded it, in minor units."""
-
-    sweep: int
-    day: date
-    currency: str
-    local: Mapping[str, tuple[int, int]]
-    """Count and amount of the table's own rows, by outcome."""
-    received: tuple[int, int]
-    refunded: int
-    disputed: int
-    moved: int
-    waiting: int
-    returned: int
-    unrelated: tuple[int, int]
-    outside_mapping: tuple[int, int]
-    stripe: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Count and amount of Stripe's payments of this table, by outcome, whether or not money was received."""
-    left_out: Mapping[str, LeftOut] | None = None
-    """The rows that are in no sum, by the reason; None if an early version made the entry."""
-    waiting_payments: NamedOnes = (0, ())
-    returned_payments: NamedOnes = (0, ())
-
-    @property
-    def is_only_left_out(self) -> bool:
-        """Whether neither side has a payment of it that could be compared."""
-        has_money = self.local or self.stripe or self.received[0]
-        return not (has_money or self.unrelated[0] or self.outside_mapping[0] or self.moved)
-
-    @property
-    def paid_here(self) -> tuple[int, int]:
-        """Count and amount of the rows that say that money was taken."""
-        counts = [self.local.get(outcome.value, (0, 0)) for outcome in SAYS_PAID]
-        return sum(count for count, _ in counts), sum(amount for _, amount in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +38,28 @@ class SubsequentEvent:
     """The state of the finding after the event."""
 
     @property
+    def amount_before(self) -> int:
+        """The difference at the cut-off, in minor units."""
+        return 0 if self.before is None else self.before.amount
+
+    @property
+    def amount_after(self) -> int:
+        """The difference after the event, in minor units."""
+        return 0 if self.after is None else self.after.amount
+
+    @property
     def name(self) -> tuple[str, str]:
         """The subject and the kind of its finding."""
         known = self.after or self.before
         return ("", "") if known is None else (known.subject, known.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningItem:
+    """An item that was open at the beginning. ``is_carried`` is whether it is open at the cut-off with the same amount."""
+
+    item: ReconcilingItem
+    is_carried: bool
 
 
 @dataclass(slots=True)
@@ -135,8 +80,9 @@ class CurrencyStatement:
     """One currency of a statement. Amounts are minor units, signed; currencies are never added up.
 
     ``local_count`` and ``stripe_count`` are the sizes of both populations before matching. ``items`` explain the period;
-    ``open_items`` are all that are open in the account at the cut-off, which is ``closing``. Items of less than
-    ``materiality`` are summed where they are listed for people, and are in every sum.
+    ``opening_items`` are all that were open in the account at the beginning, which is ``opening``, and ``open_items`` all
+    that are open at the cut-off, which is ``closing``. ``subsequent`` and ``later`` are what became of differences and of
+    money after it. Items of less than ``materiality`` are summed where they are listed for people, and are in every sum.
     """
 
     currency: str
@@ -151,6 +97,7 @@ class CurrencyStatement:
     returned: int = 0
     waiting_payments: NamedOnes = (0, ())
     returned_payments: NamedOnes = (0, ())
+    moved_payments: NamedOnes = (0, ())
     unrelated: Movement = field(default_factory=Movement)
     outside_mapping: Movement = field(default_factory=Movement)
     items: list[ReconcilingItem] = field(default_factory=list)
@@ -158,8 +105,10 @@ class CurrencyStatement:
     new: Movement = field(default_factory=Movement)
     cleared: Movement = field(default_factory=Movement)
     closing: Movement = field(default_factory=Movement)
+    opening_items: list[OpeningItem] = field(default_factory=list)
     open_items: list[ReconcilingItem] = field(default_factory=list)
     subsequent: list[SubsequentEvent] = field(default_factory=list)
+    later: list[LaterMoney] = field(default_factory=list)
     lost_webhooks: LostWebhooks = field(default_factory=LostWebhooks)
     materiality: int = 0
 

@@ -11,11 +11,17 @@ from typing import Any, Final
 
 from reconciler.domain.audit.ledger_entry import Action, Entry
 from reconciler.domain.statement.close_state import Step, read_step
+from reconciler.domain.statement.day_entry import DayEntry, WindowSweep
+from reconciler.domain.statement.later_records import (
+    MONEY_BACK_KINDS,
+    LaterRecords,
+    MoneyBackFinding,
+    read_money_back,
+)
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingRecord, histories
 from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 
 _FACTS: Final = ("reads", "examined", "rows_of_no_account", "asked_by")
 _STEPS: Final = frozenset({Action.PERIOD_PREPARED, Action.PERIOD_SIGNED, Action.PERIOD_REOPENED})
@@ -31,6 +37,9 @@ class EntriesOfStatement:
         self._sweeps: list[WindowSweep] = []
         self._days: list[DayEntry] = []
         self._findings: list[FindingRecord] = []
+        self._later_sweeps: list[WindowSweep] = []
+        self._later_days: list[DayEntry] = []
+        self._money_back: list[MoneyBackFinding] = []
         self._owners: dict[tuple[str, str], str] = {}
         self._last_at = cut
         self.steps: list[Step] = []
@@ -43,13 +52,16 @@ class EntriesOfStatement:
         match entry.action:
             case Action.FINDING_OPENED | Action.FINDING_CHANGED:
                 self._findings.append(_finding(entry.seq, entry.at, body))
-            case Action.DAY_TOTALS if entry.at <= self._cut:
+                if entry.at > self._cut and body["kind"] in MONEY_BACK_KINDS:
+                    self._money_back += read_money_back(entry.seq, entry.at, entry.action, body)
+            case Action.DAY_TOTALS:
                 day = read_day(body)
                 if day is not None and self._period.first <= day.day <= self._period.last:
-                    self._days.append(day)
-            case Action.SWEEP if "days" in body and entry.at <= self._cut:
+                    (self._days if entry.at <= self._cut else self._later_days).append(day)
+            case Action.SWEEP if "days" in body:
                 if body["timezone"] == str(self._period.zone):
-                    self._sweeps.append(_sweep(entry.seq, entry.at, body))
+                    sweeps = self._sweeps if entry.at <= self._cut else self._later_sweeps
+                    sweeps.append(_sweep(entry.seq, entry.at, body))
             case Action.ASSIGNMENT:
                 self._owners[body["subject"], body["kind"]] = body["owner"]
             case action if action in _STEPS and self._is_of_period(body):
@@ -72,6 +84,7 @@ class EntriesOfStatement:
             self._days,
             histories(self._findings),
             as_of=self._last_at,
+            later=LaterRecords(self._later_sweeps, self._later_days, self._money_back),
             owners={name: owner for name, owner in self._owners.items() if owner},
             materiality=materiality,
         )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind
+from reconciler.domain.statement.day_entry import DayEntry, NamedOnes, WindowSweep
+from reconciler.domain.statement.later_money import LaterMoney
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory
 from reconciler.domain.statement.statement_figures import (
     CurrencyStatement,
-    DayEntry,
     Movement,
-    NamedOnes,
+    OpeningItem,
     SubsequentEvent,
-    WindowSweep,
 )
 
 _OF_LOST_WEBHOOKS: Final = frozenset({Kind.MISSED_OUTCOME.value, Kind.MISSING_LOCALLY.value})
@@ -48,7 +48,8 @@ class StatementSums:
             found = self.sums[currency] = CurrencyStatement(currency)
         return found
 
-    def _day(self, moment: datetime) -> date:
+    def day_of(self, moment: datetime) -> date:
+        """The day of the books on which a moment lies."""
         return moment.astimezone(self._period.zone).date()
 
     def is_of_statement(self, entry: DayEntry) -> bool:
@@ -73,21 +74,30 @@ class StatementSums:
         sums.returned += entry.returned
         sums.waiting_payments = _joined(sums.waiting_payments, entry.waiting_payments)
         sums.returned_payments = _joined(sums.returned_payments, entry.returned_payments)
+        for other, moved in (entry.moved_by_day or {}).items():
+            # on a day of the statement the other side counts them too, so that they explain nothing
+            if other not in self.examined:
+                sums.moved_payments = _joined(sums.moved_payments, moved.payments)
         sums.unrelated += Movement(*entry.unrelated)
         sums.outside_mapping += Movement(*entry.outside_mapping)
+
+    def add_later(self, found: Iterable[LaterMoney]) -> None:
+        """Add what became of the money after the cut-off; it is in no sum."""
+        for one in found:
+            self._of(one.currency).later.append(one)
 
     def add_history(self, history: FindingHistory) -> None:
         """Add what the ledger holds of a finding."""
         self._roll_forward(history)
         created = {
-            self._day(record.payment_created)
+            self.day_of(record.payment_created)
             for record in history.records
             if record.payment_created is not None
         }
         # a finding of a day is as the day's own sweep knew it, so that both are of one moment
         for day in created & self.examined.keys():
             for item in history.at_entry(self.examined[day].seq):
-                if self._day(item.payment_created) == day:
+                if self.day_of(item.payment_created) == day:
                     self._of(item.currency).items.append(item)
         if any(self._period.first <= day <= self._period.last for day in created):
             self._add_subsequent(history)
@@ -101,8 +111,15 @@ class StatementSums:
         start, end = self._period.start, self._cut
         opening = {item.currency: item for item in history.at_time(start)}
         closing = {item.currency: item for item in history.at_time(end)}
-        for item in opening.values():
-            self._of(item.currency).opening += Movement(1, item.amount)
+        for currency, item in opening.items():
+            last = closing.get(currency)
+            is_carried = last is not None and last.amount == item.amount
+            sums = self._of(currency)
+            sums.opening += Movement(1, item.amount)
+            # the same object, because there may be many
+            sums.opening_items.append(
+                OpeningItem(last if is_carried and last else item, is_carried)
+            )
         for item in closing.values():
             self._of(item.currency).closing += Movement(1, item.amount)
             self._of(item.currency).open_items.append(item)

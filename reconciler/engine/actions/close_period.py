@@ -24,6 +24,7 @@ from reconciler.domain.statement.period_figures import (
     changes,
     figures_dict,
     figures_of,
+    late_money_back,
 )
 from reconciler.domain.statement.statement import Statement
 from reconciler.engine.actions.note import checked_text
@@ -54,11 +55,11 @@ class PeriodLedger(Protocol):
         ...
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
-        """The statement of a period, as the ledger knew it at the cut-off."""
+        """The statement of a period, as the ledger knew it at the cut-off, with what became of it since."""
         ...
 
     def late_facts(self, period: Period, cutoff: datetime) -> tuple[LateFact, ...]:
-        """What was found after the cut-off, although it is dated before."""
+        """The findings that were recorded after the cut-off, although they are dated before."""
         ...
 
     def head(self) -> tuple[int, str] | None:
@@ -127,8 +128,9 @@ def closing_of(ledger: PeriodLedger, period: Period) -> Closing:
     version = _version(steps)
     if version is None:
         return Closing(period, close_state(steps, None), steps, None)
-    late = ledger.late_facts(period, version.cutoff)
-    figures = figures_of(ledger.statement(period, version.cutoff), late)
+    statement = ledger.statement(period, version.cutoff)
+    late = _late_facts(ledger, statement)
+    figures = figures_of(statement, late)
     return Closing(period, close_state(steps, figures), steps, figures, late)
 
 
@@ -264,7 +266,13 @@ def _checked_figures(
             f"entry {broken.seq} of the ledger is not intact: {broken.what}.",
             "See what else is wrong with: reconciler verify",
         )
-    return figures_of(statement, ledger.late_facts(period, cutoff))
+    return figures_of(statement, _late_facts(ledger, statement))
+
+
+def _late_facts(ledger: PeriodLedger, statement: Statement) -> tuple[LateFact, ...]:
+    """Findings, and money that went back: what was found after the cut-off and is dated before."""
+    findings = ledger.late_facts(statement.period, statement.cut)
+    return (*findings, *late_money_back(statement))
 
 
 def _add(

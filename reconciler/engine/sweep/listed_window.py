@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
 from reconciler.domain.audit.ledger_entry import Draft
-from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.domain.statement.period import Period, whole_days
@@ -39,9 +40,10 @@ class ListedWindow:
         self._skews: list[float] = []
         self._left_out: LeftOutRows = {}
 
-    def add_page(self, intents: Sequence[Intent | MissingIntent], matches: Sequence[Match]) -> None:
-        """Add the intents of a page of a list, and the matches that have rows, as they were loaded."""
-        self._listed += len(intents)
+    def add_page(self, listed: int, matches: Sequence[Match], loaded: Loaded) -> None:
+        """Add a page of a list: how many intents it has, the matches that have rows, and what was loaded of them."""
+        self._listed += listed
+        self.totals.money_back.add(loaded.events)
         for match in matches:
             self._rows += len(match.payments)
             # ten thousand differences show the skew well enough

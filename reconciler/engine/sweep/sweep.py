@@ -305,7 +305,7 @@ class Sweep:
                 if with_rows:
                     self._key_check.add_listed_and_named()
                 if origin is Origin.LIST and self._window is not None:
-                    self._window.add_page([answer.intent for answer in answers], with_rows)
+                    self._window.add_page(len(answers), with_rows, decided_page.loaded)
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -254,6 +254,7 @@ def _late_json(fact: LateFact) -> Mapping[str, object]:
         "found_at": fact.found_at,
         "entry": fact.seq,
         "change": dict(fact.change),
+        "money_back": dict(fact.money_back),
     }
 
 
@@ -319,7 +320,8 @@ def _write_changes(found: Closing) -> None:
         name = change.name.replace("_", " ")
         write_line(f"  {change.currency.upper()} {name}: {before} then, {now} now")
     for fact in found.late:
-        amounts = ", ".join(money_text(Money(fact.change[one], one)) for one in sorted(fact.change))
+        changed = fact.change or fact.money_back
+        amounts = ", ".join(money_text(Money(changed[one], one)) for one in sorted(changed))
         write_line(
             f"  {fact.kind} of {fact.subject}, dated {moment_text(fact.dated)}, found"
             f" {moment_text(fact.found_at)}: {amounts}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
 
 _FINDING_NAMES: Final = (
-    "id", "kind", "severity", "state", "amount", "currency", "reason", "closing", "note", "resolved_by",
+    "id", "kind", "severity", "state", "amount", "currency", "reason", "closing", "closed_at", "note", "resolved_by",
     "local_status", "local_amount", "stripe_status", "stripe_amount", "first_seen",
 )  # fmt: skip
 CSV_NAMES: Final = (

@@ -13,6 +13,8 @@ import typer
 
 from reconciler.domain.money import as_major
 from reconciler.domain.statement.period import Period
+from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     ExcelOption,
@@ -44,8 +46,8 @@ from reconciler.exit_codes import ExitCode
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
 ITEM_NAMES: Final = (
-    "account", "currency", "subject", "kind", "severity", "reason", "state", "amount", "amount_decimal", "payment_created", "since",
-    "owner",
+    "account", "currency", "list", "subject", "kind", "severity", "reason", "state", "amount", "amount_decimal",
+    "payment_created", "since", "owner",
 )  # fmt: skip
 _CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
@@ -84,7 +86,7 @@ def statement(
         typer.Option(
             "--format",
             metavar="text|json|csv|html|xlsx",
-            help="text is for people; csv lists the items that explain the difference; html is one page to read and "
+            help="text is for people; csv lists the items of each sum, and what came after the cut-off; html is one page to read and "
             "print; xlsx is a workbook.",
         ),
     ] = StatementFormat.TEXT,
@@ -192,15 +194,39 @@ def _time(text: str | None, option: str) -> datetime | None:
 
 
 def item_rows(certificates: Sequence[Certificate]) -> Iterator[Mapping[str, object]]:
-    """The rows of the CSV: every item, also those below materiality."""
+    """The rows of the CSV, also those below materiality. ``list`` says in which sum of the statement a row is.
+
+    ``explained``, ``opening`` and ``closing`` are those of JSON; the amount of ``after_cutoff`` is a change after it.
+    """
     for one in certificates:
         found = one.statement
         for currency in found.currencies:
-            for item in currency.items:
-                yield {
-                    "account": found.account,
-                    "currency": item.currency,
-                    **item_json(item),
-                    "amount_decimal": as_major(item.amount, item.currency),
-                    "owner": found.owner_of(item),
-                }
+            for name, items in (
+                ("explained", currency.items),
+                ("opening", [opened.item for opened in currency.opening_items]),
+                ("closing", currency.open_items),
+            ):
+                for item in items:
+                    fields = {**item_json(item), "owner": found.owner_of(item)}
+                    yield _row(found, currency, name, fields)
+            for event in currency.subsequent:
+                subject, kind = event.name
+                amount = event.amount_after - event.amount_before
+                fields = {"subject": subject, "kind": kind, "state": event.state, "since": event.at}
+                yield _row(found, currency, "after_cutoff", {**fields, "amount": amount})
+            for later in currency.later:
+                fields = {"subject": later.payment, "kind": later.figure.value, "since": later.at}
+                yield _row(found, currency, "after_cutoff", {**fields, "amount": later.change})
+
+
+def _row(
+    found: Statement, currency: CurrencyStatement, name: str, fields: Mapping[str, object]
+) -> Mapping[str, object]:
+    return {
+        **dict.fromkeys(ITEM_NAMES),
+        "account": found.account,
+        "currency": currency.currency,
+        "list": name,
+        **fields,
+        "amount_decimal": as_major(int(str(fields["amount"])), currency.currency),
+    }

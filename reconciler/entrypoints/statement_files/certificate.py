@@ -14,8 +14,9 @@ from typing import Any, Final
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.money import Money
 from reconciler.domain.statement.close_state import Step
+from reconciler.domain.statement.day_entry import DayEntry, LeftOut
 from reconciler.domain.statement.statement import Statement
-from reconciler.domain.statement.statement_figures import CurrencyStatement, DayEntry, LeftOut
+from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.statement_files.statement_json import Head
 

@@ -22,7 +22,7 @@ from reconciler.entrypoints.statement_files.workbook import MOST_ROWS, Workbook
 _TITLES: Final = (
     "account", "discrepancy", "kind", "severity", "state", "payment", "order", "row", "payment created (UTC)", "currency",
     "at stake", "at stake in minor units", "your table's status", "your table's amount", "Stripe's status",
-    "Stripe's amount", "reason", "cause", "closing", "owner", "resolved by", "note", "opened (UTC)", "last seen (UTC)",
+    "Stripe's amount", "reason", "cause", "closing", "closed (UTC)", "owner", "resolved by", "note", "opened (UTC)", "last seen (UTC)",
     "corrected (UTC)", "corrected by", "fingerprint",
 )  # fmt: skip
 
@@ -48,8 +48,8 @@ def write_export_workbook(
                     one.account, one.id, one.kind.value, one.severity.value, one.state.value, one.payment_intent, one.order,
                     " ".join(one.keys), one.payment_created, one.stake.currency.upper(), one.stake, one.stake.amount,
                     local.status, _money(local.amount, local.currency), stripe.status,
-                    _money(stripe.amount, stripe.currency), one.reason, one.cause, one.closing, one.owner, one.resolved_by,
-                    one.note, one.opened_at, one.last_seen, None if corrected is None else corrected.at,
+                    _money(stripe.amount, stripe.currency), one.reason, one.cause, one.ending, one.ended_at, one.owner,
+                    one.resolved_by, one.note, one.opened_at, one.last_seen, None if corrected is None else corrected.at,
                     None if corrected is None else corrected.by, one.fingerprint,
                 )
             )  # fmt: skip

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from reconciler.domain.money import Money
-from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement import PartOfOpen, Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.shown_text import cell_text, moment_text, money_text
 from reconciler.entrypoints.statement_files import statement_text
@@ -52,6 +52,7 @@ p { overflow-wrap: anywhere; }
   .certificate { break-before: page; }
 }
 """
+_MOMENTS: Final = frozenset({"created", "at", "not before", "seen", "dated"})
 _MOST_ROWS: Final = 10_000
 """A browser shows so many rows well; the workbook and CSV have all."""
 
@@ -92,6 +93,9 @@ def _statement(one: Certificate) -> Iterator[str]:
         yield "<p>No payment of this period is known.</p>\n"
     for currency in found.currencies:
         yield from _currency(found, currency)
+    again = statement_text.examined_again(found, one.as_of)
+    if again:
+        yield f"<p>{_text(again)}</p>\n"
     yield f"<p>{_text(statement_text.head_line(one.head))}</p>\n"
 
 
@@ -101,7 +105,11 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
 
     yield f"<section>\n<h2>{_text(one.currency.upper())}</h2>\n"
     yield f'<p class="headline">Unexplained: {_text(money(one.unexplained))}</p>\n'
-    for said in (statement_text.lost_webhooks(found.period, one), statement_text.subsequent(one)):
+    for said in (
+        statement_text.lost_webhooks(found.period, one),
+        statement_text.subsequent(one),
+        statement_text.later_money(one),
+    ):
         if said:
             yield f"<p>{_text(said)}</p>\n"
     # the roll-forward has a table of its own
@@ -130,7 +138,9 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     if rows_of_age:
         yield from _table(("open for", "owner", "findings", "money"), rows_of_age)
     yield from _items(found, one)
+    yield from _carried_in(found, one)
     yield from _subsequent(one)
+    yield from _later(one)
     yield "</section>\n"
 
 
@@ -164,6 +174,56 @@ def _items(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     )
 
 
+def _carried_in(found: Statement, one: CurrencyStatement) -> Iterator[str]:
+    """The open differences of payments that were created before the period."""
+    items = [item for item in one.open_items if found.part_of(item) is PartOfOpen.CARRIED_IN]
+    if not items:
+        return
+    yield "<h3>Carried in: open at the cut-off, and created before the period</h3>\n"
+    rows = [
+        (
+            item.subject,
+            item.kind,
+            item.state,
+            found.owner_of(item) or "",
+            moment_text(item.payment_created),
+            money_text(Money(item.amount, item.currency)),
+        )
+        for item in items[:_MOST_ROWS]
+    ]
+    yield from _table(("payment", "kind", "state", "owner", "created", "money"), rows)
+
+
+def _later(one: CurrencyStatement) -> Iterator[str]:
+    if not one.later:
+        return
+    yield "<h3>Money that moved after the cut-off</h3>\n"
+    rows = [
+        (
+            statement_text.later_payment(later),
+            statement_text.LATER_FIGURES[later.figure],
+            later.day.isoformat(),
+            moment_text(later.since),
+            moment_text(later.at),
+            moment_text(later.dated),
+            money_text(Money(later.before, one.currency)),
+            money_text(Money(later.after, one.currency)),
+        )
+        for later in one.later[:_MOST_ROWS]
+    ]
+    titles = (
+        "payment",
+        "what",
+        "created",
+        "not before",
+        "seen",
+        "dated",
+        "money at the cut-off",
+        "money then",
+    )
+    yield from _table(titles, rows)
+
+
 def _subsequent(one: CurrencyStatement) -> Iterator[str]:
     if not one.subsequent:
         return
@@ -171,16 +231,14 @@ def _subsequent(one: CurrencyStatement) -> Iterator[str]:
     rows = []
     for event in one.subsequent[:_MOST_ROWS]:
         known = event.after or event.before
-        before = 0 if event.before is None else event.before.amount
-        after = 0 if event.after is None else event.after.amount
         rows.append(
             (
                 "" if known is None else known.subject,
                 "" if known is None else known.kind,
                 event.state,
                 moment_text(event.at),
-                money_text(Money(before, one.currency)),
-                money_text(Money(after, one.currency)),
+                money_text(Money(event.amount_before, one.currency)),
+                money_text(Money(event.amount_after, one.currency)),
             )
         )
     yield from _table(("payment", "kind", "state", "at", "money before", "money after"), rows)
@@ -213,7 +271,7 @@ def _class_of(title: str) -> str:
     """The attribute of a column's cells: amounts and counts stand to the right, and a time is not broken."""
     if title.startswith(("money", "findings")):
         return ' class="money"'
-    return ' class="moment"' if title in {"created", "at"} else ""
+    return ' class="moment"' if title in _MOMENTS else ""
 
 
 def _text(text: str) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from reconciler.domain.money import decimals
+from reconciler.domain.statement.day_entry import NamedOnes
+from reconciler.domain.statement.later_money import LaterMoney
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import (
     CurrencyStatement,
     Movement,
-    NamedOnes,
     SubsequentEvent,
 )
 
@@ -32,6 +33,7 @@ def as_json(found: Statement, head: Head, as_of: datetime) -> Mapping[str, objec
         "as_of": as_of,
         "complete": found.is_complete,
         "days_not_examined": [day.isoformat() for day in found.days_not_examined],
+        "days_examined_later": [day.isoformat() for day in found.days_examined_later],
         "sweeps": [sweep.sweep for sweep in found.sweeps],
         "head": None if head is None else {"seq": head[0], "hash": head[1]},
         "currencies": [_currency_json(found, one) for one in found.currencies],
@@ -57,6 +59,7 @@ def _currency_json(found: Statement, one: CurrencyStatement) -> Mapping[str, obj
         "returned": one.returned,
         "waiting_payments": _named(one.waiting_payments),
         "returned_payments": _named(one.returned_payments),
+        "moved_payments": _named(one.moved_payments),
         "unrelated": _movement(one.unrelated),
         "outside_mapping": _movement(one.outside_mapping),
         "opening": _movement(one.opening),
@@ -77,7 +80,20 @@ def _currency_json(found: Statement, one: CurrencyStatement) -> Mapping[str, obj
             else round(lost.slowest.total_seconds()),
         },
         "items": [{**item_json(item), "owner": found.owner_of(item)} for item in one.items],
+        "opening_items": [
+            {
+                **item_json(opened.item),
+                "owner": found.owner_of(opened.item),
+                "is_carried": opened.is_carried,
+            }
+            for opened in one.opening_items
+        ],
+        "open_items": [
+            {**item_json(item), "owner": found.owner_of(item), "part": found.part_of(item).value}
+            for item in one.open_items
+        ],
         "subsequent": [_event_json(event) for event in one.subsequent],
+        "subsequent_money": [_later_json(later) for later in one.later],
     }
 
 
@@ -103,6 +119,20 @@ def item_json(item: ReconcilingItem) -> Mapping[str, object]:
     }
 
 
+def _later_json(later: LaterMoney) -> Mapping[str, object]:
+    return {
+        "payment": later.payment,
+        "day": later.day.isoformat(),
+        "figure": later.figure.value,
+        "amount_before": later.before,
+        "amount_after": later.after,
+        "not_before": later.since,
+        "at": later.at,
+        "dated": later.dated,
+        "entry": later.seq,
+    }
+
+
 def _event_json(event: SubsequentEvent) -> Mapping[str, object]:
     known = event.after or event.before
     return {
@@ -110,6 +140,6 @@ def _event_json(event: SubsequentEvent) -> Mapping[str, object]:
         "kind": None if known is None else known.kind,
         "state": event.state,
         "at": event.at,
-        "amount_before": 0 if event.before is None else event.before.amount,
-        "amount_after": 0 if event.after is None else event.after.amount,
+        "amount_before": event.amount_before,
+        "amount_after": event.amount_after,
     }

@@ -27,9 +27,15 @@ def statement_lines(one: Certificate) -> Iterator[str]:
         for said in (
             statement_text.lost_webhooks(found.period, currency),
             statement_text.subsequent(currency),
+            statement_text.later_money(currency),
         ):
             if said:
                 yield clean(f"  {said}")
+        yield from (clean(f"    {line}") for line in statement_text.later_lines(currency))
+    again = statement_text.examined_again(found, one.as_of)
+    if again:
+        yield ""
+        yield again
     if not found.is_complete:
         yield ""
         yield statement_text.days_not_examined(found)

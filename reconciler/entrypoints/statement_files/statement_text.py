@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.domain.money import Money
+from reconciler.domain.statement.day_entry import NamedOnes
+from reconciler.domain.statement.later_money import LaterMoney
+from reconciler.domain.statement.later_records import MovedFigure
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
-from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement, NamedOnes
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
 from reconciler.entrypoints.shown_text import cell_text, clean, moment_text, money_text
 from reconciler.entrypoints.statement_files.statement_json import Head
 
@@ -86,17 +89,17 @@ def explanations(one: CurrencyStatement) -> Iterator[tuple[str, str]]:
     for kind, movement in sorted(by_kind.items()):
         yield kind, f"{_money(movement, one)} (findings: {movement.count:,})"
     for name, amount, payments in (
-        ("created on another day here", one.moved, None),
+        ("rows created on another day", one.moved, one.moved_payments),
         ("webhook may be on its way", one.waiting, one.waiting_payments),
         ("nothing kept on either side", one.returned, one.returned_payments),
     ):
-        if amount:
+        if amount or payments[0]:
             yield name, f"{money_text(Money(amount, one.currency))}{named_payments(payments)}"
 
 
-def named_payments(payments: NamedOnes | None) -> str:
+def named_payments(payments: NamedOnes) -> str:
     """How many payments and which, in parentheses; empty if an early version has not counted them."""
-    if payments is None or not payments[0]:
+    if not payments[0]:
         return ""
     count, names = payments
     shown = ", ".join(names[:_PAYMENTS_NAMED])
@@ -156,6 +159,61 @@ def subsequent(one: CurrencyStatement) -> str:
     return (
         f"After the cut-off {_payments(len(one.subsequent))} of this period changed; their differences moved by"
         f" {money_text(Money(change, one.currency))}. No figure above includes it."
+    )
+
+
+LATER_FIGURES: Final = {
+    MovedFigure.LOCAL: "your table calls paid",
+    MovedFigure.STRIPE: "Stripe received",
+    MovedFigure.REFUNDED: "refunded by Stripe",
+    MovedFigure.DISPUTED: "lost in disputes",
+}
+"""The figures that a later sweep may find changed, for people."""
+
+
+def later_payment(later: LaterMoney) -> str:
+    """The payment of which money moved."""
+    return later.payment or "payments of the day that are not named"
+
+
+def later_money(one: CurrencyStatement) -> str:
+    """By how much each figure moved after the cut-off, also of payments that agree; empty if none did."""
+    sums: dict[MovedFigure, int] = {}
+    for later in one.later:
+        sums[later.figure] = sums.get(later.figure, 0) + later.change
+    if not sums:
+        return ""
+    parts = [
+        f"{LATER_FIGURES[figure]} {money_text(Money(abs(amount), one.currency))} {'less' if amount < 0 else 'more'}"
+        for figure, amount in sorted(sums.items())
+    ]
+    return f"After the cut-off the money of this period's payments moved: {', '.join(parts)}. No figure above includes it."
+
+
+def later_lines(one: CurrencyStatement) -> Iterator[str]:
+    """Each payment or day of which money moved after the cut-off; the first of them if there are many."""
+    for later in one.later[:_PAYMENTS_NAMED]:
+        before, after = (
+            money_text(Money(amount, one.currency)) for amount in (later.before, later.after)
+        )
+        dated = "" if later.dated is None else f", by Stripe's event of {moment_text(later.dated)}"
+        yield (
+            f"{LATER_FIGURES[later.figure]}: {later_payment(later)}, created on {later.day}: {before} at the cut-off,"
+            f" {after} as seen {moment_text(later.at)}{dated}"
+        )
+    more = len(one.later) - _PAYMENTS_NAMED
+    if more > 0:
+        yield f"and {more:,} more, which --format json, csv and xlsx list"
+
+
+def examined_again(found: Statement, as_of: datetime) -> str:
+    """Of which days the ledger may not know what became of their money since; empty before the cut-off."""
+    again, days = len(found.days_examined_later), len(found.period.days)
+    if as_of <= found.cut or again == days:
+        return ""
+    return (
+        f"Of the {days} days of the period, {again} were examined again after the cut-off. A refund or a lost dispute of the"
+        " other days' payments is known only if it became a finding. Examine them again with a window sweep to see the rest."
     )
 
 

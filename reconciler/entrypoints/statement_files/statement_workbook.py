@@ -1,4 +1,4 @@
-"""A statement as a workbook: summary, roll-forward, discrepancies, corrections, days and certificate."""
+"""A statement as a workbook: summary, roll-forward, discrepancies, open differences, what came later, and the rest."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.domain.money import Money
+from reconciler.domain.statement.reconciling_item import ReconcilingItem
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
+from reconciler.domain.statement.statement import PartOfOpen, Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
-from reconciler.entrypoints.statement_files.workbook import MOST_ROWS, Workbook
+from reconciler.entrypoints.statement_files.workbook import MOST_ROWS, Cell, Workbook
 
 _ITEM_TITLES: Final = (
     "account", "currency", "payment", "kind", "severity", "reason", "state", "owner", "created (UTC)",
     "found (UTC)", "amount", "amount in minor units",
 )  # fmt: skip
+_PARTS: Final = {
+    PartOfOpen.OF_PERIOD: "in the period",
+    PartOfOpen.CARRIED_IN: "before the period (carried in)",
+    PartOfOpen.LATER: "after the period",
+}
 
 
 def write_statement_workbook(
@@ -30,6 +37,8 @@ def write_statement_workbook(
         add_summary(book, certificates)
         add_roll_forward(book, certificates)
         _discrepancies(book, certificates)
+        _open_items(book, certificates)
+        _after_cutoff(book, certificates)
         add_corrections(book, corrections)
         add_days(book, certificates)
         sheet = book.sheet("certificate", (TITLE, ""))
@@ -48,6 +57,7 @@ def add_summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
             f"{statement_text.title(found)}. {statement_text.when(found, one.as_of)}",
             statement_text.WHAT_IT_IS,
             statement_text.days_not_examined(found),
+            statement_text.examined_again(found, one.as_of),
         ]
         for remark in filter(None, remarks):
             sheet.add((account, None, None, None, None, remark))
@@ -58,6 +68,7 @@ def add_summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
             for said in (
                 statement_text.lost_webhooks(found.period, currency),
                 statement_text.subsequent(currency),
+                statement_text.later_money(currency),
             ):
                 if said:
                     sheet.add((account, currency.currency.upper(), None, None, None, said))
@@ -70,9 +81,9 @@ def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
     yield "difference", one.difference, None
     yield "explained", one.explained, None
     yield "explained by findings", sum(item.amount for item in one.items), len(one.items)
-    yield "created on another day here", one.moved, None
-    yield "webhook may be on its way", one.waiting, None
-    yield "nothing kept on either side", one.returned, None
+    yield "rows created on another day", one.moved, one.moved_payments[0]
+    yield "webhook may be on its way", one.waiting, one.waiting_payments[0]
+    yield "nothing kept on either side", one.returned, one.returned_payments[0]
     yield "refunded by Stripe", one.refunded, None
     yield "lost in disputes", one.disputed, None
     yield "not of this table", one.unrelated.amount, one.unrelated.count
@@ -104,14 +115,60 @@ def add_roll_forward(book: Workbook, certificates: Sequence[Certificate]) -> Non
 def _discrepancies(book: Workbook, certificates: Sequence[Certificate]) -> None:
     sheet = book.sheet("discrepancies", _ITEM_TITLES)
     for one in certificates:
-        found = one.statement
-        for currency in found.currencies:
+        for currency in one.statement.currencies:
             for item in currency.items:
+                sheet.add(_item_row(one.statement, item))
+
+
+def _open_items(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    """Add the sheets whose sums are the beginning and the end of the roll-forward."""
+    sheet = book.sheet("open at the beginning", (*_ITEM_TITLES, "at the cut-off"))
+    for one in certificates:
+        for currency in one.statement.currencies:
+            for opened in currency.opening_items:
+                end = "open" if opened.is_carried else "cleared, or another amount"
+                sheet.add((*_item_row(one.statement, opened.item), end))
+    sheet = book.sheet("open at the cut-off", (*_ITEM_TITLES, "payment created"))
+    for one in certificates:
+        for currency in one.statement.currencies:
+            for item in currency.open_items:
+                part = _PARTS[one.statement.part_of(item)]
+                sheet.add((*_item_row(one.statement, item), part))
+
+
+def _item_row(found: Statement, item: ReconcilingItem) -> tuple[Cell, ...]:
+    return (
+        found.account, item.currency.upper(), item.subject, item.kind, item.severity, item.reason,
+        item.state, found.owner_of(item), item.payment_created, item.since,
+        Money(item.amount, item.currency), item.amount,
+    )  # fmt: skip
+
+
+def _after_cutoff(book: Workbook, certificates: Sequence[Certificate]) -> None:
+    """Add the sheet of the subsequent events: differences, and money that moved; no figure includes them."""
+    titles = (
+        "account", "currency", "payment", "what", "state", "created", "not before (UTC)", "seen (UTC)", "dated (UTC)",
+        "at the cut-off", "then",
+    )  # fmt: skip
+    sheet = book.sheet("after the cut-off", titles)
+    for one in certificates:
+        account = one.statement.account
+        for currency in one.statement.currencies:
+            code = currency.currency
+            for event in currency.subsequent:
                 sheet.add(
                     (
-                        found.account, item.currency.upper(), item.subject, item.kind, item.severity, item.reason,
-                        item.state, found.owner_of(item), item.payment_created, item.since,
-                        Money(item.amount, item.currency), item.amount,
+                        account, code.upper(), event.name[0], f"difference: {event.name[1]}", event.state, None, None,
+                        event.at, None, Money(event.amount_before, code),
+                        Money(event.amount_after, code),
+                    )
+                )  # fmt: skip
+            for later in currency.later:
+                sheet.add(
+                    (
+                        account, code.upper(), statement_text.later_payment(later),
+                        statement_text.LATER_FIGURES[later.figure], None, later.day, later.since, later.at, later.dated,
+                        Money(later.before, code), Money(later.after, code),
                     )
                 )  # fmt: skip
 

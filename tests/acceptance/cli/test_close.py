@@ -74,9 +74,9 @@ def test_a_period_is_closed_and_what_is_found_later_is_shown_beside_it(
     assert as_user("ana", "--prepare", code=1) == "already_signed"
     assert as_user("ana", "--sign", code=1) == "already_signed"
 
-    # a refund after the cut-off is a subsequent event: it changes nothing
-    refunded = town.stripe.create_payment(500, "eur", at=NOON)
-    town.stripe.succeed(refunded.id, at=datetime.now(UTC))
+    # a payment that was paid after the cut-off is a subsequent event: it changes nothing
+    paid_later = town.stripe.create_payment(500, "eur", at=NOON)
+    town.stripe.succeed(paid_later.id, at=datetime.now(UTC))
     late = pay(town, None, amount=99)
     examine(town)
     changed = as_user("ana", "--diff", code=1)
@@ -100,6 +100,76 @@ def test_a_period_is_closed_and_what_is_found_later_is_shown_beside_it(
         "prepared", "signed", "reopened", "prepared", "signed",
     ]  # fmt: skip
     assert town.run("verify").code == 0
+
+
+def refund(town: Town, key: int, intent: str, at: datetime | None = None) -> None:
+    """Both sides learn of a refund, so that there is no finding."""
+    town.stripe.refund(intent, at=at)
+    town.shop.execute(f"UPDATE public.payments SET status = 'refunded' WHERE id = '{key}'")
+
+
+def test_a_late_refund_of_a_payment_that_agreed(town: Town, as_user: Act) -> None:
+    """After the cut-off it is a subsequent event with its payment, its money and its time, and the signed version stays. The refund of
+    another payment happened before the cut-off, and no sweep had seen it: the period is changed since it was signed."""
+    early, late, disputed = pay(town, 1), pay(town, 2), pay(town, 3)
+    examine(town)
+    refund(town, 1, early, at=NOON + timedelta(hours=1))
+    as_user("ana", "--prepare")
+    signed = as_user("ben", "--sign")
+    cutoff = ("--cutoff", signed["cutoff"])
+    refund(town, 2, late)
+    town.stripe.dispute(disputed, status="lost")
+    assert town.run("sweep", "--kind", "tail", "--record").code == 0
+    assert as_user("ana", "--show")["state"] == "signed"
+
+    examine(town)
+    found = statement(town, *cutoff)
+    (eur,) = found["currencies"]
+    assert (eur["refunded"], eur["disputed"], eur["subsequent"]) == (0, 0, [])
+    assert {
+        (one["payment"], one["figure"], one["amount_before"], one["amount_after"])
+        for one in eur["subsequent_money"]
+    } == {
+        (early, "refunded", 0, 1000),
+        (late, "refunded", 0, 1000),
+        (disputed, "disputed", 0, 1000),
+    }
+    by_payment = {one["payment"]: one for one in eur["subsequent_money"]}
+    assert by_payment[early]["dated"] < signed["cutoff"]
+    # a sweep takes an event after the grace, so the date of the others is not known yet
+    assert (by_payment[late]["dated"], by_payment[late]["at"] > signed["cutoff"]) == (None, True)
+    assert found["days_examined_later"] == [DAY]
+
+    changed = as_user("ana", "--diff", code=1)
+    assert (changed["state"], changed["figures"]) == ("changed_since_signed", signed["figures"])
+    assert {(one["figure"], one["now"]) for one in changed["changes"]} == {
+        ("late_items", 1),
+        ("late_money_back", 1000),
+    }
+    assert [(one["subject"], one["kind"], one["money_back"]) for one in changed["late"]] == [
+        (early, "refunded", {"eur": 1000})
+    ]
+    text = town.run("statement", "--from", DAY, "--to", DAY, *cutoff).out
+    assert "refunded by Stripe 20.00 EUR more" in text
+    assert (
+        f"refunded by Stripe: {late}, created on {DAY}: 0.00 EUR at the cut-off, 10.00 EUR as seen"
+        in text
+    )
+
+    # what was known then has none of it
+    (then,) = statement(town, *cutoff, "--as-of", signed["cutoff"])["currencies"]
+    assert then["subsequent_money"] == []
+    bundle = town.folder / "late.zip"
+    assert town.run("export", "--bundle", str(bundle), "--month", DAY[:7]).code in {0, 75}
+    assert town.run("verify", "--file", str(bundle)).code == 0
+
+
+def statement(town: Town, *options: str) -> Any:
+    """The statement of the day as JSON."""
+    answer = town.run("statement", "--from", DAY, "--to", DAY, *options, "--json")
+    assert answer.code == 0, answer.err
+    (found,) = answer.json
+    return found
 
 
 def test_what_is_refused(town: Town, as_user: Act) -> None:

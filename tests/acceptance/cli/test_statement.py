@@ -115,14 +115,22 @@ def test_a_day_that_was_not_examined_is_named(shop: Town) -> None:
 
 
 def test_the_items_are_a_file_for_finance(shop: Town) -> None:
-    """One line for each finding that explains a part of the difference."""
+    """One line for each finding that explains a part of the difference, and for each item of the roll-forward, which the
+    column list tells apart; what came after the cut-off has lines of its own."""
     assert shop.run("sweep", "--kind", "window", "--record").code == 0
     answer = shop.run("statement", *PERIOD, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(answer.out)))
-    assert [(row["kind"], row["amount"]) for row in rows] == [
-        ("missed_outcome", "-1250"),
-        ("missing_locally", "-99"),
-    ]
+    assert [(row["list"], row["kind"], row["amount"]) for row in rows] == [
+        ("explained", "missed_outcome", "-1250"), ("explained", "missing_locally", "-99"),
+        ("closing", "missed_outcome", "-1250"), ("closing", "missing_locally", "-99"),
+    ]  # fmt: skip
+    cutoff = datetime.now(UTC).isoformat()
+    assert shop.run("sweep", "--kind", "window", "--apply").code == 0
+    answer = shop.run("statement", *PERIOD, "--cutoff", cutoff, "--format", "csv")
+    rows = [row for row in csv.DictReader(io.StringIO(answer.out)) if row["list"] == "after_cutoff"]
+    assert [(row["kind"], row["state"], row["amount_decimal"]) for row in rows] == [
+        ("missed_outcome", "corrected", "12.50"), ("local", "", "12.50"),
+    ]  # fmt: skip
 
 
 def test_the_day_is_that_of_the_books(shop: Town) -> None:

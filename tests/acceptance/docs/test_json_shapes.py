@@ -254,7 +254,8 @@ def test_verify(tutorial: Tutorial, tmp_path: Path) -> None:
 
 
 def test_statement(tutorial: Tutorial) -> None:
-    """A day of which not everything is explained by a correction, and one that was not examined."""
+    """A day of which not everything is explained by a correction, one that was not examined, a refund after the cut-off, and a
+    day that begins with an open difference."""
     long_ago = SystemClock().now() - timedelta(days=3)
     paid = tutorial.stripe.create_payment(1250, "eur", at=long_ago)
     tutorial.stripe.succeed(paid.id, at=long_ago)
@@ -265,7 +266,16 @@ def test_statement(tutorial: Tutorial) -> None:
     later = tutorial.run(
         f"reconciler statement --from 2020-01-01 --to 2100-01-01 --cutoff {before} --json"
     )
-    check("statement", json.loads(whole.out), json.loads(later.out))
+    cutoff = SystemClock().now()
+    tutorial.stripe.refund(paid.id)
+    tutorial.run("reconciler sweep --kind window --since 90d --record")
+    day = long_ago.date()
+    refunded = tutorial.run(
+        f"reconciler statement --from {day} --to {day} --cutoff {cutoff.isoformat()} --json"
+    )
+    tomorrow = cutoff.date() + timedelta(days=1)
+    begun = tutorial.run(f"reconciler statement --from {tomorrow} --to {tomorrow} --json")
+    check("statement", *(json.loads(answer.out) for answer in (whole, later, refunded, begun)))
 
 
 def test_certificates_and_bundles(tutorial: Tutorial, tmp_path: Path) -> None:

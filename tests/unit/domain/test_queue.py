@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
-from reconciler.domain.findings.listed_discrepancy import Discrepancy, Side
+from reconciler.domain.findings.listed_discrepancy import Corrected, Discrepancy, Side
 from reconciler.domain.money import Money
 from reconciler.domain.review.ageing import BUCKETS, AgedMoney, aged, bucket_of, bucket_starts
 
@@ -38,6 +38,16 @@ OPEN = Discrepancy(
     opened_at=NOW - DAY,
     changed_at=NOW,
 )
+
+
+def test_how_and_when_it_ended() -> None:
+    """By a correction, which has its own time, by a closing or by a person; what is open has not ended."""
+    assert (OPEN.ending, OPEN.ended_at) == (None, None)
+    corrected = replace(OPEN, state=State.CORRECTED, corrected=Corrected(NOW - DAY, "service", 7))
+    assert (corrected.ending, corrected.ended_at) == ("corrected", NOW - DAY)
+    closed = replace(OPEN, state=State.CLOSED, closing="agreement")
+    assert (closed.ending, closed.ended_at) == ("agreement", NOW)
+    assert replace(OPEN, state=State.IGNORED).ending == "ignored"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,9 @@ class MemoryLedger:
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         missing = () if self.is_complete else tuple(period.days[:7])
-        return Statement("default", period, cutoff, cutoff, tuple(self.money), missing, (), (), {})
+        return Statement(
+            "default", period, cutoff, cutoff, tuple(self.money), missing, (), (), (), {}
+        )
 
     def late_facts(self, _period: Period, _cutoff: datetime) -> tuple[LateFact, ...]:
         return self.late

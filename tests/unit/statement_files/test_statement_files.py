@@ -14,11 +14,11 @@ import pytest
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.money import Money
 from reconciler.domain.statement.close_state import Step
+from reconciler.domain.statement.day_entry import DayEntry, LeftOut, WindowSweep
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.domain.statement.statement import statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, LeftOut, WindowSweep
 from reconciler.entrypoints.statement_files.certificate import Certificate, Origin
 from reconciler.entrypoints.statement_files.statement_html import statement_html
 from reconciler.entrypoints.statement_files.statement_lines import statement_lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
@@ -20,6 +20,7 @@ from reconciler.domain.statement.period_figures import LateFact, late_change
 from reconciler.domain.statement.statement import Statement
 
 _SQL: Final = STATEMENTS["audit"]
+_FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class PostgresPeriodLedger:
@@ -40,7 +41,7 @@ class PostgresPeriodLedger:
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         """See ``PeriodLedger``."""
-        made = recorded_statement(self._database, self.account, period, cutoff, cutoff, {})
+        made = recorded_statement(self._database, self.account, period, cutoff, _FOR_EVER, {})
         return made.statement
 
     def late_facts(self, period: Period, cutoff: datetime) -> tuple[LateFact, ...]:

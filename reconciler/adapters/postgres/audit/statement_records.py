@@ -13,12 +13,18 @@ from psycopg import capabilities
 from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import rfc3339
+from reconciler.domain.statement.day_entry import DayEntry, WindowSweep
+from reconciler.domain.statement.later_records import (
+    MONEY_BACK_KINDS,
+    NOTHING_LATER,
+    LaterRecords,
+    read_money_back,
+)
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from reconciler.errors import BrokenLedgerError
 
 _SQL: Final = STATEMENTS["audit"]
@@ -74,6 +80,7 @@ def recorded_statement(
         "start_text": rfc3339(period.start),
         "end_text": rfc3339(period.end),
         "differing": sorted(DIFFERS_STILL),
+        "money_back_kinds": sorted(MONEY_BACK_KINDS),
     }
     with database.counting("reading the statement") as connection, readable_entries(account):
         head = connection.execute(_SQL["ledger_head_at"], parameters).fetchone()
@@ -89,6 +96,7 @@ def recorded_statement(
             _days(connection, {**parameters, **numbers}),
             histories(first.seen(_findings(connection, parameters))),
             as_of=as_of,
+            later=_later(connection, parameters) if as_of > cut else NOTHING_LATER,
             owners={(subject, kind): owner for subject, kind, owner in owners if owner},
             materiality=materiality,
         )
@@ -140,6 +148,23 @@ def _days(connection: Connection, parameters: Mapping[str, object]) -> Iterator[
         day = read_day(body)
         if day is not None:
             yield day
+
+
+def _later(connection: Connection, parameters: Mapping[str, object]) -> LaterRecords:
+    """What became of the money of the period after the cut-off."""
+    sweeps = [
+        WindowSweep(seq, at, int(sweep), date.fromisoformat(first), date.fromisoformat(last), zone)
+        for seq, at, sweep, first, last, zone in connection.execute(
+            _SQL["statement_later_sweeps"], parameters
+        )
+    ]
+    days = connection.execute(_SQL["statement_later_days"], parameters)
+    findings = connection.execute(_SQL["statement_money_back"], parameters)
+    return LaterRecords(
+        sweeps,
+        [day for (body,) in days if (day := read_day(body)) is not None],
+        [one for row in findings for one in read_money_back(*row)],
+    )
 
 
 def _findings(connection: Connection, parameters: Mapping[str, object]) -> Iterator[FindingRecord]:

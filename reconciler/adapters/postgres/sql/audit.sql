@@ -192,6 +192,42 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.
     AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.=) ANY (%(days)s::pg_catalog.text[])
 ORDER BY seq
 
+-- name: statement_later_sweeps
+-- The sweeps after the cut-off that examined days of the period again.
+SELECT
+    seq, at, body OPERATOR(pg_catalog.->>) 'sweep',
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first',
+    body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last',
+    body OPERATOR(pg_catalog.->>) 'timezone'
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
+    AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
+    AND (body OPERATOR(pg_catalog.->>) 'timezone') OPERATOR(pg_catalog.=) %(zone)s
+    AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first') OPERATOR(pg_catalog.<=) %(last)s
+    AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last') OPERATOR(pg_catalog.>=) %(first)s
+ORDER BY seq
+
+-- name: statement_later_days
+-- The money of the period's days as sweeps counted it after the cut-off.
+SELECT body
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
+    AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
+    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.>=) %(first)s
+    AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.<=) %(last)s
+ORDER BY seq
+
+-- name: statement_money_back
+-- What findings said after the cut-off about refunds and lost disputes of the period's payments. They change no difference.
+SELECT seq, at, action, body
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
+    AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
+    AND (body OPERATOR(pg_catalog.->>) 'kind') OPERATOR(pg_catalog.=) ANY (%(money_back_kinds)s::pg_catalog.text[])
+    AND (body OPERATOR(pg_catalog.->) 'evidence' OPERATOR(pg_catalog.->>) 'created') OPERATOR(pg_catalog.>=) %(start_text)s
+    AND (body OPERATOR(pg_catalog.->) 'evidence' OPERATOR(pg_catalog.->>) 'created') OPERATOR(pg_catalog.<) %(end_text)s
+ORDER BY seq
+
 -- name: statement_findings
 -- Every entry about a finding whose payment differed and that a statement is about: the payment is of the period, or the
 -- difference was there at the beginning, or came up since. The greatest pair of seq and 1 is an entry that differs.

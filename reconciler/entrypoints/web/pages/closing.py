@@ -89,9 +89,10 @@ def _late(account: str) -> tuple[Column[LateFact], ...]:
         text_column("Kind", lambda fact: words(fact.kind)),
         moment_column("Dated", lambda fact: fact.dated),
         moment_column("Found", lambda fact: fact.found_at),
-        text_column("Change", _change),
+        text_column("Change of the difference, or money back", _change),
     )
 
 
 def _change(fact: LateFact) -> str:
-    return ", ".join(money_text(Money(fact.change[one], one)) for one in sorted(fact.change))
+    changed = fact.change or fact.money_back
+    return ", ".join(money_text(Money(changed[one], one)) for one in sorted(changed))

@@ -208,7 +208,8 @@ def columns(
             lambda one: Cell(words(one.state.value), note=_ended_by(one)),
             {
                 "state": lambda one: one.state.value,
-                "closing": lambda one: one.closing,
+                "closing": lambda one: one.ending,
+                "closed_at": lambda one: one.ended_at,
                 "resolved_by": lambda one: one.resolved_by or (one.corrected and one.corrected.by),
                 "corrected_at": lambda one: one.corrected and one.corrected.at,
                 "note": lambda one: one.note,

@@ -8,14 +8,17 @@ from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
 from reconciler.domain.money import Money
+from reconciler.domain.statement.day_entry import NamedOnes
 from reconciler.domain.statement.statement import Statement
-from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement, NamedOnes
+from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
 from reconciler.engine.actions.close_period import Closing, closing_of
 from reconciler.entrypoints.shown_text import moment_text, money_text
+from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
 from reconciler.entrypoints.web.pages.statement_details import (
+    OPEN_PARTS,
     certificate_table,
     detail_tables,
     open_by_creation,
@@ -80,6 +83,7 @@ def statement(call: Call) -> View:
                 "cutoff": now.astimezone(found.period.zone).date().isoformat(),
             },
         ),
+        "examined_again": statement_text.examined_again(found, now),
         "four_eyes": _four_eyes(call),
         "close_steps": possible_steps(closing),
         "found": found,
@@ -146,16 +150,16 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
         *(
             Line(
                 name,
-                None if payments is None else payments[0] or None,
+                payments[0] or None,
                 money(amount),
                 note=_names(payments),
             )
             for name, amount, payments in (
-                ("of it created on another day here", one.moved, None),
+                ("of it rows created on another day", one.moved, one.moved_payments),
                 ("of it a webhook that may be on its way", one.waiting, one.waiting_payments),
                 ("of it nothing kept on either side", one.returned, one.returned_payments),
             )
-            if amount
+            if amount or payments[0]
         ),
         Line("Explained", None, money(one.explained), is_total=True),
         Line("Unexplained", None, money(one.unexplained), is_total=True),
@@ -172,8 +176,8 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
     )
 
 
-def _names(payments: NamedOnes | None) -> str | None:
-    if payments is None or not payments[0]:
+def _names(payments: NamedOnes) -> str | None:
+    if not payments[0]:
         return None
     more = payments[0] - len(payments[1])
     return ", ".join(payments[1]) + (f" and {more:,} more" if more else "")
@@ -200,8 +204,8 @@ def _roll_forward(found: Statement, one: CurrencyStatement) -> Table[Line]:
         line("Cleared", Movement(one.cleared.count, -one.cleared.amount)),
         line(f"Open at the cut-off, {moment_text(found.cut)}", one.closing, is_total=True),
         *(
-            line(name, Movement(len(items), sum(item.amount for item in items)))
-            for name, items in open_by_creation(found, one).items()
+            line(OPEN_PARTS[part], Movement(len(items), sum(item.amount for item in items)))
+            for part, items in open_by_creation(found, one).items()
             if items
         ),
     ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 from reconciler.domain.money import Money
+from reconciler.domain.statement.later_money import LaterMoney
 from reconciler.domain.statement.reconciling_item import ReconcilingItem
-from reconciler.domain.statement.statement import AgedItems, Statement
+from reconciler.domain.statement.statement import AgedItems, PartOfOpen, Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, SubsequentEvent
 from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.statement_files import statement_text
@@ -28,9 +29,11 @@ from reconciler.entrypoints.web.tables import (
 )
 from reconciler.entrypoints.web.templating import words
 
-OF_PERIOD: Final = "of it payments of this period"
-CARRIED_IN: Final = "of it carried in: payments created before it"
-LATER: Final = "of it payments created after it"
+OPEN_PARTS: Final = {
+    PartOfOpen.OF_PERIOD: "of it payments of this period",
+    PartOfOpen.CARRIED_IN: "of it carried in: payments created before it",
+    PartOfOpen.LATER: "of it payments created after it",
+}
 
 
 def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
@@ -43,20 +46,23 @@ def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
             f"{small.count:,} findings of less than {money_text(limit)} each are not listed one by one; together they are"
             f" {money_text(total)}. They are in every sum and in the files."
         )
-    said = (statement_text.lost_webhooks(found.period, one), below, statement_text.subsequent(one))
+    said = (
+        statement_text.lost_webhooks(found.period, one),
+        below,
+        statement_text.subsequent(one),
+        statement_text.later_money(one),
+    )
     return [text for text in said if text]
 
 
 def open_by_creation(
     found: Statement, one: CurrencyStatement
-) -> dict[str, Sequence[ReconcilingItem]]:
+) -> dict[PartOfOpen, list[ReconcilingItem]]:
     """What is open at the cut-off, by whether its payment was created in the period, before it or after it."""
-    start, end = found.period.start, found.period.end
-    return {
-        OF_PERIOD: [item for item in one.open_items if start <= item.payment_created < end],
-        CARRIED_IN: [item for item in one.open_items if item.payment_created < start],
-        LATER: [item for item in one.open_items if item.payment_created >= end],
-    }
+    parts: dict[PartOfOpen, list[ReconcilingItem]] = {part: [] for part in OPEN_PARTS}
+    for item in one.open_items:
+        parts[found.part_of(item)].append(item)
+    return parts
 
 
 def open_counts(one: CurrencyStatement, listed: int) -> str:
@@ -79,7 +85,7 @@ def carried_table(account: str, found: Statement, one: CurrencyStatement) -> Tab
         f"carried_{one.currency}",
         f"{one.currency.upper()}: carried in from before the period",
         _item_columns(account, found, "State at the cut-off"),
-        open_by_creation(found, one)[CARRIED_IN],
+        open_by_creation(found, one)[PartOfOpen.CARRIED_IN],
     )
 
 
@@ -158,6 +164,35 @@ def subsequent_table(account: str, one: CurrencyStatement) -> Table[SubsequentEv
     )
 
 
+def later_table(account: str, one: CurrencyStatement) -> Table[LaterMoney]:
+    """What became of the period's money after the cut-off, also of payments that agree; no figure includes it."""
+
+    def money(amount: int) -> Money:
+        return Money(amount, one.currency)
+
+    return Table(
+        f"later_{one.currency}",
+        f"{one.currency.upper()}: money that moved after the cut-off",
+        (
+            text_column("Payment", statement_text.later_payment, href=lambda one: _payment_of(account, one)),
+            text_column("What", lambda one: words(statement_text.LATER_FIGURES[one.figure])),
+            text_column("Payments of", lambda one: one.day.isoformat()),
+            moment_column("Not before", lambda one: one.since),
+            moment_column("Seen", lambda one: one.at),
+            moment_column("Dated", lambda one: one.dated),
+            money_column("At the cut-off", lambda one: money(one.before)),
+            money_column("Then", lambda one: money(one.after)),
+        ),
+        one.later,
+    )  # fmt: skip
+
+
+def _payment_of(account: str, later: LaterMoney) -> str | None:
+    return (
+        None if later.payment is None else address("/payment", account=account, name=later.payment)
+    )
+
+
 def certificate_table(
     call: Call, account: str, found: RecordedStatement, cutoff: datetime
 ) -> Table[tuple[str, str]]:
@@ -181,11 +216,10 @@ def certificate_table(
     )
 
 
-def detail_tables(
-    account: str, found: Statement, one: CurrencyStatement
-) -> Iterator[Table[AgedItems] | Table[ReconcilingItem] | Table[SubsequentEvent]]:
+def detail_tables(account: str, found: Statement, one: CurrencyStatement) -> Iterator[Table[Any]]:
     """The tables of one currency below its sums."""
     yield ageing_table(found, one)
     yield items_table(account, found, one)
     yield carried_table(account, found, one)
     yield subsequent_table(account, one)
+    yield later_table(account, one)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.domain.audit.ledger_entry import Action
+from reconciler.domain.model.intent import Event
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
 from reconciler.domain.outcome import Outcome
@@ -33,6 +34,7 @@ SUCCEEDED = intent_of(Outcome.SUCCEEDED)
 WAIT = Wait(NOW, "changed a moment ago")
 NOTHING = {"count": 0, "amount": 0}
 NO_PAYMENT: dict[str, object] = {"count": 0, "payments": []}
+NO_MONEY_BACK: dict[str, object] = {"count": 0, "payments": {}}
 ONE = {"count": 1, "amount": AMOUNT}
 
 
@@ -60,7 +62,10 @@ def test_a_payment_that_agrees() -> None:
         "received": ONE,
         "refunded": 0,
         "disputed": 0,
+        "refunded_payments": NO_MONEY_BACK,
+        "disputed_payments": NO_MONEY_BACK,
         "moved": 0,
+        "moved_by_day": {},
         "waiting": 0,
         "returned": 0,
         "waiting_payments": NO_PAYMENT,
@@ -172,6 +177,54 @@ def test_what_went_back() -> None:
     assert (found["refunded"], found["disputed"]) == (700 + 1000, AMOUNT)
 
 
+def event(kind: str, at: datetime, payment: str | None = SUCCEEDED.id) -> Event:
+    """An event of Stripe about a payment."""
+    return Event("evt_1", kind, at, payment)
+
+
+def test_the_payments_of_which_money_went_back_are_named_with_stripes_time() -> None:
+    """So that a later sweep shows which payment a late refund is of, and whether it was late. Events about other things, and
+    of no payment, say nothing."""
+    lost = replace(SUCCEEDED, id="pi_2", charge=charge(disputed=True))
+    facts = MatchFacts(disputes=(dispute("lost", amount=900),))
+    totals = DayTotals(UTC, writes_rows=True)
+    totals.money_back.add(
+        [
+            event("charge.refunded", NOW),
+            event("refund.created", NOW - timedelta(hours=1)),
+            event("charge.dispute.closed", NOW, "pi_2"),
+            event("payment_intent.succeeded", NOW + timedelta(days=1)),
+            event("charge.refunded", NOW + timedelta(days=1), None),
+        ]
+    )
+    totals.add(
+        [
+            (match_of(replace(SUCCEEDED, charge=charge(amount_refunded=700)), PAID), Keep()),
+            (match_of(lost, PAID, facts=facts), Flag(())),
+            (
+                match_of(replace(SUCCEEDED, id="pi_3", charge=charge(amount_refunded=5)), PAID),
+                Keep(),
+            ),
+        ]
+    )
+    (entry,) = totals.entries(7, [DAY], {}, {})
+    assert entry.body["refunded_payments"] == {
+        "count": 2, "payments": {SUCCEEDED.id: {"amount": 700, "at": NOW}, "pi_3": {"amount": 5}},
+    }  # fmt: skip
+    assert entry.body["disputed_payments"] == {"count": 1, "payments": {"pi_2": {"amount": 900, "at": NOW}}}  # fmt: skip
+
+
+def test_of_many_payments_some_are_named() -> None:
+    """All are counted and summed, and the entry stays small."""
+    totals = DayTotals(UTC, writes_rows=True)
+    refunded = replace(SUCCEEDED, charge=charge(amount_refunded=7))
+    totals.add([(match_of(replace(refunded, id=f"pi_{n}"), PAID), Keep()) for n in range(105)])
+    (entry,) = totals.entries(7, [DAY], {}, {})
+    named = entry.body["refunded_payments"]
+    assert isinstance(named, dict)
+    assert (entry.body["refunded"], named["count"], len(named["payments"])) == (735, 105, 100)
+
+
 def test_a_correction_counts_as_written() -> None:
     """The table's own sum is taken after it. A decision that was not written has a finding."""
     early = payment(Outcome.INCOMPLETE, created=CREATED - timedelta(days=1))
@@ -188,7 +241,12 @@ def test_a_row_of_another_day_is_moved() -> None:
     undated = match_of(SUCCEEDED, payment(Outcome.SUCCEEDED, created=None))
     assert body((late, Keep()))["moved"] == -AMOUNT
     assert body((late, Keep()), day=before)["moved"] == AMOUNT
+    named = {"count": 1, "payments": [SUCCEEDED.id]}
+    assert body((late, Keep()))["moved_by_day"] == {
+        before.isoformat(): {"amount": -AMOUNT, **named}
+    }
     assert body((undated, Keep()))["moved"] == -AMOUNT
+    assert body((undated, Keep()))["moved_by_day"] == {"": {"amount": -AMOUNT, **named}}
     assert body((undated, Keep()), day=before) == {}
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from reconciler.domain.statement.day_entry import WindowSweep
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingRecord, histories
-from reconciler.domain.statement.statement import AgedItems, Statement, statement_of
-from reconciler.domain.statement.statement_figures import Movement, WindowSweep, age_of
+from reconciler.domain.statement.statement import AgedItems, PartOfOpen, Statement, statement_of
+from reconciler.domain.statement.statement_figures import Movement, age_of
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
 CUT = datetime(2026, 11, 6, tzinfo=UTC)
@@ -123,3 +124,25 @@ def test_what_came_after_the_cutoff_changes_no_figure() -> None:
         "pi_4": (-700, -700, "ignored"),
     }
     assert eur.subsequent[-1].at == more.at
+
+
+def test_every_item_of_the_roll_forward_is_known() -> None:
+    """The items of the beginning are its sum, those of the end are its sum, and each says what became of it."""
+    before = FOUND.payment_created - 9 * DAY if FOUND.payment_created else None
+    start = OCTOBER.start - DAY
+    carried = replace(
+        FOUND, seq=1, at=start, subject="pi_0", difference={"eur": -5}, payment_created=before
+    )
+    gone = replace(carried, seq=2, subject="pi_2", difference={"eur": -8})
+    cleared = replace(gone, seq=60, at=CUT - DAY, state="corrected", difference={})
+    later = replace(FOUND, seq=61, subject="pi_3", payment_created=OCTOBER.end)
+    found = made(carried, gone, cleared, later, FOUND)
+    (eur,) = found.currencies
+    assert [(one.item.subject, one.item.amount, one.is_carried) for one in eur.opening_items] == [
+        ("pi_2", -8, False), ("pi_0", -5, True),
+    ]  # fmt: skip
+    assert sum(one.item.amount for one in eur.opening_items) == eur.opening.amount
+    assert {item.subject: found.part_of(item) for item in eur.open_items} == {
+        "pi_0": PartOfOpen.CARRIED_IN, "pi_1": PartOfOpen.OF_PERIOD, "pi_3": PartOfOpen.LATER,
+    }  # fmt: skip
+    assert sum(item.amount for item in eur.open_items) == eur.closing.amount

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from reconciler.domain.model.match import Match
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Decision, decide
+from reconciler.domain.statement.day_entry import DayEntry, WindowSweep
 from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.domain.statement.payment_difference import with_difference
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingRecord, histories
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import DayEntry, WindowSweep
 from tests.unit.domain.samples import charge, intent_of, match_of, missing, payment, rules
 
 ZONES = (

@@ -11,15 +11,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.domain.statement.day_entry import DayEntry, LeftOut, WindowSweep
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord, histories
 from reconciler.domain.statement.statement import Statement, statement_of
-from reconciler.domain.statement.statement_figures import (
-    DayEntry,
-    LeftOut,
-    Movement,
-    WindowSweep,
-)
+from reconciler.domain.statement.statement_figures import Movement
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
 CUT = datetime(2026, 11, 5, tzinfo=UTC)

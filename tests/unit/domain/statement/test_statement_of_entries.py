@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.statement.close_state import CloseState, close_state
+from reconciler.domain.statement.day_entry import LeftOut
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.statement_figures import LeftOut, Movement
+from reconciler.domain.statement.statement_figures import Movement
 from reconciler.domain.statement.statement_of_entries import EntriesOfStatement
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
@@ -89,6 +90,41 @@ def test_what_came_later_is_in_no_figure() -> None:
         taken.add(Entry("default", number, later, action, body, "", ""))
     (eur,) = taken.statement({}).currencies
     assert (eur.local, [event.state for event in eur.subsequent]) == (500, ["corrected"])
+
+
+def test_late_refunds_are_made_of_the_entries_too() -> None:
+    """Those that a sweep counted on a day again, and those of findings."""
+    zero = {"count": 0, "payments": {}}
+    back = {
+        "count": 2,
+        "payments": {"pi_8": {"amount": 300, "at": "2026-11-07T08:00:00Z"}, "pi_9": {"amount": 1}},
+    }
+    moved = {
+        "": {"amount": 0, "count": 0, "payments": []},
+        "2026-10-02": {"amount": 0, "count": 0, "payments": []},
+    }
+    first = {**DAY, "refunded_payments": zero, "disputed_payments": zero, "moved_by_day": moved}
+    taken = entries(("day_totals", first), ("sweep", SWEEP))
+    later = {**first, "sweep": 11, "refunded": 301, "refunded_payments": back}
+    drift = {
+        "subject": "pi_7",
+        "kind": "refund_drift",
+        "state": "open",
+        "reason": None,
+        "stripe": {"amount_refunded": 40, "currency": "eur"},
+        "evidence": {"created": "2026-10-03T12:00:00Z", "charge": {"amount_captured": 40}},
+    }
+    found = (
+        ("day_totals", later),
+        ("sweep", {**SWEEP, "sweep": 11}),
+        ("finding_opened", drift),
+    )
+    for number, (action, body) in enumerate(found, start=3):
+        taken.add(Entry("default", number, CUT + timedelta(days=number), action, body, "", ""))
+    (eur,) = taken.statement({}).currencies
+    assert [(one.payment, one.change, one.dated) for one in eur.later] == [
+        ("pi_8", 300, datetime(2026, 11, 7, 8, tzinfo=UTC)), ("pi_9", 1, None), ("pi_7", 40, None),
+    ]  # fmt: skip
 
 
 def test_sweeps_of_other_zones_are_of_other_days() -> None:
