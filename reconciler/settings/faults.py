@@ -40,7 +40,7 @@ _BY_TYPE: Final = {
     "path_type": "this must be a file's path in quotes.",
     "dict_type": "this must be a table of keys and values.",
     "model_type": "this must be a section with keys.",
-    "tuple_type": "this must be written as [[accounts]].",
+    "tuple_type": "this must be a list in square brackets.",
 }
 """What is wrong, by pydantic's type of error."""
 
@@ -99,6 +99,8 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
             return f"this must be {_number(context['ge'])} or more.", ""
         case "less_than_equal":
             return f"this must be {_number(context['le'])} or less.", ""
+        case "tuple_type" if details["loc"] == ("accounts",):
+            return "this must be written as [[accounts]].", ""
         case kind:
             # pydantic's own sentence may quote the value, and the value may be a secret
             return _BY_TYPE.get(kind, f"{redact(details['msg'])}."), ""

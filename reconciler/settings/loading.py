@@ -13,6 +13,7 @@ from pydantic_settings import TomlConfigSettingsSource
 
 from reconciler.domain.model.payment import AccountRows
 from reconciler.errors import ConfigurationError, ConfigurationFault, UsageError
+from reconciler.settings.account_section import AccountSection
 from reconciler.settings.environment import (
     CANDIDATES,
     CONFIG_VARIABLE,
@@ -34,7 +35,6 @@ from reconciler.settings.keys import (
 from reconciler.settings.review_section import ReviewSection
 from reconciler.settings.rules import joint_faults, shown_name
 from reconciler.settings.sections import (
-    AccountSection,
     BudgetSection,
     Configuration,
     CorrectionsSection,

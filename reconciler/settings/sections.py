@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta, tzinfo
 from typing import Literal
@@ -11,13 +12,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.engine.report import Mode
+from reconciler.settings.account_section import AccountSection
 from reconciler.settings.base_section import Section
 from reconciler.settings.durations import Duration, PositiveDuration, RequestDuration
+from reconciler.settings.metadata_values import MetadataKey, MetadataValue
 from reconciler.settings.review_section import ReviewSection
 from reconciler.settings.values import (
     KEEP,
-    AccountName,
-    AccountValue,
     AnchorFile,
     ApiBase,
     Column,
@@ -32,13 +33,11 @@ from reconciler.settings.values import (
     KeyFile,
     Listen,
     LocalStatus,
-    MetadataKey,
     ModeName,
     Network,
     Number,
     ReadOutcome,
     SetValue,
-    StripeAccount,
     Table,
     TimeZone,
     WriteOutcome,
@@ -119,9 +118,14 @@ class PaymentsSection(Section):
         description="Whether a paid PaymentIntent whose metadata name no order is matched by its description: the whole "
         "of it, trimmed, is the order, and the amount and the currency are those of the row; needs order.",
     )
-    metadata: dict[str, str] = Field(
+    metadata: dict[str, MetadataValue] = Field(
         default_factory=dict,
         description="A PaymentIntent without a row belongs to this table only if its metadata has all of these.",
+    )
+    metadata_keys: tuple[MetadataKey, ...] = Field(
+        default=(),
+        description="A PaymentIntent without a row belongs to this table only if its metadata has all of these keys, whatever "
+        "their values.",
     )
     account: ColumnOrSql | None = Field(
         default=None,
@@ -152,6 +156,11 @@ class PaymentsSection(Section):
     def links(self) -> bool:
         """Whether a correction may write a PaymentIntent to a row that has none."""
         return self.link_metadata is not None or self.link_description
+
+    @property
+    def required_metadata(self) -> Mapping[str, str | None]:
+        """What the metadata of a PaymentIntent without a row must hold: for each key its value, or None for any value."""
+        return {**dict.fromkeys(self.metadata_keys), **self.metadata}
 
     @property
     def statuses(self) -> StatusMap:
@@ -364,34 +373,6 @@ class WebSection(Section):
         default=(),
         description="The addresses or networks of the reverse proxies whose user_header counts. A request from elsewhere that has "
         "the header is refused.",
-    )
-
-
-class AccountSection(Section):
-    """One Stripe account of several. Without this table there is one account, named default."""
-
-    name: AccountName = Field(
-        description="The account's name: any printable text of at most 64 characters. It stands in reports, in the ledger "
-        "and in every table of Reconciler's."
-    )
-    value: AccountValue | None = Field(
-        default=None,
-        description="What the column payments.account holds for this account's rows; unset: its name.",
-    )
-    holds_null: bool = Field(
-        default=False,
-        description="Whether the rows whose column payments.account is NULL belong to this account too; one account at most.",
-    )
-    key_file: KeyFile | None = Field(
-        default=None,
-        description="The file with the account's key; unset: STRIPE_API_KEY. A relative path is searched for in "
-        "$CREDENTIALS_DIRECTORY, then beside the configuration file.",
-    )
-    stripe_account: StripeAccount | None = Field(
-        default=None, description="The connected account (acct_…) that a platform's key acts for."
-    )
-    livemode: bool | None = Field(
-        default=None, description="As stripe.livemode, for this account only."
     )
 
 

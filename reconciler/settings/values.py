@@ -358,7 +358,6 @@ AccountName = Annotated[str, AfterValidator(_account_name)]
 AccountValue = Annotated[str, AfterValidator(_account_value)]
 StripeAccount = Annotated[str, AfterValidator(_stripe_account)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-MetadataKey = Annotated[str, AfterValidator(_not_empty)]
 KeyFile = Path
 AnchorFile = Annotated[Path, AfterValidator(_anchor_file)]
 Command = Annotated[tuple[str, ...], AfterValidator(_command)]

@@ -66,7 +66,7 @@ def rules_of(settings: Settings) -> Rules:
         statuses=payments.statuses,
         grace=settings.corrections.grace,
         horizon=settings.sweep.horizon,
-        metadata=payments.metadata,
+        metadata=payments.required_metadata,
         link_metadata=payments.link_metadata,
         link_description=payments.link_description,
         relink=settings.corrections.relink,
@@ -106,7 +106,7 @@ def open_gateway(
         rate_limiter.take(endpoint)
 
     payments = settings.payments
-    metadata_keys = set() if payments is None else {*payments.metadata}
+    metadata_keys = set() if payments is None else {*payments.required_metadata}
     if payments is not None and payments.link_metadata is not None:
         metadata_keys.add(payments.link_metadata)
     return StripeGateway(

@@ -21,7 +21,7 @@ from reconciler.engine.delivery.deliver import DeliveryReport
 from reconciler.entrypoints.service.bounded_server import LONGEST_HEAD, MOST_CONNECTIONS
 from reconciler.entrypoints.service.http_endpoints import HttpEndpoints
 from reconciler.entrypoints.service.process_metrics import Metrics
-from reconciler.settings.sections import AccountSection
+from reconciler.settings.account_section import AccountSection
 from tests.fuzz.attempt import Attempt
 from tests.fuzz.bending import RAW
 from tests.unit.settings.test_random_configurations import ODD_TEXTS

@@ -29,7 +29,7 @@ LONGER = {
     "reconciler/entrypoints/service/account_sweeps.py": 369,
     "reconciler/entrypoints/web/application.py": 363,
     "reconciler/settings/loading.py": 363,
-    "reconciler/settings/sections.py": 426,
+    "reconciler/settings/sections.py": 407,
     "reconciler/settings/values.py": 364,
 }
 """The files over the bound, with their lines. An entry may shrink or go, and no other may come."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.domain.model.intent import Intent, MissingIntent
+from reconciler.domain.model.intent import Intent, MissingIntent, Snapshot
 from reconciler.domain.model.match_facts import NO_FACTS, MatchFacts
 from reconciler.domain.model.payment import Payment, StatusMap, is_intent_id
 
@@ -15,7 +15,8 @@ from reconciler.domain.model.payment import Payment, StatusMap, is_intent_id
 class Rules:
     """What the configuration says about decisions.
 
-    ``relink`` is whether a sweep may point a row at the intent that paid for its order. ``metadata`` is what an intent's metadata must hold so that an intent without a row concerns this table.
+    ``relink`` is whether a sweep may point a row at the intent that paid for its order. ``metadata`` is what an intent's
+    metadata must hold so that an intent without a row concerns this table: for each key the value, or None for any value.
     ``link_metadata`` is the metadata key that names the order of a row; None if orders are not linked.
     ``link_description`` is whether an intent whose metadata name no order may name it by its whole description.
     ``writes_intent`` is whether a row's intent is a column, so that an intent can be written to a row.
@@ -24,15 +25,19 @@ class Rules:
     statuses: StatusMap
     grace: timedelta
     horizon: timedelta
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str | None]
     link_metadata: str | None = None
     link_description: bool = False
     relink: bool = False
     writes_intent: bool = True
 
-    def owns(self, intent: Intent) -> bool:
+    def owns(self, intent: Intent | Snapshot) -> bool:
         """Whether an intent that no row holds concerns this table."""
-        return all(intent.metadata.get(key) == value for key, value in self.metadata.items())
+        held = intent.metadata
+        return all(
+            key in held if value is None else held.get(key) == value
+            for key, value in self.metadata.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)

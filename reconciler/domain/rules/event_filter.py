@@ -75,11 +75,10 @@ def _decisive_snapshots(events: Sequence[Event]) -> list[Snapshot]:
 
 
 def _is_reportable_without_row(snapshot: Snapshot, rules: Rules) -> bool:
-    is_owned = all(snapshot.metadata.get(key) == value for key, value in rules.metadata.items())
     names_order = rules.link_metadata is not None and bool(
         snapshot.metadata.get(rules.link_metadata)
     )
-    return is_owned and (names_order or snapshot.outcome not in _WITHOUT_MONEY)
+    return rules.owns(snapshot) and (names_order or snapshot.outcome not in _WITHOUT_MONEY)
 
 
 def _agrees(snapshot: Snapshot, payment: Payment) -> bool:

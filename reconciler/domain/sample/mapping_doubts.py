@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Rules
 from reconciler.domain.model.payment import Payment, TableMapping
 from reconciler.domain.money import ZERO_DECIMAL, to_minor
 from reconciler.domain.outcome import FINAL_AT_STRIPE, Outcome
@@ -173,20 +174,23 @@ def _contradiction(
         )
 
 
-def metadata_doubts(intents: Sequence[Intent], metadata: Mapping[str, str]) -> Iterator[Doubt]:
+def metadata_doubts(intents: Sequence[Intent], rules: Rules) -> Iterator[Doubt]:
     """A filter that hides nearly all PaymentIntents of the account. ``intents`` are the newest ones at Stripe."""
-    if not metadata or len(intents) < ENOUGH:
+    if not rules.metadata or len(intents) < ENOUGH:
         return
-    fulfilling = sum(
-        all(intent.metadata.get(key) == value for key, value in metadata.items())
-        for intent in intents
-    )
-    part = Agreement(len(intents), fulfilling)
+    part = Agreement(len(intents), sum(rules.owns(intent) for intent in intents))
     if part.share < SELDOM:
-        wanted = ", ".join(f'{key} = "{value}"' for key, value in metadata.items())
+        wanted = ", ".join(
+            f"{key} (any value)" if value is None else f'{key} = "{value}"'
+            for key, value in rules.metadata.items()
+        )
+        keys = {
+            "payments.metadata_keys" if value is None else "payments.metadata"
+            for value in rules.metadata.values()
+        }
         yield Doubt(
             False,
             f"{part} newest PaymentIntents have the metadata {wanted}: a PaymentIntent without it and without a row is never"
             " reported",
-            "Remove payments.metadata, unless other applications make most payments of this Stripe account.",
+            f"Remove {' and '.join(sorted(keys))}, unless other applications make most payments of this Stripe account.",
         )

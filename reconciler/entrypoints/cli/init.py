@@ -36,7 +36,7 @@ def init(
     """Find the table with the payments, and write a configuration for it.
 
     Needs DATABASE_URL, and STRIPE_API_KEY to compare the rows with Stripe. Looks into some hundred rows of each table,
-    changes nothing in the database, asks at most three questions, writes the configuration and reconciler-grants.sql
+    changes nothing in the database, asks at most four questions, writes the configuration and reconciler-grants.sql
     beside it, and ends with a dry sweep of the last week. Exits with 1 if it finds no table.
     """
     # imported here: no other command needs it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,15 +16,24 @@ from reconciler.adapters.postgres.sampling.candidate_tables import (
 )
 from reconciler.adapters.postgres.sampling.row_sample import SampleTooSlowError
 from reconciler.adapters.postgres.schema.schema_state import schema_access
+from reconciler.adapters.stripe_gateway.gateway import StripeGateway
+from reconciler.domain.sample.find_account import AccountUse
 from reconciler.engine.report import SweepKind, SweepRequest, Writing
 from reconciler.entrypoints.cli.arguments import OutputFormat, time_range
+from reconciler.entrypoints.cli.init_findings import show_survey
 from reconciler.entrypoints.cli.init_next_steps import next_steps
-from reconciler.entrypoints.cli.init_questions import ask_may_write, ask_table, ask_words
+from reconciler.entrypoints.cli.init_questions import (
+    ask_accounts,
+    ask_may_write,
+    ask_table,
+    ask_words,
+)
 from reconciler.entrypoints.cli.output import warn, write_line
 from reconciler.entrypoints.cli.sweep import exit_code_of, sweep_all
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.terminal_requester import can_ask
 from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
+from reconciler.entrypoints.init.account_proposal import unread_accounts
 from reconciler.entrypoints.init.choose_table import (
     preset_without_view,
     proven_preset,
@@ -35,14 +44,16 @@ from reconciler.entrypoints.init.configuration_text import (
     Answers,
     guessed_words,
     mapped_words,
-    other_tables,
-    said_by_stripe,
     text_of_preset,
     text_of_survey,
     unmapped_words,
+)
+from reconciler.entrypoints.init.grants_text import (
+    grants_of_preset,
+    grants_text,
+    other_tables,
     written_columns,
 )
-from reconciler.entrypoints.init.grants_text import grants_of_preset, grants_text
 from reconciler.entrypoints.init.presets import Preset, PresetMode, load_preset, load_presets
 from reconciler.entrypoints.init.stripe_side import StripeSide
 from reconciler.entrypoints.init.table_survey import Survey, survey_table
@@ -61,13 +72,15 @@ WEEK: Final = "7d"
 class _Files:
     """What is written: the configuration and the GRANTs.
 
-    ``missing`` are required keys that were not found. ``unmapped`` says which statuses have no meaning yet.
+    ``missing`` are required keys that were not found. ``unmapped`` says which statuses have no meaning yet, and ``unread``
+    which accounts have no key yet.
     """
 
     configuration: str
     grants: str
     missing: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class _NoTableError(DatabaseRefusedError):
@@ -119,6 +132,8 @@ def write_first_configuration(
     write_line(f"Written: {output} and {grants_file}.")
     for text in files.unmapped:
         write_line(f"{text}: write its meaning in {output}, and uncomment its line.")
+    for text in files.unread:
+        write_line(f"{text}: name its key in {output}, and uncomment its section.")
     if files.missing:
         names = ", ".join(f"payments.{name}" for name in files.missing)
         warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
@@ -171,10 +186,11 @@ def _files(
         warn(f"hint: Create the view, and run this again: {lacking.head.page} has the statements.")
     relation_name = table or _found_table(call, database, relations, asks=asks)
     survey, livemode = _survey(call, settings, database, relation_name, has_key=has_key)
-    _show(survey)
+    show_survey(survey)
     unknown = [one for one in survey.words if one.word not in mapped_words(survey, Answers())]
     words = ask_words(unknown) if asks and unknown else {}
-    answers = Answers(words, ask_may_write() if asks else False)
+    several = asks and _is_unsure_of_accounts(survey) and ask_accounts(survey)
+    answers = Answers(words, ask_may_write() if asks else False, several)
     relation = survey.relation
     any_words = mapped_words(survey, answers) or guessed_words(survey, answers)
     if not any_words and survey.times is not None:
@@ -190,7 +206,13 @@ def _files(
         ),
         (*survey.missing, *([] if any_words else ["read"])),
         unmapped_words(survey, answers),
+        () if survey.account is None else unread_accounts(survey.account),
     )
+
+
+def _is_unsure_of_accounts(survey: Survey) -> bool:
+    account = survey.account
+    return account is not None and account.is_worth_a_word and account.use is AccountUse.UNSURE
 
 
 def _preset(
@@ -266,10 +288,15 @@ def _survey(
     with ExitStack() as stack:
         stripe = None
         if has_key:
-            gateway = gateway_on_reserved_share(
-                settings, settings.accounts[0], call.clock, all_metadata=True
-            )
-            stripe = StripeSide(stack.enter_context(gateway))
+            own = settings.accounts[0]
+
+            def acting_for(connected: str) -> AbstractContextManager[StripeGateway]:
+                # an account of its own, with its own limits: under the same name it would wait for this process's own reads
+                account = replace(own, name=connected, stripe_account=connected)
+                return gateway_on_reserved_share(settings, account, call.clock, all_metadata=True)
+
+            gateway = gateway_on_reserved_share(settings, own, call.clock, all_metadata=True)
+            stripe = StripeSide(stack.enter_context(gateway), acting_for)
             stripe.list_newest()
         try:
             survey = survey_table(database, relation, stripe)
@@ -284,34 +311,6 @@ def _survey(
             "Name another table with --table.",
         )
     return survey, None if stripe is None else stripe.livemode
-
-
-def _show(survey: Survey) -> None:
-    """What was found, with counts."""
-    write_line(f"The payments are in {clean(survey.relation.full_name)}.")
-    parts = {
-        "payment_intent": survey.intent.column.name,
-        "key": survey.key and survey.key.name,
-        "status": survey.status and survey.status.name,
-        "amount": survey.amount and f"{survey.amount.column.name} in {survey.amount.unit} units",
-        "currency": (survey.currency and survey.currency.column.name)
-        or (survey.currency_constant and f"always {survey.currency_constant[0]}"),
-        "created": survey.created and survey.created.column.name,
-        "updated": survey.updated and survey.updated.name,
-        "order": survey.order and f"{survey.order.column.name}, in the metadata {survey.order.key}",
-    }
-    for name, found in parts.items():
-        if found:
-            write_line(f"  {name:<15} {clean(found)}")
-    counts = survey.counts or {}
-    if counts:
-        listed = ", ".join(f"{word} {count:,}" for word, count in counts.items())
-        of = " (of the sample)" if survey.counts_sample else ""
-        write_line(f"  {'statuses':<15} {clean(listed)}{of}")
-    mapped = mapped_words(survey, Answers())
-    for one in survey.words:
-        means = mapped[one.word].value if one.word in mapped else f"not sure: {one.why_not}"
-        write_line(f"    {clean(one.word)}: {means} ({said_by_stripe(one)})")
 
 
 def _first_sweep(call: Invocation, output: Path) -> int:

@@ -1,4 +1,7 @@
-"""The three questions of ``init``, asked on a terminal: which table, what the unknown words mean, may it write."""
+"""The questions of ``init``, asked on a terminal: which table, what the unknown words mean, may it write.
+
+Only if a column may name Stripe accounts and nothing proves it, a fourth one asks whether it does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import Final
 
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.sample.status_words import WordMeaning
+from reconciler.entrypoints.init.account_proposal import values_text
 from reconciler.entrypoints.init.choose_table import TableChoice
 from reconciler.entrypoints.init.configuration_text import can_be_written
+from reconciler.entrypoints.init.table_survey import Survey
 from reconciler.entrypoints.shown_text import clean
 
 TRIES: Final = 3
@@ -66,6 +71,19 @@ def _parsed(answer: str, words: dict[str, WordMeaning]) -> dict[str, Outcome] | 
             return None
         found[word.strip()] = Outcome(outcome.strip())
     return found
+
+
+def ask_accounts(survey: Survey) -> bool:
+    """Whether each account that a column names is a Stripe account with payments of its own. No answer is a no."""
+    found = survey.account
+    if found is None:
+        return False
+    sys.stderr.write(f"  {clean(found.column.name)}: {clean(values_text(found))}\n")
+    answer = _ask(
+        "Are the payments of each of these in a Stripe account of its own? Then each gets a section [[accounts]], and"
+        " needs its key. [y/N] "
+    )
+    return answer.lower() in ("y", "yes")
 
 
 def ask_may_write() -> bool:

@@ -132,7 +132,7 @@ def _doubts(
     yield from currency_doubts(pairs, mapping)
     yield from status_doubts(payments, pairs, mapping)
     yield from created_doubts(payments, pairs, mapping)
-    yield from metadata_doubts(newest, section.metadata)
+    yield from metadata_doubts(newest, rules_of(settings))
 
 
 def _pairs(

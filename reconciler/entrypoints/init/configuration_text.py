@@ -13,6 +13,7 @@ from reconciler.domain.sample.find_columns import Found
 from reconciler.domain.sample.find_status import BETWEEN
 from reconciler.domain.sample.sampled_table import SampledColumn, ValueKind
 from reconciler.domain.sample.status_words import WordMeaning, usual_meaning
+from reconciler.entrypoints.init.account_proposal import account_lines, account_sections
 from reconciler.entrypoints.init.presets import Preset
 from reconciler.entrypoints.init.table_survey import Survey
 from reconciler.entrypoints.init.times_proposal import status_proposal, words_proposal
@@ -29,10 +30,14 @@ _WIDTH: Final = 44
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a person said. ``meanings`` are words that they explained. ``may_write``: the role is granted UPDATE."""
+    """What a person said. ``meanings`` are words that they explained. ``may_write``: the role is granted UPDATE.
+
+    ``several_accounts``: the payments of each value of the account column are in a Stripe account of their own.
+    """
 
     meanings: Mapping[str, Outcome] = field(default_factory=dict)
     may_write: bool = False
+    several_accounts: bool = False
 
 
 def quoted(text: str) -> str:
@@ -49,12 +54,17 @@ def text_of_survey(survey: Survey, answers: Answers, livemode: bool | None) -> s
         # a status of which no word is known would only stand in the way of the proposal
         survey = replace(survey, status=None)
     lines = [_HEAD, *_stripe(livemode), "[payments]", *_payments(survey)]
+    accounts: list[str] = []
+    if survey.account is not None:
+        said = answers.several_accounts
+        lines += [_line(*one) for one in account_lines(survey.account, is_said=said)]
+        accounts = [_line(*one) for one in account_sections(survey.account, is_said=said)]
     if times is not None:
         lines += [*status_proposal(times), "", *words_proposal(times, _writable(survey))]
     else:
         lines += ["", "[payments.read]", *_read(survey, mapped, guessed), ""]
         lines += _write(survey, mapped)
-    lines += _corrections()
+    lines += [*_corrections(), *accounts]
     return "\n".join(lines) + "\n"
 
 
@@ -327,17 +337,3 @@ def _corrections() -> Iterator[str]:
     yield _line(
         'mode = "report"', '"report": findings only; "update": the service corrects rows too'
     )
-
-
-def written_columns(survey: Survey) -> list[str]:
-    """The columns that a correction would write: the status, the time of the change, and a PaymentIntent that is linked."""
-    parts = [*(survey.status.columns if survey.status else ()), survey.updated]
-    if survey.order is not None:
-        parts.append(survey.intent.column)
-    return [part.name for part in parts if part is not None and part.sql is None]
-
-
-def other_tables(survey: Survey) -> list[str]:
-    """The quoted names of other tables that the configuration reads."""
-    column = None if survey.currency is None else survey.currency.column
-    return [] if column is None or column.other_table is None else [column.other_table]

@@ -7,6 +7,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.schema.grants import merchant_grants, quoted_name
 from reconciler.entrypoints.init.presets import Preset, PresetMode
+from reconciler.entrypoints.init.table_survey import Survey
 
 ROLE: Final = "reconciler"
 
@@ -52,3 +53,17 @@ def grants_of_preset(preset: Preset, schema: str, table: str, *, may_write: bool
             quoted_name(schema, other): columns for other, columns in preset.other_tables.items()
         },
     )
+
+
+def written_columns(survey: Survey) -> list[str]:
+    """The columns that a correction would write: the status, the time of the change, and a PaymentIntent that is linked."""
+    parts = [*(survey.status.columns if survey.status else ()), survey.updated]
+    if survey.order is not None:
+        parts.append(survey.intent.column)
+    return [part.name for part in parts if part is not None and part.sql is None]
+
+
+def other_tables(survey: Survey) -> list[str]:
+    """The quoted names of other tables that the configuration reads."""
+    column = None if survey.currency is None else survey.currency.column
+    return [] if column is None or column.other_table is None else [column.other_table]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from reconciler.adapters.stripe_gateway.gateway import StripeGateway
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
+from reconciler.errors import StripeRefusedError
+
+Connect = Callable[[str], AbstractContextManager[StripeGateway]]
+"""Opens a gateway whose key acts for a connected account."""
 
 PAGES: Final = 5
 """Pages of the newest PaymentIntents, of a hundred each."""
@@ -17,12 +22,14 @@ MOST_RETRIEVES: Final = 150
 
 
 class StripeSide:
-    """PaymentIntents that were read, by id."""
+    """PaymentIntents that were read, by id. ``missing`` are the ids that do not exist in the account of the key."""
 
-    def __init__(self, gateway: StripeGateway) -> None:
+    def __init__(self, gateway: StripeGateway, connect: Connect) -> None:
         self._gateway = gateway
+        self._connect = connect
         self._asked: set[str] = set()
         self.intents: dict[str, Intent] = {}
+        self.missing: set[str] = set()
 
     def list_newest(self) -> None:
         """Read the newest pages. Raises what the gateway raises."""
@@ -46,6 +53,27 @@ class StripeSide:
             found = self._gateway.retrieve(ident)
             if isinstance(found, Intent):
                 self.intents[ident] = found
+            elif not found.other_mode and not found.impossible:
+                # an id of the other mode says nothing about the account
+                self.missing.add(ident)
+
+    def retrieve_connected(self, stripe_account: str, ids: Iterable[str], most: int) -> bool:
+        """Read up to ``most`` of these, acting for a connected account. Returns whether all of them exist there.
+
+        Raises what the gateway raises, but for the refusal of a key that may not act for the account.
+        """
+        wanted = list(dict.fromkeys(ids))[:most]
+        found: dict[str, Intent] = {}
+        try:
+            with self._connect(stripe_account) as gateway:
+                for ident in wanted:
+                    intent = gateway.retrieve(ident)
+                    if isinstance(intent, Intent):
+                        found[ident] = intent
+        except StripeRefusedError:
+            return False
+        self.intents |= found
+        return bool(found) and len(found) == len(wanted)
 
     @property
     def livemode(self) -> bool | None:

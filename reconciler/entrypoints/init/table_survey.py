@@ -15,6 +15,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import stored_id
 from reconciler.domain.sample.agreement import ENOUGH
 from reconciler.domain.sample.compared_table import ComparedTable, IntentColumn, find_intent
+from reconciler.domain.sample.find_account import FoundAccount
 from reconciler.domain.sample.find_columns import (
     Found,
     find_amount,
@@ -34,6 +35,7 @@ from reconciler.domain.sample.status_words import (
     meanings,
     outcome_with_money_back,
 )
+from reconciler.entrypoints.init.account_survey import survey_account
 from reconciler.entrypoints.init.stripe_side import StripeSide
 
 SPREAD: Final = 60
@@ -67,6 +69,7 @@ class Survey:
     where_is_sure: bool = False
     times: StatusTimes | None = None
     """Times that may be the status together, if no column is one for certain."""
+    account: FoundAccount | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -90,15 +93,17 @@ def survey_table(
     if intent is None:
         return None
     if stripe is None:
-        return _finished(database, relation, _found(relation, table, intent, {}))
+        account = survey_account(database, relation, table, intent.column, None)
+        return _finished(database, relation, _found(relation, table, intent, {}, account))
 
     table = _with_listed_rows(database, relation, table, intent, stripe)
     ids = _ids(table, intent)
     stripe.retrieve(ids[:: max(1, len(ids) // SPREAD)], SPREAD - _known(ids, stripe))
-    found = _found(relation, table, intent, stripe.intents)
+    account = survey_account(database, relation, table, intent.column, stripe)
+    found = _found(relation, table, intent, stripe.intents, account)
     if found.status is not None:
         table = _with_rows_of_words(database, relation, table, found, stripe)
-        found = _found(relation, table, intent, stripe.intents)
+        found = _found(relation, table, intent, stripe.intents, account)
     return _finished(database, relation, found)
 
 
@@ -176,6 +181,7 @@ def _found(
     table: SampledTable,
     intent: IntentColumn,
     intents: Mapping[str, Intent],
+    account: FoundAccount | None,
 ) -> Survey:
     compared = ComparedTable.of(table, intent.column, intents)
     order = find_order(compared)
@@ -187,6 +193,8 @@ def _found(
     key = find_key(table, intent.column)
     parts = [found.column for found in (amount, currency, created) if found is not None]
     used = [intent.column, *parts, *([key] if key else [])]
+    # the account of a payment goes with its outcome by chance
+    used += [account.column] if account is not None else []
     status = find_status(compared, used)
     words: tuple[WordMeaning, ...] = ()
     if status is not None:
@@ -210,6 +218,7 @@ def _found(
         updated=updated,
         order=order,
         status=status,
+        account=account,
         words=words,
         times=None
         if any(one.is_sure for one in words)

@@ -29,6 +29,8 @@ class ApplicationTable:
     """The schema of the tables. It is not on the search_path, as that of an application need not be."""
     of_others: str = ""
     """The statement that adds rows that are none of Stripe's PaymentIntents, to the same table."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The metadata that the application gives a PaymentIntent; {key} is the payment's key."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The further columns that a correction writes, and what they hold afterwards, as SQL conditions."""
 

@@ -10,32 +10,37 @@ LAGO = ApplicationTable(
         CREATE TYPE payment_payable_payment_status AS ENUM ('pending', 'processing', 'succeeded', 'failed');
         CREATE TABLE payment_providers (
             id uuid PRIMARY KEY, organization_id uuid NOT NULL, type varchar NOT NULL, secrets varchar,
-            settings jsonb NOT NULL DEFAULT '{}', code varchar NOT NULL, deleted_at timestamp);
-        INSERT INTO payment_providers (id, organization_id, type, code) VALUES
-            ('00000000-0000-0000-0000-0000000000a1', gen_random_uuid(), 'PaymentProviders::StripeProvider', 'stripe'),
-            ('00000000-0000-0000-0000-0000000000a2', gen_random_uuid(), 'PaymentProviders::AdyenProvider', 'adyen');
+            settings jsonb NOT NULL DEFAULT '{}', code varchar NOT NULL, name varchar NOT NULL, deleted_at timestamp(6));
+        INSERT INTO payment_providers (id, organization_id, type, code, name) VALUES
+            ('00000000-0000-0000-0000-0000000000a1', gen_random_uuid(), 'PaymentProviders::StripeProvider', 'stripe', 'S'),
+            ('00000000-0000-0000-0000-0000000000a2', gen_random_uuid(), 'PaymentProviders::AdyenProvider', 'adyen', 'A');
         CREATE TABLE payments (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(), invoice_id uuid, payment_provider_id uuid, amount_cents bigint NOT NULL,
             amount_currency varchar NOT NULL, provider_payment_id varchar, status varchar NOT NULL,
             created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL, payable_type varchar NOT NULL DEFAULT 'Invoice',
             payable_id uuid, payable_payment_status payment_payable_payment_status,
-            payment_type payment_type NOT NULL DEFAULT 'provider', reference varchar, error_code varchar)
+            payment_type payment_type NOT NULL DEFAULT 'provider', reference varchar, error_code varchar,
+            organization_id uuid NOT NULL, customer_id uuid NOT NULL, payment_provider_customer_id uuid,
+            provider_payment_data jsonb DEFAULT '{}', provider_payment_method_data jsonb NOT NULL DEFAULT '{}',
+            provider_payment_method_id varchar, payment_method_id uuid)
     """,
     payment="""
         INSERT INTO payments (id, payment_provider_id, amount_cents, amount_currency, provider_payment_id, status, created_at,
-            updated_at, payable_id, payable_payment_status)
+            updated_at, payable_id, payable_payment_status, organization_id, customer_id)
         VALUES (md5({key}::text)::uuid, '00000000-0000-0000-0000-0000000000a1', 1250, 'EUR', {intent}, {status}, {created},
-            {created}, md5('invoice ' || {key})::uuid, 'processing')
+            {created}, md5('invoice ' || {key})::uuid, 'processing', gen_random_uuid(), gen_random_uuid())
     """,
     open_status="requires_action",
     lost={"succeed": "succeeded", "fail": "failed"},
     agrees={"cancel": "failed"},
+    metadata={"lago_customer_id": "customer {key}"},
     of_others="""
         INSERT INTO payments (payment_provider_id, amount_cents, amount_currency, provider_payment_id, status, created_at,
-            updated_at, payable_id, payment_type)
+            updated_at, payable_id, payment_type, organization_id, customer_id)
         VALUES ('00000000-0000-0000-0000-0000000000a2', 1250, 'EUR', '8515131751004933', 'Authorised',
-                '2026-10-31 12:00:00', now(), gen_random_uuid(), 'provider'),
-            (NULL, 1250, 'EUR', NULL, 'succeeded', '2026-10-31 12:00:00', now(), gen_random_uuid(), 'manual')
+                '2026-10-31 12:00:00', now(), gen_random_uuid(), 'provider', gen_random_uuid(), gen_random_uuid()),
+            (NULL, 1250, 'EUR', NULL, 'succeeded', '2026-10-31 12:00:00', now(), gen_random_uuid(), 'manual', gen_random_uuid(),
+                gen_random_uuid())
     """,
 )
 
@@ -63,6 +68,7 @@ PRETIX = ApplicationTable(
     open_status="created",
     lost={"succeed": "confirmed", "fail": "failed"},
     agrees={"cancel": "created"},
+    metadata={"event": "2", "order": "{key}", "code": "A{key}"},
     of_others="""
         INSERT INTO pretixbase_order VALUES (91, 'A91', 2, 'n', 12.50);
         INSERT INTO pretixbase_orderpayment VALUES (91, 1, 'pending', 12.50, '2026-10-31 12:00:00', NULL, 'banktransfer', NULL,
@@ -92,6 +98,7 @@ CAL_COM = ApplicationTable(
     open_status="open",
     lost={"succeed": "paid"},
     agrees={"fail": "open", "cancel": "open"},
+    metadata={"identifier": "cal.com", "bookingId": "{key}"},
     of_others="""
         INSERT INTO "Booking" VALUES (91, 'b91', '2026-10-31 12:00:00', false, 'pending');
         INSERT INTO "Payment" VALUES (91, 'p91', 'paypal', 91, 1250, 0, 'EUR', false, false, '{}', '5O190127TN364715T', 'ON_BOOKING')
@@ -101,8 +108,10 @@ CAL_COM = ApplicationTable(
 HYPERSWITCH = ApplicationTable(
     tables="""
         CREATE TYPE "AttemptStatus" AS ENUM ('started', 'authentication_failed', 'router_declined', 'authentication_pending',
-            'authentication_successful', 'authorized', 'authorization_failed', 'charged', 'authorizing', 'voided', 'void_initiated',
-            'partial_charged', 'pending', 'failure');
+            'authentication_successful', 'authorized', 'authorization_failed', 'charged', 'authorizing', 'cod_initiated', 'voided',
+            'voided_post_charge', 'void_initiated', 'capture_initiated', 'capture_failed', 'void_failed', 'auto_refunded',
+            'partial_charged', 'partially_authorized', 'partial_charged_and_chargeable', 'unresolved', 'pending', 'failure',
+            'payment_method_awaited', 'confirmation_awaited', 'device_data_collection_pending', 'integrity_failure', 'expired');
         CREATE TYPE "Currency" AS ENUM ('EUR', 'USD');
         CREATE TABLE payment_attempt (
             payment_id varchar(64) NOT NULL, merchant_id varchar(64) NOT NULL, status "AttemptStatus" NOT NULL,
@@ -119,6 +128,7 @@ HYPERSWITCH = ApplicationTable(
     """,
     open_status="authentication_pending",
     lost={"succeed": "charged", "authorize": "authorized", "fail": "failure", "cancel": "voided"},
+    metadata={"order_id": "pay_{key}"},
     of_others="""
         INSERT INTO payment_attempt (payment_id, merchant_id, status, amount, currency, connector, connector_transaction_id,
             created_at, modified_at, attempt_id)

@@ -172,6 +172,7 @@ VENDURE = ApplicationTable(
     """,
     open_status=None,
     lost={"succeed": "Settled"},
+    metadata={"channelToken": "channel", "orderId": "{key}", "orderCode": "T0000{key}"},
     of_others="""
         INSERT INTO "order" VALUES (91, '2026-10-31 12:00:00', 'T000091', 'PaymentSettled', 'EUR');
         INSERT INTO payment VALUES ('2026-10-31 12:00:00', now(), 'mollie', 'Authorized', NULL, 'tr_WDqYK6vllg', '{}', 91, 1250, 91)

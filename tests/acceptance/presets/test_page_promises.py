@@ -53,7 +53,9 @@ PROMISES = [
     Promise("spree", None, "pending", "paid_by_other_intent", other={"spree_order_id": "51"}),
     Promise("spree", "succeed", "expired", "paid_after_cancel"),
     Promise("pretix", "succeed", "canceled", "paid_after_cancel"),
-    Promise("pretix", "fail", "failed", "paid_by_other_intent", other={"order": "51"}),
+    Promise(
+        "pretix", "fail", "failed", "paid_by_other_intent", other={"order": "51", "event": "2"}
+    ),
     Promise("cal-com", "succeed", "paid", "duplicate_payment", other={"bookingId": "51"}),
 ]
 

@@ -55,6 +55,10 @@ def installation_of(make: MakeInstallation, name: str) -> Installation:
         add_payment(installation, application, key, happened, status)
     if application.of_others:
         installation.execute(application.statement(application.of_others))
+    if application.metadata:
+        # another application's payment in the same Stripe account, which no row holds
+        other = installation.stripe.create_payment(990, "eur", metadata={"app": "x"}, at=at(0))
+        installation.stripe.succeed(other.id, at=at(1))
     return installation
 
 
@@ -66,7 +70,8 @@ def add_payment(
     status: str | None,
 ) -> None:
     """Add a payment at Stripe, and its row unless ``status`` is None."""
-    made = installation.stripe.create_payment(1250, "eur", at=at(0))
+    metadata = {name: text.format(key=key) for name, text in application.metadata.items()}
+    made = installation.stripe.create_payment(1250, "eur", metadata=metadata, at=at(0))
     getattr(installation.stripe, happened)(made.id, at=at(1))
     if status is not None:
         installation.execute(application.add(key, made.id, status))

@@ -487,6 +487,22 @@ def test_the_metadata_filter_says_which_intents_concern_the_table(
     assert found_in(decide(match_of(seen, payment(INCOMPLETE)), under, NOW))
 
 
+@pytest.mark.parametrize(
+    ("metadata", "is_owned"),
+    [
+        ({}, False),
+        ({"app": "shop"}, False),
+        ({"app": "shop", "order": "7"}, True),
+        ({"order": "7"}, False),
+    ],
+)
+def test_a_key_of_the_metadata_with_any_value(metadata: dict[str, str], is_owned: bool) -> None:
+    """A key without a configured value has to be there, beside a key whose value is configured."""
+    under = rules(metadata={"order": None, "app": "shop"})
+    seen = intent_of(SUCCEEDED, metadata=metadata)
+    assert bool(found_in(decide(match_of(seen), under, NOW))) == is_owned
+
+
 def test_evidence_has_what_a_person_wants_to_read() -> None:
     """The evidence holds Stripe's request id, the intent's facts and the charge with its failure code."""
     seen = intent_of(Outcome.FAILED)

@@ -153,6 +153,17 @@ def test_without_a_row_an_intent_of_another_program_is_not_retrieved() -> None:
     assert asks_for_retrieve([linked], [], shop_only)
 
 
+def test_without_a_row_an_intent_without_the_key_is_not_retrieved() -> None:
+    """The same if a key alone tells the programs apart."""
+    with_key = rules(metadata={"order_id": None})
+    assert not asks_for_retrieve(
+        [an_event(Outcome.SUCCEEDED, metadata={"app": "blog"})], [], with_key
+    )
+    assert asks_for_retrieve(
+        [an_event(Outcome.SUCCEEDED, metadata={"order_id": "7"})], [], with_key
+    )
+
+
 def test_without_a_row_an_open_intent_that_names_no_order_is_not_retrieved() -> None:
     """Orders are linked by metadata, and this intent has none: no row can be its own."""
     linking = rules(link_metadata="order_id")

@@ -112,4 +112,4 @@ def test_a_preset_that_does_not_exist() -> None:
 
 def test_the_example_leaves_nothing_out() -> None:
     """Who copies the example and keeps a line that they do not understand still sees every PaymentIntent without a row."""
-    assert load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"}).table.metadata == {}
+    assert load(EXAMPLE, {**ENVIRON, "STRIPE_API_KEY": "rk_live_abc"}).table.required_metadata == {}

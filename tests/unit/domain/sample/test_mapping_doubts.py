@@ -20,7 +20,15 @@ from reconciler.domain.sample.mapping_doubts import (
     status_doubts,
 )
 from reconciler.domain.sample.time_doubts import created_doubts
-from tests.unit.domain.samples import CREATED, LOCAL_STATUS, WRITTEN, charge, intent_of, payment
+from tests.unit.domain.samples import (
+    CREATED,
+    LOCAL_STATUS,
+    WRITTEN,
+    charge,
+    intent_of,
+    payment,
+    rules,
+)
 
 READ = {word: outcome for outcome, word in LOCAL_STATUS.items()}
 MAPPING = TableMapping(
@@ -249,7 +257,7 @@ def test_metadata() -> None:
     """A filter that nearly no PaymentIntent fulfils, judged by enough of them."""
     other = intent_of(PAID)
     mine = replace(other, metadata={"app": "shop"})
-    wanted = {"app": "shop"}
+    wanted = rules(metadata={"app": "shop"})
     only(
         metadata_doubts([mine, *[other] * 19], wanted),
         '1 of 20 newest PaymentIntents have the metadata app = "shop"',
@@ -257,4 +265,21 @@ def test_metadata() -> None:
     )
     assert not list(metadata_doubts([mine] * 3 + [other] * 17, wanted))
     assert not list(metadata_doubts([other] * 19, wanted))
-    assert not list(metadata_doubts([other] * 20, {}))
+    assert not list(metadata_doubts([other] * 20, rules()))
+
+
+def test_metadata_keys() -> None:
+    """A key that nearly no PaymentIntent has, whatever its value; the hint names the setting that it stands in."""
+    other = intent_of(PAID)
+    mine = replace(other, metadata={"order_id": "7", "app": "shop"})
+    wanted = rules(metadata={"order_id": None})
+    found = only(
+        metadata_doubts([mine, *[other] * 19], wanted),
+        "1 of 20 newest PaymentIntents have the metadata order_id (any value)",
+        fault=False,
+    )
+    assert found.hint.startswith("Remove payments.metadata_keys, unless")
+    assert not list(metadata_doubts([mine] * 3 + [other] * 17, wanted))
+    both = rules(metadata={"order_id": None, "app": "shop"})
+    [found] = metadata_doubts([mine, *[other] * 19], both)
+    assert found.hint.startswith("Remove payments.metadata and payments.metadata_keys, unless")
