@@ -69,10 +69,10 @@ def account_sections(found: FoundAccount, *, is_said: bool) -> Iterator[Line]:
         if is_sure and one.is_own:
             if null_is_own:
                 yield "holds_null = true", f"{_rows(found, null[0])} have no account"
-        elif is_account_id(one.value):
+        elif one.is_connected or (is_said and is_account_id(one.value)):
             yield f"{mark}stripe_account = {_quoted(one.value or '')}", ""
         else:
-            yield f"{mark}key_file = {_quoted(f'{one.value}.key')}", "a file with its key alone"
+            yield f"{mark}key_file = {_quoted(f'{one.value}.key')}", _key_text(one)
         yield "", ""
     left = len(found.values) - len(null) - len(named[:MOST_SECTIONS])
     if left:
@@ -115,6 +115,11 @@ def unread_accounts(found: FoundAccount) -> tuple[str, ...]:
 def _section(name: str, why: str, mark: str) -> Iterator[Line]:
     yield f"{mark}[[accounts]]", ""
     yield f"{mark}name = {_quoted(name)}", why
+
+
+def _key_text(one: AccountEvidence) -> str:
+    acting = f'; or stripe_account = "{one.value}", if your key may act for it'
+    return f"a file with its key alone{acting if is_account_id(one.value) else ''}"
 
 
 def _reading(one: AccountEvidence) -> str:
