@@ -124,8 +124,8 @@ class PaymentsSection(Section):
     )
     metadata_keys: tuple[MetadataKey, ...] = Field(
         default=(),
-        description="A PaymentIntent without a row belongs to this table only if its metadata has all of these keys, whatever "
-        "their values.",
+        description="A PaymentIntent without a row belongs to this table only if its metadata has all of these keys, with "
+        "any values.",
     )
     account: ColumnOrSql | None = Field(
         default=None,

@@ -269,7 +269,7 @@ def test_metadata() -> None:
 
 
 def test_metadata_keys() -> None:
-    """A key that nearly no PaymentIntent has, whatever its value; the hint names the setting that it stands in."""
+    """A key that nearly no PaymentIntent has, with any value; the hint names the setting that it stands in."""
     other = intent_of(PAID)
     mine = replace(other, metadata={"order_id": "7", "app": "shop"})
     wanted = rules(metadata={"order_id": None})
