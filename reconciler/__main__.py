@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -13,6 +14,9 @@ LEAST_PYTHON = (3, 11)
 
 
 def _end_interrupted() -> NoReturn:
+    # a second Ctrl-C must not interrupt this end
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     sys.stderr.write("reconciler: interrupted.\n")
     sys.exit(INTERRUPTED)
 
@@ -31,7 +35,10 @@ if sys.version_info < LEAST_PYTHON:
 
 try:
     # Ctrl-C while the modules are read must not end in a traceback
-    from reconciler.entrypoints.cli.app import run, terminate_like_interrupt
+    from reconciler.interrupted import keep_exit_code, raise_on_interrupt, raise_on_termination
+
+    raise_on_interrupt()
+    from reconciler.entrypoints.cli.app import run
     from reconciler.settings import current_environment
     from reconciler.wiring.stop_signal import watch_stop_signals
 except KeyboardInterrupt:
@@ -48,9 +55,10 @@ except ImportError as error:
 def main() -> None:
     """Run the process's command line, and end the process with its exit code."""
     try:
-        terminate_like_interrupt()
+        raise_on_termination()
         watch_stop_signals()
         code = run(sys.argv[1:], current_environment())
+        keep_exit_code()
     except KeyboardInterrupt:
         _end_interrupted()
     sys.exit(code)

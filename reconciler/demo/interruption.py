@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, delayed until the demonstration can remove what it has made."""
+"""Ctrl-C, SIGTERM and the end of the terminal, delayed until the demonstration can remove what it has made."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+from reconciler.interrupted import Interrupted
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Delays both signals for the length of a with block, except inside ``allowed``.
+    """Delays these signals for the length of a with block, except inside ``allowed``.
 
-    A delayed signal becomes a KeyboardInterrupt at the next ``allowed``, or at the end of the block. So the cleanup that
-    surrounds ``allowed`` is never interrupted. In a thread other than the main one it does nothing.
+    A delayed signal becomes an Interrupted, which is a KeyboardInterrupt, at the next ``allowed``, or at the end of the
+    block. So the cleanup that surrounds ``allowed`` is never interrupted. A signal that the process ignores stays ignored,
+    as SIGINT in the background of a shell and SIGHUP after nohup. In a thread other than the main one it does nothing.
     """
 
     def __init__(self) -> None:
@@ -28,7 +31,9 @@ class Interruption:
         # Python lets only the main thread set signal handlers
         if threading.current_thread() is threading.main_thread():
             self._previous_handlers = {
-                number: signal.signal(number, self._handle) for number in _SIGNALS
+                number: signal.signal(number, self._handle)
+                for number in _SIGNALS
+                if signal.getsignal(number) is not signal.SIG_IGN
             }
         return self
 
@@ -47,7 +52,7 @@ class Interruption:
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """For the length of the block, a signal raises KeyboardInterrupt at once."""
+        """For the length of the block, a signal raises Interrupted at once."""
         self._is_allowed = True
         try:
             self.raise_if_requested()
@@ -56,14 +61,14 @@ class Interruption:
             self._is_allowed = False
 
     def raise_if_requested(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come, even if an earlier KeyboardInterrupt for it was caught."""
+        """Raise Interrupted if a signal has come, even if an earlier KeyboardInterrupt for it was caught."""
         if self.was_requested:
             self._is_allowed = False
-            raise KeyboardInterrupt
+            raise Interrupted
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.was_requested = True
         if self._is_allowed:
             # a second signal must not interrupt the cleanup that follows
             self._is_allowed = False
-            raise KeyboardInterrupt
+            raise Interrupted

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
@@ -271,29 +270,6 @@ def _accept_any_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and takes_ascii_only(stream):
             stream.reconfigure(errors="backslashreplace")
-
-
-def terminate_like_interrupt() -> None:
-    """Make SIGTERM, and the end of the terminal, end a command as Ctrl-C does.
-
-    So a sweep finishes its page, gives its lease back, and still prints its report.
-    """
-
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        # a second one would interrupt the end that the first has begun; that end has a limit of its own
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    # run is not affected: the service blocks its signals and reads them itself
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    signal.signal(signal.SIGTERM, interrupt)
-    # a shell ignores SIGINT for what it starts in the background
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-    # nohup ignores SIGHUP on purpose, and the command then outlives its terminal
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, interrupt)
 
 
 def _show_usage_error(error: typer.TyperException) -> None:

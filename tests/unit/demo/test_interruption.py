@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a demonstration."""
+"""Ctrl-C, SIGTERM and the end of the terminal during a demonstration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.demo.interruption import Interruption
 
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+EACH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def _expect_interrupt(block: Callable[[Interruption], None]) -> None:
@@ -25,7 +25,7 @@ def _expect_interrupt(block: Callable[[Interruption], None]) -> None:
         run()
 
 
-@BOTH
+@EACH
 def test_an_allowed_signal_takes_effect_at_once(number: signal.Signals) -> None:
     """Inside ``allowed`` a signal raises KeyboardInterrupt, as Ctrl-C does."""
     done = []
@@ -40,7 +40,7 @@ def test_an_allowed_signal_takes_effect_at_once(number: signal.Signals) -> None:
     assert done == []
 
 
-@BOTH
+@EACH
 def test_elsewhere_a_signal_is_delayed(number: signal.Signals) -> None:
     """Set-up and cleanup are brought to their end first."""
     done = []
@@ -105,6 +105,17 @@ def test_the_previous_handlers_are_restored() -> None:
     with Interruption():
         assert signal.getsignal(signal.SIGTERM) not in before
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As SIGINT in the background of a shell, and SIGHUP after nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+        assert not interruption.was_requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_error_is_not_hidden_by_a_signal() -> None:
