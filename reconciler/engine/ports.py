@@ -21,6 +21,7 @@ from reconciler.domain.model.sweep_request import RequestState, ServingProcess, 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
 from reconciler.domain.read_limits_and_shortage import ReadsSpent, Source
+from reconciler.engine.acceptance_requests import AnswersAcceptances
 
 
 class Stripe(Protocol):
@@ -92,7 +93,7 @@ class Stripe(Protocol):
         ...
 
 
-class PageTransaction(Protocol):
+class PageTransaction(AnswersAcceptances, Protocol):
     """The one transaction that records a page."""
 
     def read_again(
@@ -132,10 +133,6 @@ class PageTransaction(Protocol):
         Raises RowMovedError if a row has changed since it was compared or is busy, HourlyLimitError if the service would
         correct more rows than it may, and LeaseLostError if the lease is lost. Then nothing of the page is written.
         """
-        ...
-
-    def answer_acceptance(self, number: int, answer: str) -> bool:
-        """Answer a reviewer's request with what was written; False if it was answered before, or has expired."""
         ...
 
 

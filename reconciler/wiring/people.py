@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
-from reconciler.adapters.postgres.discrepancies.payment_records import PostgresPaymentRecords
 from reconciler.settings import Account, Settings
 
 
@@ -14,13 +13,6 @@ def account_of_discrepancy(settings: Settings, named: str | None, discrepancy: i
         return settings.account(named)
     with Database(settings.database_url.get_secret_value()) as database:
         return settings.account(PostgresDiscrepancyList(database).account_of(discrepancy))
-
-
-def newest_message(settings: Settings, account: Account, key: str, intent: str) -> int | None:
-    """The outbox row that announces the last write to a row with this intent; None if there is none."""
-    with Database(settings.database_url.get_secret_value()) as database:
-        records = PostgresPaymentRecords(database, can_read_schema=True)
-        return records.newest_message(account.name, key, intent)
 
 
 def account_of_sweep(settings: Settings, named: str | None, sweep: int) -> Account:

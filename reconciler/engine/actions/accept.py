@@ -29,17 +29,14 @@ from reconciler.engine.actions.acceptance import (
     AcceptedRow,
     AnotherRowPaidError,
     CannotAcceptError,
-    changed_row,
+    held_status_of,
     raise_if_changed,
     raise_if_stripe_changed,
+    resolution_body,
 )
 from reconciler.engine.ports import PageTransaction
 from reconciler.engine.reads.charge_facts import with_fact
-from reconciler.errors import (
-    DatabaseBusyError,
-    RowMovedError,
-    RowRefusedError,
-)
+from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
 from reconciler.masking import redact, storable
 
 if TYPE_CHECKING:
@@ -63,8 +60,7 @@ def accept(
         if accepted.request is not None:
             raise_if_changed(discrepancy, accepted.request)
         acceptance = _acceptance(account, discrepancy, key, accepted)
-        payment = _write(account, current, discrepancy, acceptance)
-    return AcceptedRow(payment, acceptance.status, _remark(acceptance), acceptance.intent.id)
+        return _write(account, current, discrepancy, acceptance)
 
 
 def _acceptance(
@@ -118,7 +114,7 @@ def _outcome_with_money(intent: Intent, money: MoneyKept | None) -> Outcome:
 
 def _write(
     account: OpenAccount, epoch: int, discrepancy: Discrepancy, acceptance: Acceptance
-) -> Payment:
+) -> AcceptedRow:
     intent, key = acceptance.intent, acceptance.key
     try:
         with account.ports.store.transaction(epoch) as transaction:
@@ -147,8 +143,6 @@ def _write(
                     seen_at=intent.seen_at,
                 )
             )
-            if request is not None and not result.refused:
-                _answer(transaction, request, acceptance, payment)
             refused = result.refused.get(payment.key)
             if refused is not None:
                 by = f" by {refused.constraint}" if refused.constraint else ""
@@ -156,7 +150,10 @@ def _write(
                     f"the table refused the write to row {key}{by}: {refused.message} Nothing was written.",
                     "Change the row or the table's rule, and try again.",
                 )
-            return payment
+            written = _accepted_row(transaction, discrepancy, acceptance, payment)
+            if request is not None:
+                _answer(transaction, request, written)
+            return written
     except RowMovedError:
         raise DatabaseBusyError(
             f"row {key} is locked, has changed or holds another intent, or another row holds the intent:"
@@ -165,17 +162,19 @@ def _write(
         ) from None
 
 
-def _answer(
-    transaction: PageTransaction,
-    request: AcceptanceRequest,
-    acceptance: Acceptance,
-    payment: Payment,
-) -> None:
-    """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
-    said = changed_row(acceptance.key, payment.status, acceptance.status)
+def _accepted_row(
+    transaction: PageTransaction, discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment
+) -> AcceptedRow:
+    intent = acceptance.intent
+    held_status = held_status_of(discrepancy)
+    outbox = transaction.newest_message(payment.key, intent.id)
     remark = _remark(acceptance)
-    answer = redact(said if remark is None else f"{said} {remark}")
-    if not transaction.answer_acceptance(request.id, answer):
+    return AcceptedRow(payment, acceptance.status, intent.id, remark, held_status, outbox)
+
+
+def _answer(transaction: PageTransaction, request: AcceptanceRequest, written: AcceptedRow) -> None:
+    """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
+    if not transaction.answer_acceptance(request.id, redact(" ".join(written.lines))):
         raise AcceptanceAnsweredError(
             f"request {request.id} of {request.asked_by} does not wait any more: nothing was written."
         )
@@ -328,20 +327,6 @@ def _remark(acceptance: Acceptance) -> str | None:
     if money.refunded:
         return f"{money.refunded} {intent.currency} of it (in minor units) were refunded."
     return None
-
-
-def resolution_body(
-    discrepancy: Discrepancy, state: State, accepted: AcceptedBy
-) -> dict[str, object]:
-    """What every entry says of a settled discrepancy."""
-    return {
-        "discrepancy": discrepancy.id,
-        "subject": discrepancy.subject,
-        "kind": discrepancy.kind.value,
-        "state": state.value,
-        "note": accepted.note,
-        **accepted.by.fields,
-    }
 
 
 def _acceptance_entry(discrepancy: Discrepancy, acceptance: Acceptance, payment: Payment) -> Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.domain.audit.ledger_entry import AskedBy
@@ -65,17 +66,62 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """What was written: the row as it was, its new status and intent, and what the person should know of the money."""
+    """What was written: the row as it was, its new status and intent, and what the person should know of the money.
+
+    ``held_status`` is Stripe's status of the intent that the row held, as the discrepancy has it; None if it does not.
+    ``outbox`` is the outbox row that announces the write; None if a worker has deleted it.
+    """
 
     payment: Payment
     status: str
-    remark: str | None
     payment_intent: str
+    remark: str | None
+    held_status: str | None = None
+    outbox: int | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person is told: the change, the intent that was replaced and can still be paid, the outbox, the money."""
+        key, before = self.payment.key, self.payment.status
+        announced = f"Outbox row {self.outbox} tells your application." if self.outbox else None
+        said = (
+            f"Row {key} was changed from {before!r} to {self.status!r}.",
+            self._replaced,
+            announced,
+            self.remark,
+        )
+        return tuple(one for one in said if one is not None)
+
+    @property
+    def _replaced(self) -> str | None:
+        old = self.payment.payment_intent
+        if old is None or old == self.payment_intent:
+            return None
+        said = f"Row {self.payment.key} now holds PaymentIntent {self.payment_intent} instead of {old}."
+        if self.held_status in ("canceled", "succeeded"):
+            return said
+        return f"{said} The customer can still pay {old}: cancel it in Stripe's dashboard."
 
 
-def changed_row(key: str, before: str | None, after: str) -> str:
-    """What a person is told of the row that was written."""
-    return f"Row {key} was changed from {before!r} to {after!r}."
+def held_status_of(discrepancy: Discrepancy) -> str | None:
+    """Stripe's status of the intent that the row holds, if another one has paid and the sweep knew it."""
+    own = discrepancy.evidence.get("own_intent")
+    status = own.get("status") if isinstance(own, Mapping) else None
+    return status if isinstance(status, str) else None
+
+
+def resolution_body(
+    discrepancy: Discrepancy, state: State, accepted: AcceptedBy
+) -> dict[str, object]:
+    """What every entry says of a settled discrepancy."""
+    return {
+        "discrepancy": discrepancy.id,
+        "subject": discrepancy.subject,
+        "kind": discrepancy.kind.value,
+        "state": state.value,
+        "note": accepted.note,
+        **accepted.by.fields,
+    }
 
 
 def raise_if_changed(

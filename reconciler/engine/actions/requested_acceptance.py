@@ -14,6 +14,7 @@ from reconciler.engine.acceptance_requests import AcceptanceRequests
 from reconciler.engine.actions.acceptance import (
     AcceptanceAnsweredError,
     AcceptedBy,
+    AcceptedRow,
     CannotAcceptError,
 )
 from reconciler.engine.actions.resolve import accept_stripe
@@ -41,11 +42,12 @@ class RequestOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptedRequest:
-    """A request after an attempt. ``answer`` says which row was written, or why none was."""
+    """A request after an attempt. ``answer`` says which row was written, or why none was; ``written`` is that row."""
 
     request: AcceptanceRequest
     outcome: RequestOutcome
     answer: str
+    written: AcceptedRow | None = None
 
 
 def carry_out_acceptances(
@@ -104,4 +106,5 @@ def _attempt(
         why = redact(str(error))
         requests.postpone(request.id, why)
         return AttemptedRequest(request, RequestOutcome.POSTPONED, why)
-    return AttemptedRequest(request, RequestOutcome.DONE, done.answer)
+    answer = "" if done.written is None else " ".join(done.written.lines)
+    return AttemptedRequest(request, RequestOutcome.DONE, answer, done.written)

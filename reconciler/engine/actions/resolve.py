@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
-from reconciler.engine.actions.accept import accept, resolution_body
-from reconciler.engine.actions.acceptance import AcceptedBy, changed_row
+from reconciler.engine.actions.accept import accept
+from reconciler.engine.actions.acceptance import AcceptedBy, AcceptedRow, resolution_body
 from reconciler.engine.actions.find_discrepancies import locked_discrepancies
 from reconciler.engine.actions.note import checked_text
 from reconciler.engine.actions.review_store import ReviewStore
@@ -24,41 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was done. ``from_status`` and ``to_status`` are None if no row was written.
-
-    ``remark`` is what the person should know of the money: what was refunded, or is disputed.
-    """
+    """What was done. ``written`` is the row that was given Stripe's outcome; None if no row was written."""
 
     discrepancy: Discrepancy
     state: State
-    key: str | None = None
-    from_status: str | None = None
-    to_status: str | None = None
-    remark: str | None = None
-    from_intent: str | None = None
-    """The PaymentIntent that the row held before the write, and the one that it holds now."""
-    to_intent: str | None = None
-    outbox: int | None = None
-    """The outbox row that announces the write; None if no row was written, or if it could not be read."""
-
-    @property
-    def replaced(self) -> str | None:
-        """That the row holds another PaymentIntent now, and what is to be done with the one before; None if it does not."""
-        old = self.from_intent
-        if old is None or old == self.to_intent:
-            return None
-        said = f"Row {self.key} now holds PaymentIntent {self.to_intent} instead of {old}."
-        own = self.discrepancy.evidence.get("own_intent")
-        status = own.get("status") if isinstance(own, Mapping) else None
-        if status in ("canceled", "succeeded"):
-            return said
-        return f"{said} The customer can still pay {old}: cancel it in Stripe's dashboard."
-
-    @property
-    def answer(self) -> str:
-        """Which row was changed, for the person who asked."""
-        said = changed_row(self.key or "", self.from_status, self.to_status or "")
-        return said if self.remark is None else f"{said} {self.remark}"
+    written: AcceptedRow | None = None
 
 
 class AlreadyCorrectedError(ReconcilerError):
@@ -120,17 +90,8 @@ def accept_stripe(
             "List them with: reconciler discrepancies",
         )
     key = _key(discrepancy, accepted.row)
-    done = accept(account, discrepancy, key, accepted, epoch)
-    return Resolution(
-        discrepancy,
-        State.RESOLVED,
-        done.payment.key,
-        done.payment.status,
-        done.status,
-        done.remark,
-        from_intent=done.payment.payment_intent,
-        to_intent=done.payment_intent,
-    )
+    written = accept(account, discrepancy, key, accepted, epoch)
+    return Resolution(discrepancy, State.RESOLVED, written)
 
 
 def _key(discrepancy: Discrepancy, row: str | None) -> str:

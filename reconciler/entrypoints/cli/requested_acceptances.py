@@ -10,6 +10,7 @@ from reconciler.engine.actions.requested_acceptance import (
     carry_out_acceptances,
 )
 from reconciler.entrypoints.cli.output import write_json, write_line
+from reconciler.entrypoints.cli.resolve import written_json
 from reconciler.entrypoints.invocation import Invocation
 from reconciler.exit_codes import ExitCode
 from reconciler.wiring.account import open_account
@@ -53,4 +54,5 @@ def _as_json(account: str, attempt: AttemptedRequest) -> Mapping[str, object]:
         "asked_by": request.asked_by,
         "outcome": attempt.outcome.value,
         "answer": attempt.answer,
+        **written_json(attempt.written),
     }

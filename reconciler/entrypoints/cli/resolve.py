@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +22,12 @@ from reconciler.entrypoints.cli.bulk import Bulk
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.cli.selection import Selection, option_words, takes_selection
 from reconciler.entrypoints.invocation import Invocation, invocation
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 
 if TYPE_CHECKING:
-    from reconciler.engine.actions.acceptance import AcceptedBy
+    from reconciler.engine.actions.acceptance import AcceptedBy, AcceptedRow
 
 
 class AcceptedSide(StrEnum):
@@ -163,20 +162,12 @@ def _raise_if_contradictory(
 def _accept(call: Invocation, account: str | None, number: int, accepted: AcceptedBy) -> Resolution:
     from reconciler.engine.actions.resolve import accept_stripe
     from reconciler.wiring.account import open_account
-    from reconciler.wiring.people import account_of_discrepancy, newest_message
+    from reconciler.wiring.people import account_of_discrepancy
 
     settings = call.settings()
     chosen = account_of_discrepancy(settings, account, number)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
-        done = accept_stripe(opened, number, accepted)
-    if done.key is None or done.to_intent is None:
-        return done
-    try:
-        outbox = newest_message(settings, chosen, done.key, done.to_intent)
-    except ReconcilerError:
-        # the row is written, and an error would make the person do it again
-        return done
-    return replace(done, outbox=outbox)
+        return accept_stripe(opened, number, accepted)
 
 
 def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolution, ...] | None:
@@ -192,16 +183,20 @@ def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolu
 
 
 def _as_json(done: Resolution) -> Mapping[str, object]:
+    return {"id": done.discrepancy.id, "state": done.state, **written_json(done.written)}
+
+
+def written_json(written: AcceptedRow | None) -> Mapping[str, object]:
+    """The row that was given Stripe's outcome, as fields; each is null if no row was written."""
+    payment = None if written is None else written.payment
     return {
-        "id": done.discrepancy.id,
-        "state": done.state,
-        "payment": done.key,
-        "from_status": done.from_status,
-        "to_status": done.to_status,
-        "remark": done.remark,
-        "from_payment_intent": done.from_intent,
-        "to_payment_intent": done.to_intent,
-        "outbox": done.outbox,
+        "payment": None if payment is None else payment.key,
+        "from_status": None if payment is None else payment.status,
+        "to_status": None if written is None else written.status,
+        "remark": None if written is None else written.remark,
+        "from_payment_intent": None if payment is None else payment.payment_intent,
+        "to_payment_intent": None if written is None else written.payment_intent,
+        "outbox": None if written is None else written.outbox,
     }
 
 
@@ -209,11 +204,5 @@ def _write(done: Resolution) -> None:
     found = done.discrepancy
     name = found.payment_intent or ", ".join(found.keys)
     write_line(f"Discrepancy {found.id} ({found.kind.value}, {name}) is {done.state.value}.")
-    if done.key is not None:
-        write_line(f"Row {done.key} was changed from {done.from_status!r} to {done.to_status!r}.")
-    if done.replaced is not None:
-        write_line(done.replaced)
-    if done.outbox is not None:
-        write_line(f"Outbox row {done.outbox} tells your application.")
-    if done.remark is not None:
-        write_line(done.remark)
+    for line in () if done.written is None else done.written.lines:
+        write_line(line)

@@ -100,14 +100,6 @@ class PostgresPaymentRecords:
                 continue
         return entries
 
-    def newest_message(self, account: str, key: str, intent: str) -> int | None:
-        """The outbox row that announces the last write to a row with this intent; None if there is none."""
-        parameters = {"account": account, "key": key, "intent": intent}
-        doing = "reading the outbox of a payment"
-        return (
-            self._database.number(doing, STATEMENTS["outbox"]["outbox_newest"], parameters) or None
-        )
-
     def outbox(self, account: str, entries: Sequence[Entry]) -> tuple[OutboxRow, ...]:
         """The outbox rows that announce the writes among these entries."""
         parameters = {"account": account, "seqs": [entry.seq for entry in entries]}

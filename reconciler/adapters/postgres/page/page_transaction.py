@@ -173,8 +173,15 @@ class PostgresPageTransaction:
                 return WriteResult()
         return self._write_one_by_one(record)
 
+    def newest_message(self, key: str, intent: str) -> int | None:
+        """As ``engine.acceptance_requests.AnswersAcceptances`` has it."""
+        key, intent = storable_texts((key, intent))
+        parameters = {"account": self._account, "key": key, "intent": intent}
+        row = self._connection.execute(_OUTBOX["outbox_newest"], parameters).fetchone()
+        return None if row is None else int(row[0]) or None
+
     def answer_acceptance(self, number: int, answer: str) -> bool:
-        """As ``engine.ports.PageTransaction`` has it."""
+        """As ``engine.acceptance_requests.AnswersAcceptances`` has it."""
         parameters = {"account": self._account, "id": number, "answer": answer}
         return self._connection.execute(_SQL["page_acceptance_answer"], parameters).rowcount == 1
 
