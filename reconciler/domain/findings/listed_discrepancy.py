@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.domain.findings.discrepancy import Kind, Severity, State, subject_of
+from reconciler.domain.findings.discrepancy import (
+    Cause,
+    Finding,
+    Kind,
+    Reason,
+    Severity,
+    State,
+    subject_of,
+)
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 
@@ -76,6 +84,24 @@ class Discrepancy:
     def subject(self) -> str:
         """What the discrepancy is about, as ``Finding.subject`` has it."""
         return subject_of(self.kind, self.payment_intent, self.keys)
+
+    @property
+    def finding(self) -> Finding:
+        """What the last examination that met it found."""
+        return Finding(
+            kind=self.kind,
+            severity=self.severity,
+            stake=self.stake,
+            payment_intent=self.payment_intent,
+            keys=self.keys,
+            local=self.local,
+            stripe=self.stripe,
+            reason=None if self.reason is None else Reason(self.reason),
+            cause=None if self.cause is None else Cause(self.cause),
+            evidence=self.evidence,
+            payment_created=self.payment_created,
+            order=self.order,
+        )
 
     def age(self, now: datetime) -> timedelta | None:
         """How long it has been open; None if it is not open."""

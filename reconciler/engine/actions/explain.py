@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import pair_of_charge, pair_of_session
 from reconciler.domain.model.match import Match, Rules
@@ -51,6 +52,8 @@ class Explanation:
     now: datetime
     disputes: tuple[Dispute, ...] = ()
     """The disputes of the latest charge, newest first, if the charge or the row says that there is one."""
+    standing: Discrepancy | None = None
+    """The open discrepancy that comes before what both sides say now; None if none does."""
 
 
 def explain_intent(

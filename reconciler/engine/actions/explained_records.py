@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.findings.history_item import HistoryEvent, HistoryItem
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.next_step import NextStep, Subject, step_for
 from reconciler.engine.actions.explain import AGREED, Explanation
 from reconciler.engine.actions.find_payment import LocalSide
+from reconciler.masking import storable
 
 _SEVERITIES: Final = tuple(Severity)
 
@@ -27,11 +29,14 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
     payer_of = worst_open(local.payer_of)
     if payer_of is not None:
         return _of_the_payer(found, payer_of, named_account)
-    standing = worst_open(local.discrepancies)
+    ended = [one for one in local.discrepancies if _has_ended(one, found)]
+    standing = worst_open(one for one in local.discrepancies if one not in ended)
     if standing is not None and _comes_first(standing, found.decision):
         agreed = found.rule.replace(AGREED, "Both sides agree about this PaymentIntent alone.")
         rule = f"{agreed} {discrepancy_text(standing)}"
-        return replace(found, rule=rule, next_step=_step(standing, named_account))
+        return _with_standing(found, standing, rule, named_account)
+    if standing is None and ended:
+        return _with_ended(found, ended, named_account)
     waiting = _not_delivered(local.history)
     if standing is None and isinstance(found.decision, Keep) and waiting is not None:
         step = NextStep(f"{found.next_step.text} {waiting}", "reconciler status")
@@ -68,7 +73,62 @@ def _of_the_payer(found: Explanation, one: Discrepancy, named_account: str | Non
         decision = Flag(others) if others else Keep()
     held = f" The row holds {one.payment_intent}." if one.payment_intent else ""
     rule = f"{intent} is the payer in an open discrepancy. {discrepancy_text(one)}{held}"
-    return replace(found, decision=decision, rule=rule, next_step=_step(one, named_account))
+    return _with_standing(replace(found, decision=decision), one, rule, named_account)
+
+
+def _with_standing(
+    found: Explanation, one: Discrepancy, rule: str, named_account: str | None
+) -> Explanation:
+    """The explanation with an open discrepancy before what both sides say now: its finding is flagged.
+
+    A correction stays one, because a sweep that may write makes it all the same.
+    """
+    decision: Decision = found.decision
+    match decision:
+        case Correct():
+            pass
+        case Flag(findings):
+            others = tuple(item for item in findings if item.kind is not one.kind)
+            decision = Flag((one.finding, *others))
+        case Keep() | Wait():
+            decision = Flag((one.finding,))
+        case _ as unreachable:
+            assert_never(unreachable)
+    step = _step(one, named_account)
+    return replace(found, decision=decision, rule=rule, next_step=step, standing=one)
+
+
+def _has_ended(one: Discrepancy, found: Explanation) -> bool:
+    """Whether it is open only because no sweep has examined its rows and its PaymentIntent since they agree again."""
+    match = found.match
+    is_examined = one.payment_intent == match.intent.id and not one.kind.is_side
+    return (
+        isinstance(found.decision, Keep)
+        and isinstance(match.intent, Intent)
+        and one.state is State.OPEN
+        and is_examined
+        # the sweep that met the other PaymentIntent knew more of the order than both sides of this one say
+        and one.kind is not Kind.PAID_BY_OTHER_INTENT
+        and bool(one.keys)
+        and set(one.keys) <= {storable(payment.key) for payment in match.payments}
+    )
+
+
+def _with_ended(
+    found: Explanation, ended: Sequence[Discrepancy], named_account: str | None
+) -> Explanation:
+    """Both sides agree again: there is nothing to accept, and a sweep closes what is still open."""
+    numbers = ", ".join(str(one.id) for one in ended)
+    are = "discrepancy {} is" if len(ended) == 1 else "discrepancies {} are"
+    account = "" if named_account is None else f" --account {named_account}"
+    return replace(
+        found,
+        rule=f"{found.rule} But {are.format(numbers)} still open: no sweep has examined the row since.",
+        next_step=NextStep(
+            f"Nothing to correct: both sides agree again. A sweep of this payment closes {numbers}.",
+            f"reconciler sweep --record --payment-intent {found.match.intent.id}{account}",
+        ),
+    )
 
 
 def _comes_first(one: Discrepancy, decision: Decision) -> bool:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from reconciler.domain.model.intent import Intent
-from reconciler.domain.model.payment import is_intent_id, is_looked_up
-from reconciler.domain.rules.next_step import dashboard_url
+from reconciler.domain.rules.next_step import NextStep, dashboard_url
 from reconciler.engine.actions.find_payment import LocalSide, NamedPayment
+from reconciler.engine.actions.unknown_stripe_side import (
+    step_after_failure,
+    step_without_intent,
+    why_unknown,
+)
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption, parse_payment_name
 from reconciler.entrypoints.cli.explain_json import explained_json, match_json
-from reconciler.entrypoints.cli.explain_text import write_explained, write_named
+from reconciler.entrypoints.cli.explain_text import (
+    write_explained,
+    write_named,
+    write_next_step,
+)
 from reconciler.entrypoints.cli.output import warn_of_error, write_json, write_line
+from reconciler.entrypoints.cli.selection import command_line, option_words, with_config
 from reconciler.entrypoints.cli.timed_work import TimedWork
 from reconciler.entrypoints.invocation import PROGRAM, Invocation, invocation
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
-from reconciler.settings import Account, Settings
+from reconciler.settings import Account, Settings, key_facts
 
 if TYPE_CHECKING:
     from reconciler.engine.actions.find_payment import PaymentFinder
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
 
 MOST_EXPLAINED: Final = 5
 """If a text names more payments than this, they are only listed."""
+LONGER_SECONDS: Final = 120
+"""For so long a command waits that is proposed after one that was not answered."""
+MOST_SECONDS: Final = 3600
 
 
 @dataclass
@@ -62,7 +74,7 @@ def explain(
         float,
         typer.Option(
             min=0.1,
-            max=3600,
+            max=MOST_SECONDS,
             metavar="SECONDS",
             help="Wait no longer than this for Stripe or the database, and show what is known by then.",
         ),
@@ -96,10 +108,13 @@ def explain(
         if not found.locals:
             raise
         error = raised
+    shown = _Shown(
+        call, settings, found, error, _again(call, wanted, discrepancy, account, timeout)
+    )
     if json:
-        write_json(_as_json(found, error))
+        write_json(shown.as_json())
     else:
-        _write(found, wanted)
+        shown.write(wanted)
     if error is not None:
         warn_of_error(error)
         return int(error.exit_code)
@@ -155,55 +170,106 @@ def _named(
     return (one,)
 
 
-def _as_json(found: _Found, error: ReconcilerError | None) -> dict[str, object]:
-    text = None if error is None else str(error)
-    shown = [explained_json(one.local, one.explanation, _url(one), None) for one in found.explained]
-    shown += [explained_json(one, None, None, text) for one in found.locals[len(shown) :]]
-    matches = [match_json(one) for one in found.named]
-    if not shown:
-        return {"matches": matches, "others": []}
-    return {**shown[0], "matches": matches, "others": shown[1:]}
+def _again(
+    call: Invocation,
+    wanted: str | None,
+    discrepancy: int | None,
+    account: str | None,
+    timeout: float,
+) -> str:
+    """The same command, which waits for longer."""
+    longer = str(round(min(max(timeout * 2, LONGER_SECONDS), MOST_SECONDS)))
+    words = ["explain", *([] if wanted is None else [wanted])]
+    number = None if discrepancy is None else str(discrepancy)
+    options = {"--discrepancy": number, "--account": account, "--timeout": longer}
+    return command_line(call.config, *words, *option_words(options))
 
 
-def _write(found: _Found, wanted: str | None) -> None:
-    if len(found.named) > 1:
-        write_line(f'"{wanted}" names {len(found.named)} payments.')
-        write_line()
-        write_named(found.named)
-        write_line()
-    if found.is_ambiguous:
-        accounts = {one.account for one in found.named}
-        if len(accounts) > 1:
-            write_line(f"Name one account: {PROGRAM} explain {wanted} --account NAME")
-        else:
-            write_line(f"Name one payment: {PROGRAM} explain PAYMENT")
-    for number, local in enumerate(found.locals):
-        if number:
+@dataclass(frozen=True)
+class _Shown:
+    """What was found, as it is written. ``again`` is the command that asks once more."""
+
+    call: Invocation
+    settings: Settings
+    found: _Found
+    error: ReconcilerError | None
+    again: str
+
+    def as_json(self) -> dict[str, object]:
+        error = None if self.error is None else str(self.error)
+        shown = []
+        for number, local in enumerate(self.found.locals):
+            one = self._explained(number)
+            shown.append(
+                explained_json(
+                    local if one is None else one.local,
+                    None if one is None else one.explanation,
+                    self._url(local, one),
+                    error if one is None else None,
+                    self._step(local, one),
+                )
+            )
+        matches = [match_json(one) for one in self.found.named]
+        if not shown:
+            return {"matches": matches, "others": []}
+        return {**shown[0], "matches": matches, "others": shown[1:]}
+
+    def write(self, wanted: str | None) -> None:
+        found = self.found
+        if len(found.named) > 1:
+            write_line(f'"{wanted}" names {len(found.named)} payments.')
             write_line()
-        if number < len(found.explained):
-            one = found.explained[number]
-            write_explained(one.local, one.explanation, _url(one))
-            if one.explanation is None:
+            write_named(found.named)
+            write_line()
+        if found.is_ambiguous:
+            accounts = {one.account for one in found.named}
+            if len(accounts) > 1:
+                write_line(f"Name one account: {PROGRAM} explain {wanted} --account NAME")
+            else:
+                write_line(f"Name one payment: {PROGRAM} explain PAYMENT")
+        for number, local in enumerate(found.locals):
+            if number:
                 write_line()
-                write_line(f"Stripe's side is not known: {_why_unknown(one.local.named)}")
+            one = self._explained(number)
+            explanation = None if one is None else one.explanation
+            write_explained(local if one is None else one.local, explanation)
+            if one is not None and explanation is None:
+                write_line()
+                write_line(f"Stripe's side is not known: {why_unknown(one.local.named)}")
+            write_next_step(self._step(local, one), self._url(local, one))
+
+    def _explained(self, number: int) -> ExplainedPayment | None:
+        """Both sides of the payment of that number; None if the time was over, or Stripe failed, before it."""
+        return self.found.explained[number] if number < len(self.found.explained) else None
+
+    def _step(self, local: LocalSide, one: ExplainedPayment | None) -> NextStep:
+        if one is not None and one.explanation is not None:
+            step = one.explanation.next_step
+        elif one is None and self.error is not None:
+            step = step_after_failure(local, self.error, self.again)
         else:
-            write_explained(local, None, None)
+            step = step_without_intent(local if one is None else one.local)
+        command = step.command
+        return replace(
+            step, command=None if command is None else with_config(command, self.call.config)
+        )
+
+    def _url(self, local: LocalSide, one: ExplainedPayment | None) -> str | None:
+        """The payment's page in the dashboard; the key says in which mode if Stripe did not."""
+        if one is not None and one.explanation is not None and one.account is not None:
+            intent = one.explanation.match.intent
+            livemode = intent.livemode if isinstance(intent, Intent) else None
+            return dashboard_url(intent.id, livemode, one.account.stripe_account)
+        named = local.named
+        accounts = [one for one in self.settings.accounts if named.account in (None, one.name)]
+        if len(accounts) != 1:
+            return None
+        (account,) = accounts
+        return dashboard_url(named.payment_intent, _mode(account), account.stripe_account)
 
 
-def _why_unknown(named: NamedPayment) -> str:
-    if named.looked_up is not None:
-        return "Stripe names no PaymentIntent for this id."
-    held = [row.payment.column_text or "" for row in named.rows]
-    if any(text and not is_intent_id(text) and not is_looked_up(text) for text in held):
-        return "the row holds no id of a PaymentIntent."
-    if any(row.account is None for row in named.rows):
-        return "the row belongs to no account of the configuration."
-    return "no PaymentIntent is known for it."
-
-
-def _url(one: ExplainedPayment) -> str | None:
-    if one.explanation is None or one.account is None:
-        return None
-    intent = one.explanation.match.intent
-    livemode = intent.livemode if isinstance(intent, Intent) else None
-    return dashboard_url(intent.id, livemode, one.account.stripe_account)
+def _mode(account: Account) -> bool | None:
+    """Whether the account is in live mode, by the configuration or its key's prefix; None if neither says so."""
+    if account.livemode is not None or account.key is None:
+        return account.livemode
+    return key_facts(account.key.get_secret_value()).livemode

@@ -14,13 +14,14 @@ from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.next_step import NextStep
 from reconciler.domain.rules.severity_and_evidence import evidence, local_values, stripe_values
 from reconciler.engine.actions.explain import Explanation
 from reconciler.engine.actions.find_payment import LocalSide, NamedPayment
 
 
 def explained_json(
-    local: LocalSide, found: Explanation | None, url: str | None, error: str | None
+    local: LocalSide, found: Explanation | None, url: str | None, error: str | None, step: NextStep
 ) -> dict[str, object]:
     """One payment. What Stripe says is null if it could not be read, or if no PaymentIntent is known."""
     named = local.named
@@ -39,11 +40,9 @@ def explained_json(
         "events": [] if found is None else [_event(event) for event in found.events],
         "history": [_history(item) for item in local.history],
         "discrepancies": [_discrepancy(item) for item in local.discrepancies_and_payers],
-        "decision": None if found is None else _decision(found.decision),
+        "decision": None if found is None else _decision_and_standing(found),
         "rule": None if found is None else found.rule,
-        "next_step": None
-        if found is None
-        else {"text": found.next_step.text, "command": found.next_step.command},
+        "next_step": {"text": step.text, "command": step.command},
         "dashboard_url": url,
         "error": error,
     }
@@ -184,6 +183,11 @@ def _finding(finding: Finding) -> Mapping[str, object]:
         "currency": finding.stake.currency,
         "payments": list(finding.keys),
     }
+
+
+def _decision_and_standing(found: Explanation) -> Mapping[str, object]:
+    number = None if found.standing is None else found.standing.id
+    return {**_decision(found.decision), "discrepancy": number}
 
 
 def _decision(decision: Decision) -> Mapping[str, object]:

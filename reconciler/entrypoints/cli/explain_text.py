@@ -13,6 +13,7 @@ from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Flag
+from reconciler.domain.rules.next_step import NextStep
 from reconciler.engine.actions.explain import Explanation
 from reconciler.engine.actions.find_payment import LocalSide, NamedPayment
 from reconciler.entrypoints.cli.explain_json import act_of, all_rows
@@ -107,8 +108,8 @@ def write_named(payments: Sequence[NamedPayment]) -> None:
     write_table(non_empty(_NAMED, payments), payments)
 
 
-def write_explained(local: LocalSide, found: Explanation | None, url: str | None) -> None:
-    """Write everything about one payment."""
+def write_explained(local: LocalSide, found: Explanation | None) -> None:
+    """Write everything about one payment but what to do next."""
     _write_title(local, found)
     write_line()
     write_line("Your table")
@@ -130,6 +131,14 @@ def write_explained(local: LocalSide, found: Explanation | None, url: str | None
     if found is not None:
         _write_stripe(found)
         _write_verdict(found)
+
+
+def write_next_step(step: NextStep, url: str | None) -> None:
+    """Write what to do next about a payment, and where it is in Stripe's dashboard if that is known."""
+    write_line()
+    write_line(f"What to do next: {step.text}")
+    if step.command is not None:
+        write_line(f"  {step.command}")
     if url is not None:
         write_line(f"In Stripe's dashboard: {url}")
 
@@ -232,13 +241,11 @@ def _account_text(row: FoundRow) -> str:
 
 def _write_verdict(found: Explanation) -> None:
     write_line()
-    write_line(f"Decision: {act_of(found.decision)}")
+    first = found.standing
+    by = "" if first is None else f", because discrepancy {first.id} is open"
+    write_line(f"Decision: {act_of(found.decision)}{by}")
     write_line(f"  {found.rule}")
     findings = found.decision.findings if isinstance(found.decision, Correct | Flag) else ()
     if findings:
         write_line()
         write_table(non_empty(_FINDINGS, findings), findings)
-    write_line()
-    write_line(f"What to do next: {found.next_step.text}")
-    if found.next_step.command is not None:
-        write_line(f"  {found.next_step.command}")

@@ -252,6 +252,14 @@ def command_line(config: Path | None, *words: str) -> str:
     return shlex.join([PROGRAM, *before, *words])
 
 
+def with_config(command: str, config: Path | None) -> str:
+    """A command line of the program with the --config that the person has given, so that it works as it is shown."""
+    name, _, rest = command.partition(" ")
+    if config is None or name != PROGRAM:
+        return command
+    return f"{command_line(config)} {rest}"
+
+
 def option_words(options: Mapping[str, str | None]) -> list[str]:
     """The options that have a value, with it."""
     return [word for name, value in options.items() if value is not None for word in (name, value)]

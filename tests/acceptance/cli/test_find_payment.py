@@ -178,9 +178,31 @@ def test_stripe_is_unavailable(town: Town) -> None:
     assert "corrected payment 1: pending -> paid" in answer.out
     assert "Stripe did not answer within 0.3 s." in answer.err
     assert answer.err.splitlines()[-1] == "hint: Try again, or wait longer with --timeout SECONDS."
+    again = "reconciler explain {} --timeout 120"
+    step = as_json.json["next_step"]
+    assert step["command"] == again.format(1)
+    assert "Decide nothing about the money yet" in step["text"]
+    assert "outbox row 1 for payment 1: waiting." in step["text"]
+    assert as_json.json["dashboard_url"].endswith(f"/test/payments/{intent}")
+    assert f"What to do next: {step['text']}\n  {again.format(intent)}\n" in answer.out
     assert as_json.json["stripe"] is None
     assert as_json.json["error"].startswith("Stripe did not answer")
     assert [item["event"] for item in as_json.json["history"]] == ["found", "corrected", "queued"]
+
+
+def test_both_sides_agree_again(town: Town) -> None:
+    """The application has written the row since: nothing is to be accepted, and the command closes what is still open."""
+    town.pay(1)
+    town.run("sweep", "--record")
+    town.shop.execute("UPDATE payments SET status = 'paid'")
+    found = explained(town, "1")
+    assert (found["decision"]["act"], found["decision"]["discrepancy"]) == ("keep", None)
+    assert "discrepancy 1 is still open" in found["rule"]
+    program, *command = found["next_step"]["command"].split()
+    assert program == "reconciler"
+    assert town.run(*command).code == 0
+    assert town.ask("SELECT state FROM reconciler.discrepancies") == [("closed",)]
+    assert explained(town, "1")["next_step"]["text"] == "Nothing: both sides agree."
 
 
 def test_a_complaint_at_night(town: Town) -> None:

@@ -295,6 +295,10 @@ def test_explain_names_the_open_discrepancy_of_an_order_that_another_intent_paid
     for name in (["o-1"], ["1"], ["pi_first1"], ["--discrepancy", number]):
         found = explained(shop, *name)
         assert found["next_step"] == step, name
+        decision = found["decision"]
+        assert (decision["act"], decision["discrepancy"]) == ("flag", int(number))
+        (standing,) = decision["findings"]
+        assert (standing["kind"], standing["amount"]) == ("paid_by_other_intent", 1250)
         assert "pi_second1 has paid the order, 12.50 EUR" in found["rule"]
         assert f"Discrepancy {number} (paid_by_other_intent, critical)" in found["rule"]
         text = shop.run("explain", *name).out
@@ -317,7 +321,8 @@ def test_explain_of_the_intent_that_paid_names_the_discrepancy(open_shop: OpenSh
         assert f"pi_second{key} is the payer in an open discrepancy" in found["rule"]
         assert f"row {key}, order o-{key}" in found["rule"]
         assert [one["id"] for one in found["discrepancies"]] == [listed["id"]]
-        assert found["decision"]["findings"] == []
+        kinds = [one["kind"] for one in found["decision"]["findings"]]
+        assert (found["decision"]["act"], kinds) == ("flag", ["paid_by_other_intent"])
         text = shop.run("explain", f"pi_second{key}").out
         assert command in text
         assert "create its row" not in text
@@ -358,9 +363,25 @@ def test_an_acceptance_says_what_becomes_of_the_old_intent(
     """Which PaymentIntent the row holds now, what tells the application, and whether the old one is to be canceled."""
     shop = open_shop(**LINKED)
     retried(shop, 1, first)
+    retried(shop, 2, first)
     shop.sweep()
-    said = shop.accept(assert_paid_by_other(shop, 1)["id"]).out
-    assert "Row 1 now holds PaymentIntent pi_second1 instead of pi_first1." in said
-    assert ("can still pay pi_first1: cancel it in Stripe's dashboard." in said) == can_be_paid
-    ((outbox,),) = shop.ask("SELECT id FROM reconciler.outbox")
-    assert f"Outbox row {outbox} tells your application." in said
+    second = assert_paid_by_other(shop, 2)["id"]
+    said = [shop.accept(assert_paid_by_other(shop, 1)["id"]).out.replace("\n", " ")]
+    # what a reviewer accepts on a page says the same, in the command's answer and on the page
+    shop.execute(
+        "INSERT INTO reconciler.acceptance_requests (account, discrepancy, fingerprint, amount_differs, note, asked_by)"
+        f" SELECT account, id, fingerprint, false, 'x', 'web:ana' FROM reconciler.discrepancies WHERE id = {second}"
+    )
+    (requested,) = shop.run("resolve", "--requested", "--json").json
+    ((answer,),) = shop.ask("SELECT answer FROM reconciler.acceptance_requests")
+    assert requested["answer"] == answer
+    assert requested["from_payment_intent"] == "pi_first2"
+    assert requested["to_payment_intent"] == "pi_second2"
+    for key, text in enumerate((*said, answer), 1):
+        assert f"Row {key} was changed from 'pending' to " in text
+        assert f"Row {key} now holds PaymentIntent pi_second{key} instead of pi_first{key}." in text
+        can_still = f"can still pay pi_first{key}: cancel it in Stripe's dashboard."
+        assert (can_still in text) == can_be_paid
+        ((outbox,),) = shop.ask(f"SELECT id FROM reconciler.outbox WHERE payment_key = '{key}'")
+        assert f"Outbox row {outbox} tells your application." in text
+    assert requested["outbox"] == outbox

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, Severity, State
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Decision, Keep, decide
+from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep, decide
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.next_step import NextStep
 from reconciler.engine.actions.explain import Explanation
@@ -59,6 +59,47 @@ def test_another_open_discrepancy_comes_before_agreement_alone() -> None:
     )
     for decision in (Wait(NOW + timedelta(minutes=2), "young"), decide(LOST, rules(), NOW)):
         assert step(decision, REGRESSED) is None
+
+
+def test_the_decision_is_that_of_the_discrepancy_that_comes_first() -> None:
+    """Its finding stands before those that both sides show now; a correction is still what a sweep would do."""
+    local = LocalSide(NamedPayment((), "eu", "pi_1"), (PAID_BY_OTHER,))
+    lost = decide(LOST, rules(), NOW)
+    assert isinstance(lost, Correct)
+    overdue = replace(lost.findings[0], kind=Kind.OVERDUE)
+    for decision, kinds in (
+        (Keep(), ["paid_by_other_intent"]),
+        (Wait(NOW + timedelta(minutes=2), "young"), ["paid_by_other_intent"]),
+        (Flag((overdue,)), ["paid_by_other_intent", "overdue"]),
+        (Flag((PAID_BY_OTHER.finding,)), ["paid_by_other_intent"]),
+    ):
+        found = with_records(explanation(decision), local, "eu")
+        assert isinstance(found.decision, Flag)
+        assert [one.kind for one in found.decision.findings] == kinds
+        assert found.standing is PAID_BY_OTHER
+    found = with_records(explanation(lost), local, "eu")
+    assert (found.decision, found.standing) == (lost, PAID_BY_OTHER)
+
+
+def test_what_only_a_sweep_has_to_close_is_not_accepted() -> None:
+    """Both sides of the same row and intent agree again. What another examination saw is not ended by that."""
+    ended = replace(REGRESSED, keys=("p1",))
+    found = with_records(
+        explanation(Keep()), LocalSide(NamedPayment((), "eu", "pi_1"), (ended,)), "eu"
+    )
+    assert (found.decision, found.standing) == (Keep(), None)
+    assert found.next_step.command == (
+        "reconciler sweep --record --payment-intent pi_1 --account eu"
+    )
+    assert "discrepancy 9 is still open" in found.rule
+    resolve = "reconciler resolve 9 --accept stripe --note TEXT --account eu"
+    for other in ({"payment_intent": "pi_7"}, {"keys": ("p1", "2")}, {"keys": ()}):
+        assert step(Keep(), replace(ended, **other)) == resolve  # type: ignore[arg-type]
+    both = replace(ended, id=10)
+    local = LocalSide(NamedPayment((), "eu", "pi_1"), (ended, both))
+    assert (
+        "discrepancies 9, 10 are still open" in with_records(explanation(Keep()), local, None).rule
+    )
 
 
 def test_what_is_not_open_changes_nothing() -> None:
