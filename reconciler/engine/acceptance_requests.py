@@ -8,18 +8,6 @@ from typing import Protocol
 from reconciler.domain.model.acceptance_request import AcceptanceRequest
 
 
-class AnswersAcceptances(Protocol):
-    """What an acceptance needs of the transaction that writes its row, after the write."""
-
-    def newest_message(self, key: str, intent: str) -> int | None:
-        """The outbox row that announces the last write to a row with this intent; None if there is none."""
-        ...
-
-    def answer_acceptance(self, number: int, answer: str) -> bool:
-        """Answer a reviewer's request with what was written; False if it was answered before, or has expired."""
-        ...
-
-
 class AcceptanceRequests(Protocol):
     """What reviewers accepted on the pages for one account: Stripe's outcome, which no page may write."""
 

@@ -21,7 +21,7 @@ from reconciler.domain.model.sweep_request import RequestState, ServingProcess, 
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.planning.histogram import Histogram, ListingModel
 from reconciler.domain.read_limits_and_shortage import ReadsSpent, Source
-from reconciler.engine.acceptance_requests import AnswersAcceptances
+from reconciler.engine.request_answers import AnswersAcceptances, LinesOfRequests
 
 
 class Stripe(Protocol):
@@ -373,7 +373,7 @@ class ReservedShare(Protocol):
         ...
 
 
-class SweepRequests(Protocol):
+class SweepRequests(LinesOfRequests, Protocol):
     """The stored sweep requests of one account, for the commands that ask and for the service that answers."""
 
     def at_work(self) -> ServingProcess | None:

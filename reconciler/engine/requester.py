@@ -10,6 +10,11 @@ from reconciler.engine.report import ReportLine
 class Requester(Protocol):
     """The person at the terminal, if there is one."""
 
+    @property
+    def wants_every_line(self) -> bool:
+        """Whether the lines matter that a report itself does not keep."""
+        ...
+
     def tell(self, text: str) -> None:
         """Say something that the person should know before the sweep goes on."""
         ...
@@ -25,6 +30,8 @@ class Requester(Protocol):
 
 class NoRequester:
     """No person can be reached: the service sweeps, or a program called the engine."""
+
+    wants_every_line = False
 
     def tell(self, text: str) -> None:
         """Say it to no one."""

@@ -40,9 +40,13 @@ class TakenRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestState:
-    """How far a request is. ``result`` is the report if it is done, ``answer`` the reason if it was refused."""
+    """How far a request is. ``result`` is the report if it is done, ``answer`` the reason if it was refused.
+
+    ``epoch`` is that of the lease under which it was taken.
+    """
 
     status: RequestStatus
     examined: int
     result: Mapping[str, object] | None
     answer: str | None
+    epoch: int | None = None

@@ -5,7 +5,7 @@ So two processes never spend the rate limits of one account. The person's comman
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,10 +13,19 @@ from typing import Any, Final
 from reconciler.clock import Clock
 from reconciler.domain.model.sweep_request import RequestState, RequestStatus
 from reconciler.engine.ports import Progress, SweepRequests
-from reconciler.engine.report import Mode, Moment, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.report import (
+    Mode,
+    Moment,
+    ReportLine,
+    SweepKind,
+    SweepReport,
+    SweepRequest,
+    Writing,
+)
 from reconciler.engine.requester import NoRequester, Requester
 from reconciler.engine.review import Review, ReviewedLine
 from reconciler.engine.sweep_requests.report_codec import from_dict, to_dict
+from reconciler.engine.sweep_requests.request_lines import LineStore, stored_lines
 from reconciler.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -31,6 +40,8 @@ CHECK_SECONDS: Final = 0.5
 """How often the command reads how far the sweep is."""
 PROGRESS_SECONDS: Final = 0.5
 """How often the service stores how far the sweep is."""
+LINES: Final = "lines"
+"""The option of a request that asks for every line. A service of an earlier version hands over only the first lines."""
 _WITHDRAWN: Final = "The command that asked for the sweep has withdrawn the request."
 
 
@@ -139,7 +150,9 @@ def hand_over(
             " findings, and change no row."
         )
     # from here on the sweep belongs to the service, also if this command ends
-    number = requests.ask(request.asked_by, as_options(request))
+    number = requests.ask(
+        request.asked_by, {**as_options(request), LINES: requester.wants_every_line}
+    )
     try:
         state = _wait_for_answer(requests, number, clock, progress)
     except KeyboardInterrupt:
@@ -156,9 +169,20 @@ def hand_over(
             "Correct what this message names, and run the command again.",
         )
     answer = from_dict(state.result)
-    for line in answer.lines:
+    # only now: a service that dies before leaves the whole sweep, with every line of it, to another process
+    for line in _lines(requests, number, state, answer):
         requester.take_line(line)
     return answer
+
+
+def _lines(
+    requests: SweepRequests, number: int, state: RequestState, answer: SweepReport
+) -> Iterable[ReportLine]:
+    """Every line of the report; the first of them if the service is of an earlier version, which stores no lines."""
+    count = None if state.result is None else state.result.get("line_pages")
+    if not isinstance(count, int) or state.epoch is None:
+        return answer.lines
+    return stored_lines(requests, number, state.epoch, count)
 
 
 def _wait_for_answer(
@@ -216,9 +240,9 @@ def serve_next(
     requests: SweepRequests,
     epoch: int,
     mode: Mode,
-    run: Callable[[SweepRequest, int], SweepReport],
+    run: Callable[[SweepRequest, int, Requester], SweepReport],
 ) -> SweepReport | None:
-    """Take the oldest request, make its sweep by ``run(request, number)``, and answer. None if no request waits.
+    """Take the oldest request, make its sweep by ``run(request, number, requester)``, and answer. None if none waits.
 
     An error that keeps the sweep from beginning is the answer. Raises only what the requests themselves raise.
     """
@@ -228,10 +252,14 @@ def serve_next(
     why = "The service failed during this sweep; its log says why."
     try:
         request = capped(as_request(taken.options, taken.asked_by), mode)
-        report = run(request, taken.id)
+        lines = LineStore(requests, taken.id, epoch) if _wants_lines(taken.options) else None
+        report = run(request, taken.id, lines or NoRequester())
         # a sweep that was stopped is left to the next holder of the lease, or to the command that asked
         if not isinstance(report.failure, StoppedError | LeaseLostError):
-            requests.finish(taken.id, epoch, report.sweep, report.examined, to_dict(report))
+            if lines is not None:
+                lines.close()
+            result = to_dict(report, None if lines is None else lines.pages)
+            requests.finish(taken.id, epoch, report.sweep, report.examined, result)
         why = ""
     except (DatabaseBusyError, DatabaseUnavailableError, LeaseLostError):
         why = ""  # the next holder of the lease takes it again
@@ -244,6 +272,10 @@ def serve_next(
         if why:
             requests.refuse(taken.id, epoch, why)
     return report
+
+
+def _wants_lines(options: object) -> bool:
+    return isinstance(options, Mapping) and options.get(LINES) is True
 
 
 def _moment_value(moment: Moment | None) -> object:

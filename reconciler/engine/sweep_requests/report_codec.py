@@ -1,7 +1,7 @@
 """A whole report as a dict and back, so that it reaches the command that asked the service for the sweep.
 
-It is the documented shape of ``SweepReport.as_json``, and beside it what only this program reads: every single line,
-everything that was not examined, and the error that ended the sweep.
+It is the documented shape of ``SweepReport.as_json``, and beside it what only this program reads: the lines, unless
+``request_lines`` has stored them, everything that was not examined, and the error that ended the sweep.
 """
 
 from __future__ import annotations
@@ -46,11 +46,13 @@ _SAME_FIELDS: Final = (
 """The fields that have the same name and value in the documented shape."""
 
 
-def to_dict(report: SweepReport) -> dict[str, object]:
-    """The whole report as JSON can hold it."""
+def to_dict(report: SweepReport, line_pages: int | None = None) -> dict[str, object]:
+    """The whole report as JSON can hold it. ``line_pages`` is how many pages hold its lines, if they are stored apart."""
+    lines = report.lines if line_pages is None else []
     return {
         **report.as_json(),
-        "lines": [_line_dict(line) for line in report.lines],
+        "lines": [line_dict(line) for line in lines],
+        "line_pages": line_pages,
         "line_count": report.line_count,
         "changed_lines": [_changed_dict(item) for item in report.changed],
         "unexamined_items": [[item.what, item.why] for item in report.unexamined],
@@ -91,16 +93,21 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
         counted = fields["rows_of_no_account"]
         report.rows_of_no_account = None if counted is None else RowsOfNoAccount.of_dict(counted)
         report.notes = list(fields["notes"])
-        report.lines = [_line(item) for item in fields["lines"]]
+        report.lines = [line_of_dict(item) for item in fields["lines"]]
         report.line_count = fields["line_count"]
         report.changed = tuple(_changed(*item) for item in fields["changed_lines"])
         report.failure = _failure(fields["failure"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReconcilerError(
-            f"The service's report could not be read ({type(error).__name__}): it is of another version.",
-            "The sweep itself has ended; reconciler status shows it. Install the same version on both sides.",
-        ) from None
+        raise of_another_version(error) from None
     return report
+
+
+def of_another_version(error: Exception) -> ReconcilerError:
+    """What a person is told if what the service has stored could not be read."""
+    return ReconcilerError(
+        f"The service's report could not be read ({type(error).__name__}): it is of another version.",
+        "The sweep itself has ended; reconciler status shows it. Install the same version on both sides.",
+    )
 
 
 def _writing(fields: Mapping[str, Any]) -> Writing:
@@ -109,7 +116,8 @@ def _writing(fields: Mapping[str, Any]) -> Writing:
     return Writing.FINDINGS if fields["recorded"] else Writing.NOTHING
 
 
-def _line_dict(line: ReportLine) -> Mapping[str, object]:
+def line_dict(line: ReportLine) -> Mapping[str, object]:
+    """A line as JSON can hold it."""
     return {
         "decision": line.decision.value,
         "payment_intent": line.payment_intent,
@@ -138,7 +146,8 @@ def _changed(
     return ChangedLine(ReviewedLine(intent, kind, fingerprint, to_status), now)
 
 
-def _line(fields: Mapping[str, Any]) -> ReportLine:
+def line_of_dict(fields: Mapping[str, Any]) -> ReportLine:
+    """The line that ``line_dict`` was made of. Raises KeyError, TypeError or ValueError for another version's."""
     kind, severity, stake = fields["kind"], fields["severity"], fields["stake"]
     return ReportLine(
         decision=DecisionKind(fields["decision"]),

@@ -38,6 +38,11 @@ class PreviewWriter:
         self.count = 0
         self._ascii_only = takes_ascii_only(sys.stdout)
 
+    @property
+    def writes_lines(self) -> bool:
+        """Whether the format has every line."""
+        return self._format is not OutputFormat.TABLE
+
     def take(self, account: str, line: ReportLine) -> None:
         """Write one line of an account's sweep."""
         self.count += 1

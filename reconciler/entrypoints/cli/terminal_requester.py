@@ -26,6 +26,7 @@ class TerminalRequester:
         self._display = display
         self._preview = preview
         self.was_asked = False
+        self.wants_every_line = preview.writes_lines
 
     def tell(self, text: str) -> None:
         """Write a notice to standard error."""

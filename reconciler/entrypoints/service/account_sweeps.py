@@ -21,6 +21,7 @@ from reconciler.engine.limits.rate_limiter import RateLimiter
 from reconciler.engine.limits.read_quota import ReadQuota
 from reconciler.engine.ports import Progress, SweepRequests
 from reconciler.engine.report import Mode, SweepKind, SweepReport, SweepRequest, Writing
+from reconciler.engine.requester import Requester
 from reconciler.engine.sweep_context import SERVICE
 from reconciler.engine.sweep_requests.hand_over import RequestProgress, serve_next
 from reconciler.entrypoints.service.account_errors import AccountErrors
@@ -147,9 +148,9 @@ class AccountSweeps:
     ) -> SweepReport | None:
         """Run the oldest sweep that a person has requested; None if there is none. Raises what the requests raise."""
         requests: SweepRequests = opened.ports.new_requests()
+        clock = self._service.clock
 
-        # called only if a request waits
-        def run(request: SweepRequest, number: int) -> SweepReport:
+        def run(request: SweepRequest, number: int, requester: Requester) -> SweepReport:
             log.info(
                 "request.taken",
                 account=self._account.name,
@@ -159,10 +160,9 @@ class AccountSweeps:
             )
 
             def report_to_requester(progress: Progress) -> Progress:
-                clock = self._service.clock
                 return RequestProgress(requests, number, lease.epoch, clock, progress)
 
-            return self._sweep(REQUESTS, opened, request, report_to_requester, steps)
+            return self._sweep(REQUESTS, opened, request, report_to_requester, steps, requester)
 
         return serve_next(requests, lease.epoch, self._mode, run)
 
@@ -229,6 +229,7 @@ class AccountSweeps:
         request: SweepRequest,
         wrap_progress: Callable[[Progress], Progress],
         steps: Steps,
+        requester: Requester | None = None,
     ) -> SweepReport:
         lease = self._lease
         if lease is None:
@@ -240,11 +241,10 @@ class AccountSweeps:
             steps.resting(),
             self._service.pulse.watching(name, lambda: opened.ports.stripe.reads) as pulse,
         ):
-            progress = LoggedProgress(
-                pulse, self._service.metrics, opened, job, self._service.clock
-            )
+            clock, metrics = self._service.clock, self._service.metrics
+            progress = LoggedProgress(pulse, metrics, opened, job, clock)
             report = opened.sweep_under(
-                lease.epoch, self._raise_if_must_end, request, wrap_progress(progress)
+                lease.epoch, self._raise_if_must_end, request, wrap_progress(progress), requester
             )
         self._note_end(job, report)
         return report

@@ -61,6 +61,7 @@ def _kept_for(name: str) -> str:
         "outbox": f"{service_record.OUTBOX_DAYS} days after its delivery",
         "sweeps": f"{service_record.SWEEP_DAYS} days if it stored nothing, else without limit",
         "sweep_requests": f"{service_record.REQUEST_DAYS} days after its answer",
+        "sweep_request_lines": f"until the command has read them, {service_record.LINE_DAYS} day at most",
         "replicas": "an hour after the process ended",
         "pauses": "until the pause ends",
     }

@@ -37,6 +37,10 @@ def test_its_report_is_the_same(installation: ServiceInstallation) -> None:
     beside = installation.run("sweep", "--format", "csv")
     assert (beside[0], sorted(beside[1].splitlines())) == (0, sorted(alone[1].splitlines()))
     assert all(intent in beside[1] for intent in intents)
+    # the lines came in a page of their own, which the command has removed
+    stored = "SELECT result -> 'lines', result -> 'line_pages' FROM reconciler.sweep_requests"
+    assert installation.query(stored) == [([], 1)]
+    assert installation.query("SELECT count(*) FROM reconciler.sweep_request_lines") == [(0,)]
     assert daemon.end() == 0
 
 

@@ -99,6 +99,23 @@ def test_answered_requests_are_deleted_with_the_sweeps_that_they_kept(table, rol
     assert remaining(table) == {kept}
 
 
+def test_lines_that_no_command_has_read_are_deleted(table):
+    """A day after the last change of their request."""
+    table.all(
+        "WITH asked AS (INSERT INTO reconciler.sweep_requests (account, asked_by, options, changed_at)"
+        " SELECT 'default', 'ana', '{}', now() - make_interval(hours => hours) FROM unnest(ARRAY[23, 25]) AS hours"
+        " RETURNING account, id)"
+        " INSERT INTO reconciler.sweep_request_lines (account, request, epoch, page, lines)"
+        " SELECT account, id, 1, 0, '[]' FROM asked RETURNING 1"
+    )
+    PostgresServiceRecord(table.database, "default").delete_old_rows()
+    left = table.all(
+        "SELECT now() - changed_at < interval '1 day' FROM reconciler.sweep_request_lines AS l"
+        " JOIN reconciler.sweep_requests AS r ON r.id = l.request"
+    )
+    assert left == [(True,)]
+
+
 def test_the_last_complete_sweep_of_each_kind_stays(table):
     """The age and the statistics of the last complete sweep are known, however old it is."""
     old_sweep(table, "window")

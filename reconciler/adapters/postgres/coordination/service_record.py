@@ -19,6 +19,8 @@ SWEEP_DAYS: Final = 90
 """How long a sweep that left no correction, discrepancy or request is kept."""
 REQUEST_DAYS: Final = 90
 """How long a person's request for a sweep is kept after its answer; the ledger names who asked for a sweep that wrote."""
+LINE_DAYS: Final = 1
+"""How long the lines of such a request wait for the command that asked for them."""
 MOST_REQUESTS: Final = 20_000
 """Requests deleted at a time."""
 MOST_SWEEPS: Final = 20_000
@@ -63,7 +65,7 @@ class PostgresServiceRecord:
         self._run("service_rate_usage", "recording the rate usage", epoch=epoch, rate_usage=text)
 
     def delete_old_rows(self) -> int:
-        """Delete old events, rechecks, views, delivered messages, counts of reads, replicas, requests and empty sweeps.
+        """Delete old events, rechecks, views, delivered messages, counts of reads, replicas, requests with their lines, and empty sweeps.
 
         A request is old some time after its answer. Returns the number of rows. The ledger, discrepancies and notes are never deleted.
         """
@@ -74,6 +76,7 @@ class PostgresServiceRecord:
             + self._run("housekeeping_rechecks", _HOUSEKEEPING, days=RECHECK_DAYS)
             + self._run("housekeeping_payment_views", _HOUSEKEEPING, days=VIEW_DAYS)
             + self._delete_by_function("housekeeping_outbox", OUTBOX_DAYS, MOST_OUTBOX_ROWS)
+            + self._run("housekeeping_request_lines", _HOUSEKEEPING, days=LINE_DAYS)
             # before the sweeps: a sweep that a request names stays
             + self._delete_by_function("housekeeping_requests", REQUEST_DAYS, MOST_REQUESTS)
             + self._run("housekeeping_sweeps", _HOUSEKEEPING, days=SWEEP_DAYS, limit=MOST_SWEEPS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from psycopg.rows import TupleRow
 
@@ -18,6 +18,7 @@ from reconciler.domain.model.sweep_request import (
     ServingProcess,
     TakenRequest,
 )
+from reconciler.errors import LeaseLostError
 from reconciler.masking import map_texts, storable
 
 _SQL: Final = STATEMENTS["coordination"]
@@ -55,8 +56,8 @@ class PostgresSweepRequests:
         rows = self._rows("request_state", "following a request", id=number)
         if not rows:
             return None
-        status, examined, result, answer = rows[0]
-        return RequestState(RequestStatus(status), examined, result, answer)
+        status, *rest = rows[0]
+        return RequestState(RequestStatus(status), *rest)
 
     def withdraw(self, number: int, why: str) -> bool:
         """Take a request back; False if a live service has taken it, or if it was answered."""
@@ -95,6 +96,23 @@ class PostgresSweepRequests:
             examined=examined,
             result=json.dumps(map_texts(result, storable)),
         )
+
+    def add_lines(
+        self, number: int, epoch: int, page: int, lines: Sequence[Mapping[str, object]]
+    ) -> None:
+        """See ``LinesOfRequests``."""
+        text = json.dumps([map_texts(line, storable) for line in lines])
+        doing = "storing lines of a sweep"
+        if not self._count(
+            "request_add_lines", doing, id=number, epoch=epoch, page=page, lines=text
+        ):
+            raise LeaseLostError(f"Request {number} of account {self._account} is another's now.")
+
+    def take_lines(self, number: int, epoch: int, page: int) -> Sequence[Mapping[str, Any]] | None:
+        """See ``LinesOfRequests``."""
+        doing = "reading lines of a sweep"
+        rows = self._rows("request_take_lines", doing, id=number, epoch=epoch, page=page)
+        return cast("Sequence[Mapping[str, Any]]", rows[0][0]) if rows else None
 
     def refuse(self, number: int, epoch: int, why: str) -> None:
         """Answer that the request will not be done; does nothing if it was answered already."""

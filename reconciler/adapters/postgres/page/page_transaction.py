@@ -34,7 +34,7 @@ from reconciler.domain.model.pause import Pause
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import HourlyLimitError, PausedError, RowMovedError
-from reconciler.masking import storable_texts
+from reconciler.masking import storable, storable_texts
 
 _SQL: Final = STATEMENTS["page"]
 _OUTBOX: Final = STATEMENTS["outbox"]
@@ -174,14 +174,13 @@ class PostgresPageTransaction:
         return self._write_one_by_one(record)
 
     def newest_message(self, key: str, intent: str) -> int | None:
-        """As ``engine.acceptance_requests.AnswersAcceptances`` has it."""
-        key, intent = storable_texts((key, intent))
-        parameters = {"account": self._account, "key": key, "intent": intent}
+        """As ``engine.request_answers.AnswersAcceptances`` has it."""
+        parameters = {"account": self._account, "key": storable(key), "intent": storable(intent)}
         row = self._connection.execute(_OUTBOX["outbox_newest"], parameters).fetchone()
         return None if row is None else int(row[0]) or None
 
     def answer_acceptance(self, number: int, answer: str) -> bool:
-        """As ``engine.acceptance_requests.AnswersAcceptances`` has it."""
+        """As ``engine.request_answers.AnswersAcceptances`` has it."""
         parameters = {"account": self._account, "id": number, "answer": answer}
         return self._connection.execute(_SQL["page_acceptance_answer"], parameters).rowcount == 1
 

@@ -68,14 +68,14 @@ def _quoted(name: str) -> str:
 
 _SELECT: Final = (
     "acceptance_requests", "configurations", "cursors", "discrepancies", "events", "leases", "ledger", "ledger_heads", "payment_views", "notes", "outbox", "pauses", "reads", "rechecks",
-    "replicas", "services", "stored_ids", "sweep_requests", "sweeps", "table_bindings",
+    "replicas", "services", "stored_ids", "sweep_request_lines", "sweep_requests", "sweeps", "table_bindings",
     MIGRATIONS,
 )  # fmt: skip
 _KEPT: Final = (
     "configurations", "cursors", "discrepancies", "leases", "outbox", "services", "stored_ids", "sweep_requests",
 )  # fmt: skip
 """Tables whose rows the service adds and changes, and never deletes."""
-_DELETED: Final = ("events", "reads", "rechecks", "replicas", "sweeps")
+_DELETED: Final = ("events", "reads", "rechecks", "replicas", "sweep_request_lines", "sweeps")
 """Tables from which the service also deletes."""
 _DECIDED: Final = (
     "changed_at", "closing", "note", "opened_at", "owner", "reason", "resolved_by", "reverted", "seen_at", "state",

@@ -98,7 +98,7 @@ RETURNING id, asked_by, options
 
 -- name: request_state
 -- How the request stands, for the process that follows it.
-SELECT status, examined, result, answer
+SELECT status, examined, result, answer, epoch
 FROM reconciler.sweep_requests
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s
 
@@ -113,6 +113,19 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %
 UPDATE reconciler.sweep_requests
 SET status = 'done', sweep = %(sweep)s, result = %(result)s::pg_catalog.jsonb, examined = %(examined)s, changed_at = pg_catalog.now()
 WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.=) %(epoch)s
+
+-- name: request_add_lines
+-- Only the holder that took the request may add to its lines.
+INSERT INTO reconciler.sweep_request_lines (account, request, epoch, page, lines)
+SELECT account, id, epoch, %(page)s, %(lines)s::pg_catalog.jsonb
+FROM reconciler.sweep_requests
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) %(id)s AND status OPERATOR(pg_catalog.=) 'taken' AND epoch OPERATOR(pg_catalog.=) %(epoch)s
+
+-- name: request_take_lines
+-- A page is of no use to any other process once the command has read it.
+DELETE FROM reconciler.sweep_request_lines
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND request OPERATOR(pg_catalog.=) %(id)s AND epoch OPERATOR(pg_catalog.=) %(epoch)s AND page OPERATOR(pg_catalog.=) %(page)s
+RETURNING lines
 
 -- name: request_refuse
 -- Only the holder that took the request may refuse it.
@@ -326,6 +339,13 @@ DELETE FROM reconciler.replicas WHERE account OPERATOR(pg_catalog.=) %(account)s
 -- name: housekeeping_requests
 -- A request that was answered long ago, with the report that it waited for.
 SELECT reconciler.delete_answered(%(account)s, %(days)s::pg_catalog.int4, %(limit)s::pg_catalog.int4)
+
+-- name: housekeeping_request_lines
+-- The command that asked for them was ended before it read them.
+DELETE FROM reconciler.sweep_request_lines AS l
+USING reconciler.sweep_requests AS r
+WHERE l.account OPERATOR(pg_catalog.=) %(account)s AND r.account OPERATOR(pg_catalog.=) l.account AND r.id OPERATOR(pg_catalog.=) l.request
+    AND r.changed_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
 
 -- name: housekeeping_sweeps
 -- Only a sweep with no correction, request or discrepancy may go, and only if a later one of its kind was complete.
