@@ -102,9 +102,7 @@ def export(
     is_csv = export_format is ExportFormat.CSV
     with open_audit(settings) as audit:
         if request is not None:
-            write_sample(
-                request, audit, settings, output, as_csv=is_csv, excel=excel, quiet=call.quiet
-            )
+            write_sample(request, audit, call, settings, output, as_csv=is_csv, excel=excel)
         elif bundle is not None:
             is_complete = write_month_bundle(bundle, month, account, call, audit, settings)
             return int(ExitCode.DONE if is_complete else ExitCode.TEMPORARY)

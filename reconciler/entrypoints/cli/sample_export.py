@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
@@ -16,8 +16,14 @@ from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
 from reconciler.entrypoints.cli.period_argument import parse_period
+from reconciler.entrypoints.cli.plain_export import write_certificate
 from reconciler.entrypoints.cli.written_file import new_text_file
+from reconciler.entrypoints.invocation import Invocation
 from reconciler.entrypoints.shown_text import json_text
+from reconciler.entrypoints.statement_files.certificate import Origin
+from reconciler.entrypoints.statement_files.export_certificate import certificate_path, sha256_of
+from reconciler.entrypoints.statement_files.origin import origin_of
+from reconciler.entrypoints.statement_files.sample_certificate import SampleCertificate
 from reconciler.errors import BrokenLedgerError, UsageError
 
 if TYPE_CHECKING:
@@ -68,18 +74,29 @@ class SampleRequest:
             )
         return cls(size, seed, parse_period(month, first, last), account)
 
+    def words(self, account: str, output: Path | None, *, as_csv: bool, excel: bool) -> list[str]:
+        """The command that draws the same sample."""
+        first, last = self.days
+        return [
+            *("export", "--sample", str(self.size), "--seed", str(self.seed)),
+            *("--from", first.isoformat(), "--to", last.isoformat(), "--account", account),
+            *("--format", "csv" if as_csv else "json"),
+            *(["--excel"] if excel else []),
+            *([] if output is None else ["--output", output.name]),
+        ]
+
 
 def write_sample(
     request: SampleRequest,
     audit: Audit,
+    call: Invocation,
     settings: Settings,
     output: Path | None,
     *,
     as_csv: bool,
     excel: bool,
-    quiet: bool = False,
 ) -> None:
-    """Draw the sample and write it to a file or to standard output. ``quiet`` does not say how much there was to draw from.
+    """Draw the sample and write it to a file with its certificate, or to standard output.
 
     Raises UsageError if there are several accounts and none is named, BrokenLedgerError for an entry that no program wrote.
     """
@@ -95,13 +112,19 @@ def write_sample(
             f"Entry {error.seq} of account {name} cannot be drawn: {error.what}.",
             "See what else is wrong with: reconciler verify",
         ) from None
+    words = request.words(name, output, as_csv=as_csv, excel=excel)
+    origin = origin_of(call, settings, call.clock.now(), words)
+    certificate = _certificate(request, period, drawn, audit.examined(name), name, origin)
 
     def write(stream: TextIO) -> None:
         if as_csv:
             lines = (_csv_line(item, request.seed) for item in drawn.items)
             write_csv(CSV_NAMES, lines, stream, whole=True, excel=excel)
             return
-        shape = sample_json(name, period, request.seed, drawn)
+        shape = {
+            **sample_json(name, period, request.seed, drawn),
+            "certificate": certificate.as_json(),
+        }
         stream.write(json_text(shape, indent=2, ascii_only=takes_ascii_only(stream)) + "\n")
 
     if output is None:
@@ -109,10 +132,36 @@ def write_sample(
     else:
         with new_text_file(output) as stream:
             write(stream)
-    if quiet:
+        written = replace(certificate, outputs={output.name: sha256_of(output)})
+        write_certificate(certificate_path(output), written.as_json())
+    if call.quiet:
         return
     warn(
         f"{len(drawn.items):,} drawn of {drawn.corrections:,} corrections and {drawn.findings:,} discrepancies"
+    )
+    if output is not None:
+        warn(f"{certificate_path(output)}: the certificate")
+
+
+def _certificate(
+    request: SampleRequest,
+    period: Period,
+    drawn: DrawnSample,
+    examined: Sequence[tuple[date, date]],
+    account: str,
+    origin: Origin,
+) -> SampleCertificate:
+    return SampleCertificate(
+        account=account,
+        period=period,
+        seed=request.seed,
+        wanted=request.size,
+        drawn=len(drawn.items),
+        corrections=drawn.corrections,
+        discrepancies=drawn.findings,
+        head=drawn.head,
+        examined=examined,
+        origin=origin,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from datetime import UTC, datetime
+import json
+import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -66,6 +68,39 @@ def test_each_item_has_its_evidence(books: Town) -> None:
     rows = list(csv.DictReader(io.StringIO(books.run(*line, "--format", "csv").out)))
     assert [row["draw"] for row in rows] == [one["draw"] for one in found["items"]]
     assert {row["outbox_state"] for row in rows if row["type"] == "correction"} == {"waiting"}
+
+
+@pytest.mark.parametrize("file_format", ["json", "csv"])
+def test_a_sample_has_its_certificate(books: Town, file_format: str) -> None:
+    """Beside the file, with its SHA-256, the population, the days that were not examined, and the command that draws the same."""
+    path = books.folder / f"sample.{file_format}"
+    today = datetime.now(UTC).date()
+    line = (
+        "export",
+        "--sample",
+        "3",
+        "--seed",
+        "7",
+        "--from",
+        f"{today - timedelta(days=1)}",
+        "--to",
+        f"{today + timedelta(days=1)}",
+    )
+    answer = books.run(*line, "--format", file_format, "--output", str(path))
+    assert (answer.code, "the certificate" in answer.err) == (0, True)
+    written = path.read_bytes()
+    found = json.loads((books.folder / f"{path.name}.certificate.json").read_text())
+    assert found["outputs"] == [{"name": path.name, "sha256": hashlib.sha256(written).hexdigest()}]
+    assert (found["wanted"], found["drawn"], found["population"]["corrections"]) == (3, 3, 4)
+    assert found["days_not_examined"] == [f"{today}", f"{today + timedelta(days=1)}"]
+    if file_format == "json":
+        inside = json.loads(written)["certificate"]
+        assert {**inside, "outputs": found["outputs"]} == found
+    again = books.run(*shlex.split(found["command"])[1:-1], str(books.folder / "again"))
+    assert (
+        again.code,
+        json.loads((books.folder / "again.certificate.json").read_text())["head"],
+    ) == (0, found["head"])
 
 
 def test_only_what_was_recorded_in_the_range(books: Town) -> None:

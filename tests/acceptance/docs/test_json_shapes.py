@@ -355,7 +355,7 @@ def test_export(shared_tutorial: Tutorial) -> None:
     assert all(set(line) == {"type", *fields[line["type"]]} for line in lines)
 
 
-def test_sample(tutorial: Tutorial) -> None:
+def test_sample(tutorial: Tutorial, tmp_path: Path) -> None:
     """A correction whose message failed and was given up, one that was delivered, and discrepancies."""
     tutorial.execute(
         "UPDATE reconciler.outbox SET attempts = 1, last_error = 'it answered 500', tried_since = now(),"
@@ -365,6 +365,9 @@ def test_sample(tutorial: Tutorial) -> None:
     line = "reconciler export --sample 1000 --seed 1 --from 2020-01-01 --to 2100-01-01"
     found = json.loads(tutorial.run(line).out)
     check("sample", found)
+    tutorial.run(f"{line} --output {tmp_path}/s.json")
+    beside = json.loads((tmp_path / "s.json.certificate.json").read_text())
+    check("certificate of a sample", found["certificate"], beside)
     states = {one["outbox"]["state"] for one in found["items"] if one["outbox"]}
     assert {"given_up", "delivered"} <= states
     assert all(set(one["finding"]) == set(NAMES) for one in found["items"] if one["finding"])
