@@ -16,6 +16,10 @@ LONGEST_OWNER: Final = 200
 """In characters."""
 
 
+class UnusableOwnerError(UsageError):
+    """What a person wrote is no name of an owner. Nothing was stored."""
+
+
 def assign(
     store: ReviewStore, discrepancy_ids: Sequence[int], owner: str | None, by: AskedBy
 ) -> tuple[Discrepancy, ...]:
@@ -36,7 +40,7 @@ def assign(
 def _owner(owner: str) -> str:
     name = redact(owner.strip())
     if not name or len(name) > LONGEST_OWNER or not name.isprintable():
-        raise UsageError(
+        raise UnusableOwnerError(
             "this is not a name of an owner.",
             f"Write 1 to {LONGEST_OWNER} printable characters, such as an e-mail address.",
         )

@@ -12,11 +12,15 @@ _LIST: str = "List them with: reconciler discrepancies"
 _MOST_NAMED = 10
 
 
+class NoDiscrepancyError(UsageError):
+    """There is no discrepancy with a number that a person named. Nothing was stored."""
+
+
 def existing_discrepancy(store: ReviewStore, discrepancy_id: int) -> Discrepancy:
     """The discrepancy with this number. Raises UsageError if there is none."""
     found = store.discrepancy(discrepancy_id)
     if found is None:
-        raise UsageError(f"there is no discrepancy {discrepancy_id}.", _LIST)
+        raise NoDiscrepancyError(f"there is no discrepancy {discrepancy_id}.", _LIST)
     return found
 
 
@@ -29,5 +33,7 @@ def locked_discrepancies(
     if missing:
         named = ", ".join(str(number) for number in missing[:_MOST_NAMED])
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-        raise UsageError(f"there is no discrepancy {named}{more}: nothing was changed.", _LIST)
+        raise NoDiscrepancyError(
+            f"there is no discrepancy {named}{more}: nothing was changed.", _LIST
+        )
     return found

@@ -16,6 +16,10 @@ LONGEST_NOTE: Final = 20_000
 LONGEST_FILE_NAME: Final = 255
 
 
+class UnusableNoteError(UsageError):
+    """What a person wrote is empty, too long or has a NUL in it. Nothing was stored."""
+
+
 def add_note(
     store: ReviewStore,
     discrepancy_id: int,
@@ -40,9 +44,9 @@ def checked_text(text: str, name: str) -> str:
     """
     written = redact(text.strip())
     if not written:
-        raise UsageError(f"{name} is empty.", "Write a few words about what you found out.")
+        raise UnusableNoteError(f"{name} is empty.", "Write a few words about what you found out.")
     if len(written) > LONGEST_NOTE or "\x00" in written:
-        raise UsageError(
+        raise UnusableNoteError(
             f"{name} is longer than {LONGEST_NOTE:,} characters, or has a NUL in it.",
             "Attach a long text as a file with: reconciler note --attach FILE",
         )

@@ -39,6 +39,7 @@ from reconciler.entrypoints.web.close_post import close_endpoint
 from reconciler.entrypoints.web.decisions import (
     DONE,
     NotAllowedError,
+    OldPageError,
 )
 from reconciler.entrypoints.web.identity import (
     Credentials,
@@ -256,12 +257,12 @@ def rendered(site: Site, view: View, request: Request, reader: Reader | None) ->
 
 
 def _message(
-    site: Site, request: Request, status: HTTPStatus, what: str, hint: str = ""
+    site: Site, request: Request, status: HTTPStatus, what: str, hint: str = "", written: str = ""
 ) -> Response:
     view = View(
         "message.html",
         status.phrase,
-        {"what": what, "hint": hint, "code": status.value},
+        {"what": what, "hint": hint, "code": status.value, "written": written},
         (),
         status,
     )
@@ -325,6 +326,8 @@ def _on_error(site: Site) -> Handler:
                 answer = _message(site, request, HTTPStatus.SERVICE_UNAVAILABLE, what, hint)
                 answer.headers["Retry-After"] = "10"
                 return answer
+            case OldPageError():
+                return _message(site, request, HTTPStatus.FORBIDDEN, what, hint, error.written)
             case NotAllowedError():
                 return _message(site, request, HTTPStatus.FORBIDDEN, what, hint)
             case NotFoundError():

@@ -18,6 +18,20 @@ from reconciler.wiring.web_records import WebRecords
 
 Choice = TypeVar("Choice", bound=Enum)
 LONGEST_TEXT: Final = 400
+_FIELDS: Final = {
+    "q": "PaymentIntent, order, row key or number",
+    "queue": "Waits for",
+    "sort": "Order",
+    "action": "What",
+    "cutoff": "As of the end of",
+}
+"""The fields of the forms of which the label is not the name in the address."""
+
+
+def field_name(name: str) -> str:
+    """A field as a form shows it, by its name in the address."""
+    label = _FIELDS.get(name, name.replace("_", " "))
+    return f'"{label[:1].upper()}{label[1:]}"'
 
 
 class WrongAddressError(UsageError):
@@ -43,7 +57,9 @@ class Call:
         """A value of the address, None if it is empty. Raises WrongAddressError if it is too long or has a NUL."""
         value = self.query.get(name, "").strip()
         if len(value) > LONGEST_TEXT or "\0" in value:
-            raise WrongAddressError(f"{name} is too long, or has a NUL in it.", "Shorten it.")
+            raise WrongAddressError(
+                f"{field_name(name)} is too long, or has a NUL in it.", "Shorten it."
+            )
         return value or None
 
     def number(self, name: str) -> int | None:
@@ -52,7 +68,9 @@ class Call:
         if value is None:
             return None
         if not value.isascii() or not value.isdecimal() or len(value) > 18:
-            raise WrongAddressError(f'{name} is "{value[:40]}", which is no number.', "")
+            raise WrongAddressError(
+                f'{field_name(name)} is "{value[:40]}", which is no number.', ""
+            )
         return int(value)
 
     def choices(self, name: str, of: type[Choice]) -> tuple[Choice, ...]:
@@ -69,7 +87,7 @@ class Call:
         found = words.get(value)
         if found is None:
             raise WrongAddressError(
-                f'There is no {name} "{value[:40]}".', f"Choose one of: {', '.join(words)}."
+                f'{field_name(name)} has no "{value[:40]}".', f"Choose one of: {', '.join(words)}."
             )
         return found
 

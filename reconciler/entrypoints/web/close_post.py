@@ -20,7 +20,7 @@ from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.months import CUTOFF_AFTER
 from reconciler.entrypoints.web.page_token import PageTokens
 from reconciler.entrypoints.web.pages.closing import CloseStep
-from reconciler.entrypoints.web.post import Render, checked_post
+from reconciler.entrypoints.web.post import Render, checked_post, refuse
 from reconciler.entrypoints.web.refusal import REFUSALS, refused
 from reconciler.entrypoints.web.tables import address, with_value
 from reconciler.settings import Settings
@@ -47,8 +47,6 @@ def close_endpoint(
     def _answer(request: Request, reader: Reader, values: Mapping[str, Sequence[str]]) -> Response:
         sent = {name: (found[0].strip() if found else "") for name, found in values.items()}
         account = sent.get("account", "")
-        if account not in records.accounts():
-            raise NotFoundError("There is no such account.", "")
         try:
             step = CloseStep(sent.get("step", ""))
         except ValueError:
@@ -58,9 +56,11 @@ def close_endpoint(
         page = address("/statement", account=account, **days)
         try:
             _do(records, settings, clock, account, period, step, sent, reader)
+        except NotFoundError:
+            raise
         except REFUSALS as error:
             back = address("/statement", account=account, **days, cutoff=sent.get("as_of"))
-            return render(refused(error, values, "/close", back), request, reader)
+            return refuse(error, render, refused(error, values, "/close", back), request, reader)
         records.forget_figures()
         _log.info("web.close", actor=reader.actor, step=step.value, account=account)
         return RedirectResponse(with_value(page, "done", step.value), status_code=303)
@@ -78,6 +78,8 @@ def _do(
     sent: Mapping[str, str],
     reader: Reader,
 ) -> None:
+    if account not in records.accounts():
+        raise NotFoundError("There is no such account.", "")
     ledger = records.period_ledger(account)
     closer = closer_of(settings, AskedBy(reader.actor), reader.actor)
     now = clock.now()
@@ -112,5 +114,7 @@ def _cutoff(sent: Mapping[str, str], period: Period) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise WrongAddressError("The cut-off of the step is wrong.", "Load the page again.")
+        raise WrongAddressError(
+            '"Cut-off" is no time with a time zone.', "Write it such as 2026-11-06T00:00:00+00:00."
+        )
     return found.astimezone(UTC)

@@ -70,6 +70,17 @@ class NotAllowedError(UsageError):
     """A viewer wants to decide, or a POST does not come from these pages."""
 
 
+class OldPageError(NotAllowedError):
+    """The token of a page is not right. ``written`` is what the person wrote in its form."""
+
+    def __init__(self, written: str) -> None:
+        super().__init__(
+            "This page is too old, or it is another person's. Nothing was stored.",
+            "Go back, load it again and repeat.",
+        )
+        self.written = written
+
+
 class ChangedSinceShownError(UsageError):
     """What a reviewer decides about is not any more as the page showed it."""
 
@@ -105,11 +116,15 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
     try:
         decision = Decision(one("decision"))
     except ValueError:
-        raise WrongAddressError("No decision was sent.", "Choose what to do.") from None
+        raise WrongAddressError(
+            "No decision was sent.", 'Choose one in "With the chosen ones".'
+        ) from None
     ids = []
     for text in values.get("id", ()):
         if not text.isascii() or not text.isdecimal() or len(text) > 18:
-            raise WrongAddressError("A number of a discrepancy is wrong.", "")
+            raise WrongAddressError(
+                "A number of a discrepancy is wrong.", "Go back, and choose in the list again."
+            )
         ids.append(int(text))
     if not ids:
         raise WrongAddressError(
@@ -166,7 +181,10 @@ def chosen_discrepancies(records: WebRecords, ids: tuple[int, ...]) -> tuple[Dis
     wanted = DiscrepancySearch(ids=ids, order=Order.OLDEST)
     found = records.discrepancies(wanted, None, len(ids))
     if len(found) != len(ids):
-        raise WrongAddressError("One of the chosen discrepancies does not exist.", "")
+        raise WrongAddressError(
+            "One of the chosen discrepancies does not exist. Nothing was stored.",
+            "Go back, and choose in the list again.",
+        )
     return found
 
 
@@ -179,6 +197,8 @@ def decide(records: WebRecords, given: Given, reader: Reader) -> None:
     store = records.review
     match given.decision:
         case Decision.NOTE:
+            # before the first note is stored, so that it is not stored twice when a person sends it again
+            chosen_discrepancies(records, given.ids)
             for number in given.ids:
                 add_note(store, number, given.note, by)
         case Decision.ASSIGN:
@@ -204,10 +224,13 @@ def _ask_acceptance(records: WebRecords, given: Given, reader: Reader) -> None:
             "Correct the row by hand, and resolve the discrepancy with a note.",
         )
     if given.row is not None and given.row not in found.keys:
-        raise WrongAddressError(f"Discrepancy {found.id} does not name this row.", "")
+        raise WrongAddressError(
+            f'"Row" is none of discrepancy {found.id}.', f"It names: {', '.join(found.keys)}."
+        )
     if given.row is None and len(found.keys) > 1:
         raise WrongAddressError(
-            f"Discrepancy {found.id} names {len(found.keys)} rows.", "Choose the row that is meant."
+            f"Discrepancy {found.id} names {len(found.keys)} rows.",
+            f'Choose one in "Row": {", ".join(found.keys)}.',
         )
     is_stored = found.fingerprint == given.fingerprint and records.ask_acceptance(
         found, given.row, note, reader.actor, amount_differs=given.amount_differs

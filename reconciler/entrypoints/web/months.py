@@ -12,7 +12,7 @@ from typing import Final
 from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 from reconciler.domain.statement.period import Period, start_of
 from reconciler.domain.statement.statement import Statement
-from reconciler.entrypoints.web.call import Call, WrongAddressError
+from reconciler.entrypoints.web.call import Call, WrongAddressError, field_name
 from reconciler.entrypoints.web.tables import address
 
 CUTOFF_AFTER: Final = timedelta(days=5)
@@ -86,11 +86,14 @@ def asked_period(call: Call) -> AskedPeriod:
     """The period that the address names, else the month before the present one. Raises WrongAddressError."""
     first, last = asked_day(call, "from"), asked_day(call, "to")
     if (first is None) != (last is None):
-        raise WrongAddressError("from and to go together.", "Write both, such as 2026-10-01.")
+        raise WrongAddressError('"From" and "To" go together.', "Fill in both, such as 2026-10-01.")
     zone = call.settings.statement.zone
     if first is not None and last is not None:
         if last < first or (last - first).days > _MOST_DAYS:
-            raise WrongAddressError("to is before from, or the period is too long.", "")
+            raise WrongAddressError(
+                '"To" is before "From", or the period is too long.',
+                f"A period has at most {_MOST_DAYS + 1} days.",
+            )
         period, month, name = Period(first, last, zone), None, f"{first} to {last}"
         chosen = {"from": first.isoformat(), "to": last.isoformat()}
     else:
@@ -119,7 +122,7 @@ def asked_day(call: Call, name: str) -> date | None:
         found = None
     if found is None or not 2000 <= found.year <= 2200:
         raise WrongAddressError(
-            f'{name} is "{text[:40]}", which is no day.', "Write it such as 2026-10-01."
+            f'{field_name(name)} is "{text[:40]}", which is no day.', "Write it such as 2026-10-01."
         )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from reconciler.entrypoints.web.call import View, WrongAddressError
 from reconciler.entrypoints.web.decisions import (
     NotAllowedError,
+    OldPageError,
     decide,
     preview,
     read_given,
@@ -23,6 +25,7 @@ from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.page_token import PageTokens, is_same_origin
 from reconciler.entrypoints.web.refusal import REFUSALS, refused
 from reconciler.entrypoints.web.tables import with_value
+from reconciler.errors import ReconcilerError
 from reconciler.wiring.web_records import WebRecords
 
 LARGEST_BODY: Final = 128 * 1024
@@ -53,7 +56,7 @@ def decision_endpoint(
             decide(records, given, reader)
         except REFUSALS as error:
             back = safe_back((values.get("back") or ("",))[0])
-            return render(refused(error, values, "/decide", back), request, reader)
+            return refuse(error, render, refused(error, values, "/decide", back), request, reader)
         records.forget_figures()
         _log.info("web.decision", actor=reader.actor, decision=given.decision.value, ids=given.ids)
         return RedirectResponse(
@@ -61,6 +64,17 @@ def decision_endpoint(
         )
 
     return endpoint
+
+
+def refuse(
+    error: ReconcilerError, render: Render, view: View, request: Request, reader: Reader
+) -> Response:
+    """The answer of a refused decision. A database that is gone is logged, and may be tried again."""
+    answer = render(view, request, reader)
+    if view.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.error("web.database", error=str(error))
+        answer.headers["Retry-After"] = "10"
+    return answer
 
 
 async def checked_post(
@@ -71,10 +85,7 @@ async def checked_post(
     raise_if_foreign(request, reader)
     values = await read_body(request)
     if not tokens.is_right(reader, (values.get("token") or ("",))[0]):
-        raise NotAllowedError(
-            "This page is too old, or it is another person's.",
-            "Go back, load it again and repeat.",
-        )
+        raise OldPageError((values.get("note") or ("",))[0])
     return reader, values
 
 

@@ -149,7 +149,11 @@ def test_a_wrong_step_is_refused(
 @pytest.mark.parametrize("query", ["from=2026-01-05", "from=2026-01-05&to=x", "from=2026-01-05&to=2026-01-01", "from=2000-01-01&to=2150-01-01", "month=2026-10&cutoff=x"])  # fmt: skip
 def test_a_wrong_period_in_the_address(visit: Visit, query: str) -> None:
     """A clear page with 400."""
-    assert visit("ana").get(f"/statement?{query}").status_code == 400
+    answer = visit("ana").get(f"/statement?{query}")
+    assert answer.status_code == 400
+    # by the labels of the form
+    assert re.search("&quot;|&#34;", answer.text.partition("<main")[2])
+    assert 'href="/statement">Show this page without filters' in answer.text
 
 
 def test_days_that_were_examined_after_the_cut_off(examined: None, visit: Visit) -> None:

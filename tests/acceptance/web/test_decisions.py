@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from reconciler.adapters.postgres.schema.migration import migrate
+from reconciler.errors import DatabaseUnavailableError
 from tests.acceptance.web.conftest import PASSWORD, Site
 
 HOST = "http://pages.example"
@@ -95,6 +97,37 @@ def test_a_refusal_keeps_the_note_and_leads_back(ana: TestClient) -> None:
     assert f'href="{back.replace("&", "&amp;")}">Back' in refused.text
     elsewhere = send(ana, id=999_999, back="https://example.com/")
     assert 'href="/discrepancies">Back' in elsewhere.text
+
+
+def test_a_note_is_kept_by_a_page_that_is_too_old(ana: TestClient) -> None:
+    """A person who wrote for long copies it into the page that is loaded again; no form of the refusal sends it."""
+    refused = send(ana, token="0", note="asked the <customer>")
+    assert refused.status_code == 403
+    assert "asked the &lt;customer&gt;</textarea>" in refused.text
+    assert '<form class="decide"' not in refused.text
+
+
+def test_a_note_is_kept_if_the_database_is_gone(
+    ana: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says what is wrong, and sends the note again when a person wants it."""
+    gone = DatabaseUnavailableError("The database is unavailable.", "")
+
+    def fail(*_: object) -> None:
+        raise gone
+
+    monkeypatch.setattr("reconciler.entrypoints.web.post.decide", fail)
+    refused = send(ana, note="asked the <customer>")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+    assert "asked the &lt;customer&gt;</textarea>" in refused.text
+    assert "Send it again" in refused.text
+
+
+def test_notes_for_many_are_stored_for_all_or_none(ana: TestClient, ask: Ask) -> None:
+    """So that no note is stored twice when it is sent again."""
+    before = ask("SELECT count(*) FROM reconciler.notes")
+    assert send(ana, id=[33, 999_999], decision="note", note="x").status_code == 400
+    assert ask("SELECT count(*) FROM reconciler.notes") == before
 
 
 def test_a_payment_leads_back_to_the_list_with_its_filters(ana: TestClient) -> None:
@@ -185,6 +218,11 @@ def test_a_wrong_post_changes_nothing(ana: TestClient, ask: Ask, values: dict[st
     answer = send(ana, **{"id": 54, **values})
     assert answer.status_code == 400
     assert "<h1" in answer.text
+    # it speaks of the fields of the page, and not of the command line
+    said = answer.text.partition("<main")[2]
+    assert ("--" in said, "reconciler " in said) == (False, False)
+    owner = values.get("owner", "")
+    assert str(owner) in html.unescape(said)
     assert state_of(ask, 54) == ("open", None, None)
 
 
