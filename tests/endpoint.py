@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from reconciler.sandbox.api.server import EndsAtOnce
+
 WAIT_SECONDS = 20.0
 """The longest that a test waits for a request or a thread."""
 
@@ -112,7 +114,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"x")
 
 
-class Endpoint(socketserver.ThreadingTCPServer):
+class Endpoint(EndsAtOnce, socketserver.ThreadingTCPServer):
     """Treats each request as the next entry of ``script`` says, and later ones as ``usual`` says.
 
     ``received`` has the requests that arrived completely.
@@ -163,11 +165,11 @@ class Endpoint(socketserver.ThreadingTCPServer):
 def serving() -> Iterator[Endpoint]:
     """An endpoint that runs until the end of the block."""
     with Endpoint() as endpoint:
-        thread = threading.Thread(target=endpoint.serve_forever, args=(0.02,), daemon=True)
+        thread = threading.Thread(target=endpoint.serve, daemon=True)
         thread.start()
         try:
             yield endpoint
         finally:
             endpoint.stopping.set()
-            endpoint.shutdown()
+            endpoint.end()
             thread.join(WAIT_SECONDS)

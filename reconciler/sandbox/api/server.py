@@ -19,7 +19,7 @@ from reconciler.sandbox.state.sandbox import Sandbox
 
 # with this, closing a socket sends RST instead of FIN, and discards unsent bytes
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_POLL_SECONDS = 0.05
+_WAKE_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 
 
@@ -76,7 +76,35 @@ class _Connection(BaseHTTPRequestHandler):
         """Log nothing: the sandbox has its own log of requests."""
 
 
-class _Listener(TCPServer):
+class EndsAtOnce(TCPServer):
+    """A TCP server whose ``serve`` ends as soon as ``end`` is called.
+
+    The standard library's own loop looks from time to time whether it shall end, and holds up who waits for it.
+    """
+
+    _ended = False
+
+    def serve(self) -> None:
+        """Serve until ``end`` is called."""
+        while not self._ended:
+            self.handle_request()
+
+    def end(self) -> None:
+        """Let ``serve`` end."""
+        self._ended = True
+        # a connection wakes it
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(self.socket.getsockname(), _WAKE_SECONDS),
+        ):
+            pass
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether to serve this connection: not the one that wakes a server at its end."""
+        return not self._ended and super().verify_request(request, client_address)
+
+
+class _Listener(EndsAtOnce):
     """Accepts connections, each in its own thread, and can end them all."""
 
     allow_reuse_address = True
@@ -173,7 +201,7 @@ class SandboxServer:
         self._listener = _Listener(
             (self._host, self._port), Api(self.sandbox, self._stopping), self._released
         )
-        self._run(partial(self._listener.serve_forever, poll_interval=_POLL_SECONDS))
+        self._run(self._listener.serve)
         if self._deliver_every is not None:
             self._run(partial(self._deliver_webhooks, self._deliver_every))
         return self
@@ -184,7 +212,8 @@ class SandboxServer:
             return
         self._stopping.set()
         self._released.set()
-        self._listener.shutdown()
+        self._listener.end()
+        self._threads[0].join(_JOIN_SECONDS)
         self._listener.server_close()
         self._listener.end_all()
         for thread in self._threads:

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from reconciler.sandbox.api.server import EndsAtOnce
 from tests.acceptance.payments.exact_stripe import ExactStripe, Request
 from tests.acceptance.payments.stripe_objects import Json
 
@@ -50,7 +51,7 @@ class _Connection(BaseHTTPRequestHandler):
         """Say nothing: the requests are kept."""
 
 
-class _Listener(ThreadingHTTPServer):
+class _Listener(EndsAtOnce, ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
@@ -76,11 +77,11 @@ class StripeServer:
 def serving() -> Iterator[StripeServer]:
     """Listen on a free port of loopback."""
     listener = _Listener()
-    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     try:
         yield StripeServer(listener)
     finally:
-        listener.shutdown()
+        listener.end()
         listener.server_close()
         thread.join()

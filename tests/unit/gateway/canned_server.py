@@ -13,6 +13,7 @@ from typing import Any, Self
 from reconciler.adapters.stripe_gateway import Retries, StripeGateway, Timeouts
 from reconciler.clock import ManualClock
 from reconciler.domain.read_limits_and_shortage import Endpoint, RateLimitReason
+from reconciler.sandbox.api.server import EndsAtOnce
 
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
 KEY = "rk_test_51Hvery0secret0key"
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-class CannedServer(ThreadingHTTPServer):
+class CannedServer(EndsAtOnce, ThreadingHTTPServer):
     """Sends the replies in turn, and then the last one again and again. A function makes its reply from the target."""
 
     daemon_threads = True
@@ -129,7 +130,7 @@ class CannedServer(ThreadingHTTPServer):
         self.replies = list(replies)
         self.targets: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread = threading.Thread(target=self.serve)
 
     def next_reply(self, target: str) -> bytes:
         following = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
@@ -149,7 +150,7 @@ class CannedServer(ThreadingHTTPServer):
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.shutdown()
+        self.end()
         self._thread.join()
         self.server_close()
 
