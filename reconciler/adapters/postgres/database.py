@@ -99,14 +99,14 @@ def address_of(conninfo: str) -> str:
     return f"database {given.get('dbname') or given.get('user') or '(default)'} at {at}{port}"
 
 
-def connect(dsn: str) -> Connection:
-    """A single connection, in autocommit.
+def connect(dsn: str, **settings: str) -> Connection:
+    """A single connection, in autocommit. ``settings`` replace parts of ``dsn``.
 
     Raises DatabaseUnavailableError or DatabaseRefusedError if it cannot be made.
     """
     conninfo, threshold = connection_info(dsn)
     try:
-        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold)
+        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=threshold, **settings)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise connection_error(error, address_of(conninfo)) from None
 
@@ -170,6 +170,19 @@ def _timeouts(conninfo: str, threshold: int | None) -> dict[str, str]:
     return {"options": f"{TIMEOUTS} {given}".strip()}
 
 
+def _class_that_begins_with(opened: list[Connection]) -> type[Connection]:
+    """For a pool: a class whose first connections are the ones that are open already."""
+
+    class Pooled(psycopg.Connection[TupleRow]):
+        @classmethod
+        def connect(cls, conninfo: str = "", **settings: Any) -> Connection:  # type: ignore[override]
+            with contextlib.suppress(IndexError):
+                return opened.pop()
+            return super().connect(conninfo, **settings)
+
+    return Pooled
+
+
 class Database:
     """A few connections to one database, shared by this process's threads. Use it as a context manager.
 
@@ -179,13 +192,12 @@ class Database:
     def __init__(self, dsn: str, size: int = 4) -> None:
         self._dsn = dsn
         conninfo, threshold = connection_info(dsn)
+        self._timeouts = _timeouts(conninfo, threshold)
+        self._opened: list[Connection] = []
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": threshold,
-                **_timeouts(conninfo, threshold),
-            },
+            connection_class=_class_that_begins_with(self._opened),
+            kwargs={"autocommit": True, "prepare_threshold": threshold, **self._timeouts},
             min_size=0,
             max_size=size,
             timeout=CONNECT_SECONDS,
@@ -197,9 +209,14 @@ class Database:
 
     def __enter__(self) -> Self:
         # the pool would retry for its whole timeout and not say why it fails
-        connect(self._dsn).close()
+        self._opened.append(connect(self._dsn, **self._timeouts))
         self._pool.open()
-        return self
+        try:
+            with self.connection("connecting"):
+                return self
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(
         self,
